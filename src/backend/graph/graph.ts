@@ -1,0 +1,76 @@
+/** A graph is named outputs; its inputs and nodes are what the outputs reach. Listings are for people and golden tests. */
+import type { Shape, Value } from "./op";
+
+export interface Graph {
+  readonly outputs: Readonly<Record<string, Value>>;
+}
+
+/** All values that the outputs depend on, inputs before users, in a fixed order. Iterative: graphs are deeper than the stack. */
+export function topological(outputs: Iterable<Value>): Value[] {
+  const order: Value[] = [];
+  const seen = new Set<Value>();
+  for (const output of outputs) {
+    const pending: { value: Value; next: number }[] = [];
+    const visit = (value: Value) => {
+      if (seen.has(value)) return;
+      seen.add(value);
+      pending.push({ value, next: 0 });
+    };
+    visit(output);
+    for (let top = pending.at(-1); top !== undefined; top = pending.at(-1)) {
+      const inputs = top.value.kind === "apply" ? top.value.inputs : [];
+      const child = inputs[top.next++];
+      if (child !== undefined) visit(child);
+      else order.push(pending.pop()!.value);
+    }
+  }
+  return order;
+}
+
+export type NamedValue = Extract<Value, { kind: "input" | "parameter" }>;
+
+/** The named inputs and parameters that a graph reads; the same name twice with different values is a bug. */
+export function inputsOf(graph: Graph): NamedValue[] {
+  const named = new Map<string, NamedValue>();
+  for (const value of topological(Object.values(graph.outputs))) {
+    if (value.kind !== "input" && value.kind !== "parameter") continue;
+    if (named.has(value.name)) throw new Error(`Two different values of the graph are named ${value.name}.`);
+    named.set(value.name, value);
+  }
+  return [...named.values()];
+}
+
+function formatShape(shape: Shape): string {
+  return `[${shape.join(",")}]`;
+}
+
+/** One line a node: `%7 = matmul(%5, h.0.attn.weight) {transposeB: true} float32[8,16]`. */
+export function listing(graph: Graph): string {
+  const names = new Map<Value, string>();
+  const lines: string[] = [];
+  let next = 0;
+  for (const value of topological(Object.values(graph.outputs))) {
+    const type = `${value.type.dtype}${formatShape(value.type.shape)}`;
+    if (value.kind === "input" || value.kind === "parameter") {
+      names.set(value, value.name);
+      lines.push(`${value.kind} ${value.name} ${type}`);
+    } else if (value.kind === "constant") {
+      const head = Array.from(value.data.slice(0, 4), String).join(" ");
+      names.set(
+        value,
+        value.data.length === 1
+          ? head
+          : `const(${head}${value.data.length > 4 ? " …" : ""})${formatShape(value.type.shape)}`,
+      );
+    } else {
+      const name = `%${next++}`;
+      const attrs = Object.entries(value.attrs).map(([key, attr]) => `${key}: ${JSON.stringify(attr)}`);
+      const call = `${value.op.name}(${value.inputs.map((each) => names.get(each)!).join(", ")})`;
+      names.set(value, name);
+      lines.push(`${name} = ${call}${attrs.length > 0 ? ` {${attrs.join(", ")}}` : ""} ${type}`);
+    }
+  }
+  for (const [name, value] of Object.entries(graph.outputs))
+    lines.push(`output ${name} = ${names.get(value)!}`);
+  return lines.join("\n") + "\n";
+}

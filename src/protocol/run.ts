@@ -1,0 +1,92 @@
+/** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
+
+export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
+
+export interface RunFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One resolved action of a run: `{ index: 0, action: "train", options: {…} }`. */
+export interface Step {
+  readonly index: number;
+  readonly action: "train" | "compress" | "evaluate" | "export" | "report";
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Hash of everything that this step's result depends on; equal keys give equal results. */
+  readonly key: string;
+}
+
+/** A variant at one sweep point with one seed, everything filled in: what one run process executes. */
+export interface RunPlan {
+  /** Path of the experiment file, relative to the folder that holds `.lathe`. */
+  readonly experiment: string;
+  readonly name: string;
+  readonly variant: string;
+  /** Sweep assignments of this run, empty without a sweep: `{ "train.learning_rate": 0.001 }`. */
+  readonly sweep: Readonly<Record<string, unknown>>;
+  readonly seed: number;
+  readonly device: string;
+  readonly data: Readonly<Record<string, unknown>> | undefined;
+  /** A configuration in Hugging Face's key names with `model_type`, or undefined when `baseModel` is given. */
+  readonly model: Readonly<Record<string, unknown>> | undefined;
+  readonly baseModel: string | undefined;
+  readonly steps: readonly Step[];
+}
+
+export interface RunRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly state: RunState;
+  readonly plan: RunPlan;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  /** Seconds spent running, pauses and interruptions left out. */
+  readonly seconds?: number;
+  readonly process?: { readonly pid: number; readonly startedAt: string; readonly socket: string };
+  /** The device that was really used, and why. */
+  readonly device?: { readonly name: string; readonly description: string; readonly reason: string };
+  readonly versions?: Readonly<Record<string, string>>;
+  readonly git?: { readonly commit: string; readonly branch: string; readonly dirty: boolean };
+  readonly dataHash?: string;
+  readonly progress?: {
+    readonly step: number;
+    readonly steps: number;
+    readonly secondsLeft?: number;
+    readonly action: string;
+  };
+  /** Per metric: last, lowest and highest value seen. */
+  readonly summary: Readonly<
+    Record<string, { readonly last: number; readonly min: number; readonly max: number }>
+  >;
+  /** Lines that a reader must not miss: a fallback to another device, a changed default. */
+  readonly notices: readonly string[];
+  readonly failure?: RunFailure;
+}
+
+/** One line of `metrics.jsonl`. `seconds` counts from the start of the run. */
+export interface MetricLine {
+  readonly step: number;
+  readonly tokens?: number;
+  readonly seconds: number;
+  readonly [metric: `${string}/${string}`]: number;
+}
+
+/** A person's own remarks, the only file beside a run that somebody else than the run writes. */
+export interface RunNotes {
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly notes?: string;
+  readonly star?: boolean;
+}
+
+/** Requests to a running process over its control socket, one JSON line each; every one is answered. */
+export type ControlRequest =
+  | { readonly command: "status" }
+  | { readonly command: "stop" }
+  | { readonly command: "pause" }
+  | { readonly command: "continue" }
+  | { readonly command: "checkpoint" };
+export type ControlAnswer =
+  | { readonly ok: true; readonly state: RunState; readonly step: number }
+  | { readonly ok: false; readonly code: string; readonly message: string };
