@@ -127,6 +127,207 @@ export const trainSchema = z.strictObject({
 
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
+/** Other names under which an option may be written: cell → other name → the name it has everywhere else. */
+export const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  train: { micro_batch_size: "per_device_train_batch_size" },
+};
+
+const publishedSchema = z.strictObject({
+  quantity: z
+    .string()
+    .min(1)
+    .describe("What was published, such as `parameters/non_embedding` or `eval/loss`."),
+  value: z.number().describe("The published number, or the exact one where it follows from the sizes."),
+  printed: z.string().optional().describe("The number as it stands in print, such as 35M."),
+  tolerance: z.number().min(0).default(0).describe("Largest difference that still counts as reproduced."),
+  variant: z.string().optional().describe("The variant that the number belongs to."),
+  note: z.string().optional().describe("Where the number stands, and what it leaves open."),
+});
+
+export const paperSchema = z
+  .strictObject({
+    title: z.string().min(1).describe("Title of the publication."),
+    authors: z.array(z.string().min(1)).optional().describe("Names as printed."),
+    year: z.int().min(1900).max(2100).optional().describe("Year of publication."),
+    url: z.url().optional().describe("Where to read it."),
+    published: z.array(publishedSchema).default([]).describe("The numbers to compare with."),
+  })
+  .describe("The publication that an experiment reproduces.");
+
+/** The schemas that catalog entries bring along, by the entry's name. */
+export interface SchemaCatalog {
+  readonly models: Readonly<Record<string, z.ZodType>>;
+  readonly methods: Readonly<Record<string, z.ZodType>>;
+  readonly metrics: Readonly<Record<string, z.ZodType>>;
+  readonly exports: Readonly<Record<string, z.ZodType>>;
+  readonly reports: Readonly<Record<string, z.ZodType>>;
+}
+
+export const declarationKeys = [
+  "name",
+  "folder",
+  "data",
+  "model",
+  "base_model",
+  "device",
+  "seed",
+  "variants",
+  "sweep",
+  "paper",
+] as const;
+export const actionKeys = ["train", "compress", "evaluate", "export", "report"] as const;
+export type DeclarationKey = (typeof declarationKeys)[number];
+export type ActionKey = (typeof actionKeys)[number];
+export type CellKey = DeclarationKey | ActionKey;
+
+/** All that the cells of an experiment may say. Every key may stand alone in a cell of its own, so none is required here. */
+export function experimentSchema(catalog: SchemaCatalog) {
+  const model = choice("model_type", catalog.models).describe(
+    "Configuration in the key names of Hugging Face's `config.json`; without `vocab_size` the tokenizer gives it.",
+  );
+  const method = z
+    .strictObject(optional(catalog.methods))
+    .refine((methods) => Object.keys(methods).length === 1, {
+      error:
+        "compress takes one method at a time; to apply several, write a list: [{first: {…}}, {second: {…}}]",
+    });
+  const actions = {
+    train: trainSchema.describe("Train the current model."),
+    compress: z
+      .union([method, z.array(method).min(1)])
+      .describe("Shrink the current model by one method, or by several in order."),
+    evaluate: z
+      .strictObject(optional(catalog.metrics))
+      .refine((metrics) => Object.keys(metrics).length > 0, { error: "evaluate names no metric" })
+      .describe("Measure the current model, metric by metric."),
+    export: choice("format", catalog.exports).describe("Write the current model for other programs."),
+    report: z.strictObject(optional(catalog.reports)).describe("Write tables and figures of the run."),
+  };
+  const base_model = z
+    .string()
+    .min(1)
+    .describe("A folder with a trained model, or its hub id, to start from.");
+  const device = z
+    .enum(deviceNames)
+    .default("auto")
+    .describe("Where to run; `auto` takes the fastest that starts.");
+  const seed = z
+    .int()
+    .min(0)
+    .max(0x7fffffff)
+    .default(0)
+    .describe("Seed of weights, data order and sampling.");
+
+  // A variant changes single keys of the cells, so nothing is required in it and null takes a key or an action away.
+  const variant = z.strictObject({
+    data: changes(dataSchema),
+    model: changes(z.strictObject(allKeys("model_type", catalog.models))),
+    base_model: changes(base_model),
+    device: changes(device),
+    seed: changes(seed),
+    train: changes(actions.train),
+    compress: changes(
+      z.union([
+        z.strictObject(optional(catalog.methods)),
+        z.array(z.strictObject(optional(catalog.methods))),
+      ]),
+    ),
+    evaluate: changes(z.strictObject(optional(catalog.metrics))),
+    export: changes(z.strictObject(allKeys("format", catalog.exports))),
+    report: changes(actions.report),
+  });
+  return z.strictObject({
+    name: z
+      .string()
+      .regex(/^[\w.-]{1,64}$/, "name takes up to 64 letters, digits, dots, dashes and underscores")
+      .describe("Name of the runs; without it the file's name.")
+      .optional(),
+    folder: z
+      .string()
+      .min(1)
+      .describe(
+        "Folder that relative paths start from, seen from the file; without it the file's own folder.",
+      )
+      .optional(),
+    data: dataSchema.describe("Text, its tokenizer, and how it is cut into sequences.").optional(),
+    model: model.optional(),
+    base_model: base_model.optional(),
+    device,
+    seed,
+    variants: z
+      .record(
+        z.string().regex(/^\w[\w.-]{0,39}$/, {
+          error: "a variant's name has up to 40 letters, digits, dots, dashes and underscores",
+        }),
+        variant.nullable(),
+      )
+      .refine((variants) => Object.keys(variants).length > 0, { error: "variants names no variant" })
+      .describe("Named branches: each is the cells with its own changes; null takes a key or an action away.")
+      .optional(),
+    sweep: z
+      .record(z.string(), z.array(z.unknown()).min(1))
+      .describe("Lists of values by path, such as `train.learning_rate`; every combination is one run.")
+      .optional(),
+    paper: paperSchema.optional(),
+    train: actions.train.optional(),
+    compress: actions.compress.optional(),
+    evaluate: actions.evaluate.optional(),
+    export: actions.export.optional(),
+    report: actions.report.optional(),
+  });
+}
+
+export type ExperimentSchema = ReturnType<typeof experimentSchema>;
+
+function optional(schemas: Readonly<Record<string, z.ZodType>>) {
+  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, schema.optional()]));
+}
+
+/** The schemas of a catalog as one, told apart by a key whose value is the entry's name. */
+function choice(key: string, schemas: Readonly<Record<string, z.ZodType>>): z.ZodType {
+  const options = Object.entries(schemas).map(([id, schema]) => {
+    const tag = z.literal(id).describe(`Has to be ${id} for the keys that follow.`);
+    return asObject(id, schema)
+      .safeExtend({ [key]: tag })
+      .strict();
+  });
+  const [first, ...rest] = options;
+  if (first === undefined) return z.strictObject({ [key]: z.never() });
+  return z.discriminatedUnion(key, [first, ...rest]);
+}
+
+function allKeys(key: string, schemas: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> {
+  const shape: Record<string, z.ZodType> = { [key]: z.string() };
+  for (const [id, schema] of Object.entries(schemas))
+    for (const [name, option] of Object.entries(asObject(id, schema).shape))
+      // Families disagree on bounds of an equal key; the family's own schema decides after merging.
+      if (name !== key) shape[name] ??= z.unknown().describe(option.description ?? "");
+  return shape;
+}
+
+function asObject(id: string, schema: z.ZodType): z.ZodObject<Record<string, z.ZodType>> {
+  if (schema instanceof z.ZodObject) return schema;
+  throw new Error(`The schema of ${id} has to be an object of named options.`);
+}
+
+/** The same keys at every depth, none required, none filled in, each also null. */
+function changes(schema: z.ZodType): z.ZodType {
+  const described = (changed: z.ZodType) =>
+    schema.description === undefined ? changed : changed.describe(schema.description);
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
+    return described(changes(schema.unwrap() as z.ZodType));
+  if (schema instanceof z.ZodObject) {
+    const shape = Object.entries<z.ZodType>(schema.shape);
+    return described(
+      z
+        .strictObject(Object.fromEntries(shape.map(([name, option]) => [name, changes(option)])))
+        .nullable()
+        .optional(),
+    );
+  }
+  return described(schema.nullable().optional());
+}
+
 export type DataOptions = z.infer<typeof dataSchema>;
 export type GrammarOptions = z.infer<typeof grammarSchema>;
 export type TrainOptions = z.infer<typeof trainSchema>;

@@ -1,4 +1,5 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
+import type { ActionKey } from "./experiment";
 
 export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
 
@@ -10,7 +11,7 @@ export interface RunFailure {
 /** One resolved action of a run: `{ index: 0, action: "train", options: {…} }`. */
 export interface Step {
   readonly index: number;
-  readonly action: "train" | "compress" | "evaluate" | "export" | "report";
+  readonly action: ActionKey;
   readonly options: Readonly<Record<string, unknown>>;
   /** Hash of everything that this step's result depends on; equal keys give equal results. */
   readonly key: string;
@@ -21,6 +22,9 @@ export interface RunPlan {
   /** Path of the experiment file, relative to the folder that holds `.lathe`. */
   readonly experiment: string;
   readonly name: string;
+  /** Folder that relative paths of the plan start from: the experiment's own, unless it names another. */
+  readonly folder: string;
+  /** Empty where the experiment has no variants. */
   readonly variant: string;
   /** Sweep assignments of this run, empty without a sweep: `{ "train.learning_rate": 0.001 }`. */
   readonly sweep: Readonly<Record<string, unknown>>;
@@ -30,6 +34,8 @@ export interface RunPlan {
   /** A configuration in Hugging Face's key names with `model_type`, or undefined when `baseModel` is given. */
   readonly model: Readonly<Record<string, unknown>> | undefined;
   readonly baseModel: string | undefined;
+  /** The publication that the run is compared with. */
+  readonly paper?: Readonly<Record<string, unknown>>;
   readonly steps: readonly Step[];
 }
 
