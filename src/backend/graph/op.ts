@@ -22,14 +22,14 @@ export type Value = { readonly type: TensorType } & (
   | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "parameter"; readonly name: string }
   | { readonly kind: "constant"; readonly data: ConstantData }
-  | Apply
+  | {
+      readonly kind: "apply";
+      readonly op: AnyOp;
+      readonly inputs: readonly Value[];
+      readonly attrs: Attrs;
+    }
 );
-export interface Apply {
-  readonly kind: "apply";
-  readonly op: AnyOp;
-  readonly inputs: readonly Value[];
-  readonly attrs: Attrs;
-}
+export type Apply = Extract<Value, { kind: "apply" }>;
 
 /** The same tuple length with other elements: one type, gradient or flag per input. */
 export type Same<In extends readonly Value[], T> = { readonly [K in keyof In]: T };

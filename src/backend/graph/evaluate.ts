@@ -1,0 +1,29 @@
+/** Runs a graph in plain TypeScript and double precision: slow, obvious, and what everything else is tested against. */
+import { type Graph, topological } from "./graph";
+import { type PlainTensor, sizeOf, type Value } from "./op";
+
+export type PlainFeeds = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Each output of the graph as numbers in row-major order. */
+export function evaluateGraph(graph: Graph, feeds: PlainFeeds): Record<string, Float64Array> {
+  const results = new Map<Value, PlainTensor>();
+  for (const value of topological(Object.values(graph.outputs)))
+    results.set(value, { type: value.type, data: compute(value) });
+  return Object.fromEntries(
+    Object.entries(graph.outputs).map(([name, value]) => [name, results.get(value)!.data]),
+  );
+
+  function compute(value: Value): Float64Array {
+    if (value.kind === "constant") return Float64Array.from(value.data as ArrayLike<number | bigint>, Number);
+    if (value.kind === "apply") {
+      const inputs = value.inputs.map((each) => results.get(each)!);
+      return value.op.evaluate(inputs, value.attrs, value.type);
+    }
+    const fed = feeds[value.name];
+    if (fed?.length !== sizeOf(value.type.shape))
+      throw new Error(
+        `${value.name} wants ${sizeOf(value.type.shape)} numbers, got ${fed?.length ?? "none"}.`,
+      );
+    return Float64Array.from(fed);
+  }
+}

@@ -1,0 +1,135 @@
+/** Writes a graph as an ONNX file: the form in which a runtime takes it. */
+import { type Graph, inputsOf, topological } from "./graph";
+import { modelProto } from "./onnxSchema";
+import type { Attrs, ConstantData, DType, Emitter, Shape, TensorType, Value } from "./op";
+
+/** TensorProto.DataType numbers of the ONNX format. */
+export const onnxDtype: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+
+const opset = 20;
+const irVersion = 10;
+const microsoftOpset = 1;
+
+export interface EncodeOptions {
+  /** Only standard operators, for files that another runtime will read. */
+  readonly portable?: boolean;
+  /** Values to store in the file by parameter name, for an exported model; otherwise parameters are inputs. */
+  readonly weights?: ReadonlyMap<string, Float32Array>;
+}
+
+/** The bytes of a ModelProto. Inputs keep their names; nodes are named by their number and operation, for error messages. */
+export function encodeOnnx(graph: Graph, { portable = false, weights }: EncodeOptions = {}): Uint8Array {
+  const nodes: object[] = [];
+  const initializers: object[] = [];
+  const constants = new Map<string, string>();
+  const names = new Map<Value, string>();
+  const inputs = inputsOf(graph);
+  const taken = new Set([...inputs.map(({ name }) => name), ...Object.keys(graph.outputs)]);
+  let current = "";
+
+  const fresh = (stem: string) => {
+    let name = stem;
+    for (let n = 2; taken.has(name); n++) name = `${stem}_${n}`;
+    taken.add(name);
+    return name;
+  };
+  const emit: Emitter = {
+    portable,
+    node(onnx, feeds, attributes = {}, domain = "") {
+      const name = fresh(`${current}/${onnx}`);
+      nodes.push({
+        name,
+        opType: onnx,
+        domain,
+        input: feeds,
+        output: [name],
+        attribute: encodeAttributes(attributes),
+      });
+      return name;
+    },
+    constant(data, shape) {
+      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      // Shapes and factors repeat all over a graph; one small initializer serves them all.
+      const key =
+        bytes.length <= 64 ? `${dtypeOf(data)}[${shape.join(",")}]${bytes.toString("hex")}` : undefined;
+      const known = key === undefined ? undefined : constants.get(key);
+      if (known !== undefined) return known;
+      const name = fresh("constant");
+      initializers.push(encodeTensor(name, data, shape));
+      if (key !== undefined) constants.set(key, name);
+      return name;
+    },
+  };
+
+  topological(Object.values(graph.outputs)).forEach((value, number) => {
+    if (value.kind === "constant") names.set(value, emit.constant(value.data, value.type.shape));
+    else if (value.kind !== "apply") names.set(value, value.name);
+    else {
+      const { op, attrs, type } = value;
+      current = `${number}.${op.name}`;
+      const feeds = value.inputs.map((each) => names.get(each)!);
+      const types = value.inputs.map((each) => each.type);
+      names.set(
+        value,
+        typeof op.onnx === "string"
+          ? emit.node(op.onnx, feeds, attrs)
+          : op.onnx(emit, feeds, { attrs, types, type }),
+      );
+    }
+  });
+  for (const [output, value] of Object.entries(graph.outputs))
+    nodes.push({
+      name: `output ${output}`,
+      opType: "Identity",
+      input: [names.get(value)!],
+      output: [output],
+    });
+
+  const stored = inputs.filter(({ kind, name }) => kind === "parameter" && weights?.has(name));
+  for (const { name, type } of stored) initializers.push(encodeTensor(name, weights!.get(name)!, type.shape));
+  const fed = inputs.filter((each) => !stored.includes(each));
+  return modelProto
+    .encode({
+      irVersion,
+      producerName: "lathe",
+      opsetImport: [
+        { domain: "", version: opset },
+        ...(portable ? [] : [{ domain: "com.microsoft", version: microsoftOpset }]),
+      ],
+      graph: {
+        name: "lathe",
+        node: nodes,
+        initializer: initializers,
+        input: fed.map(({ name, type }) => encodeValueInfo(name, type)),
+        output: Object.entries(graph.outputs).map(([name, { type }]) => encodeValueInfo(name, type)),
+      },
+    })
+    .finish();
+}
+
+function encodeAttributes(attributes: Attrs): object[] {
+  return Object.entries(attributes).map(([name, attr]) => {
+    if (typeof attr === "string") return { name, type: 3, s: Buffer.from(attr) };
+    if (typeof attr === "boolean") return { name, type: 2, i: Number(attr) };
+    if (typeof attr !== "number") return { name, type: 7, ints: attr };
+    return floatAttributes.has(name) ? { name, type: 1, f: attr } : { name, type: 2, i: attr };
+  });
+}
+// JavaScript has one number type, ONNX two; these attributes are floats even when their value is whole.
+const floatAttributes = new Set(["alpha", "beta", "epsilon"]);
+
+function dtypeOf(data: ConstantData): DType {
+  if (data instanceof Float32Array) return "float32";
+  if (data instanceof BigInt64Array) return "int64";
+  return data instanceof Int32Array ? "int32" : "bool";
+}
+
+function encodeTensor(name: string, data: ConstantData, shape: Shape): object {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, dims: shape, dataType: onnxDtype[dtypeOf(data)], rawData };
+}
+
+function encodeValueInfo(name: string, { dtype, shape }: TensorType): object {
+  const dim = shape.map((dimValue) => ({ dimValue }));
+  return { name, type: { tensorType: { elemType: onnxDtype[dtype], shape: { dim } } } };
+}

@@ -1,0 +1,385 @@
+/** Operations that treat every element alike, with NumPy broadcasting. Their gradients need no un-broadcasting: autodiff does that once. */
+import {
+  type DType,
+  type NoAttrs,
+  type Op,
+  type PlainTensor,
+  type Sample,
+  type TensorType,
+  type Value,
+} from "../op";
+import { broadcastShapes, defineOp, scalar, sizeOf } from "../op";
+
+export type Unary = Op<[Value]>;
+export type Binary = Op<[Value, Value]>;
+const none: NoAttrs = {};
+
+function unary(definition: {
+  name: string;
+  onnx: string;
+  apply: (x: number) => number;
+  gradient: Unary["gradient"];
+  range?: readonly [number, number];
+}): Unary {
+  const { name, onnx, apply, gradient, range = [-2, 2] } = definition;
+  return defineOp<[Value]>({
+    name,
+    onnx,
+    infer: ([x]) => x,
+    gradient,
+    evaluate: ([x]) => x.data.map(apply),
+    samples: [{ inputs: [[2, 3]], range, attrs: none }],
+  });
+}
+
+/** For each element of `type`, where it stands in an operand that broadcasts to it. */
+function broadcastIndex(operand: TensorType, type: TensorType): Int32Array {
+  const index = new Int32Array(sizeOf(type.shape));
+  const lead = type.shape.length - operand.shape.length;
+  let stride = 1;
+  let block = 1; // elements of `type` that one step along the axis spans
+  for (let axis = type.shape.length - 1; axis >= 0; axis--) {
+    const size = type.shape[axis]!;
+    const own = operand.shape[axis - lead] ?? 1;
+    if (own > 1) for (let i = 0; i < index.length; i++) index[i]! += (Math.floor(i / block) % size) * stride;
+    stride *= own;
+    block *= size;
+  }
+  return index;
+}
+
+function zip(
+  inputs: readonly PlainTensor[],
+  type: TensorType,
+  apply: (...numbers: number[]) => number,
+): Float64Array {
+  const indices = inputs.map((each) => broadcastIndex(each.type, type));
+  return Float64Array.from({ length: sizeOf(type.shape) }, (_, i) =>
+    apply(...inputs.map((each, which) => each.data[indices[which]![i]!]!)),
+  );
+}
+
+function sameDtype(name: string, a: TensorType, b: TensorType): DType {
+  if (a.dtype !== b.dtype) throw new Error(`${name} of ${a.dtype} and ${b.dtype}: cast one of them.`);
+  return a.dtype;
+}
+
+function binary(definition: {
+  name: string;
+  onnx: string;
+  apply: (a: number, b: number) => number;
+  /** On int32, where it differs: products wrap around at 32 bits, quotients are cut towards zero. */
+  applyInt?: (a: number, b: number) => number;
+  gradient: Binary["gradient"];
+  comparison?: boolean;
+  samples?: readonly Sample<NoAttrs>[];
+}): Binary {
+  const { name, onnx, apply, applyInt = apply, gradient, comparison = false } = definition;
+  return defineOp<[Value, Value]>({
+    name,
+    onnx,
+    infer: ([a, b]) => {
+      const dtype = sameDtype(name, a, b);
+      return { dtype: comparison ? "bool" : dtype, shape: broadcastShapes(a.shape, b.shape) };
+    },
+    gradient,
+    evaluate: (inputs, _, type) => zip(inputs, type, inputs[0].type.dtype === "int32" ? applyInt : apply),
+    samples: definition.samples ?? [
+      {
+        inputs: [
+          [2, 3],
+          [2, 3],
+        ],
+        attrs: none,
+      },
+      {
+        inputs: [
+          [2, 1, 3],
+          [4, 1],
+        ],
+        attrs: none,
+      },
+    ],
+  });
+}
+
+// The operands of a quotient stay away from zero in tests, where the reference and float32 would part.
+const positiveSamples: readonly Sample<NoAttrs>[] = [
+  {
+    inputs: [
+      [2, 3],
+      [2, 3],
+    ],
+    range: [0.5, 2],
+    attrs: none,
+  },
+  {
+    inputs: [
+      [2, 1, 3],
+      [4, 1],
+    ],
+    range: [0.5, 2],
+    attrs: none,
+  },
+];
+
+export const add: Binary = binary({
+  name: "add",
+  onnx: "Add",
+  apply: (a, b) => a + b,
+  applyInt: (a, b) => (a + b) | 0,
+  gradient: ({ grad: dy }) => [dy, dy],
+});
+
+export const sub: Binary = binary({
+  name: "sub",
+  onnx: "Sub",
+  apply: (a, b) => a - b,
+  applyInt: (a, b) => (a - b) | 0,
+  gradient: ({ grad: dy, needs }) => [dy, needs[1] ? neg(dy) : null],
+});
+
+export const mul: Binary = binary({
+  name: "mul",
+  onnx: "Mul",
+  apply: (a, b) => a * b,
+  applyInt: Math.imul,
+  gradient: ({ inputs: [a, b], grad: dy, needs }) => [
+    needs[0] ? mul(dy, b) : null,
+    needs[1] ? mul(dy, a) : null,
+  ],
+});
+
+export const div: Binary = binary({
+  name: "div",
+  onnx: "Div",
+  apply: (a, b) => a / b,
+  applyInt: (a, b) => Math.trunc(a / b),
+  // y = a / b, so da = dy / b and db = -dy · y / b.
+  gradient: ({ inputs: [, b], output: y, grad: dy, needs }) => {
+    const da = div(dy, b);
+    return [da, needs[1] ? neg(mul(da, y)) : null];
+  },
+  samples: positiveSamples,
+});
+
+export const neg: Unary = unary({
+  name: "neg",
+  onnx: "Neg",
+  apply: (x) => -x,
+  gradient: ({ grad: dy }) => [neg(dy)],
+});
+
+export const exp: Unary = unary({
+  name: "exp",
+  onnx: "Exp",
+  apply: Math.exp,
+  gradient: ({ output: y, grad: dy }) => [mul(dy, y)],
+});
+
+export const log: Unary = unary({
+  name: "log",
+  onnx: "Log",
+  apply: Math.log,
+  range: [0.2, 3],
+  gradient: ({ inputs: [x], grad: dy }) => [div(dy, x)],
+});
+
+export const sqrt: Unary = unary({
+  name: "sqrt",
+  onnx: "Sqrt",
+  apply: Math.sqrt,
+  range: [0.1, 2],
+  // y = √x, so dx = dy / 2y.
+  gradient: ({ output: y, grad: dy }) => [div(dy, mul(scalar(2), y))],
+});
+
+export const reciprocal: Unary = unary({
+  name: "reciprocal",
+  onnx: "Reciprocal",
+  apply: (x) => 1 / x,
+  range: [0.3, 2],
+  // y = 1/x, so dx = -dy · y².
+  gradient: ({ output: y, grad: dy }) => [neg(mul(dy, mul(y, y)))],
+});
+
+export const tanh: Unary = unary({
+  name: "tanh",
+  onnx: "Tanh",
+  apply: Math.tanh,
+  // dx = dy · (1 - y²).
+  gradient: ({ output: y, grad: dy }) => [mul(dy, sub(scalar(1), mul(y, y)))],
+});
+
+export const sigmoid: Unary = unary({
+  name: "sigmoid",
+  onnx: "Sigmoid",
+  apply: (x) => 1 / (1 + Math.exp(-x)),
+  // dx = dy · y · (1 - y).
+  gradient: ({ output: y, grad: dy }) => [mul(dy, mul(y, sub(scalar(1), y)))],
+});
+
+/** The error function by its Taylor series, exact to double precision for the arguments that tests use (|x| ≤ 3). */
+function erfSeries(x: number): number {
+  let term = x;
+  let total = x;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(total) && n < 200; n++) {
+    term *= (-x * x) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+export const erf: Unary = unary({
+  name: "erf",
+  onnx: "Erf",
+  apply: (x) => (Math.abs(x) > 5.5 ? Math.sign(x) : erfSeries(x)),
+  // dx = dy · 2/√π · exp(-x²).
+  gradient: ({ inputs: [x], grad: dy }) => [
+    mul(dy, mul(scalar(2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x))))),
+  ],
+});
+
+export const relu: Unary = unary({
+  name: "relu",
+  onnx: "Relu",
+  apply: (x) => Math.max(x, 0),
+  gradient: ({ inputs: [x], grad: dy }) => [where(greater(x, scalar(0)), dy, scalar(0))],
+});
+
+export const abs: Unary = unary({
+  name: "abs",
+  onnx: "Abs",
+  apply: Math.abs,
+  gradient: ({ inputs: [x], grad: dy }) => [where(greater(x, scalar(0)), dy, neg(dy))],
+});
+
+export const cos: Unary = unary({
+  name: "cos",
+  onnx: "Cos",
+  apply: Math.cos,
+  gradient: ({ inputs: [x], grad: dy }) => [neg(mul(dy, sin(x)))],
+});
+
+export const sin: Unary = unary({
+  name: "sin",
+  onnx: "Sin",
+  apply: Math.sin,
+  gradient: ({ inputs: [x], grad: dy }) => [mul(dy, cos(x))],
+});
+
+// At a tie the gradient goes to the first operand.
+export const maximum: Binary = binary({
+  name: "maximum",
+  onnx: "Max",
+  apply: Math.max,
+  gradient: ({ inputs: [a, b], grad: dy }) => {
+    const second = less(a, b);
+    return [where(second, scalar(0), dy), where(second, dy, scalar(0))];
+  },
+});
+
+export const minimum: Binary = binary({
+  name: "minimum",
+  onnx: "Min",
+  apply: Math.min,
+  gradient: ({ inputs: [a, b], grad: dy }) => {
+    const second = greater(a, b);
+    return [where(second, scalar(0), dy), where(second, dy, scalar(0))];
+  },
+});
+
+function comparison(name: string, onnx: string, holds: (a: number, b: number) => boolean): Binary {
+  const int = { dtype: "int32", range: [0, 3] } as const;
+  return binary({
+    name,
+    onnx,
+    comparison: true,
+    apply: (a, b) => Number(holds(a, b)),
+    gradient: "zero",
+    samples: [
+      {
+        inputs: [
+          [2, 3],
+          [2, 3],
+        ],
+        attrs: none,
+      },
+      {
+        inputs: [
+          { ...int, shape: [4, 1] },
+          { ...int, shape: [5] },
+        ],
+        attrs: none,
+      },
+    ],
+  });
+}
+
+export const less: Binary = comparison("less", "Less", (a, b) => a < b);
+export const lessOrEqual: Binary = comparison("lessOrEqual", "LessOrEqual", (a, b) => a <= b);
+export const greater: Binary = comparison("greater", "Greater", (a, b) => a > b);
+export const equal: Binary = comparison("equal", "Equal", (a, b) => a === b);
+
+export const and: Binary = binary({
+  name: "and",
+  onnx: "And",
+  apply: (a, b) => a * b,
+  gradient: "zero",
+  samples: [
+    {
+      inputs: [
+        { dtype: "bool", shape: [2, 3] },
+        { dtype: "bool", shape: [3] },
+      ],
+      attrs: none,
+    },
+  ],
+});
+
+export const not: Unary = defineOp<[Value]>({
+  name: "not",
+  onnx: "Not",
+  infer: ([x]) => x,
+  gradient: "zero",
+  evaluate: ([x]) => x.data.map((each) => 1 - each),
+  samples: [{ inputs: [{ dtype: "bool", shape: [2, 3] }], attrs: none }],
+});
+
+/** `condition ? a : b`, element by element. */
+export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
+  name: "where",
+  onnx: "Where",
+  infer: ([condition, a, b]) => ({
+    dtype: sameDtype("where", a, b),
+    shape: broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape)),
+  }),
+  gradient: ({ inputs: [condition], grad: dy, needs }) => [
+    null,
+    needs[1] ? where(condition, dy, scalar(0)) : null,
+    needs[2] ? where(condition, scalar(0), dy) : null,
+  ],
+  evaluate: (inputs, _, type) => zip(inputs, type, (condition, a, b) => (condition === 0 ? b : a)),
+  samples: [
+    { inputs: [{ dtype: "bool", shape: [2, 3] }, [2, 3], [2, 3]], attrs: none },
+    { inputs: [{ dtype: "bool", shape: [4, 1] }, [4, 3], []], attrs: none },
+  ],
+});
+
+// TensorProto.DataType numbers of the ONNX format.
+const onnxDtype: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+
+/** Converts the element type; floats are cut towards zero, and only float → float lets a gradient through. */
+export const cast = defineOp<[Value], { to: DType }>({
+  name: "cast",
+  onnx: (emit, [x], { attrs }) => emit.node("Cast", [x!], { to: onnxDtype[attrs.to] }),
+  infer: ([x], { to }) => ({ dtype: to, shape: x.shape }),
+  gradient: "zero",
+  evaluate: ([x], { to }) =>
+    x.data.map((each) => (to === "float32" ? each : to === "bool" ? Number(each !== 0) : Math.trunc(each))),
+  samples: [
+    { inputs: [{ dtype: "int32", shape: [2, 3], range: [-5, 5] }], attrs: { to: "float32" } },
+    { inputs: [{ dtype: "int32", shape: [2, 3], range: [0, 2] }], attrs: { to: "bool" } },
+    { inputs: [[7]], range: [-4, 4], attrs: { to: "int32" } },
+  ],
+});

@@ -1,0 +1,125 @@
+/** Operations that pick or place elements by index. Indices are int32; those that ONNX wants as int64 are cast on the way out. */
+import { defineOp, type Op, type PlainTensor, type Shape, sizeOf, type Value } from "../op";
+
+function requireIndex(name: string, dtype: string): void {
+  if (dtype !== "int32") throw new Error(`${name} takes int32 indices, not ${dtype}.`);
+}
+
+function checked(index: number, size: number, name: string): number {
+  if (!(index >= 0 && index < size)) throw new Error(`${name}: index ${index} is outside 0…${size - 1}.`);
+  return index;
+}
+
+const ids = (shape: Shape, size: number) => ({ dtype: "int32", shape, range: [0, size] }) as const;
+
+/** Rows of a table: [rows, width…] by int32 [n…] → [n…, width…]. The embedding lookup. */
+export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
+  name: "gather",
+  onnx: (emit, [table, index]) => emit.node("Gather", [table!, index!], { axis: 0 }),
+  infer: ([table, index]) => {
+    requireIndex("gather", index.dtype);
+    return { dtype: table.dtype, shape: [...index.shape, ...table.shape.slice(1)] };
+  },
+  gradient: ({ inputs: [table, index], grad: dy }) => [
+    scatterRows(index, dy, { rows: table.type.shape[0]! }),
+    null,
+  ],
+  evaluate: ([table, index]) => {
+    const width = sizeOf(table.type.shape.slice(1));
+    const out = new Float64Array(index.data.length * width);
+    index.data.forEach((row, i) => {
+      const start = checked(row, table.type.shape[0]!, "gather") * width;
+      out.set(table.data.subarray(start, start + width), i * width);
+    });
+    return out;
+  },
+  samples: [
+    { inputs: [[5, 3], ids([4], 5)], attrs: {} },
+    { inputs: [[5, 3], ids([2, 2], 5)], attrs: {} },
+  ],
+});
+
+/**
+ * Sums rows into a table of zeros: int32 [n…], [n…, width…] → [rows, width…]. The gradient of a lookup.
+ * Rows that occur several times add up, in the order of the indices, so that the sum is the same every time.
+ */
+export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value, Value], { rows: number }>({
+  name: "scatterRows",
+  onnx: (emit, [index, updates], { attrs: { rows }, types }) => {
+    const count = sizeOf(types[0].shape);
+    const width = sizeOf(types[1].shape) / count;
+    const long = (numbers: readonly number[]) =>
+      emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
+    const zeros = emit.node("Expand", [emit.constant(Float32Array.of(0), [1, 1]), long([rows, width])]);
+    const flat = emit.node("Reshape", [updates!, long([count, width])]);
+    const at = emit.node("Cast", [emit.node("Reshape", [index!, long([count, 1])])], { to: 7 });
+    const table = emit.node("ScatterND", [zeros, at, flat], { reduction: "add" });
+    return emit.node("Reshape", [table, long([rows, ...types[1].shape.slice(types[0].shape.length)])]);
+  },
+  infer: ([index, updates], { rows }) => {
+    requireIndex("scatterRows", index.dtype);
+    return { dtype: updates.dtype, shape: [rows, ...updates.shape.slice(index.shape.length)] };
+  },
+  gradient: ({ inputs: [index], grad: dy }) => [null, gather(dy, index)],
+  evaluate: ([index, updates], { rows }, type) => {
+    const out = new Float64Array(sizeOf(type.shape));
+    const width = out.length / rows;
+    index.data.forEach((row, i) => {
+      const start = checked(row, rows, "scatterRows") * width;
+      for (let j = 0; j < width; j++) out[start + j]! += updates.data[i * width + j]!;
+    });
+    return out;
+  },
+  samples: [{ inputs: [ids([6], 3), [6, 2]], attrs: { rows: 4 } }],
+});
+
+/** One element of each row: [n, width] by int32 [n] → [n]. */
+export const pick: Op<[Value, Value]> = defineOp<[Value, Value]>({
+  name: "pick",
+  onnx: (emit, [x, index], { types: [, type] }) => {
+    const long = (numbers: readonly number[]) =>
+      emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
+    const column = emit.node("Reshape", [index!, long([sizeOf(type.shape), 1])]);
+    return emit.node("Reshape", [emit.node("GatherElements", [x!, column], { axis: 1 }), long(type.shape)]);
+  },
+  infer: ([x, index]) => {
+    requireIndex("pick", index.dtype);
+    if (x.shape.length !== 2 || index.shape.length !== 1 || x.shape[0] !== index.shape[0])
+      throw new Error(`pick from [${x.shape.join(", ")}] by [${index.shape.join(", ")}].`);
+    return { dtype: x.dtype, shape: index.shape };
+  },
+  gradient: ({ inputs: [x, index], grad: dy }) => [place(index, dy, { width: x.type.shape[1]! }), null],
+  evaluate: ([x, index]) => index.data.map((column, row) => x.data[at(x, row, column)]!),
+  samples: [{ inputs: [[4, 3], ids([4], 3)], attrs: {} }],
+});
+
+/** The inverse of `pick`: int32 [n], [n] → [n, width], zero elsewhere. */
+export const place: Op<[Value, Value], { width: number }> = defineOp<[Value, Value], { width: number }>({
+  name: "place",
+  onnx: (emit, [index, updates], { attrs: { width }, type }) => {
+    const long = (numbers: readonly number[]) =>
+      emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
+    const rows = type.shape[0]!;
+    const zeros = emit.node("Expand", [emit.constant(Float32Array.of(0), [1, 1]), long([rows, width])]);
+    const column = (name: string) => emit.node("Reshape", [name, long([rows, 1])]);
+    return emit.node("ScatterElements", [zeros, column(index!), column(updates!)], { axis: 1 });
+  },
+  infer: ([index, updates], { width }) => {
+    requireIndex("place", index.dtype);
+    return { dtype: updates.dtype, shape: [index.shape[0]!, width] };
+  },
+  gradient: ({ inputs: [index], grad: dy }) => [null, pick(dy, index)],
+  evaluate: ([index, updates], { width }, type) => {
+    const out = new Float64Array(sizeOf(type.shape));
+    index.data.forEach(
+      (column, row) => (out[row * width + checked(column, width, "place")] = updates.data[row]!),
+    );
+    return out;
+  },
+  samples: [{ inputs: [ids([4], 3), [4]], attrs: { width: 3 } }],
+});
+
+function at(x: PlainTensor, row: number, column: number): number {
+  const width = x.type.shape[1]!;
+  return row * width + checked(column, width, "pick");
+}

@@ -1,0 +1,149 @@
+/** The matrix product, with transposes and a factor inside the operation, so that no copy of an operand is ever made. */
+import { broadcastShapes, defineOp, type Op, type Shape, sizeOf, type TensorType, type Value } from "../op";
+
+export interface MatmulAttrs extends Readonly<Record<string, boolean | number>> {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Multiplies the product; attention puts 1/√d here. */
+  readonly scale: number;
+}
+
+/** [rows, columns] of a matrix after its transpose. */
+function matrixOf(shape: Shape, transposed: boolean): readonly [number, number] {
+  const [rows, columns] = [shape.at(-2)!, shape.at(-1)!];
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function productShape(
+  [a, b]: readonly [TensorType, TensorType],
+  { transposeA, transposeB }: MatmulAttrs,
+): Shape {
+  if (a.shape.length < 2 || b.shape.length < 2)
+    throw new Error("matmul takes matrices; reshape vectors first.");
+  const [m, k] = matrixOf(a.shape, transposeA);
+  const [k2, n] = matrixOf(b.shape, transposeB);
+  if (k !== k2) {
+    const mark = (shape: Shape, transposed: boolean) => `[${shape.join(", ")}]${transposed ? "ᵀ" : ""}`;
+    throw new Error(
+      `matmul of ${mark(a.shape, transposeA)} and ${mark(b.shape, transposeB)}: inner sizes ${k} and ${k2} differ.`,
+    );
+  }
+  return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
+}
+
+export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value], MatmulAttrs>({
+  name: "matmul",
+  onnx: (emit, [a, b], { attrs: { transposeA, transposeB, scale }, types, type }) => {
+    if (types[0].shape.length === 2 && types[1].shape.length === 2)
+      return emit.node("Gemm", [a!, b!], { transA: transposeA, transB: transposeB, alpha: scale });
+    if (!transposeA && !transposeB && scale === 1) return emit.node("MatMul", [a!, b!]);
+    if (!emit.portable)
+      return emit.node(
+        "FusedMatMul",
+        [a!, b!],
+        { transA: transposeA, transB: transposeB, alpha: scale },
+        "com.microsoft",
+      );
+    const turned = (name: string, shape: Shape, transposed: boolean) =>
+      transposed ? emit.node("Transpose", [name], { perm: swapLast(shape.length) }) : name;
+    const product = emit.node("MatMul", [
+      turned(a!, types[0].shape, transposeA),
+      turned(b!, types[1].shape, transposeB),
+    ]);
+    if (scale === 1) return product;
+    return emit.node("Mul", [
+      product,
+      emit.constant(
+        Float32Array.of(scale),
+        type.shape.map(() => 1),
+      ),
+    ]);
+  },
+  infer: (types, attrs) => ({ dtype: types[0].dtype, shape: productShape(types, attrs) }),
+  // Y = s·AB, so dA = s·dY·Bᵀ and dB = s·Aᵀ·dY; a transposed operand gets the transposed product.
+  gradient: ({ inputs: [a, b], grad: dy, attrs: { transposeA: ta, transposeB: tb, scale }, needs }) => [
+    !needs[0]
+      ? null
+      : ta
+        ? matmul(b, dy, { transposeA: tb, transposeB: true, scale })
+        : matmul(dy, b, { transposeB: !tb, scale }),
+    !needs[1]
+      ? null
+      : tb
+        ? matmul(dy, a, { transposeA: true, transposeB: ta, scale })
+        : matmul(a, dy, { transposeA: !ta, scale }),
+  ],
+  evaluate: ([a, b], { transposeA, transposeB, scale }, type) => {
+    const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!];
+    const k = matrixOf(a.type.shape, transposeA)[1];
+    const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
+    const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
+    const out = new Float64Array(sizeOf(type.shape));
+    const batch = type.shape.slice(0, -2);
+    for (let matrix = 0; matrix < sizeOf(batch); matrix++) {
+      const aStart = matrixIndex(matrix, batch, a.type.shape) * m * k;
+      const bStart = matrixIndex(matrix, batch, b.type.shape) * k * n;
+      for (let i = 0; i < m; i++)
+        for (let p = 0; p < k; p++) {
+          const left = scale * a.data[aStart + i * aRow + p * aColumn]!;
+          for (let j = 0; j < n; j++)
+            out[(matrix * m + i) * n + j]! += left * b.data[bStart + p * bRow + j * bColumn]!;
+        }
+    }
+    return out;
+  },
+  samples: [
+    ...[false, true].flatMap((transposeA) =>
+      [false, true].map((transposeB) => ({
+        inputs: [transposeA ? [4, 3] : [3, 4], transposeB ? [2, 4] : [4, 2]],
+        attrs: { transposeA, transposeB, scale: 0.5 },
+      })),
+    ),
+    {
+      inputs: [
+        [2, 1, 3, 4],
+        [2, 5, 4],
+      ],
+      attrs: { transposeA: false, transposeB: true, scale: 0.7 },
+    },
+    {
+      inputs: [
+        [2, 4, 3],
+        [2, 4, 5],
+      ],
+      attrs: { transposeA: true, transposeB: false, scale: 1 },
+    },
+    {
+      inputs: [
+        [2, 3, 4],
+        [4, 5],
+      ],
+      attrs: { transposeA: false, transposeB: false, scale: 1 },
+    },
+  ],
+});
+
+/** The product of the last two axes, the others broadcast as batches: [..., m, k] × [..., k, n] → [..., m, n]. */
+export function matmul(a: Value, b: Value, attrs: Partial<MatmulAttrs> = {}): Value {
+  return matmulOp(a, b, { transposeA: false, transposeB: false, scale: 1, ...attrs });
+}
+
+function swapLast(rank: number): readonly number[] {
+  return Array.from({ length: rank }, (_, axis) =>
+    axis === rank - 2 ? rank - 1 : axis === rank - 1 ? rank - 2 : axis,
+  );
+}
+
+/** Which of an operand's matrices stands at a place of the broadcast batch. */
+function matrixIndex(matrix: number, batch: Shape, shape: Shape): number {
+  const own = shape.slice(0, -2);
+  let at = 0;
+  let stride = 1;
+  for (let axis = batch.length - 1; axis >= 0; axis--) {
+    const size = own[axis - batch.length + own.length] ?? 1;
+    if (size > 1) at += (matrix % batch[axis]!) * stride;
+    stride *= size;
+    matrix = Math.floor(matrix / batch[axis]!);
+  }
+  return at;
+}

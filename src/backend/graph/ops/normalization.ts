@@ -1,0 +1,114 @@
+/** Operations over the last axis that ONNX Runtime has in one kernel: softmax, its logarithm, and the two norms of transformers. */
+import { defineOp, type Emitter, type Op, scalar, type Shape, type Value } from "../op";
+import { add, exp, mul, reciprocal, sqrt, sub } from "./elementwise";
+import { mean, sum } from "./reduction";
+import type { Unary } from "./elementwise";
+
+const last = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: true }) as const;
+const leading = (x: Value) =>
+  ({ axes: x.type.shape.slice(1).map((_, axis) => axis), keepDims: false }) as const;
+
+/** Calls `write` with each row of the last axis. */
+function rowwise(data: Float64Array, shape: Shape, write: (row: Float64Array) => void): Float64Array {
+  const out = Float64Array.from(data);
+  const width = shape.at(-1)!;
+  for (let start = 0; start < out.length; start += width) write(out.subarray(start, start + width));
+  return out;
+}
+
+export const softmax: Unary = defineOp<[Value]>({
+  name: "softmax",
+  onnx: (emit, [x]) => emit.node("Softmax", [x!], { axis: -1 }),
+  infer: ([x]) => x,
+  // dx = y · (dy - Σ dy·y).
+  gradient: ({ output: y, grad: dy }) => [mul(y, sub(dy, sum(mul(dy, y), last(y))))],
+  evaluate: ([x]) =>
+    rowwise(x.data, x.type.shape, (row) => {
+      const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
+      const total = row.reduce((a, b) => a + Math.exp(b - top), 0);
+      row.forEach((each, i) => (row[i] = Math.exp(each - top) / total));
+    }),
+  samples: [{ inputs: [[2, 3, 5]], range: [-3, 3], attrs: {} }],
+});
+
+export const logSoftmax: Unary = defineOp<[Value]>({
+  name: "logSoftmax",
+  onnx: (emit, [x]) => emit.node("LogSoftmax", [x!], { axis: -1 }),
+  infer: ([x]) => x,
+  // dx = dy - softmax(x) · Σ dy.
+  gradient: ({ output: y, grad: dy }) => [sub(dy, mul(exp(y), sum(dy, last(y))))],
+  evaluate: ([x]) =>
+    rowwise(x.data, x.type.shape, (row) => {
+      const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
+      const total = top + Math.log(row.reduce((a, b) => a + Math.exp(b - top), 0));
+      row.forEach((each, i) => (row[i] = each - total));
+    }),
+  samples: [{ inputs: [[2, 3, 5]], range: [-3, 3], attrs: {} }],
+});
+
+/** (x - mean) / √(variance + ε) · weight + bias over the last axis; weight and bias are [width]. */
+export const layerNorm: Op<[Value, Value, Value], { epsilon: number }> = defineOp({
+  name: "layerNorm",
+  onnx: (emit: Emitter, [x, weight, bias]: readonly string[], { attrs }: { attrs: { epsilon: number } }) =>
+    emit.node("LayerNormalization", [x!, weight!, bias!], { axis: -1, epsilon: attrs.epsilon }),
+  infer: ([x]) => x,
+  gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
+    const centred = sub(x, mean(x, last(x)));
+    const inverse = reciprocal(sqrt(add(mean(mul(centred, centred), last(x)), scalar(epsilon))));
+    const normal = mul(centred, inverse);
+    const weighted = mul(dy, weight);
+    // With n = normalised x and g = dy·weight: dx = (g - mean(g) - n · mean(g·n)) / √(variance + ε).
+    const dx = () =>
+      mul(
+        sub(sub(weighted, mean(weighted, last(x))), mul(normal, mean(mul(weighted, normal), last(x)))),
+        inverse,
+      );
+    return [
+      needs[0] ? dx() : null,
+      needs[1] ? sum(mul(dy, normal), leading(x)) : null,
+      needs[2] ? sum(dy, leading(x)) : null,
+    ];
+  },
+  evaluate: ([x, weight, bias], { epsilon }) =>
+    rowwise(x.data, x.type.shape, (row) => {
+      const centre = row.reduce((a, b) => a + b, 0) / row.length;
+      const variance = row.reduce((a, b) => a + (b - centre) ** 2, 0) / row.length;
+      row.forEach(
+        (each, i) =>
+          (row[i] = ((each - centre) / Math.sqrt(variance + epsilon)) * weight.data[i]! + bias.data[i]!),
+      );
+    }),
+  samples: [{ inputs: [[2, 3, 6], [6], [6]], attrs: { epsilon: 1e-3 } }],
+});
+
+/** x / √(mean(x²) + ε) · weight over the last axis (RMSNorm); weight is [width]. */
+export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
+  name: "rmsNorm",
+  onnx: (
+    emit: Emitter,
+    [x, weight]: readonly string[],
+    { attrs: { epsilon } }: { attrs: { epsilon: number } },
+  ) => {
+    if (!emit.portable)
+      return emit.node("SimplifiedLayerNormalization", [x!, weight!], { axis: -1, epsilon, stash_type: 1 });
+    const axes = emit.constant(BigInt64Array.of(-1n), [1]);
+    const square = emit.node("ReduceMean", [emit.node("Mul", [x!, x!]), axes], { keepdims: true });
+    const root = emit.node("Sqrt", [emit.node("Add", [square, emit.constant(Float32Array.of(epsilon), [])])]);
+    return emit.node("Mul", [emit.node("Div", [x!, root]), weight!]);
+  },
+  infer: ([x]) => x,
+  gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
+    const inverse = reciprocal(sqrt(add(mean(mul(x, x), last(x)), scalar(epsilon))));
+    const normal = mul(x, inverse);
+    const weighted = mul(dy, weight);
+    // With n = normalised x and g = dy·weight: dx = (g - n · mean(g·n)) / √(mean(x²) + ε).
+    const dx = () => mul(sub(weighted, mul(normal, mean(mul(weighted, normal), last(x)))), inverse);
+    return [needs[0] ? dx() : null, needs[1] ? sum(mul(dy, normal), leading(x)) : null];
+  },
+  evaluate: ([x, weight], { epsilon }) =>
+    rowwise(x.data, x.type.shape, (row) => {
+      const root = Math.sqrt(row.reduce((a, b) => a + b * b, 0) / row.length + epsilon);
+      row.forEach((each, i) => (row[i] = (each / root) * weight.data[i]!));
+    }),
+  samples: [{ inputs: [[2, 3, 6], [6]], attrs: { epsilon: 1e-3 } }],
+});

@@ -1,0 +1,174 @@
+/** Operations that fold axes into one number each. */
+import {
+  defineOp,
+  type Op,
+  type PlainTensor,
+  scalar,
+  type Shape,
+  sizeOf,
+  type TensorType,
+  type Value,
+} from "../op";
+import { add, div, equal, exp, mul, where } from "./elementwise";
+import { reshape } from "./movement";
+
+export interface Axes extends Readonly<Record<string, readonly number[] | boolean>> {
+  readonly axes: readonly number[];
+  readonly keepDims: boolean;
+}
+export type Reduction = Op<[Value], Axes>;
+
+function reducedShape(shape: Shape, { axes, keepDims }: Axes): Shape {
+  return shape.flatMap((size, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [size]));
+}
+
+/** The output with ones in place of the folded axes, so that it broadcasts against the input. */
+function withOnes(y: Value, input: TensorType, { axes }: Axes): Value {
+  return reshape(y, { shape: input.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) });
+}
+
+/** Numbers folded into one of the output. */
+function foldedSize(shape: Shape, { axes }: Axes): number {
+  return axes.reduce((product, axis) => product * shape[axis]!, 1);
+}
+
+function fold(
+  x: PlainTensor,
+  attrs: Axes,
+  start: number,
+  step: (total: number, each: number) => number,
+): Float64Array {
+  const kept = x.type.shape.map((size, axis) => (attrs.axes.includes(axis) ? 1 : size));
+  const out = new Float64Array(sizeOf(kept)).fill(start);
+  for (let i = 0; i < x.data.length; i++) {
+    let rest = i;
+    let at = 0;
+    let stride = 1;
+    for (let axis = kept.length - 1; axis >= 0; axis--) {
+      const size = x.type.shape[axis]!;
+      if (kept[axis]! > 1) at += (rest % size) * stride;
+      stride *= kept[axis]!;
+      rest = Math.floor(rest / size);
+    }
+    out[at] = step(out[at]!, x.data[i]!);
+  }
+  return out;
+}
+
+function reduction(definition: {
+  name: string;
+  onnx: string;
+  evaluate: (x: PlainTensor, attrs: Axes) => Float64Array;
+  gradient: Reduction["gradient"];
+}): Reduction {
+  return defineOp<[Value], Axes>({
+    name: definition.name,
+    // Since opset 18 the axes are an input.
+    onnx: (emit, [x], { attrs }) =>
+      emit.node(
+        definition.onnx,
+        [x!, emit.constant(BigInt64Array.from(attrs.axes, BigInt), [attrs.axes.length])],
+        {
+          keepdims: attrs.keepDims,
+        },
+      ),
+    infer: ([x], attrs) => {
+      const bad = attrs.axes.find((axis) => axis < 0 || axis >= x.shape.length);
+      if (bad !== undefined)
+        throw new Error(`${definition.name} over axis ${bad} of [${x.shape.join(", ")}].`);
+      return { dtype: x.dtype, shape: reducedShape(x.shape, attrs) };
+    },
+    gradient: definition.gradient,
+    evaluate: ([x], attrs) => definition.evaluate(x, attrs),
+    samples: [
+      { inputs: [[2, 3, 4]], attrs: { axes: [1], keepDims: true } },
+      { inputs: [[2, 3, 4]], attrs: { axes: [0, 2], keepDims: false } },
+      { inputs: [[3]], attrs: { axes: [0], keepDims: false } },
+    ],
+  });
+}
+
+export const sum: Reduction = reduction({
+  name: "sum",
+  onnx: "ReduceSum",
+  evaluate: (x, attrs) => fold(x, attrs, 0, (total, each) => total + each),
+  gradient: ({ inputs: [x], grad: dy, attrs }) => [
+    expand(withOnes(dy, x.type, attrs), { shape: x.type.shape }),
+  ],
+});
+
+export const mean: Reduction = reduction({
+  name: "mean",
+  onnx: "ReduceMean",
+  evaluate: (x, attrs) => {
+    const size = foldedSize(x.type.shape, attrs);
+    return fold(x, attrs, 0, (total, each) => total + each / size);
+  },
+  gradient: ({ inputs: [x], grad: dy, attrs }) => {
+    const each = mul(withOnes(dy, x.type, attrs), scalar(1 / foldedSize(x.type.shape, attrs)));
+    return [expand(each, { shape: x.type.shape })];
+  },
+});
+
+/** The largest element; where several are equal they share the gradient. */
+export const max: Reduction = reduction({
+  name: "max",
+  onnx: "ReduceMax",
+  evaluate: (x, attrs) => fold(x, attrs, -Infinity, Math.max),
+  gradient: ({ inputs: [x], output: y, grad: dy, attrs }) => {
+    const chosen = where(equal(x, withOnes(y, x.type, attrs)), scalar(1), scalar(0));
+    const share = div(withOnes(dy, x.type, attrs), sum(chosen, { axes: attrs.axes, keepDims: true }));
+    return [mul(chosen, share)];
+  },
+});
+
+/** log Σ exp(x) over the axes, computed without overflow. */
+export const logSumExp: Reduction = reduction({
+  name: "logSumExp",
+  onnx: "ReduceLogSumExp",
+  evaluate: (x, attrs) =>
+    fold(x, attrs, -Infinity, (total, each) => {
+      const top = Math.max(total, each);
+      return top === -Infinity ? top : top + Math.log(Math.exp(total - top) + Math.exp(each - top));
+    }),
+  // dx = dy · exp(x - y).
+  gradient: ({ inputs: [x], output: y, grad: dy, attrs }) => [
+    mul(withOnes(dy, x.type, attrs), exp(add(x, mul(scalar(-1), withOnes(y, x.type, attrs))))),
+  ],
+});
+
+/** Repeats axes of size one up to `shape`; the inverse of a sum. */
+export const expand = defineOp<[Value], { shape: Shape }>({
+  name: "expand",
+  onnx: (emit, [x], { attrs, types: [type] }) =>
+    type.shape.join() === attrs.shape.join()
+      ? x!
+      : emit.node("Expand", [
+          x!,
+          emit.constant(BigInt64Array.from(attrs.shape, BigInt), [attrs.shape.length]),
+        ]),
+  infer: ([x], { shape }) => ({ dtype: x.dtype, shape }),
+  // The driver sums whatever was broadcast.
+  gradient: ({ grad: dy }) => [dy],
+  evaluate: ([x], { shape }) => {
+    const out = new Float64Array(sizeOf(shape));
+    const lead = shape.length - x.type.shape.length;
+    for (let i = 0; i < out.length; i++) {
+      let rest = i;
+      let at = 0;
+      let stride = 1;
+      for (let axis = shape.length - 1; axis >= lead; axis--) {
+        const size = x.type.shape[axis - lead]!;
+        if (size > 1) at += (rest % shape[axis]!) * stride;
+        stride *= size;
+        rest = Math.floor(rest / shape[axis]!);
+      }
+      out[i] = x.data[at]!;
+    }
+    return out;
+  },
+  samples: [
+    { inputs: [[2, 1, 3]], attrs: { shape: [2, 4, 3] } },
+    { inputs: [[3]], attrs: { shape: [2, 3] } },
+  ],
+});
