@@ -41,20 +41,31 @@ export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
 
 /**
  * Sums rows into a table of zeros: int32 [n…], [n…, width…] → [rows, width…]. The gradient of a lookup.
- * Rows that occur several times add up, in the order of the indices, so that the sum is the same every time.
+ * Rows that occur several times add up by a matrix product with a 0/1 matrix: ONNX Runtime's ScatterND with
+ * `reduction=add` loses some of them, now and then, when several threads meet at the same row.
  */
 export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value, Value], { rows: number }>({
   name: "scatterRows",
-  onnx: (emit, [index, updates], { attrs: { rows }, types }) => {
+  onnx: (emit, [index, updates], { attrs: { rows }, types, type }) => {
     const count = sizeOf(types[0].shape);
     const width = sizeOf(types[1].shape) / count;
     const long = (numbers: readonly number[]) =>
       emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
-    const zeros = emit.node("Expand", [emit.constant(Float32Array.of(0), [1, 1]), long([rows, width])]);
+    const asColumn = (name: string) => emit.node("Reshape", [name, long([count, 1])]);
+    const asRow = emit.node("Reshape", [index!, long([1, count])]);
     const flat = emit.node("Reshape", [updates!, long([count, width])]);
-    const at = emit.node("Cast", [emit.node("Reshape", [index!, long([count, 1])])], { to: 7 });
-    const table = emit.node("ScatterND", [zeros, at, flat], { reduction: "add" });
-    return emit.node("Reshape", [table, long([rows, ...types[1].shape.slice(types[0].shape.length)])]);
+    const sumWhere = (target: string) =>
+      emit.node("Gemm", [emit.node("Cast", [emit.node("Equal", [target, asRow])], { to: 1 }), flat]);
+    const shaped = (table: string) => emit.node("Reshape", [table, long(type.shape)]);
+    if (rows <= count) {
+      const every = Int32Array.from({ length: rows }, (_, row) => row);
+      return shaped(sumWhere(emit.constant(every, [rows, 1])));
+    }
+    // Every occurrence of a row gets the whole sum; writing the same numbers twice does no harm.
+    const sums = sumWhere(asColumn(index!));
+    const zeros = emit.node("Expand", [emit.constant(Float32Array.of(0), [1, 1]), long([rows, width])]);
+    const at = emit.node("Cast", [asColumn(index!)], { to: 7 });
+    return shaped(emit.node("ScatterND", [zeros, at, sums]));
   },
   infer: ([index, updates], { rows }) => {
     requireIndex("scatterRows", index.dtype);
@@ -70,7 +81,10 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
     });
     return out;
   },
-  samples: [{ inputs: [ids([6], 3), [6, 2]], attrs: { rows: 4 } }],
+  samples: [
+    { inputs: [ids([6], 3), [6, 2]], attrs: { rows: 4 } },
+    { inputs: [ids([2, 3], 3), [2, 3, 2]], attrs: { rows: 9 } },
+  ],
 });
 
 /** One element of each row: [n, width] by int32 [n] → [n]. */

@@ -122,6 +122,14 @@ export const max: Reduction = reduction({
   },
 });
 
+/** Σ x² over the axes, as gradient norms need it, without storing the squares. */
+export const sumSquares: Reduction = reduction({
+  name: "sumSquares",
+  onnx: "ReduceSumSquare",
+  evaluate: (x, attrs) => fold(x, attrs, 0, (total, each) => total + each * each),
+  gradient: ({ inputs: [x], grad: dy, attrs }) => [mul(mul(x, scalar(2)), withOnes(dy, x.type, attrs))],
+});
+
 /** log Σ exp(x) over the axes, computed without overflow. */
 export const logSumExp: Reduction = reduction({
   name: "logSumExp",
