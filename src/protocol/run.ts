@@ -1,4 +1,5 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
+import type { Counts } from "./counts";
 import type { ActionKey } from "./experiment";
 
 export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
@@ -49,12 +50,18 @@ export interface RunRecord {
   readonly endedAt?: string;
   /** Seconds spent running, pauses and interruptions left out. */
   readonly seconds?: number;
-  readonly process?: { readonly pid: number; readonly startedAt: string; readonly socket: string };
+  readonly process?: RunProcessRecord;
+  /** Absolute path of the folder that the plan's paths are relative to. */
+  readonly workspace?: string;
+  /** How many runs of the same device go first, while the state is `queued`. */
+  readonly queuePosition?: number;
   /** The device that was really used, and why. */
   readonly device?: { readonly name: string; readonly description: string; readonly reason: string };
   readonly versions?: Readonly<Record<string, string>>;
   readonly git?: { readonly commit: string; readonly branch: string; readonly dirty: boolean };
   readonly dataHash?: string;
+  /** The model's size as it stands now, after whatever has been done to it. */
+  readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
   readonly progress?: {
     readonly step: number;
     readonly steps: number;
@@ -69,6 +76,20 @@ export interface RunRecord {
   readonly notices: readonly string[];
   readonly failure?: RunFailure;
 }
+
+/** The process in charge of a run. `startedAt` is the system's own text: compare it, but don't parse it. */
+export interface RunProcessRecord {
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly host: string;
+  /** Address of the control socket; empty while the run is being launched. */
+  readonly socket: string;
+}
+
+/** A run as found on disk: its record with the state that is true now, or why the record can't be read. */
+export type FoundRun =
+  | { readonly folder: string; readonly id: string; readonly record: RunRecord }
+  | { readonly folder: string; readonly id: string; readonly record: undefined; readonly failure: RunFailure };
 
 /** One line of `metrics.jsonl`. `seconds` counts from the start of the run. */
 export interface MetricLine {
