@@ -28,6 +28,7 @@ export const dataSchema = z.strictObject({
   validation_text: oneOrMany
     .optional()
     .describe("Files of the validation split; without it `val_fraction` is split off."),
+  test_text: oneOrMany.optional().describe("Files of a test split, which only evaluations read."),
   dataset: z.string().optional().describe("A named data set."),
   grammar: grammarSchema.optional(),
   fallback: z
@@ -38,6 +39,10 @@ export const dataSchema = z.strictObject({
     .enum(["auto", "text", "jsonl", "json", "csv", "tsv", "parquet"])
     .default("auto")
     .describe("Format of the files; `auto` goes by the file's name."),
+  header: z
+    .boolean()
+    .default(true)
+    .describe("Whether CSV and TSV name their columns in the first record; else they are `1`, `2`, …"),
   text_column: z.string().default("text").describe("Column or key that holds the text of a row."),
   instruction_column: z
     .string()
@@ -48,7 +53,10 @@ export const dataSchema = z.strictObject({
   template: z
     .string()
     .optional()
-    .describe("Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in."),
+    .describe(
+      "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph with `{input}` " +
+        "is left out where a row has none.",
+    ),
   train_on_inputs: z
     .boolean()
     .default(true)
@@ -56,9 +64,16 @@ export const dataSchema = z.strictObject({
   tokenizer: z
     .string()
     .default("bytes")
-    .describe("`bytes`, a path to a tokenizer.json, or a named tokenizer."),
+    .describe(
+      "`bytes`, `characters` (those of the text), or a path to a tokenizer.json or a llama2.c tokenizer .bin.",
+    ),
   sequence_len: positiveInt.default(256).describe("Tokens of one training sequence."),
   val_fraction: share.default(0.1).describe("Share of the documents kept for validation."),
+  split_seed: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Seed of the draw of validation documents; runs with other `seed`s keep the same split."),
   packing: z
     .boolean()
     .default(true)
@@ -226,12 +241,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
     device: changes(device),
     seed: changes(seed),
     train: changes(actions.train),
-    compress: changes(
-      z.union([
-        z.strictObject(optional(catalog.methods)),
-        z.array(z.strictObject(optional(catalog.methods))),
-      ]),
-    ),
+    compress: changes(actions.compress),
     evaluate: changes(z.strictObject(optional(catalog.metrics))),
     export: changes(z.strictObject(allKeys("format", catalog.exports))),
     report: changes(actions.report),
@@ -280,7 +290,11 @@ export function experimentSchema(catalog: SchemaCatalog) {
 export type ExperimentSchema = ReturnType<typeof experimentSchema>;
 
 function optional(schemas: Readonly<Record<string, z.ZodType>>) {
-  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, schema.optional()]));
+  const entries = Object.entries(schemas).map(([id, schema]) => [
+    id,
+    asObject(id, schema).strict().optional(),
+  ]);
+  return Object.fromEntries(entries) as Record<string, z.ZodOptional>;
 }
 
 /** The schemas of a catalog as one, told apart by a key whose value is the entry's name. */
@@ -325,6 +339,14 @@ function changes(schema: z.ZodType): z.ZodType {
         .optional(),
     );
   }
+  if (schema instanceof z.ZodArray) return described(z.array(changes(schema.element as z.ZodType)));
+  if (schema instanceof z.ZodUnion)
+    return described(
+      z
+        .union((schema.options as z.ZodType[]).map(changes))
+        .nullable()
+        .optional(),
+    );
   return described(schema.nullable().optional());
 }
 

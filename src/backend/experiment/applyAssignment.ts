@@ -1,0 +1,80 @@
+/** Sets one path, such as `train.learning_rate`, to one value: a sweep point, or a setting of the command line. */
+import { actionKeys, otherNames } from "../../protocol/experiment";
+import { fault, type Place, unknownWord } from "./faults";
+import { branchable, type Branch, type Find, isActionKey, isBranchable, type Part } from "./parts";
+import { isMap, withValueAt } from "./plainMap";
+
+export interface Assignment {
+  readonly path: string;
+  /** Null takes the key, or a whole action, away. */
+  readonly value: unknown;
+  readonly keyPlace: Place;
+  readonly valuePlace: Place;
+}
+
+export function applyAssignment(branch: Branch, assignment: Assignment): void {
+  const [head = "", ...rest] = assignment.path.split(".");
+  if (isActionKey(head)) {
+    const meant = meantActions(branch, head, rest, assignment);
+    if (rest.length === 0 && assignment.value === null)
+      branch.actions = branch.actions.filter((part) => !meant.includes(part));
+    else for (const part of meant) assignInto(part, rest, assignment);
+    return;
+  }
+  if (!isBranchable(head)) {
+    const allowed = [...branchable, ...actionKeys];
+    branch.faults.push(unknownWord(assignment.keyPlace, "path", assignment.path, allowed));
+    return;
+  }
+  if (rest.length === 0 && assignment.value === null) {
+    branch.declarations.delete(head);
+    return;
+  }
+  if (head === "base_model") branch.declarations.delete("model");
+  const part = branch.declarations.get(head) ?? { key: head, cell: 0, value: undefined, finds: [] };
+  branch.declarations.set(head, part);
+  assignInto(part, rest, assignment);
+}
+
+/** The actions of one name: all, the one that a number picks (`train.1.max_steps`: the second), those with the method. */
+function meantActions(branch: Branch, head: string, rest: string[], assignment: Assignment): Part[] {
+  const { actions, experiment, faults } = branch;
+  const named = actions.filter((part) => part.key === head);
+  if (named.length === 0) {
+    // A variant may have taken the action away, and then there is nothing to change in it.
+    if (!experiment.actions.some((action) => action.key === head))
+      faults.push(
+        fault(assignment.keyPlace, `${assignment.path} changes ${head}, but no cell has that action.`),
+      );
+    return [];
+  }
+  const index = /^\d+$/.test(rest[0] ?? "") ? Number(rest.shift()) : undefined;
+  const picked = index === undefined ? named : named.slice(index, index + 1);
+  if (picked.length === 0)
+    faults.push(
+      fault(
+        assignment.keyPlace,
+        `the ${head} actions are numbered from 0 to ${named.length - 1}, not ${index ?? ""}.`,
+      ),
+    );
+  const method = head === "compress" ? rest[0] : undefined;
+  if (method === undefined) return picked;
+  const meant = picked.filter(({ value }) => isMap(value) && method in value);
+  const written = experiment.actions.some(({ value }) => isMap(value) && method in value);
+  if (meant.length === 0 && picked.length > 0 && !written) {
+    const present = picked.flatMap(({ value }) => (isMap(value) ? Object.keys(value) : []));
+    faults.push(unknownWord(assignment.keyPlace, "method", method, present, ` in ${head}`));
+  }
+  return meant;
+}
+
+function assignInto(part: Part, path: readonly string[], assignment: Assignment): void {
+  const [first = "", ...deeper] = path;
+  const usual = path.length === 0 ? [] : [otherNames[part.key]?.[first] ?? first, ...deeper];
+  part.value = withValueAt(part.value, usual, assignment.value);
+  const find: Find = (asked, what) => {
+    if (!usual.every((step, index) => asked[index] === step)) return undefined;
+    return what === "key" && asked.length === usual.length ? assignment.keyPlace : assignment.valuePlace;
+  };
+  part.finds = [...part.finds, find];
+}

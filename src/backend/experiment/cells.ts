@@ -1,0 +1,134 @@
+/**
+ * Cuts the text of an experiment into prose and cells. The pieces joined again are the text, byte for byte,
+ * so that an editor may rewrite one cell and leave everything else as it was.
+ *
+ * A cell is a fence that starts in the first column and whose info string is `yaml` or `yml`, nothing else.
+ * The scan takes one pass over the lines: general Markdown parsers need minutes for a hostile file of this size.
+ */
+
+export interface Piece {
+  readonly kind: "prose" | "cell";
+  /** Offsets in the text, end excluded; for a cell with both fences and the line end of the last. */
+  readonly start: number;
+  readonly end: number;
+  /** 1-based, last line included. */
+  readonly firstLine: number;
+  readonly lastLine: number;
+  /** Offsets of what stands between the fences. */
+  readonly body?: { readonly start: number; readonly end: number; readonly firstLine: number };
+}
+
+export interface CellFault {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+export interface Line {
+  readonly start: number;
+  /** Without the line end. */
+  readonly end: number;
+  /** With the line end. */
+  readonly next: number;
+}
+
+/** Markdown and YAML both end a line at CRLF, LF or CR. */
+export function linesOf(text: string): Line[] {
+  const lines: Line[] = [];
+  const ends = /\r\n|\n|\r/g;
+  let start = 0;
+  for (let match = ends.exec(text); match !== null; match = ends.exec(text)) {
+    lines.push({ start, end: match.index, next: ends.lastIndex });
+    start = ends.lastIndex;
+  }
+  if (start < text.length) lines.push({ start, end: text.length, next: text.length });
+  return lines;
+}
+
+const opening = /^( {0,3})(`{3,}|~{3,})([^]*)$/;
+const cellInfo = /^[ \t]*ya?ml[ \t]*$/i;
+/** HTML that Markdown passes through until a closing mark, or until an empty line. */
+const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp])[] = [
+  [/^ {0,3}<!--/, /-->/],
+  [/^ {0,3}<(?:pre|script|style|textarea)(?:[\s>]|$)/i, /<\/(?:pre|script|style|textarea)>/i],
+  [/^ {0,3}<\/?[a-z][a-z0-9-]*(?:[\s>]|\/>|$)/i, /^\s*$/],
+];
+
+export function cutCells(text: string): { pieces: Piece[]; faults: CellFault[] } {
+  const lines = linesOf(text);
+  const pieces: Piece[] = [];
+  const faults: CellFault[] = [];
+  let fence: { mark: string; indent: number; line: number; cell: boolean } | undefined;
+  let htmlEnd: RegExp | undefined;
+  let prose = 0;
+
+  const push = (kind: Piece["kind"], from: number, to: number, body?: Piece["body"]) => {
+    if (from >= to) return;
+    const piece = {
+      kind,
+      start: lines[from]!.start,
+      end: lines[to - 1]!.next,
+      firstLine: from + 1,
+      lastLine: to,
+    };
+    pieces.push(body === undefined ? piece : { ...piece, body });
+  };
+
+  lines.forEach((line, index) => {
+    const content = text.slice(line.start, line.end).replace(index === 0 ? /^\uFEFF/ : /(?!)/, "");
+    if (fence !== undefined) {
+      const close = /^ {0,3}(`{3,}|~{3,})[ \t]*$/.exec(content)?.[1];
+      if (close === undefined || !close.startsWith(fence.mark)) return;
+      if (fence.cell) {
+        const bodyStart = lines[fence.line]!.next;
+        push("prose", prose, fence.line);
+        push("cell", fence.line, index + 1, { start: bodyStart, end: line.start, firstLine: fence.line + 2 });
+        prose = index + 1;
+      }
+      fence = undefined;
+      return;
+    }
+    const open = opening.exec(content);
+    const [, indent = "", mark = "", info = ""] = open ?? [];
+    const isFence = open !== null && !(mark.startsWith("`") && info.includes("`"));
+    const isCell = isFence && cellInfo.test(info);
+    if (htmlEnd !== undefined) {
+      const untilEmptyLine = htmlEnd.test("");
+      if (isCell && indent === "" && untilEmptyLine)
+        faults.push({
+          line: index + 1,
+          column: 1,
+          message: "this yaml block belongs to the HTML above it. Leave an empty line between them",
+        });
+      if (htmlEnd.test(content)) htmlEnd = undefined;
+      return;
+    }
+    if (isFence) {
+      if (isCell && indent !== "")
+        faults.push({
+          line: index + 1,
+          column: indent.length + 1,
+          message:
+            "a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string",
+        });
+      fence = { mark, indent: indent.length, line: index, cell: isCell && indent === "" };
+      return;
+    }
+    const html = htmlOpenings.find(([start]) => start.test(content));
+    if (html !== undefined) {
+      const rest = html[1].test("") ? content : content.replace(html[0], "");
+      if (!html[1].test(rest)) htmlEnd = html[1];
+    }
+  });
+
+  if (fence !== undefined) {
+    const { line, indent, mark } = fence;
+    faults.push({
+      line: line + 1,
+      column: indent + 1,
+      message: `the block that opens here is never closed. Add a line with ${mark}`,
+    });
+  }
+  push("prose", prose, lines.length);
+  return { pieces, faults };
+}

@@ -1,0 +1,118 @@
+/** Rules between keys and between cells that need no data: what they find would otherwise fail minutes into a run. */
+import type { Path, Resolved } from "./experiment";
+import type { Branchable } from "./parts";
+import { isMap, type PlainMap } from "./plainMap";
+
+export interface CrossFault {
+  /** A declaration, or the index of an action. */
+  readonly subject: Branchable | number;
+  readonly path: Path;
+  /** Continues the name of what stands at the path: "has to …". */
+  readonly message: string;
+}
+
+export function crossFaults(resolved: Resolved): CrossFault[] {
+  const { data, model, baseModel, actions } = resolved;
+  const faults: CrossFault[] = [];
+  if (data !== undefined) faults.push(...dataFaults(data));
+  if (model !== undefined && baseModel !== undefined)
+    faults.push({ subject: "model", path: [], message: "and base_model are both given; keep one of them" });
+  if (model !== undefined && data !== undefined) faults.push(...contextFaults(model, data));
+  actions.forEach(({ key, options }, subject) => {
+    if (model === undefined && baseModel === undefined)
+      faults.push({
+        subject,
+        path: [],
+        message: "has no model to work on; declare model or base_model above it",
+      });
+    if (key === "train") {
+      if (data === undefined)
+        faults.push({ subject, path: [], message: "has no text to read; declare data above it" });
+      faults.push(...trainFaults(options, data).map((found) => ({ subject, ...found })));
+    }
+    const { perplexity } = options;
+    if (key === "evaluate" && isMap(perplexity))
+      faults.push(...strideFaults(perplexity, data).map((found) => ({ subject, ...found })));
+  });
+  return faults;
+}
+
+function dataFaults(data: PlainMap): CrossFault[] {
+  const found = (path: Path, message: string): CrossFault => ({ subject: "data", path, message });
+  const faults: CrossFault[] = [];
+  const sources = ["text", "dataset", "grammar"].filter((key) => data[key] !== undefined);
+  // With `text` and its fallback, `grammar` only says what the fallback draws.
+  const meant =
+    data.fallback === "grammar"
+      ? sources.filter((key) => key !== "grammar" || sources.length === 1)
+      : sources;
+  if (meant.length === 0) faults.push(found([], "names no source; give one of text, dataset, grammar"));
+  if (meant.length > 1) faults.push(found([meant[1]!], `stands beside ${meant[0]!}; keep one of them`));
+  if (data.fallback !== undefined && data.text === undefined)
+    faults.push(found(["fallback"], "applies to text alone, and none is given"));
+  if (data.validation_text !== undefined && data.text === undefined)
+    faults.push(found(["validation_text"], "goes with text, and none is given"));
+  if (data.response_column !== undefined && data.instruction_column === undefined)
+    faults.push(found(["response_column"], "needs instruction_column beside it"));
+  if (data.instruction_column !== undefined && data.response_column === undefined)
+    faults.push(found(["instruction_column"], "needs response_column beside it"));
+  if (data.document_mask === true && data.packing === false)
+    faults.push(
+      found(["document_mask"], "has to be false without packing: each sequence is one document already"),
+    );
+  if (isMap(data.grammar) && Number(data.grammar.branching) > Number(data.grammar.symbols))
+    faults.push(
+      found(["grammar", "branching"], `has to be at most grammar.symbols, ${String(data.grammar.symbols)}`),
+    );
+  return faults;
+}
+
+/** Families name their longest sequence differently. */
+const contextKeys = ["max_position_embeddings", "n_positions"];
+
+function contextFaults(model: PlainMap, data: PlainMap): CrossFault[] {
+  const key = contextKeys.find((each) => typeof model[each] === "number");
+  if (key === undefined || Number(data.sequence_len) <= Number(model[key])) return [];
+  const limit = String(model[key]);
+  return [
+    {
+      subject: "data",
+      path: ["sequence_len"],
+      message: `has to be at most ${limit}, the model's ${key}; it is ${String(data.sequence_len)}`,
+    },
+  ];
+}
+
+function trainFaults(train: PlainMap, data: PlainMap | undefined): Omit<CrossFault, "subject">[] {
+  const faults: Omit<CrossFault, "subject">[] = [];
+  const { max_steps: steps, warmup_steps: warmup } = train;
+  if (typeof steps === "number" && typeof warmup === "number" && warmup > steps)
+    faults.push({
+      path: ["warmup_steps"],
+      message: `has to be at most max_steps, ${steps}; it is ${warmup}`,
+    });
+  if (train.load_best_model_at_end === true && train.eval_steps === undefined)
+    faults.push({
+      path: ["load_best_model_at_end"],
+      message: "needs eval_steps, to know which checkpoint is best",
+    });
+  const splits = data === undefined || data.dataset !== undefined || data.validation_text !== undefined;
+  if (train.eval_steps !== undefined && !splits && data.val_fraction === 0)
+    faults.push({
+      path: ["eval_steps"],
+      message: "needs a validation split; raise data.val_fraction above 0",
+    });
+  return faults;
+}
+
+function strideFaults(perplexity: PlainMap, data: PlainMap | undefined): Omit<CrossFault, "subject">[] {
+  const stride = perplexity.stride;
+  const context = perplexity.context ?? data?.sequence_len;
+  if (typeof stride !== "number" || typeof context !== "number" || stride <= context) return [];
+  return [
+    {
+      path: ["perplexity", "stride"],
+      message: `has to be at most the context, ${context} tokens; it is ${stride}, so tokens between windows would go unscored`,
+    },
+  ];
+}

@@ -1,0 +1,186 @@
+/** Turns what a schema objects to into messages that name the place, the allowed values and the nearest known word. */
+import { distance } from "fastest-levenshtein";
+import type { z } from "zod";
+import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
+import type { Path } from "./experiment";
+import { keysAt } from "./schemaWalk";
+
+/** Where a fault is to be mended: in a file, or in an option of the command line. */
+export type Place = Position | { readonly setting: string };
+
+export type Locate = (path: Path, part: "key" | "value") => Place;
+
+export function fault(place: Place, message: string, details: ErrorDetails = {}): WorkbenchError {
+  if ("setting" in place) return new WorkbenchError("invalid-input", `${place.setting}: ${message}`, details);
+  const { file, line, column } = place;
+  return new WorkbenchError("invalid-input", `${file}:${line}:${column}: ${message}`, {
+    ...details,
+    position: place,
+  });
+}
+
+export function unknownWord(
+  place: Place,
+  kind: string,
+  word: string,
+  allowed: readonly string[],
+  where = "",
+): WorkbenchError {
+  const near = nearest(word, allowed);
+  const guess = near === undefined ? "" : ` Did you mean "${near}"?`;
+  const list = allowed.length === 0 ? "Nothing may stand here" : `Allowed: ${allowed.join(", ")}`;
+  const details = { allowed, ...(near === undefined ? {} : { nearest: near }) };
+  return fault(place, `unknown ${kind} "${word}"${where}.${guess} ${list}.`, details);
+}
+
+/** The known word that a person most likely meant, if any is near enough to be a slip of the fingers. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const lower = word.toLowerCase();
+  const ranked = known
+    .map((candidate) => ({ candidate, edits: distance(lower, candidate.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits);
+  const best = ranked[0];
+  const near = Math.max(1, Math.floor(word.length / 3));
+  return best !== undefined && best.edits <= near ? best.candidate : undefined;
+}
+
+export interface Checked {
+  /** How messages call the checked value: `train`. */
+  readonly name: string;
+  readonly schema: z.ZodType;
+  readonly value: unknown;
+  readonly locate: Locate;
+  /** False where keys may still be added from elsewhere, so that missing ones and rules between keys do not count yet. */
+  readonly complete: boolean;
+}
+
+export function faultsOf(issues: readonly z.core.$ZodIssue[], checked: Checked): WorkbenchError[] {
+  return issues.flatMap((issue) => faultsOfIssue(issue, checked));
+}
+
+function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchError[] {
+  const { schema, value, locate, complete } = checked;
+  const path = issue.path.filter((step) => typeof step !== "symbol");
+  const name = [checked.name, ...path].join(".");
+  const given = valueAt(value, path);
+  const nested = (issues: readonly z.core.$ZodIssue[]) =>
+    faultsOf(
+      issues.map((inner) => ({ ...inner, path: [...path, ...inner.path] })),
+      checked,
+    );
+  const wrong = (rule: string, details: ErrorDetails = {}) =>
+    fault(locate(path, "value"), `${name} has to be ${rule}, not ${show(given)}.`, details);
+
+  if (issue.code === "unrecognized_keys") {
+    const allowed = keysAt(schema, path, value);
+    return issue.keys.map((key) =>
+      unknownWord(locate([...path, key], "key"), "key", key, allowed, ` in ${name}`),
+    );
+  }
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    // Only branches that accept the kind of value that was written can tell what is wrong with it.
+    const meant = issue.errors.filter((errors) => !errors.every((error) => rejectsKind(error)));
+    if (meant.length > 0) return nested(meant.reduce((a, b) => (b.length < a.length ? b : a)));
+    const kinds = issue.errors.flatMap((errors) => errors.filter(rejectsKind).map(expectedKind));
+    return given === undefined && !complete ? [] : [wrong([...new Set(kinds)].join(" or "))];
+  }
+  if (given === undefined && issue.code !== "custom" && issue.code !== "invalid_key") {
+    if (!complete) return [];
+    const parent = [checked.name, ...path.slice(0, -1)].join(".");
+    const allowed = issue.code === "invalid_union" ? tags(issue) : undefined;
+    const choice = allowed === undefined ? "" : ` Allowed: ${allowed.join(", ")}.`;
+    const place = locate(path.slice(0, -1), "key");
+    const missing = path.at(-1);
+    return [
+      fault(place, `${parent} needs the key "${missing ?? ""}".${choice}`, {
+        missing,
+        ...(allowed && { allowed }),
+      }),
+    ];
+  }
+  switch (issue.code) {
+    case "invalid_union":
+      return [
+        unknownWord(
+          locate(path, "value"),
+          "value",
+          show(given).replaceAll('"', ""),
+          tags(issue),
+          ` of ${name}`,
+        ),
+      ];
+    case "invalid_value": {
+      const allowed = issue.values.map(String);
+      return [unknownWord(locate(path, "value"), "value", String(given), allowed, ` of ${name}`)];
+    }
+    case "invalid_type":
+      return [wrong(expectedKind(issue))];
+    case "too_small":
+      return [
+        wrong(bound(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum)),
+      ];
+    case "too_big":
+      return [wrong(bound(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum))];
+    case "not_multiple_of":
+      return [wrong(`a multiple of ${issue.divisor}`)];
+    case "invalid_key": {
+      const reason = issue.issues[0]?.message ?? "not a name that can be used";
+      return [fault(locate(path, "key"), `${name}: ${reason}.`)];
+    }
+    case "invalid_element":
+      return nested(issue.issues);
+    default:
+      // Rules of a schema's own say all there is to say.
+      if (issue.code === "custom" && !complete) return [];
+      return [fault(locate(path, "value"), `${name}: ${issue.message.replace(/\.$/, "")}.`)];
+  }
+}
+
+function tags(issue: z.core.$ZodIssueInvalidUnion): string[] {
+  return "options" in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+}
+
+function rejectsKind(issue: z.core.$ZodIssue): boolean {
+  return issue.code === "invalid_type" && issue.path.length === 0;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  number: "a number",
+  string: "text",
+  boolean: "true or false",
+  array: "a list",
+  object: "a map of keys to values",
+  record: "a map of keys to values",
+  null: "null",
+};
+
+function expectedKind(issue: z.core.$ZodIssue): string {
+  const expected = "expected" in issue ? String(issue.expected) : "something else";
+  return kinds[expected] ?? expected;
+}
+
+function bound(origin: string, relation: string, limit: number | bigint): string {
+  if (origin === "array" || origin === "set") return `a list of ${relation} ${limit} entries`;
+  if (origin === "string")
+    return limit === 1 && relation === "at least" ? "some text" : `${relation} ${limit} letters`;
+  return `${relation} ${limit}`;
+}
+
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inside, step) =>
+      typeof inside === "object" && inside !== null
+        ? (inside as Record<string | number, unknown>)[step]
+        : undefined,
+    value,
+  );
+}
+
+function show(value: unknown): string {
+  if (value === null) return "empty";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…"` : text;
+}

@@ -1,0 +1,222 @@
+/**
+ * Reads an experiment: the YAML cells of a `*.lathe.md` file, or a YAML file whose documents are the cells.
+ * Everything that can be known without data and without a model is checked here, before anything runs.
+ */
+import { InvalidInput, type Position, WorkbenchError } from "../../protocol/errors";
+import {
+  actionKeys,
+  type CellKey,
+  type DeclarationKey,
+  declarationKeys,
+  experimentSchema,
+  type ExperimentSchema,
+  type SchemaCatalog,
+} from "../../protocol/experiment";
+import { checkBranches } from "./branches";
+import { cutCells, type Line, linesOf } from "./cells";
+import type { Action, Cell, Experiment, Path, Section } from "./experiment";
+import { fault, faultsOf, type Locate, unknownWord } from "./faults";
+import { isMap } from "./plainMap";
+import { readYaml, type YamlDocument } from "./yamlText";
+
+/** Settings and prose: a file above this size is something else. */
+export const mostCharacters = 256 * 1024;
+
+export interface Reading {
+  readonly experiment: Experiment;
+  readonly faults: readonly WorkbenchError[];
+}
+
+/** The experiment, or one `InvalidInput` with all faults of the file. */
+export function parseExperiment(text: string, file: string, catalog: SchemaCatalog): Experiment {
+  const { experiment, faults } = readExperiment(text, file, experimentSchema(catalog));
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return experiment;
+}
+
+/** What could be read, with all faults in the order they stand: what an editor shows while a file is being written. */
+export function readExperiment(text: string, file: string, schema: ExperimentSchema): Reading {
+  const faults: WorkbenchError[] = [];
+  const empty: Experiment = { file, schema, cells: [], declarations: {}, actions: [] };
+  if (text.length > mostCharacters) {
+    const place = { file, line: 1, column: 1 };
+    const message = `the file has ${text.length} characters, and an experiment at most ${mostCharacters}. Keep data in files of its own.`;
+    return { experiment: empty, faults: [fault(place, message)] };
+  }
+  const source = /\.ya?ml$/i.test(file) ? readDocuments(text, file, faults) : readFences(text, file, faults);
+  const cells = source.map(({ document, firstLine, lastLine }, index): Cell => {
+    return { index, firstLine, lastLine, keys: isMap(document.value) ? Object.keys(document.value) : [] };
+  });
+  if (source.length === 0 && faults.length === 0) {
+    const kind = /\.ya?ml$/i.test(file) ? "the file is empty" : "the file has no cell";
+    const message = `${kind}. Write a block that starts with \`\`\`yaml and holds a key such as model or train.`;
+    faults.push(fault({ file, line: 1, column: 1 }, message));
+  }
+  const sections = source.flatMap((part, index) => sectionsOf(part, index, faults));
+  const declarations: Partial<Record<DeclarationKey, Section>> = {};
+  for (const section of sections) {
+    const { key } = section;
+    if (!isDeclaration(key)) continue;
+    const earlier = declarations[key]?.find([], "key");
+    if (earlier === undefined) declarations[key] = section;
+    else
+      faults.push(
+        fault(positionOf(section), `${key} is declared already, on line ${earlier.line}. Keep one of them.`),
+      );
+  }
+  const experiment = { file, schema, cells, declarations, actions: sections.flatMap(actionsOf) };
+  faults.push(...orderFaults(sections), ...staticFaults(experiment, sections));
+  faults.push(...checkBranches(experiment));
+  return { experiment, faults: inOrder(faults) };
+}
+
+/** One cell's YAML and the way from its offsets to places in the file. */
+interface CellSource {
+  readonly document: YamlDocument;
+  readonly firstLine: number;
+  readonly lastLine: number;
+  readonly place: (offset: number) => Position;
+}
+
+function readFences(text: string, file: string, faults: WorkbenchError[]): CellSource[] {
+  const cut = cutCells(text);
+  faults.push(...cut.faults.map(({ line, column, message }) => fault({ file, line, column }, `${message}.`)));
+  return cut.pieces.flatMap(({ body, firstLine, lastLine }) => {
+    if (body === undefined) return [];
+    const yaml = text.slice(body.start, body.end);
+    const place = placer(yaml, file, body.firstLine);
+    const { documents, faults: wrong } = readYaml(yaml);
+    faults.push(...wrong.map(({ start, message }) => fault(place(start), `${message}.`)));
+    const [document, second] = documents;
+    if (second !== undefined)
+      faults.push(
+        fault(place(second.start), "a cell is one YAML document. Give the second a cell of its own."),
+      );
+    return document === undefined ? [] : [{ document, firstLine, lastLine, place }];
+  });
+}
+
+function readDocuments(text: string, file: string, faults: WorkbenchError[]): CellSource[] {
+  const place = placer(text, file, 1);
+  const { documents, faults: wrong } = readYaml(text);
+  faults.push(...wrong.map(({ start, message }) => fault(place(start), `${message}.`)));
+  return documents
+    .filter(({ value }) => value !== null)
+    .map((document) => {
+      const lastLine = place(Math.max(document.start, document.end - 1)).line;
+      return { document, firstLine: place(document.start).line, lastLine, place };
+    });
+}
+
+/** From an offset in a text to line and column of the file that the text was cut from. */
+function placer(text: string, file: string, firstLine: number): (offset: number) => Position {
+  const lines: Line[] = linesOf(text);
+  return (offset) => {
+    let low = 0;
+    let high = lines.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (lines[middle]!.start <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { file, line: firstLine + low, column: offset - (lines[low]?.start ?? 0) + 1 };
+  };
+}
+
+function sectionsOf({ document, place }: CellSource, cell: number, faults: WorkbenchError[]): Section[] {
+  const { value } = document;
+  const known: readonly string[] = [...declarationKeys, ...actionKeys];
+  const at = (path: Path, part: "key" | "value" = "value") => {
+    const found = document.find(path, part);
+    return found === undefined ? undefined : place(found.start);
+  };
+  if (value === null || value === undefined) return [];
+  if (!isMap(value)) {
+    faults.push(fault(at([])!, `a cell is a map of keys to values. Allowed: ${known.join(", ")}.`));
+    return [];
+  }
+  return Object.entries(value).flatMap(([key, inside]) => {
+    if (known.includes(key))
+      return [
+        {
+          key: key as CellKey,
+          cell,
+          value: inside,
+          find: (path: Path, part: "key" | "value" = "value") => at([key, ...path], part),
+        },
+      ];
+    faults.push(unknownWord(at([key], "key")!, "key", key, known));
+    return [];
+  });
+}
+
+/** A list of methods is that many actions, so that each is a step of its own. */
+function actionsOf(section: Section): Action[] {
+  const { key, value, find, cell } = section;
+  if (isDeclaration(key)) return [];
+  if (key !== "compress" || !Array.isArray(value)) return [{ key, value, find, cell }];
+  return value.map((entry: unknown, index) => {
+    return { key, cell, value: entry, find: (path: Path, part) => find([index, ...path], part) };
+  });
+}
+
+/** Actions work on what stands above them, so the model has to. */
+function orderFaults(sections: readonly Section[]): WorkbenchError[] {
+  const models = sections.filter(({ key }) => key === "model" || key === "base_model");
+  const [first, second] = models;
+  const faults: WorkbenchError[] = [];
+  if (second !== undefined && first !== undefined && second.key !== first.key)
+    faults.push(fault(positionOf(second), "model and base_model are both given. Keep one of them."));
+  if (first === undefined) return faults;
+  for (const section of sections.slice(0, sections.indexOf(first)))
+    if (!isDeclaration(section.key))
+      faults.push(
+        fault(
+          positionOf(section),
+          `${section.key} stands before any model. Move ${first.key}, on line ${positionOf(first).line}, above it.`,
+        ),
+      );
+  return faults;
+}
+
+/** What is wrong in a section whatever the variants make of it. */
+function staticFaults(experiment: Experiment, sections: readonly Section[]): WorkbenchError[] {
+  const branched = experiment.declarations.variants !== undefined;
+  return sections.flatMap((section) => {
+    const { key, value } = section;
+    const schema = experiment.schema.shape[key];
+    const result = schema.safeParse(value);
+    if (result.success) return [];
+    const locate: Locate = (path, part) =>
+      section.find(path, part) ??
+      (path.length === 0 ? positionOf(section) : locate(path.slice(0, -1), "key"));
+    // Cells that are joined later are checked once more then, with all their keys and the rules between them.
+    const complete =
+      ["name", "folder", "variants", "sweep", "paper"].includes(key) || (!branched && key !== "model");
+    return faultsOf(result.error.issues, { name: key, schema, value, locate, complete });
+  });
+}
+
+function positionOf(section: Section): Position {
+  return section.find([], "key")!;
+}
+
+function isDeclaration(key: string): key is DeclarationKey {
+  return (declarationKeys as readonly string[]).includes(key);
+}
+
+/** By place, one fault a place: the same slip is met once in its cell and again in every variant. */
+function inOrder(faults: readonly WorkbenchError[]): WorkbenchError[] {
+  const seen = new Map<string, WorkbenchError>();
+  for (const each of faults) {
+    const { position, missing } = each.details;
+    const key = typeof missing === "string" ? missing : "";
+    const where = position === undefined ? each.message : `${position.line}:${position.column}:${key}`;
+    if (!seen.has(where)) seen.set(where, each);
+  }
+  return [...seen.values()].sort((a, b) => {
+    const [x, y] = [a.details.position, b.details.position];
+    if (x === undefined || y === undefined) return x === y ? 0 : x === undefined ? 1 : -1;
+    return x.line - y.line || x.column - y.column;
+  });
+}

@@ -1,0 +1,117 @@
+/** The declarations and actions of one branch while it is joined. Each remembers who wrote what, so that a fault points there. */
+import type { WorkbenchError } from "../../protocol/errors";
+import { type ActionKey, actionKeys, type CellKey, otherNames } from "../../protocol/experiment";
+import type { Experiment, Path, Section } from "./experiment";
+import { fault, faultsOf, type Locate, type Place } from "./faults";
+import { isMap, merged, type PlainMap } from "./plainMap";
+import { schemaAt } from "./schemaWalk";
+
+export type Find = (path: Path, part: "key" | "value") => Place | undefined;
+
+/** One declaration or action on its way: its value so far, and who contributed, the cell first. */
+export interface Part {
+  readonly key: CellKey;
+  readonly cell: number;
+  value: unknown;
+  finds: Find[];
+}
+
+/** The branch that is being joined. */
+export interface Branch {
+  readonly experiment: Experiment;
+  readonly declarations: Map<Branchable, Part>;
+  actions: Part[];
+  readonly faults: WorkbenchError[];
+}
+
+/** Declarations that a variant, a sweep or a setting may change. */
+export const branchable = ["data", "model", "base_model", "device", "seed"] as const;
+export type Branchable = (typeof branchable)[number];
+
+export function isBranchable(key: string): key is Branchable {
+  return (branchable as readonly string[]).includes(key);
+}
+
+export function isActionKey(key: string): key is ActionKey {
+  return (actionKeys as readonly string[]).includes(key);
+}
+
+export function partOf(section: Section, faults: WorkbenchError[]): Part {
+  const find: Find = (path, part) => section.find(path, part);
+  const value = withUsualNames(section.key, section.value, find, faults);
+  return { key: section.key, cell: section.cell, value, finds: [find] };
+}
+
+/** Options under the one name that everything else knows them by. */
+export function withUsualNames(key: CellKey, value: unknown, find: Find, faults: WorkbenchError[]): unknown {
+  const names = otherNames[key];
+  if (names === undefined || !isMap(value)) return value;
+  const renamed = { ...value };
+  for (const [other, usual] of Object.entries(names)) {
+    if (!(other in value)) continue;
+    if (usual in value && value[usual] !== value[other]) {
+      const place = find([other], "key");
+      if (place !== undefined)
+        faults.push(fault(place, `${other} and ${usual} are two names of one option. Keep one of them.`));
+    }
+    renamed[usual] = value[other];
+    // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the name comes from a fixed table
+    delete renamed[other];
+  }
+  return renamed;
+}
+
+export function mergeInto(part: Part, change: unknown, find: Find): void {
+  part.value = merged(part.value, change);
+  part.finds = [...part.finds, find];
+}
+
+/** Asks the latest contributor first; what nobody wrote stands where the cell begins. */
+export function locateIn(part: Part): Locate {
+  const names = Object.entries(otherNames[part.key] ?? {});
+  const locate: Locate = (path, what) => {
+    const other = names.find(([, usual]) => usual === path[0])?.[0];
+    const spellings = other === undefined ? [path] : [path, [other, ...path.slice(1)]];
+    for (const find of path.length > 0 ? part.finds.toReversed() : part.finds)
+      for (const spelling of spellings) {
+        const place = find(spelling, what);
+        if (place !== undefined) return place;
+      }
+    return path.length === 0 ? { setting: part.key } : locate(path.slice(0, -1), "key");
+  };
+  return locate;
+}
+
+export function checkedPart(branch: Branch, part: Part | undefined): unknown {
+  if (part === undefined) return undefined;
+  const schema = branch.experiment.schema.shape[part.key];
+  const { value } = part;
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const checked = { name: part.key, schema, value, locate: locateIn(part), complete: true };
+  branch.faults.push(...faultsOf(result.error.issues, checked));
+  return undefined;
+}
+
+/** Far above any real vocabulary, so that no rule about token ids objects to it. */
+const anyVocabulary = 2 ** 30;
+
+/** A vocabulary size that nobody wrote is left open for the tokenizer, whatever a family's default may be. */
+export function checkedModel(
+  branch: Branch,
+  part: Part | undefined,
+  tokenized: boolean,
+): PlainMap | undefined {
+  if (part === undefined) return undefined;
+  const { value } = part;
+  const schema = branch.experiment.schema.shape.model;
+  const open =
+    tokenized &&
+    isMap(value) &&
+    !("vocab_size" in value) &&
+    schemaAt(schema, ["vocab_size"], value) !== undefined;
+  if (!open) return checkedPart(branch, part) as PlainMap | undefined;
+  const model = checkedPart(branch, { ...part, value: { ...value, vocab_size: anyVocabulary } });
+  if (!isMap(model)) return undefined;
+  return Object.fromEntries(Object.entries(model).filter(([key]) => key !== "vocab_size"));
+}

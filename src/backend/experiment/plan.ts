@@ -1,0 +1,143 @@
+/** Turns an experiment into runs: variants by sweep points by seeds, everything filled in and checked. */
+import { posix } from "node:path";
+import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
+import type { RunPlan, Step } from "../../protocol/run";
+import type { Assignment } from "./applyAssignment";
+import { axesOf, gridOf, variantNames } from "./branches";
+import type { Experiment, Resolved } from "./experiment";
+import { unknownWord } from "./faults";
+import { isActionKey } from "./parts";
+import { isMap, type PlainMap } from "./plainMap";
+import { resolve } from "./resolve";
+import { runName } from "./runName";
+import { withStepKeys } from "./stepKey";
+
+export interface PlanOptions {
+  readonly codeVersion: string;
+  /** Only this variant. */
+  readonly variant?: string;
+  /** Values by path, as `--set` gives them; they win over the file and take a swept path out of the sweep. */
+  readonly set?: Readonly<Record<string, unknown>>;
+  readonly seed?: number;
+  readonly device?: string;
+  /** Leave out the actions of later cells: what running one cell of a notebook means. */
+  readonly throughCell?: number;
+}
+
+/** All runs of an experiment, in the order they are to be run; one `InvalidInput` with all that is wrong in any of them. */
+export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[] {
+  const names = variantNames(experiment);
+  const { variant: wanted } = options;
+  if (wanted !== undefined && !names.includes(wanted))
+    throw new InvalidInput([unknownWord({ setting: "--variant" }, "variant", wanted, names)]);
+
+  const settings = settingsOf(options);
+  const set = new Set(settings.map(({ path }) => path));
+  const axes = axesOf(experiment).filter(([first]) => first !== undefined && !set.has(first.path));
+  const variants = wanted !== undefined ? [wanted] : names.length > 0 ? names : [undefined];
+  const faults = new Map<string, WorkbenchError>();
+  const plans: RunPlan[] = [];
+  for (const variant of variants) {
+    const keys = new Set<string>();
+    for (const point of gridOf(axes)) {
+      const { resolved, faults: found } = resolve(experiment, { variant, sweep: point, settings });
+      for (const each of found) faults.set(each.message, each);
+      if (found.length > 0) continue;
+      const steps = stepsOf(resolved, options.throughCell ?? Infinity);
+      const sweep = point.filter(({ path }) => concerns(path, steps));
+      const varying = sweep.filter(({ path }) =>
+        axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
+      );
+      const name = runName(nameOf(experiment), names.length > 1 ? variant : undefined, varying);
+      // A variant without the swept action gives the same run at every point of that axis.
+      const key = JSON.stringify(sweep.map(({ path, value }) => [path, value]));
+      if (keys.has(key)) continue;
+      keys.add(key);
+      const plan = planOf(experiment, resolved, { name, variant: variant ?? "", sweep, steps });
+      plans.push(withStepKeys(plan, { codeVersion: options.codeVersion }));
+    }
+  }
+  if (faults.size > 0) throw new InvalidInput([...faults.values()]);
+  return distinctlyNamed(plans);
+}
+
+function settingsOf(options: PlanOptions): Assignment[] {
+  const written = Object.entries(options.set ?? {}).map(([path, value]): Assignment => {
+    const place = { setting: `--set ${path}` };
+    return { path, value, keyPlace: place, valuePlace: place };
+  });
+  const named = (["seed", "device"] as const).flatMap((path): Assignment[] => {
+    const place = { setting: `--${path}` };
+    const value = options[path];
+    return value === undefined ? [] : [{ path, value, keyPlace: place, valuePlace: place }];
+  });
+  return [...written, ...named];
+}
+
+function stepsOf(resolved: Resolved, lastCell: number): Step[] {
+  return resolved.actions
+    .filter(({ cell }) => cell <= lastCell)
+    .map(({ key, options }, index) => ({ index, action: key, options, key: "" }));
+}
+
+/** Whether a path leads to something in the run: its action may be in a later cell, or be gone from this variant. */
+function concerns(path: string, steps: readonly Step[]): boolean {
+  const [head = "", next = ""] = path.split(".");
+  if (!isActionKey(head)) return true;
+  const named = steps.filter(({ action }) => action === head);
+  if (/^\d+$/.test(next)) return Number(next) < named.length;
+  return named.some(({ options }) => head !== "compress" || next === "" || next in options);
+}
+
+interface Chosen {
+  readonly name: string;
+  readonly variant: string;
+  readonly sweep: readonly Assignment[];
+  readonly steps: readonly Step[];
+}
+
+function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): RunPlan {
+  const { data, model, baseModel, seed, device } = resolved;
+  const { name, variant, sweep, steps } = chosen;
+  const paper = experiment.declarations.paper?.value;
+  return {
+    experiment: experiment.file,
+    name,
+    folder: folderOf(experiment),
+    variant,
+    sweep: Object.fromEntries(sweep.map(({ path, value }) => [path, value])),
+    seed,
+    device,
+    data,
+    model,
+    baseModel,
+    ...(isMap(paper) ? { paper: experiment.schema.shape.paper.parse(paper) as PlainMap } : {}),
+    steps,
+  };
+}
+
+function nameOf(experiment: Experiment): string {
+  const { name } = experiment.declarations;
+  if (typeof name?.value === "string") return name.value;
+  const file = experiment.file.replaceAll("\\", "/");
+  return posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+}
+
+/** The folder of the file, or the one it names; forward slashes, which every platform reads. */
+function folderOf(experiment: Experiment): string {
+  const own = posix.dirname(experiment.file.replaceAll("\\", "/"));
+  const { folder } = experiment.declarations;
+  if (typeof folder?.value !== "string") return own;
+  const named = folder.value.replaceAll("\\", "/");
+  const absolute = posix.isAbsolute(named) || /^[a-z]:\//i.test(named);
+  return absolute ? posix.normalize(named) : posix.join(own, named);
+}
+
+function distinctlyNamed(plans: readonly RunPlan[]): RunPlan[] {
+  const counts = new Map<string, number>();
+  return plans.map((plan) => {
+    const count = (counts.get(plan.name) ?? 0) + 1;
+    counts.set(plan.name, count);
+    return count === 1 ? plan : { ...plan, name: `${plan.name}-${count}` };
+  });
+}

@@ -1,0 +1,56 @@
+/** Joins the cells with one variant, one sweep point and the settings of a command line, then checks the whole. */
+import type { WorkbenchError } from "../../protocol/errors";
+import type { ActionKey } from "../../protocol/experiment";
+import { applyAssignment, type Assignment } from "./applyAssignment";
+import { applyVariant } from "./applyVariant";
+import { crossFaults } from "./crossChecks";
+import type { Experiment, Resolved } from "./experiment";
+import { fault } from "./faults";
+import { type Branch, branchable, checkedModel, checkedPart, locateIn, partOf } from "./parts";
+import { isMap, type PlainMap } from "./plainMap";
+
+export interface Choice {
+  readonly variant?: string | undefined;
+  readonly sweep?: readonly Assignment[];
+  readonly settings?: readonly Assignment[];
+}
+
+export function resolve(
+  experiment: Experiment,
+  choice: Choice,
+): { resolved: Resolved; faults: WorkbenchError[] } {
+  const branch: Branch = { experiment, declarations: new Map(), actions: [], faults: [] };
+  const { declarations, faults } = branch;
+  for (const key of branchable) {
+    const section = experiment.declarations[key];
+    if (section !== undefined) declarations.set(key, partOf(section, faults));
+  }
+  branch.actions = experiment.actions.map((action) => partOf(action, faults));
+  if (choice.variant !== undefined) applyVariant(branch, choice.variant);
+  for (const assignment of [...(choice.sweep ?? []), ...(choice.settings ?? [])])
+    applyAssignment(branch, assignment);
+
+  const { actions } = branch;
+  const data = checkedPart(branch, declarations.get("data")) as PlainMap | undefined;
+  const resolved: Resolved = {
+    data,
+    model: checkedModel(branch, declarations.get("model"), data !== undefined),
+    baseModel: checkedPart(branch, declarations.get("base_model")) as string | undefined,
+    device: (checkedPart(branch, declarations.get("device")) as string | undefined) ?? "auto",
+    seed: (checkedPart(branch, declarations.get("seed")) as number | undefined) ?? 0,
+    actions: actions.map((part) => {
+      const options = checkedPart(branch, part);
+      return { key: part.key as ActionKey, cell: part.cell, options: isMap(options) ? options : {} };
+    }),
+  };
+  // Rules between cells mean something only where every cell is sound by itself.
+  if (faults.length > 0) return { resolved, faults };
+  for (const { subject, path, message } of crossFaults(resolved)) {
+    const part = typeof subject === "number" ? actions[subject] : declarations.get(subject);
+    if (part === undefined) continue;
+    const where = choice.variant === undefined ? "" : ` (variant ${choice.variant})`;
+    const name = [part.key, ...path].join(".");
+    faults.push(fault(locateIn(part)(path, "value"), `${name} ${message}${where}.`));
+  }
+  return { resolved, faults };
+}

@@ -1,0 +1,29 @@
+/** Writes a plan as `config.resolved.yaml`: an experiment of one run, which gives the same plan when it is read again. */
+import { Document } from "yaml";
+import type { RunPlan } from "../../protocol/run";
+
+export interface ResolvedYamlOptions {
+  /** The plan's folder as seen from where the file will lie. */
+  readonly folder: string;
+}
+
+export function resolvedYaml(plan: RunPlan, { folder }: ResolvedYamlOptions): string {
+  const sweep = Object.entries(plan.sweep).map(([path, value]) => [path, [value]]);
+  const head = {
+    name: plan.name,
+    folder,
+    seed: plan.seed,
+    device: plan.device,
+    ...(plan.variant === "" ? {} : { variants: { [plan.variant]: {} } }),
+    ...(sweep.length === 0 ? {} : { sweep: Object.fromEntries(sweep) as unknown }),
+  };
+  const cells: unknown[] = [head];
+  if (plan.paper !== undefined) cells.push({ paper: plan.paper });
+  if (plan.data !== undefined) cells.push({ data: plan.data });
+  if (plan.model !== undefined) cells.push({ model: plan.model });
+  if (plan.baseModel !== undefined) cells.push({ base_model: plan.baseModel });
+  for (const { action, options } of plan.steps) cells.push({ [action]: options });
+  return cells
+    .map((cell) => new Document(cell, { aliasDuplicateObjects: false }).toString({ lineWidth: 0 }))
+    .join("---\n");
+}

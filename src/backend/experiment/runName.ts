@@ -1,0 +1,42 @@
+/** Short names for runs, fit for folders on every platform: `first-grouped-lr0.001-seed2`. */
+
+const longest = 80;
+
+export function runName(
+  experiment: string,
+  variant: string | undefined,
+  sweep: readonly { readonly path: string; readonly value: unknown }[],
+): string {
+  const points = sweep.map(({ path, value }) => `${short(path)}${worded(value)}`);
+  const parts = [experiment, ...(variant === undefined ? [] : [variant]), ...points];
+  // Windows refuses names that end with a dot.
+  return (
+    parts
+      .map(plain)
+      .filter(Boolean)
+      .join("-")
+      .slice(0, longest)
+      .replace(/[.-]+$/, "") || "run"
+  );
+}
+
+/** `train.learning_rate` → `lr`, `seed` → `seed`. */
+function short(path: string): string {
+  const key = path.split(".").at(-1) ?? path;
+  const words = key.split("_").filter(Boolean);
+  return words.length > 1 ? words.map((word) => word.charAt(0)).join("") : key;
+}
+
+function worded(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const start = typeof value === "string" ? "_" : "";
+  return start + plain(text).slice(0, 16);
+}
+
+function plain(text: string): string {
+  return text
+    .normalize("NFKD")
+    .replace(/[^\w.+-]+/g, "_")
+    .replace(/^[_.]+|_+$/g, "");
+}

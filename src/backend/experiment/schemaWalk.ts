@@ -1,0 +1,70 @@
+/** Finds the part of a schema that a path leads to, so that messages, completion and sweeps know what may stand there. */
+import { z } from "zod";
+import type { Path } from "./experiment";
+
+/** The schema without what only says that a value may be left out. */
+export function bare(schema: z.ZodType): z.ZodType {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodReadonly
+  )
+    return bare(schema.unwrap() as z.ZodType);
+  if (schema instanceof z.ZodPipe) return bare(schema.in as z.ZodType);
+  return schema;
+}
+
+/** The schema at a path; `value` tells the branches of a choice apart. Undefined where no value may stand. */
+export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodType | undefined {
+  const here = branch(schema, value);
+  const [step, ...rest] = path;
+  if (step === undefined) return here;
+  const inside =
+    typeof value === "object" && value !== null ? (value as Record<string, unknown>)[step] : undefined;
+  if (here instanceof z.ZodObject) {
+    const shape = here.shape as Record<string, z.ZodType>;
+    const next = Object.hasOwn(shape, step) ? shape[step] : undefined;
+    return next === undefined ? undefined : schemaAt(next, rest, inside);
+  }
+  if (here instanceof z.ZodRecord) return schemaAt(here.valueType as z.ZodType, rest, inside);
+  if (here instanceof z.ZodArray && typeof step === "number")
+    return schemaAt(here.element as z.ZodType, rest, inside);
+  return undefined;
+}
+
+/** The keys that an object may have at a path. */
+export function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
+  const here = schemaAt(schema, path, value);
+  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+}
+
+/** The branch of a choice that a value is meant for: by its tag where there is one, else by its kind. */
+function branch(schema: z.ZodType, value: unknown): z.ZodType {
+  const here = bare(schema);
+  if (!(here instanceof z.ZodUnion)) return here;
+  const options = (here.options as z.ZodType[]).map((option) => branch(option, value));
+  const tag = here instanceof z.ZodDiscriminatedUnion ? here.def.discriminator : undefined;
+  const meant =
+    tag === undefined
+      ? options.find((option) => kindOf(option) === kindOfValue(value))
+      : options.find((option) => tagged(option, tag, (value as Record<string, unknown> | undefined)?.[tag]));
+  return meant ?? here;
+}
+
+function tagged(option: z.ZodType, key: string, tag: unknown): boolean {
+  const literal =
+    option instanceof z.ZodObject ? (option.shape as Record<string, z.ZodType>)[key] : undefined;
+  return literal?.safeParse(tag).success === true;
+}
+
+function kindOf(schema: z.ZodType): string {
+  if (schema instanceof z.ZodObject || schema instanceof z.ZodRecord) return "map";
+  return schema instanceof z.ZodArray ? "list" : "scalar";
+}
+
+function kindOfValue(value: unknown): string {
+  if (Array.isArray(value)) return "list";
+  return typeof value === "object" && value !== null ? "map" : "scalar";
+}

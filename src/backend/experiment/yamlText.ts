@@ -1,0 +1,143 @@
+/**
+ * One YAML text as plain values, with the place of every key and value. Text that could exhaust the process is refused:
+ * deep nesting before it is composed, aliases that multiply before they are expanded.
+ */
+import { Composer, type Document, isAlias, isMap, isScalar, isSeq, type Node, Parser } from "yaml";
+import type { Path } from "./experiment";
+
+const deepest = 64;
+const mostAliases = 100;
+
+export interface Found {
+  /** Offsets in the text, end excluded. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface YamlFault extends Found {
+  readonly message: string;
+}
+
+export interface YamlDocument extends Found {
+  readonly value: unknown;
+  /** Where a value, or the key before it, stands. */
+  find(path: Path, part?: "key" | "value"): Found | undefined;
+}
+
+export function readYaml(text: string): { documents: YamlDocument[]; faults: YamlFault[] } {
+  const tokens = [...new Parser().parse(text)];
+  const deep = tooDeep(tokens);
+  if (deep !== undefined)
+    return {
+      documents: [],
+      faults: [
+        { start: deep, end: deep + 1, message: `values nest deeper than ${deepest} levels. Flatten them` },
+      ],
+    };
+  // Keys are compared here instead: the composer's own check takes quadratic time.
+  const composer = new Composer({ uniqueKeys: false, logLevel: "silent", prettyErrors: false });
+  const documents: YamlDocument[] = [];
+  const faults: YamlFault[] = [];
+  for (const document of composer.compose(tokens, true, text.length)) {
+    const broken = [...document.errors, ...document.warnings].map(({ message, pos: [start, end] }) => ({
+      start,
+      end,
+      message: `not valid YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`,
+    }));
+    if (broken.length > 0) faults.push(...broken.slice(0, 3));
+    else {
+      const wrong = wordFaults(document.contents);
+      faults.push(...wrong);
+      if (wrong.length === 0) documents.push(documentOf(document, faults));
+    }
+  }
+  return { documents, faults };
+}
+
+function documentOf(document: Document.Parsed, faults: YamlFault[]): YamlDocument {
+  const [start, , end] = document.range;
+  const find: YamlDocument["find"] = (path, part = "value") => findNode(document, path, part);
+  try {
+    return { start, end, find, value: document.toJS({ maxAliasCount: mostAliases }) as unknown };
+  } catch (error) {
+    // The library throws a ReferenceError for too many aliases and for one that refers to nothing.
+    const message =
+      error instanceof ReferenceError ? "aliases that repeat too much" : "a value that cannot be read";
+    faults.push({ start, end, message: `not valid YAML: ${message}. Write the values out` });
+    return { start, end, find, value: undefined };
+  }
+}
+
+interface TokenLike {
+  readonly offset?: number;
+  readonly value?: unknown;
+  readonly items?: readonly { readonly key?: unknown; readonly value?: unknown }[];
+}
+
+/** The offset of the first value that nests too deep. Iterative, since what it guards against exhausts the stack. */
+function tooDeep(tokens: readonly TokenLike[]): number | undefined {
+  const todo: { token: TokenLike; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { token, depth } = next;
+    if (depth > deepest) return token.offset ?? 0;
+    const below = [token.value, ...(token.items ?? []).flatMap((item) => [item.key, item.value])];
+    for (const child of below)
+      if (typeof child === "object" && child !== null) todo.push({ token: child, depth: depth + 1 });
+  }
+  return undefined;
+}
+
+/** Keys that are not plain words, keys given twice, and aliases that lead nowhere or into themselves. */
+function wordFaults(root: Node | null): YamlFault[] {
+  const faults: YamlFault[] = [];
+  const todo: (Node | null)[] = [root];
+  const anchors = new Map<string, Found>();
+  for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
+    if (node === null) continue;
+    const add = (at: Node, message: string) => faults.push({ ...placeOf(at), message });
+    if (isAlias(node)) {
+      const anchor = anchors.get(node.source);
+      if (anchor === undefined) add(node, `the alias *${node.source} has no anchor above it`);
+      else if (placeOf(node).start < anchor.end)
+        add(node, `the alias *${node.source} stands for a value around it`);
+      continue;
+    }
+    if (node.anchor !== undefined) anchors.set(node.anchor, placeOf(node));
+    if (isSeq(node)) todo.push(...(node.items as Node[]).toReversed());
+    if (!isMap(node)) continue;
+    const seen = new Set<string>();
+    for (const { key } of node.items) {
+      if (!isScalar(key) || typeof key.value !== "string" || key.value === "__proto__")
+        add(isScalar(key) ? key : node, "a key has to be a word");
+      else if (seen.has(key.value)) add(key, `the key "${key.value}" is given twice`);
+      else seen.add(key.value);
+    }
+    todo.push(...node.items.map(({ value }) => value as Node | null).toReversed());
+  }
+  return faults;
+}
+
+function findNode(document: Document.Parsed, path: Path, part: "key" | "value"): Found | undefined {
+  let node: Node | null = document.contents;
+  let key: Node | null = node;
+  for (const step of path) {
+    const inside: Node | undefined | null = isAlias(node) ? node.resolve(document) : node;
+    if (isMap(inside)) {
+      const pair = inside.items.find((item) => isScalar(item.key) && item.key.value === step);
+      if (pair === undefined) return undefined;
+      key = pair.key as Node;
+      node = (pair.value as Node | null) ?? key;
+    } else if (isSeq(inside)) {
+      const item = inside.items[step as number] as Node | undefined;
+      if (item === undefined) return undefined;
+      key = node = item;
+    } else return undefined;
+  }
+  const found = part === "key" ? key : node;
+  return found === null ? undefined : placeOf(found);
+}
+
+function placeOf(node: Node): Found {
+  const [start, end] = node.range ?? [0, 0];
+  return { start, end };
+}
