@@ -1,0 +1,173 @@
+"""Writes test/fixtures/models/*.json: logits, losses and gradients of tiny seeded models, as Hugging Face computes them.
+
+Run once, by hand, with `pip install torch transformers numpy`; the tests read only the files. Weights are not stored:
+both sides draw them from the generator below (test/support/referenceModel.ts is the other side).
+
+    value(name, i) = (mix(fnv1a(name) + i * 0x9e3779b9) / 2^31 - 1) * bound        all integers modulo 2^32
+
+rounded to float32; weights of norms get 1 added. Gradients are stored as a norm and a product with value(name + "#probe")
+for every tensor, and in full for a few small ones. Arithmetic is float64 where transformers does not force float32, and
+float32 with padding: the mask of transformers, a large number of the model's own type, overflows where it forces float32.
+"""
+
+import json
+import platform
+from pathlib import Path
+
+import numpy
+import torch
+import transformers
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
+
+FOLDER = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "models"
+BOUND = 0.3
+IGNORED = -100
+
+
+def draw(name: str, count: int) -> numpy.ndarray:
+    """`count` 32-bit integers that depend on the name and on their place alone."""
+    seed = 0x811C9DC5
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
+    with numpy.errstate(over="ignore"):
+        x = numpy.uint32(seed) + numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9)
+        x ^= x >> numpy.uint32(16)
+        x *= numpy.uint32(0x85EBCA6B)
+        x ^= x >> numpy.uint32(13)
+        x *= numpy.uint32(0xC2B2AE35)
+        x ^= x >> numpy.uint32(16)
+    return x
+
+
+def uniform(name: str, count: int) -> numpy.ndarray:
+    return (draw(name, count).astype(numpy.float64) / 2**31 - 1) * BOUND
+
+
+def fill(model: torch.nn.Module) -> None:
+    for name, tensor in model.named_parameters():
+        values = uniform(name, tensor.numel())
+        if tensor.ndim == 1 and name.endswith("weight"):
+            values = values + 1
+        with torch.no_grad():
+            tensor.copy_(torch.from_numpy(values.astype(numpy.float32)).reshape(tensor.shape))
+
+
+def rounded(values) -> list:
+    """Nine significant digits: more than any comparison of the tests asks for."""
+    return [float(f"{value:.9g}") for value in numpy.asarray(values).reshape(-1)]
+
+
+def plain(vocabulary: int, batch: int, time: int) -> dict:
+    tokens = (draw("tokens", batch * time) % vocabulary).reshape(batch, time).astype(int)
+    labels = tokens.copy()
+    labels[:, :2] = IGNORED
+    return {"name": "plain", "tokens": tokens, "labels": labels}
+
+
+def padded(vocabulary: int, batch: int, time: int) -> dict:
+    """The first row is padded on the left, the second on the right; positions count the real tokens only."""
+    case = {**plain(vocabulary, batch, time), "name": "padded"}
+    mask = numpy.ones((batch, time), dtype=int)
+    mask[0, :3] = 0
+    mask[1, time - 4 :] = 0
+    positions = numpy.maximum(numpy.cumsum(mask, axis=1) - 1, 0)
+    # What padding says about the first real token is nobody's business.
+    before = numpy.pad(mask[:, :-1], ((0, 0), (1, 0)))
+    labels = numpy.where(mask * before == 1, case["labels"], IGNORED)
+    return {**case, "labels": labels, "attention_mask": mask, "position_ids": positions}
+
+
+def run(model: torch.nn.Module, case: dict) -> dict:
+    feeds = {"input_ids": torch.tensor(case["tokens"])}
+    for name in ("attention_mask", "position_ids"):
+        if name in case:
+            feeds[name] = torch.tensor(case[name])
+    model.to(torch.float32 if "attention_mask" in case else torch.float64)
+    model.zero_grad()
+    logits = model(**feeds, use_cache=False).logits
+    batch, time, vocabulary = logits.shape
+    # The label of a place is the token that follows it: logits at t are scored against labels at t + 1.
+    loss = torch.nn.functional.cross_entropy(
+        logits[:, :-1].reshape(-1, vocabulary),
+        torch.tensor(case["labels"])[:, 1:].reshape(-1),
+        ignore_index=IGNORED,
+    )
+    loss.backward()
+    rows = [row for row in range(batch * time) if case.get("attention_mask", numpy.ones((batch, time))).reshape(-1)[row]]
+    rows = rows[:: max(1, len(rows) // 6)]
+    gradients = {}
+    for name, tensor in model.named_parameters():
+        values = tensor.grad.double().numpy().reshape(-1)
+        probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
+        gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
+        if tensor.ndim == 1 and case["name"] == "plain":
+            gradients[name]["values"] = rounded(values)
+    return {
+        **{key: value.tolist() if isinstance(value, numpy.ndarray) else value for key, value in case.items()},
+        "loss": rounded(loss.item())[0],
+        "logits": {"rows": rows, "values": rounded(logits.detach().reshape(-1, vocabulary)[rows].numpy())},
+        "gradients": gradients,
+    }
+
+
+def write(name: str, kind, config, ours: dict) -> None:
+    """`ours` is the configuration as a config.json would hold it, for the reader of the fixture."""
+    torch.manual_seed(0)
+    config._attn_implementation = "eager"
+    model = kind(config).train()
+    fill(model)
+    batch, time = 2, 12
+    vocabulary = ours["vocab_size"]
+    fixture = {
+        "made_with": {
+            "transformers": transformers.__version__,
+            "torch": torch.__version__.split("+")[0],
+            "python": platform.python_version(),
+        },
+        "bound": BOUND,
+        "config": ours,
+        "tensors": {name: list(tensor.shape) for name, tensor in model.named_parameters()},
+        "cases": [run(model, case(vocabulary, batch, time)) for case in (plain, padded)],
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{name}.json"
+    path.write_text(json.dumps(fixture, allow_nan=False) + "\n")
+    print(path.name, path.stat().st_size, "bytes, loss", fixture["cases"][0]["loss"])
+
+
+def main() -> None:
+    gpt2 = {"vocab_size": 48, "n_positions": 16, "n_embd": 32, "n_layer": 2, "n_head": 4}
+    off = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+    write("gpt2", GPT2LMHeadModel, GPT2Config(**gpt2, **off), {"model_type": "gpt2", **gpt2, **off})
+
+    llama = {
+        "vocab_size": 48,
+        "hidden_size": 32,
+        "intermediate_size": 56,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 64,
+        "rms_norm_eps": 1e-5,
+    }
+    for name, extra in {
+        "llama": {"tie_word_embeddings": False},
+        "llama-tied": {
+            "tie_word_embeddings": True,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "head_dim": 16,
+            "num_key_value_heads": 1,
+        },
+    }.items():
+        ours = {**llama, **extra}
+        write(name, LlamaForCausalLM, LlamaConfig(**ours), {"model_type": "llama", **ours})
+
+    phi3 = {**llama, "num_key_value_heads": 4, "pad_token_id": None}
+    for name, extra in {"phi3": {}, "phi3-window": {"num_key_value_heads": 2, "sliding_window": 5}}.items():
+        ours = {**phi3, **extra}
+        write(name, Phi3ForCausalLM, Phi3Config(**ours), {"model_type": "phi3", **ours})
+
+
+if __name__ == "__main__":
+    main()

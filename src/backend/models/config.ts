@@ -1,0 +1,137 @@
+/**
+ * What the configurations of all families share. The keys are those of Hugging Face's `config.json`; a key that real files
+ * carry is accepted where it cannot change what the model computes, and refused with the reason where it would.
+ */
+import { z } from "zod";
+
+export const positiveInt = z.int().positive();
+export const dropoutRate = z.number().min(0).max(0.999);
+
+/** A key of which only the listed values are supported. */
+export function only(values: readonly unknown[], reason: string) {
+  const shown = values.map((value) => JSON.stringify(value)).join(" or ");
+  return z
+    .unknown()
+    .refine((value) => values.some((each) => JSON.stringify(each) === JSON.stringify(value)), {
+      error: `only ${shown} is supported: ${reason}`,
+    })
+    .optional()
+    .describe(`Only ${shown}: ${reason}.`);
+}
+
+const kept = z.unknown().optional();
+/** Keys that describe a file, a tokenizer or a habit of generation, and leave the function alone. */
+export const inertKeys = {
+  _name_or_path: kept,
+  _attn_implementation_autoset: kept,
+  architectures: kept,
+  auto_map: kept,
+  bos_token_id: kept,
+  chunk_size_feed_forward: kept,
+  decoder_start_token_id: kept,
+  dtype: kept,
+  eos_token_id: kept,
+  finetuning_task: kept,
+  id2label: kept,
+  label2id: kept,
+  num_labels: kept,
+  output_attentions: kept,
+  output_hidden_states: kept,
+  pad_token_id: kept,
+  prefix: kept,
+  pretraining_tp: kept,
+  problem_type: kept,
+  return_dict: kept,
+  sep_token_id: kept,
+  task_specific_params: kept,
+  tokenizer_class: kept,
+  torch_dtype: kept,
+  transformers_version: kept,
+  unk_token_id: kept,
+  use_cache: kept,
+  vocab_size: positiveInt
+    .optional()
+    .describe("Tokens that the model knows; taken from the tokenizer when left out."),
+};
+
+/** Keys of rotary families. `rope_parameters` is how newer files write `rope_theta`. */
+export const ropeKeys = {
+  rope_theta: z.number().positive().default(10_000).describe("Base of the rotary frequencies."),
+  rope_parameters: z
+    .strictObject({
+      rope_type: z.literal("default").default("default"),
+      rope_theta: z.number().positive().optional(),
+      partial_rotary_factor: z.literal(1).optional(),
+    })
+    .nullable()
+    .optional()
+    .describe("Rotary settings as newer configuration files write them; takes precedence over `rope_theta`."),
+  rope_scaling: only(
+    [null, { type: "default" }, { rope_type: "default" }],
+    "scaled rotary frequencies are not built",
+  ),
+};
+
+export function ropeTheta(config: {
+  rope_theta: number;
+  rope_parameters?: { rope_theta?: number | undefined } | null | undefined;
+}): number {
+  return config.rope_parameters?.rope_theta ?? config.rope_theta;
+}
+
+/** Keys that llama and phi3 have in common. */
+export const decoderKeys = {
+  hidden_size: positiveInt.describe("Width of the residual stream."),
+  intermediate_size: positiveInt.describe("Width of the feed-forward layer."),
+  num_hidden_layers: positiveInt.default(32).describe("Decoder layers."),
+  num_attention_heads: positiveInt.default(32).describe("Query heads."),
+  num_key_value_heads: positiveInt
+    .nullable()
+    .optional()
+    .describe("Key and value heads; as many as query heads when left out."),
+  hidden_act: z.enum(["silu", "swish"]).default("silu").describe("Activation of the gate."),
+  max_position_embeddings: positiveInt.describe("Longest sequence."),
+  initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
+  rms_norm_eps: z.number().positive().describe("Added to the mean square in norms."),
+  tie_word_embeddings: z.boolean().default(false).describe("Whether the head is the token embedding."),
+  attention_dropout: dropoutRate.default(0).describe("Dropout of attention weights."),
+  ...ropeKeys,
+};
+
+interface HeadSizes {
+  readonly hidden_size: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads?: number | null | undefined;
+  readonly head_dim?: number | null | undefined;
+}
+
+export function headSizes(config: HeadSizes) {
+  const heads = config.num_attention_heads;
+  return {
+    heads,
+    kvHeads: config.num_key_value_heads ?? heads,
+    headDim: config.head_dim ?? config.hidden_size / heads,
+  };
+}
+
+/** Rules between the keys of rotary attention, reported at the key to change. */
+export function checkHeads(config: HeadSizes, context: z.RefinementCtx): void {
+  const { heads, kvHeads, headDim } = headSizes(config);
+  const object = (key: string, message: string) =>
+    context.addIssue({ code: "custom", path: [key], message, input: config });
+  if (!Number.isInteger(headDim))
+    object(
+      "num_attention_heads",
+      `${heads} heads do not divide the width hidden_size ${config.hidden_size}; choose a divisor of it`,
+    );
+  else if (headDim % 2 !== 0)
+    object(
+      config.head_dim == null ? "num_attention_heads" : "head_dim",
+      `heads of ${headDim} channels cannot be rotated in pairs; the channels of a head have to be even`,
+    );
+  if (heads % kvHeads !== 0)
+    object(
+      "num_key_value_heads",
+      `${kvHeads} key and value heads do not divide the ${heads} query heads; choose a divisor of ${heads}`,
+    );
+}

@@ -1,0 +1,36 @@
+/** Says what is wrong with a configuration that came from a file rather than from an experiment's cell. */
+import { distance } from "fastest-levenshtein";
+import { z } from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+
+/** The known word that was most likely meant, if any is near enough to be a slip. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((candidate) => ({ candidate, edits: distance(word, candidate) }))
+    .sort((a, b) => a.edits - b.edits);
+  return ranked[0] !== undefined && ranked[0].edits <= Math.max(1, word.length / 3)
+    ? ranked[0].candidate
+    : undefined;
+}
+
+export function faultsOfConfig(issues: readonly z.core.$ZodIssue[], schema: z.ZodType): WorkbenchError[] {
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  return issues.flatMap((issue) => {
+    const path = issue.path.join(".");
+    if (issue.code !== "unrecognized_keys") {
+      const where = path === "" ? "The model configuration" : path;
+      return [new WorkbenchError("invalid-input", `${where}: ${issue.message}.`)];
+    }
+    return issue.keys.map((key) => {
+      const near = path === "" ? nearest(key, known) : undefined;
+      return new WorkbenchError(
+        "invalid-input",
+        `Unknown key ${path === "" ? key : `${path}.${key}`} in the model configuration.` +
+          (near === undefined
+            ? " Remove it if it does not change what the model computes."
+            : ` Did you mean ${near}?`),
+        near === undefined ? {} : { nearest: near, allowed: known },
+      );
+    });
+  });
+}

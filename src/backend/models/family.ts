@@ -1,0 +1,93 @@
+/** What a family of models is: a configuration, the tensors it needs, and a forward function over roles. One file a family. */
+import type { z } from "zod";
+import type { Value } from "../graph/op";
+import type { MatrixSpec, ParameterSpec } from "../representations/representation";
+
+/** A configuration whose `vocab_size` is known, be it written or taken from the tokenizer. */
+export type Complete<C> = C & { readonly vocab_size: number };
+
+export interface ModelInputs {
+  /** int32 [batch, time] */
+  readonly tokens: Value;
+  /** int32 [batch, time]; 0, 1, 2, … in every row when left out. */
+  readonly positions?: Value;
+  /** int32 [batch, time]: tokens attend to earlier ones with the same non-zero number; 0 is padding. One document a row when left out. */
+  readonly segments?: Value;
+  /** int32 scalar that changes every step; there is no dropout without it. */
+  readonly dropoutSeed?: Value;
+}
+
+export interface ForwardOptions {
+  /** Called with each decoder layer's input and output; what is between depends on the rest through the input alone. */
+  readonly onLayer?: (input: Value, output: Value) => void;
+  /** Called with the role, input and output of each matrix as it is applied: what calibration observes. */
+  readonly onMatrix?: (role: string, x: Value, y: Value) => void;
+  /** int32 [n]: the rows of [batch · time] whose logits are wanted; all of them when left out. */
+  readonly rows?: Value;
+}
+
+/** The tensors of a model as its forward function sees them: by role, whatever representation the role has. */
+export interface Weights {
+  /** y = x·W + b: [rows, inputs] → [rows, outputs]. */
+  linear(role: string, x: Value): Value;
+  /** The same for a packed matrix, each part on its own: [rows, inputs] → a [rows, part] for each part. */
+  parts(role: string, x: Value): readonly Value[];
+  /** Rows of an embedding: int32 [n] → [n, outputs]. */
+  lookup(role: string, ids: Value): Value;
+  /** The whole embedding [inputs, outputs]. */
+  table(role: string): Value;
+  /** A tensor that is no matrix, by name. */
+  tensor(name: string): Value;
+}
+
+export interface RepresentationChoice {
+  /** A name of the catalog of representations. */
+  readonly type: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+/** The representation of each role that is not dense. */
+export type RepresentationChoices = Readonly<Record<string, RepresentationChoice>>;
+
+/** Sizes that others plan by: data, memory, speed. */
+export interface Dimensions {
+  readonly vocabulary: number;
+  readonly context: number;
+  readonly layers: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+export interface Family<C> {
+  readonly title: string;
+  /** Keys of `config.json`, with the defaults that Hugging Face gives them. */
+  readonly config: z.ZodType<C>;
+  /** The smallest configuration worth testing. */
+  readonly tiny: Readonly<Record<string, unknown>>;
+  readonly dimensions: (config: Complete<C>) => Dimensions;
+  readonly matrices: (config: Complete<C>) => readonly MatrixSpec[];
+  /** Norms: tensors that are no matrices. Biases of matrices follow from the matrices. */
+  readonly tensors: (config: Complete<C>) => readonly ParameterSpec[];
+  /** Representations that the configuration itself asks for. */
+  readonly representations?: (config: Complete<C>) => RepresentationChoices;
+  /** Pairs of a name that files may carry and the tensor that stands for it: a tied head. */
+  readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
+  /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
+  readonly prefix: string;
+  /** Logits [batch · time, vocabulary], or [rows, vocabulary] where rows are asked for. */
+  readonly forward: (
+    config: Complete<C>,
+    weights: Weights,
+    inputs: ModelInputs,
+    options: ForwardOptions,
+  ) => Value;
+}
+
+// A catalog holds families of any configuration; each is only given what its own schema has passed.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyFamily = Family<any>;
+
+export function defineModel<C>(family: Family<C>): Family<C> {
+  return family;
+}

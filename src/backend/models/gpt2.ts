@@ -1,0 +1,207 @@
+/** GPT-2 (Radford et al. 2019): learned positions, layer norms before each block, packed q, k, v, a tied head. */
+import { z } from "zod";
+import { add } from "../graph/ops/elementwise";
+import { matmul } from "../graph/ops/matmul";
+import { reshape, slice } from "../graph/ops/movement";
+import { layerNorm } from "../graph/ops/normalization";
+import type { Value } from "../graph/op";
+import type { MatrixSpec } from "../representations/representation";
+import { dropoutRate, inertKeys, only, positiveInt } from "./config";
+import { type Complete, defineModel } from "./family";
+import { activations, attention, attentionBias, dropoutOf, tokensOf, wantedRows } from "./layers";
+import { embedding, head, norm, packed, range } from "./specs";
+
+const config = z
+  .strictObject({
+    model_type: z.literal("gpt2"),
+    ...inertKeys,
+    n_positions: positiveInt.default(1024).describe("Longest sequence."),
+    n_embd: positiveInt.default(768).describe("Width of the residual stream."),
+    n_layer: positiveInt.default(12).describe("Decoder layers."),
+    n_head: positiveInt.default(12).describe("Attention heads."),
+    n_inner: positiveInt
+      .nullable()
+      .optional()
+      .describe("Width of the feed-forward layer; four times `n_embd` when left out."),
+    activation_function: z
+      .enum(["gelu_new", "gelu_pytorch_tanh", "gelu", "relu", "silu", "swish"])
+      .default("gelu_new")
+      .describe("Activation of the feed-forward layer."),
+    resid_pdrop: dropoutRate.default(0.1).describe("Dropout of what each block adds."),
+    embd_pdrop: dropoutRate.default(0.1).describe("Dropout of the embeddings."),
+    attn_pdrop: dropoutRate.default(0.1).describe("Dropout of attention weights."),
+    layer_norm_epsilon: z.number().positive().default(1e-5).describe("Added to the variance in norms."),
+    initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
+    tie_word_embeddings: z.boolean().default(true).describe("Whether the head is the token embedding."),
+    n_ctx: z.unknown().optional().describe("Old name of `n_positions`; not read."),
+    scale_attn_weights: only([true], "scores are always divided by the root of the head width"),
+    scale_attn_by_inverse_layer_idx: only([false], "attention is not scaled by layer"),
+    reorder_and_upcast_attn: z.boolean().optional().describe("Only about half precision; not read."),
+    add_cross_attention: only([false], "there is no encoder to attend to"),
+    summary_type: z.unknown().optional(),
+    summary_use_proj: z.unknown().optional(),
+    summary_activation: z.unknown().optional(),
+    summary_proj_to_labels: z.unknown().optional(),
+    summary_first_dropout: z.unknown().optional(),
+  })
+  .superRefine((given, context) => {
+    if (given.n_embd % given.n_head !== 0)
+      context.addIssue({
+        code: "custom",
+        path: ["n_head"],
+        message: `${given.n_head} heads do not divide the width n_embd ${given.n_embd}; choose a divisor of it`,
+        input: given,
+      });
+  });
+
+type Config = Complete<z.output<typeof config>>;
+
+function matrices(given: Config): MatrixSpec[] {
+  const { vocab_size: vocabulary, n_positions: positions, n_embd: width, n_layer: layers } = given;
+  const inner = given.n_inner ?? 4 * width;
+  const init = { kind: "normal", std: given.initializer_range } as const;
+  // What is added to the residual stream starts smaller, by the root of how often something is added.
+  const added = { kind: "normal", std: given.initializer_range / Math.sqrt(2 * layers) } as const;
+  const projection = { layout: "in_out", kind: "projection", bias: true } as const;
+
+  const layer = (index: number): MatrixSpec[] => {
+    const role = `layers.${index}`;
+    const name = `transformer.h.${index}`;
+    const [heads, intermediate] = [`${role}.heads`, `${role}.intermediate`];
+    return [
+      {
+        ...projection,
+        role: `${role}.self_attn.qkv_proj`,
+        name: `${name}.attn.c_attn`,
+        inputs: width,
+        outputs: 3 * width,
+        init,
+        axes: ["hidden", `${role}.qkv`],
+        ...packed(["q", "k", "v"].map((part) => [`${role}.self_attn.${part}_proj`, width, heads])),
+      },
+      {
+        ...projection,
+        role: `${role}.self_attn.o_proj`,
+        name: `${name}.attn.c_proj`,
+        inputs: width,
+        outputs: width,
+        init: added,
+        axes: [heads, "hidden"],
+      },
+      {
+        ...projection,
+        role: `${role}.mlp.up_proj`,
+        name: `${name}.mlp.c_fc`,
+        inputs: width,
+        outputs: inner,
+        init,
+        axes: ["hidden", intermediate],
+      },
+      {
+        ...projection,
+        role: `${role}.mlp.down_proj`,
+        name: `${name}.mlp.c_proj`,
+        inputs: inner,
+        outputs: width,
+        init: added,
+        axes: [intermediate, "hidden"],
+      },
+    ];
+  };
+  return [
+    embedding("embed_tokens", "transformer.wte", {
+      inputs: vocabulary,
+      outputs: width,
+      init,
+      axes: ["vocabulary", "hidden"],
+    }),
+    embedding("embed_positions", "transformer.wpe", {
+      inputs: positions,
+      outputs: width,
+      init,
+      axes: ["positions", "hidden"],
+    }),
+    ...range(layers).flatMap(layer),
+    ...(given.tie_word_embeddings
+      ? []
+      : [head({ inputs: width, outputs: vocabulary, init, axes: ["hidden", "vocabulary"] })]),
+  ];
+}
+
+export default defineModel<z.output<typeof config>>({
+  title: "GPT-2",
+  config,
+  tiny: { model_type: "gpt2", vocab_size: 32, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 2 },
+  prefix: "transformer",
+  dimensions: (given) => ({
+    vocabulary: given.vocab_size,
+    context: given.n_positions,
+    layers: given.n_layer,
+    width: given.n_embd,
+    heads: given.n_head,
+    kvHeads: given.n_head,
+    headDim: given.n_embd / given.n_head,
+  }),
+  matrices,
+  tensors: (given) => {
+    const pair = (role: string, name: string) => [
+      norm(role, `transformer.${name}.weight`, given.n_embd, "ones"),
+      norm(role, `transformer.${name}.bias`, given.n_embd, "zeros"),
+    ];
+    return [
+      ...range(given.n_layer).flatMap((layer) => [
+        ...pair(`layers.${layer}.input_layernorm`, `h.${layer}.ln_1`),
+        ...pair(`layers.${layer}.post_attention_layernorm`, `h.${layer}.ln_2`),
+      ]),
+      ...pair("norm", "ln_f"),
+    ];
+  },
+  tied: (given) => (given.tie_word_embeddings ? [["lm_head.weight", "transformer.wte.weight"]] : []),
+
+  forward(given, weights, inputs, options) {
+    const tokens = tokensOf(inputs);
+    const { batch, time } = tokens;
+    const width = given.n_embd;
+    const drop = dropoutOf(inputs);
+    const bias = attentionBias(inputs);
+    const normed = (name: string, x: Value) =>
+      layerNorm(x, weights.tensor(`transformer.${name}.weight`), weights.tensor(`transformer.${name}.bias`), {
+        epsilon: given.layer_norm_epsilon,
+      });
+    const activate = activations[given.activation_function]!;
+
+    const embedded = reshape(weights.lookup("embed_tokens", tokens.ids), { shape: [batch, time, width] });
+    const positions =
+      inputs.positions === undefined
+        ? slice(weights.table("embed_positions"), { axis: 0, start: 0, end: time }) // [time, width]
+        : reshape(weights.lookup("embed_positions", reshape(inputs.positions, { shape: [batch * time] })), {
+            shape: [batch, time, width],
+          });
+    let x = drop(reshape(add(embedded, positions), { shape: [batch * time, width] }), given.embd_pdrop);
+
+    for (const layer of range(given.n_layer)) {
+      const start = x;
+      const [q, k, v] = weights.parts(
+        `layers.${layer}.self_attn.qkv_proj`,
+        normed(`h.${layer}.ln_1`, x),
+      ) as readonly [Value, Value, Value];
+      const mixed = attention([q, k, v], {
+        tokens,
+        heads: given.n_head,
+        kvHeads: given.n_head,
+        headDim: width / given.n_head,
+        bias,
+        dropout: drop,
+        dropoutRate: given.attn_pdrop,
+      });
+      x = add(x, drop(weights.linear(`layers.${layer}.self_attn.o_proj`, mixed), given.resid_pdrop));
+      const up = activate(weights.linear(`layers.${layer}.mlp.up_proj`, normed(`h.${layer}.ln_2`, x)));
+      x = add(x, drop(weights.linear(`layers.${layer}.mlp.down_proj`, up), given.resid_pdrop));
+      options.onLayer?.(start, x);
+    }
+    const last = wantedRows(normed("ln_f", x), options);
+    return given.tie_word_embeddings
+      ? matmul(last, weights.table("embed_tokens"), { transposeB: true })
+      : weights.linear("lm_head", last);
+  },
+});

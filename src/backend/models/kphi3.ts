@@ -1,0 +1,45 @@
+/** kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): Phi-3 whose projections are grouped pointwise convolution blocks. */
+import { z } from "zod";
+import { checkHeads } from "./config";
+import { defineModel } from "./family";
+import { phi3Decoder, phi3Keys } from "./phi3";
+
+const config = z
+  .strictObject({
+    model_type: z.literal("kphi3"),
+    ...phi3Keys,
+    min_channels_per_group: phi3Keys.min_channels_per_group.unwrap().default(256),
+    embed_size: z
+      .int()
+      .positive()
+      .optional()
+      .describe("Width of the embeddings; only the width of the model is supported."),
+    do_layer_norm_before: z.unknown().optional().describe("Left over in published files; not read."),
+    ffn_dim: z.unknown().optional().describe("Left over in published files; not read."),
+  })
+  .superRefine((given, context) => {
+    checkHeads(given, context);
+    if (given.embed_size !== undefined && given.embed_size !== given.hidden_size)
+      context.addIssue({
+        code: "custom",
+        path: ["embed_size"],
+        message: `embed_size has to equal hidden_size ${given.hidden_size}: embeddings of another width are not built`,
+        input: given,
+      });
+  });
+
+export default defineModel<z.output<typeof config>>({
+  title: "kphi-3",
+  config,
+  tiny: {
+    model_type: "kphi3",
+    vocab_size: 32,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    max_position_embeddings: 16,
+    min_channels_per_group: 4,
+  },
+  ...phi3Decoder,
+});

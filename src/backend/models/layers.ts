@@ -1,0 +1,132 @@
+/** Parts that families share. Activations stay [batch · time, width] between them, so that each projection is one product. */
+import { constant, type Shape, type Value, scalar } from "../graph/op";
+import { dropout, gelu, iota, rope } from "../graph/functions";
+import { geluTanh, silu } from "../graph/ops/activation";
+import {
+  add,
+  and,
+  cast,
+  cos,
+  equal,
+  greater,
+  less,
+  lessOrEqual,
+  mul,
+  relu,
+  sin,
+  sub,
+  where,
+} from "../graph/ops/elementwise";
+import { gather } from "../graph/ops/indexing";
+import { matmul } from "../graph/ops/matmul";
+import { concat, reshape, transpose } from "../graph/ops/movement";
+import { softmax } from "../graph/ops/normalization";
+import type { ForwardOptions, ModelInputs } from "./family";
+
+/** Activations by the names that `config.json` uses. */
+export const activations: Readonly<Record<string, (x: Value) => Value>> = {
+  gelu,
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  relu,
+  silu,
+  swish: silu,
+};
+
+export interface Tokens {
+  readonly batch: number;
+  readonly time: number;
+  /** int32 [batch · time] */
+  readonly ids: Value;
+}
+
+export function tokensOf({ tokens }: ModelInputs): Tokens {
+  const [batch, time] = tokens.type.shape as [number, number];
+  return { batch, time, ids: reshape(tokens, { shape: [batch * time] }) };
+}
+
+/** Added to a score, it leaves nothing of the weight; small enough that no sum of it overflows. */
+const masked = -1e9;
+
+/**
+ * What is added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
+ * [batch, 1, time, time] with segments. A padding token attends to everything equally, which nobody reads.
+ */
+export function attentionBias(inputs: ModelInputs, window?: number | null): Value {
+  const [batch, time] = inputs.tokens.type.shape as [number, number];
+  const row = reshape(iota(time), { shape: [time, 1] });
+  const column = reshape(iota(time), { shape: [1, time] });
+  let allowed = lessOrEqual(column, row);
+  if (window != null && window < time)
+    allowed = and(allowed, less(sub(row, column), constant(Int32Array.of(window), [])));
+  if (inputs.segments !== undefined) {
+    const query = reshape(inputs.segments, { shape: [batch, 1, time, 1] });
+    const key = reshape(inputs.segments, { shape: [batch, 1, 1, time] });
+    allowed = and(and(allowed, equal(query, key)), greater(key, constant(Int32Array.of(0), [])));
+  }
+  return where(allowed, scalar(0), scalar(masked));
+}
+
+/** Cosines and sines of the rotary angles: [time, headDim], or [batch, 1, time, headDim] with positions. */
+export interface Rotary {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+export function rotary(inputs: ModelInputs, headDim: number, theta: number): Rotary {
+  const [batch, time] = inputs.tokens.type.shape as [number, number];
+  const positions =
+    inputs.positions === undefined
+      ? reshape(iota(time), { shape: [time, 1] })
+      : reshape(inputs.positions, { shape: [batch, 1, time, 1] });
+  const half = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
+  const angles = mul(cast(positions, { to: "float32" }), constant(half, [headDim / 2]));
+  const axis = angles.type.shape.length - 1;
+  const twice = (x: Value) => concat(x, x, { axis });
+  return { cos: twice(cos(angles)), sin: twice(sin(angles)) };
+}
+
+/** Drops activations where the inputs carry a seed; every call is a site of its own. */
+export type Dropout = (x: Value, rate: number) => Value;
+
+export function dropoutOf({ dropoutSeed: seed }: ModelInputs): Dropout {
+  let site = 0;
+  return (x, rate) => (seed === undefined ? x : dropout(x, rate, seed, site++));
+}
+
+export interface AttentionOptions {
+  readonly tokens: Tokens;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly bias: Value;
+  readonly rotary?: Rotary;
+  readonly dropout: Dropout;
+  readonly dropoutRate: number;
+}
+
+/** softmax(q·kᵀ/√d + bias)·v of every head: [batch · time, heads · d] of each → [batch · time, heads · d]. */
+export function attention(
+  [q, k, v]: readonly [Value, Value, Value],
+  { tokens: { batch, time }, heads, kvHeads, headDim, bias, rotary: angles, ...options }: AttentionOptions,
+): Value {
+  const split = (x: Value, count: number) =>
+    transpose(reshape(x, { shape: [batch, time, count, headDim] }), { perm: [0, 2, 1, 3] });
+  const turn = (x: Value) => (angles === undefined ? x : rope(x, angles.cos, angles.sin));
+  // Queries that share a key head are stacked along time, so that keys and values are never repeated.
+  const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * time, last];
+  const queries = reshape(turn(split(q, heads)), { shape: stacked(headDim) });
+  const keys = turn(split(k, kvHeads));
+  const values = split(v, kvHeads);
+  const products = matmul(queries, keys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
+  const scores = add(reshape(products, { shape: [batch, heads, time, time] }), bias);
+  const weights = options.dropout(softmax(scores), options.dropoutRate);
+  const mixed = matmul(reshape(weights, { shape: stacked(time) }), values); // [batch, kvHeads, group · time, headDim]
+  const byHead = reshape(mixed, { shape: [batch, heads, time, headDim] });
+  return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
+}
+
+/** The rows whose logits are wanted. */
+export function wantedRows(hidden: Value, { rows }: ForwardOptions): Value {
+  return rows === undefined ? hidden : gather(hidden, rows);
+}

@@ -1,0 +1,205 @@
+/**
+ * A model as everything outside this folder sees it: a family, a configuration, and how each matrix is represented.
+ * The shape alone, without a single weight, says which tensors there are and builds the forward graph.
+ */
+import { InvalidInput, WorkbenchError } from "../../protocol/errors";
+import { input, parameter, type Value } from "../graph/op";
+import { representations } from "../representations/catalog";
+import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
+import { models } from "./catalog";
+import { faultsOfConfig, nearest } from "./configFaults";
+import type {
+  AnyFamily,
+  Complete,
+  Dimensions,
+  ForwardOptions,
+  ModelInputs,
+  RepresentationChoice,
+  RepresentationChoices,
+} from "./family";
+import { bindWeights, type MatrixSlot, type StoredMatrix } from "./weights";
+
+export type { ForwardOptions, MatrixSlot, MatrixSpec, ModelInputs, ParameterSpec, RepresentationChoices };
+
+/** Everything about a model but its weights: plain data, which checkpoints keep. */
+export interface ModelShape {
+  readonly family: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly representations: RepresentationChoices;
+}
+
+export function familyOf(name: unknown): AnyFamily {
+  if (typeof name === "string" && Object.hasOwn(models, name)) return models[name]!;
+  const allowed = Object.keys(models);
+  const near = typeof name === "string" ? nearest(name, allowed) : undefined;
+  throw new WorkbenchError(
+    "invalid-input",
+    `${name === undefined ? "The model has no model_type" : `Unknown model_type ${JSON.stringify(name)}`}; ` +
+      `known are ${allowed.join(", ")}.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+    { allowed, ...(near === undefined ? {} : { nearest: near }) },
+  );
+}
+
+/** Fills in `vocab_size` from a tokenizer where the configuration leaves it out. */
+export function completeConfig(
+  config: Readonly<Record<string, unknown>>,
+  vocabulary: number,
+): Readonly<Record<string, unknown>> {
+  const written = config["vocab_size"];
+  if (written === undefined) return { ...config, vocab_size: vocabulary };
+  if (typeof written === "number" && written < vocabulary)
+    throw new WorkbenchError(
+      "invalid-input",
+      `vocab_size is ${written}, but the tokenizer has ${vocabulary} tokens; raise it to ${vocabulary} or leave it out.`,
+    );
+  return config;
+}
+
+/** The shape of a configuration in Hugging Face's key names, `model_type` and `vocab_size` included. */
+export function shapeFromConfig(config: Readonly<Record<string, unknown>>): ModelShape {
+  const name = config["model_type"];
+  const family = familyOf(name);
+  const parsed = family.config.safeParse(config);
+  if (!parsed.success) throw new InvalidInput(faultsOfConfig(parsed.error.issues, family.config));
+  const complete = parsed.data as Complete<Record<string, unknown>>;
+  if (typeof complete.vocab_size !== "number")
+    throw new WorkbenchError(
+      "invalid-input",
+      "The model has no vocab_size; write it, or name a tokenizer whose size to take.",
+    );
+  const asked = family.representations?.(complete) ?? {};
+  return withRepresentations({ family: name as string, config: complete, representations: {} }, asked);
+}
+
+/** The same model with other representations for some roles; refuses what cannot be. */
+export function withRepresentations(shape: ModelShape, choices: RepresentationChoices): ModelShape {
+  const changed = { ...shape, representations: { ...shape.representations, ...choices } };
+  matrixSlots(changed);
+  return changed;
+}
+
+export function dimensionsOf({ family, config }: ModelShape): Dimensions {
+  return familyOf(family).dimensions(config);
+}
+
+/** Every matrix of the model with the way it is stored. */
+export function matrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
+  const matrices = familyOf(family).matrices(config);
+  const known = new Set(
+    matrices.flatMap(({ role, parts = [] }) => [role, ...parts.map((part) => part.role)]),
+  );
+  const stray = Object.keys(choices).find((role) => !known.has(role));
+  if (stray !== undefined) {
+    const near = nearest(stray, [...known]);
+    throw new WorkbenchError(
+      "invalid-input",
+      `The model has no matrix ${stray}.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+      near === undefined ? {} : { nearest: near },
+    );
+  }
+  return matrices.map((matrix) => {
+    const parts = partsOf(matrix);
+    const split = parts.some(({ role }) => Object.hasOwn(choices, role));
+    if (split && Object.hasOwn(choices, matrix.role))
+      throw new WorkbenchError(
+        "unsupported",
+        `${matrix.role} has a representation, and so has one of its parts; give one to the whole or to the parts.`,
+      );
+    const stored = (split ? parts : [matrix]).map((each) => storedMatrix(each, choices[each.role]));
+    return { matrix, ...(matrix.bias ? { bias: biasSpec(matrix) } : {}), stored, split };
+  });
+}
+
+/** The matrices that a packed one is made of, with names of their own. */
+export function partsOf(matrix: MatrixSpec): MatrixSpec[] {
+  const { parts = [], ...whole } = matrix;
+  return parts.map(({ role, from, to, axis }) => ({
+    ...whole,
+    role,
+    name: `${whole.name}.${role.slice(role.lastIndexOf(".") + 1)}`,
+    outputs: to - from,
+    bias: false,
+    axes: [whole.axes[0], axis],
+  }));
+}
+
+function storedMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefined): StoredMatrix {
+  const type = choice?.type ?? "dense";
+  if (!Object.hasOwn(representations, type))
+    throw new WorkbenchError(
+      "invalid-input",
+      `${matrix.role} cannot be stored as "${type}"; known are ${Object.keys(representations).join(", ")}.`,
+    );
+  const representation = representations[type]!;
+  const parsed = representation.options.safeParse(choice?.options ?? {});
+  const fault = parsed.success
+    ? representation.refuses?.(matrix, parsed.data)
+    : parsed.error.issues.map(({ path, message }) => [...path, message].join(" ")).join("; ");
+  if (fault !== undefined)
+    throw new WorkbenchError("unsupported", `${matrix.role} cannot be stored as ${type}: ${fault}.`);
+  return { matrix, type, representation, options: parsed.data };
+}
+
+function biasSpec({ name, outputs, role, kind, axes }: MatrixSpec): ParameterSpec {
+  return {
+    name: `${name}.bias`,
+    shape: [outputs],
+    dtype: "float32",
+    init: { kind: "zeros" },
+    trainable: true,
+    decay: false,
+    role,
+    embedding: kind !== "projection",
+    axes: [axes[1]],
+  };
+}
+
+/** Every stored tensor of the model, tied ones once. */
+export function parametersOf(shape: ModelShape): ParameterSpec[] {
+  const matrices = matrixSlots(shape).flatMap(({ stored, bias }) => [
+    ...stored.flatMap(({ matrix, representation, options }) => representation.parameters(matrix, options)),
+    ...(bias === undefined ? [] : [bias]),
+  ]);
+  return [...matrices, ...familyOf(shape.family).tensors(shape.config)];
+}
+
+/** The graph value that stands for a stored tensor: trained ones as parameters, others as inputs. */
+export function valueOf({ name, shape, dtype, trainable }: ParameterSpec): Value {
+  return trainable ? parameter(name, shape) : input(name, shape, dtype);
+}
+
+/** Logits [batch · time, vocabulary], or of the rows that `options` asks for. */
+export function forward(
+  shape: ModelShape,
+  weights: ValueSource,
+  inputs: ModelInputs,
+  options: ForwardOptions = {},
+): Value {
+  const { vocabulary, context } = dimensionsOf(shape);
+  const { tokens, positions, segments } = inputs;
+  if (tokens.type.shape.length !== 2 || tokens.type.dtype !== "int32")
+    throw new Error(
+      `Tokens are int32 [batch, time], not ${tokens.type.dtype} [${tokens.type.shape.join(", ")}].`,
+    );
+  for (const [name, value] of Object.entries({ positions, segments }))
+    if (
+      value !== undefined &&
+      (value.type.shape.join() !== tokens.type.shape.join() || value.type.dtype !== "int32")
+    )
+      throw new Error(`${name} are int32 [${tokens.type.shape.join(", ")}] as the tokens are.`);
+  const time = tokens.type.shape[1]!;
+  if (time > context)
+    throw new WorkbenchError(
+      "unsupported",
+      `Sequences of ${time} tokens are longer than the model's ${context} positions; shorten sequence_len or raise the positions of the model.`,
+    );
+  const logits = familyOf(shape.family).forward(
+    shape.config,
+    bindWeights(matrixSlots(shape), weights, options),
+    inputs,
+    options,
+  );
+  if (logits.type.shape[1] !== vocabulary)
+    throw new Error(`Logits [${logits.type.shape.join(", ")}] of a vocabulary of ${vocabulary}.`);
+  return logits;
+}

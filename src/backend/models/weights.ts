@@ -1,0 +1,87 @@
+/** Gives a forward function its tensors by role, applying to each matrix the representation that it has. */
+import type { Value } from "../graph/op";
+import { add } from "../graph/ops/elementwise";
+import { gather } from "../graph/ops/indexing";
+import { concat, slice } from "../graph/ops/movement";
+import type {
+  AnyRepresentation,
+  MatrixSpec,
+  ParameterSpec,
+  ValueSource,
+} from "../representations/representation";
+import type { ForwardOptions, Weights } from "./family";
+
+/** A matrix with the way it is stored. */
+export interface StoredMatrix {
+  readonly matrix: MatrixSpec;
+  readonly type: string;
+  readonly representation: AnyRepresentation;
+  readonly options: unknown;
+}
+
+/** A matrix of the family: stored as one, or, when it packs several, its parts each on their own. */
+export interface MatrixSlot {
+  readonly matrix: MatrixSpec;
+  readonly bias?: ParameterSpec;
+  readonly stored: readonly StoredMatrix[];
+  readonly split: boolean;
+}
+
+export function bindWeights(
+  slots: readonly MatrixSlot[],
+  source: ValueSource,
+  { onMatrix }: ForwardOptions,
+): Weights {
+  const byRole = new Map(slots.map((slot) => [slot.matrix.role, slot]));
+  const values = new Map<string, Value>();
+  // One tensor is one value however often it is asked for: its gradient is the sum over all uses.
+  const tensor = (name: string): Value => {
+    const value = values.get(name) ?? source(name);
+    values.set(name, value);
+    return value;
+  };
+  const find = (role: string): MatrixSlot => {
+    const slot = byRole.get(role);
+    if (slot === undefined) throw new Error(`There is no matrix ${role}.`);
+    return slot;
+  };
+
+  const columns = (x: Value, from: number, to: number) =>
+    slice(x, { axis: x.type.shape.length - 1, start: from, end: to });
+
+  /** Each stored matrix applied, with its columns of the bias, which stays one tensor as in the checkpoint. */
+  function apply({ matrix: { parts }, bias, stored, split }: MatrixSlot, x: Value): Value[] {
+    return stored.map(({ matrix, representation, options }, i) => {
+      const product = representation.apply(x, tensor, matrix, options);
+      const whole = bias === undefined ? undefined : tensor(bias.name);
+      const own = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
+      const y = own === undefined ? product : add(product, own);
+      onMatrix?.(matrix.role, x, y);
+      return y;
+    });
+  }
+
+  function table(role: string): Value {
+    const [{ matrix, representation, options }] = find(role).stored as readonly [StoredMatrix];
+    if (representation.dense === undefined)
+      throw new Error(
+        `${role} is read by row, which is not possible where it is stored as ${representation.title}.`,
+      );
+    return representation.dense(tensor, matrix, options);
+  }
+
+  return {
+    linear: (role, x) => {
+      const ys = apply(find(role), x);
+      return ys.length === 1 ? ys[0]! : concat(...ys, { axis: 1 });
+    },
+    parts: (role, x) => {
+      const slot = find(role);
+      const ys = apply(slot, x);
+      return slot.split ? ys : slot.matrix.parts!.map(({ from, to }) => columns(ys[0]!, from, to));
+    },
+    lookup: (role, ids) => gather(table(role), ids),
+    table,
+    tensor,
+  };
+}

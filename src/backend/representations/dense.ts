@@ -1,0 +1,64 @@
+/** The plain matrix: one tensor in the layout of its family. */
+import { z } from "zod";
+import { matmul } from "../graph/ops/matmul";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  nonZeros,
+  scalarBits,
+  type TensorData,
+  weightSpec,
+} from "./representation";
+
+export const weightName = (matrix: MatrixSpec): string => `${matrix.name}.weight`;
+
+export function denseShape({ inputs, outputs, layout }: MatrixSpec): readonly [number, number] {
+  return layout === "in_out" ? [inputs, outputs] : [outputs, inputs];
+}
+
+/** A dense tensor as [inputs, outputs], whatever its layout; a view where it already is. */
+export function toInOut(data: Float32Array, matrix: MatrixSpec): Float32Array {
+  return matrix.layout === "in_out" ? data : transposed(data, matrix.outputs, matrix.inputs);
+}
+
+/** The inverse of `toInOut`. */
+export function fromInOut(data: Float32Array, matrix: MatrixSpec): Float32Array {
+  return matrix.layout === "in_out" ? data : transposed(data, matrix.inputs, matrix.outputs);
+}
+
+function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!;
+  return out;
+}
+
+export function asFloats(name: string, data: TensorData): Float32Array {
+  if (!(data instanceof Float32Array)) throw new Error(`${name} should hold float32 numbers.`);
+  return data;
+}
+
+export default defineRepresentation<Record<string, never>>({
+  title: "Dense",
+  options: z.strictObject({}),
+  parameters: (matrix) => [
+    {
+      ...weightSpec(matrix, "weight", denseShape(matrix)),
+      axes: matrix.layout === "in_out" ? matrix.axes : [matrix.axes[1], matrix.axes[0]],
+    },
+  ],
+  apply: (x, values, matrix) =>
+    matmul(x, values(weightName(matrix)), { transposeB: matrix.layout === "out_in" }),
+  dense: (values, matrix) => values(weightName(matrix)),
+  materialise: (tensors, matrix) =>
+    toInOut(asFloats(weightName(matrix), tensors(weightName(matrix))), matrix),
+  count: (matrix, _options, tensors) => {
+    const stored = matrix.inputs * matrix.outputs;
+    return {
+      trainable: stored,
+      stored,
+      nonZero: tensors === undefined ? stored : nonZeros(tensors(weightName(matrix))),
+      bits: stored * scalarBits,
+    };
+  },
+});

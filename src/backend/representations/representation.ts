@@ -1,0 +1,121 @@
+/** How a matrix of a model is stored and applied. What a matrix is for belongs to models; how it got its values, to methods. */
+import type { z } from "zod";
+import type { Shape, Value } from "../graph/op";
+
+export type Init =
+  | { readonly kind: "normal"; readonly std: number }
+  | { readonly kind: "uniform"; readonly bound: number }
+  | { readonly kind: "ones" }
+  | { readonly kind: "zeros" };
+
+/** One stored tensor of a model. */
+export interface ParameterSpec {
+  /** The tensor's name in a Hugging Face checkpoint, or derived from it. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: "float32" | "bool";
+  readonly init: Init;
+  /** False for what training must leave alone, such as a mask. */
+  readonly trainable: boolean;
+  /** Whether weight decay applies: to matrices, not to biases and norms. */
+  readonly decay: boolean;
+  /** The role whose counts it belongs to. */
+  readonly role: string;
+  /** Token and position embeddings and the head: left out of non-embedding counts. */
+  readonly embedding: boolean;
+  /** A label per axis; axes with equal labels have equal sizes and shrink together. */
+  readonly axes?: readonly string[];
+}
+
+/** A matrix W of y = x·W + b, whatever it is stored as. */
+export interface MatrixSpec {
+  /** Its address, the same in every family: `layers.3.self_attn.q_proj`. */
+  readonly role: string;
+  /** Its Hugging Face name without `.weight`. */
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Axis order of the dense tensor: `in_out` as in GPT-2's Conv1D and in embeddings, `out_in` as in nn.Linear. */
+  readonly layout: "in_out" | "out_in";
+  /** An embedding is looked up by row; a head is an ordinary product that counts as embedding. */
+  readonly kind: "projection" | "embedding" | "head";
+  readonly bias: boolean;
+  readonly init: Init;
+  /** Labels of the input and the output axis. */
+  readonly axes: readonly [string, string];
+  /** Ranges of output columns with roles of their own, for a matrix that packs several. */
+  readonly parts?: readonly MatrixPart[];
+}
+
+export interface MatrixPart {
+  readonly role: string;
+  readonly from: number;
+  readonly to: number;
+  readonly axis: string;
+}
+
+export type TensorData = Float32Array | Uint8Array;
+/** Values of stored tensors by name; throws for a name that is not there. */
+export type TensorSource = (name: string) => TensorData;
+/** Graph values of stored tensors by name. */
+export type ValueSource = (name: string) => Value;
+
+/** What one matrix costs; the bytes of a file are known only where the file is. */
+export interface MatrixCounts {
+  readonly trainable: number;
+  readonly stored: number;
+  readonly nonZero: number;
+  readonly bits: number;
+}
+
+export interface Representation<O> {
+  readonly title: string;
+  readonly options: z.ZodType<O>;
+  /** Why a matrix cannot be stored this way; undefined where it can. */
+  refuses?(matrix: MatrixSpec, options: O): string | undefined;
+  parameters(matrix: MatrixSpec, options: O): readonly ParameterSpec[];
+  /** y = x·W without bias: [rows, inputs] → [rows, outputs]. */
+  apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O): Value;
+  /** The dense matrix as a subgraph, in the matrix's own layout: what embeddings and tied heads need. */
+  dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
+  /** The dense matrix that it stands for, always [inputs, outputs]. */
+  materialise(tensors: TensorSource, matrix: MatrixSpec, options: O): Float32Array;
+  /** Exact counts; from the shape alone, zeros among the values are not known and count as non-zeros. */
+  count(matrix: MatrixSpec, options: O, tensors?: TensorSource): MatrixCounts;
+}
+
+// The catalog holds representations of any options; each parses its own before use.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyRepresentation = Representation<any>;
+
+export function defineRepresentation<O>(representation: Representation<O>): Representation<O> {
+  return representation;
+}
+
+/** A trained float32 tensor of a matrix. */
+export function weightSpec(
+  matrix: MatrixSpec,
+  suffix: string,
+  shape: Shape,
+  init: Init = matrix.init,
+): ParameterSpec {
+  return {
+    name: `${matrix.name}.${suffix}`,
+    shape,
+    dtype: "float32",
+    init,
+    trainable: true,
+    decay: true,
+    role: matrix.role,
+    embedding: matrix.kind !== "projection",
+  };
+}
+
+export function nonZeros(data: TensorData): number {
+  let count = 0;
+  for (const each of data) if (each !== 0) count++;
+  return count;
+}
+
+/** Bits of one stored float32 scalar. */
+export const scalarBits = 32;

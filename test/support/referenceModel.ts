@@ -1,0 +1,88 @@
+/** Reads the fixtures that scripts/reference/make.py writes, and draws the weights that both sides share. */
+import { readFileSync } from "node:fs";
+import { crossEntropy } from "../../src/backend/graph/ops/loss";
+import { input, parameter, scalar, type Shape, sizeOf, type Value } from "../../src/backend/graph/op";
+import { mul } from "../../src/backend/graph/ops/elementwise";
+import { sum } from "../../src/backend/graph/ops/reduction";
+import { forward, type ModelInputs, type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
+
+export interface ReferenceCase {
+  readonly name: string;
+  readonly tokens: number[][];
+  readonly labels: number[][];
+  readonly attention_mask?: number[][];
+  readonly position_ids?: number[][];
+  readonly loss: number;
+  readonly logits: { readonly rows: number[]; readonly values: number[] };
+  readonly gradients: Record<
+    string,
+    { readonly norm: number; readonly probe: number; readonly values?: number[] }
+  >;
+}
+
+export interface Reference {
+  readonly bound: number;
+  readonly config: Record<string, unknown>;
+  readonly tensors: Record<string, number[]>;
+  readonly cases: readonly ReferenceCase[];
+}
+
+export const referenceNames = ["gpt2", "llama", "llama-tied", "phi3", "phi3-window"] as const;
+
+export function readReference(name: (typeof referenceNames)[number]): Reference {
+  const file = new URL(`../fixtures/models/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8")) as Reference;
+}
+
+/** The same numbers as `uniform` of make.py. */
+export function uniform(name: string, count: number, bound: number): Float64Array {
+  let seed = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
+  return Float64Array.from({ length: count }, (_, i) => {
+    let x = (seed + Math.imul(i, 0x9e3779b9)) >>> 0;
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
+    return (((x ^ (x >>> 16)) >>> 0) / 2 ** 31 - 1) * bound;
+  });
+}
+
+export function referenceTensor(name: string, shape: Shape, bound: number): Float32Array {
+  const offset = shape.length === 1 && name.endsWith("weight") ? 1 : 0;
+  return Float32Array.from(uniform(name, sizeOf(shape), bound), (each) => each + offset);
+}
+
+/** A model on one reference case as a graph, with the numbers that it has to be fed. */
+export function referenceGraph({ bound, config, tensors }: Reference, reference: ReferenceCase) {
+  const shape: ModelShape = shapeFromConfig(config);
+  const batch = reference.tokens.length;
+  const time = reference.tokens[0]!.length;
+  const grid = [batch, time];
+  const weights = new Map(Object.entries(tensors).map(([name, size]) => [name, parameter(name, size)]));
+  const masked = reference.attention_mask !== undefined;
+  const inputs: ModelInputs = {
+    tokens: input("tokens", grid, "int32"),
+    ...(masked
+      ? { segments: input("segments", grid, "int32"), positions: input("positions", grid, "int32") }
+      : {}),
+  };
+  const find = (name: string): Value => {
+    const value = weights.get(name);
+    if (value === undefined) throw new Error(`Hugging Face has no tensor ${name}.`);
+    return value;
+  };
+  const logits = forward(shape, find, inputs);
+  // The label of a place is the token that follows it; nothing follows the last one.
+  const labels = reference.labels.flatMap((row) => [...row.slice(1), -100]);
+  const counted = labels.filter((label) => label !== -100).length;
+  const perToken = crossEntropy(logits, input("labels", [batch * time], "int32"));
+  const loss = mul(sum(perToken, { axes: [0], keepDims: false }), scalar(1 / counted));
+  const feeds: Record<string, number[] | Float32Array> = {
+    tokens: reference.tokens.flat(),
+    labels,
+    ...(masked
+      ? { segments: reference.attention_mask.flat(), positions: reference.position_ids!.flat() }
+      : {}),
+  };
+  for (const [name, size] of Object.entries(tensors)) feeds[name] = referenceTensor(name, size, bound);
+  return { shape, logits, loss, weights, feeds };
+}
