@@ -1,0 +1,182 @@
+/**
+ * A checkpoint folder: `model.safetensors`, `config.json`, and where training goes on from it `optimizer.safetensors` and
+ * `state.json`; `manifest.json` names representations and the hash of every file. It appears under its name only when whole.
+ */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { z } from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
+import { type HostTensors, readSafetensors, writeSafetensors } from "./safetensors";
+
+export interface Checkpoint {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+  readonly training?: TrainingSnapshot;
+}
+
+/** Everything besides the weights that the next step depends on. */
+export interface TrainingSnapshot {
+  readonly optimizer: HostTensors;
+  readonly state: TrainingState;
+}
+
+export const trainingStateSchema = z.object({
+  /** Optimizer steps done. */
+  step: z.int().min(0),
+  tokens: z.int().min(0),
+  seconds: z.number().min(0),
+  sampler: z.unknown(),
+  best: z.object({ step: z.int(), loss: z.number() }).optional(),
+  /** Which action of the run it belongs to. */
+  action: z.int().min(0),
+});
+export type TrainingState = z.infer<typeof trainingStateSchema>;
+
+const manifestSchema = z.object({
+  format: z.literal(1),
+  representations: z.record(
+    z.string(),
+    z.object({ type: z.string(), options: z.record(z.string(), z.unknown()) }),
+  ),
+  files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
+});
+
+const modelFile = "model.safetensors";
+const optimizerFile = "optimizer.safetensors";
+const configFile = "config.json";
+const stateFile = "state.json";
+const manifestFile = "manifest.json";
+
+/** Writes beside `folder` under a temporary name, waits for the disk, then renames. */
+export function writeCheckpoint(folder: string, { shape, tensors, training }: Checkpoint): void {
+  const draft = join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft, { recursive: true });
+  try {
+    const json = (name: string, content: unknown) =>
+      writeFileSync(join(draft, name), `${JSON.stringify(content, undefined, 2)}\n`);
+    writeSafetensors(join(draft, modelFile), tensors);
+    json(configFile, { ...shape.config, model_type: shape.family });
+    const names = [modelFile, configFile];
+    if (training !== undefined) {
+      writeSafetensors(join(draft, optimizerFile), training.optimizer);
+      json(stateFile, training.state);
+      names.push(optimizerFile, stateFile);
+    }
+    json(manifestFile, {
+      format: 1,
+      representations: shape.representations,
+      files: Object.fromEntries(names.map((name) => [name, fingerprint(join(draft, name), true)])),
+    });
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(draft, folder);
+  } catch (thrown) {
+    rmSync(draft, { recursive: true, force: true });
+    throw thrown;
+  }
+}
+
+/** Reads and checks a checkpoint; `corrupt` where a file is missing, changed or cut, or does not fit its configuration. */
+export function readCheckpoint(folder: string): Checkpoint {
+  const manifest = readJson(join(folder, manifestFile), manifestSchema);
+  for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
+    const path = join(folder, name);
+    if (!existsSync(path))
+      throw new WorkbenchError(
+        "corrupt",
+        `The checkpoint ${folder} lacks ${name}. Use another checkpoint of the run.`,
+      );
+    const found = fingerprint(path, false);
+    if (found.bytes !== bytes || found.sha256 !== sha256)
+      throw new WorkbenchError(
+        "corrupt",
+        `${path} is not what was written: ${found.bytes} bytes where ${bytes} were, or other content. Use another checkpoint of the run.`,
+      );
+  }
+  const config = readJson(join(folder, configFile), z.record(z.string(), z.unknown()));
+  const shape = { ...shapeFromConfig(config), representations: manifest.representations };
+  const { tensors } = readSafetensors(join(folder, modelFile));
+  checkTensors(folder, shape, tensors);
+  if (manifest.files[stateFile] === undefined) return { shape, tensors };
+  return {
+    shape,
+    tensors,
+    training: {
+      optimizer: readSafetensors(join(folder, optimizerFile)).tensors,
+      state: readJson(join(folder, stateFile), trainingStateSchema),
+    },
+  };
+}
+
+/** Every parameter of the configuration is there in its shape, and nothing else. */
+export function checkTensors(where: string, shape: ModelShape, tensors: HostTensors): void {
+  const specs = parametersOf(shape);
+  const problems: string[] = [];
+  for (const { name, shape: wanted } of specs) {
+    const got = tensors.get(name);
+    if (got === undefined) problems.push(`${name} is missing`);
+    else if (got.shape.join() !== wanted.join())
+      problems.push(`${name} is [${got.shape.join(", ")}] instead of [${wanted.join(", ")}]`);
+  }
+  const known = new Set(specs.map(({ name }) => name));
+  for (const name of tensors.keys())
+    if (!known.has(name)) problems.push(`${name} is not part of ${shape.family}`);
+  if (problems.length === 0) return;
+  const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
+  throw new WorkbenchError(
+    "invalid-input",
+    `The tensors of ${where} are not those of its configuration: ${problems.slice(0, 5).join("; ")}${more}. They belong to another model or another configuration.`,
+  );
+}
+
+/** Size and hash of a file, read in pieces; `settle` also waits until it is on the disk. */
+function fingerprint(path: string, settle: boolean): { bytes: number; sha256: string } {
+  const file = openSync(path, settle ? "r+" : "r");
+  try {
+    if (settle) fsyncSync(file);
+    const hash = createHash("sha256");
+    const piece = Buffer.allocUnsafe(2 ** 22);
+    let bytes = 0;
+    for (let got = readSync(file, piece); got > 0; got = readSync(file, piece)) {
+      hash.update(piece.subarray(0, got));
+      bytes += got;
+    }
+    return { bytes, sha256: hash.digest("hex") };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readJson<T>(path: string, schema: z.ZodType<T>): T {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new WorkbenchError(
+      "corrupt",
+      `${path} cannot be read (${(cause as Error).message}). Use another checkpoint.`,
+      {},
+      { cause },
+    );
+  }
+  const parsed = schema.safeParse(content);
+  if (!parsed.success)
+    throw new WorkbenchError(
+      "corrupt",
+      `${path} does not have the form of a checkpoint: ${z.prettifyError(parsed.error)}`,
+    );
+  return parsed.data;
+}

@@ -1,0 +1,40 @@
+/** Puts what the host knows onto the device: batches, scalars, weights. */
+import type { Batch } from "../data/split";
+import type { Engine, Tensor, Tensors } from "../engine/engine";
+import type { HostTensor, HostTensors } from "./safetensors";
+
+export function feedBatch(engine: Engine, batch: Batch): Tensors {
+  const type = { dtype: "int32", shape: [batch.rows, batch.length] } as const;
+  const feeds: Record<string, Tensor> = {
+    tokens: engine.upload(type, batch.tokens),
+    labels: engine.upload(type, batch.labels),
+  };
+  if (batch.segments !== undefined) feeds.segments = engine.upload(type, batch.segments);
+  if (batch.positions !== undefined) feeds.positions = engine.upload(type, batch.positions);
+  return feeds;
+}
+
+export function uploadScalar(engine: Engine, number: number): Tensor {
+  return engine.upload({ dtype: "float32", shape: [] }, Float32Array.of(number));
+}
+
+export function uploadAll(engine: Engine, tensors: HostTensors): Tensors {
+  return Object.fromEntries([...tensors].map(([name, tensor]) => [name, uploadHost(engine, tensor)]));
+}
+
+/** The engine may keep and overwrite what it is given, so it gets a copy. */
+export function uploadHost(engine: Engine, { shape, data }: HostTensor): Tensor {
+  const dtype = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool";
+  return engine.upload({ dtype, shape }, data.slice());
+}
+
+/** Copies the named tensors back to the host. */
+export async function download(tensors: Tensors, names: Iterable<string>): Promise<HostTensors> {
+  const host = new Map<string, HostTensor>();
+  for (const name of names) {
+    const tensor = tensors[name]!;
+    const data = (await tensor.read()).slice() as HostTensor["data"];
+    host.set(name, { shape: tensor.type.shape, data });
+  }
+  return host;
+}

@@ -1,0 +1,184 @@
+/**
+ * One optimizer step as a graph: forward, backward, clipping by global norm and optimizer in one program, so that every
+ * device that runs graphs also trains. With gradient accumulation it is two programs: one adds gradients up, one applies them.
+ */
+import type { TrainOptions } from "../../protocol/experiment";
+import { gradients } from "../graph/autodiff";
+import type { Graph } from "../graph/graph";
+import { input, parameter, scalar, type Shape, type Value } from "../graph/op";
+import { add, div, maximum, mul, sqrt } from "../graph/ops/elementwise";
+import { crossEntropy } from "../graph/ops/loss";
+import { concat, reshape } from "../graph/ops/movement";
+import { sum, sumSquares } from "../graph/ops/reduction";
+import type { Segment } from "../graph/recompute";
+import type { ForwardOptions, ModelInputs } from "../models/family";
+import type { ParameterSpec } from "../representations/representation";
+import { optimizers } from "./optimizers/catalog";
+
+/** What is trained: parameters by name and the forward function over them. */
+export interface Trainee {
+  readonly parameters: readonly ParameterSpec[];
+  /** Logits [batch · time, vocabulary]. */
+  forward(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
+}
+
+export interface BatchShape {
+  readonly rows: number;
+  readonly length: number;
+  /** Whether batches say which document a token belongs to, and its place there. */
+  readonly segments: boolean;
+  readonly positions: boolean;
+}
+
+/** A graph whose `state` outputs are the next values of inputs: output name → input name. */
+export interface StatefulGraph extends Graph {
+  readonly state: Readonly<Record<string, string>>;
+}
+
+/** Names of the scalar inputs that the trainer feeds. */
+export const inverseCountName = "inverse_count";
+export const keepGradientsName = "keep_gradients";
+export const dropoutSeedName = "dropout_seed";
+const next = (name: string) => `${name}:next`;
+export const slotName = (parameterName: string, slot: string) => `${parameterName}#${slot}`;
+export const gradientName = (parameterName: string) => `${parameterName}#gradient`;
+
+interface LossGraph {
+  readonly loss: Value;
+  readonly segments: readonly Segment[];
+  readonly weights: ReadonlyMap<string, Value>;
+}
+
+/** Σ of token losses times `inverse_count`, which is 1 / (labels that count in the whole optimizer step). */
+function buildLoss(
+  trainee: Trainee,
+  batch: BatchShape,
+  training: boolean,
+): LossGraph & { readonly perToken: Value } {
+  const { rows, length } = batch;
+  const grid: Shape = [rows, length];
+  const weights = new Map(
+    trainee.parameters.map(({ name, shape, dtype, trainable }) => [
+      name,
+      trainable ? parameter(name, shape) : input(name, shape, dtype),
+    ]),
+  );
+  const segments: Segment[] = [];
+  const inputs: ModelInputs = {
+    tokens: input("tokens", grid, "int32"),
+    ...(batch.segments ? { segments: input("segments", grid, "int32") } : {}),
+    ...(batch.positions ? { positions: input("positions", grid, "int32") } : {}),
+    ...(training ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
+  };
+  const logits = trainee.forward((name) => weights.get(name)!, inputs, {
+    onLayer: (from, to) => segments.push({ input: from, output: to }),
+  });
+  const labels = reshape(input("labels", grid, "int32"), { shape: [rows * length] });
+  const perToken = crossEntropy(logits, labels); // [rows · length]
+  const total = sum(perToken, { axes: [0], keepDims: false });
+  return { loss: mul(total, input(inverseCountName, [])), perToken, segments, weights };
+}
+
+function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
+  return trainee.parameters.filter(({ trainable }) => trainable);
+}
+
+function lossAndGradients(trainee: Trainee, batch: BatchShape, options: TrainOptions) {
+  const { loss, segments, weights } = buildLoss(trainee, batch, true);
+  const wrt = trainableOf(trainee).map(({ name }) => weights.get(name)!);
+  const found = gradients(loss, wrt, { recompute: options.gradient_checkpointing ? segments : [] });
+  return { loss, weights, found };
+}
+
+/**
+ * Outputs: `loss` (mean over the labels that count), `gradient_squares` [parameters] (Σ g² of each, before clipping), and
+ * the next parameters and optimizer slots.
+ */
+export function buildTrainStep(trainee: Trainee, batch: BatchShape, options: TrainOptions): StatefulGraph {
+  const { loss, weights, found } = lossAndGradients(trainee, batch, options);
+  const update = buildUpdate(trainee, weights, found, options);
+  return { outputs: { loss, ...update.outputs }, state: update.state };
+}
+
+/** Adds a batch's gradients to the sums of the batches before it; `keep_gradients` is 0 for the first of a step, else 1. */
+export function buildAccumulateStep(
+  trainee: Trainee,
+  batch: BatchShape,
+  options: TrainOptions,
+): StatefulGraph {
+  const { loss, found } = lossAndGradients(trainee, batch, options);
+  const keep = input(keepGradientsName, []);
+  const outputs: Record<string, Value> = { loss };
+  const state: Record<string, string> = {};
+  trainableOf(trainee).forEach(({ name, shape }, i) => {
+    const sumName = gradientName(name);
+    outputs[next(sumName)] = add(mul(input(sumName, shape), keep), found[i]!);
+    state[next(sumName)] = sumName;
+  });
+  return { outputs, state };
+}
+
+/** The optimizer alone, on gradients that `buildAccumulateStep` has summed. */
+export function buildApplyStep(trainee: Trainee, options: TrainOptions): StatefulGraph {
+  const specs = trainableOf(trainee);
+  const weights = new Map(specs.map(({ name, shape }) => [name, parameter(name, shape)]));
+  return buildUpdate(
+    trainee,
+    weights,
+    specs.map(({ name, shape }) => input(gradientName(name), shape)),
+    options,
+  );
+}
+
+/** Loss of a batch without dropout or update: `loss` as a sum over the labels that count when `inverse_count` is 1. */
+export function buildEvaluation(trainee: Trainee, batch: BatchShape): Graph {
+  const { loss, perToken } = buildLoss(trainee, batch, false);
+  return { outputs: { loss, per_token: reshape(perToken, { shape: [batch.rows, batch.length] }) } };
+}
+
+function buildUpdate(
+  trainee: Trainee,
+  weights: ReadonlyMap<string, Value>,
+  found: readonly Value[],
+  options: TrainOptions,
+): StatefulGraph {
+  const specs = trainableOf(trainee);
+  const optimizer = optimizers[options.optim];
+  const scalars = Object.fromEntries(
+    Object.keys(optimizer.scalars(options, 1, 0)).map((name) => [name, input(name, [])]),
+  );
+  const squares = concat(
+    ...found.map((gradient) => {
+      const square = sumSquares(gradient, {
+        axes: gradient.type.shape.map((_, axis) => axis),
+        keepDims: false,
+      });
+      return reshape(square, { shape: [1] });
+    }),
+    { axis: 0 },
+  ); // [parameters]
+  const norm = sqrt(sum(squares, { axes: [0], keepDims: false }));
+  // Gradients shrink to the norm, never grow; without clipping the factor is not there at all.
+  const limit = options.max_grad_norm;
+  const factor = limit > 0 ? div(scalar(limit), maximum(norm, scalar(limit))) : undefined;
+
+  const outputs: Record<string, Value> = { gradient_squares: squares };
+  const state: Record<string, string> = {};
+  const advance = (name: string, value: Value) => {
+    outputs[next(name)] = value;
+    state[next(name)] = name;
+  };
+  specs.forEach(({ name, shape, decay }, i) => {
+    const update = optimizer.update({
+      parameter: weights.get(name)!,
+      gradient: factor === undefined ? found[i]! : mul(found[i]!, factor),
+      slots: optimizer.slots.map((slot) => input(slotName(name, slot), shape)),
+      scalars,
+      options,
+      decay,
+    });
+    advance(name, update.parameter);
+    optimizer.slots.forEach((slot, which) => advance(slotName(name, slot), update.slots[which]!));
+  });
+  return { outputs, state };
+}

@@ -1,0 +1,368 @@
+/**
+ * The training loop: draw a batch, run the step's program, report, evaluate, save. What a step computes is in `trainStep`,
+ * what a checkpoint holds in `checkpoint`; who asked for the training, and where its files go, is none of its business.
+ */
+import { z } from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import type { TrainOptions } from "../../protocol/experiment";
+import { Sampler, type SamplerState } from "../data/sampler";
+import type { Batch, Split } from "../data/split";
+import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
+import { recomputeGateName } from "../graph/recompute";
+import type { ParameterSpec } from "../representations/representation";
+import type { TrainingSnapshot, TrainingState } from "./checkpoint";
+import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
+import { download, feedBatch, uploadAll, uploadHost, uploadScalar } from "./feeds";
+import { optimizers } from "./optimizers/catalog";
+import type { HostTensors } from "./safetensors";
+import { learningRate } from "./schedule";
+import {
+  type BatchShape,
+  buildAccumulateStep,
+  buildApplyStep,
+  buildEvaluation,
+  buildTrainStep,
+  dropoutSeedName,
+  gradientName,
+  inverseCountName,
+  keepGradientsName,
+  slotName,
+  type StatefulGraph,
+  type Trainee,
+} from "./trainStep";
+
+export interface TrainingRequest {
+  readonly engine: Engine;
+  readonly trainee: Trainee;
+  readonly tensors: HostTensors;
+  readonly train: Split;
+  readonly validation: Split | undefined;
+  readonly options: TrainOptions;
+  readonly seed: number;
+  /** Go on from here instead of from step 0; `tensors` are then those of the checkpoint. */
+  readonly resume?: TrainingSnapshot | undefined;
+  /** Which action of the run this is: kept in checkpoints, so that a resumed run knows where it stood. */
+  readonly action: number;
+}
+
+/** Who watches a training: all that it tells, and when it has to stop. */
+export interface TrainingObserver {
+  metrics(step: number, tokens: number, values: Readonly<Record<`${string}/${string}`, number>>): void;
+  progress(step: number, steps: number, secondsLeft: number | undefined): void;
+  /** Asked between steps. */
+  verdict(step: number): Promise<"run" | "stop" | "save">;
+  save(tensors: HostTensors, training: TrainingSnapshot, best: boolean): Promise<void> | void;
+  log(message: string): void;
+}
+
+export interface TrainingResult {
+  readonly outcome: "done" | "stopped";
+  readonly tensors: HostTensors;
+  readonly state: TrainingState;
+  readonly lastLoss: number;
+}
+
+const samplerStateSchema: z.ZodType<SamplerState> = z.object({
+  seed: z.int(),
+  epoch: z.int().min(0),
+  position: z.int().min(0),
+  sequences: z.int().min(0),
+});
+
+export function batchSizeOf(options: TrainOptions): number {
+  return options.micro_batch_size ?? options.per_device_train_batch_size;
+}
+
+/** Optimizer steps of a training: `max_steps`, or as many as the epochs take. */
+export function stepsOf(options: TrainOptions, sequences: number): number {
+  const perStep = batchSizeOf(options) * options.gradient_accumulation_steps;
+  return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));
+}
+
+export async function train(request: TrainingRequest, observer: TrainingObserver): Promise<TrainingResult> {
+  await using session = await TrainingSession.open(request);
+  return await session.run(observer);
+}
+
+class TrainingSession implements AsyncDisposable {
+  private step: number;
+  private tokens: number;
+  private best: TrainingState["best"];
+  private readonly secondsBefore: number;
+  private readonly startedAt = performance.now();
+  private lastLoss = NaN;
+
+  private constructor(
+    private readonly request: TrainingRequest,
+    private readonly programs: Programs,
+    private readonly sampler: Sampler,
+    /** Weights, optimizer slots and summed gradients by name, as they stand on the device. */
+    private held: Tensors,
+  ) {
+    const state = request.resume?.state;
+    this.step = state?.step ?? 0;
+    this.tokens = state?.tokens ?? 0;
+    this.best = state?.best;
+    this.secondsBefore = state?.seconds ?? 0;
+  }
+
+  static async open(request: TrainingRequest): Promise<TrainingSession> {
+    const { engine, trainee, tensors, train, options, seed, resume } = request;
+    const size = batchSizeOf(options);
+    const sampler =
+      resume === undefined
+        ? new Sampler(train, size, seed)
+        : Sampler.restore(train, size, samplerStateSchema.parse(resume.state.sampler));
+    const programs = await compilePrograms(request);
+    const held: Record<string, Tensor> = { ...uploadAll(engine, tensors) };
+    for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable)) {
+      const zeros = () => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
+      for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
+        const saved = resume?.optimizer.get(slot);
+        if (resume !== undefined && saved === undefined)
+          throw new WorkbenchError(
+            "invalid-input",
+            `The checkpoint has no ${slot}: it was written by another optimizer than ${options.optim}. Resume with the options of the run.`,
+          );
+        held[slot] = uploadHost(engine, saved ?? zeros());
+      }
+      if (programs.kind === "accumulated") held[gradientName(name)] = uploadHost(engine, zeros());
+    }
+    return new TrainingSession(request, programs, sampler, held);
+  }
+
+  async run(observer: TrainingObserver): Promise<TrainingResult> {
+    const { options, train, validation } = this.request;
+    const steps = stepsOf(options, train.sequences);
+    // The loss before the first step is where every curve begins.
+    if (this.step === 0 && options.eval_steps !== undefined) await this.evaluate(observer);
+    let savedAt = -1;
+    const save = async (best: boolean) => {
+      savedAt = this.step;
+      await observer.save(await this.weights(), await this.snapshot(), best);
+    };
+    observer.progress(this.step, steps, undefined);
+    while (this.step < steps) {
+      const verdict = await observer.verdict(this.step);
+      if (verdict !== "run") await save(false);
+      if (verdict === "stop") return this.result("stopped");
+      await this.advance(steps, observer);
+      const due = (every: number | undefined) => every !== undefined && this.step % every === 0;
+      const last = this.step === steps;
+      if (validation !== undefined && (due(options.eval_steps) || last)) {
+        if (await this.evaluate(observer)) await save(true);
+      }
+      if ((due(options.save_steps) || last) && savedAt !== this.step) await save(false);
+    }
+    return this.result("done");
+  }
+
+  /** One optimizer step over `gradient_accumulation_steps` batches. */
+  private async advance(steps: number, observer: TrainingObserver): Promise<void> {
+    const { engine, options, seed } = this.request;
+    const begun = performance.now();
+    const step = this.step + 1;
+    const batches = Array.from({ length: options.gradient_accumulation_steps }, () => this.sampler.next());
+    const counted = batches.reduce((total, batch) => total + countedLabels(batch), 0);
+    const rate = learningRate(options, step, steps);
+    const scalars = Object.fromEntries(
+      Object.entries(optimizers[options.optim].scalars(options, step, rate)).map(([name, number]) => [
+        name,
+        uploadScalar(engine, number),
+      ]),
+    );
+    let loss = 0;
+    let squares: Float32Array;
+    const feedsOf = (batch: Batch, part: number): Tensors => ({
+      ...feedBatch(engine, batch),
+      // A step whose labels are all ignored has no loss and no gradient, rather than 0/0.
+      [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, counted)),
+      [dropoutSeedName]: engine.upload(
+        { dtype: "int32", shape: [] },
+        Int32Array.of(dropoutSeed(seed, step, part)),
+      ),
+      [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
+    });
+    if (this.programs.kind === "fused") {
+      const feeds = { ...feedsOf(batches[0]!, 0), ...scalars };
+      const outputs = await this.execute(this.programs.step, feeds);
+      loss = await readNumber(outputs.loss!);
+      squares = (await outputs.gradient_squares!.read()) as Float32Array;
+      disposeAll(feeds);
+    } else {
+      for (const [part, batch] of batches.entries()) {
+        const feeds = {
+          ...feedsOf(batch, part),
+          [keepGradientsName]: uploadScalar(engine, part === 0 ? 0 : 1),
+        };
+        loss += await readNumber((await this.execute(this.programs.accumulate, feeds)).loss!);
+        disposeAll(feeds);
+      }
+      squares = (await (
+        await this.execute(this.programs.apply, scalars)
+      ).gradient_squares!.read()) as Float32Array;
+      disposeAll(scalars);
+    }
+    this.refuseDivergence(step, loss, squares);
+    this.step = step;
+    this.tokens += counted;
+    this.lastLoss = loss;
+    const seconds = (performance.now() - begun) / 1000;
+    if (step % options.logging_steps === 0 || step === steps)
+      observer.metrics(step, this.tokens, {
+        "train/loss": loss,
+        "train/grad_norm": Math.sqrt(squares.reduce((total, each) => total + each, 0)),
+        "train/learning_rate": rate,
+        "train/tokens_per_second": counted / seconds,
+      });
+    observer.progress(step, steps, this.secondsLeft(steps));
+  }
+
+  /** Runs a program on the held state and its own feeds; its next state is held from then on. */
+  private async execute(program: CompiledStep, feeds: Tensors): Promise<Tensors> {
+    const inputs = only(program.program.inputs, { ...this.held, ...feeds });
+    const outputs = await program.program.run(inputs);
+    const held = { ...this.held };
+    for (const [output, name] of Object.entries(program.state)) held[name] = outputs[output]!;
+    this.held = held;
+    return outputs;
+  }
+
+  private refuseDivergence(step: number, loss: number, squares: Float32Array): void {
+    const broken = trainableNames(this.request.trainee.parameters).filter(
+      (_, i) => !Number.isFinite(squares[i]),
+    );
+    if (Number.isFinite(loss) && broken.length === 0) return;
+    const where =
+      broken.length === 0
+        ? "every gradient is still finite"
+        : `the gradient of ${broken[0]!}${broken.length > 1 ? ` and of ${broken.length - 1} more tensors` : ""} is not finite`;
+    throw new WorkbenchError(
+      "diverged",
+      `Step ${step}: the loss is ${loss} and ${where}. Lower learning_rate, add warmup_steps or set max_grad_norm; the last checkpoint is from before.`,
+      { step, loss, tensors: broken },
+    );
+  }
+
+  /** Loss on the validation split; true when it is the lowest so far. */
+  private async evaluate(observer: TrainingObserver): Promise<boolean> {
+    const { engine, validation, options, trainee } = this.request;
+    if (validation === undefined || this.programs.evaluation === undefined) return false;
+    const weights = Object.fromEntries(trainee.parameters.map(({ name }) => [name, this.held[name]!]));
+    const batches = validation.batches(batchSizeOf(options), options.eval_batches);
+    const { loss } = await evaluateLoss(engine, this.programs.evaluation, weights, batches);
+    observer.metrics(this.step, this.tokens, { "eval/loss": loss });
+    if (this.step === 0 || loss >= (this.best?.loss ?? Infinity)) return false;
+    this.best = { step: this.step, loss };
+    return true;
+  }
+
+  private weights(): Promise<HostTensors> {
+    return download(
+      this.held,
+      this.request.trainee.parameters.map(({ name }) => name),
+    );
+  }
+
+  private async snapshot(): Promise<TrainingSnapshot> {
+    const slots = optimizers[this.request.options.optim].slots;
+    const names = trainableNames(this.request.trainee.parameters).flatMap((name) =>
+      slots.map((slot) => slotName(name, slot)),
+    );
+    return { optimizer: await download(this.held, names), state: this.state() };
+  }
+
+  private state(): TrainingState {
+    const { step, tokens, best } = this;
+    const seconds = this.secondsBefore + this.elapsed();
+    return {
+      step,
+      tokens,
+      seconds,
+      sampler: this.sampler.state,
+      action: this.request.action,
+      ...(best && { best }),
+    };
+  }
+
+  private elapsed(): number {
+    return (performance.now() - this.startedAt) / 1000;
+  }
+
+  private secondsLeft(steps: number): number | undefined {
+    const done = this.step - (this.request.resume?.state.step ?? 0);
+    return done < 2 ? undefined : (this.elapsed() / done) * (steps - this.step);
+  }
+
+  private async result(outcome: TrainingResult["outcome"]): Promise<TrainingResult> {
+    return { outcome, tensors: await this.weights(), state: this.state(), lastLoss: this.lastLoss };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    disposeAll(this.held);
+    for (const program of this.programs.all) await program[Symbol.asyncDispose]();
+  }
+}
+
+interface CompiledStep {
+  readonly program: Program;
+  readonly state: Readonly<Record<string, string>>;
+}
+type Programs = { readonly evaluation: Program | undefined; readonly all: readonly Program[] } & (
+  | { readonly kind: "fused"; readonly step: CompiledStep }
+  | { readonly kind: "accumulated"; readonly accumulate: CompiledStep; readonly apply: CompiledStep }
+);
+
+async function compilePrograms({
+  engine,
+  trainee,
+  train,
+  validation,
+  options,
+}: TrainingRequest): Promise<Programs> {
+  const shape: BatchShape = {
+    rows: batchSizeOf(options),
+    length: train.layout.sequenceLength,
+    segments: train.layout.documentMask || !train.layout.packing,
+    positions: train.layout.documentMask && train.layout.packing,
+  };
+  const all: Program[] = [];
+  const compile = async (graph: StatefulGraph): Promise<CompiledStep> => {
+    const program = await engine.compile(graph, { state: graph.state });
+    all.push(program);
+    return { program, state: graph.state };
+  };
+  try {
+    const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape)));
+    if (evaluation !== undefined) all.push(evaluation);
+    if (options.gradient_accumulation_steps === 1)
+      return { kind: "fused", all, evaluation, step: await compile(buildTrainStep(trainee, shape, options)) };
+    const accumulate = await compile(buildAccumulateStep(trainee, shape, options));
+    return {
+      kind: "accumulated",
+      all,
+      evaluation,
+      accumulate,
+      apply: await compile(buildApplyStep(trainee, options)),
+    };
+  } catch (thrown) {
+    for (const program of all) await program[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+function trainableNames(parameters: readonly ParameterSpec[]): string[] {
+  return parameters.filter(({ trainable }) => trainable).map(({ name }) => name);
+}
+
+async function readNumber(tensor: Tensor): Promise<number> {
+  const [number] = await tensor.read();
+  return Number(number);
+}
+
+/** A seed of its own for each batch of each step; it follows from the step alone, so a resumed run draws the same masks. */
+function dropoutSeed(seed: number, step: number, part: number): number {
+  return (
+    (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(step, 0x85ebca6b) ^ Math.imul(part + 1, 0xc2b2ae35)) | 0
+  );
+}
