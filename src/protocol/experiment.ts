@@ -54,8 +54,8 @@ export const dataSchema = z.strictObject({
     .string()
     .optional()
     .describe(
-      "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph with `{input}` " +
-        "is left out where a row has none.",
+      "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph about `{input}` " +
+        "alone is left out where a row has none.",
     ),
   train_on_inputs: z
     .boolean()
@@ -197,14 +197,14 @@ export type CellKey = DeclarationKey | ActionKey;
 
 /** All that the cells of an experiment may say. Every key may stand alone in a cell of its own, so none is required here. */
 export function experimentSchema(catalog: SchemaCatalog) {
+  const data = dataSchema.describe("Text, its tokenizer, and how it is cut into sequences.");
   const model = choice("model_type", catalog.models).describe(
     "Configuration in the key names of Hugging Face's `config.json`; without `vocab_size` the tokenizer gives it.",
   );
   const method = z
     .strictObject(optional(catalog.methods))
     .refine((methods) => Object.keys(methods).length === 1, {
-      error:
-        "compress takes one method at a time; to apply several, write a list: [{first: {…}}, {second: {…}}]",
+      error: "give one method at a time; to apply several, write a list: [{first: {…}}, {second: {…}}]",
     });
   const actions = {
     train: trainSchema.describe("Train the current model."),
@@ -213,7 +213,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
       .describe("Shrink the current model by one method, or by several in order."),
     evaluate: z
       .strictObject(optional(catalog.metrics))
-      .refine((metrics) => Object.keys(metrics).length > 0, { error: "evaluate names no metric" })
+      .refine((metrics) => Object.keys(metrics).length > 0, { error: "name at least one metric" })
       .describe("Measure the current model, metric by metric."),
     export: choice("format", catalog.exports).describe("Write the current model for other programs."),
     report: z.strictObject(optional(catalog.reports)).describe("Write tables and figures of the run."),
@@ -235,15 +235,17 @@ export function experimentSchema(catalog: SchemaCatalog) {
 
   // A variant changes single keys of the cells, so nothing is required in it and null takes a key or an action away.
   const variant = z.strictObject({
-    data: changes(dataSchema),
-    model: changes(z.strictObject(allKeys("model_type", catalog.models))),
+    data: changes(data),
+    model: changes(
+      z.strictObject(allKeys("model_type", catalog.models)).describe("Changes of the model's configuration."),
+    ),
     base_model: changes(base_model),
     device: changes(device),
     seed: changes(seed),
     train: changes(actions.train),
     compress: changes(actions.compress),
-    evaluate: changes(z.strictObject(optional(catalog.metrics))),
-    export: changes(z.strictObject(allKeys("format", catalog.exports))),
+    evaluate: changes(z.strictObject(optional(catalog.metrics)).describe("Changes of metrics.")),
+    export: changes(z.strictObject(allKeys("format", catalog.exports)).describe("Changes of the export.")),
     report: changes(actions.report),
   });
   return z.strictObject({
@@ -259,7 +261,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
         "Folder that relative paths start from, seen from the file; without it the file's own folder.",
       )
       .optional(),
-    data: dataSchema.describe("Text, its tokenizer, and how it is cut into sequences.").optional(),
+    data: data.optional(),
     model: model.optional(),
     base_model: base_model.optional(),
     device,
@@ -271,7 +273,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
         }),
         variant.nullable(),
       )
-      .refine((variants) => Object.keys(variants).length > 0, { error: "variants names no variant" })
+      .refine((variants) => Object.keys(variants).length > 0, { error: "name at least one variant" })
       .describe("Named branches: each is the cells with its own changes; null takes a key or an action away.")
       .optional(),
     sweep: z
