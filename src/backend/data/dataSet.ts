@@ -1,0 +1,179 @@
+/** Opens the data of an experiment: tokenised, cached, split, and ready to be drawn from. */
+import path from "node:path";
+import type { DataOptions } from "../../protocol/experiment";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { throwIfCancelled } from "./files";
+import { openOrigin, type Origin } from "./origin";
+import { type Partition, partition } from "./partition";
+import { hashOf, type Source, type SourceContext } from "./source";
+import { type Layout, Split, type SplitSummary } from "./split";
+import type { TokenFile } from "./tokenFile";
+import { openTokens } from "./tokenise";
+import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
+import { openTokenizer } from "./tokenizers/openTokenizer";
+import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
+
+export interface OpenDataContext {
+  /** Folder of the experiment file; patterns and paths are relative to it. */
+  readonly baseFolder: string;
+  /** `defaultCacheFolder()` unless the user says otherwise. */
+  readonly cacheFolder: string;
+  /** Where named data sets are looked for first; the environment's `LATHE_DATA` unless given. */
+  readonly dataFolder?: string;
+  readonly signal?: AbortSignal;
+  /** Units are bytes; called at most a few times a megabyte. */
+  progress?(done: number, total: number, what: string): void;
+}
+
+export interface DataSet extends Disposable {
+  readonly tokenizer: Tokenizer;
+  /** Changes with the text, the tokenizer and every option that decides which sequences are drawn. */
+  readonly hash: string;
+  /** Lines that a reader must not miss. */
+  readonly notices: readonly string[];
+  readonly train: Split;
+  readonly validation: Split | undefined;
+  readonly test: Split | undefined;
+  /** Nats a token below which no model of the grammar's text can come in the long run. */
+  readonly floor: number | undefined;
+  readonly summary: {
+    readonly train: SplitSummary;
+    readonly validation?: SplitSummary;
+    readonly test?: SplitSummary;
+  };
+}
+
+export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet> {
+  const files: TokenFile[] = [];
+  try {
+    return await open(options, context, files);
+  } catch (thrown) {
+    for (const file of files) file[Symbol.dispose]();
+    throw toWorkbenchError(thrown);
+  }
+}
+
+async function open(options: DataOptions, context: OpenDataContext, files: TokenFile[]): Promise<DataSet> {
+  const { signal, baseFolder, cacheFolder } = context;
+  const working: SourceContext = {
+    signal,
+    temporaryFolder: path.join(cacheFolder, "tokens"),
+    progress: (done, total, what) => context.progress?.(done, total, what),
+  };
+  const dataFolder = context.dataFolder ?? process.env["LATHE_DATA"];
+  const origin = await openOrigin(options, { ...working, baseFolder, cacheFolder, dataFolder });
+  const tokenizer = await tokenizerFor(options.tokenizer, origin, context);
+  const notices = [...origin.notices];
+  const read = async (source: Source): Promise<TokenFile> => {
+    const tokens = await openTokens(source, tokenizer, cacheFolder, working);
+    files.push(tokens.file);
+    notices.push(...tokens.notices);
+    if (tokens.file.manifest.tokens === 0)
+      throw new WorkbenchError(
+        "invalid-input",
+        `There is no text in ${source.title}. Name files that hold some.`,
+      );
+    return tokens.file;
+  };
+
+  const file = await read(origin.train);
+  const parts: Partition =
+    origin.validation === undefined
+      ? partition(file, options.val_fraction, options.split_seed)
+      : { train: everything(file), validation: [], notice: undefined };
+  if (parts.notice !== undefined) notices.push(parts.notice);
+  const layout: Layout = {
+    sequenceLength: options.sequence_len,
+    packing: options.packing,
+    documentMask: options.document_mask,
+    padding: tokenizer.endOfText ?? 0,
+  };
+  const whole = async (source: Source | undefined): Promise<Split | undefined> => {
+    if (source === undefined) return undefined;
+    const tokens = await read(source);
+    return new Split(tokens, everything(tokens), layout);
+  };
+  const train = new Split(file, parts.train, layout);
+  const validation =
+    origin.validation === undefined && options.val_fraction > 0
+      ? new Split(file, parts.validation, layout)
+      : await whole(origin.validation);
+  const test = await whole(origin.test);
+  assertFits(train, "training", origin.train, file.manifest.tokens, options);
+  if (validation !== undefined)
+    assertFits(validation, "validation", origin.validation ?? origin.train, file.manifest.tokens, options);
+  if (test !== undefined) assertFits(test, "test", origin.test!, test.tokens, options);
+
+  return {
+    tokenizer,
+    hash: hashOf([
+      [origin.train.key, origin.validation?.key, origin.test?.key],
+      tokenizer.hash,
+      [options.sequence_len, options.packing, options.document_mask],
+      origin.validation === undefined ? [options.val_fraction, options.split_seed] : [],
+    ]),
+    notices,
+    train,
+    validation,
+    test,
+    floor: floorOf(origin, file, tokenizer),
+    summary: {
+      train: train.summary,
+      ...(validation === undefined ? {} : { validation: validation.summary }),
+      ...(test === undefined ? {} : { test: test.summary }),
+    },
+    [Symbol.dispose]() {
+      for (const opened of files) opened[Symbol.dispose]();
+    },
+  };
+}
+
+async function tokenizerFor(name: string, origin: Origin, context: OpenDataContext): Promise<Tokenizer> {
+  if (name !== "characters") return openTokenizer(name, context.baseFolder);
+  const characters = new CharacterSet();
+  let documents = 0;
+  for (const source of [origin.train, origin.validation, origin.test]) {
+    if (source === undefined) continue;
+    let read = 0;
+    const report = (bytes: number): void =>
+      context.progress?.(Math.min((read += bytes), source.bytes), source.bytes, "collecting characters");
+    for await (const fragment of source.fragments({ signal: context.signal, report })) {
+      throwIfCancelled(context.signal);
+      characters.add(fragment.prompt ?? "");
+      characters.add(fragment.text);
+      if (fragment.end && source === origin.train) documents++;
+    }
+  }
+  return charactersTokenizer(characters.sorted(), documents > 1);
+}
+
+function everything(file: TokenFile): Partition["train"] {
+  return [{ start: 0, end: file.pieces }];
+}
+
+function assertFits(split: Split, name: string, source: Source, all: number, options: DataOptions): void {
+  if (split.sequences > 0) return;
+  const { sequence_len: length } = options;
+  const own = `The ${name} split of ${source.title} has ${split.tokens} tokens`;
+  const drawn = all === split.tokens ? "" : ` (of ${all} in all)`;
+  const advice =
+    name === "validation"
+      ? "Raise data.val_fraction, lower data.sequence_len, give data.validation_text, or set data.val_fraction to 0."
+      : "Lower data.sequence_len, or give more text.";
+  const needed = options.packing
+    ? `a sequence of data.sequence_len ${length} needs ${length + 1}`
+    : "a sequence needs a document of at least two";
+  throw new WorkbenchError("invalid-input", `${own}${drawn}, but ${needed}. ${advice}`, {
+    tokens: split.tokens,
+  });
+}
+
+/** The entropy rate in nats a byte, times the bytes that a token stands for: 1 with the tokenizer `bytes`. */
+function floorOf(origin: Origin, file: TokenFile, tokenizer: Tokenizer): number | undefined {
+  if (origin.grammar === undefined) return undefined;
+  const { before, after } = documentFrame(tokenizer);
+  let bytes = 0;
+  for (let piece = 0; piece < file.pieces; piece++) bytes += file.row(piece).bytes;
+  const tokens = file.manifest.tokens - before.length - after.length;
+  return ((origin.grammar.entropyRate / origin.grammar.bytesPerSymbol) * bytes) / tokens;
+}

@@ -1,0 +1,13 @@
+/** Every named data set by its file's name. Generated from the folder; a test fails when an entry is missing. */
+import type { NamedDataSet } from "../namedDataSet";
+import pennTreebank from "./penn-treebank";
+import tinyShakespeare from "./tiny-shakespeare";
+import tinystories from "./tinystories";
+import wikitext2 from "./wikitext-2";
+
+export const dataSets: Readonly<Record<string, NamedDataSet>> = {
+  "penn-treebank": pennTreebank,
+  "tiny-shakespeare": tinyShakespeare,
+  tinystories,
+  "wikitext-2": wikitext2,
+};

@@ -1,0 +1,191 @@
+/**
+ * One file from the web: with progress, resumed where an earlier attempt was cut off, checked, and renamed when whole.
+ * A lock lets one process at a time fetch a file; the others wait and take what it brought.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as wait } from "node:timers/promises";
+import { lock } from "proper-lockfile";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { throwIfCancelled } from "./files";
+
+export interface DownloadContext {
+  readonly signal: AbortSignal | undefined;
+  progress(done: number, total: number, what: string): void;
+}
+
+export interface Remote {
+  readonly url: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** For the message when it fails. */
+export interface DownloadPurpose {
+  readonly what: string;
+  readonly remedy: string;
+}
+
+const ATTEMPTS = 4;
+const SILENCE_MILLISECONDS = 30_000;
+
+/** Why one attempt ended without the whole file; `again` when another may do better. */
+class Interrupted extends Error {
+  constructor(
+    message: string,
+    readonly again: boolean,
+    cause?: unknown,
+  ) {
+    super(message, { cause });
+  }
+}
+
+export async function download(
+  remote: Remote,
+  target: string,
+  context: DownloadContext,
+  purpose: DownloadPurpose,
+): Promise<void> {
+  try {
+    await mkdir(path.dirname(target), { recursive: true });
+    const release = await obtainLock(target, context);
+    try {
+      // Whoever held the lock before may have fetched the file.
+      if ((await sizeOf(target)) === undefined) await fetchWhole(remote, target, context, purpose);
+    } finally {
+      await release();
+    }
+  } catch (thrown) {
+    throw toWorkbenchError(thrown);
+  }
+}
+
+async function obtainLock(target: string, context: DownloadContext): Promise<() => Promise<void>> {
+  for (;;) {
+    throwIfCancelled(context.signal);
+    try {
+      return await lock(target, { realpath: false, stale: 20_000, lockfilePath: `${target}.lock` });
+    } catch (thrown) {
+      if ((thrown as { code?: string }).code !== "ELOCKED") throw thrown;
+      context.progress(0, 1, `waiting for another process to download ${path.basename(target)}`);
+      await wait(250);
+    }
+  }
+}
+
+async function fetchWhole(
+  remote: Remote,
+  target: string,
+  context: DownloadContext,
+  purpose: DownloadPurpose,
+): Promise<void> {
+  // The checksum in the name keeps parts of an older version apart.
+  const partial = `${target}.${remote.sha256.slice(0, 8)}.part`;
+  const fail = (why: string, cause?: unknown): WorkbenchError =>
+    new WorkbenchError(
+      "network",
+      `Could not download ${purpose.what} from ${remote.url}: ${why}. ${purpose.remedy}`,
+      { url: remote.url },
+      { cause },
+    );
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await fetchRest(remote, partial, context);
+      if ((await hashOfFile(partial)) === remote.sha256) break;
+      await rm(partial, { force: true });
+      throw new Interrupted(
+        `its SHA-256 is not ${remote.sha256}, so it is another file or was damaged`,
+        true,
+      );
+    } catch (thrown) {
+      throwIfCancelled(context.signal);
+      if (!(thrown instanceof Interrupted)) throw thrown;
+      if (!thrown.again || attempt === ATTEMPTS) throw fail(thrown.message, thrown);
+      await wait(100 * 2 ** attempt);
+    }
+  }
+  await rename(partial, target);
+}
+
+/** Appends to the partial file what it lacks. */
+async function fetchRest(remote: Remote, partial: string, context: DownloadContext): Promise<void> {
+  let have = (await sizeOf(partial)) ?? 0;
+  if (have > remote.bytes) {
+    await rm(partial, { force: true });
+    have = 0;
+  }
+  if (have === remote.bytes) return;
+  const silence = new AbortController();
+  const name = path.basename(new URL(remote.url).pathname);
+  const timer = setTimeout(() => silence.abort(), SILENCE_MILLISECONDS);
+  const signals = [silence.signal, ...(context.signal === undefined ? [] : [context.signal])];
+  const response = await fetch(remote.url, {
+    // A compressed transfer could not be continued at a byte of the file.
+    headers: { "accept-encoding": "identity", ...(have > 0 ? { range: `bytes=${have}-` } : {}) },
+    signal: AbortSignal.any(signals),
+  }).catch((cause: unknown) => {
+    clearTimeout(timer);
+    throw new Interrupted(reason(cause), false, cause);
+  });
+  try {
+    if (response.status !== 200 && response.status !== 206) {
+      await response.body?.cancel();
+      if (response.status === 416) await rm(partial, { force: true });
+      throw new Interrupted(
+        `the server answered ${response.status} ${response.statusText}`.trim(),
+        response.status === 416 || response.status >= 500,
+      );
+    }
+    if (response.status === 200) have = 0;
+    const output = await open(partial, have > 0 ? "a" : "w");
+    try {
+      for await (const chunk of receive(response)) {
+        timer.refresh();
+        if (have + chunk.length > remote.bytes)
+          throw new Interrupted(`it is longer than the ${remote.bytes} bytes that it should have`, false);
+        await output.writeFile(chunk);
+        have += chunk.length;
+        context.progress(have, remote.bytes, `downloading ${name}`);
+      }
+    } finally {
+      await output.close();
+    }
+    if (have < remote.bytes) throw new Interrupted(`it ended after ${have} of ${remote.bytes} bytes`, true);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Body of an answer; what fails here is the connection, not the disk. */
+async function* receive(response: Response): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  while (reader !== undefined) {
+    const part: { done: boolean; value?: Uint8Array } = await reader.read().catch((cause: unknown) => {
+      throw new Interrupted("the connection was cut", true, cause);
+    });
+    if (part.done) return;
+    if (part.value !== undefined) yield part.value;
+  }
+}
+
+function reason(cause: unknown): string {
+  const inner = (cause as { cause?: { code?: unknown; message?: unknown } }).cause;
+  if (typeof inner?.code === "string") return `the server cannot be reached (${inner.code})`;
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+async function sizeOf(file: string): Promise<number | undefined> {
+  return stat(file).then(
+    (found) => found.size,
+    () => undefined,
+  );
+}
+
+async function hashOfFile(file: string): Promise<string> {
+  const digest = createHash("sha256");
+  await pipeline(createReadStream(file), digest);
+  return digest.digest("hex");
+}

@@ -1,0 +1,90 @@
+/** What an entry of `datasets/` says, and where its files are found. */
+import { createReadStream } from "node:fs";
+import { createHash } from "node:crypto";
+import { rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { download, type DownloadContext } from "./download";
+
+export interface NamedFile {
+  readonly name: string;
+  readonly url: string;
+  /** Of the file itself; a copy in `LATHE_DATA` may be gzipped. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface NamedDataSet {
+  readonly title: string;
+  /** Folder below `LATHE_DATA` and below the cache. */
+  readonly folder: string;
+  readonly licence: string;
+  /** What it is good for, in a sentence. */
+  readonly purpose: string;
+  readonly train: NamedFile;
+  readonly validation?: NamedFile;
+  readonly test?: NamedFile;
+}
+
+export function defineDataSet(entry: NamedDataSet): NamedDataSet {
+  return entry;
+}
+
+/** Looks in `LATHE_DATA`, then in the cache, then downloads; what is returned has the right content. */
+export async function locateFile(
+  id: string,
+  { folder, licence }: Pick<NamedDataSet, "folder" | "licence">,
+  file: NamedFile,
+  context: DownloadContext & { readonly cacheFolder: string; readonly dataFolder: string | undefined },
+): Promise<string> {
+  if (context.dataFolder !== undefined && context.dataFolder !== "") {
+    for (const name of [file.name, `${file.name}.gz`]) {
+      const own = path.join(context.dataFolder, folder, name);
+      if (!(await isFile(own))) continue;
+      if ((await contentHash(own)) === file.sha256) return own;
+      throw new WorkbenchError(
+        "invalid-input",
+        `${own} is not the file of the data set "${id}": its SHA-256 is not ${file.sha256}. ` +
+          `Replace it with ${file.url}, or take it away to have it downloaded.`,
+      );
+    }
+  }
+  const cached = path.join(context.cacheFolder, "datasets", folder, file.name);
+  if (await isFile(cached)) {
+    if ((await contentHash(cached)) === file.sha256) return cached;
+    await rm(cached, { force: true });
+  }
+  const places = [
+    ...(context.dataFolder === undefined || context.dataFolder === ""
+      ? [`${path.join(folder, file.name)} in a folder that the environment variable LATHE_DATA names`]
+      : [path.join(context.dataFolder, folder, file.name)]),
+    cached,
+  ];
+  await download(file, cached, context, {
+    what: `the data set "${id}" (${licence})`,
+    remedy: `Without a network, place the file at ${places.join(" or at ")}.`,
+  });
+  return cached;
+}
+
+async function contentHash(file: string): Promise<string> {
+  const digest = createHash("sha256");
+  try {
+    if (file.endsWith(".gz")) await pipeline(createReadStream(file), createGunzip(), digest);
+    else await pipeline(createReadStream(file), digest);
+  } catch (thrown) {
+    const { code } = thrown as { code?: unknown };
+    if (typeof code === "string" && code.startsWith("Z_")) return "not gzip";
+    throw toWorkbenchError(thrown);
+  }
+  return digest.digest("hex");
+}
+
+async function isFile(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}

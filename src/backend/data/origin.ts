@@ -1,0 +1,154 @@
+/** From the options of a data cell to its documents: files by pattern, a named data set, or the grammar. */
+import { closest } from "fastest-levenshtein";
+import type { DataOptions } from "../../protocol/experiment";
+import { grammarSchema } from "../../protocol/experiment";
+import { WorkbenchError } from "../../protocol/errors";
+import { dataSets } from "./datasets/catalog";
+import { findFiles, throwIfCancelled } from "./files";
+import { MarkovSource } from "./grammar";
+import { locateFile, type NamedDataSet } from "./namedDataSet";
+import { fileSource, hashOf, namesOf, type Source, type SourceContext } from "./source";
+
+export interface Origin {
+  readonly train: Source;
+  readonly validation: Source | undefined;
+  readonly test: Source | undefined;
+  readonly grammar: MarkovSource | undefined;
+  readonly notices: readonly string[];
+}
+
+export interface OriginContext extends SourceContext {
+  readonly baseFolder: string;
+  readonly cacheFolder: string;
+  readonly dataFolder: string | undefined;
+}
+
+export async function openOrigin(options: DataOptions, context: OriginContext): Promise<Origin> {
+  const given = (["text", "dataset", "grammar"] as const).filter((key) => options[key] !== undefined);
+  const [kind] = given;
+  // A grammar beside `text` says what the fallback reads.
+  const configuresFallback = options.fallback === "grammar" && given.join() === "text,grammar";
+  if (kind === undefined || (given.length > 1 && !configuresFallback))
+    throw new WorkbenchError(
+      "invalid-input",
+      kind === undefined
+        ? "data says no source. Give one of data.text, data.dataset, data.grammar."
+        : `data has ${given.map((key) => `data.${key}`).join(" and ")}. Keep one of them.`,
+      { allowed: ["text", "dataset", "grammar"] },
+    );
+  if (kind === "grammar") return grammarOrigin(options, context, []);
+  if (kind === "dataset") return namedOrigin(options.dataset!, options, context);
+
+  const patterns = listOf(options.text);
+  const files = await findFiles(patterns, context.baseFolder, options.format);
+  if (files.length === 0) {
+    const nothing = `No file matches ${quoted(patterns)} in ${context.baseFolder}`;
+    if (options.fallback === "grammar")
+      return grammarOrigin(options, context, [`${nothing}; text of the grammar is read instead.`]);
+    throw new WorkbenchError(
+      "not-found",
+      `${nothing}. Patterns are relative to the experiment; ` +
+        "folders named node_modules are read only when the pattern names them.",
+    );
+  }
+  return {
+    train: await fileSource(namesOf(files), files, options, context),
+    ...(await ownSplits(options, context)),
+    grammar: undefined,
+    notices: [],
+  };
+}
+
+/** Validation and test files that the options name themselves. */
+async function ownSplits(
+  options: DataOptions,
+  context: OriginContext,
+): Promise<{ validation: Source | undefined; test: Source | undefined }> {
+  const read = async (key: "validation_text" | "test_text"): Promise<Source | undefined> => {
+    if (options[key] === undefined) return undefined;
+    const patterns = listOf(options[key]);
+    const files = await findFiles(patterns, context.baseFolder, options.format);
+    if (files.length === 0)
+      throw new WorkbenchError(
+        "not-found",
+        `No file matches data.${key} ${quoted(patterns)} in ${context.baseFolder}. ` +
+          "Patterns are relative to the experiment.",
+      );
+    return fileSource(namesOf(files), files, options, context);
+  };
+  return { validation: await read("validation_text"), test: await read("test_text") };
+}
+
+async function namedOrigin(id: string, options: DataOptions, context: OriginContext): Promise<Origin> {
+  const allowed = Object.keys(dataSets);
+  const entry = Object.hasOwn(dataSets, id) ? dataSets[id] : undefined;
+  if (entry === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `There is no data set "${id}"; did you mean "${closest(id, allowed)}"? Named ones are ${allowed.join(", ")}. ` +
+        "Files of your own are read with data.text.",
+      { allowed, nearest: closest(id, allowed) },
+    );
+  const read = async (split: "train" | "validation" | "test"): Promise<Source | undefined> =>
+    entry[split] && namedSource(id, entry, entry[split], options, context);
+  const own = await ownSplits(options, context);
+  return {
+    train: (await read("train"))!,
+    validation: own.validation ?? (await read("validation")),
+    test: own.test ?? (await read("test")),
+    grammar: undefined,
+    notices: [],
+  };
+}
+
+async function namedSource(
+  id: string,
+  entry: NamedDataSet,
+  wanted: NonNullable<NamedDataSet["test"]>,
+  options: DataOptions,
+  context: OriginContext,
+): Promise<Source> {
+  const file = await locateFile(id, entry, wanted, context);
+  const files = await findFiles([file], context.baseFolder, "auto");
+  return fileSource(`${entry.title}, ${wanted.name}`, files, options, context);
+}
+
+async function grammarOrigin(
+  options: DataOptions,
+  context: OriginContext,
+  notices: readonly string[],
+): Promise<Origin> {
+  const grammar = new MarkovSource(options.grammar ?? grammarSchema.parse({}));
+  const length = Math.min(grammar.options.length, options.max_bytes ?? Infinity);
+  return {
+    train: grammarSource(grammar, length),
+    ...(await ownSplits(options, context)),
+    grammar,
+    notices,
+  };
+}
+
+function grammarSource(grammar: MarkovSource, length: number): Source {
+  return {
+    title: "grammar",
+    // Raise the number when the same options would give another text.
+    key: hashOf(["grammar 1", grammar.options, length]),
+    bytes: length,
+    async *fragments(context) {
+      for (const text of grammar.text(length)) {
+        throwIfCancelled(context.signal);
+        yield { text, end: false };
+        context.report(text.length);
+      }
+    },
+    assertUnchanged: async () => undefined,
+  };
+}
+
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  return typeof value === "string" ? [value] : (value ?? []);
+}
+
+function quoted(patterns: readonly string[]): string {
+  return patterns.map((pattern) => JSON.stringify(pattern)).join(", ");
+}

@@ -1,0 +1,81 @@
+/** Which pieces of a corpus are for training and which for validation. */
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import type { TokenFile } from "./tokenFile";
+
+/** Consecutive pieces, `end` not included. */
+export interface PieceRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Partition {
+  readonly train: readonly PieceRange[];
+  readonly validation: readonly PieceRange[];
+  readonly notice: string | undefined;
+}
+
+/** With fewer documents than this a split by document would be far from the share that was asked for. */
+export const FEWEST_DOCUMENTS = 20;
+
+export function partition(file: TokenFile, fraction: number, seed: number): Partition {
+  const everything = [{ start: 0, end: file.pieces }];
+  if (fraction === 0) return { train: everything, validation: [], notice: undefined };
+  const ends: number[] = [];
+  for (let piece = 0; piece < file.pieces; piece++) if (file.row(piece).endsDocument) ends.push(piece + 1);
+  const wanted = Math.round(ends.length * fraction);
+  if (ends.length >= FEWEST_DOCUMENTS && wanted > 0 && wanted < ends.length)
+    return { ...byDocument(ends, wanted, seed), notice: undefined };
+  const cut = tailStart(file, fraction);
+  const documents = ends.length === 1 ? "one document" : `${ends.length} documents`;
+  return {
+    train: cut === 0 ? [] : [{ start: 0, end: cut }],
+    validation: cut === file.pieces ? [] : [{ start: cut, end: file.pieces }],
+    notice:
+      `The text is ${documents}, so the validation split is its last ${(fraction * 100).toFixed(0)} % ` +
+      `instead of documents drawn at random (from ${FEWEST_DOCUMENTS} documents on).`,
+  };
+}
+
+function byDocument(ends: readonly number[], wanted: number, seed: number): Omit<Partition, "notice"> {
+  const chosen = new Uint8Array(ends.length);
+  for (const document of shuffled(ends.length, seed).subarray(0, wanted)) chosen[document] = 1;
+  const split = { train: [] as PieceRange[], validation: [] as PieceRange[] };
+  let start = 0;
+  for (const [document, end] of ends.entries()) {
+    const ranges = chosen[document] === 1 ? split.validation : split.train;
+    const last = ranges.at(-1);
+    if (last?.end === start) ranges[ranges.length - 1] = { start: last.start, end };
+    else ranges.push({ start, end });
+    start = end;
+  }
+  return split;
+}
+
+/** The border between two pieces that comes closest to the share, never between a prompt and its response. */
+function tailStart(file: TokenFile, fraction: number): number {
+  const target = file.manifest.tokens * (1 - fraction);
+  let best = 0;
+  let distance = target;
+  let tokens = 0;
+  for (let piece = 0; piece < file.pieces; piece++) {
+    const row = file.row(piece);
+    tokens += row.tokens;
+    const away = Math.abs(tokens - target);
+    if (!row.masked && away < distance) [best, distance] = [piece + 1, away];
+  }
+  return best;
+}
+
+/** The numbers 0 to count − 1 in an order that the seed decides. */
+export function shuffled(count: number, seed: number): Uint32Array {
+  const random = xoroshiro128plus(seed);
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const other = uniformInt(random, 0, i);
+    const kept = order[i]!;
+    order[i] = order[other]!;
+    order[other] = kept;
+  }
+  return order;
+}

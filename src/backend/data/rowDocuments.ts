@@ -1,0 +1,109 @@
+/** Which part of a row is its document: a text column, or an instruction pair written out by a template. */
+import type { DataOptions } from "../../protocol/experiment";
+import { WorkbenchError } from "../../protocol/errors";
+import type { Row } from "./formats/jsonRows";
+import type { Fragment } from "./pieces";
+
+export const defaultTemplate =
+  "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n{response}";
+
+export interface RowReader {
+  /** Columns to read out of those a file has; throws when one is missing. */
+  columns(available: readonly string[], where: string): readonly string[];
+  /** Undefined for a row without text. */
+  document(row: Row): Fragment | undefined;
+}
+
+export function rowReader(options: DataOptions): RowReader {
+  const { instruction_column: instruction, input_column: input, response_column: response } = options;
+  if (instruction === undefined && response === undefined && input === undefined) {
+    if (options.template !== undefined || !options.train_on_inputs)
+      throw new WorkbenchError(
+        "invalid-input",
+        `data.${options.template === undefined ? "train_on_inputs" : "template"} is for instruction pairs: ` +
+          "name data.instruction_column and data.response_column too, or leave it out.",
+      );
+    return reader([options.text_column], (row) => {
+      const text = cell(row, options.text_column);
+      return text === "" ? undefined : { text, end: true };
+    });
+  }
+  if (instruction === undefined || response === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `Instruction pairs need data.instruction_column and data.response_column; ` +
+        `${instruction === undefined ? "instruction_column" : "response_column"} is missing.`,
+    );
+  const write = pairWriter(options.template ?? defaultTemplate);
+  const columns = [instruction, response, ...(input === undefined ? [] : [input])];
+  return reader(columns, (row) => {
+    const values = {
+      instruction: cell(row, instruction),
+      input: input === undefined ? "" : cell(row, input),
+      response: cell(row, response),
+    };
+    if (values.instruction === "" && values.response === "") return undefined;
+    const { prompt, text } = write(values);
+    return options.train_on_inputs ? { text: prompt + text, end: true } : { prompt, text, end: true };
+  });
+}
+
+function reader(columns: readonly string[], document: RowReader["document"]): RowReader {
+  return {
+    columns(available, where) {
+      for (const column of columns) if (!available.includes(column)) throw missing(column, available, where);
+      return columns;
+    },
+    document,
+  };
+}
+
+function missing(column: string, available: readonly string[], where: string): WorkbenchError {
+  return new WorkbenchError(
+    "invalid-input",
+    `There is no column "${column}" in ${where}; its columns are ${available.map((name) => `"${name}"`).join(", ")}. ` +
+      "Name one of them, as data.text_column or as the columns of instruction pairs.",
+    { allowed: available },
+  );
+}
+
+function cell(row: Row, column: string): string {
+  if (!Object.hasOwn(row.values, column)) throw missing(column, Object.keys(row.values), row.where);
+  const value = row.values[column];
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "string")
+    throw new WorkbenchError(
+      "invalid-input",
+      `The column "${column}" of ${row.where} holds ${Array.isArray(value) ? "a list" : `a ${typeof value}`}, ` +
+        "not text. Name a column of text.",
+    );
+  return value;
+}
+
+interface Pair {
+  readonly instruction: string;
+  readonly input: string;
+  readonly response: string;
+}
+
+/** A paragraph of the template that is about `{input}` alone is left out where a row has none. */
+function pairWriter(template: string): (pair: Pair) => { prompt: string; text: string } {
+  const parts = template.split("{response}");
+  const [before, after] = parts;
+  if (before === undefined || after === undefined || parts.length !== 2 || !before.includes("{instruction}"))
+    throw new WorkbenchError(
+      "invalid-input",
+      "data.template needs {instruction}, and after it {response} exactly once; {input} is optional.",
+    );
+  const withoutInput = before
+    .split("\n\n")
+    .filter((paragraph) => !paragraph.includes("{input}") || paragraph.includes("{instruction}"))
+    .join("\n\n");
+  return ({ instruction, input, response }) => ({
+    // One pass, so that braces inside a row's own text stay as they are.
+    prompt: (input === "" ? withoutInput : before).replace(/\{(instruction|input)\}/g, (_, name) =>
+      name === "input" ? input : instruction,
+    ),
+    text: response + after,
+  });
+}

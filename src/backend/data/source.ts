@@ -1,0 +1,154 @@
+/** A stream of documents with a hash of everything that decides what is in it. */
+import { createHash } from "node:crypto";
+import path from "node:path";
+import type { DataOptions } from "../../protocol/experiment";
+import { WorkbenchError } from "../../protocol/errors";
+import { assertUnchanged, type DataFile, hashFile, throwIfCancelled } from "./files";
+import { decodedText, type ReadContext } from "./formats/decodedText";
+import { delimitedRows } from "./formats/delimitedRows";
+import { jsonLines, jsonObjects, type Row } from "./formats/jsonRows";
+import { parquetRows } from "./formats/parquetRows";
+import { plainDocuments } from "./formats/plainText";
+import type { Fragment } from "./pieces";
+import { rowReader, type RowReader } from "./rowDocuments";
+
+export interface Source {
+  /** For messages: "12 files matching **\/*.ts". */
+  readonly title: string;
+  /** Equal keys give equal documents. */
+  readonly key: string;
+  /** What `report` will add up to, as far as it is known beforehand. */
+  readonly bytes: number;
+  fragments(context: ReadContext): AsyncGenerator<Fragment>;
+  /** Throws when what was read need no longer be what the key was made from. */
+  assertUnchanged(): Promise<void>;
+}
+
+export interface SourceContext {
+  readonly signal: AbortSignal | undefined;
+  readonly temporaryFolder: string;
+  progress(done: number, total: number, what: string): void;
+}
+
+export async function fileSource(
+  title: string,
+  files: readonly DataFile[],
+  options: DataOptions,
+  context: SourceContext,
+): Promise<Source> {
+  const reader = files.some((file) => file.format !== "text") ? rowReader(options) : undefined;
+  if (reader === undefined && (options.instruction_column ?? options.response_column) !== undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `Instruction pairs are read from JSONL, JSON, CSV, TSV or Parquet; ${title} is plain text. ` +
+        "Set data.format, or leave the columns out.",
+    );
+  const limit = options.max_bytes ?? Infinity;
+  const read = reader === undefined ? withinLimit(files, limit) : files;
+  const bytes = read.reduce((sum, file) => sum + file.bytes, 0);
+  const hashes: unknown[] = [];
+  let hashed = 0;
+  for (const file of read) {
+    throwIfCancelled(context.signal);
+    const plain = file.format === "text" && !file.gzip;
+    const hash = await hashFile(file.path, plain ? limit : Infinity, context.signal);
+    hashes.push([hash, file.format, file.gzip]);
+    context.progress((hashed += file.bytes), bytes, "reading");
+  }
+  const deciding = reader && {
+    text_column: options.text_column,
+    instruction_column: options.instruction_column,
+    input_column: options.input_column,
+    response_column: options.response_column,
+    template: options.template,
+    train_on_inputs: options.train_on_inputs,
+    header: options.header,
+  };
+  return {
+    title,
+    key: hashOf([hashes, deciding, options.max_bytes]),
+    bytes,
+    fragments: (reading) =>
+      limited(documents(read, options, reader, context.temporaryFolder, reading), limit),
+    assertUnchanged: () => assertUnchanged(read),
+  };
+}
+
+async function* documents(
+  files: readonly DataFile[],
+  options: DataOptions,
+  reader: RowReader | undefined,
+  temporaryFolder: string,
+  context: ReadContext,
+): AsyncGenerator<Fragment> {
+  for (const file of files) {
+    if (file.format === "text" || reader === undefined) {
+      yield* plainDocuments(decodedText(file, context));
+      continue;
+    }
+    for await (const row of rows(file, options.header, reader, temporaryFolder, context)) {
+      const document = reader.document(row);
+      if (document !== undefined) yield document;
+    }
+  }
+}
+
+function rows(
+  file: DataFile,
+  header: boolean,
+  reader: RowReader,
+  temporaryFolder: string,
+  context: ReadContext,
+): AsyncGenerator<Row> {
+  switch (file.format) {
+    case "json":
+      return jsonObjects(decodedText(file, context), file.path);
+    case "csv":
+      return delimitedRows(decodedText(file, context), file.path, ",", header);
+    case "tsv":
+      return delimitedRows(decodedText(file, context), file.path, "\t", header);
+    case "parquet": {
+      const columns = (available: readonly string[]) => reader.columns(available, file.path);
+      return parquetRows(file, columns, temporaryFolder, context);
+    }
+    default:
+      return jsonLines(decodedText(file, context), file.path);
+  }
+}
+
+/** Of plain text files only as many as the limit reaches; zipped ones and rows hold an unknown amount of text. */
+function withinLimit(files: readonly DataFile[], limit: number): readonly DataFile[] {
+  let bytes = 0;
+  const first = files.findIndex((file) => file.gzip || (bytes += file.bytes) >= limit);
+  return first < 0 || files[first]!.gzip ? files : files.slice(0, first + 1);
+}
+
+/** At most `limit` bytes of text: a document is cut at a character, a masked pair is read whole or not at all. */
+async function* limited(fragments: AsyncIterable<Fragment>, limit: number): AsyncGenerator<Fragment> {
+  let left = limit;
+  for await (const fragment of fragments) {
+    const bytes = Buffer.byteLength(fragment.text) + Buffer.byteLength(fragment.prompt ?? "");
+    if (bytes <= left) {
+      left -= bytes;
+      yield fragment;
+      continue;
+    }
+    if (fragment.prompt === undefined) {
+      const cut = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+        Buffer.from(fragment.text).subarray(0, left),
+        { stream: true },
+      );
+      yield { text: cut, end: true };
+    }
+    return;
+  }
+}
+
+export function namesOf(files: readonly DataFile[]): string {
+  const names = files.slice(0, 3).map((file) => path.basename(file.path));
+  return files.length > 3 ? `${files.length} files (${names.join(", ")}, …)` : names.join(", ");
+}
+
+export function hashOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
+}

@@ -1,0 +1,116 @@
+/** From documents to a token file: taken from the cache when it is there and intact, else made piece by piece. */
+import path from "node:path";
+import { throwIfCancelled } from "./files";
+import { type Piece, piecesOf } from "./pieces";
+import { hashOf, type Source, type SourceContext } from "./source";
+import { countText } from "./spaces";
+import { TokenFile, TokenFileWriter } from "./tokenFile";
+import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
+
+/** Raised whenever the same text and tokenizer would give another file. */
+const FORMAT = 1;
+
+export interface Tokens {
+  readonly file: TokenFile;
+  readonly notices: readonly string[];
+}
+
+export async function openTokens(
+  source: Source,
+  tokenizer: Tokenizer,
+  cacheFolder: string,
+  context: SourceContext,
+): Promise<Tokens> {
+  const key = hashOf([FORMAT, source.key, tokenizer.hash]);
+  const file = path.join(cacheFolder, "tokens", `${key}.tokens`);
+  const cached = await TokenFile.open(file, key);
+  if (cached instanceof TokenFile) return { file: cached, notices: [] };
+  await build(file, key, source, tokenizer, context);
+  const built = await TokenFile.open(file, key);
+  if (!(built instanceof TokenFile))
+    throw new Error(`The token cache ${file} cannot be read back just after it was written.`);
+  const damaged = `The token cache ${file} was damaged and has been made anew.`;
+  return { file: built, notices: cached === "damaged" ? [damaged] : [] };
+}
+
+async function build(
+  file: string,
+  key: string,
+  source: Source,
+  tokenizer: Tokenizer,
+  context: SourceContext,
+): Promise<void> {
+  // About a thousand pieces even of a short text, so that a split can come close to any share of it.
+  const target = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
+  const writer = await TokenFileWriter.create(file, key, tokenizer.vocabSize);
+  let read = 0;
+  const reading = {
+    signal: context.signal,
+    report(bytes: number) {
+      read += bytes;
+      context.progress(Math.min(read, source.bytes), source.bytes, "tokenising");
+    },
+  };
+  try {
+    const { before, after } = documentFrame(tokenizer);
+    let starts = true;
+    for await (const piece of piecesOf(source.fragments(reading), tokenizer.seams, target)) {
+      throwIfCancelled(context.signal);
+      const head = starts ? before : [];
+      const tail = piece.end ? after : [];
+      if (piece.prompt === undefined) await addText(writer, piece, tokenizer, head, tail);
+      else await addPair(writer, piece.prompt, piece.text, tokenizer, head, tail);
+      starts = piece.end;
+    }
+    await source.assertUnchanged();
+  } catch (thrown) {
+    await writer.abandon();
+    throw thrown;
+  }
+  await writer.finish();
+}
+
+async function addText(
+  writer: TokenFileWriter,
+  { text, end, dropped }: Piece,
+  tokenizer: Tokenizer,
+  head: readonly number[],
+  tail: readonly number[],
+): Promise<void> {
+  const { bytes, words, lines } = countText(text);
+  await writer.add([head, tokenizer.encode(text), tail], {
+    bytes: bytes + dropped,
+    words,
+    lines,
+    endsDocument: end,
+    masked: false,
+  });
+}
+
+/**
+ * The ids are those of prompt and response written as one text. The part that the prompt alone gives as well is
+ * masked, so a token that spans both counts as part of the response.
+ */
+async function addPair(
+  writer: TokenFileWriter,
+  prompt: string,
+  response: string,
+  tokenizer: Tokenizer,
+  head: readonly number[],
+  tail: readonly number[],
+): Promise<void> {
+  const alone = tokenizer.encode(prompt);
+  const whole = tokenizer.encode(prompt + response);
+  let shared = 0;
+  while (shared < alone.length && alone[shared] === whole[shared]) shared++;
+  await writer.add([head, whole.subarray(0, shared)], {
+    ...countText(prompt),
+    endsDocument: false,
+    masked: true,
+  });
+  await writer.add([whole.subarray(shared), tail], {
+    ...countText(response),
+    endsDocument: true,
+    masked: false,
+  });
+}

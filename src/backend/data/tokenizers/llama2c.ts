@@ -1,0 +1,158 @@
+/**
+ * Reads the tokenizer files of llama2.c (`tokenizer.bin`): SentencePiece pieces with scores, spaces written as spaces.
+ * Encoding joins, again and again, the neighbouring pair whose union is the piece with the best score; characters
+ * without a piece become byte tokens.
+ */
+import { createHash } from "node:crypto";
+import { WorkbenchError } from "../../../protocol/errors";
+import { IdList, type Tokenizer, WordMemo } from "./tokenizer";
+
+const BOS = 1;
+const FIRST_BYTE = 3;
+const FIRST_PIECE = FIRST_BYTE + 256;
+const LONGEST_PIECE = 4096;
+
+export function llama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
+  const { pieces, scores } = parse(id, file);
+  // Control and byte tokens are no pieces: the text "<s>" or "<0x41>" must not turn into one.
+  const idOf = new Map<string, number>();
+  for (let piece = pieces.length - 1; piece >= FIRST_PIECE; piece--) idOf.set(pieces[piece]!, piece);
+  const merge = (symbols: string): Int32Array => mergePieces(symbols, idOf, scores);
+  // Where no piece reaches over the start of a word, words are independent of each other.
+  const independentWords = !pieces.slice(FIRST_PIECE).some((piece) => /[^ ] /.test(piece));
+  const words = new WordMemo(merge);
+
+  return {
+    id,
+    vocabSize: pieces.length,
+    // Stories follow each other with this one token between them, and generation ends when it comes.
+    endOfText: BOS,
+    bos: BOS,
+    hash: createHash("sha256").update("llama2c").update(file).digest("hex"),
+    seams: independentWords ? ["gap"] : [],
+    files: { "tokenizer.bin": file },
+    encode(text) {
+      if (text === "") return new Int32Array(0);
+      const prefixed = ` ${text}`;
+      if (!independentWords) return merge(prefixed);
+      const ids = new IdList(prefixed.length);
+      for (const [word] of prefixed.matchAll(/ *[^ ]+| +$/g)) ids.append(words.ids(word));
+      return ids.take();
+    },
+    decode(ids) {
+      const parts: Buffer[] = [];
+      for (let i = 0; i < ids.length; i++) {
+        const token = ids[i]!;
+        if (token >= FIRST_PIECE && token < pieces.length) parts.push(Buffer.from(pieces[token]!));
+        else if (token >= FIRST_BYTE && token < FIRST_PIECE) parts.push(Buffer.from([token - FIRST_BYTE]));
+      }
+      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(parts));
+      return text.startsWith(" ") ? text.slice(1) : text;
+    },
+  };
+}
+
+function parse(id: string, file: Uint8Array): { pieces: string[]; scores: number[] } {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const broken = (why: string): WorkbenchError =>
+    new WorkbenchError(
+      "invalid-input",
+      `${id} is not a llama2.c tokenizer file: ${why}. Such a file is made by llama2.c's tokenizer.py; ` +
+        "another kind of tokenizer is read from its tokenizer.json.",
+    );
+  const pieces: string[] = [];
+  const scores: number[] = [];
+  // The header is the length of the longest piece; there is no count, pieces go on to the end of the file.
+  if (bytes.length < 4 || bytes.readInt32LE(0) < 1 || bytes.readInt32LE(0) > LONGEST_PIECE)
+    throw broken("it does not begin with the length of its longest piece");
+  for (let at = 4; at < bytes.length;) {
+    if (at + 8 > bytes.length) throw broken(`it ends inside piece ${pieces.length}`);
+    const length = bytes.readInt32LE(at + 4);
+    if (length < 0 || length > LONGEST_PIECE || at + 8 + length > bytes.length)
+      throw broken(`piece ${pieces.length} claims ${length} bytes`);
+    scores.push(bytes.readFloatLE(at));
+    pieces.push(bytes.toString("utf8", at + 8, at + 8 + length));
+    at += 8 + length;
+  }
+  if (pieces[FIRST_BYTE] !== "<0x00>" || pieces[FIRST_PIECE - 1] !== "<0xFF>")
+    throw broken("ids 3 to 258 are not the 256 byte tokens");
+  return { pieces, scores };
+}
+
+/** Pairs wait in a heap, best score first and the left one of equals, so long words cost n log n. */
+function mergePieces(text: string, idOf: ReadonlyMap<string, number>, scores: readonly number[]): Int32Array {
+  const parts: string[] = Array.from(text);
+  const next = Int32Array.from(parts, (_, i) => i + 1);
+  const previous = Int32Array.from(parts, (_, i) => i - 1);
+  const heap = new PairHeap();
+  const offer = (left: number): void => {
+    const right = next[left]!;
+    if (right >= parts.length) return;
+    const merged = parts[left]! + parts[right]!;
+    const id = idOf.get(merged);
+    if (id !== undefined) heap.push({ score: scores[id]!, left, right, merged });
+  };
+  for (let i = 0; i + 1 < parts.length; i++) offer(i);
+  for (let pair = heap.pop(); pair !== undefined; pair = heap.pop()) {
+    const { left, right, merged } = pair;
+    // An entry is stale once either side has been merged otherwise; the joined text tells.
+    if (parts[left] === "" || next[left] !== right || `${parts[left]}${parts[right]}` !== merged) continue;
+    parts[left] = merged;
+    parts[right] = "";
+    next[left] = next[right]!;
+    if (next[left] < parts.length) previous[next[left]] = left;
+    if (previous[left]! >= 0) offer(previous[left]!);
+    offer(left);
+  }
+  const ids = new IdList(parts.length);
+  for (const part of parts) {
+    if (part === "") continue;
+    const id = idOf.get(part);
+    if (id !== undefined) ids.push(id);
+    else for (const byte of Buffer.from(part)) ids.push(FIRST_BYTE + byte);
+  }
+  return ids.take();
+}
+
+interface Pair {
+  readonly score: number;
+  readonly left: number;
+  readonly right: number;
+  readonly merged: string;
+}
+
+class PairHeap {
+  readonly #pairs: Pair[] = [];
+  push(pair: Pair): void {
+    const pairs = this.#pairs;
+    let at = pairs.push(pair) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(pair, pairs[parent]!)) break;
+      pairs[at] = pairs[parent]!;
+      at = parent;
+    }
+    pairs[at] = pair;
+  }
+  pop(): Pair | undefined {
+    const pairs = this.#pairs;
+    const top = pairs[0];
+    const last = pairs.pop();
+    if (pairs.length === 0 || last === undefined) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= pairs.length) break;
+      if (child + 1 < pairs.length && before(pairs[child + 1]!, pairs[child]!)) child++;
+      if (!before(pairs[child]!, last)) break;
+      pairs[at] = pairs[child]!;
+      at = child;
+    }
+    pairs[at] = last;
+    return top;
+  }
+}
+
+function before(a: Pair, b: Pair): boolean {
+  return a.score > b.score || (a.score === b.score && a.left < b.left);
+}

@@ -1,0 +1,202 @@
+/** Any Hugging Face `tokenizer.json`, run by their own library, with the words of a text remembered for speed. */
+import { createHash } from "node:crypto";
+import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { z } from "zod";
+import { WorkbenchError } from "../../../protocol/errors";
+import { isSpace } from "../spaces";
+import { byteLevelAlphabet, bytesTokenizer } from "./bytes";
+import { charactersTokenizer } from "./characters";
+import { IdList, type Seam, type Tokenizer, WordMemo } from "./tokenizer";
+
+/** The part that is looked at here; the library reads the rest. */
+const fileSchema = z.looseObject({
+  model: z.looseObject({
+    type: z.enum(["BPE", "WordPiece", "WordLevel", "Unigram"]).optional(),
+    // Ids by token, or for Unigram a list of tokens with their scores.
+    vocab: z.union([z.record(z.string(), z.int().min(0)), z.array(z.unknown()).min(1)]),
+    merges: z.array(z.unknown()).optional(),
+  }),
+  normalizer: z.unknown().default(null),
+  pre_tokenizer: z.unknown().default(null),
+  added_tokens: z
+    .array(
+      z.looseObject({
+        id: z.int().min(0),
+        content: z.string(),
+        lstrip: z.boolean().default(false),
+        rstrip: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+});
+const configSchema = z.looseObject({
+  eos_token: z.union([z.string(), z.looseObject({ content: z.string() })]).nullish(),
+});
+
+/** Names by which vocabularies call the token between documents, the plainest first. */
+const endOfTextNames = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
+
+/** `config` is the text of the `tokenizer_config.json` beside the file, where there is one. */
+export function tokenizerFromJson(id: string, text: string, config: string | undefined): Tokenizer {
+  const unreadable = (what: string, cause: unknown): WorkbenchError =>
+    new WorkbenchError(
+      "invalid-input",
+      `${id}: ${what} (${cause instanceof Error ? cause.message.slice(0, 300) : String(cause)}). ` +
+        "Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
+      {},
+      { cause },
+    );
+  let file: z.infer<typeof fileSchema>;
+  let settings: z.infer<typeof configSchema>;
+  let library: Library;
+  try {
+    const json: unknown = JSON.parse(text);
+    file = fileSchema.parse(json);
+    const plain = recognise(file);
+    if (plain !== undefined) return plain;
+    settings = configSchema.parse(config === undefined ? {} : JSON.parse(config));
+    library = new Library({ post_processor: null, decoder: null, ...file }, settings);
+  } catch (cause) {
+    throw unreadable("the tokenizer cannot be read", cause);
+  }
+
+  const idsOf = (words: string): readonly (number | undefined)[] =>
+    library.encode(words, { add_special_tokens: false }).ids;
+  const plainly = (words: string): Int32Array => {
+    const ids = idsOf(words);
+    if (ids.includes(undefined))
+      throw new WorkbenchError(
+        "invalid-input",
+        `${id} has no token for a part of ${JSON.stringify(words.slice(0, 60))}, and none that stands for the ` +
+          "unknown. Leave such text out, or use another tokenizer.",
+      );
+    return Int32Array.from(ids as readonly number[]);
+  };
+  const seams = seamsOf(idsOf);
+  // Added tokens that hold or swallow spaces reach over the borders of words.
+  const reaching = file.added_tokens.filter(
+    (token) => token.lstrip || token.rstrip || /\s/.test(token.content),
+  );
+  const memo = new WordMemo(plainly);
+  const encodeWords = seams.includes("space")
+    ? bySpace(memo)
+    : seams.includes("gap")
+      ? byGap(memo)
+      : undefined;
+
+  const idOf = (token: string): number | undefined => library.token_to_id(token);
+  const eos = settings.eos_token;
+  const endOfText = [...endOfTextNames, ...(eos == null ? [] : [typeof eos === "string" ? eos : eos.content])]
+    .map(idOf)
+    .find((token) => token !== undefined);
+  let highest = -1;
+  for (const token of library.get_vocab().values()) if (token > highest) highest = token;
+
+  return {
+    id,
+    vocabSize: highest + 1,
+    endOfText,
+    bos: openingToken(library),
+    hash: createHash("sha256")
+      .update(JSON.stringify([text, config ?? ""]))
+      .digest("hex"),
+    seams,
+    files: {
+      "tokenizer.json": text,
+      ...(config === undefined ? {} : { "tokenizer_config.json": config }),
+    },
+    encode(words) {
+      if (words === "") return new Int32Array(0);
+      if (encodeWords === undefined || reaching.some((token) => words.includes(token.content)))
+        return plainly(words);
+      return encodeWords(words);
+    },
+    decode(ids) {
+      const known = Array.from(ids).filter((token) => library.id_to_token(token) !== undefined);
+      if (known.length === 0) return "";
+      return library.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+    },
+  };
+}
+
+/** The token that the file itself puts before a text, such as `<s>`. */
+function openingToken(library: Library): number | undefined {
+  const [first] = library.encode("a").ids;
+  const [plain] = library.encode("a", { add_special_tokens: false }).ids;
+  return first === plain ? undefined : first;
+}
+
+/** A BPE without merges is a tokenizer of bytes or characters, which need no library. */
+function recognise(file: z.infer<typeof fileSchema>): Tokenizer | undefined {
+  const { vocab, merges } = file.model;
+  if (merges?.length !== 0 || file.normalizer !== null || Array.isArray(vocab)) return;
+  const entries = Object.entries(vocab).sort(([, a], [, b]) => a - b);
+  const tokens = entries.map(([token]) => token);
+  if (entries.some(([, id], i) => id !== i)) return;
+  const [added, ...others] = file.added_tokens;
+  const ends = added?.content === "<|endoftext|>" && added.id === tokens.length && others.length === 0;
+  const byteLevel = JSON.stringify(file.pre_tokenizer).includes('"use_regex":false');
+  if (ends && byteLevel && tokens.join() === byteLevelAlphabet().join()) return bytesTokenizer();
+  const single = tokens.every((token) => Array.from(token).length === 1);
+  if (single && file.pre_tokenizer === null && (ends || added === undefined))
+    return charactersTokenizer(tokens, ends);
+  return;
+}
+
+/** Words with the space before them: exact wherever a token never runs from a word into a space. */
+function bySpace(memo: WordMemo): (text: string) => Int32Array {
+  return (text) => {
+    const ids = new IdList(text.length >> 1);
+    let start = 0;
+    for (let at = text.indexOf(" ", 1); at >= 0; at = text.indexOf(" ", at + 1)) {
+      if (isSpace(text.charCodeAt(at - 1))) continue;
+      ids.append(memo.ids(text.slice(start, at)));
+      start = at;
+    }
+    ids.append(memo.ids(text.slice(start)));
+    return ids.take();
+  };
+}
+
+/** Words without the space before them, for tokenizers that put one before every text. */
+function byGap(memo: WordMemo): (text: string) => Int32Array {
+  return (text) => {
+    const ids = new IdList(text.length >> 1);
+    let start = 0;
+    for (let at = text.indexOf(" ", 1); at >= 0; at = text.indexOf(" ", at + 1)) {
+      if (isSpace(text.charCodeAt(at - 1)) || at + 1 >= text.length || isSpace(text.charCodeAt(at + 1)))
+        continue;
+      ids.append(memo.ids(text.slice(start, at)));
+      start = at + 1;
+    }
+    ids.append(memo.ids(text.slice(start)));
+    return ids.take();
+  };
+}
+
+/** The rules of a tokenizer.json are too many to reason about, so each kind of seam is tried out. */
+function seamsOf(encode: (text: string) => readonly (number | undefined)[]): Seam[] {
+  const same = (whole: string, parts: readonly string[]): boolean =>
+    encode(whole).join() === parts.map((part) => encode(part).join()).join();
+  const holds: Record<Seam, boolean> = {
+    space: [
+      ["alpha", " beta", " gamma"],
+      ["x1", " =", " y22;", " //", " (no)"],
+      ["don't,", " 3.14!", "  two", " Zürich", " 東京"],
+      ["end.", "  \n  if", " {", " }\n\n"],
+    ].every((parts) => same(parts.join(""), parts)),
+    line: [
+      ["alpha\n", "beta\n", "Gamma"],
+      ["x = 1;\n", "// y\n", "}\n", "'s 3\n", "東京\n", "{"],
+    ].every((parts) => same(parts.join(""), parts)),
+    gap: [
+      ["alpha", "beta", "gamma"],
+      ["x1", "=", "y22;", "//", "(no)"],
+      ["don't,", "3.14!  two", "Zürich", "東京"],
+    ].every((parts) => same(parts.join(" "), parts)),
+  };
+  // Where the space can be kept there is no need to drop it.
+  return (["space", "line", "gap"] as const).filter(
+    (seam) => holds[seam] && !(seam === "gap" && holds.space),
+  );
+}

@@ -1,0 +1,65 @@
+/** What several tests of the data folder need: temporary folders, options with their defaults, real data where it is. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, type TestContext } from "vitest";
+import { openData, type DataSet } from "../../../src/backend/data/dataSet";
+import { dataSchema, type DataOptions } from "../../../src/protocol/experiment";
+import { type WorkbenchError, toWorkbenchError } from "../../../src/protocol/errors";
+
+const made: string[] = [];
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "lathe-data-"));
+  made.push(folder);
+  return folder;
+}
+
+export async function writeFiles(
+  folder: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+    await writeFile(path.join(folder, name), content);
+  }
+}
+
+export function optionsOf(options: Partial<DataOptions>): DataOptions {
+  return dataSchema.parse(options);
+}
+
+/** Opens data in a folder whose cache lies beside it and which knows no other data. */
+export async function openIn(folder: string, options: Partial<DataOptions>): Promise<DataSet> {
+  return openData(optionsOf(options), {
+    baseFolder: folder,
+    cacheFolder: path.join(folder, ".cache"),
+    dataFolder: "",
+  });
+}
+
+export async function failureOf(promise: Promise<unknown>): Promise<WorkbenchError> {
+  try {
+    await promise;
+  } catch (thrown) {
+    return toWorkbenchError(thrown);
+  }
+  throw new Error("Nothing was thrown.");
+}
+
+const sharedFolder = process.env["LATHE_DATA"] ?? path.resolve("..", "shared", "data");
+
+/** A file of the evaluation data, or a skip that says what is missing. */
+export function sharedFile(context: TestContext, ...names: string[]): string {
+  const file = path.join(sharedFolder, ...names);
+  if (!existsSync(file)) {
+    const reason = `${file} is not there; set LATHE_DATA to the folder of the evaluation data`;
+    console.warn(`skipped "${context.task.name}": ${reason}`);
+    context.skip(reason);
+  }
+  return file;
+}
