@@ -1,0 +1,46 @@
+/** Outputs in the host's memory: every one is preallocated, and the runtime writes straight into it. */
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import type { TensorType } from "../graph/op";
+import type { OutputMemory } from "./program";
+import type { Runtime } from "./runtime";
+import { hostTensor } from "./tensors";
+
+export class HostMemory implements OutputMemory {
+  /** The second set: memory that the last run consumed and the next one writes into, by output name. */
+  readonly #spare = new Map<string, OrtTensor>();
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly outputs: Readonly<Record<string, TensorType>>,
+    /** Outputs whose old value may be overwritten where it lies. */
+    private readonly inPlace: ReadonlySet<string>,
+  ) {}
+
+  async execute(
+    session: InferenceSession,
+    feeds: Readonly<Record<string, OrtTensor>>,
+    state: Readonly<Record<string, OrtTensor>>,
+  ): Promise<Readonly<Record<string, OrtTensor>>> {
+    const fetches = Object.fromEntries(
+      Object.entries(this.outputs).map(([name, type]) => [name, this.#target(name, type, state[name])]),
+    );
+    await session.run(feeds, fetches);
+    return fetches;
+  }
+
+  #target(name: string, type: TensorType, old: OrtTensor | undefined): OrtTensor {
+    if (old !== undefined && this.inPlace.has(name)) return old;
+    const spare = this.#spare.get(name);
+    // Taken out of the set: if the run fails, half-written memory is not offered again.
+    this.#spare.delete(name);
+    return spare ?? hostTensor(this.runtime, type);
+  }
+
+  recycle(output: string, held: OrtTensor): void {
+    if (!this.inPlace.has(output)) this.#spare.set(output, held);
+  }
+
+  dispose(): void {
+    this.#spare.clear();
+  }
+}

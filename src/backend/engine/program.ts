@@ -1,0 +1,133 @@
+/** One compiled graph: checks what it is fed, lends its memory to ONNX Runtime for a run, and says who owns what after. */
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { WorkbenchError } from "../../protocol/errors";
+import type { NamedValue } from "../graph/graph";
+import type { TensorType } from "../graph/op";
+import type { Device, Program, Tensor, Tensors } from "./engine";
+import { explain } from "./runtime";
+import { describe, RuntimeTensor, type TensorHome } from "./tensors";
+
+type Held = Readonly<Record<string, OrtTensor>>;
+
+/** Where the outputs of a run come to lie. */
+export interface OutputMemory {
+  /** Runs the session; `state` holds the tensors that the run consumes, by output name. */
+  execute(session: InferenceSession, feeds: Held, state: Held): Promise<Held>;
+  /** After a run: the memory of a consumed tensor, whose next value is `output`. */
+  recycle(output: string, held: OrtTensor): void;
+  dispose(): void;
+}
+
+/** What an engine is to its programs. */
+export interface Owner extends TensorHome {
+  readonly device: Device;
+  /** Called before a run reads a tensor that it leaves alone; moves to the device what is read again and again. */
+  settle(tensor: RuntimeTensor): Promise<void>;
+  forget(program: Program): void;
+}
+
+export interface Compiled {
+  readonly session: InferenceSession;
+  readonly memory: OutputMemory;
+  readonly bytes: number;
+  readonly reads: readonly NamedValue[];
+  readonly outputs: Readonly<Record<string, TensorType>>;
+  readonly state: Readonly<Record<string, string>>;
+  readonly inPlace: readonly string[];
+  readonly notices: readonly string[];
+}
+
+export class RuntimeProgram implements Program {
+  readonly bytes: number;
+  readonly inputs: readonly string[];
+  readonly inPlace: readonly string[];
+  readonly notices: readonly string[];
+  #compiled: Compiled | undefined;
+
+  constructor(
+    private readonly owner: Owner,
+    compiled: Compiled,
+  ) {
+    this.#compiled = compiled;
+    this.bytes = compiled.bytes;
+    this.inputs = compiled.reads.map(({ name }) => name);
+    this.inPlace = compiled.inPlace;
+    this.notices = compiled.notices;
+  }
+
+  async run(feeds: Tensors): Promise<Tensors> {
+    const program = this.#compiled;
+    if (program === undefined) throw internal("A program was run after it was disposed.");
+    const tensors = this.#check(program, feeds);
+    const consumed = new Set(Object.values(program.state));
+    for (const [name, tensor] of tensors) if (!consumed.has(name)) await this.owner.settle(tensor);
+
+    const held = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.held]));
+    const state = Object.fromEntries(
+      Object.entries(program.state).map(([output, name]) => [output, tensors.get(name)!.take()]),
+    );
+    const results = await program.memory.execute(program.session, held, state).catch((thrown: unknown) => {
+      for (const [output, name] of Object.entries(program.state))
+        if (!program.inPlace.includes(name)) tensors.get(name)!.put(state[output]!);
+      throw new WorkbenchError(
+        "device-failed",
+        `${this.owner.device.name} (${this.owner.device.description}) gave up during a run: ${explain(thrown)}. ` +
+          "If memory ran out, choose a smaller batch or sequence, or gradient_checkpointing; else another device.",
+        {},
+        { cause: thrown },
+      );
+    });
+    for (const [output, memory] of Object.entries(state)) program.memory.recycle(output, memory);
+    return Object.fromEntries(
+      Object.entries(program.outputs).map(([name, type]) => [
+        name,
+        new RuntimeTensor(type, results[name]!, this.owner),
+      ]),
+    );
+  }
+
+  /** A wrong feed would fail inside native code, or not at all, so everything is checked before. */
+  #check(program: Compiled, feeds: Tensors): Map<string, RuntimeTensor> {
+    const known = new Set(this.inputs);
+    const unknown = Object.keys(feeds).find((name) => !known.has(name));
+    if (unknown !== undefined)
+      throw internal(`The graph has no input ${unknown}; it reads ${this.inputs.join(", ")}.`);
+    const tensors = new Map(
+      program.reads.map((input) => [input.name, this.#checkFeed(input, feeds[input.name])]),
+    );
+    const buffers = new Map<unknown, string>();
+    for (const [name, tensor] of tensors) {
+      const buffer = tensor.held.location === "cpu" ? tensor.held.data : tensor.held;
+      const other = buffers.get(buffer);
+      const isState = Object.values(program.state).some((each) => each === name || each === other);
+      if (other !== undefined && isState)
+        throw internal(`${other} and ${name} were fed the same memory, but the run overwrites one of them.`);
+      buffers.set(buffer, name);
+    }
+    return tensors;
+  }
+
+  #checkFeed({ name, type }: NamedValue, tensor: Tensor | undefined): RuntimeTensor {
+    if (tensor === undefined) throw internal(`The graph was not fed its input ${name} ${describe(type)}.`);
+    if (!(tensor instanceof RuntimeTensor) || tensor.home !== this.owner)
+      throw internal(`The tensor fed for ${name} belongs to another engine.`);
+    if (tensor.isDisposed)
+      throw internal(`The tensor fed for ${name} was disposed, or consumed by an earlier run.`);
+    if (describe(tensor.type) !== describe(type))
+      throw internal(`The graph's input ${name} is ${describe(type)}, but was fed ${describe(tensor.type)}.`);
+    return tensor;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const program = this.#compiled;
+    this.#compiled = undefined;
+    if (program === undefined) return;
+    program.memory.dispose();
+    this.owner.forget(this);
+    await program.session.release();
+  }
+}
+
+function internal(message: string): WorkbenchError {
+  return new WorkbenchError("internal", message);
+}

@@ -1,0 +1,96 @@
+/** Tensors of ONNX Runtime, in the host's memory or on the device, with an owner that says when they may still be used. */
+import type { Tensor as OrtTensor } from "onnxruntime-node";
+import { WorkbenchError } from "../../protocol/errors";
+import { type ConstantData, type DType, sizeOf, type TensorType } from "../graph/op";
+import type { Tensor } from "./engine";
+import type { Runtime } from "./runtime";
+
+/** What an engine is to its tensors; it takes only those whose home it is. */
+export interface TensorHome {
+  /** Tensors whose memory is on the device, which nobody else would free. */
+  readonly resident: Set<RuntimeTensor>;
+  download(held: OrtTensor): Promise<ConstantData>;
+}
+
+export class RuntimeTensor implements Tensor {
+  /** How many runs have read this tensor, by which an engine notices what is worth keeping on the device. */
+  timesFed = 0;
+  #held: OrtTensor | undefined;
+
+  constructor(
+    readonly type: TensorType,
+    held: OrtTensor,
+    readonly home: TensorHome,
+  ) {
+    this.put(held);
+  }
+
+  get isDisposed(): boolean {
+    return this.#held === undefined;
+  }
+
+  get held(): OrtTensor {
+    if (this.#held === undefined)
+      throw new WorkbenchError(
+        "internal",
+        `A tensor ${describe(this.type)} was used after it was disposed or consumed.`,
+      );
+    return this.#held;
+  }
+
+  async read(): Promise<ConstantData> {
+    const { held } = this;
+    return held.location === "cpu" ? (held.data as ConstantData) : this.home.download(held);
+  }
+
+  /** Takes the memory out, for a run that consumes this tensor; it counts as disposed from here on. */
+  take(): OrtTensor {
+    const { held } = this;
+    this.#held = undefined;
+    this.home.resident.delete(this);
+    return held;
+  }
+
+  /** Gives back what `take` took, after a run that failed, or other memory with the same values. */
+  put(held: OrtTensor): void {
+    this.#held = held;
+    if (held.location !== "cpu") this.home.resident.add(this);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#held !== undefined) free(this.take());
+  }
+}
+
+/** Host memory is left to the garbage collector; device memory is not known to it. */
+export function free(held: OrtTensor): void {
+  if (held.location !== "cpu") held.dispose();
+}
+
+export function hostTensor(runtime: Runtime, type: TensorType, data = allocate(type)): OrtTensor {
+  return new runtime.Tensor(type.dtype, data, type.shape);
+}
+
+export function checkData(type: TensorType, data: ConstantData): void {
+  if (data instanceof arrays[type.dtype] && data.length === sizeOf(type.shape)) return;
+  throw new WorkbenchError(
+    "internal",
+    `A tensor ${describe(type)} takes a ${arrays[type.dtype].name} of ${sizeOf(type.shape)}, ` +
+      `not a ${data.constructor.name} of ${data.length}.`,
+  );
+}
+
+export function describe({ dtype, shape }: TensorType): string {
+  return `${dtype}[${shape.join(",")}]`;
+}
+
+const arrays = {
+  float32: Float32Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  bool: Uint8Array,
+} as const satisfies Record<DType, unknown>;
+
+function allocate({ dtype, shape }: TensorType): ConstantData {
+  return new arrays[dtype](sizeOf(shape));
+}

@@ -1,0 +1,95 @@
+/** Which device is taken, and that every refusal and every fallback is said out loud. */
+import { describe, expect, it } from "vitest";
+import type { DeviceName } from "../../../src/protocol/experiment";
+import { automaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { tryDevice } from "../../../src/backend/engine/probe";
+import { threadCount } from "../../../src/backend/engine/runtime";
+import { noWebgpu } from "../../support/webgpu";
+
+describe("devices", () => {
+  it("are all listed, each working or with a reason and what would help", async () => {
+    const reports = await listDevices();
+    expect(reports.map(({ name }) => name)).toEqual(["cpu", "webgpu", "cuda", "dml", "coreml"]);
+    expect(reports[0]).toMatchObject({
+      works: true,
+      description: expect.stringMatching(/threads$/) as string,
+    });
+    for (const report of reports.filter(({ works }) => !works))
+      expect(report.reason).toMatch(/\. It needs .*\.$/s);
+  });
+
+  it("opens the processor by name without a notice", async () => {
+    await using engine = await openEngine("cpu");
+    expect(engine.device).toMatchObject({ name: "cpu", reason: "asked for by name", notices: [] });
+  });
+
+  it("chooses automatically with the whole story in the reason", async () => {
+    const device = await chooseDevice("auto");
+    expect(device.reason).toMatch(/^auto: /);
+    expect(device.reason).toContain(device.name);
+    if (device.name === "cpu")
+      expect(device.notices).toEqual([
+        expect.stringMatching(/^Running on the processor: .*webgpu/) as string,
+      ]);
+    else expect(device.notices).toEqual([]);
+  });
+
+  it("never chooses a software driver unasked, and warns where it was asked for", async ({ skip }) => {
+    skip(noWebgpu !== undefined, noWebgpu);
+    const webgpu = (await listDevices()).find(({ name }) => name === "webgpu")!;
+    skip(!webgpu.software, "this machine has a graphics card");
+    expect((await chooseDevice("webgpu")).notices).toEqual([
+      expect.stringMatching(/cpu would be faster/) as string,
+    ]);
+    expect((await chooseDevice("auto")).reason).toMatch(/webgpu has only a software driver \(SwiftShader/);
+  });
+
+  it("refuses an unknown name with the known ones and the nearest", async () => {
+    await expect(openEngine("wegpu" as DeviceName)).rejects.toMatchObject({
+      code: "invalid-input",
+      message: expect.stringMatching(
+        /"wegpu".*auto, cpu, webgpu, cuda, dml, coreml.*nearest is webgpu/,
+      ) as string,
+      details: { nearest: "webgpu" },
+    });
+  });
+
+  it("fails on a named device that does not start, and says what to do", async () => {
+    const broken = (await listDevices()).find(({ works }) => !works)!;
+    await expect(openEngine(broken.name)).rejects.toMatchObject({
+      code: "device-failed",
+      message: expect.stringContaining("--device cpu") as string,
+    });
+  });
+
+  it("tries Core ML never and DirectML on Windows only", () => {
+    expect(automaticOrder("darwin")).toEqual(["webgpu", "cpu"]);
+    expect(automaticOrder("win32")).toEqual(["cuda", "webgpu", "dml", "cpu"]);
+    expect(automaticOrder("linux")).toEqual(["cuda", "webgpu", "cpu"]);
+  });
+
+  it("survive a driver that crashes, hangs or says nothing", async () => {
+    const reason = async (script: string) => {
+      const answer = await tryDevice("webgpu", { script, timeoutMilliseconds: 1500 });
+      return answer.works ? "" : answer.reason;
+    };
+    expect(await reason("process.kill(process.pid, 'SIGKILL')")).toMatch(
+      /^its driver crashed a trial process/,
+    );
+    expect(await reason("while (true);")).toBe("its driver did not answer within 1.5 seconds");
+    expect(await reason("process.exit(3)")).toBe("a trial process ended without an answer (exit status 3)");
+  });
+});
+
+describe("threads", () => {
+  it("come from the option, then the environment, then the machine", () => {
+    expect(threadCount(3)).toBe(3);
+    process.env.LATHE_THREADS = "2";
+    expect(threadCount(undefined)).toBe(2);
+    process.env.LATHE_THREADS = "many";
+    expect(() => threadCount(undefined)).toThrow(/whole number from 1 up, not many/);
+    delete process.env.LATHE_THREADS;
+    expect(threadCount(undefined)).toBeGreaterThanOrEqual(0);
+  });
+});

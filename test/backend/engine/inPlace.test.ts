@@ -1,0 +1,101 @@
+/** When the new value of a state may overwrite the old one: the proof on graphs, case by case. */
+import { describe, expect, it } from "vitest";
+import { inPlaceStates } from "../../../src/backend/engine/inPlace";
+import { input, scalar, type Value } from "../../../src/backend/graph/op";
+import { add, maximum, mul, neg, sub } from "../../../src/backend/graph/ops/elementwise";
+import { matmul } from "../../../src/backend/graph/ops/matmul";
+import { concat, reshape, slice, transpose } from "../../../src/backend/graph/ops/movement";
+import { sum } from "../../../src/backend/graph/ops/reduction";
+import { trainingStep } from "../../support/trainingStep";
+
+const w = input("w", [4, 4]);
+const g = input("g", [4, 4]);
+const x = input("x", [2, 4]);
+const rate = input("rate", []);
+const norm = (value: Value) => sum(mul(value, value), { axes: [0, 1], keepDims: false });
+
+/** Whether w may be overwritten by `next`, in a graph with these outputs beside it. */
+function safe(next: Value, others: Readonly<Record<string, Value>> = {}): boolean {
+  return inPlaceStates({ outputs: { next, ...others } }, { next: "w" }).has("w");
+}
+
+describe("a state is overwritten in place", () => {
+  it("when the update is its only reader", () => {
+    expect(safe(sub(w, mul(g, rate)))).toBe(true);
+  });
+
+  it("when every other reader comes before the update", () => {
+    const gradient = matmul(transpose(x, { perm: [1, 0] }), matmul(x, w));
+    expect(safe(sub(w, mul(gradient, rate)))).toBe(true);
+  });
+
+  it("when it is decayed first, element by element", () => {
+    expect(safe(add(mul(w, scalar(0.9)), g))).toBe(true);
+  });
+
+  it("when the update does not read it, but comes after all who do", () => {
+    expect(safe(matmul(g, matmul(w, g)))).toBe(true);
+  });
+
+  it("when it does not change at all", () => {
+    expect(safe(w)).toBe(true);
+  });
+
+  it("for all weights and moments of a training step that clips by the global norm", () => {
+    const { graph, state } = trainingStep({ clipped: true });
+    expect([...inPlaceStates(graph, state)].sort()).toEqual(["down", "momentum.down", "momentum.up", "up"]);
+  });
+});
+
+describe("a state keeps a second set of buffers", () => {
+  it("when an output that the update does not wait for reads it", () => {
+    expect(safe(sub(w, mul(g, rate)), { loss: norm(matmul(x, w)) })).toBe(false);
+  });
+
+  it("when the backward pass of an earlier layer still reads it, without clipping", () => {
+    const { graph, state } = trainingStep({ clipped: false });
+    expect([...inPlaceStates(graph, state)].sort()).toEqual(["momentum.down", "momentum.up", "up"]);
+  });
+
+  it("when it is itself an output under another name, directly or as a view", () => {
+    const next = sub(w, mul(g, rate));
+    expect(safe(next, { before: w })).toBe(false);
+    expect(safe(next, { before: reshape(w, { shape: [16] }) })).toBe(false);
+  });
+
+  it("when the update moves elements to other places", () => {
+    expect(safe(transpose(w, { perm: [1, 0] }))).toBe(false);
+    expect(safe(add(transpose(w, { perm: [1, 0] }), w))).toBe(false);
+    expect(safe(add(neg(transpose(w, { perm: [1, 0] })), w))).toBe(false);
+  });
+
+  it("when the update multiplies matrices of it", () => {
+    expect(safe(matmul(w, g))).toBe(false);
+  });
+
+  it("when the update broadcasts a smaller view of it", () => {
+    expect(safe(sub(w, slice(w, { axis: 0, start: 0, end: 1 })))).toBe(false);
+  });
+
+  it("when a view of it, which a runtime may read late, outlives the update", () => {
+    const view = transpose(w, { perm: [1, 0] });
+    const gradient = matmul(g, matmul(view, g));
+    const late = matmul(x, view);
+    expect(safe(sub(w, mul(gradient, rate)), { late })).toBe(false);
+  });
+
+  it("when it hides in a concatenation that outlives the update", () => {
+    const both = concat(w, g, { axis: 0 });
+    const gradient = mul(slice(both, { axis: 0, start: 0, end: 4 }), g);
+    expect(safe(sub(w, gradient), { late: matmul(x, slice(both, { axis: 0, start: 0, end: 4 })) })).toBe(
+      false,
+    );
+  });
+
+  it("when two states change places", () => {
+    const v = input("v", [4, 4]);
+    expect(inPlaceStates({ outputs: { a: v, b: w } }, { a: "w", b: "v" }).size).toBe(0);
+    const proven = inPlaceStates({ outputs: { a: maximum(v, g), b: sub(w, g) } }, { a: "w", b: "v" });
+    expect(proven.size).toBe(0);
+  });
+});
