@@ -1,0 +1,69 @@
+/** The context of a run that is really going: writes what the body reports into the run folder. */
+import { MetricsWriter } from "./metricsWriter";
+import { addToSummary, type Summary } from "./metricLine";
+import type { RunClock } from "./runClock";
+import type { RunContext } from "./runContext";
+import type { RunControl } from "./runControl";
+import type { RunFolder } from "./runFolder";
+import { workspaceAboveRun } from "./runLocation";
+
+export class LiveContext implements RunContext, Disposable {
+  private readonly metrics: MetricsWriter;
+  readonly workspace: string;
+
+  constructor(
+    readonly folder: RunFolder,
+    readonly control: RunControl,
+    readonly resumed: boolean,
+    private readonly clock: RunClock,
+  ) {
+    this.metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
+    this.workspace = workspaceAboveRun(folder.path) ?? folder.record.workspace ?? folder.path;
+  }
+
+  get plan() {
+    return this.folder.record.plan;
+  }
+
+  get signal(): AbortSignal {
+    return this.control.signal;
+  }
+
+  readonly metric: RunContext["metric"] = (values) => {
+    const line = { ...values, seconds: this.clock.seconds };
+    this.metrics.append(line);
+    this.folder.remember({ summary: addToSummary(this.folder.record.summary, line) });
+  };
+
+  readonly rewind: RunContext["rewind"] = (step) => {
+    const kept = this.metrics.rewind(step);
+    this.clock.rewind(kept.at(-1)?.seconds ?? 0);
+    this.control.step = Math.max(step, 0);
+    this.folder.update({ summary: kept.reduce<Summary>(addToSummary, {}), seconds: this.clock.seconds });
+  };
+
+  readonly log: RunContext["log"] = (message) => {
+    this.folder.log(message);
+  };
+
+  readonly notice: RunContext["notice"] = (message) => {
+    this.folder.log(`Notice: ${message}`);
+    this.folder.update({ notices: [...this.folder.record.notices, message] });
+  };
+
+  readonly progress: RunContext["progress"] = (progress) => {
+    this.control.step = progress.step;
+    this.folder.remember({ progress, seconds: this.clock.seconds });
+  };
+
+  readonly describe: RunContext["describe"] = (facts) => {
+    const versions = { ...this.folder.record.versions, ...facts.versions };
+    this.folder.update({ ...facts, versions });
+  };
+
+  readonly stepFolder: RunContext["stepFolder"] = (index, action) => this.folder.stepFolder(index, action);
+
+  [Symbol.dispose](): void {
+    this.metrics.close();
+  }
+}

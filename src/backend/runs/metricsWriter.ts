@@ -1,0 +1,73 @@
+/** Appends to `metrics.jsonl`, one write a line, and cuts it back to a checkpoint when a run resumes. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from "node:fs";
+import { WorkbenchError } from "../../protocol/errors";
+import type { MetricLine } from "../../protocol/run";
+import { writeAtomic } from "./atomicFile";
+import { formatMetricLine, parseMetricLine } from "./metricLine";
+
+/** Absent on Windows, where creating a link takes a privilege. */
+const noFollow = (constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
+
+export const appendFlags = constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | noFollow;
+
+export class MetricsWriter {
+  private descriptor: number;
+
+  /** Opening mends a torn last line: it was never told to anybody. */
+  constructor(private readonly path: string) {
+    this.descriptor = openSync(path, appendFlags, 0o666);
+    const bytes = readFileSync(this.descriptor);
+    const whole = bytes.lastIndexOf(10) + 1;
+    if (whole < bytes.length) this.replace(bytes.subarray(0, whole));
+  }
+
+  append(line: MetricLine): void {
+    const bytes = Buffer.from(formatMetricLine(line));
+    const written = writeSync(this.descriptor, bytes);
+    if (written === bytes.length) return;
+    // A disk that is almost full takes a part: nothing of the line may stay, or the next one would be joined to it.
+    ftruncateSync(this.descriptor, fstatSync(this.descriptor).size - written);
+    throw new WorkbenchError(
+      "disk-full",
+      `The disk is full (${this.path}). Free some space, then resume the run.`,
+    );
+  }
+
+  /** Drops the lines after `step`, which will come again, and returns those that stay. Unreadable lines stay as they are. */
+  rewind(step: number): readonly MetricLine[] {
+    const kept: MetricLine[] = [];
+    const text = readFileSync(this.path, "utf8");
+    const rows = text.split("\n").slice(0, -1);
+    const staying = rows.filter((row) => {
+      const line = parseMetricLine(row);
+      if (line !== undefined && line.step <= step) kept.push(line);
+      return line === undefined || line.step <= step;
+    });
+    if (staying.length < rows.length) this.replace(staying.map((row) => `${row}\n`).join(""));
+    return kept;
+  }
+
+  /** A new file under the same name: those who follow the old one see that it was replaced and start over. */
+  private replace(data: string | Uint8Array): void {
+    closeSync(this.descriptor);
+    writeAtomic(this.path, data, { durable: true });
+    this.descriptor = openSync(this.path, appendFlags);
+  }
+
+  sync(): void {
+    fsyncSync(this.descriptor);
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+}

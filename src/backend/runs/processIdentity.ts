@@ -1,0 +1,89 @@
+/** Tells a living process from one that died and whose number was given to another: number + start time + machine. */
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { promisify } from "node:util";
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** The system's own text for the start time: equal texts mean the same process. */
+  readonly startedAt: string;
+  readonly host: string;
+}
+
+const execute = promisify(execFile);
+
+/** The machine's boot makes tick counts comparable; a sandbox without it still has the ticks. */
+async function bootId(): Promise<string> {
+  return readFile("/proc/sys/kernel/random/boot_id", "utf8").then(
+    (text) => text.trim(),
+    () => "",
+  );
+}
+
+async function startTimeOnLinux(pid: number): Promise<string | undefined> {
+  let stat: string;
+  try {
+    stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined;
+  }
+  // The second field is the program's name in parentheses and may hold anything, so fields count from its end.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const dead = fields[0] === "Z" || fields[0] === "X";
+  return dead ? undefined : `${await bootId()}/${fields[19] ?? ""}`;
+}
+
+async function startTimeByProgram(program: string, args: readonly string[]): Promise<string | undefined> {
+  try {
+    const env = { ...process.env, LC_ALL: "C", TZ: "UTC" };
+    const { stdout } = await execute(program, args, { env, timeout: 10_000, windowsHide: true });
+    return stdout.trim() === "" ? undefined : stdout.trim();
+  } catch {
+    return undefined; // Both programs exit with an error when there is no such process.
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function startTime(pid: number): Promise<string | undefined> {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  if (process.platform === "linux") return startTimeOnLinux(pid);
+  if (!exists(pid)) return undefined;
+  if (process.platform === "win32") {
+    const query = `(Get-Process -Id ${pid}).StartTime.ToFileTimeUtc()`;
+    return startTimeByProgram("powershell.exe", ["-NoProfile", "-NonInteractive", "-Command", query]);
+  }
+  return startTimeByProgram("ps", ["-o", "lstart=", "-p", String(pid)]);
+}
+
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const startedAt = await startTime(pid);
+  return startedAt === undefined ? undefined : { pid, startedAt, host: hostname() };
+}
+
+let own: Promise<ProcessIdentity> | undefined;
+
+export function ownIdentity(): Promise<ProcessIdentity> {
+  // A system that does not tell start times still gets a working, if weaker, identity: the number alone.
+  own ??= identify(process.pid).then(
+    (found) => found ?? { pid: process.pid, startedAt: "", host: hostname() },
+  );
+  return own;
+}
+
+/** `elsewhere`: on another machine that shares the folder, where nobody here can look. */
+export type Liveness = "alive" | "gone" | "elsewhere";
+
+export async function liveness(identity: ProcessIdentity): Promise<Liveness> {
+  if (identity.host !== hostname()) return "elsewhere";
+  if (identity.startedAt === "") return exists(identity.pid) ? "alive" : "gone";
+  return (await startTime(identity.pid)) === identity.startedAt ? "alive" : "gone";
+}

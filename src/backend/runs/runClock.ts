@@ -1,0 +1,26 @@
+/** Seconds that a run has spent running: pauses and interruptions left out, continued when it resumes. */
+export class RunClock {
+  private runningSince: number | undefined;
+
+  constructor(private elapsed = 0) {}
+
+  get seconds(): number {
+    const now = this.runningSince === undefined ? 0 : (performance.now() - this.runningSince) / 1000;
+    return this.elapsed + now;
+  }
+
+  start(): void {
+    this.runningSince ??= performance.now();
+  }
+
+  pause(): void {
+    this.elapsed = this.seconds;
+    this.runningSince = undefined;
+  }
+
+  /** Puts the clock back to where a resumed run's history ends. */
+  rewind(seconds: number): void {
+    this.elapsed = seconds;
+    if (this.runningSince !== undefined) this.runningSince = performance.now();
+  }
+}

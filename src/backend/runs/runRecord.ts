@@ -1,0 +1,85 @@
+/** Reads the text of `run.json`. Unknown keys pass, so that a newer version's runs can still be listed. */
+import { z } from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { actionKeys } from "../../protocol/experiment";
+import type { RunRecord } from "../../protocol/run";
+
+const text = z.string();
+const options = z.record(z.string(), z.unknown());
+
+const planSchema = z.looseObject({
+  experiment: text,
+  name: text,
+  folder: text,
+  variant: text,
+  sweep: options,
+  seed: z.number(),
+  device: text,
+  data: options.optional(),
+  model: options.optional(),
+  baseModel: text.optional(),
+  steps: z.array(
+    z.looseObject({
+      index: z.int().min(0),
+      action: z.enum(actionKeys),
+      options,
+      key: text,
+    }),
+  ),
+});
+
+const recordSchema = z.looseObject({
+  id: text,
+  name: text,
+  state: z.enum(["queued", "running", "paused", "stopped", "failed", "done", "interrupted"]),
+  plan: planSchema,
+  createdAt: z.iso.datetime(),
+  startedAt: text.optional(),
+  endedAt: text.optional(),
+  seconds: z.number().optional(),
+  process: z.looseObject({ pid: z.int().positive(), startedAt: text, host: text, socket: text }).optional(),
+  workspace: text.optional(),
+  queuePosition: z.int().min(0).optional(),
+  device: z.looseObject({ name: text, description: text, reason: text }).optional(),
+  versions: z.record(z.string(), text).optional(),
+  git: z.looseObject({ commit: text, branch: text, dirty: z.boolean() }).optional(),
+  dataHash: text.optional(),
+  progress: z
+    .looseObject({
+      step: z.number(),
+      steps: z.number(),
+      secondsLeft: z.number().optional(),
+      action: text,
+    })
+    .optional(),
+  summary: z.record(z.string(), z.looseObject({ last: z.number(), min: z.number(), max: z.number() })),
+  notices: z.array(text),
+  failure: z.looseObject({ code: text, message: text }).optional(),
+});
+
+/** A record is a few kilobytes; what is far beyond that is not one of ours. */
+export const maxRecordBytes = 16 * 1024 * 1024;
+
+export function parseRecord(json: string, path: string): RunRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new WorkbenchError(
+      "corrupt",
+      `${path} is not complete JSON. Its metrics and checkpoints may be intact; restore the file or delete the run.`,
+      {},
+      { cause },
+    );
+  }
+  const parsed = recordSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new WorkbenchError(
+      "corrupt",
+      `${path} is not a run record: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
+    );
+  }
+  // Zod writes optional keys as `T | undefined`; JSON has no undefined, so the exact type holds.
+  return parsed.data as unknown as RunRecord;
+}

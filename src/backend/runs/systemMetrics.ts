@@ -1,0 +1,102 @@
+/** How busy the machine is while a run goes: processor, memory, and NVIDIA graphics cards where there are any. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { currentLoad, mem } from "systeminformation";
+
+export type SystemReading = Record<`${"system" | "gpu"}/${string}`, number>;
+
+const gigabyte = 1e9;
+const execute = promisify(execFile);
+
+/** The order of the columns asked for, with the factor that brings nvidia-smi's unit to ours. */
+const gpuColumns = [
+  { query: "utilization.gpu", name: "utilization", factor: 1 },
+  { query: "memory.used", name: "memory_gb", factor: (1024 * 1024) / gigabyte },
+  { query: "power.draw", name: "power", factor: 1 },
+  { query: "temperature.gpu", name: "temperature", factor: 1 },
+] as const;
+
+/** A card that does not tell a value prints `[N/A]`, which is left out. */
+export function parseGpus(csv: string): SystemReading {
+  const reading: SystemReading = {};
+  for (const [card, row] of csv.trim().split("\n").entries()) {
+    const cells = row.split(",").map((cell) => Number.parseFloat(cell));
+    for (const [column, { name, factor }] of gpuColumns.entries()) {
+      const value = cells[column];
+      if (value !== undefined && Number.isFinite(value)) reading[`gpu/${card}/${name}`] = value * factor;
+    }
+  }
+  return reading;
+}
+
+/**
+ * Asked of NVIDIA's own program: the library's query for graphics cards blocks the thread, takes long, and leaves out
+ * a card that stands idle.
+ */
+async function readGpus(): Promise<SystemReading> {
+  const query = `--query-gpu=${gpuColumns.map((column) => column.query).join(",")}`;
+  const options = { timeout: 5000, windowsHide: true };
+  const { stdout } = await execute("nvidia-smi", [query, "--format=csv,noheader,nounits"], options);
+  return parseGpus(stdout);
+}
+
+async function readMachine(): Promise<SystemReading> {
+  const [load, memory] = await Promise.all([currentLoad(), mem()]);
+  return {
+    "system/cpu": load.currentLoad,
+    "system/memory_gb": (memory.total - memory.available) / gigabyte,
+    "system/process_memory_gb": process.memoryUsage.rss() / gigabyte,
+  };
+}
+
+interface Source {
+  readonly read: () => Promise<SystemReading>;
+  failures: number;
+}
+
+/** Failures in a row after which a source is not asked again. */
+const patience = 3;
+
+async function ask(source: Source): Promise<SystemReading> {
+  try {
+    const reading = await source.read();
+    source.failures = 0;
+    return reading;
+  } catch (thrown) {
+    // A program that is not there will not come; another failure may pass.
+    source.failures += (thrown as NodeJS.ErrnoException).code === "ENOENT" ? patience : 1;
+    return {};
+  }
+}
+
+export class SystemMetrics implements Disposable {
+  private readonly timer: NodeJS.Timeout;
+  private sources: Source[] = [readMachine, readGpus].map((read) => ({ read, failures: 0 }));
+  private busy = false;
+  private ended = false;
+
+  constructor(
+    private readonly report: (reading: SystemReading) => void,
+    milliseconds = 5000,
+  ) {
+    this.timer = setInterval(() => void this.read(), milliseconds);
+    this.timer.unref();
+    void this.read();
+  }
+
+  private async read(): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    const told = await Promise.all(this.sources.map(ask));
+    this.busy = false;
+    this.sources = this.sources.filter(({ failures }) => failures < patience);
+    if (this.sources.length === 0) clearInterval(this.timer);
+    const reading = Object.assign({}, ...told) as SystemReading;
+    if (Object.keys(reading).length > 0 && !this.ended) this.report(reading);
+  }
+
+  [Symbol.dispose](): void {
+    this.ended = true;
+    clearInterval(this.timer);
+  }
+}

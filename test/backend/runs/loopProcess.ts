@@ -1,0 +1,4 @@
+import { runAsProcess } from "../../../src/backend/runs/launch";
+import { loopProgram } from "./loopProgram";
+
+void runAsProcess(loopProgram);

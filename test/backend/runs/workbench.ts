@@ -1,0 +1,79 @@
+/** A workspace of its own with the bundled loop process, for tests that start real runs. */
+import { mkdirSync, mkdtempSync, realpathSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { build } from "esbuild";
+import { isActive, readRun } from "../../../src/backend/runs/findRuns";
+import { followRun } from "../../../src/backend/runs/followRun";
+import type { RunPlan, RunRecord, RunState } from "../../../src/protocol/run";
+import type { LoopOptions } from "./loopProgram";
+
+export async function bundle(entry: string, name: string): Promise<string> {
+  const outfile = resolve("node_modules/.cache/lathe-tests", `${process.pid}`, `${name}.cjs`);
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    external: ["onnxruntime-node"],
+    logLevel: "error",
+  });
+  return outfile;
+}
+
+export const bundleLoop = () => bundle("test/backend/runs/loopProcess.ts", "loopProcess");
+
+/** Also points the queues of devices into the workspace, so that real runs of the machine stay apart. */
+export function newWorkspace(parent = tmpdir()): string {
+  const workspace = realpathSync(mkdtempSync(join(parent, "lathe-runs-")));
+  mkdirSync(join(workspace, ".lathe"));
+  process.env.LATHE_STATE_DIR = join(workspace, "state");
+  return workspace;
+}
+
+export function loopPlan(options: Partial<LoopOptions> = {}, name = "loop"): RunPlan {
+  const filled: LoopOptions = { steps: 40, milliseconds: 10, saveSteps: 10, ...options };
+  return {
+    experiment: "loop.lathe.md",
+    name,
+    folder: ".",
+    variant: "base",
+    sweep: {},
+    seed: 42,
+    device: "cpu",
+    data: undefined,
+    model: undefined,
+    baseModel: undefined,
+    steps: [{ index: 0, action: "train", options: { ...filled }, key: "loop" }],
+  };
+}
+
+/** Waits until the run's record satisfies the condition; the message says what it was instead. */
+export async function until(
+  folder: string,
+  condition: (record: RunRecord) => boolean,
+  milliseconds = 20_000,
+): Promise<RunRecord> {
+  const end = performance.now() + milliseconds;
+  for (;;) {
+    const { record } = await readRun(folder);
+    if (record !== undefined && condition(record)) return record;
+    if (performance.now() > end) throw new Error(`Waited in vain: ${JSON.stringify(record)}`);
+    await setTimeout(20);
+  }
+}
+
+export const ended = (folder: string) => until(folder, ({ state }) => !isActive(state));
+export const inState = (folder: string, state: RunState) => until(folder, (record) => record.state === state);
+
+/** Looks at the history, which is written with every step, where the record is written every second. */
+export async function pastStep(folder: string, step: number): Promise<void> {
+  for await (const { lines, record } of followRun(folder, { milliseconds: 10 })) {
+    if (lines.some((line) => "train/loss" in line && line.step >= step)) return;
+    if (!isActive(record.state))
+      throw new Error(`Ended before step ${step}: ${JSON.stringify(record.failure)}`);
+  }
+}
