@@ -5,7 +5,7 @@
 import { topological } from "./graph";
 import { type Apply, broadcastShapes, scalar, type Shape, type Value } from "./op";
 import { add } from "./ops/elementwise";
-import { reshape } from "./ops/movement";
+import { concat, pad, reshape } from "./ops/movement";
 import { expand, sum } from "./ops/reduction";
 import { Recomputation, type Segment } from "./recompute";
 
@@ -21,10 +21,11 @@ export function gradients(loss: Value, wrt: readonly Value[], options: GradientO
   const order = topological([loss]);
   const asked = dependents(order, wrt);
   const recomputation = new Recomputation(options.recompute ?? []);
-  const flowing = new Map<Value, Value>([[loss, scalar(1)]]);
+  const flowing = new Map<Value, Value[]>([[loss, [scalar(1)]]]);
   for (const value of order.reverse()) {
-    const grad = flowing.get(value);
-    if (grad === undefined || value.kind !== "apply" || !asked.has(value)) continue;
+    const arrived = flowing.get(value);
+    if (arrived === undefined || value.kind !== "apply" || !asked.has(value)) continue;
+    const grad = total(arrived);
     if (value.op.gradient === "zero") continue;
     if (value.op.gradient === "stop") throw new Error(`A gradient reached ${value.op.name}, which has none.`);
     const again = recomputation.enter(value, grad);
@@ -41,15 +42,17 @@ export function gradients(loss: Value, wrt: readonly Value[], options: GradientO
       );
     accumulate(value, flows);
   }
-  return wrt.map((x) => flowing.get(x) ?? expand(scalar(0), { shape: x.type.shape }));
+  return wrt.map((x) => {
+    const arrived = flowing.get(x);
+    return arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : total(arrived);
+  });
 
   function accumulate(value: Apply, flows: readonly (Value | null)[]): void {
     flows.forEach((flow, i) => {
       const input = value.inputs[i]!;
       if (flow === null || !asked.has(input)) return;
       const mine = unbroadcast(flow, input.type.shape);
-      const before = flowing.get(input);
-      flowing.set(input, before === undefined ? mine : add(before, mine));
+      flowing.set(input, [...(flowing.get(input) ?? []), mine]);
     });
   }
 }
@@ -60,6 +63,26 @@ function dependents(order: readonly Value[], wrt: readonly Value[]): Set<Value> 
   for (const value of order)
     if (value.kind === "apply" && value.inputs.some((input) => found.has(input))) found.add(value);
   return found;
+}
+
+/** What several uses of a value ask of it together. */
+function total(flows: readonly Value[]): Value {
+  return joined(flows) ?? flows.reduce((sum, flow) => add(sum, flow));
+}
+
+/** Uses that tile a value (q, k, v of one product) have gradients that lie side by side: no zeros are padded and added. */
+function joined(flows: readonly Value[]): Value | undefined {
+  const pieces = flows.flatMap((flow) => (flow.kind === "apply" && flow.op === pad ? [flow] : []));
+  const axis = pieces[0]?.attrs.axis as number;
+  if (pieces.length !== flows.length || pieces.some((piece) => piece.attrs.axis !== axis)) return undefined;
+  const sorted = pieces.toSorted((a, b) => Number(a.attrs.before) - Number(b.attrs.before));
+  let end = 0;
+  for (const { attrs, inputs } of sorted) {
+    if (attrs.before !== end) return undefined;
+    end += inputs[0]!.type.shape[axis]!;
+  }
+  if (end !== flows[0]!.type.shape[axis]) return undefined;
+  return concat(...sorted.map(({ inputs }) => inputs[0]!), { axis });
 }
 
 /** Sums a gradient over the axes along which its input was repeated. */

@@ -34,20 +34,35 @@ export function rope(x: Value, cos: Value, sin: Value): Value {
  */
 export function dropout(x: Value, rate: number, seed: Value, site: number): Value {
   if (rate === 0) return x;
-  const count = sizeOf(x.type.shape);
-  const noise = reshape(hash(add(iota(count), mul(seed, int(0x9e3779b1 | 0))), site), {
-    shape: x.type.shape,
-  });
-  // The hash is uniform over all of int32; the share below the threshold is dropped.
+  const { shape } = x.type;
+  const width = shape.at(-1) ?? 1;
+  const noise = reshape(uniformBits(sizeOf(shape) / width, width, seed, site), { shape });
+  // The bits are uniform over all of int32; the share below the threshold is dropped.
   const threshold = Math.round((rate - 0.5) * 2 ** 32);
   const kept = greater(noise, int(Math.min(threshold, 2 ** 31 - 1)));
-  return where(kept, div(x, scalar(1 - rate)), scalar(0));
+  return where(kept, mul(x, scalar(1 / (1 - rate))), scalar(0));
 }
 
-/** Mixes int32 numbers by rounds of multiply and add-the-high-half; only products, quotients and sums, which every device has. */
-function hash(x: Value, site: number): Value {
-  let mixed = add(mul(x, int(0x85ebca6b | 0)), int(Math.imul(site + 1, 0xc2b2ae35)));
-  for (const factor of [0x27d4eb2f, 0x165667b1, 0x2c1b3c6d])
-    mixed = mul(add(mixed, div(mixed, int(1 << 15))), int(factor));
-  return mixed;
+/**
+ * int32 [rows, width], a hash of (seed, site, position) by products, quotients and sums, which every device has.
+ * A position is the sum of a row and a column, because attention has too many of them to store each in the graph.
+ */
+function uniformBits(rows: number, width: number, seed: Value, site: number): Value {
+  const one = int(1);
+  let key = add(mul(seed, int(0x9e3779b1 | 0)), int(Math.imul(site + 1, 0xc2b2ae35)));
+  for (let round = 0; round < 3; round++) key = folded(squared(key, one));
+  // The key is an offset and a factor too: as an offset alone, it would make all masks pieces of one sequence.
+  const odd = add(add(key, key), one);
+  const multiples = (count: number, step: number) =>
+    Int32Array.from({ length: count }, (_, i) => Math.imul(i, step));
+  const row = add(constant(multiples(rows, Math.imul(width, spread)), [rows, 1]), squared(key, odd));
+  const position = add(row, constant(multiples(width, spread), [1, width]));
+  return squared(folded(squared(position, odd)), odd);
 }
+const spread = 0x85ebca6b | 0;
+
+/** x·(2x + odd) modulo 2³²: one to one, and each bit of it depends on all lower bits of x, not linearly. */
+const squared = (x: Value, odd: Value): Value => mul(x, add(add(x, x), odd));
+
+/** Carries the high bits, which `squared` mixes best, down to the low ones. */
+const folded = (x: Value): Value => add(x, div(x, int(1 << 15)));

@@ -20,7 +20,7 @@ import {
 import { gather } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, transpose } from "../graph/ops/movement";
-import { softmax } from "../graph/ops/normalization";
+import { softmax, softmaxMatmul } from "../graph/ops/normalization";
 import type { ForwardOptions, ModelInputs } from "./family";
 
 /** Activations by the names that `config.json` uses. */
@@ -120,8 +120,11 @@ export function attention(
   const values = split(v, kvHeads);
   const products = matmul(queries, keys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
   const scores = add(reshape(products, { shape: [batch, heads, time, time] }), bias);
-  const weights = options.dropout(softmax(scores), options.dropoutRate);
-  const mixed = matmul(reshape(weights, { shape: stacked(time) }), values); // [batch, kvHeads, group · time, headDim]
+  const dropped = options.dropout(softmax(scores), options.dropoutRate);
+  const mixed = // [batch, kvHeads, group · time, headDim]
+    dropped.kind === "apply" && dropped.op === softmax
+      ? softmaxMatmul(reshape(scores, { shape: stacked(time) }), values)
+      : matmul(reshape(dropped, { shape: stacked(time) }), values);
   const byHead = reshape(mixed, { shape: [batch, heads, time, headDim] });
   return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
 }

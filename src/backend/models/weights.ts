@@ -1,7 +1,7 @@
 /** Gives a forward function its tensors by role, applying to each matrix the representation that it has. */
 import type { Value } from "../graph/op";
-import { add } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";
+import { addBias } from "../graph/ops/matmul";
 import { concat, slice } from "../graph/ops/movement";
 import type {
   AnyRepresentation,
@@ -55,7 +55,7 @@ export function bindWeights(
       const product = representation.apply(x, tensor, matrix, options);
       const whole = bias === undefined ? undefined : tensor(bias.name);
       const own = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
-      const y = own === undefined ? product : add(product, own);
+      const y = own === undefined ? product : addBias(product, own);
       onMatrix?.(matrix.role, x, y);
       return y;
     });

@@ -60,8 +60,17 @@ function zip(
 }
 
 function sameDtype(name: string, a: TensorType, b: TensorType): DType {
-  if (a.dtype !== b.dtype) throw new Error(`${name} of ${a.dtype} and ${b.dtype}: cast one of them.`);
+  if (a.dtype !== b.dtype)
+    throw new Error(
+      `${name} of ${a.dtype} [${a.shape.join(", ")}] and ${b.dtype} [${b.shape.join(", ")}]: cast one of them.`,
+    );
   return a.dtype;
+}
+
+function requireBool(name: string, type: TensorType): TensorType {
+  if (type.dtype !== "bool")
+    throw new Error(`${name} takes a bool condition, not ${type.dtype} [${type.shape.join(", ")}].`);
+  return type;
 }
 
 function binary(definition: {
@@ -340,7 +349,7 @@ export const and: Binary = binary({
 export const not: Unary = defineOp<[Value]>({
   name: "not",
   onnx: "Not",
-  infer: ([x]) => x,
+  infer: ([x]) => requireBool("not", x),
   gradient: "zero",
   evaluate: ([x]) => x.data.map((each) => 1 - each),
   samples: [{ inputs: [{ dtype: "bool", shape: [2, 3] }], attrs: none }],
@@ -350,10 +359,13 @@ export const not: Unary = defineOp<[Value]>({
 export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
   name: "where",
   onnx: "Where",
-  infer: ([condition, a, b]) => ({
-    dtype: sameDtype("where", a, b),
-    shape: broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape)),
-  }),
+  infer: ([condition, a, b]) => {
+    requireBool("where", condition);
+    return {
+      dtype: sameDtype("where", a, b),
+      shape: broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape)),
+    };
+  },
   gradient: ({ inputs: [condition], grad: dy, needs }) => [
     null,
     needs[1] ? where(condition, dy, scalar(0)) : null,

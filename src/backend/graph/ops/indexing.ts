@@ -69,6 +69,8 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
   },
   infer: ([index, updates], { rows }) => {
     requireIndex("scatterRows", index.dtype);
+    if (index.shape.some((size, axis) => size !== updates.shape[axis]))
+      throw new Error(`scatterRows of [${updates.shape.join(", ")}] by [${index.shape.join(", ")}].`);
     return { dtype: updates.dtype, shape: [rows, ...updates.shape.slice(index.shape.length)] };
   },
   gradient: ({ inputs: [index], grad: dy }) => [null, gather(dy, index)],
@@ -120,6 +122,8 @@ export const place: Op<[Value, Value], { width: number }> = defineOp<[Value, Val
   },
   infer: ([index, updates], { width }) => {
     requireIndex("place", index.dtype);
+    if (index.shape.length !== 1 || updates.shape.join() !== index.shape.join())
+      throw new Error(`place of [${updates.shape.join(", ")}] by [${index.shape.join(", ")}].`);
     return { dtype: updates.dtype, shape: [index.shape[0]!, width] };
   },
   gradient: ({ inputs: [index], grad: dy }) => [null, pick(dy, index)],

@@ -1,5 +1,15 @@
 /** The matrix product, with transposes and a factor inside the operation, so that no copy of an operand is ever made. */
-import { broadcastShapes, defineOp, type Op, type Shape, sizeOf, type TensorType, type Value } from "../op";
+import {
+  broadcastShapes,
+  defineOp,
+  type Op,
+  type PlainTensor,
+  type Shape,
+  sizeOf,
+  type TensorType,
+  type Value,
+} from "../op";
+import { add } from "./elementwise";
 
 export interface MatmulAttrs extends Readonly<Record<string, boolean | number>> {
   readonly transposeA: boolean;
@@ -60,38 +70,8 @@ export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value]
     ]);
   },
   infer: (types, attrs) => ({ dtype: types[0].dtype, shape: productShape(types, attrs) }),
-  // Y = s·AB, so dA = s·dY·Bᵀ and dB = s·Aᵀ·dY; a transposed operand gets the transposed product.
-  gradient: ({ inputs: [a, b], grad: dy, attrs: { transposeA: ta, transposeB: tb, scale }, needs }) => [
-    !needs[0]
-      ? null
-      : ta
-        ? matmul(b, dy, { transposeA: tb, transposeB: true, scale })
-        : matmul(dy, b, { transposeB: !tb, scale }),
-    !needs[1]
-      ? null
-      : tb
-        ? matmul(dy, a, { transposeA: true, transposeB: ta, scale })
-        : matmul(a, dy, { transposeA: !ta, scale }),
-  ],
-  evaluate: ([a, b], { transposeA, transposeB, scale }, type) => {
-    const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!];
-    const k = matrixOf(a.type.shape, transposeA)[1];
-    const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
-    const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
-    const out = new Float64Array(sizeOf(type.shape));
-    const batch = type.shape.slice(0, -2);
-    for (let matrix = 0; matrix < sizeOf(batch); matrix++) {
-      const aStart = matrixIndex(matrix, batch, a.type.shape) * m * k;
-      const bStart = matrixIndex(matrix, batch, b.type.shape) * k * n;
-      for (let i = 0; i < m; i++)
-        for (let p = 0; p < k; p++) {
-          const left = scale * a.data[aStart + i * aRow + p * aColumn]!;
-          for (let j = 0; j < n; j++)
-            out[(matrix * m + i) * n + j]! += left * b.data[bStart + p * bRow + j * bColumn]!;
-        }
-    }
-    return out;
-  },
+  gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => productGradients(a, b, dy, attrs, needs),
+  evaluate: ([a, b], attrs, type) => product(a, b, attrs, type),
   samples: [
     ...[false, true].flatMap((transposeA) =>
       [false, true].map((transposeB) => ({
@@ -123,6 +103,37 @@ export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value]
   ],
 });
 
+/** A·B + bias of plain matrices, the bias [n] added to every row inside the product. */
+export const affineOp: Op<[Value, Value, Value], MatmulAttrs> = defineOp<[Value, Value, Value], MatmulAttrs>({
+  name: "affine",
+  onnx: (emit, inputs, { attrs: { transposeA, transposeB, scale } }) =>
+    emit.node("Gemm", inputs, { transA: transposeA, transB: transposeB, alpha: scale }),
+  infer: ([a, b, bias], attrs) => {
+    const shape = productShape([a, b], attrs);
+    if (shape.length !== 2 || bias.shape.join() !== String(shape[1]))
+      throw new Error(`affine of [${shape.join(", ")}] and a bias [${bias.shape.join(", ")}].`);
+    return { dtype: a.dtype, shape };
+  },
+  // The bias was broadcast over the rows, so the driver sums its gradient over them.
+  gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => [
+    ...productGradients(a, b, dy, attrs, [needs[0], needs[1]]),
+    dy,
+  ],
+  evaluate: ([a, b, bias], attrs, type) =>
+    product(a, b, attrs, type).map((each, i) => each + bias.data[i % bias.data.length]!),
+  samples: [
+    { inputs: [[3, 4], [4, 2], [2]], attrs: { transposeA: false, transposeB: false, scale: 1 } },
+    { inputs: [[4, 3], [2, 4], [2]], attrs: { transposeA: true, transposeB: true, scale: 0.5 } },
+  ],
+});
+
+/** y + bias; where y is a plain matrix product, the two become one operation. */
+export function addBias(y: Value, bias: Value): Value {
+  if (y.kind !== "apply" || y.op !== matmulOp || y.type.shape.length !== 2) return add(y, bias);
+  const [a, b] = y.inputs as readonly [Value, Value];
+  return affineOp(a, b, bias, y.attrs as MatmulAttrs);
+}
+
 /** The product of the last two axes, the others broadcast as batches: [..., m, k] × [..., k, n] → [..., m, n]. */
 export function matmul(a: Value, b: Value, attrs: Partial<MatmulAttrs> = {}): Value {
   return matmulOp(a, b, { transposeA: false, transposeB: false, scale: 1, ...attrs });
@@ -146,4 +157,51 @@ function matrixIndex(matrix: number, batch: Shape, shape: Shape): number {
     matrix = Math.floor(matrix / batch[axis]!);
   }
   return at;
+}
+
+/**
+ * Y = s·AB, so dA = s·dY·Bᵀ and dB = s·Aᵀ·dY; a transposed operand gets the transposed product.
+ */
+function productGradients(
+  a: Value,
+  b: Value,
+  dy: Value,
+  { transposeA: ta, transposeB: tb, scale }: MatmulAttrs,
+  needs: readonly [boolean, boolean],
+): [Value | null, Value | null] {
+  const da = () =>
+    ta
+      ? matmul(b, dy, { transposeA: tb, transposeB: true, scale })
+      : matmul(dy, b, { transposeB: !tb, scale });
+  const db = () =>
+    tb
+      ? matmul(dy, a, { transposeA: true, transposeB: ta, scale })
+      : matmul(a, dy, { transposeA: !ta, scale });
+  return [needs[0] ? da() : null, needs[1] ? db() : null];
+}
+
+/** The product in double precision. */
+function product(
+  a: PlainTensor,
+  b: PlainTensor,
+  { transposeA, transposeB, scale }: MatmulAttrs,
+  type: TensorType,
+): Float64Array {
+  const [m, n] = [type.shape.at(-2)!, type.shape.at(-1)!];
+  const k = matrixOf(a.type.shape, transposeA)[1];
+  const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
+  const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
+  const out = new Float64Array(sizeOf(type.shape));
+  const batch = type.shape.slice(0, -2);
+  for (let matrix = 0; matrix < sizeOf(batch); matrix++) {
+    const aStart = matrixIndex(matrix, batch, a.type.shape) * m * k;
+    const bStart = matrixIndex(matrix, batch, b.type.shape) * k * n;
+    for (let i = 0; i < m; i++)
+      for (let p = 0; p < k; p++) {
+        const left = scale * a.data[aStart + i * aRow + p * aColumn]!;
+        for (let j = 0; j < n; j++)
+          out[(matrix * m + i) * n + j]! += left * b.data[bStart + p * bRow + j * bColumn]!;
+      }
+  }
+  return out;
 }

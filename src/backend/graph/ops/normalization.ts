@@ -1,12 +1,19 @@
 /** Operations over the last axis that ONNX Runtime has in one kernel: softmax, its logarithm, and the two norms of transformers. */
 import { defineOp, type Emitter, type Op, scalar, type Shape, type Value } from "../op";
 import { add, exp, mul, reciprocal, sqrt, sub } from "./elementwise";
-import { mean, sum } from "./reduction";
+import { matmul, type MatmulAttrs, matmulOp } from "./matmul";
+import { mean, sum, sumSquares } from "./reduction";
 import type { Unary } from "./elementwise";
 
 const last = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: true }) as const;
 const leading = (x: Value) =>
   ({ axes: x.type.shape.slice(1).map((_, axis) => axis), keepDims: false }) as const;
+
+/** 1 / √(mean(x²) + ε) over the last axis, kept as an axis of one. */
+function inverseRoot(x: Value, epsilon: number): Value {
+  const square = mul(sumSquares(x, last(x)), scalar(1 / x.type.shape.at(-1)!));
+  return reciprocal(sqrt(add(square, scalar(epsilon))));
+}
 
 /** Calls `write` with each row of the last axis. */
 function rowwise(data: Float64Array, shape: Shape, write: (row: Float64Array) => void): Float64Array {
@@ -54,7 +61,7 @@ export const layerNorm: Op<[Value, Value, Value], { epsilon: number }> = defineO
   infer: ([x]) => x,
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
     const centred = sub(x, mean(x, last(x)));
-    const inverse = reciprocal(sqrt(add(mean(mul(centred, centred), last(x)), scalar(epsilon))));
+    const inverse = inverseRoot(centred, epsilon);
     const normal = mul(centred, inverse);
     const weighted = mul(dy, weight);
     // With n = normalised x and g = dy·weight: dx = (g - mean(g) - n · mean(g·n)) / √(variance + ε).
@@ -98,7 +105,7 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
   },
   infer: ([x]) => x,
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
-    const inverse = reciprocal(sqrt(add(mean(mul(x, x), last(x)), scalar(epsilon))));
+    const inverse = inverseRoot(x, epsilon);
     const normal = mul(x, inverse);
     const weighted = mul(dy, weight);
     // With n = normalised x and g = dy·weight: dx = (g - n · mean(g·n)) / √(mean(x²) + ε).
@@ -112,3 +119,39 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
     }),
   samples: [{ inputs: [[2, 3, 6], [6]], attrs: { epsilon: 1e-3 } }],
 });
+
+/**
+ * softmax(scores) · values: [..., n, m] × [..., m, d] → [..., n, d], the second half of attention.
+ * Σ dP·P of softmax's own gradient equals Σ dY·Y over the much shorter rows of the output (Dao et al. 2022, arXiv
+ * 2205.14135, appendix B.2), which saves two passes over the weights. The weights stand twice in the graph, as equal
+ * subexpressions, and are computed once.
+ */
+export const softmaxMatmul: Op<[Value, Value]> = defineOp<[Value, Value]>({
+  name: "softmaxMatmul",
+  onnx: (emit, [scores, values]) =>
+    emit.node("MatMul", [emit.node("Softmax", [scores!], { axis: -1 }), values!]),
+  infer: ([scores, values]) => matmulOp.infer([scores, values], plainProduct),
+  gradient: ({ inputs: [scores, values], output: y, grad: dy, needs }) => {
+    const weights = softmax(scores);
+    const through = matmul(dy, values, { transposeB: true });
+    return [
+      needs[0] ? mul(weights, sub(through, sum(mul(dy, y), last(y)))) : null,
+      needs[1] ? matmul(weights, dy, { transposeA: true }) : null,
+    ];
+  },
+  evaluate: ([scores, values], _, type) => {
+    const weights = { type: scores.type, data: softmax.evaluate([scores], {}, scores.type) };
+    return matmulOp.evaluate([weights, values], plainProduct, type);
+  },
+  samples: [
+    {
+      inputs: [
+        [2, 3, 4, 5],
+        [2, 3, 5, 2],
+      ],
+      range: [-2, 2],
+      attrs: {},
+    },
+  ],
+});
+const plainProduct: MatmulAttrs = { transposeA: false, transposeB: false, scale: 1 };

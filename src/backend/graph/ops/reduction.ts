@@ -1,5 +1,6 @@
 /** Operations that fold axes into one number each. */
 import {
+  broadcastShapes,
   defineOp,
   type Op,
   type PlainTensor,
@@ -155,7 +156,13 @@ export const expand = defineOp<[Value], { shape: Shape }>({
           x!,
           emit.constant(BigInt64Array.from(attrs.shape, BigInt), [attrs.shape.length]),
         ]),
-  infer: ([x], { shape }) => ({ dtype: x.dtype, shape }),
+  infer: ([x], { shape }) => {
+    if (broadcastShapes(x.shape, shape).join() !== shape.join())
+      throw new Error(
+        `expand of [${x.shape.join(", ")}] to [${shape.join(", ")}], which it does not repeat to.`,
+      );
+    return { dtype: x.dtype, shape };
+  },
   // The driver sums whatever was broadcast.
   gradient: ({ grad: dy }) => [dy],
   evaluate: ([x], { shape }) => {
