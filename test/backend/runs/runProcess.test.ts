@@ -38,9 +38,8 @@ describe("a run", () => {
     expect(record.summary["train/loss"]).toEqual({ last: 4 / Math.sqrt(40), min: 4 / Math.sqrt(40), max: 4 });
     expect(record.seconds).toBeGreaterThan(0.3);
     expect(await steps(folder)).toEqual(upTo(40));
-    expect(readFileSync(join(folder, "config.resolved.yaml"), "utf8")).toMatch(/name: loop
-folder: \.\.\/\.\.\/\.\.
-seed: 42/);
+    const config = readFileSync(join(folder, "config.resolved.yaml"), "utf8");
+    expect(config).toContain("name: loop\nfolder: ../../..\nseed: 42\n");
     expect(readFileSync(join(folder, "log.txt"), "utf8")).toMatch(/Started: loop[^]*Done\./);
     expect(existsSync(join(folder, "steps", "0-train"))).toBe(true);
     expect(existsSync(join(folder, "control.token"))).toBe(false);
