@@ -1,6 +1,6 @@
 /** To and from Hugging Face checkpoints: which tensor of a file is which of ours, and what a file has to hold. */
 import { WorkbenchError } from "../../protocol/errors";
-import { type Shape, sizeOf } from "../graph/op";
+import type { Shape } from "../graph/op";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec, TensorData, TensorSource } from "../representations/representation";
 import { familyOf, matrixSlots, type ModelShape, parametersOf, partsOf } from "./model";

@@ -1,0 +1,101 @@
+/**
+ * The five numbers of a model, per role and in total: trainable and stored scalars, non-zeros, stored bits, bytes.
+ * They come from the shape; tensors make the non-zeros exact, and a written file the bytes.
+ */
+import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
+import { sizeOf } from "../graph/op";
+import { familyOf, matrixSlots, type ModelShape, type ParameterSpec } from "../models/model";
+import {
+  type MatrixCounts,
+  nonZeros,
+  scalarBits,
+  type TensorSource,
+} from "../representations/representation";
+
+export interface CountOptions {
+  /** Without tensors every stored scalar counts as a non-zero. */
+  readonly tensors?: TensorSource;
+  /** Without a file, bytes are what the stored bits need. */
+  readonly file?: WrittenFile;
+}
+
+export interface WrittenFile {
+  /** Size of the whole file, headers included. */
+  readonly bytes: number;
+  /** Bytes that one tensor takes in it. */
+  tensorBytes(name: string): number;
+}
+
+export function countModel(shape: ModelShape, options: CountOptions = {}): ModelCounts {
+  const roles = [...matrixRows(shape, options), ...tensorRows(shape, options)];
+  const nonEmbedding = totals(roles.filter(({ embedding }) => !embedding));
+  const total = totals(roles);
+  return { roles, nonEmbedding, total: { ...total, bytes: options.file?.bytes ?? total.bytes } };
+}
+
+/** One row for each stored matrix, with its bias. */
+function matrixRows(shape: ModelShape, options: CountOptions): RoleCounts[] {
+  return matrixSlots(shape).flatMap(({ bias, stored, split }) =>
+    stored.map(({ matrix, type, representation, options: own }, i) => {
+      const specs = [...representation.parameters(matrix, own)];
+      const counts = [representation.count(matrix, own, options.tensors)];
+      // The bias of a matrix stored in parts is one tensor; it is counted with the first part.
+      if (bias !== undefined && (!split || i === 0)) {
+        specs.push(bias);
+        counts.push(plainCounts(bias, options));
+      }
+      return row(matrix.role, type, matrix.kind !== "projection", specs, counts, options);
+    }),
+  );
+}
+
+/** One row for each role that is no matrix: norms. */
+function tensorRows(shape: ModelShape, options: CountOptions): RoleCounts[] {
+  const byRole = new Map<string, ParameterSpec[]>();
+  for (const spec of familyOf(shape.family).tensors(shape.config))
+    byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
+  return [...byRole].map(([role, specs]) =>
+    row(
+      role,
+      "dense",
+      specs[0]!.embedding,
+      specs,
+      specs.map((spec) => plainCounts(spec, options)),
+      options,
+    ),
+  );
+}
+
+function plainCounts(spec: ParameterSpec, { tensors }: CountOptions): MatrixCounts {
+  const stored = sizeOf(spec.shape);
+  return {
+    trainable: spec.trainable ? stored : 0,
+    stored,
+    nonZero: tensors === undefined ? stored : nonZeros(tensors(spec.name)),
+    bits: stored * scalarBits,
+  };
+}
+
+function row(
+  role: string,
+  representation: string,
+  embedding: boolean,
+  specs: readonly ParameterSpec[],
+  counts: readonly MatrixCounts[],
+  { file }: CountOptions,
+): RoleCounts {
+  const added = totals(counts.map((each) => ({ ...each, bytes: Math.ceil(each.bits / 8) })));
+  const written = file && specs.reduce((bytes, { name }) => bytes + file.tensorBytes(name), 0);
+  return { role, representation, embedding, ...added, bytes: written ?? added.bytes };
+}
+
+function totals(rows: readonly Counts[]): Counts {
+  const sum = (key: keyof Counts) => rows.reduce((total, each) => total + each[key], 0);
+  return {
+    trainable: sum("trainable"),
+    stored: sum("stored"),
+    nonZero: sum("nonZero"),
+    bits: sum("bits"),
+    bytes: sum("bytes"),
+  };
+}

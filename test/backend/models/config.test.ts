@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { WorkbenchError } from "../../../src/protocol/errors";
+import { dimensionsOf, shapeFromConfig, withRepresentations } from "../../../src/backend/models/model";
+
+const llama = { model_type: "llama", vocab_size: 64, hidden_size: 32, num_attention_heads: 4 };
+
+/** The message that a configuration is refused with. */
+function refusal(config: Record<string, unknown>): string {
+  try {
+    shapeFromConfig(config);
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(WorkbenchError);
+    return (thrown as WorkbenchError).message;
+  }
+  return "accepted";
+}
+
+describe("a configuration", () => {
+  it("may be a real config.json, with keys that leave the function alone", () => {
+    const { config } = shapeFromConfig({
+      ...llama,
+      architectures: ["LlamaForCausalLM"],
+      torch_dtype: "float16",
+      transformers_version: "4.40.0",
+      bos_token_id: 1,
+      eos_token_id: [2, 3],
+      use_cache: true,
+      pretraining_tp: 1,
+      rope_scaling: null,
+      attention_bias: false,
+      _name_or_path: "somebody/model",
+    });
+    expect(config).toMatchObject({ eos_token_id: [2, 3], rope_theta: 10_000, num_hidden_layers: 32 });
+  });
+
+  it("has Hugging Face's defaults", () => {
+    const small = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+    expect(dimensionsOf(small)).toEqual({
+      vocabulary: 50257,
+      context: 1024,
+      layers: 12,
+      width: 768,
+      heads: 12,
+      kvHeads: 12,
+      headDim: 64,
+    });
+    expect(shapeFromConfig({ model_type: "phi3", vocab_size: 9 }).config).toMatchObject({
+      hidden_size: 3072,
+      intermediate_size: 8192,
+      rms_norm_eps: 1e-5,
+    });
+  });
+
+  it.each([
+    [{ ...llama, hidden_sise: 8 }, /Unknown key hidden_sise.*hidden_size/],
+    [{ ...llama, num_attention_heads: 5 }, /5 heads do not divide the width hidden_size 32/],
+    [{ ...llama, num_key_value_heads: 3 }, /3 key and value heads do not divide the 4 query heads/],
+    [{ ...llama, num_attention_heads: 32 }, /even/],
+    [{ ...llama, hidden_size: -32 }, /hidden_size/],
+    [{ ...llama, num_hidden_layers: 1.5 }, /num_hidden_layers/],
+    [{ ...llama, rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling: only null.*not built/],
+    [{ ...llama, rope_parameters: { rope_type: "llama3", rope_theta: 1e4 } }, /rope_parameters/],
+    [{ ...llama, hidden_act: "gelu" }, /hidden_act/],
+    [{ ...llama, model_type: "lama" }, /Unknown model_type "lama".*Did you mean llama/],
+    [{ vocab_size: 4 }, /no model_type/],
+    [
+      { model_type: "gpt2", vocab_size: 4, n_embd: 10, n_head: 3 },
+      /3 heads do not divide the width n_embd 10/,
+    ],
+    [{ model_type: "gpt2", vocab_size: 4, add_cross_attention: true }, /no encoder/],
+    [{ model_type: "kphi3", vocab_size: 4, min_channels_per_group: 0 }, /at least one channel/],
+    [{ model_type: "kphi3", vocab_size: 4, embed_size: 64 }, /has to equal hidden_size 3072/],
+    [{ model_type: "phi3", vocab_size: 4, partial_rotary_factor: 0.75 }, /all channels/],
+  ])("%o is refused with the reason", (config, reason) => {
+    expect(refusal(config)).toMatch(reason);
+  });
+
+  it("may write the rotary base as newer files do", () => {
+    expect(refusal({ ...llama, rope_parameters: { rope_type: "default", rope_theta: 5e5 } })).toBe(
+      "accepted",
+    );
+  });
+
+  it("of phi3 with groups is that of kphi3", () => {
+    const sizes = { vocab_size: 32, hidden_size: 64, intermediate_size: 192, num_attention_heads: 4 };
+    const phi3 = shapeFromConfig({ model_type: "phi3", ...sizes, min_channels_per_group: 16 });
+    const kphi3 = shapeFromConfig({ model_type: "kphi3", ...sizes, min_channels_per_group: 16 });
+    expect(phi3.representations).toEqual(kphi3.representations);
+    expect(Object.keys(shapeFromConfig({ model_type: "phi3", ...sizes }).representations)).toEqual([]);
+  });
+});
+
+describe("a choice of representations", () => {
+  const shape = shapeFromConfig({ model_type: "gpt2", vocab_size: 8, n_embd: 8, n_layer: 1, n_head: 2 });
+  const choose = (role: string, type: string, options: Record<string, unknown> = {}) =>
+    withRepresentations(shape, { [role]: { type, options } });
+
+  it("is refused for a role that is not there, with the nearest", () => {
+    expect(() => choose("layers.0.mlp.up_prj", "masked")).toThrow(/Did you mean layers.0.mlp.up_proj/);
+  });
+
+  it("is refused for an unknown representation, and for options it does not take", () => {
+    expect(() => choose("layers.0.mlp.up_proj", "mask")).toThrow(/dense, grouped, masked/);
+    expect(() => choose("layers.0.mlp.up_proj", "masked", { sparsity: 0.5 })).toThrow(/sparsity/);
+    expect(() => choose("embed_tokens", "grouped", { min_channels_per_group: 2 })).toThrow(/read|looked up/);
+  });
+
+  it("is for a packed matrix or for its parts, not for both", () => {
+    const parts = choose("layers.0.self_attn.v_proj", "masked");
+    expect(() =>
+      withRepresentations(parts, { "layers.0.self_attn.qkv_proj": { type: "masked", options: {} } }),
+    ).toThrow(/one of its parts/);
+  });
+});

@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { input } from "../../../src/backend/graph/op";
+import { readLlama2c } from "../../../src/backend/models/llama2c";
+import { forward, parametersOf } from "../../../src/backend/models/model";
+import { from, valuesOf } from "../../support/tensors";
+
+/** A file of the format with every scalar equal to its place. */
+function countingFile(sizes: readonly number[], scalars: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(28 + 4 * scalars));
+  sizes.forEach((size, i) => view.setInt32(4 * i, size, true));
+  for (let i = 0; i < scalars; i++) view.setFloat32(28 + 4 * i, i, true);
+  return new Uint8Array(view.buffer);
+}
+
+// Width 8, inner 3, 2 layers, 2 heads, 1 key head, 5 tokens, 4 positions.
+const sizes = [8, 3, 2, 2, 1, 5, 4];
+const scalars = 5 * 8 + 2 * (8 + 64 + 32 + 32 + 64 + 8 + 24 + 24 + 24) + 8 + 4 * 4;
+
+describe("a llama2.c checkpoint", () => {
+  it("is read tensor by tensor, kind before layer", () => {
+    const { shape, tensors } = readLlama2c(countingFile(sizes, scalars), "toy.bin");
+    expect([...tensors.keys()].sort()).toEqual(
+      parametersOf(shape)
+        .map(({ name }) => name)
+        .sort(),
+    );
+    for (const { name, shape: size } of parametersOf(shape)) expect(tensors.get(name)!.shape).toEqual(size);
+    expect(tensors.get("model.layers.1.input_layernorm.weight")!.data[0]).toBe(48);
+    expect(tensors.get("model.norm.weight")!.data[0]).toBe(scalars - 24);
+  });
+
+  it("has the rows of q and k moved from neighbouring pairs to halves", () => {
+    const { tensors } = readLlama2c(countingFile(sizes, scalars), "toy.bin");
+    const { data } = tensors.get("model.layers.0.self_attn.q_proj.weight")!;
+    const rows = Array.from({ length: 8 }, (_, row) => (data[row * 8]! - 56) / 8);
+    expect(rows).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
+  });
+
+  it("has a head of its own when the vocabulary is negative", () => {
+    const file = countingFile(sizes.with(5, -5), scalars + 40);
+    const { shape, tensors } = readLlama2c(file, "toy.bin");
+    expect(shape.config["tie_word_embeddings"]).toBe(false);
+    expect(tensors.get("lm_head.weight")!.data[0]).toBe(scalars);
+  });
+
+  it.each([
+    ["shorter than a header", new Uint8Array(12), /fewer than its header/],
+    ["of another length than its sizes ask for", countingFile(sizes, scalars - 1), /its sizes ask for/],
+    ["with an impossible size", countingFile(sizes.with(2, 1 << 30), 10), /n_layers is 1073741824/],
+  ])("%s is refused", (_, bytes, reason) => {
+    expect(() => readLlama2c(bytes, "toy.bin")).toThrow(reason);
+  });
+});
+
+const stories = fileURLToPath(
+  new URL("../../../../shared/data/stories260k/stories260K.bin", import.meta.url),
+);
+const known = [
+  403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421, 395, 317, 426, 338, 401, 396, 267, 337, 410,
+  408, 419, 292, 411, 322, 265, 282, 295, 433, 426,
+];
+
+describe("stories260K", () => {
+  it("writes its known text greedily from BOS, id by id", async (context) => {
+    context.skip(!existsSync(stories), "../shared/data/stories260k is not on this machine");
+    const { shape, tensors } = readLlama2c(readFileSync(stories), stories);
+    const time = known.length + 1;
+    const rows = input("rows", [1], "int32");
+    const logits = forward(
+      shape,
+      from(valuesOf(parametersOf(shape))),
+      { tokens: input("tokens", [1, time], "int32") },
+      { rows },
+    );
+    await using engine = await openEngine("cpu", { threads: 1 });
+    await using program = await engine.compile({ outputs: { logits } });
+    const weights = Object.fromEntries(
+      [...tensors].map(([name, { shape: size, data }]) => [
+        name,
+        engine.upload({ dtype: "float32", shape: size }, data),
+      ]),
+    );
+    const written = [1];
+    while (written.length < time) {
+      const tokens = Int32Array.from({ length: time }, (_, i) => written[i] ?? 0);
+      const results = await program.run({
+        ...weights,
+        tokens: engine.upload({ dtype: "int32", shape: [1, time] }, tokens),
+        rows: engine.upload({ dtype: "int32", shape: [1] }, Int32Array.of(written.length - 1)),
+      });
+      const scores = (await results["logits"]!.read()) as Float32Array;
+      written.push(scores.indexOf(Math.max(...scores)));
+    }
+    expect(written.slice(1)).toEqual(known);
+  });
+});

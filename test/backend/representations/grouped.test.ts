@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import grouped, { groupCount, interleaving, overlap } from "../../../src/backend/representations/grouped";
+import type { MatrixSpec } from "../../../src/backend/representations/representation";
+import { drawTensors, from } from "../../support/tensors";
+
+const matrix = (inputs: number, outputs: number): MatrixSpec => ({
+  role: "layers.0.self_attn.o_proj",
+  name: "model.layers.0.self_attn.o_proj",
+  inputs,
+  outputs,
+  layout: "out_in",
+  kind: "projection",
+  bias: false,
+  init: { kind: "normal", std: 0.02 },
+  axes: ["layers.0.heads", "hidden"],
+});
+
+/** Every group count that the rule allows, in the words of the publication. */
+function bruteForce(inputs: number, outputs: number, minimum: number): number {
+  let best = 1;
+  for (let groups = 1; groups <= Math.min(inputs, outputs); groups++)
+    if (groups <= Math.floor(inputs / minimum) && inputs % groups === 0 && outputs % groups === 0)
+      best = groups;
+  return best;
+}
+
+describe("the group rule", () => {
+  it("agrees with a search of all group counts, for all sizes up to 64 and all minima", () => {
+    for (let inputs = 1; inputs <= 64; inputs++)
+      for (let outputs = 1; outputs <= 64; outputs++)
+        for (const minimum of [1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 65])
+          if (groupCount(inputs, outputs, minimum) !== bruteForce(inputs, outputs, minimum))
+            expect.unreachable(`${inputs} to ${outputs} with at least ${minimum}`);
+  });
+
+  it("gives the published layers their published groups", () => {
+    expect(groupCount(3072, 9216, 256)).toBe(12);
+    expect(groupCount(3072, 3072, 256)).toBe(12);
+    expect(groupCount(3072, 2 * 9216, 256)).toBe(12);
+    expect(groupCount(9216, 3072, 256)).toBe(32);
+    // With the width of the dense model the feed-forward layer divides badly.
+    expect(groupCount(3072, 2 * 8192, 256)).toBe(8);
+  });
+});
+
+describe("the interleaving", () => {
+  it("is a permutation that the swapped step undoes", () => {
+    for (const [channels, groups] of [
+      [12, 3],
+      [24, 4],
+      [96, 8],
+      [7, 1],
+    ] as const) {
+      const there = interleaving(channels, groups);
+      const back = interleaving(channels, channels / groups);
+      expect([...there].sort((a, b) => a - b)).toEqual(Array.from({ length: channels }, (_, i) => i));
+      expect(Array.from(back, (i) => there[i])).toEqual(Array.from({ length: channels }, (_, i) => i));
+    }
+  });
+
+  it("puts the channels that are a modulo the groups into group a", () => {
+    expect(Array.from(interleaving(12, 3))).toEqual([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
+  });
+});
+
+describe("the block", () => {
+  const sizes = [
+    [24, 36, 6],
+    [64, 192, 16],
+    [96, 288, 32],
+    [192, 64, 16],
+  ] as const;
+
+  it.each(sizes)(
+    "%i to %i with at least %i channels stores 2·C·O/g scalars, less the overlap once dense",
+    (inputs, outputs, minimum) => {
+      const spec = matrix(inputs, outputs);
+      const options = { min_channels_per_group: minimum, init: "paper" } as const;
+      const groups = groupCount(inputs, outputs, minimum);
+      const counts = grouped.count(spec, options);
+      expect(counts.stored).toBe((2 * inputs * outputs) / groups);
+      const tensors = drawTensors(grouped.parameters(spec, options), 5);
+      const dense = grouped.materialise(from(tensors), spec, options);
+      expect(dense.filter((each) => each !== 0).length).toBe(
+        counts.stored - overlap(inputs, outputs, groups),
+      );
+    },
+  );
+
+  it("overlaps where the published layers do", () => {
+    const perLayer =
+      overlap(3072, 9216, 12) + overlap(3072, 3072, 12) + overlap(3072, 18432, 12) + overlap(9216, 3072, 32);
+    expect(perLayer).toBe(688_128);
+  });
+
+  it("starts within the bound that was published, or the one that was meant", () => {
+    const bounds = (init: "paper" | "fan_in") =>
+      grouped
+        .parameters(matrix(3072, 9216), { min_channels_per_group: 256, init })
+        .map((spec) => (spec.init.kind === "uniform" ? spec.init.bound : NaN));
+    for (const bound of bounds("paper")) expect(bound).toBeCloseTo(0.00226, 5);
+    for (const bound of bounds("fan_in")) expect(bound).toBe(1 / 16);
+  });
+
+  it("is one dense layer where only one group fits", () => {
+    const spec = matrix(16, 8);
+    const options = { min_channels_per_group: 16, init: "paper" } as const;
+    const [only, ...others] = grouped.parameters(spec, options);
+    expect(others).toEqual([]);
+    expect(only).toMatchObject({
+      name: "model.layers.0.self_attn.o_proj.first_pointwise_conv.group_layers.0.weight",
+      shape: [8, 16],
+      init: spec.init,
+    });
+    expect(grouped.count(spec, options).stored).toBe(128);
+  });
+});

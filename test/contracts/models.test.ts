@@ -1,0 +1,253 @@
+/** What every family of models promises, on its smallest configuration. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { gradients } from "../../src/backend/graph/autodiff";
+import { evaluateGraph } from "../../src/backend/graph/evaluate";
+import { input, sizeOf, type Value } from "../../src/backend/graph/op";
+import { mul } from "../../src/backend/graph/ops/elementwise";
+import { sum } from "../../src/backend/graph/ops/reduction";
+import { models } from "../../src/backend/models/catalog";
+import {
+  bindTensors,
+  exportedConfig,
+  exportTensors,
+  splitPacked,
+} from "../../src/backend/models/huggingFace";
+import { initialise } from "../../src/backend/models/initialise";
+import {
+  completeConfig,
+  dimensionsOf,
+  forward,
+  matrixSlots,
+  type ModelShape,
+  parametersOf,
+  partsOf,
+  shapeFromConfig,
+  withRepresentations,
+} from "../../src/backend/models/model";
+import { weightName } from "../../src/backend/representations/dense";
+import { relativeError, uniform } from "../support/sampleValues";
+import { drawTensors, from, valuesOf } from "../support/tensors";
+
+const folder = new URL("../../src/backend/models/", import.meta.url);
+const [batch, time] = [2, 8];
+
+it("is in the catalog for every file that defines one, under its model_type", () => {
+  const files = readdirSync(folder).filter((file) =>
+    readFileSync(new URL(file, folder), "utf8").includes("export default"),
+  );
+  expect(Object.keys(models).sort()).toEqual(files.map((file) => file.replace(".ts", "")).sort());
+  for (const [name, { tiny }] of Object.entries(models)) expect(tiny["model_type"]).toBe(name);
+});
+
+/** Logits of a model whose tensors are drawn, or given, for drawn tokens, or given ones. */
+function run(
+  shape: ModelShape,
+  tensors: ReadonlyMap<string, ArrayLike<number>>,
+  feeds: Readonly<Record<string, readonly number[]>>,
+  rows?: readonly number[],
+): Float64Array {
+  const values = valuesOf(parametersOf(shape));
+  const logits = forward(
+    shape,
+    from(values),
+    {
+      tokens: input("tokens", [batch, time], "int32"),
+      ...("segments" in feeds ? { segments: input("segments", [batch, time], "int32") } : {}),
+      ...("positions" in feeds ? { positions: input("positions", [batch, time], "int32") } : {}),
+      ...("seed" in feeds ? { dropoutSeed: input("seed", [], "int32") } : {}),
+    },
+    rows === undefined ? {} : { rows: input("rows", [rows.length], "int32") },
+  );
+  return evaluateGraph(
+    { outputs: { logits } },
+    { ...Object.fromEntries(tensors), ...feeds, ...(rows === undefined ? {} : { rows }) },
+  )["logits"]!;
+}
+
+describe.each(Object.entries(models))("%s", (_, { tiny }) => {
+  const shape = shapeFromConfig(tiny);
+  const { vocabulary } = dimensionsOf(shape);
+  const specs = parametersOf(shape);
+  const tensors = drawTensors(specs, 21);
+  const random = uniform(22);
+  const tokens = Array.from({ length: batch * time }, () => Math.floor(random() * vocabulary));
+  const logits = run(shape, tensors, { tokens });
+  const rowOf = (all: Float64Array, row: number) => all.subarray(row * vocabulary, (row + 1) * vocabulary);
+
+  it("takes its vocabulary from the tokenizer where the configuration leaves it out", () => {
+    const { vocab_size: _size, ...open } = tiny;
+    expect(shapeFromConfig(completeConfig(open, vocabulary))).toEqual(shape);
+    expect(() => shapeFromConfig(open)).toThrow(/vocab_size/);
+    expect(() => completeConfig(tiny, vocabulary + 1)).toThrow(/raise it to/);
+  });
+
+  it("comes back the same from its own configuration", () => {
+    expect(shapeFromConfig(shape.config)).toEqual(shape);
+  });
+
+  it("has tensors with names of their own, and axes of one label have one size", () => {
+    expect(new Set(specs.map(({ name }) => name)).size).toBe(specs.length);
+    const sizes = new Map<string, number>();
+    const axes = matrixSlots(shape).flatMap(({ matrix }) => [
+      [matrix.axes[0], matrix.inputs] as const,
+      [matrix.axes[1], matrix.outputs] as const,
+      ...partsOf(matrix).map((part) => [part.axes[1], part.outputs] as const),
+    ]);
+    for (const { axes: labels = [], shape: size } of specs)
+      labels.forEach((label, i) => axes.push([label, size[i]!]));
+    for (const [label, size] of axes) {
+      expect(sizes.get(label) ?? size, label).toBe(size);
+      sizes.set(label, size);
+    }
+  });
+
+  it("lets no token see a later one", () => {
+    const last = tokens.map((id, i) => (i % time === time - 1 ? (id + 1) % vocabulary : id));
+    const changed = run(shape, tensors, { tokens: last });
+    for (let row = 0; row < batch * time; row++) {
+      const error = relativeError(rowOf(changed, row), rowOf(logits, row));
+      if (row % time === time - 1) expect(error).toBeGreaterThan(1e-3);
+      else expect(error).toBe(0);
+    }
+  });
+
+  it("gives two documents packed into a row the logits that each has alone", () => {
+    const lengths = [3, 5];
+    const alone = lengths.map((length, document) => {
+      const own = tokens.slice(document * 3, document * 3 + length);
+      return run(shape, tensors, { tokens: [...own, ...new Array<number>(2 * time - length).fill(0)] });
+    });
+    const packed = run(shape, tensors, {
+      tokens,
+      segments: [1, 1, 1, 2, 2, 2, 2, 2, ...new Array<number>(time).fill(1)],
+      positions: [0, 1, 2, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 7],
+    });
+    lengths.forEach((length, document) => {
+      for (let i = 0; i < length; i++)
+        expect(relativeError(rowOf(packed, document * 3 + i), rowOf(alone[document]!, i))).toBeLessThan(1e-6);
+    });
+  });
+
+  it("does not notice padding, on either side", () => {
+    const plain = tokens.slice(0, 5);
+    const padding = [0, 0, 0];
+    const padded = run(shape, tensors, {
+      tokens: [...padding, ...plain, ...plain, ...padding],
+      segments: [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+      positions: [0, 0, 0, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 0, 0],
+    });
+    for (let i = 0; i < 5; i++) {
+      expect(relativeError(rowOf(padded, 3 + i), rowOf(logits, i))).toBeLessThan(1e-6);
+      expect(relativeError(rowOf(padded, time + i), rowOf(logits, i))).toBeLessThan(1e-6);
+    }
+    expect(padded.every(Number.isFinite)).toBe(true);
+  });
+
+  it("gives only the rows that are asked for", () => {
+    const some = run(shape, tensors, { tokens }, [7, 15]);
+    expect(Array.from(some)).toEqual([...rowOf(logits, 7), ...rowOf(logits, 15)]);
+  });
+
+  it("drops activations only where there is a seed and a rate", () => {
+    expect(run(shape, tensors, { tokens, seed: [5] }).length).toBe(logits.length);
+    const rates = Object.keys(models[shape.family]!.config.parse(tiny) as object).filter((key) =>
+      /pdrop|dropout/.test(key),
+    );
+    const off = shapeFromConfig({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0])) });
+    expect(Array.from(run(off, tensors, { tokens, seed: [5] }))).toEqual(Array.from(logits));
+    const on = shapeFromConfig({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0.5])) });
+    const [once, again, other] = [5, 5, 6].map((seed) => run(on, tensors, { tokens, seed: [seed] }));
+    expect(Array.from(once!)).toEqual(Array.from(again!));
+    expect(relativeError(other!, once!)).toBeGreaterThan(1e-3);
+    expect(relativeError(once!, logits)).toBeGreaterThan(1e-3);
+  });
+
+  it("trains every tensor: each has a gradient that is not zero", () => {
+    const values = valuesOf(specs);
+    const y = forward(shape, from(values), { tokens: input("tokens", [batch, time], "int32") });
+    const loss = sum(mul(y, y), { axes: [0, 1], keepDims: false });
+    const found = gradients(loss, [...values.values()]);
+    const outputs = Object.fromEntries(specs.map(({ name }, i) => [name, found[i]!]));
+    const results = evaluateGraph({ outputs }, { ...Object.fromEntries(tensors), tokens });
+    for (const { name } of specs)
+      expect(
+        results[name]!.some((each) => each !== 0),
+        name,
+      ).toBe(true);
+  });
+
+  it("reports layers and matrices to whoever watches", () => {
+    const layers: [Value, Value][] = [];
+    const seen: string[] = [];
+    forward(
+      shape,
+      from(valuesOf(specs)),
+      { tokens: input("tokens", [batch, time], "int32") },
+      {
+        onLayer: (before, after) => layers.push([before, after]),
+        onMatrix: (role, x, y) => {
+          seen.push(role);
+          expect([x.type.shape[0], y.type.shape[0]]).toEqual([batch * time, batch * time]);
+        },
+      },
+    );
+    expect(layers).toHaveLength(dimensionsOf(shape).layers);
+    layers.slice(1).forEach(([before], i) => expect(before).toBe(layers[i]![1]));
+    const projections = matrixSlots(shape).filter(({ matrix }) => matrix.kind !== "embedding");
+    expect(seen.sort()).toEqual(projections.map(({ matrix }) => matrix.role).sort());
+  });
+
+  it("keeps its logits when packed matrices are stored in parts, and exports them whole", () => {
+    const slots = matrixSlots({ ...shape, representations: {} });
+    const dense = { ...shape, representations: {} };
+    const whole = drawTensors(parametersOf(dense), 21);
+    const apart = new Map(whole);
+    for (const { matrix } of slots.filter(({ matrix: { parts } }) => parts !== undefined)) {
+      const pieces = splitPacked(matrix, whole.get(weightName(matrix)) as Float32Array);
+      apart.delete(weightName(matrix));
+      for (const { name, data } of pieces) {
+        apart.set(name, data);
+        apart.set(`${name}_mask`, new Uint8Array(data.length).fill(1));
+      }
+    }
+    const parts = slots.flatMap(({ matrix }) => partsOf(matrix).map(({ role }) => role));
+    const choices = Object.fromEntries(parts.map((role) => [role, { type: "masked", options: {} }]));
+    const split = withRepresentations(dense, choices);
+    expect(relativeError(run(split, apart, { tokens }), run(dense, whole, { tokens }))).toBeLessThan(1e-12);
+    if (shape.family === "kphi3") return;
+    const exported = new Map([...exportTensors(split, from(apart))].map(({ name, data }) => [name, data]));
+    for (const [name, data] of whole) expect(Array.from(exported.get(name)!)).toEqual(Array.from(data));
+  });
+
+  it("exports tensors that it can read back, with or without prefix, and refuses others", () => {
+    const exported = [...exportTensors(shape, from(tensors))];
+    const again = shapeFromConfig(exportedConfig(shape));
+    const sizes = new Map(exported.map((each) => [each.name, each.shape]));
+    const bound = bindTensors(again, "model.safetensors", sizes);
+    expect([...bound.values()].sort()).toEqual([...tensors.keys()].sort());
+    const { prefix } = models[shape.family]!;
+    const bare = new Map([...sizes].map(([name, size]) => [name.replace(`${prefix}.`, ""), size]));
+    expect(bindTensors(again, "model.safetensors", bare).size).toBe(tensors.size);
+    const [[first, size]] = sizes as unknown as [[string, number[]]];
+    expect(() => bindTensors(again, "f", new Map([...sizes].slice(1)))).toThrow(`${first} is missing`);
+    expect(() => bindTensors(again, "f", new Map([...sizes, ["x", [1]]]))).toThrow(/x is no tensor/);
+    expect(() => bindTensors(again, "f", new Map([...sizes, [first, [...size, 1]]]))).toThrow(
+      /where the model/,
+    );
+  });
+
+  it("starts from the same weights for the same seed, tensor by tensor", () => {
+    const once = initialise(shape, 7);
+    for (const { name, shape: size, init } of specs) {
+      const { data } = once.get(name)!;
+      expect(data).toHaveLength(sizeOf(size));
+      if (init.kind === "ones") expect(data.every((each) => each === 1)).toBe(true);
+      if (init.kind === "zeros") expect(data.every((each) => each === 0)).toBe(true);
+      if (init.kind === "uniform") expect(data.every((each) => Math.abs(each) <= init.bound)).toBe(true);
+      expect(initialise(shape, 7).get(name)!.data).toEqual(data);
+      if (init.kind === "normal" || init.kind === "uniform")
+        expect(initialise(shape, 8).get(name)!.data).not.toEqual(data);
+    }
+  });
+});

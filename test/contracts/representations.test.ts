@@ -1,0 +1,121 @@
+/** What every representation promises: that it applies the matrix it stands for, exact counts, and a gradient. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { gradients } from "../../src/backend/graph/autodiff";
+import { evaluateGraph } from "../../src/backend/graph/evaluate";
+import { input, sizeOf } from "../../src/backend/graph/op";
+import { matmul } from "../../src/backend/graph/ops/matmul";
+import { mul } from "../../src/backend/graph/ops/elementwise";
+import { sum } from "../../src/backend/graph/ops/reduction";
+import { fromInOut } from "../../src/backend/representations/dense";
+import { representations } from "../../src/backend/representations/catalog";
+import type { MatrixSpec } from "../../src/backend/representations/representation";
+import { centralDifferences, relativeError, uniform } from "../support/sampleValues";
+import { drawTensors, from, valuesOf } from "../support/tensors";
+
+const folder = new URL("../../src/backend/representations/", import.meta.url);
+
+/** Options that make the most of each representation on a matrix of 12 inputs and 6 outputs. */
+const samples: Readonly<Record<string, readonly unknown[]>> = {
+  dense: [{}],
+  grouped: [
+    { min_channels_per_group: 2, init: "paper" },
+    { min_channels_per_group: 6, init: "fan_in" },
+    { min_channels_per_group: 13 },
+  ],
+  masked: [{}, { kept: 40 }],
+};
+
+const matrix = (layout: MatrixSpec["layout"], kind: MatrixSpec["kind"]): MatrixSpec => ({
+  role: "layers.0.mlp.up_proj",
+  name: "model.layers.0.mlp.up_proj",
+  inputs: 12,
+  outputs: 6,
+  layout,
+  kind,
+  bias: false,
+  init: { kind: "normal", std: 0.02 },
+  axes: ["hidden", "layers.0.intermediate"],
+});
+
+it("is in the catalog for every file that defines one, under the file's name", () => {
+  const files = readdirSync(folder).filter((file) =>
+    readFileSync(new URL(file, folder), "utf8").includes("export default"),
+  );
+  expect(Object.keys(representations).sort()).toEqual(files.map((file) => file.replace(".ts", "")).sort());
+  expect(Object.keys(samples).sort()).toEqual(Object.keys(representations).sort());
+});
+
+describe.each(Object.entries(representations))("%s", (id, representation) => {
+  const layouts = ["in_out", "out_in"] as const;
+  const cases = samples[id]!.flatMap((options) => layouts.map((layout) => ({ options, layout })));
+
+  describe.each(cases)("with $options, $layout", ({ options: given, layout }) => {
+    const spec = matrix(layout, "projection");
+    const options: unknown = representation.options.parse(given);
+    const specs = representation.parameters(spec, options);
+    const tensors = drawTensors(specs, 11);
+    const values = valuesOf(specs);
+    const x = input("x", [5, spec.inputs]);
+    const random = uniform(3);
+    const feeds: Record<string, number[]> = {
+      x: Array.from({ length: 5 * spec.inputs }, () => random() - 0.5),
+      ...Object.fromEntries([...tensors].map(([name, data]) => [name, Array.from(data)])),
+    };
+    const y = representation.apply(x, from(values), spec, options);
+
+    it("maps inputs to outputs", () => expect(y.type.shape).toEqual([5, spec.outputs]));
+
+    it("applies the dense matrix that it stands for", () => {
+      const dense = representation.materialise(from(tensors), spec, options);
+      const wanted = matmul(x, input("dense", [spec.inputs, spec.outputs]));
+      const results = evaluateGraph({ outputs: { y, wanted } }, { ...feeds, dense });
+      expect(relativeError(results["y"]!, results["wanted"]!)).toBeLessThan(1e-6);
+    });
+
+    it("builds that matrix as a graph too, where it can be read by row", () => {
+      if (representation.dense === undefined) {
+        expect(representation.refuses?.(matrix("in_out", "embedding"), options)).toMatch(/row/);
+        return;
+      }
+      const table = representation.dense(from(values), spec, options);
+      const wanted = fromInOut(representation.materialise(from(tensors), spec, options), spec);
+      const results = evaluateGraph({ outputs: { table } }, feeds);
+      expect(Array.from(results["table"]!)).toEqual(Array.from(wanted));
+    });
+
+    it("passes gradients to its trained tensors and its input, as central differences confirm", () => {
+      const loss = sum(mul(y, y), { axes: [0, 1], keepDims: false });
+      const trained = specs.filter(({ trainable }) => trainable).map(({ name }) => values.get(name)!);
+      const found = gradients(loss, [x, ...trained]);
+      const names = ["x", ...specs.filter(({ trainable }) => trainable).map(({ name }) => name)];
+      names.forEach((name, i) => {
+        const gradient = evaluateGraph({ outputs: { gradient: found[i]! } }, feeds)["gradient"]!;
+        expect(relativeError(gradient, centralDifferences(loss, feeds, name))).toBeLessThan(1e-6);
+      });
+    });
+
+    it("counts what it stores", () => {
+      const trained = specs.filter(({ trainable }) => trainable);
+      const scalars = trained.reduce((total, { shape }) => total + sizeOf(shape), 0);
+      const counts = representation.count(spec, options, from(tensors));
+      const planned = representation.count(spec, options);
+      const dense = representation.materialise(from(tensors), spec, options);
+      expect(counts.stored).toBeLessThanOrEqual(scalars);
+      expect(counts.trainable).toBeLessThanOrEqual(scalars);
+      expect(counts.nonZero).toBeLessThanOrEqual(counts.stored);
+      expect(counts.nonZero).toBeGreaterThanOrEqual(dense.filter((each) => each !== 0).length);
+      expect(counts.bits).toBeGreaterThanOrEqual(32 * counts.stored);
+      if (!specs.some(({ trainable }) => !trainable)) expect(planned).toEqual(counts);
+    });
+
+    it("names and describes its tensors consistently", () => {
+      expect(new Set(specs.map(({ name }) => name)).size).toBe(specs.length);
+      for (const each of specs) {
+        expect(each.role).toBe(spec.role);
+        expect(each.name.startsWith(spec.name)).toBe(true);
+        expect(each.axes?.length ?? each.shape.length).toBe(each.shape.length);
+      }
+    });
+  });
+});

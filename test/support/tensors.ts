@@ -1,0 +1,38 @@
+/** Small seeded tensors for tests of models and representations. */
+import { input, parameter, sizeOf, type Value } from "../../src/backend/graph/op";
+import type { ParameterSpec, TensorData } from "../../src/backend/representations/representation";
+import { uniform } from "./sampleValues";
+
+/** Numbers of [-1, 1] for float tensors, a fair coin for masks. */
+export function drawTensors(specs: readonly ParameterSpec[], seed: number): Map<string, TensorData> {
+  const random = uniform(seed);
+  return new Map(
+    specs.map(({ name, shape, dtype }) => {
+      const numbers = Array.from({ length: sizeOf(shape) }, random);
+      return [
+        name,
+        dtype === "bool"
+          ? Uint8Array.from(numbers, (each) => Math.round(each))
+          : Float32Array.from(numbers, (each) => 2 * each - 1),
+      ];
+    }),
+  );
+}
+
+export function valuesOf(specs: readonly ParameterSpec[]): Map<string, Value> {
+  return new Map(
+    specs.map(({ name, shape, dtype, trainable }) => [
+      name,
+      trainable ? parameter(name, shape) : input(name, shape, dtype),
+    ]),
+  );
+}
+
+/** Looks up a name that has to be there. */
+export function from<T>(map: ReadonlyMap<string, T>): (name: string) => T {
+  return (name) => {
+    const found = map.get(name);
+    if (found === undefined) throw new Error(`Nothing is named ${name}.`);
+    return found;
+  };
+}
