@@ -140,6 +140,8 @@ export const concat = defineOp<Value[], { axis: number }>({
     if (first === undefined) throw new Error("concat of nothing.");
     for (const type of types)
       if (
+        first.shape[axis] === undefined ||
+        type.dtype !== first.dtype ||
         type.shape.length !== first.shape.length ||
         type.shape.some((size, i) => i !== axis && size !== first.shape[i])
       )

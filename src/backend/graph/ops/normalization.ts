@@ -1,5 +1,5 @@
 /** Operations over the last axis that ONNX Runtime has in one kernel: softmax, its logarithm, and the two norms of transformers. */
-import { defineOp, type Emitter, type Op, scalar, type Shape, type Value } from "../op";
+import { defineOp, type Emitter, type Op, scalar, type Shape, type TensorType, type Value } from "../op";
 import { add, exp, mul, reciprocal, sqrt, sub } from "./elementwise";
 import { matmul, type MatmulAttrs, matmulOp } from "./matmul";
 import { mean, sum, sumSquares } from "./reduction";
@@ -21,6 +21,14 @@ function rowwise(data: Float64Array, shape: Shape, write: (row: Float64Array) =>
   const width = shape.at(-1)!;
   for (let start = 0; start < out.length; start += width) write(out.subarray(start, start + width));
   return out;
+}
+
+/** x's type, provided that every scale is as long as its last axis. */
+function requireWidth(name: string, x: TensorType, ...scales: readonly TensorType[]): TensorType {
+  const wrong = scales.find(({ shape }) => shape.join() !== String(x.shape.at(-1)));
+  if (wrong !== undefined)
+    throw new Error(`${name} of [${x.shape.join(", ")}] with a weight of [${wrong.shape.join(", ")}].`);
+  return x;
 }
 
 export const softmax: Unary = defineOp<[Value]>({
@@ -58,7 +66,7 @@ export const layerNorm: Op<[Value, Value, Value], { epsilon: number }> = defineO
   name: "layerNorm",
   onnx: (emit: Emitter, [x, weight, bias]: readonly string[], { attrs }: { attrs: { epsilon: number } }) =>
     emit.node("LayerNormalization", [x!, weight!, bias!], { axis: -1, epsilon: attrs.epsilon }),
-  infer: ([x]) => x,
+  infer: ([x, weight, bias]) => requireWidth("layerNorm", x, weight, bias),
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
     const centred = sub(x, mean(x, last(x)));
     const inverse = inverseRoot(centred, epsilon);
@@ -103,7 +111,7 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
     const root = emit.node("Sqrt", [emit.node("Add", [square, emit.constant(Float32Array.of(epsilon), [])])]);
     return emit.node("Mul", [emit.node("Div", [x!, root]), weight!]);
   },
-  infer: ([x]) => x,
+  infer: ([x, weight]) => requireWidth("rmsNorm", x, weight),
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
     const inverse = inverseRoot(x, epsilon);
     const normal = mul(x, inverse);
