@@ -341,7 +341,13 @@ function changes(schema: z.ZodType): z.ZodType {
         .optional(),
     );
   }
-  if (schema instanceof z.ZodArray) return described(z.array(changes(schema.element as z.ZodType)));
+  if (schema instanceof z.ZodArray)
+    return described(
+      z
+        .array(changes(schema.element as z.ZodType))
+        .nullable()
+        .optional(),
+    );
   if (schema instanceof z.ZodUnion)
     return described(
       z

@@ -73,7 +73,9 @@ function assignInto(part: Part, path: readonly string[], assignment: Assignment)
   const usual = path.length === 0 ? [] : [otherNames[part.key]?.[first] ?? first, ...deeper];
   part.value = withValueAt(part.value, usual, assignment.value);
   const find: Find = (asked, what) => {
-    if (!usual.every((step, index) => asked[index] === step)) return undefined;
+    // What lies above the path was changed here too, but its key was not written here.
+    if (!usual.slice(0, asked.length).every((step, index) => asked[index] === step)) return undefined;
+    if (asked.length < usual.length) return what === "value" ? assignment.valuePlace : undefined;
     return what === "key" && asked.length === usual.length ? assignment.keyPlace : assignment.valuePlace;
   };
   part.finds = [...part.finds, find];

@@ -1,5 +1,5 @@
 /** The runs that an experiment branches into: variants by sweep points, and what is wrong in any of them. */
-import type { WorkbenchError } from "../../protocol/errors";
+import { WorkbenchError } from "../../protocol/errors";
 import type { Assignment } from "./applyAssignment";
 import type { Experiment } from "./experiment";
 import { fault } from "./faults";
@@ -53,6 +53,19 @@ export function checkBranches(experiment: Experiment): WorkbenchError[] {
   return variants.flatMap((variant) => {
     const { faults } = resolve(experiment, { variant });
     if (faults.length > 0) return faults;
-    return axes.flat().flatMap((assignment) => resolve(experiment, { variant, sweep: [assignment] }).faults);
+    return axes
+      .flat()
+      .flatMap((value) =>
+        resolve(experiment, { variant, sweep: [value] }).faults.map((each) => blamed(each, value)),
+      );
   });
+}
+
+/** Where the value of a sweep breaks a rule of another key, the message says which value it was. */
+function blamed(found: WorkbenchError, { path, value, keyPlace, valuePlace }: Assignment): WorkbenchError {
+  const { position } = found.details;
+  const own = [keyPlace, valuePlace].some((place) => JSON.stringify(place) === JSON.stringify(position));
+  if (own || position === undefined) return found;
+  const message = `${found.message.replace(/\.$/, "")} (with ${path}: ${JSON.stringify(value)} of the sweep).`;
+  return new WorkbenchError(found.code, message, found.details);
 }

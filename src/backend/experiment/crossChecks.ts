@@ -9,6 +9,8 @@ export interface CrossFault {
   readonly path: Path;
   /** Continues the name of what stands at the path: "has to …". */
   readonly message: string;
+  /** True where a default may be wrong without being a fault: whoever reads it adjusts it. */
+  readonly onlyWritten?: boolean;
 }
 
 export function crossFaults(resolved: Resolved): CrossFault[] {
@@ -16,7 +18,7 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
   const faults: CrossFault[] = [];
   if (data !== undefined) faults.push(...dataFaults(data));
   if (model !== undefined && baseModel !== undefined)
-    faults.push({ subject: "model", path: [], message: "and base_model are both given; keep one of them" });
+    faults.push({ subject: "base_model", path: [], message: "and model are both given; keep one of them" });
   if (model !== undefined && data !== undefined) faults.push(...contextFaults(model, data));
   actions.forEach(({ key, options }, subject) => {
     if (model === undefined && baseModel === undefined)
@@ -113,6 +115,7 @@ function strideFaults(perplexity: PlainMap, data: PlainMap | undefined): Omit<Cr
     {
       path: ["perplexity", "stride"],
       message: `has to be at most the context, ${context} tokens; it is ${stride}, so tokens between windows would go unscored`,
+      onlyWritten: true,
     },
   ];
 }

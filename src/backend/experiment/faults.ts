@@ -1,9 +1,9 @@
 /** Turns what a schema objects to into messages that name the place, the allowed values and the nearest known word. */
 import { distance } from "fastest-levenshtein";
-import type { z } from "zod";
+import { z } from "zod";
 import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
 import type { Path } from "./experiment";
-import { keysAt } from "./schemaWalk";
+import { keysAt, schemaAt } from "./schemaWalk";
 
 /** Where a fault is to be mended: in a file, or in an option of the command line. */
 export type Place = Position | { readonly setting: string };
@@ -40,7 +40,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     .map((candidate) => ({ candidate, edits: distance(lower, candidate.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits);
   const best = ranked[0];
-  const near = Math.max(1, Math.floor(word.length / 3));
+  const near = Math.max(word.length > 3 ? 2 : 1, Math.floor(word.length / 3));
   return best !== undefined && best.edits <= near ? best.candidate : undefined;
 }
 
@@ -55,7 +55,11 @@ export interface Checked {
 }
 
 export function faultsOf(issues: readonly z.core.$ZodIssue[], checked: Checked): WorkbenchError[] {
-  return issues.flatMap((issue) => faultsOfIssue(issue, checked));
+  // A rule about the keys of a map means nothing while the map has keys that do not exist.
+  const unknown = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("."));
+  return issues
+    .filter(({ code, path }) => code !== "custom" || !unknown.includes(path.join(".")))
+    .flatMap((issue) => faultsOfIssue(issue, checked));
 }
 
 function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchError[] {
@@ -114,7 +118,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
       return [unknownWord(locate(path, "value"), "value", String(given), allowed, ` of ${name}`)];
     }
     case "invalid_type":
-      return [wrong(expectedKind(issue))];
+      return [wrong(isWhole(schemaAt(schema, path, value)) ? kinds.int! : expectedKind(issue))];
     case "too_small":
       return [
         wrong(bound(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum)),
@@ -160,6 +164,10 @@ function expectedKind(issue: z.core.$ZodIssue): string {
   return kinds[expected] ?? expected;
 }
 
+function isWhole(schema: z.ZodType | undefined): boolean {
+  return schema instanceof z.ZodNumber && schema.format === "safeint";
+}
+
 function bound(origin: string, relation: string, limit: number | bigint): string {
   if (origin === "array" || origin === "set") return `a list of ${relation} ${limit} entries`;
   if (origin === "string")
@@ -179,7 +187,7 @@ export function valueAt(value: unknown, path: Path): unknown {
 
 function show(value: unknown): string {
   if (value === null) return "empty";
-  if (Array.isArray(value)) return "a list";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a map";
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…"` : text;

@@ -43,13 +43,15 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
     const message = `the file has ${text.length} characters, and an experiment at most ${mostCharacters}. Keep data in files of its own.`;
     return { experiment: empty, faults: [fault(place, message)] };
   }
-  const source = /\.ya?ml$/i.test(file) ? readDocuments(text, file, faults) : readFences(text, file, faults);
+  const isYaml = /\.ya?ml$/i.test(file);
+  const source = isYaml ? readDocuments(text, file, faults) : readFences(text, file, faults);
   const cells = source.map(({ document, firstLine, lastLine }, index): Cell => {
     return { index, firstLine, lastLine, keys: isMap(document.value) ? Object.keys(document.value) : [] };
   });
   if (source.length === 0 && faults.length === 0) {
-    const kind = /\.ya?ml$/i.test(file) ? "the file is empty" : "the file has no cell";
-    const message = `${kind}. Write a block that starts with \`\`\`yaml and holds a key such as model or train.`;
+    const message = isYaml
+      ? "the file is empty. Write keys such as model or train."
+      : "the file has no cell. Write a block that starts with ```yaml and holds keys such as model or train.";
     faults.push(fault({ file, line: 1, column: 1 }, message));
   }
   const sections = source.flatMap((part, index) => sectionsOf(part, index, faults));
@@ -162,11 +164,8 @@ function actionsOf(section: Section): Action[] {
 
 /** Actions work on what stands above them, so the model has to. */
 function orderFaults(sections: readonly Section[]): WorkbenchError[] {
-  const models = sections.filter(({ key }) => key === "model" || key === "base_model");
-  const [first, second] = models;
+  const first = sections.find(({ key }) => key === "model" || key === "base_model");
   const faults: WorkbenchError[] = [];
-  if (second !== undefined && first !== undefined && second.key !== first.key)
-    faults.push(fault(positionOf(second), "model and base_model are both given. Keep one of them."));
   if (first === undefined) return faults;
   for (const section of sections.slice(0, sections.indexOf(first)))
     if (!isDeclaration(section.key))

@@ -66,18 +66,22 @@ export function mergeInto(part: Part, change: unknown, find: Find): void {
   part.finds = [...part.finds, find];
 }
 
-/** Asks the latest contributor first; what nobody wrote stands where the cell begins. */
+/**
+ * Asks the latest contributor first. A value that nobody wrote breaks a rule because of the latest change around it;
+ * a key that nobody wrote is missing from the cell.
+ */
 export function locateIn(part: Part): Locate {
   const names = Object.entries(otherNames[part.key] ?? {});
   const locate: Locate = (path, what) => {
     const other = names.find(([, usual]) => usual === path[0])?.[0];
     const spellings = other === undefined ? [path] : [path, [other, ...path.slice(1)]];
-    for (const find of path.length > 0 ? part.finds.toReversed() : part.finds)
+    const oldestFirst = path.length === 0 && what === "key";
+    for (const find of oldestFirst ? part.finds : part.finds.toReversed())
       for (const spelling of spellings) {
         const place = find(spelling, what);
         if (place !== undefined) return place;
       }
-    return path.length === 0 ? { setting: part.key } : locate(path.slice(0, -1), "key");
+    return path.length === 0 ? { setting: part.key } : locate(path.slice(0, -1), what);
   };
   return locate;
 }

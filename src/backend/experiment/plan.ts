@@ -5,7 +5,7 @@ import type { RunPlan, Step } from "../../protocol/run";
 import type { Assignment } from "./applyAssignment";
 import { axesOf, gridOf, variantNames } from "./branches";
 import type { Experiment, Resolved } from "./experiment";
-import { unknownWord } from "./faults";
+import { fault, unknownWord } from "./faults";
 import { isActionKey } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
@@ -29,7 +29,14 @@ export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[
   const names = variantNames(experiment);
   const { variant: wanted } = options;
   if (wanted !== undefined && !names.includes(wanted))
-    throw new InvalidInput([unknownWord({ setting: "--variant" }, "variant", wanted, names)]);
+    throw new InvalidInput([
+      names.length === 0
+        ? fault(
+            { setting: `--variant ${wanted}` },
+            `${experiment.file} has no variants. Leave the option out.`,
+          )
+        : unknownWord({ setting: "--variant" }, "variant", wanted, names),
+    ]);
 
   const settings = settingsOf(options);
   const set = new Set(settings.map(({ path }) => path));

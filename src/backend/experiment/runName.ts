@@ -37,6 +37,7 @@ function worded(value: unknown): string {
 function plain(text: string): string {
   return text
     .normalize("NFKD")
+    .replace(/\p{M}+/gu, "")
     .replace(/[^\w.+-]+/g, "_")
     .replace(/^[_.]+|_+$/g, "");
 }

@@ -34,10 +34,13 @@ export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodTy
   return undefined;
 }
 
-/** The keys that an object may have at a path. */
+/** The keys that an object may have at a path, for people: those without a description are only tolerated. */
 export function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
   const here = schemaAt(schema, path, value);
-  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+  if (!(here instanceof z.ZodObject)) return [];
+  const options = Object.entries<z.ZodType>(here.shape);
+  const described = options.filter(([, option]) => option.description !== undefined);
+  return (described.length > 0 ? described : options).map(([key]) => key);
 }
 
 /** The branch of a choice that a value is meant for: by its tag where there is one, else by its kind. */

@@ -2,7 +2,18 @@
  * One YAML text as plain values, with the place of every key and value. Text that could exhaust the process is refused:
  * deep nesting before it is composed, aliases that multiply before they are expanded.
  */
-import { Composer, type Document, isAlias, isMap, isScalar, isSeq, type Node, Parser } from "yaml";
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  Parser,
+  type CST,
+} from "yaml";
 import type { Path } from "./experiment";
 
 const deepest = 64;
@@ -25,15 +36,16 @@ export interface YamlDocument extends Found {
 }
 
 export function readYaml(text: string): { documents: YamlDocument[]; faults: YamlFault[] } {
-  const tokens = [...new Parser().parse(text)];
-  const deep = tooDeep(tokens);
-  if (deep !== undefined)
-    return {
-      documents: [],
-      faults: [
-        { start: deep, end: deep + 1, message: `values nest deeper than ${deepest} levels. Flatten them` },
-      ],
-    };
+  const tokens: CST.Token[] = [];
+  const parser = new Parser();
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    // The parser keeps open values in a list, but what composes them recurses, and exhausting its stack kills the process.
+    if (parser.stack.length <= deepest) continue;
+    const message = `values nest deeper than ${deepest} levels. Flatten them`;
+    return { documents: [], faults: [{ start: parser.offset, end: parser.offset, message }] };
+  }
+  tokens.push(...parser.end());
   // Keys are compared here instead: the composer's own check takes quadratic time.
   const composer = new Composer({ uniqueKeys: false, logLevel: "silent", prettyErrors: false });
   const documents: YamlDocument[] = [];
@@ -66,25 +78,6 @@ function documentOf(document: Document.Parsed, faults: YamlFault[]): YamlDocumen
     faults.push({ start, end, message: `not valid YAML: ${message}. Write the values out` });
     return { start, end, find, value: undefined };
   }
-}
-
-interface TokenLike {
-  readonly offset?: number;
-  readonly value?: unknown;
-  readonly items?: readonly { readonly key?: unknown; readonly value?: unknown }[];
-}
-
-/** The offset of the first value that nests too deep. Iterative, since what it guards against exhausts the stack. */
-function tooDeep(tokens: readonly TokenLike[]): number | undefined {
-  const todo: { token: TokenLike; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const { token, depth } = next;
-    if (depth > deepest) return token.offset ?? 0;
-    const below = [token.value, ...(token.items ?? []).flatMap((item) => [item.key, item.value])];
-    for (const child of below)
-      if (typeof child === "object" && child !== null) todo.push({ token: child, depth: depth + 1 });
-  }
-  return undefined;
 }
 
 /** Keys that are not plain words, keys given twice, and aliases that lead nowhere or into themselves. */
