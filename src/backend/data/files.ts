@@ -39,7 +39,12 @@ export async function findFiles(
 
 async function matches(pattern: string, baseFolder: string): Promise<string[]> {
   const literal = path.resolve(baseFolder, pattern);
-  const entry = await stat(literal).catch(() => undefined); // What is no file is taken as a pattern.
+  const entry = await stat(literal).catch((thrown: unknown) => {
+    // What is no file is taken as a pattern; one that may not be looked at is an error.
+    if (["EACCES", "EPERM", "ELOOP"].includes(String((thrown as { code?: unknown }).code)))
+      throw toWorkbenchError(thrown);
+    return undefined;
+  });
   if (entry?.isFile() === true) return [literal];
   if (entry?.isDirectory() === true)
     throw new WorkbenchError(

@@ -55,19 +55,33 @@ export class TokenFileWriter {
   }
 
   static async create(file: string, key: string, vocabSize: number): Promise<TokenFileWriter> {
-    await mkdir(path.dirname(file), { recursive: true });
-    await removeAbandoned(path.dirname(file));
+    const folder = path.dirname(file);
     const temporary = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
-    return new TokenFileWriter(file, temporary, await open(temporary, "wx"), key, vocabSize);
+    try {
+      await mkdir(folder, { recursive: true });
+      await removeAbandoned(folder);
+      return new TokenFileWriter(file, temporary, await open(temporary, "wx"), key, vocabSize);
+    } catch (cause) {
+      const { code, message } = toWorkbenchError(cause);
+      if (code !== "io") throw cause;
+      throw new WorkbenchError(
+        code,
+        `The token cache cannot be written in ${folder}: ${(cause as Error).message || message} ` +
+          "Name a folder that can be written with the environment variable LATHE_CACHE.",
+        {},
+        { cause },
+      );
+    }
   }
 
   async add(parts: readonly ArrayLike<number>[], row: Omit<PieceRow, "tokens">): Promise<void> {
     let tokens = 0;
     for (const part of parts) {
       tokens += part.length;
-      for (let i = 0; i < part.length; i++) {
+      for (let i = 0; i < part.length;) {
         if (this.#filled === BUFFER_IDS) await this.#flush();
-        this.#ids[this.#filled++] = part[i]!;
+        const end = Math.min(part.length, i + BUFFER_IDS - this.#filled);
+        while (i < end) this.#ids[this.#filled++] = part[i++]!;
       }
     }
     this.#tokens += tokens;

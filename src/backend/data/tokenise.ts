@@ -63,11 +63,11 @@ async function build(
       starts = piece.end;
     }
     await source.assertUnchanged();
+    await writer.finish();
   } catch (thrown) {
     await writer.abandon();
     throw thrown;
   }
-  await writer.finish();
 }
 
 async function addText(

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { openData } from "../../../src/backend/data/dataSet";
@@ -108,6 +110,30 @@ describe("the token cache", () => {
     const opened = await Promise.all(Array.from({ length: 4 }, () => openIn(folder, options)));
     for (const data of opened) expect(data.train.batch([1, 2])).toEqual(opened[0]!.train.batch([1, 2]));
     for (const data of opened) data[Symbol.dispose]();
+    expect(cacheFiles(folder).length).toBe(1);
+  });
+
+  test("two processes at once build the same file", async () => {
+    const folder = await folderWithText();
+    const script = path.join(folder, "open.ts");
+    const [data, protocol] = ["src/backend/data/dataSet", "src/protocol/experiment"].map((file) =>
+      JSON.stringify(path.resolve(file)),
+    );
+    writeFileSync(
+      script,
+      `import { openData } from ${data};
+       import { dataSchema } from ${protocol};
+       openData(dataSchema.parse(${JSON.stringify(options)}), {
+         baseFolder: ${JSON.stringify(folder)}, cacheFolder: ${JSON.stringify(path.join(folder, ".cache"))},
+       }).then((opened) => console.log(opened.hash, opened.train.read(0, 2000).join()));`,
+    );
+    const run = promisify(execFile);
+    const started = [1, 2].map(() =>
+      run(process.execPath, ["--import", "tsx", script], { cwd: process.cwd() }),
+    );
+    const [first, second] = await Promise.all(started);
+    expect(first!.stdout).toContain(await hashWith(folder));
+    expect(second!.stdout).toBe(first!.stdout);
     expect(cacheFiles(folder).length).toBe(1);
   });
 

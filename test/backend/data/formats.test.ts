@@ -3,7 +3,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { DataOptions } from "../../../src/protocol/experiment";
-import { failureOf, openIn, temporaryFolder, writeFiles } from "./fixtures";
+import { failureOf, openIn, sharedFile, temporaryFolder, writeFiles } from "./fixtures";
 
 const small = { sequence_len: 4, val_fraction: 0 };
 
@@ -213,5 +213,29 @@ describe("unreadable files are named with what is wrong", () => {
     const message = await refusal(files, options);
     for (const part of messages.length === 0 ? ['no column "body"', '"id", "text"'] : messages)
       expect(message).toContain(part);
+  });
+});
+
+describe("published files of rows", () => {
+  test.for<[string[], Partial<DataOptions>, number]>([
+    [["sms-spam", "SMSSpamCollection.tsv"], { header: false, text_column: "2" }, 5574],
+    [["glue", "CoLA", "train.tsv"], { header: false, text_column: "4" }, 8551],
+    [["glue", "SST-2", "dev.tsv"], { text_column: "sentence" }, 872],
+    [["glue", "MRPC", "train.tsv"], { text_column: "#2 String" }, 3668],
+    [["alpaca", "seed_tasks.jsonl"], { text_column: "instruction" }, 175],
+    [
+      ["alpaca", "alpaca_data.json.gz"],
+      {
+        instruction_column: "instruction",
+        input_column: "input",
+        response_column: "output",
+        train_on_inputs: false,
+      },
+      52_002,
+    ],
+  ])("%j has as many documents as it is known to have rows", async ([names, options, rows], context) => {
+    const file = sharedFile(context, ...names);
+    using data = await openIn(temporaryFolder(), { text: file, ...small, ...options });
+    expect(data.summary.train.documents).toBe(rows);
   });
 });

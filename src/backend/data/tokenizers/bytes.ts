@@ -12,7 +12,7 @@ export function bytesTokenizer(): Tokenizer {
     hash: "bytes",
     seams: ["space", "line"],
     files: { "tokenizer.json": JSON.stringify(tokenizerJson(), undefined, 1) },
-    encode: (text) => Int32Array.from(Buffer.from(text, "utf8")),
+    encode: (text) => new Int32Array(Buffer.from(text, "utf8")),
     decode(ids) {
       const bytes: number[] = [];
       for (let i = 0; i < ids.length; i++) if (ids[i]! < END_OF_TEXT) bytes.push(ids[i]!);

@@ -7,7 +7,9 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { Tokenizer } from "./tokenizer";
 
 export function charactersTokenizer(characters: readonly string[], withEndOfText: boolean): Tokenizer {
-  const ids = new Map(characters.map((character, id) => [character, id]));
+  // By code point, because a Map of strings is three times slower.
+  const ids = new Int32Array(0x110000).fill(-1);
+  for (const [id, character] of characters.entries()) ids[character.codePointAt(0)!] = id;
   const endOfText = withEndOfText ? characters.length : undefined;
   return {
     id: "characters",
@@ -22,9 +24,11 @@ export function charactersTokenizer(characters: readonly string[], withEndOfText
     encode(text) {
       const encoded = new Int32Array(text.length);
       let length = 0;
-      for (const character of text) {
-        const id = ids.get(character);
-        if (id === undefined) throw unknownCharacter(character, text);
+      for (let i = 0; i < text.length; i++) {
+        const point = text.codePointAt(i)!;
+        if (point > 0xffff) i++;
+        const id = ids[point]!;
+        if (id < 0) throw unknownCharacter(String.fromCodePoint(point), text);
         encoded[length++] = id;
       }
       return encoded.slice(0, length);
