@@ -1,0 +1,51 @@
+/** The five numbers of a model as a metric: what `accounting` counts, under names that curves and comparisons can use. */
+import { z } from "zod";
+import type { Counts, ModelCounts } from "../../protocol/counts";
+import { countModel } from "./accounting";
+import { defineMetric } from "./metric";
+
+const names: Readonly<Record<keyof Counts, string>> = {
+  trainable: "trainable",
+  stored: "parameters",
+  nonZero: "non_zero",
+  bits: "bits",
+  bytes: "bytes",
+};
+
+export default defineMetric<Record<string, never>, ModelCounts>({
+  title: "Parameters, non-zeros, bits and bytes",
+  options: z.strictObject({}),
+  needs: [],
+  samples: [{}],
+  evaluate: async ({ shape, tensors, file }) => {
+    const counts = countModel(shape, {
+      tensors: (name) => {
+        const data = tensors.get(name)?.data;
+        if (data === undefined || data instanceof Int32Array)
+          throw new Error(`${name} is no weight or mask.`);
+        return data;
+      },
+      ...(file === undefined ? {} : { file }),
+    });
+    const { nonEmbedding, total } = counts;
+    return {
+      values: { ...named("non_embedding", nonEmbedding), ...named("total", total) },
+      lines: [line("non-embedding", nonEmbedding), line("whole model", total)],
+      details: counts,
+    };
+  },
+});
+
+function named(part: string, counts: Counts): Record<`${string}/${string}`, number> {
+  return Object.fromEntries(
+    Object.entries(names).map(([key, name]) => [`${name}/${part}`, counts[key as keyof Counts]]),
+  );
+}
+
+function line(part: string, { trainable, stored, nonZero, bits, bytes }: Counts): string {
+  const shown = (number: number) => number.toLocaleString("en-US");
+  return (
+    `${part}: ${shown(trainable)} trainable, ${shown(stored)} stored, ${shown(nonZero)} non-zero, ` +
+    `${shown(bits)} bits, ${shown(bytes)} bytes`
+  );
+}

@@ -1,0 +1,67 @@
+/** A model on an engine, asked again and again about some rows of a batch of windows. It learns nothing from it. */
+import { WorkbenchError } from "../../protocol/errors";
+import type { Engine, Program, Tensors } from "../engine/engine";
+import { input, type Value } from "../graph/op";
+import { forward, parametersOf, valueOf } from "../models/model";
+import { disposeAll } from "../training/evaluateLoss";
+import { uploadAll } from "../training/feeds";
+import type { Subject } from "./metric";
+
+export interface ForwardSize {
+  readonly batch: number;
+  readonly time: number;
+  /** How many rows of [batch · time] have an answer. */
+  readonly rows: number;
+}
+
+/** int32 data by input name; `tokens` [batch · time] and `rows` [rows] are always asked for. */
+export type ForwardFeeds = Readonly<Record<string, Int32Array>>;
+
+export class ForwardProgram implements AsyncDisposable {
+  private constructor(
+    private readonly engine: Engine,
+    private readonly size: ForwardSize,
+    private readonly program: Program,
+    private readonly weights: Tensors,
+  ) {}
+
+  /** `answer` makes of the logits [rows, vocabulary] what is wanted; its further inputs are int32 [rows]. */
+  static async open(
+    engine: Engine,
+    { shape, tensors }: Pick<Subject, "shape" | "tensors">,
+    size: ForwardSize,
+    answer: (logits: Value) => Value,
+  ): Promise<ForwardProgram> {
+    const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+    const logits = forward(
+      shape,
+      (name) => values.get(name)!,
+      { tokens: input("tokens", [size.batch, size.time], "int32") },
+      { rows: input("rows", [size.rows], "int32") },
+    );
+    const program = await engine.compile({ outputs: { answer: answer(logits) } });
+    return new ForwardProgram(engine, size, program, uploadAll(engine, tensors));
+  }
+
+  async ask(feeds: ForwardFeeds, signal: AbortSignal): Promise<Float32Array> {
+    if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
+    const { batch, time, rows } = this.size;
+    const uploaded = Object.fromEntries(
+      Object.entries(feeds).map(([name, data]) => {
+        const shape = name === "tokens" ? [batch, time] : [rows];
+        // The engine keeps what it is given.
+        return [name, this.engine.upload({ dtype: "int32", shape }, data.slice())];
+      }),
+    );
+    const outputs = await this.program.run({ ...this.weights, ...uploaded });
+    const answer = (await outputs.answer!.read()).slice() as Float32Array;
+    disposeAll(uploaded);
+    disposeAll(outputs);
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    disposeAll(this.weights);
+    await this.program[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Loss and perplexity of a text by strided windows, with the protocol that makes two figures comparable. The windows are
+ * those of Hugging Face's guide to perplexity: with a stride of a whole context they do not overlap.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { countText } from "../data/spaces";
+import { IGNORED, type Split } from "../data/split";
+import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { input } from "../graph/op";
+import { crossEntropy } from "../graph/ops/loss";
+import { dimensionsOf, type ModelShape } from "../models/model";
+import { ForwardProgram } from "./forwardProgram";
+import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
+import { piecesOf, windowsOf } from "./windows";
+
+const options = z.strictObject({
+  split: z
+    .enum(["validation", "test", "train"])
+    .default("validation")
+    .describe("Which split's text is scored."),
+  context: z
+    .int()
+    .min(2)
+    .optional()
+    .describe("Tokens of a window; `sequence_len`, or the model's context where that is shorter."),
+  stride: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Tokens between two windows, at most `context`; half of it when left out."),
+  max_tokens: z.int().min(2).optional().describe("Score only the first tokens of the split."),
+  batch_size: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Windows at a time, which changes nothing but time and memory; up to 8 when left out."),
+  line_ends_as_words: z
+    .boolean()
+    .default(false)
+    .describe("Count each line end as a word, as word-level data sets with an end-of-sentence token do."),
+});
+type Options = z.output<typeof options>;
+
+/** Everything that a figure depends on besides the model: equal protocols make figures comparable. */
+export interface PerplexityProtocol {
+  readonly data: string;
+  readonly split: string;
+  /** Hash of the token ids that were read. */
+  readonly hash: string;
+  readonly tokenizer: string;
+  readonly tokenizer_hash: string;
+  readonly context: number;
+  readonly stride: number;
+  readonly tokens: number;
+  readonly scored_tokens: number;
+  readonly words: number;
+  readonly bytes: number;
+  readonly line_ends_as_words: boolean;
+}
+
+export interface Perplexity {
+  /** Nats a token. */
+  readonly loss: number;
+  readonly perplexity: number;
+  /** Null where the text has no words. */
+  readonly word_perplexity: number | null;
+  readonly bits_per_byte: number | null;
+  readonly protocol: PerplexityProtocol;
+}
+
+export default defineMetric<Options, Perplexity>({
+  title: "Loss and perplexity by strided windows",
+  options,
+  needs: ["data", "tokenizer"],
+  samples: [{}, { context: 6, stride: 2, max_tokens: 40, split: "train" }],
+  evaluate: async (subject, given, lab) => {
+    const details = await measure(subject, given, lab);
+    const { loss, perplexity, word_perplexity: word, bits_per_byte: bits, protocol } = details;
+    return {
+      values: {
+        "perplexity/loss": loss,
+        "perplexity/token": perplexity,
+        ...(word === null ? {} : { "perplexity/word": word }),
+        ...(bits === null ? {} : { "perplexity/bits_per_byte": bits }),
+      },
+      lines: [
+        `perplexity ${figure(perplexity)} per token` +
+          `${word === null ? "" : `, ${figure(word)} per word`}; loss ${loss.toFixed(4)} nats/token` +
+          (bits === null ? "" : `, ${bits.toFixed(4)} bits/byte`),
+        protocolLine(protocol),
+      ],
+      details,
+    };
+  },
+});
+
+/** One line that says how a figure came about, to be printed wherever the figure is. */
+export function protocolLine(protocol: PerplexityProtocol): string {
+  const { data, split, hash, tokenizer, context, stride, tokens, scored_tokens: scored } = protocol;
+  const words = `${protocol.words} words${protocol.line_ends_as_words ? " with line ends" : ""}`;
+  return (
+    `${data}, ${split} split (ids ${hash.slice(0, 12)}), context ${context}, stride ${stride}, tokenizer ${tokenizer}, ` +
+    `${scored} of ${tokens} tokens scored, ${words}, ${protocol.bytes} bytes`
+  );
+}
+
+const figure = (perplexity: number): string =>
+  perplexity < 1e6 ? perplexity.toFixed(perplexity < 100 ? 3 : 1) : perplexity.toExponential(3);
+
+async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Perplexity> {
+  const split = splitOf(subject.data, given.split);
+  const tokenizer = tokenizerOf(subject);
+  const { context, stride } = windowSize(subject.shape, split, given);
+  const ids = split.read(0, Math.min(split.tokens, given.max_tokens ?? Infinity));
+  if (ids.length < 2)
+    throw new WorkbenchError(
+      "invalid-input",
+      `The ${given.split} split has ${ids.length} tokens, and scoring one needs another before it. Give more text.`,
+    );
+  const { total, scored } = await score(subject, ids, { context, stride, batch: given.batch_size }, lab);
+  const loss = total / scored;
+  // Nats of every token that has one before it: the few that non-overlapping windows leave out count as the others do.
+  const nats = loss * (ids.length - 1);
+  const { words, bytes, lines } = textCounts(tokenizer, ids);
+  const counted = words + (given.line_ends_as_words ? lines : 0);
+  return {
+    loss,
+    perplexity: Math.exp(loss),
+    word_perplexity: counted === 0 ? null : Math.exp(nats / counted),
+    bits_per_byte: bytes === 0 ? null : nats / bytes / Math.LN2,
+    protocol: {
+      data: subject.data!.title,
+      split: given.split,
+      hash: createHash("sha256")
+        .update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
+        .digest("hex"),
+      tokenizer: tokenizer.id,
+      tokenizer_hash: tokenizer.hash,
+      context,
+      stride,
+      tokens: ids.length,
+      scored_tokens: scored,
+      words: counted,
+      bytes,
+      line_ends_as_words: given.line_ends_as_words,
+    },
+  };
+}
+
+function windowSize(shape: ModelShape, split: Split, given: Options): { context: number; stride: number } {
+  const { context: longest } = dimensionsOf(shape);
+  const context = given.context ?? Math.max(2, Math.min(split.layout.sequenceLength, longest));
+  if (context > longest)
+    throw new WorkbenchError(
+      "unsupported",
+      `A context of ${context} is longer than the model's ${longest} positions. Choose at most ${longest}.`,
+    );
+  const stride = given.stride ?? Math.ceil(context / 2);
+  if (stride > context)
+    throw new WorkbenchError(
+      "invalid-input",
+      `A stride of ${stride} would leave tokens between windows of ${context} unscored. Choose at most ${context}.`,
+    );
+  return { context, stride };
+}
+
+interface WindowSize {
+  readonly context: number;
+  readonly stride: number;
+  readonly batch: number | undefined;
+}
+
+/** Nats of all scored tokens together. */
+async function score(
+  subject: Subject,
+  ids: Int32Array,
+  { context, stride, batch: asked }: WindowSize,
+  lab: EvaluationLab,
+): Promise<{ total: number; scored: number }> {
+  const time = Math.min(context, ids.length);
+  const share = Math.min(stride, time - 1);
+  const windows = [...windowsOf(ids.length, context, stride)].flatMap((window) => [
+    ...piecesOf(window, share),
+  ]);
+  const batch = Math.min(asked ?? defaultBatch(subject.shape, share), windows.length);
+  const rows = batch * share;
+  await using program = await ForwardProgram.open(lab.engine, subject, { batch, time, rows }, (logits) =>
+    crossEntropy(logits, input("labels", [rows], "int32")),
+  );
+  let total = 0;
+  let scored = 0;
+  for (let first = 0; first < windows.length; first += batch) {
+    const feeds = {
+      tokens: new Int32Array(batch * time),
+      rows: new Int32Array(rows),
+      labels: new Int32Array(rows).fill(IGNORED),
+    };
+    windows.slice(first, first + batch).forEach(({ start, from, to }, i) => {
+      // What stands after the text is padding, which no earlier token sees.
+      feeds.tokens.set(ids.subarray(start, start + time), i * time);
+      feeds.labels.set(ids.subarray(from, to), i * share);
+      for (let token = from; token < to; token++)
+        feeds.rows[i * share + token - from] = i * time + token - 1 - start;
+      scored += to - from;
+    });
+    for (const nats of await program.ask(feeds, lab.signal)) total += nats;
+    if (!Number.isFinite(total))
+      throw new WorkbenchError(
+        "diverged",
+        `The loss is not a number from token ${windows[first]!.from} on: the model's weights are broken, or too large for float32.`,
+      );
+    lab.progress(Math.min(first + batch, windows.length), windows.length, "windows");
+  }
+  return { total, scored };
+}
+
+/** As many windows as keep the logits within 256 MiB, and no more than 8. */
+function defaultBatch(shape: ModelShape, rows: number): number {
+  const { vocabulary } = dimensionsOf(shape);
+  return Math.max(1, Math.min(8, Math.floor(2 ** 26 / (rows * vocabulary))));
+}
+
+/** Words, lines and bytes of the text that ids stand for; documents are counted apart, as the tokens between them have no text. */
+function textCounts(tokenizer: Tokenizer, ids: Int32Array): { words: number; lines: number; bytes: number } {
+  const { before, after } = documentFrame(tokenizer);
+  const borders = new Set([...before, ...after]);
+  const total = { words: 0, lines: 0, bytes: 0 };
+  for (let start = 0; start < ids.length; start++) {
+    let end = start;
+    while (end < ids.length && !borders.has(ids[end]!)) end++;
+    const { words, lines, bytes } = countText(tokenizer.decode(ids.subarray(start, end)));
+    total.words += words;
+    total.lines += lines;
+    total.bytes += bytes;
+    start = end;
+  }
+  return total;
+}

@@ -1,0 +1,77 @@
+/** How the next token is chosen from logits: the rules of Hugging Face's generation, in its order and under its option names. */
+import { WorkbenchError } from "../../protocol/errors";
+
+export interface SamplingOptions {
+  /** 0 is the limit: the most likely token. */
+  readonly temperature: number;
+  /** Keep the k most likely tokens, with all that tie with the last of them; 0 keeps every one. */
+  readonly top_k: number;
+  /** Then keep the fewest most likely tokens that together have at least this probability. */
+  readonly top_p: number;
+}
+
+/** Tokens that may come next, most likely first, with probabilities that sum to 1. */
+export interface Candidates {
+  readonly ids: readonly number[];
+  readonly probabilities: Float64Array;
+}
+
+/** Logits of tokens that have occurred are divided by the penalty where positive, multiplied where negative. */
+export function penaliseRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
+  if (penalty === 1) return;
+  for (const id of new Set(seen)) {
+    const logit = logits[id]!;
+    logits[id] = logit < 0 ? logit * penalty : logit / penalty;
+  }
+}
+
+/** The most likely token; the lowest id of equals. */
+export function mostLikely(logits: Float32Array): number {
+  let best = 0;
+  for (let id = 0; id < logits.length; id++) {
+    if (Number.isNaN(logits[id])) throw notANumber();
+    if (logits[id]! > logits[best]!) best = id;
+  }
+  if (!Number.isFinite(logits[best])) throw notANumber();
+  return best;
+}
+
+export function candidates(logits: Float32Array, options: SamplingOptions): Candidates {
+  const { temperature, top_k, top_p } = options;
+  if (temperature === 0) return { ids: [mostLikely(logits)], probabilities: Float64Array.of(1) };
+  const top = logits[mostLikely(logits)]!;
+  const lowest = top_k > 0 && top_k < logits.length ? nthLargest(logits, top_k) : -Infinity;
+  const ids: number[] = [];
+  logits.forEach((logit, id) => {
+    if (logit >= lowest) ids.push(id);
+  });
+  ids.sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const weights = Float64Array.from(ids, (id) => Math.exp((logits[id]! - top) / temperature));
+  const all = weights.reduce((a, b) => a + b, 0);
+  let kept = 0;
+  let mass = 0;
+  do mass += weights[kept++]!;
+  while (kept < ids.length && mass < top_p * all);
+  return { ids: ids.slice(0, kept), probabilities: weights.slice(0, kept).map((each) => each / mass) };
+}
+
+/** The candidate that a uniform number of [0, 1) falls on. */
+export function draw({ ids, probabilities }: Candidates, uniform: number): number {
+  let mass = 0;
+  for (let i = 0; i < ids.length; i++) {
+    mass += probabilities[i]!;
+    if (uniform < mass) return ids[i]!;
+  }
+  return ids.at(-1)!; // Rounding can leave the sum a little below 1.
+}
+
+function nthLargest(numbers: Float32Array, n: number): number {
+  return numbers.slice().sort()[numbers.length - n]!;
+}
+
+function notANumber(): WorkbenchError {
+  return new WorkbenchError(
+    "diverged",
+    "The model's logits are not numbers: its weights are broken, or too large for float32.",
+  );
+}

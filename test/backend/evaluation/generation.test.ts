@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
+import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { charactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
+import { continuePrompts, type GenerationOptions } from "../../../src/backend/evaluation/generation";
+import type { Subject } from "../../../src/backend/evaluation/metric";
+import { mostLikely } from "../../../src/backend/evaluation/sampling";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { input } from "../../../src/backend/graph/op";
+import { dimensionsOf, forward, parametersOf } from "../../../src/backend/models/model";
+import { drawnTensors, quietLab, tinyShape } from "../../support/subject";
+import { from, valuesOf } from "../../support/tensors";
+
+let engine: Engine;
+beforeAll(async () => (engine = await openEngine("cpu")));
+afterAll(() => engine[Symbol.asyncDispose]());
+
+function subjectOf(tokenizer: Tokenizer, family = "gpt2"): Subject {
+  const shape = tinyShape(family, { vocab_size: tokenizer.vocabSize });
+  return { shape, tensors: drawnTensors(shape, 3), tokenizer };
+}
+const letters = subjectOf(charactersTokenizer(Array.from("abcdefgh"), true));
+
+const greedy: GenerationOptions = {
+  max_new_tokens: 6,
+  do_sample: false,
+  temperature: 1,
+  top_k: 0,
+  top_p: 1,
+  repetition_penalty: 1,
+  add_special_tokens: true,
+  seed: 1,
+};
+const write = (prompts: string[], options: Partial<GenerationOptions>, subject = letters) =>
+  continuePrompts(subject, prompts, { ...greedy, ...options }, quietLab(engine));
+
+/** The most likely next ids by the plain evaluator, one whole pass a token. */
+function reference({ shape, tensors, tokenizer }: Subject, prompt: string, count: number): number[] {
+  const { context, vocabulary } = dimensionsOf(shape);
+  const values = valuesOf(parametersOf(shape));
+  const ids = [...tokenizer!.encode(prompt)];
+  const weights = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
+  for (let step = 0; step < count; step++) {
+    const tokens = ids.slice(-context);
+    const logits = forward(shape, from(values), { tokens: input("tokens", [1, tokens.length], "int32") });
+    const all = evaluateGraph({ outputs: { logits } }, { ...weights, tokens })["logits"]!;
+    const next = mostLikely(Float32Array.from(all.subarray(-vocabulary)));
+    if (next === tokenizer!.endOfText) break;
+    ids.push(next);
+  }
+  return ids.slice(tokenizer!.encode(prompt).length);
+}
+
+describe("continuePrompts", () => {
+  it("takes the most likely token each time, also beyond the model's context", async () => {
+    const [short, long] = await write(["abc", "hgfedcba"], { max_new_tokens: 20 });
+    expect(short!.ids).toEqual(reference(letters, "abc", 20));
+    expect(long!.ids).toEqual(reference(letters, "hgfedcba", 20));
+    expect(short!.text).toBe(letters.tokenizer!.decode(short!.ids));
+    expect(dimensionsOf(letters.shape).context).toBe(16);
+  });
+
+  it("writes the same after a prompt whether or not others are with it", async () => {
+    const options = { do_sample: true, seed: 4, max_new_tokens: 8 };
+    const alone = await write(["abc"], options);
+    const among = await write(["abc", "d", "ee", "f", "g", "h", "a", "b", "c", "d"], options);
+    expect(among[0]).toEqual(alone[0]);
+    expect(among).toHaveLength(10);
+  });
+
+  it("draws the same tokens for the same seed, others for another, and others at each place", async () => {
+    const options = { do_sample: true, temperature: 3, max_new_tokens: 12 };
+    const prompts = Array.from({ length: 9 }, () => "a");
+    const once = await write(prompts, { ...options, seed: 1 });
+    expect(await write(prompts, { ...options, seed: 1 })).toEqual(once);
+    expect(await write(prompts, { ...options, seed: 2 })).not.toEqual(once);
+    expect(new Set(once.map(({ text }) => text)).size).toBeGreaterThan(7);
+  });
+
+  it("comes to the most likely tokens as the temperature goes to zero, or with one candidate", async () => {
+    const [wanted] = await write(["cab"], {});
+    for (const options of [{ temperature: 1e-4 }, { temperature: 0 }, { top_k: 1 }, { top_p: 0 }])
+      expect((await write(["cab"], { do_sample: true, ...options }))[0]!.ids).toEqual(wanted!.ids);
+  });
+
+  it("repeats less with a penalty on what has occurred", async () => {
+    const distinct = async (repetition_penalty: number) =>
+      new Set((await write(["a"], { repetition_penalty, max_new_tokens: 6 }))[0]!.ids).size;
+    expect(await distinct(1e6)).toBeGreaterThan(await distinct(1));
+  });
+
+  it("ends at the end of text, which is not part of what was written", async () => {
+    // Whatever comes first is made to be the end of text.
+    const [first] = reference(letters, "abc", 1);
+    const tokenizer = { ...letters.tokenizer!, endOfText: first };
+    const [ended] = await write(["abc"], {}, { ...letters, tokenizer });
+    expect(ended).toEqual({ prompt: "abc", text: "", prompt_tokens: 3, ids: [], finish: "end_of_text" });
+    expect((await write(["abc"], { max_new_tokens: 1 }))[0]!.finish).toBe("length");
+  });
+
+  it("streams pieces that join to the text, and no half characters", async () => {
+    const subject = subjectOf(bytesTokenizer());
+    const pieces: string[][] = [[], []];
+    const samples = await continuePrompts(
+      subject,
+      ["é", "x"],
+      { ...greedy, max_new_tokens: 40, do_sample: true, temperature: 2, seed: 9 },
+      quietLab(engine),
+      (prompt, text) => pieces[prompt]!.push(text),
+    );
+    expect(pieces.map((each) => each.join(""))).toEqual(samples.map(({ text }) => text));
+    expect(pieces[1]!.length).toBeGreaterThan(5);
+  });
+
+  it("holds back a character until all of its bytes are there", async () => {
+    // "a", and the two bytes of "é" as tokens of their own.
+    const bytes = [0x61, 0xc3, 0xa9];
+    const tokenizer: Tokenizer = {
+      ...charactersTokenizer(["a", "b", "c"], false),
+      decode: (ids) => bytesTokenizer().decode(Array.from(ids, (id) => bytes[id]!)),
+    };
+    const shown: string[] = [];
+    const [sample] = await continuePrompts(
+      subjectOf(tokenizer),
+      ["a"],
+      { ...greedy, do_sample: true, temperature: 5, max_new_tokens: 30 },
+      quietLab(engine),
+      (_, text) => shown.push(text),
+    );
+    expect(shown.join("")).toBe(sample!.text);
+    expect(shown.slice(0, -1).filter((piece) => piece.endsWith("\uFFFD"))).toEqual([]);
+    expect(sample!.text).toContain("é");
+  });
+
+  it("starts from the token that opens a document where the prompt is empty", async () => {
+    const opened = { ...letters.tokenizer!, bos: 2 };
+    const [sample] = await write([""], {}, { ...letters, tokenizer: opened });
+    expect(sample!.prompt_tokens).toBe(1);
+    const [closed] = await write([""], {}, { ...letters, tokenizer: { ...opened, bos: undefined } });
+    expect(closed!.prompt_tokens).toBe(1);
+    await expect(write([""], { add_special_tokens: false })).rejects.toThrow(/no token to go on from/);
+  });
+
+  it("refuses a tokenizer with more tokens than the model", async () => {
+    const other = { ...letters, tokenizer: bytesTokenizer() };
+    await expect(write(["a"], {}, other)).rejects.toThrow(/bytes has 257 tokens, the model only/);
+  });
+});
+
+describe("generate", () => {
+  it("samples where an option of sampling is given, with Hugging Face's defaults", () => {
+    const resolve = (given: object) =>
+      resolveGeneration(generate.options.parse({ prompts: ["a"], ...given }), 7);
+    expect(resolve({})).toMatchObject({ do_sample: false, repetition_penalty: 1, seed: 7 });
+    expect(resolve({ temperature: 0.5 })).toMatchObject({
+      do_sample: true,
+      temperature: 0.5,
+      top_k: 50,
+      top_p: 1,
+    });
+    expect(resolve({ do_sample: true, seed: 3 })).toMatchObject({ temperature: 1, top_k: 50, seed: 3 });
+  });
+
+  it.each([
+    [{ top_p: 1.1 }, "top_p"],
+    [{ temperature: -1 }, "temperature"],
+    [{ repetition_penalty: 0 }, "repetition_penalty"],
+    [{ do_sample: false, top_k: 3 }, "top_k"],
+    [{ prompts: [] }, "prompts"],
+  ])("refuses %j", (given, key) => {
+    const parsed = generate.options.safeParse({ prompts: ["a"], ...given });
+    expect(parsed.error?.issues.map(({ path }) => path[0])).toEqual([key]);
+  });
+});

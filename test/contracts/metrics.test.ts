@@ -1,0 +1,68 @@
+/** What every metric promises, on the smallest model of every family. */
+import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { DataSet } from "../../src/backend/data/dataSet";
+import type { Engine } from "../../src/backend/engine/engine";
+import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { metrics } from "../../src/backend/evaluation/catalog";
+import { models } from "../../src/backend/models/catalog";
+import { grammarData, quietLab, temporaryFolder, tinySubject } from "../support/subject";
+
+const folder = temporaryFolder();
+let engine: Engine;
+let data: DataSet;
+beforeAll(async () => {
+  engine = await openEngine("cpu");
+  data = await grammarData(folder.path);
+});
+afterAll(async () => {
+  data[Symbol.dispose]();
+  folder[Symbol.dispose]();
+  await engine[Symbol.asyncDispose]();
+});
+
+it("is in the catalog for every file that defines one", () => {
+  const sources = new URL("../../src/backend/evaluation/", import.meta.url);
+  const files = readdirSync(sources).filter((file) =>
+    readFileSync(new URL(file, sources), "utf8").includes("export default"),
+  );
+  expect(Object.keys(metrics).sort()).toEqual(files.map((file) => file.replace(".ts", "")).sort());
+});
+
+const cases = Object.entries(metrics).flatMap(([id, metric]) =>
+  metric.samples.flatMap((sample) => Object.keys(models).map((family) => ({ id, metric, sample, family }))),
+);
+
+it.each(cases)(
+  "$id of $family with $sample gives the same plain finite data twice",
+  async ({ metric, sample, family }) => {
+    const subject = tinySubject(family, data);
+    const options = metric.options.parse(sample) as unknown;
+    const once = await metric.evaluate(subject, options, quietLab(engine));
+    const again = await metric.evaluate(subject, options, quietLab(engine));
+    expect(again).toEqual(once);
+    expect(JSON.parse(JSON.stringify(once))).toEqual(once);
+    expect(Object.values(once.values).every(Number.isFinite)).toBe(true);
+    expect(once.lines.length).toBeGreaterThan(0);
+  },
+);
+
+describe.each(Object.entries(metrics))("%s", (id, metric) => {
+  it("names its numbers in two parts and explains each option", () => {
+    expect(metric.title).toMatch(/^[A-Z]/);
+    expect(metric.options).toBeInstanceOf(z.ZodObject);
+    for (const [key, option] of Object.entries(
+      (metric.options as z.ZodObject<Record<string, z.ZodType>>).shape,
+    ))
+      expect(option.description, `${id}.${key}`).toMatch(/\.$/);
+  });
+
+  it("says what it lacks", async () => {
+    const { data: _data, tokenizer: _tokenizer, ...bare } = tinySubject("gpt2", data);
+    const options = metric.options.parse(metric.samples[0]) as unknown;
+    const result = metric.evaluate(bare, options, quietLab(engine));
+    if (metric.needs.length === 0) await result;
+    else await expect(result).rejects.toMatchObject({ code: "invalid-input" });
+  });
+});
