@@ -1,6 +1,6 @@
 /** Parts that families share. Activations stay [batch · time, width] between them, so that each projection is one product. */
 import { constant, type Shape, type Value, scalar } from "../graph/op";
-import { dropout, gelu, iota, rope } from "../graph/functions";
+import { dropout, gelu, iota } from "../graph/functions";
 import { geluTanh, silu } from "../graph/ops/activation";
 import {
   add,
@@ -19,7 +19,7 @@ import {
 } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
-import { concat, reshape, transpose } from "../graph/ops/movement";
+import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 import { softmax, softmaxMatmul } from "../graph/ops/normalization";
 import type { ForwardOptions, ModelInputs } from "./family";
 
@@ -67,7 +67,7 @@ export function attentionBias(inputs: ModelInputs, window?: number | null): Valu
   return where(allowed, scalar(0), scalar(masked));
 }
 
-/** Cosines and sines of the rotary angles: [time, headDim], or [batch, 1, time, headDim] with positions. */
+/** Cosines and sines of the rotary angles: [time, headDim / 2], or [batch, 1, time, headDim / 2] with positions. */
 export interface Rotary {
   readonly cos: Value;
   readonly sin: Value;
@@ -81,9 +81,21 @@ export function rotary(inputs: ModelInputs, headDim: number, theta: number): Rot
       : reshape(inputs.positions, { shape: [batch, 1, time, 1] });
   const half = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
   const angles = mul(cast(positions, { to: "float32" }), constant(half, [headDim / 2]));
-  const axis = angles.type.shape.length - 1;
-  const twice = (x: Value) => concat(x, x, { axis });
-  return { cos: twice(cos(angles)), sin: twice(sin(angles)) };
+  return { cos: cos(angles), sin: sin(angles) };
+}
+
+/** Rotary embedding in the rotate-half convention: channel i of a head turns together with channel i + d/2. */
+export function turned(x: Value, angles: Rotary): Value {
+  const axis = x.type.shape.length - 1;
+  const width = x.type.shape[axis]!;
+  // x is used through its halves alone, so that their gradients are joined rather than padded and added.
+  const first = slice(x, { axis, start: 0, end: width / 2 });
+  const second = slice(x, { axis, start: width / 2, end: width });
+  return concat(
+    sub(mul(first, angles.cos), mul(second, angles.sin)),
+    add(mul(second, angles.cos), mul(first, angles.sin)),
+    { axis },
+  );
 }
 
 /** Drops activations where the inputs carry a seed; every call is a site of its own. */
@@ -112,7 +124,7 @@ export function attention(
 ): Value {
   const split = (x: Value, count: number) =>
     transpose(reshape(x, { shape: [batch, time, count, headDim] }), { perm: [0, 2, 1, 3] });
-  const turn = (x: Value) => (angles === undefined ? x : rope(x, angles.cos, angles.sin));
+  const turn = (x: Value) => (angles === undefined ? x : turned(x, angles));
   // Queries that share a key head are stacked along time, so that keys and values are never repeated.
   const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * time, last];
   const queries = reshape(turn(split(q, heads)), { shape: stacked(headDim) });
