@@ -38,6 +38,8 @@ export interface RunPlan {
   /** The publication that the run is compared with. */
   readonly paper?: Readonly<Record<string, unknown>>;
   readonly steps: readonly Step[];
+  /** Carry out every step, also where an earlier run has finished an equal one. */
+  readonly fresh?: boolean;
 }
 
 export interface RunRecord {
@@ -89,7 +91,12 @@ export interface RunProcessRecord {
 /** A run as found on disk: its record with the state that is true now, or why the record can't be read. */
 export type FoundRun =
   | { readonly folder: string; readonly id: string; readonly record: RunRecord }
-  | { readonly folder: string; readonly id: string; readonly record: undefined; readonly failure: RunFailure };
+  | {
+      readonly folder: string;
+      readonly id: string;
+      readonly record: undefined;
+      readonly failure: RunFailure;
+    };
 
 /** One line of `metrics.jsonl`. `seconds` counts from the start of the run. */
 export interface MetricLine {

@@ -62,6 +62,31 @@ export interface SafetensorsFile {
 
 /** Reads every tensor; float16 and bfloat16 widen to float32. */
 export function readSafetensors(path: string): SafetensorsFile {
+  return withHeader(path, ({ entries, metadata, read }) => {
+    const decoded = entries.map(({ name, shape, dtype, start, end }): [string, HostTensor] => [
+      name,
+      { shape, data: decode(dtype, read(start, end - start)) },
+    ]);
+    return { tensors: new Map(decoded), metadata };
+  });
+}
+
+/** Bytes of each tensor in the file, without reading any of them. */
+export function readTensorSizes(path: string): ReadonlyMap<string, number> {
+  return withHeader(
+    path,
+    ({ entries }) => new Map(entries.map(({ name, start, end }) => [name, end - start])),
+  );
+}
+
+interface Header {
+  readonly entries: readonly { name: string; shape: Shape; dtype: string; start: number; end: number }[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Bytes of the part that holds the tensors. */
+  read(start: number, length: number): Buffer;
+}
+
+function withHeader<T>(path: string, use: (header: Header) => T): T {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
@@ -87,11 +112,20 @@ export function readSafetensors(path: string): SafetensorsFile {
     const header = headerSchema.safeParse(rest);
     if (!metadata.success || !header.success) throw broken("its header is not of the format's form");
 
-    const tensors = new Map<string, HostTensor>();
     let expected = 0;
-    const entries = Object.entries(header.data).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
-    for (const [name, { dtype, shape, data_offsets }] of entries) {
-      const [start, end] = data_offsets;
+    const entries = Object.entries(header.data)
+      .map(
+        ([
+          name,
+          {
+            dtype,
+            shape,
+            data_offsets: [start, end],
+          },
+        ]) => ({ name, dtype, shape, start, end }),
+      )
+      .sort((a, b) => a.start - b.start);
+    for (const { name, dtype, shape, start, end } of entries) {
       const width = widths[dtype];
       if (width === undefined)
         throw broken(`${name} is ${dtype}, which is not read; known: ${Object.keys(widths).join(", ")}`);
@@ -100,11 +134,14 @@ export function readSafetensors(path: string): SafetensorsFile {
           `${name} ([${shape.join(", ")}] ${dtype}) claims bytes ${start} to ${end}, which do not fit its shape or the file`,
         );
       expected = end;
-      tensors.set(name, { shape, data: decode(dtype, readBytes(file, 8 + length + start, end - start)) });
     }
     if (8 + length + expected !== size)
       throw broken(`${size - 8 - length - expected} bytes belong to no tensor`);
-    return { tensors, metadata: metadata.data };
+    return use({
+      entries,
+      metadata: metadata.data,
+      read: (start, bytes) => readBytes(file, 8 + length + start, bytes),
+    });
   } finally {
     closeSync(file);
   }

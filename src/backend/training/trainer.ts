@@ -43,6 +43,8 @@ export interface TrainingRequest {
   readonly resume?: TrainingSnapshot | undefined;
   /** Which action of the run this is: kept in checkpoints, so that a resumed run knows where it stood. */
   readonly action: number;
+  /** Evaluate before the first step, where the curve begins; only together with `eval_steps`. */
+  readonly evaluateFirst?: boolean;
 }
 
 /** Who watches a training: all that it tells, and when it has to stop. */
@@ -134,8 +136,8 @@ class TrainingSession implements AsyncDisposable {
   async run(observer: TrainingObserver): Promise<TrainingResult> {
     const { options, train, validation } = this.request;
     const steps = stepsOf(options, train.sequences);
-    // The loss before the first step is where every curve begins.
-    if (this.step === 0 && options.eval_steps !== undefined) await this.evaluate(observer);
+    const fresh = this.step === 0 && (this.request.evaluateFirst ?? true);
+    if (fresh && options.eval_steps !== undefined) await this.evaluate(observer);
     let savedAt = -1;
     const save = async (best: boolean) => {
       savedAt = this.step;

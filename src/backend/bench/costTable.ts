@@ -1,0 +1,41 @@
+/** How the time of a step grows with width, depth, sequence and batch: a jump in a row is where something has gone wrong. */
+import type { Engine } from "../engine/engine";
+import { measureSpeed, type Speed, standardGpt } from "./trainingSpeed";
+
+export const axes = ["width", "layers", "sequence", "batch"] as const;
+export type Axis = (typeof axes)[number];
+
+export interface CostRow {
+  readonly axis: Axis;
+  readonly value: number;
+  readonly speed: Speed;
+}
+
+const base: Readonly<Record<Axis, number>> = { width: 192, layers: 3, sequence: 128, batch: 4 };
+const values: Readonly<Record<Axis, readonly number[]>> = {
+  width: [96, 192, 384, 768],
+  layers: [1, 3, 6, 12],
+  sequence: [64, 128, 256, 512],
+  batch: [1, 4, 8, 16],
+};
+const headWidth = 32;
+
+/** One axis after the other, the others at their base. */
+export async function* costTable(engine: Engine): AsyncGenerator<CostRow> {
+  for (const axis of axes)
+    for (const value of values[axis]) {
+      const { width, layers, sequence, batch } = { ...base, [axis]: value };
+      const config = {
+        ...standardGpt,
+        n_embd: width,
+        n_layer: layers,
+        n_head: width / headWidth,
+        n_positions: sequence,
+      };
+      yield {
+        axis,
+        value,
+        speed: await measureSpeed(engine, { config, rows: batch, length: sequence, steps: 5, warmup: 2 }),
+      };
+    }
+}

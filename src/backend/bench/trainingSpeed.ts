@@ -1,0 +1,165 @@
+/** Times whole training steps, optimizer included, beside plain matrix products in the same process. */
+import { trainSchema, type TrainOptions } from "../../protocol/experiment";
+import type { Batch } from "../data/split";
+import type { Engine, Tensor, Tensors } from "../engine/engine";
+import { memoryOf } from "../graph/cost";
+import { inputsOf } from "../graph/graph";
+import { sizeOf } from "../graph/op";
+import { recomputeGateName } from "../graph/recompute";
+import { initialise } from "../models/initialise";
+import { dimensionsOf, type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
+import { disposeAll, only } from "../training/evaluateLoss";
+import { feedBatch, uploadAll, uploadScalar } from "../training/feeds";
+import { optimizers } from "../training/optimizers/catalog";
+import type { HostTensors } from "../training/safetensors";
+import { traineeOf } from "../training/trainee";
+import { buildTrainStep, dropoutSeedName, inverseCountName } from "../training/trainStep";
+import { median, openProductRate } from "./productRate";
+
+/** The model that `lathe bench` times unless told otherwise: a character-level GPT of 10.7 million parameters. */
+export const standardGpt = {
+  model_type: "gpt2",
+  vocab_size: 65,
+  n_embd: 384,
+  n_layer: 6,
+  n_head: 6,
+  n_positions: 256,
+  resid_pdrop: 0,
+  embd_pdrop: 0,
+  attn_pdrop: 0,
+} as const;
+
+export interface SpeedRequest {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly rows: number;
+  readonly length: number;
+  /** Timed steps, after `warmup` others. */
+  readonly steps: number;
+  readonly warmup: number;
+  readonly train?: Partial<TrainOptions>;
+}
+
+export interface Speed {
+  readonly parameters: number;
+  readonly rows: number;
+  readonly length: number;
+  readonly secondsPerStep: number;
+  readonly tokensPerSecond: number;
+  /** Model operations of a step after `modelFlops`, per second. */
+  readonly flopsPerSecond: number;
+  readonly ceilingFlopsPerSecond: number;
+  /** flopsPerSecond / ceilingFlopsPerSecond */
+  readonly ratio: number;
+  readonly lossFirst: number;
+  readonly lossLast: number;
+  /** Bytes: what the graph says it needs, and the most that the process has held so far. */
+  readonly estimatedBytes: number;
+  readonly peakBytes: number;
+}
+
+/** Said with every figure, since there is more than one convention (this one: Chowdhery et al. 2022, appendix B). */
+export const flopsFormula = "6 · parameters + 12 · layers · heads · head width · sequence, per token";
+
+export function modelFlops(shape: ModelShape, length: number): number {
+  const { layers, heads, headDim } = dimensionsOf(shape);
+  // Rows of a table that are only looked up take no arithmetic; a tied table is also the head.
+  const learnedPositions = parametersOf(shape).filter(({ role }) => role === "embed_positions");
+  const idle = learnedPositions.reduce((total, spec) => total + sizeOf(spec.shape), 0);
+  const untied = parametersOf(shape).some(({ role }) => role === "lm_head");
+  const table = parametersOf(shape).filter(({ role }) => role === "embed_tokens");
+  const lookedUp = untied ? table.reduce((total, spec) => total + sizeOf(spec.shape), 0) : 0;
+  return 6 * (countParameters(shape) - idle - lookedUp) + 12 * layers * heads * headDim * length;
+}
+
+export function countParameters(shape: ModelShape): number {
+  return parametersOf(shape).reduce(
+    (total, { shape: own, trainable }) => total + (trainable ? sizeOf(own) : 0),
+    0,
+  );
+}
+
+export async function measureSpeed(
+  engine: Engine,
+  request: SpeedRequest,
+  report?: (line: string) => void,
+): Promise<Speed> {
+  const { rows, length, steps, warmup } = request;
+  const shape = shapeFromConfig(request.config);
+  const options = trainSchema.parse({ weight_decay: 0.1, ...request.train });
+  const graph = buildTrainStep(
+    traineeOf(shape),
+    { rows, length, segments: false, positions: false },
+    options,
+  );
+  const program = await engine.compile(graph, { state: graph.state });
+  await using ceiling = await openProductRate(engine);
+  const held: Record<string, Tensor> = { ...uploadAll(engine, initialise(shape, 0) as HostTensors) };
+  const states = new Set(Object.values(graph.state));
+  for (const { name, type } of inputsOf(graph))
+    if (states.has(name) && held[name] === undefined)
+      held[name] = engine.upload(type, new Float32Array(sizeOf(type.shape)));
+  const batch = syntheticBatch(rows, length, dimensionsOf(shape).vocabulary);
+
+  const seconds: number[] = [];
+  const ceilings: number[] = [];
+  const losses: number[] = [];
+  for (let step = 1; step <= warmup + steps; step++) {
+    const scalars = optimizers[options.optim].scalars(options, step, 1e-3);
+    const feeds: Tensors = {
+      ...feedBatch(engine, batch),
+      ...Object.fromEntries(
+        Object.entries(scalars).map(([name, number]) => [name, uploadScalar(engine, number)]),
+      ),
+      [inverseCountName]: uploadScalar(engine, 1 / (rows * length)),
+      [dropoutSeedName]: engine.upload({ dtype: "int32", shape: [] }, Int32Array.of(step)),
+      [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
+    };
+    const begun = performance.now();
+    const outputs = await program.run(only(program.inputs, { ...held, ...feeds }));
+    const [loss] = await outputs.loss!.read();
+    const taken = (performance.now() - begun) / 1000;
+    for (const [output, name] of Object.entries(graph.state)) held[name] = outputs[output]!;
+    disposeAll(feeds);
+    losses.push(Number(loss));
+    if (step > warmup) {
+      seconds.push(taken);
+      // In turn with the steps, so that a machine whose speed drifts slows both.
+      for (let i = 0; i < 3; i++) ceilings.push(await ceiling.measure());
+    }
+    report?.(`step ${step}: ${taken.toFixed(3)} s, loss ${Number(loss).toFixed(4)}`);
+  }
+  disposeAll(held);
+  await program[Symbol.asyncDispose]();
+
+  const secondsPerStep = median(seconds);
+  const tokens = rows * length;
+  const flopsPerSecond = (modelFlops(shape, length) * tokens) / secondsPerStep;
+  const ceilingFlopsPerSecond = median(ceilings);
+  const { state, working } = memoryOf(graph, graph.state);
+  return {
+    parameters: countParameters(shape),
+    rows,
+    length,
+    secondsPerStep,
+    tokensPerSecond: tokens / secondsPerStep,
+    flopsPerSecond,
+    ceilingFlopsPerSecond,
+    ratio: flopsPerSecond / ceilingFlopsPerSecond,
+    lossFirst: losses[0]!,
+    lossLast: losses.at(-1)!,
+    estimatedBytes: state + working,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+/** A text that can be learnt, so that a falling loss shows that the timed steps do train. */
+function syntheticBatch(rows: number, length: number, vocabulary: number): Batch {
+  const token = (i: number) => (i * 31) % vocabulary;
+  const size = rows * length;
+  return {
+    rows,
+    length,
+    tokens: Int32Array.from({ length: size }, (_, i) => token(i)),
+    labels: Int32Array.from({ length: size }, (_, i) => token(i + 1)),
+  };
+}

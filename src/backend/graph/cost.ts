@@ -1,0 +1,76 @@
+/** What a graph costs before it runs: arithmetic operations, and the bytes that are alive at once. */
+import { type Graph, topological } from "./graph";
+import { type Apply, sizeOf, type TensorType, type Value } from "./op";
+import { affineOp, matmulOp, type MatmulAttrs } from "./ops/matmul";
+import { reshape } from "./ops/movement";
+import { softmaxMatmul } from "./ops/normalization";
+
+const elementBytes = { float32: 4, int32: 4, int64: 8, bool: 1 } as const;
+
+export function bytesOf({ dtype, shape }: TensorType): number {
+  return sizeOf(shape) * elementBytes[dtype];
+}
+
+/** Floating-point operations of the graph's matrix products: two for each multiplication and addition. */
+export function productFlops(graph: Graph): number {
+  return topological(Object.values(graph.outputs)).reduce((total, value) => {
+    if (value.kind !== "apply") return total;
+    const inner = innerSize(value);
+    return total + 2 * inner * sizeOf(value.type.shape);
+  }, 0);
+}
+
+/** Length of the sums that a matrix product consists of; 0 for everything else. */
+function innerSize({ op, inputs: [a], attrs }: Apply): number {
+  if (op === softmaxMatmul) return a!.type.shape.at(-1)!;
+  if (op !== matmulOp && op !== affineOp) return 0;
+  return a!.type.shape.at((attrs as MatmulAttrs).transposeA ? -2 : -1)!;
+}
+
+export interface MemoryEstimate {
+  /** Inputs that stay from run to run: weights, moments. */
+  readonly state: number;
+  /** The most that intermediate values and outputs take at once. */
+  readonly working: number;
+}
+
+/**
+ * Bytes alive at once when values are computed in the listing's order and freed after their last use. `state` names the
+ * outputs that replace an input (output → input); where `inPlace`, they take no room of their own.
+ */
+export function memoryOf(
+  graph: Graph,
+  state: Readonly<Record<string, string>> = {},
+  inPlace = true,
+): MemoryEstimate {
+  const order = topological(Object.values(graph.outputs));
+  const owner = (value: Value): Value =>
+    value.kind === "apply" && value.op === reshape ? owner(value.inputs[0]!) : value;
+  const lastUse = new Map<Value, number>();
+  order.forEach((value, at) => {
+    if (value.kind === "apply") for (const input of value.inputs) lastUse.set(owner(input), at);
+  });
+  for (const value of Object.values(graph.outputs)) lastUse.set(owner(value), Infinity);
+  const replacing = new Set(inPlace ? Object.keys(state).map((output) => graph.outputs[output]!) : []);
+
+  const held = new Set(Object.values(state));
+  let resident = 0;
+  let alive = 0;
+  let most = 0;
+  const freedAt = new Map<number, number>();
+  order.forEach((value, at) => {
+    if (value.kind === "input" || value.kind === "parameter") {
+      if (held.has(value.name) || value.kind === "parameter") resident += bytesOf(value.type);
+      return;
+    }
+    if (value.kind === "apply" && value.op !== reshape && !replacing.has(value)) {
+      const bytes = bytesOf(value.type);
+      alive += bytes;
+      most = Math.max(most, alive);
+      const end = lastUse.get(value) ?? at;
+      if (end !== Infinity) freedAt.set(end, (freedAt.get(end) ?? 0) + bytes);
+    }
+    alive -= freedAt.get(at) ?? 0;
+  });
+  return { state: resident, working: most };
+}

@@ -1,0 +1,64 @@
+/** Measures the model as it stands, metric after metric. */
+import { join } from "node:path";
+import { metrics } from "../../evaluation/catalog";
+import { writeAtomic } from "../atomicFile";
+import type { Action } from "../action";
+import { writtenFileOf } from "../modelFile";
+
+const action: Action = {
+  changesModel: false,
+  steps: () => 0,
+
+  async perform({ step, workpiece, workshop, folder }) {
+    const { context, data, engine } = workshop;
+    const results: Record<string, unknown> = {};
+    const lines: string[] = [];
+    for (const [name, given] of Object.entries(step.options)) {
+      const metric = metrics[name]!;
+      const measured = await metric.evaluate(
+        {
+          shape: workpiece.shape,
+          tensors: workpiece.tensors,
+          tokenizer: data?.tokenizer,
+          data: data && { title: titleOf(context.plan.data), ...data },
+          file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
+        },
+        metric.options.parse(given),
+        {
+          engine,
+          seed: context.plan.seed,
+          signal: context.signal,
+          progress: (done, total, what) =>
+            context.progress({
+              step: workpiece.step,
+              steps: workpiece.step,
+              action: `${what} ${done}/${total}`,
+            }),
+        },
+      );
+      if (Object.keys(measured.values).length > 0)
+        context.metric({ step: workpiece.step, ...measured.values });
+      for (const line of measured.lines) context.log(line);
+      lines.push(`## ${metric.title}`, "", ...measured.lines, "");
+      results[name] = { values: measured.values, details: measured.details as unknown };
+      if (name === "generate")
+        writeAtomic(join(folder, "samples.json"), json(measured.details), { durable: true });
+    }
+    writeAtomic(join(folder, "eval.json"), json(results), { durable: true });
+    writeAtomic(join(folder, "report.md"), lines.join("\n"), { durable: true });
+    return workpiece;
+  },
+};
+
+export default action;
+
+function json(content: unknown): string {
+  return `${JSON.stringify(content, undefined, 2)}\n`;
+}
+
+/** What a reader knows the data by. */
+function titleOf(options: Readonly<Record<string, unknown>> | undefined): string {
+  const { dataset, text } = options ?? {};
+  if (typeof dataset === "string") return dataset;
+  return text === undefined ? "grammar" : [text].flat().join(", ");
+}

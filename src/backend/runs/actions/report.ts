@@ -1,0 +1,70 @@
+/** Writes a page about the run as it stands: what it was, what it measured, what the model weighs. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import type { Counts } from "../../../protocol/counts";
+import { countModel } from "../../evaluation/accounting";
+import { writeAtomic } from "../atomicFile";
+import type { Action, ActionCall } from "../action";
+import { writtenFileOf } from "../modelFile";
+
+const action: Action = {
+  changesModel: false,
+  steps: () => 0,
+
+  async perform(call) {
+    writeAtomic(join(call.folder, "report.md"), reportOf(call), { durable: true });
+    return call.workpiece;
+  },
+};
+
+export default action;
+
+function reportOf({ workpiece: { shape, tensors, checkpoint }, workshop: { context } }: ActionCall): string {
+  const { plan, folder } = context;
+  const counts = countModel(shape, {
+    tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
+    ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),
+  });
+  const row = (name: string, each: Counts) =>
+    `| ${[name, each.trainable, each.stored, each.nonZero, each.bits, each.bytes].join(" | ")} |`;
+  const metrics = Object.entries(folder.record.summary).filter(([name]) => !name.startsWith("system/"));
+  return [
+    `# ${plan.name}`,
+    "",
+    `Variant ${plan.variant === "" ? "(only one)" : plan.variant}, seed ${plan.seed}, run ${folder.id}.`,
+    "",
+    "## Parameters",
+    "",
+    "| | trainable | stored | non-zero | stored bits | bytes |",
+    "|---|---:|---:|---:|---:|---:|",
+    row("non-embedding", counts.nonEmbedding),
+    row("whole model", counts.total),
+    "",
+    "## Metrics",
+    "",
+    "| metric | last | lowest | highest |",
+    "|---|---:|---:|---:|",
+    ...metrics.map(([name, { last, min, max }]) => `| ${name} | ${last} | ${min} | ${max} |`),
+    "",
+    ...evaluationsIn(folder.inside("steps")),
+    "## Configuration",
+    "",
+    "```yaml",
+    stringify({
+      data: plan.data,
+      model: plan.model,
+      steps: plan.steps.map(({ action: name, options }) => ({ [name]: options })),
+    }).trimEnd(),
+    "```",
+    "",
+  ].join("\n");
+}
+
+function evaluationsIn(steps: string): string[] {
+  const pages = readdirSync(steps)
+    .filter((name) => name.endsWith("-evaluate"))
+    .map((name) => join(steps, name, "report.md"))
+    .filter((path) => existsSync(path));
+  return pages.flatMap((path) => [readFileSync(path, "utf8"), ""]);
+}

@@ -1,0 +1,161 @@
+/** Trains the model, writing checkpoints and metrics into the run. */
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { WorkbenchError } from "../../../protocol/errors";
+import { trainSchema } from "../../../protocol/experiment";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../training/checkpoint";
+import { stepsOf, train } from "../../training/trainer";
+import { traineeOf } from "../../training/trainee";
+import type { Action, ActionCall } from "../action";
+import type { RunContext } from "../runContext";
+
+const action: Action = {
+  changesModel: true,
+
+  steps: ({ step, workshop }) => stepsOf(trainSchema.parse(step.options), dataOf(workshop).train.sequences),
+
+  async perform({ step, workpiece, workshop }) {
+    const { context, engine } = workshop;
+    const { train: sequences, validation } = dataOf(workshop);
+    const options = trainSchema.parse(step.options);
+    const { shape } = workpiece;
+    const saved = context.resumed ? latestOf(context, step.index, workpiece.step) : undefined;
+    if (saved !== undefined) {
+      context.rewind(saved.step);
+      context.log(`Going on from the checkpoint of step ${saved.step}.`);
+    }
+    const keep = new Keeper(context, options.save_total_limit, saved?.kept ?? []);
+    const result = await train(
+      {
+        engine,
+        trainee: traineeOf(shape),
+        tensors: saved?.checkpoint.tensors ?? workpiece.tensors,
+        train: sequences,
+        validation,
+        options,
+        seed: context.plan.seed,
+        resume: saved?.checkpoint.training,
+        action: step.index,
+        // Where an earlier action has trained, its last evaluation stands at this step already.
+        evaluateFirst: workpiece.step === 0,
+      },
+      {
+        metrics: (done, tokens, values) => context.metric({ step: workpiece.step + done, tokens, ...values }),
+        progress: (done, steps, secondsLeft) =>
+          context.progress({
+            step: workpiece.step + done,
+            steps: workpiece.step + steps,
+            action: "train",
+            ...(secondsLeft === undefined ? {} : { secondsLeft }),
+          }),
+        verdict: (done) => context.control.checkpoint(workpiece.step + done),
+        save: (tensors, training, best) => {
+          keep.add(workpiece.step + training.state.step, { shape, tensors, training }, best);
+        },
+        log: (message) => context.log(message),
+      },
+    );
+    if (result.outcome === "stopped") return undefined;
+    const best = result.state.best?.step;
+    const chosen = options.load_best_model_at_end && best !== undefined ? best : result.state.step;
+    const checkpoint = checkpointFolder(context, workpiece.step + chosen);
+    const tensors = chosen === result.state.step ? result.tensors : readCheckpoint(checkpoint).tensors;
+    if (chosen !== result.state.step)
+      context.log(`Going on with the model of step ${chosen}, the best on the validation split.`);
+    return { shape, tensors, step: workpiece.step + result.state.step, checkpoint };
+  },
+};
+
+export default action;
+
+function dataOf({ data }: ActionCall["workshop"]) {
+  if (data === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      "There is no text to train on. Add a data cell above the train cell.",
+    );
+  return data;
+}
+
+const folderPattern = /^step-(\d+)$/;
+
+export function checkpointFolder(context: RunContext, step: number): string {
+  return context.folder.inside("checkpoints", `step-${step}`);
+}
+
+/** Steps of the checkpoints that stand in the run folder, the latest first. */
+function savedSteps(context: RunContext): number[] {
+  let names: string[];
+  try {
+    names = readdirSync(context.folder.inside("checkpoints"));
+  } catch {
+    return []; // No checkpoint has been written yet.
+  }
+  return names
+    .flatMap((name) => Number(folderPattern.exec(name)?.[1] ?? NaN))
+    .filter(Number.isInteger)
+    .sort((a, b) => b - a);
+}
+
+interface Saved {
+  readonly step: number;
+  readonly checkpoint: Checkpoint;
+  readonly kept: readonly Kept[];
+}
+
+/** The newest checkpoint of this action that can be read; broken ones are told and passed over. */
+function latestOf(context: RunContext, action: number, offset: number): Saved | undefined {
+  const steps = savedSteps(context).filter((step) => step > offset);
+  for (const step of steps) {
+    try {
+      const checkpoint = readCheckpoint(checkpointFolder(context, step));
+      const state = checkpoint.training?.state;
+      if (state?.action !== action) continue;
+      const best = state.best === undefined ? undefined : offset + state.best.step;
+      const kept = steps
+        .filter((each) => each <= step)
+        .reverse()
+        .map((each) => ({ step: each, best: each === best }));
+      return { step, checkpoint, kept };
+    } catch (thrown) {
+      context.notice(`The checkpoint of step ${step} cannot be used: ${(thrown as Error).message}`);
+    }
+  }
+  if (steps.length > 0) context.notice("No checkpoint of this training can be used; it begins again.");
+  context.rewind(offset === 0 ? -1 : offset);
+  return undefined;
+}
+
+interface Kept {
+  readonly step: number;
+  readonly best: boolean;
+}
+
+/** Writes checkpoints and deletes old ones, but never the best or the last. */
+class Keeper {
+  #kept: Kept[];
+
+  constructor(
+    private readonly context: RunContext,
+    private readonly limit: number,
+    kept: readonly Kept[],
+  ) {
+    this.#kept = [...kept];
+  }
+
+  add(step: number, checkpoint: Checkpoint, best: boolean): void {
+    writeCheckpoint(checkpointFolder(this.context, step), checkpoint);
+    const others = this.#kept.filter((each) => each.step !== step);
+    const wasBest = this.#kept.some((each) => each.step === step && each.best);
+    this.#kept = [
+      ...(best ? others.map((each) => ({ ...each, best: false })) : others),
+      { step, best: best || wasBest },
+    ];
+    while (this.#kept.length > this.limit) {
+      const oldest = this.#kept.find((each) => !each.best && each.step !== step);
+      if (oldest === undefined) return;
+      this.#kept = this.#kept.filter((each) => each !== oldest);
+      rmSync(join(checkpointFolder(this.context, oldest.step)), { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** What a plan would come to: exact counts, and estimates of memory and work from the very graphs that would run. */
+import type { ModelCounts } from "../../protocol/counts";
+import { WorkbenchError } from "../../protocol/errors";
+import { dataSchema, trainSchema } from "../../protocol/experiment";
+import type { RunPlan } from "../../protocol/run";
+import { openTokenizer } from "../data/tokenizers/openTokenizer";
+import { countModel } from "../evaluation/accounting";
+import { memoryOf, productFlops } from "../graph/cost";
+import { importShape } from "../imports/importModel";
+import { completeConfig, dimensionsOf, type ModelShape, shapeFromConfig } from "../models/model";
+import { traineeOf } from "../training/trainee";
+import { batchSizeOf } from "../training/trainer";
+import { buildTrainStep } from "../training/trainStep";
+import { methodPlan } from "./actions/compress";
+import { experimentFolder } from "./workshop";
+
+export interface TrainingEstimate {
+  /** Absent where the number of steps follows from the data, which a plan does not read. */
+  readonly steps?: number;
+  readonly tokensPerStep: number;
+  readonly flopsPerStep: number;
+  /** Weights, moments and gradients that stay, and the most that a step takes beside them. */
+  readonly stateBytes: number;
+  readonly workingBytes: number;
+}
+
+export interface StepEstimate {
+  readonly action: string;
+  readonly counts: ModelCounts;
+  readonly training?: TrainingEstimate;
+}
+
+export interface PlanEstimate {
+  readonly name: string;
+  readonly variant: string;
+  readonly family: string;
+  /** Before the first action, then after each. */
+  readonly before: ModelCounts;
+  readonly steps: readonly StepEstimate[];
+}
+
+export async function estimatePlan(plan: RunPlan, workspace: string): Promise<PlanEstimate> {
+  let shape = await plannedShape(plan, workspace);
+  const before = countModel(shape);
+  const steps = plan.steps.map((step): StepEstimate => {
+    if (step.action === "compress") shape = methodPlan(shape, step.options);
+    const counts = countModel(shape);
+    return step.action === "train"
+      ? { action: step.action, counts, training: estimateTraining(shape, plan, step.options) }
+      : { action: step.action, counts };
+  });
+  return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
+}
+
+/** The model of a plan without its weights. Only a tokenizer may have to be read, for the size of the vocabulary. */
+export async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
+  const folder = experimentFolder({ plan, workspace });
+  if (plan.baseModel !== undefined) return importShape(plan.baseModel, folder);
+  if (plan.model === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `${plan.experiment} has neither a model nor a base_model. Add a model cell.`,
+    );
+  if (plan.model["vocab_size"] !== undefined || plan.data === undefined) return shapeFromConfig(plan.model);
+  const { tokenizer } = dataSchema.parse(plan.data);
+  if (tokenizer === "characters")
+    throw new WorkbenchError(
+      "invalid-input",
+      "The vocabulary of the tokenizer `characters` follows from the text, which a plan does not read. Write vocab_size in the model cell.",
+    );
+  return shapeFromConfig(completeConfig(plan.model, (await openTokenizer(tokenizer, folder)).vocabSize));
+}
+
+function estimateTraining(
+  shape: ModelShape,
+  plan: RunPlan,
+  given: Readonly<Record<string, unknown>>,
+): TrainingEstimate {
+  const options = trainSchema.parse(given);
+  const data = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
+  const rows = batchSizeOf(options);
+  const length = data?.sequence_len ?? dimensionsOf(shape).context;
+  const documents = data?.document_mask === true;
+  const batch = { rows, length, segments: documents || data?.packing === false, positions: documents };
+  const graph = buildTrainStep(traineeOf(shape), batch, options);
+  const { state, working } = memoryOf(graph, graph.state);
+  const parts = options.gradient_accumulation_steps;
+  return {
+    ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
+    tokensPerStep: rows * length * parts,
+    flopsPerStep: productFlops(graph) * parts,
+    stateBytes: state,
+    workingBytes: working,
+  };
+}

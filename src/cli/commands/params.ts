@@ -1,0 +1,38 @@
+/** `lathe params FILE`: how many parameters the models of an experiment have. Nothing is run and no weight is made. */
+import { estimatePlan } from "../../backend/runs/estimate";
+import { defineCommand } from "../command";
+import { countsTable } from "../countsTable";
+import { loadPlans, type PlanOptions, planOptions } from "../loadPlans";
+
+export default defineCommand<readonly [string], PlanOptions & { readonly roles?: boolean }>({
+  summary: "count the parameters of an experiment's models, before anything runs",
+  arguments: [["<file>", "experiment file"]],
+  options: [...planOptions, ["--roles", "a line for each matrix"]],
+  async run({ args: [file], options, catalog, terminal }) {
+    const { workspace, plans } = loadPlans(file, options, catalog);
+    const models = await Promise.all(
+      plans.map(async (plan) => {
+        const { name, variant, family, before } = await estimatePlan({ ...plan, steps: [] }, workspace);
+        return {
+          name,
+          variant,
+          model_type: family,
+          non_embedding: before.nonEmbedding,
+          total: before.total,
+          roles: before.roles,
+        };
+      }),
+    );
+    const text = models
+      .map(({ name, model_type, non_embedding, total, roles }) =>
+        countsTable(
+          `${name} (${model_type})`,
+          { nonEmbedding: non_embedding, total, roles },
+          terminal,
+          options.roles === true,
+        ),
+      )
+      .join("\n\n");
+    return { document: { models }, text };
+  },
+});

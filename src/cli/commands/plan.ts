@@ -1,0 +1,74 @@
+/** `lathe plan FILE`: what would run, how large it gets and how long it takes. Nothing is trained or written. */
+import { openProductRate } from "../../backend/bench/productRate";
+import { openEngine } from "../../backend/engine/onnxRuntime";
+import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
+import type { DeviceName } from "../../protocol/experiment";
+import { defineCommand } from "../command";
+import { countsTable } from "../countsTable";
+import { loadPlans, type PlanOptions, planOptions } from "../loadPlans";
+import { bytes, count, duration } from "../quantities";
+import type { Terminal } from "../terminal";
+
+/** Share of the rate of plain products that whole training steps reach; see `lathe bench`. */
+const usualShare = 0.6;
+
+export default defineCommand<readonly [string], PlanOptions>({
+  summary: "show what an experiment would run: parameters, memory and time; nothing runs",
+  arguments: [["<file>", "experiment file"]],
+  options: planOptions,
+  async run({ args: [file], options, catalog, terminal }) {
+    const { workspace, plans } = loadPlans(file, options, catalog);
+    const estimates = await Promise.all(plans.map((plan) => estimatePlan(plan, workspace)));
+    const trains = estimates.some(({ steps }) => steps.some(({ training }) => training !== undefined));
+    const rate = trains ? await productRate((plans[0]?.device ?? "auto") as DeviceName) : undefined;
+    const document = estimates.map((each, i) => ({
+      ...each,
+      seed: plans[i]!.seed,
+      steps: each.steps.map((step) => ({
+        ...step,
+        training: step.training && {
+          ...step.training,
+          estimatedSeconds: secondsOf(step.training, rate?.flopsPerSecond),
+        },
+      })),
+    }));
+    const text = [
+      ...estimates.map((each) => describe(each, rate?.flopsPerSecond, terminal)),
+      ...(rate === undefined
+        ? []
+        : [
+            `Times assume ${usualShare * 100} % of the ${(rate.flopsPerSecond / 1e9).toFixed(0)} GFLOP/s that ${rate.device} reaches in a plain matrix product now.`,
+          ]),
+    ];
+    return { document: { runs: document, ...(rate && { machine: rate }) }, text: text.join("\n\n") };
+  },
+});
+
+async function productRate(name: DeviceName) {
+  await using engine = await openEngine(name);
+  await using product = await openProductRate(engine);
+  const rates: number[] = [];
+  for (let i = 0; i < 6; i++) rates.push(await product.measure());
+  return { device: engine.device.name, flopsPerSecond: Math.max(...rates.slice(1)) };
+}
+
+function secondsOf({ steps, flopsPerStep }: TrainingEstimate, rate: number | undefined): number | undefined {
+  return steps === undefined || rate === undefined ? undefined : (steps * flopsPerStep) / (rate * usualShare);
+}
+
+function describe(estimate: PlanEstimate, rate: number | undefined, terminal: Terminal): string {
+  const { name, family, before, steps } = estimate;
+  const lines = steps.map(({ action, counts, training }, i) => {
+    const size = `${count(counts.total.stored)} parameters, ${bytes(counts.total.bytes)}`;
+    if (training === undefined) return `  ${i + 1}. ${action}: ${size}`;
+    const { steps: total, tokensPerStep, stateBytes, workingBytes } = training;
+    const seconds = secondsOf(training, rate);
+    const work =
+      total === undefined
+        ? `${count(tokensPerStep)} tokens a step`
+        : `${count(total)} steps of ${count(tokensPerStep)} tokens`;
+    const time = seconds === undefined ? "" : `, about ${duration(seconds)}`;
+    return `  ${i + 1}. ${action}: ${work}${time}; memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
+  });
+  return [countsTable(`${name} (${family})`, before, terminal, false), ...lines].join("\n");
+}
