@@ -4,7 +4,8 @@ import { crossEntropy } from "../../src/backend/graph/ops/loss";
 import { input, parameter, scalar, type Shape, sizeOf, type Value } from "../../src/backend/graph/op";
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { sum } from "../../src/backend/graph/ops/reduction";
-import { forward, type ModelInputs, type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
+import type { ModelInputs } from "../../src/backend/models/family";
+import { forward, type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
 
 export interface ReferenceCase {
   readonly name: string;

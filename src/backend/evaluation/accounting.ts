@@ -4,10 +4,11 @@
  */
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
-import { familyOf, matrixSlots, type ModelShape, type ParameterSpec } from "../models/model";
+import { familyOf, matrixSlots, type ModelShape } from "../models/model";
 import {
   type MatrixCounts,
   nonZeros,
+  type ParameterSpec,
   scalarBits,
   type TensorSource,
 } from "../representations/representation";

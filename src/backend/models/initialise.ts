@@ -1,5 +1,5 @@
 /** Initial weights: drawn tensor by tensor from a stream of its own, so that a tensor does not depend on what else there is. */
-import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { uniformFloat32 } from "pure-rand/distribution/uniformFloat32";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { type Shape, sizeOf } from "../graph/op";
 import type { Init, ParameterSpec, TensorData } from "../representations/representation";
@@ -54,5 +54,5 @@ function streamOf(name: string, seed: number): () => number {
   const generator = xoroshiro128plus(hash ^ (hash >>> 16));
   // The generator starts from a state with few bits set; a short run mixes it.
   for (let i = 0; i < 16; i++) generator.next();
-  return () => uniformFloat64(generator);
+  return () => uniformFloat32(generator);
 }

@@ -19,8 +19,6 @@ import type {
 } from "./family";
 import { bindWeights, type MatrixSlot, type StoredMatrix } from "./weights";
 
-export type { ForwardOptions, MatrixSlot, MatrixSpec, ModelInputs, ParameterSpec, RepresentationChoices };
-
 /** Everything about a model but its weights: plain data, which checkpoints keep. */
 export interface ModelShape {
   readonly family: string;
