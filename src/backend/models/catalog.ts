@@ -1,4 +1,4 @@
-/** Every family by its file's name, which is its `model_type`. Generated from the folder; a test fails when an entry is missing. */
+/** Every family of models by its file's name. Written by `npm run generate`. */
 import type { AnyFamily } from "./family";
 import gpt2 from "./gpt2";
 import kphi3 from "./kphi3";

@@ -1,4 +1,4 @@
-/** Every representation by its file's name. Generated from the folder; a test fails when an entry is missing. */
+/** Every representation by its file's name. Written by `npm run generate`. */
 import type { AnyRepresentation } from "./representation";
 import dense from "./dense";
 import grouped from "./grouped";
