@@ -1,4 +1,4 @@
-/** Every metric by its file's name. Generated from the folder; a test fails when an entry is missing. */
+/** Every metric by its file's name. Written by `npm run generate`. */
 import type { AnyMetric } from "./metric";
 import counts from "./counts";
 import generate from "./generate";

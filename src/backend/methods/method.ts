@@ -1,0 +1,48 @@
+/** What a method is: a published way to make a model smaller, from a checkpoint to a checkpoint. One file a method; they never import each other. */
+import type { z } from "zod";
+import type { ModelCounts } from "../../protocol/counts";
+import { countModel } from "../evaluation/accounting";
+import type { ModelShape } from "../models/model";
+import type { Checkpoint } from "../training/checkpoint";
+
+/** All that a method may use besides the model. */
+export interface Lab {
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  progress(done: number, total: number, what: string): void;
+  log(message: string): void;
+}
+
+/** What would come out, known from the shape alone. */
+export interface Plan {
+  readonly shape: ModelShape;
+  readonly before: ModelCounts;
+  readonly after: ModelCounts;
+  /** How far the counts after are exact: for every role, only in total, or as an upper bound. */
+  readonly exact: "roles" | "total" | "bound";
+}
+
+export interface Method<O> {
+  readonly title: string;
+  /** Where it was published. */
+  readonly paper?: string;
+  readonly options: z.ZodType<O>;
+  readonly needs: readonly ("calibration" | "training" | "teacher")[];
+  /** Options worth testing; contract tests apply each to every family. */
+  readonly samples: readonly Readonly<Record<string, unknown>>[];
+  /** What would come out, without data and without weights; refuses with the reason. */
+  plan(before: ModelShape, options: O): Plan;
+  apply(before: Checkpoint, options: O, lab: Lab): Promise<Checkpoint>;
+}
+
+// The catalog holds methods of any options; each parses its own before use.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyMethod = Method<any>;
+
+export function defineMethod<O>(method: Method<O>): Method<O> {
+  return method;
+}
+
+export function planBetween(before: ModelShape, after: ModelShape, exact: Plan["exact"]): Plan {
+  return { shape: after, before: countModel(before), after: countModel(after), exact };
+}
