@@ -66,6 +66,8 @@ export function sessionOptions(device: RealDeviceName, threads: number): Inferen
         // multiplication on some processors. The first session decides for the whole process, JavaScript included.
         set_denormal_as_zero: "1",
       },
+      // Where the graph asks for a transposed copy it wants one: the product reads it faster than its own transpose.
+      optimization: { disable_specified_optimizers: "GemmTransposeFusion;MatmulTransposeFusion" },
     },
   };
 }

@@ -2,6 +2,7 @@
 import {
   broadcastShapes,
   defineOp,
+  type Emitter,
   type Op,
   type PlainTensor,
   type Shape,
@@ -41,34 +42,58 @@ function productShape(
   return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
 }
 
+interface ProductCall {
+  readonly attrs: MatmulAttrs;
+  readonly types: readonly TensorType[];
+  readonly type: TensorType;
+}
+
+/** Writes A·B, of plain matrices also with a bias, as the operators that compute it fastest. */
+function emitProduct(
+  emit: Emitter,
+  [a, b, ...bias]: readonly string[],
+  { attrs, types, type }: ProductCall,
+): string {
+  const { scale } = attrs;
+  // Operands may have fewer axes than the product.
+  const turned = (name: string, { shape }: TensorType) =>
+    emit.node("Transpose", [name], { perm: swapLast(shape.length) });
+  // ONNX Runtime's product of a transposed left operand is slow on processors when that operand is the smaller one:
+  // a copy the right way round makes up for itself. Its optimizer must be kept from undoing that (see the engine).
+  const turnsA = attrs.transposeA && sameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
+  const [left, transA] = turnsA ? [turned(a!, types[0]!), false] : [a!, attrs.transposeA];
+  const plain = types[0]!.shape.length === 2 && types[1]!.shape.length === 2;
+  if (plain)
+    return emit.node("Gemm", [left, b!, ...bias], { transA, transB: attrs.transposeB, alpha: scale });
+  if (!transA && !attrs.transposeB && scale === 1) return emit.node("MatMul", [left, b!]);
+  if (!emit.portable)
+    return emit.node(
+      "FusedMatMul",
+      [left, b!],
+      { transA, transB: attrs.transposeB, alpha: scale },
+      "com.microsoft",
+    );
+  const product = emit.node("MatMul", [
+    transA ? turned(left, types[0]!) : left,
+    attrs.transposeB ? turned(b!, types[1]!) : b!,
+  ]);
+  if (scale === 1) return product;
+  return emit.node("Mul", [
+    product,
+    emit.constant(
+      Float32Array.of(scale),
+      type.shape.map(() => 1),
+    ),
+  ]);
+}
+
+function sameRank([a, b]: readonly TensorType[]): boolean {
+  return a!.shape.length === b!.shape.length;
+}
+
 export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value], MatmulAttrs>({
   name: "matmul",
-  onnx: (emit, [a, b], { attrs: { transposeA, transposeB, scale }, types, type }) => {
-    if (types[0].shape.length === 2 && types[1].shape.length === 2)
-      return emit.node("Gemm", [a!, b!], { transA: transposeA, transB: transposeB, alpha: scale });
-    if (!transposeA && !transposeB && scale === 1) return emit.node("MatMul", [a!, b!]);
-    if (!emit.portable)
-      return emit.node(
-        "FusedMatMul",
-        [a!, b!],
-        { transA: transposeA, transB: transposeB, alpha: scale },
-        "com.microsoft",
-      );
-    const turned = (name: string, shape: Shape, transposed: boolean) =>
-      transposed ? emit.node("Transpose", [name], { perm: swapLast(shape.length) }) : name;
-    const product = emit.node("MatMul", [
-      turned(a!, types[0].shape, transposeA),
-      turned(b!, types[1].shape, transposeB),
-    ]);
-    if (scale === 1) return product;
-    return emit.node("Mul", [
-      product,
-      emit.constant(
-        Float32Array.of(scale),
-        type.shape.map(() => 1),
-      ),
-    ]);
-  },
+  onnx: emitProduct,
   infer: (types, attrs) => ({ dtype: types[0].dtype, shape: productShape(types, attrs) }),
   gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => productGradients(a, b, dy, attrs, needs),
   evaluate: ([a, b], attrs, type) => product(a, b, attrs, type),
@@ -106,8 +131,7 @@ export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value]
 /** A·B + bias of plain matrices, the bias [n] added to every row inside the product. */
 export const affineOp: Op<[Value, Value, Value], MatmulAttrs> = defineOp<[Value, Value, Value], MatmulAttrs>({
   name: "affine",
-  onnx: (emit, inputs, { attrs: { transposeA, transposeB, scale } }) =>
-    emit.node("Gemm", inputs, { transA: transposeA, transB: transposeB, alpha: scale }),
+  onnx: emitProduct,
   infer: ([a, b, bias], attrs) => {
     const shape = productShape([a, b], attrs);
     if (shape.length !== 2 || bias.shape.join() !== String(shape[1]))

@@ -1,16 +1,9 @@
-// Written by `npm run generate`.
+/** Every action of a run by its file's name. Written by `npm run generate`. */
+import type { ActionKey } from "../../../protocol/experiment";
+import type { Action } from "../action";
 import compress from "./compress";
 import evaluate from "./evaluate";
-import exportModel from "./export";
 import report from "./report";
 import train from "./train";
-import type { Step } from "../../../protocol/run";
-import type { Action } from "../action";
 
-export const actions: Readonly<Record<Step["action"], Action>> = {
-  compress,
-  evaluate,
-  export: exportModel,
-  report,
-  train,
-};
+export const actions: Readonly<Record<ActionKey, Action>> = { compress, evaluate, report, train };
