@@ -1,0 +1,154 @@
+/** Every operation and its gradient on real devices, held against the plain evaluation in double precision. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Tensor as OrtTensor } from "onnxruntime-node";
+import type { DeviceName } from "../../src/protocol/experiment";
+import type { Engine } from "../../src/backend/engine/engine";
+import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { loadRuntime } from "../../src/backend/engine/runtime";
+import { gradients } from "../../src/backend/graph/autodiff";
+import { evaluateGraph } from "../../src/backend/graph/evaluate";
+import { dropout } from "../../src/backend/graph/functions";
+import type { Graph } from "../../src/backend/graph/graph";
+import { encodeOnnx } from "../../src/backend/graph/onnx";
+import { type ConstantData, type DType, input, parameter, type Value } from "../../src/backend/graph/op";
+import { mul } from "../../src/backend/graph/ops/elementwise";
+import { scatterRows } from "../../src/backend/graph/ops/indexing";
+import { sum } from "../../src/backend/graph/ops/reduction";
+import { catalogOps, samplesOf } from "../support/catalogOps";
+import { applyOp, draw, type Drawn, relativeError, uniform } from "../support/sampleValues";
+import { noWebgpu } from "../support/webgpu";
+
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
+function dataOf({ value, numbers }: Drawn): ConstantData {
+  return arrays[value.type.dtype as Exclude<DType, "int64">].from(numbers);
+}
+
+// WGSL promises no more for these two than an error of 2⁻¹¹, and only between -π and π.
+const webgpuTolerance: Readonly<Record<string, number>> = { sin: 1e-3, cos: 1e-3 };
+
+interface Case {
+  readonly name: string;
+  readonly title: string;
+  readonly graph: Graph;
+  readonly drawn: readonly Drawn[];
+}
+
+/** Each sample's value `y` and, where there are any, its gradients. */
+const cases: readonly Case[] = catalogOps.flatMap((op) =>
+  samplesOf(op).map((sample, number) => {
+    const drawn = draw(sample, 100 + number);
+    const y = applyOp(
+      op,
+      drawn.map(({ value }) => value),
+      sample.attrs,
+    );
+    const outputs: Record<string, Value> = { y };
+    if (typeof op.gradient !== "string" && y.type.dtype === "float32") {
+      const floats = drawn.filter(({ value }) => value.kind === "parameter");
+      const loss = sum(mul(y, y), { axes: y.type.shape.map((_, axis) => axis), keepDims: false });
+      const found = gradients(
+        loss,
+        floats.map(({ value }) => value),
+      );
+      found.forEach((gradient, i) => (outputs[`gradient of ${floats[i]!.name}`] = gradient));
+    }
+    return { name: op.name, title: `${op.name}, sample ${number}`, graph: { outputs }, drawn };
+  }),
+);
+
+function expectClose({ graph, drawn }: Case, got: Readonly<Record<string, ConstantData>>, tolerance: number) {
+  const feeds = Object.fromEntries(drawn.map(({ name, numbers }) => [name, numbers]));
+  for (const [name, wanted] of Object.entries(evaluateGraph(graph, feeds)))
+    expect(relativeError(Float64Array.from(got[name] as ArrayLike<number>), wanted), name).toBeLessThan(
+      tolerance,
+    );
+}
+
+async function runOn(engine: Engine, { graph, drawn }: Case): Promise<Record<string, ConstantData>> {
+  await using program = await engine.compile(graph);
+  const feeds = Object.fromEntries(
+    drawn.map((each) => [each.name, engine.upload(each.value.type, dataOf(each))]),
+  );
+  const results = await program.run(Object.fromEntries(program.inputs.map((name) => [name, feeds[name]!])));
+  const read = Object.entries(results).map(
+    async ([name, tensor]) => [name, (await tensor.read()).slice()] as const,
+  );
+  return Object.fromEntries(await Promise.all(read));
+}
+
+describe.each([
+  ["cpu", () => 1e-5],
+  ["webgpu", (name: string) => webgpuTolerance[name] ?? 1e-4],
+] as const)("on %s", (device: DeviceName, tolerance) => {
+  const reason = device === "webgpu" ? noWebgpu : undefined;
+  if (reason !== undefined) {
+    it.skip(`every operation: ${reason}`);
+    return;
+  }
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await openEngine(device, { threads: 2 });
+  });
+  afterAll(() => engine[Symbol.asyncDispose]());
+
+  it.each(cases)("$title: the same numbers and gradients", async (each) => {
+    expectClose(each, await runOn(engine, each), tolerance(each.name));
+  });
+
+  it("dropout draws the very mask of the plain evaluation", async () => {
+    const shape = [3, 5, 64];
+    const ones = Array.from({ length: 960 }, () => 1);
+    const drawn = [
+      { name: "x", value: parameter("x", shape), numbers: ones },
+      { name: "seed", value: input("seed", [], "int32"), numbers: [-1_234_567_891] },
+    ];
+    const [x, seed] = drawn.map(({ value }) => value) as [Value, Value];
+    const each = { name: "dropout", title: "", drawn, graph: { outputs: { y: dropout(x, 0.3, seed, 5) } } };
+    expectClose(each, await runOn(engine, each), 1e-6);
+  });
+});
+
+describe("as a portable file", () => {
+  it.each(cases)("$title: the same numbers and gradients", async (each) => {
+    const { InferenceSession, Tensor } = await loadRuntime();
+    const bytes = encodeOnnx(each.graph, { portable: true });
+    const session = await InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 });
+    const feeds = each.drawn
+      .filter(({ name }) => session.inputNames.includes(name))
+      .map((drawn) => [
+        drawn.name,
+        new Tensor(drawn.value.type.dtype, dataOf(drawn), drawn.value.type.shape),
+      ]);
+    const results = await session.run(Object.fromEntries(feeds) as Record<string, OrtTensor>);
+    const got = Object.entries(results).map(([name, { data }]) => [name, data as ConstantData] as const);
+    expectClose(each, Object.fromEntries(got), 1e-5);
+    await session.release();
+  });
+});
+
+describe("scatterRows on the processor", () => {
+  // Threads that add to the same row at the same time lost some of it, now and then, with another form of this operation.
+  it.each([
+    [4096, 4, 3],
+    [2048, 96, 65],
+    [2000, 1, 3000],
+  ])("sums %i rows of width %i into %i the same way 200 times", async (count, width, rows) => {
+    await using engine = await openEngine("cpu", { threads: 4 });
+    const random = uniform(count);
+    const index = Int32Array.from({ length: count }, () => Math.floor(random() * Math.min(rows, 50)));
+    const updates = Float32Array.from({ length: count * width }, () => random() - 0.5);
+    const [i, u] = [input("i", [count], "int32"), parameter("u", [count, width])];
+    const graph = { outputs: { y: scatterRows(i, u, { rows }) } };
+    await using program = await engine.compile(graph);
+    const feeds = { i: engine.upload(i.type, index), u: engine.upload(u.type, updates) };
+    const run = async () =>
+      Buffer.from(((await (await program.run(feeds)).y!.read()) as Float32Array).slice().buffer);
+    const first = await run();
+    const numbers = new Float32Array(first.buffer, first.byteOffset, rows * width);
+    const wanted = evaluateGraph(graph, { i: Array.from(index), u: updates }).y!;
+    expect(relativeError(numbers, wanted)).toBeLessThan(1e-5);
+    for (let repeat = 1; repeat < 200; repeat++)
+      expect((await run()).equals(first), `run ${repeat}`).toBe(true);
+  });
+});
