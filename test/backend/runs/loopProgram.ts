@@ -22,8 +22,19 @@ interface LoopState {
   sum: number;
 }
 
+/** The settings of a train cell stand for those of the loop, so that experiment files can drive it. */
+function optionsOf(options: Readonly<Record<string, unknown>>): LoopOptions {
+  if (!("max_steps" in options)) return options as unknown as LoopOptions;
+  return {
+    steps: Number(options.max_steps),
+    milliseconds: Number(options.per_device_train_batch_size),
+    saveSteps: Number(options.save_steps ?? 10),
+    ...(options.max_grad_norm === 0 ? { failAt: 3 } : {}),
+  };
+}
+
 const body: RunBody = async (context) => {
-  const options = context.plan.steps[0]!.options as unknown as LoopOptions;
+  const options = optionsOf(context.plan.steps[0]!.options);
   const checkpoints = join(context.folder.path, "checkpoints");
   const state: LoopState = { step: 0, sum: context.plan.seed };
   const save = () => {

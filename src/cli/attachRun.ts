@@ -1,0 +1,66 @@
+/** Follows a run on the terminal. Ctrl-C asks the run to stop; a second one leaves it running and goes. */
+import { followRun } from "../backend/runs/followRun";
+import { requestStop } from "../backend/runs/stopRun";
+import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
+import type { RunRecord } from "../protocol/run";
+import { progressView, type ProgressView } from "./progressView";
+import { RunHistory } from "./runHistory";
+import { plain, type Terminal } from "./terminal";
+
+export interface Attached {
+  readonly folder: string;
+  readonly record: RunRecord;
+  readonly history: RunHistory;
+  /** The person left while the run went on. */
+  readonly detached: boolean;
+}
+
+function interruptions(folder: string, id: string, view: ProgressView, leave: () => void): () => void {
+  let asked = false;
+  return () => {
+    if (asked) {
+      leave();
+      return;
+    }
+    asked = true;
+    view.say(`Stopping ${id} after this step, with a checkpoint. Ctrl-C again leaves it to itself.`);
+    requestStop(folder).catch((thrown: unknown) => {
+      asked = false;
+      view.say(`Could not ask it to stop: ${plain(toWorkbenchError(thrown).message)}`);
+    });
+  };
+}
+
+export async function attachRun(folder: string, id: string, terminal: Terminal): Promise<Attached> {
+  const view = progressView(terminal);
+  const history = new RunHistory();
+  const leaving = new AbortController();
+  const interrupt = interruptions(folder, id, view, () => leaving.abort());
+  process.on("SIGINT", interrupt);
+  let latest: RunRecord | undefined;
+  let notices = 0;
+  try {
+    for await (const { record, lines, restarted } of followRun(folder, { signal: leaving.signal })) {
+      if (restarted) history.clear();
+      history.add(lines);
+      for (const notice of record.notices.slice(notices)) {
+        view.say(terminal.noticeColors.yellow(`Notice: ${plain(notice)}`));
+      }
+      notices = record.notices.length;
+      view.show(record, history);
+      latest = record;
+    }
+  } finally {
+    process.off("SIGINT", interrupt);
+    view.end();
+  }
+  if (latest === undefined) throw new WorkbenchError("internal", `Nothing was read from ${folder}.`);
+  const detached = leaving.signal.aborted;
+  if (detached) {
+    terminal.say(`${id} goes on without this terminal.`);
+    terminal.say(
+      `Follow it again with \`lathe attach ${id}\`, stop it with \`lathe stop ${id}\`. Its folder: ${folder}`,
+    );
+  }
+  return { folder, record: latest, history, detached };
+}

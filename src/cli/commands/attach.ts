@@ -1,0 +1,17 @@
+/** Follows a run that goes, from its beginning; shows one that has ended. */
+import { attachRun } from "../attachRun";
+import { defineCommand } from "../command";
+import { endedOutcome, sayEnd } from "../runOutcome";
+import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
+
+export default defineCommand<[run: string], RunsOption>({
+  summary: "follow a run",
+  arguments: [runArgument],
+  options: [runsOption],
+  async run({ args: [text], options, terminal }) {
+    const { folder, id } = await selectRun(text, options);
+    const run = await attachRun(folder, id, terminal);
+    sayEnd(run, terminal);
+    return endedOutcome([run], terminal);
+  },
+});

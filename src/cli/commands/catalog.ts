@@ -1,0 +1,31 @@
+/** Every command by its file's name. Written by `npm run generate`. */
+import type { AnyCommand } from "../command";
+import attach from "./attach";
+import bench from "./bench";
+import continueEntry from "./continue";
+import devices from "./devices";
+import params from "./params";
+import pause from "./pause";
+import plan from "./plan";
+import queue from "./queue";
+import resume from "./resume";
+import run from "./run";
+import runs from "./runs";
+import show from "./show";
+import stop from "./stop";
+
+export const commands: Readonly<Record<string, AnyCommand>> = {
+  attach,
+  bench,
+  continue: continueEntry,
+  devices,
+  params,
+  pause,
+  plan,
+  queue,
+  resume,
+  run,
+  runs,
+  show,
+  stop,
+};

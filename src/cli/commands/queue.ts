@@ -1,0 +1,80 @@
+/** Shows which runs have a device and which wait for it, and changes their order. */
+import { DeviceQueue, type QueueEntry } from "../../backend/runs/deviceQueue";
+import { WorkbenchError } from "../../protocol/errors";
+import { defineCommand, type Outcome } from "../command";
+import { table } from "../table";
+import { plainLine, type Colors } from "../terminal";
+
+interface Options {
+  readonly first?: boolean;
+  readonly last?: boolean;
+}
+
+interface Line extends QueueEntry {
+  readonly device: string;
+  readonly position: number;
+}
+
+async function linesOf(queues: readonly DeviceQueue[]): Promise<readonly Line[]> {
+  const lists = await Promise.all(
+    queues.map(async (queue) =>
+      (await queue.entries()).map((entry, position) => ({ ...entry, device: queue.device, position })),
+    ),
+  );
+  return lists.flat();
+}
+
+/** Runs of all workspaces stand here, so a run is named by its id or the beginning of it. */
+function lineOf(text: string, lines: readonly Line[]): Line {
+  const matches = lines.filter(({ id }) => id === text || id.startsWith(text));
+  const exact = matches.find(({ id }) => id === text) ?? (matches.length === 1 ? matches[0] : undefined);
+  if (exact !== undefined) return exact;
+  const allowed = (matches.length > 0 ? matches : lines).map(({ id }) => id);
+  const why = matches.length > 1 ? "could be any of" : "is not among";
+  throw new WorkbenchError(
+    "invalid-input",
+    `${text} ${why} the queued runs: ${allowed.join(", ") || "none"}.`,
+    { allowed },
+  );
+}
+
+async function outcome(queues: readonly DeviceQueue[], colors: Colors): Promise<Outcome> {
+  const lines = await linesOf(queues);
+  const document = lines.map(({ device, position, id, folder, since, running }) => {
+    return { device, position, id, folder, since, running };
+  });
+  if (lines.length === 0) return { document, text: "No run has a device or waits for one." };
+  const rows = lines.map(({ device, position, id, running, since }) => [
+    plainLine(device),
+    running ? colors.cyan("running") : `waits behind ${position}`,
+    plainLine(id),
+    since.slice(0, 16).replace("T", " "),
+  ]);
+  return { document, text: table(["device", "state", "run", "since"], rows, colors) };
+}
+
+export default defineCommand<[action: string | undefined, run: string | undefined], Options>({
+  summary: "show the queue of each device, or move a run in it: queue move RUN --first",
+  arguments: [
+    ["[action]", "`move`, or nothing to show the queues"],
+    ["[run]", "id of a waiting run, or the beginning of one"],
+  ],
+  options: [
+    ["--first", "move it before all others that wait"],
+    ["--last", "move it behind all others"],
+  ],
+  async run({ args: [action, run], options, terminal }) {
+    const queues = DeviceQueue.all();
+    if (action === undefined) return outcome(queues, terminal.colors);
+    if (action !== "move" || run === undefined || options.first === options.last) {
+      throw new WorkbenchError(
+        "invalid-input",
+        "Write `lathe queue`, or `lathe queue move RUN` with --first or --last.",
+      );
+    }
+    const { id, device } = lineOf(run, await linesOf(queues));
+    const queue = queues.find((each) => each.device === device);
+    await queue?.move(id, options.first === true ? "first" : "last");
+    return outcome(queues, terminal.colors);
+  },
+});

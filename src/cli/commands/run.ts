@@ -1,0 +1,50 @@
+/** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
+import { resolve } from "node:path";
+import { startRun, type StartOptions } from "../../backend/runs/startRun";
+import { attachRun, type Attached } from "../attachRun";
+import { defineCommand } from "../command";
+import { loadPlans, planOptions, type PlanOptions } from "../loadPlans";
+import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";
+import { plainLine } from "../terminal";
+
+interface Options extends PlanOptions {
+  readonly out?: string;
+  readonly parallel?: boolean;
+  readonly detach?: boolean;
+}
+
+export default defineCommand<[file: string], Options>({
+  summary: "run an experiment",
+  arguments: [["<file>", "experiment, a .lathe.md or YAML file"]],
+  options: [
+    ...planOptions,
+    ["--out <dir>", "make run folders there instead of in .lathe/runs of the workspace"],
+    ["--parallel", "don't wait for other runs of the same device"],
+    ["--detach", "start and return; several runs then queue behind one another"],
+  ],
+  async run({ args: [file], options, terminal, catalog }) {
+    const { workspace, plans } = loadPlans(file, options, catalog);
+    const start: StartOptions = {
+      workspace,
+      parallel: options.parallel ?? false,
+      ...(options.out === undefined ? {} : { runsFolder: resolve(options.out) }),
+    };
+    const ended: Attached[] = [];
+    const started: { id: string; folder: string }[] = [];
+    for (const [index, plan] of plans.entries()) {
+      const { id, folder } = await startRun(plan, start);
+      started.push({ id, folder });
+      const which = plans.length > 1 ? ` (${index + 1} of ${plans.length})` : "";
+      terminal.say(`${terminal.noticeColors.bold(plainLine(plan.name))}${which}: ${plainLine(folder)}`);
+      if (options.detach === true) continue;
+      const run = await attachRun(folder, id, terminal);
+      ended.push(run);
+      sayEnd(run, terminal);
+      if (run.detached || run.record.state === "stopped") break;
+    }
+    if (options.detach === true) return startedOutcome(started);
+    const left = plans.length - ended.length;
+    if (left > 0) terminal.say(`Not started: ${left} of ${plans.length} runs.`);
+    return endedOutcome(ended, terminal);
+  },
+});

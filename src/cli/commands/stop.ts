@@ -1,0 +1,31 @@
+/** Stops a run after its present step, with a checkpoint, and waits until it has ended. */
+import { followRun } from "../../backend/runs/followRun";
+import { killRun, requestStop } from "../../backend/runs/stopRun";
+import { defineCommand } from "../command";
+import { runDocument } from "../runReport";
+import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
+
+interface Options extends RunsOption {
+  readonly kill?: boolean;
+  readonly wait: boolean;
+}
+
+export default defineCommand<[run: string], Options>({
+  summary: "stop a run, checkpoint first",
+  arguments: [runArgument],
+  options: [
+    runsOption,
+    ["--kill", "end its process at once, without a checkpoint"],
+    ["--no-wait", "ask and return"],
+  ],
+  async run({ args: [text], options, terminal }) {
+    const { id, folder, record } = await selectRun(text, options);
+    if (options.kill === true) await killRun(folder);
+    else await requestStop(folder);
+    if (!options.wait) return { document: { id, folder, state: record.state }, text: `Asked ${id} to stop.` };
+    terminal.say(`Waiting for ${id} to end its step…`);
+    let latest = record;
+    for await (const update of followRun(folder)) latest = update.record;
+    return { document: runDocument({ folder, record: latest }), text: `${id} is ${latest.state}.` };
+  },
+});

@@ -1,0 +1,49 @@
+/** What the evaluating steps of a run have found, from `steps/<n>-evaluate/eval.json`; tolerant of what is not there. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** Far above any list of results. */
+const mostBytes = 8 * 1024 * 1024;
+
+export interface Evaluation {
+  readonly step: number;
+  readonly results: unknown;
+}
+
+function readResults(path: string): unknown {
+  try {
+    return statSync(path).size > mostBytes ? undefined : (JSON.parse(readFileSync(path, "utf8")) as unknown);
+  } catch {
+    return undefined; // Not finished yet, or damaged: the run's record says how it stands.
+  }
+}
+
+export function evaluationsOf(folder: string): readonly Evaluation[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(join(folder, "steps"));
+  } catch {
+    return [];
+  }
+  return names
+    .flatMap((name) => {
+      const step = /^(\d+)-evaluate$/.exec(name)?.[1];
+      const results = step === undefined ? undefined : readResults(join(folder, "steps", name, "eval.json"));
+      return results === undefined ? [] : [{ step: Number(step), results }];
+    })
+    .sort((a, b) => a.step - b.step);
+}
+
+/** All numbers under names with a slash (`perplexity/token`), wherever they stand; the last evaluation wins. */
+export function evaluatedValues(evaluations: readonly Evaluation[]): Readonly<Record<string, number>> {
+  const values: Record<string, number> = {};
+  const visit = (value: unknown, depth: number): void => {
+    if (typeof value !== "object" || value === null || depth > 4) return;
+    for (const [name, entry] of Object.entries(value as Record<string, unknown>)) {
+      if (typeof entry === "number" && name.includes("/")) values[name] = entry;
+      else visit(entry, depth + 1);
+    }
+  };
+  for (const { results } of evaluations) visit(results, 0);
+  return values;
+}

@@ -1,0 +1,23 @@
+/** How a command says that it failed: lines for a person, a document for a program, a status for a script. */
+import { InvalidInput, exitStatus, type WorkbenchError } from "../protocol/errors";
+import type { ExitStatus } from "./command";
+import { plain, plainLine, type Terminal } from "./terminal";
+
+function documentOf({ code, message, details }: WorkbenchError): Record<string, unknown> {
+  return { code, message, details };
+}
+
+export function reportFailure(error: WorkbenchError, terminal: Terminal): ExitStatus {
+  const { red } = terminal.noticeColors;
+  if (error instanceof InvalidInput) {
+    // Each fault begins with file:line:column, which editors make a link of.
+    for (const fault of error.faults) terminal.say(plainLine(fault.message));
+  } else terminal.say(`${red("error:")} ${plain(error.message)}`);
+  const cause = error.cause instanceof Error ? error.cause : error;
+  if (error.code === "internal" && cause.stack !== undefined) terminal.say(plain(cause.stack));
+  if (terminal.json) {
+    const faults = error instanceof InvalidInput ? { faults: error.faults.map(documentOf) } : {};
+    terminal.result(JSON.stringify({ error: { ...documentOf(error), ...faults } }, undefined, 2));
+  }
+  return exitStatus(error);
+}

@@ -1,0 +1,70 @@
+/** The frame around all commands: reads the command line, runs one command, prints its result or its failure. */
+import { Command as Program, CommanderError } from "commander";
+import { version } from "../../package.json";
+import { toWorkbenchError } from "../protocol/errors";
+import type { SchemaCatalog } from "../protocol/experiment";
+import type { AnyCommand, ExitStatus } from "./command";
+import { reportFailure } from "./failure";
+import { Terminal } from "./terminal";
+
+export interface CliEnvironment {
+  /** By the names that they are called by. */
+  readonly commands: Readonly<Record<string, AnyCommand>>;
+  readonly catalog: SchemaCatalog;
+}
+
+export async function runCli(args: readonly string[], environment: CliEnvironment): Promise<ExitStatus> {
+  leaveQuietlyWhenNobodyReads();
+  const json = args.includes("--json");
+  const result: { status: ExitStatus } = { status: 0 };
+  const program = new Program("lathe")
+    .description("A research workbench for shrinking language models.")
+    .version(version)
+    .exitOverride();
+  for (const [name, command] of Object.entries(environment.commands)) {
+    addCommand(program, name, command, async (given, options) => {
+      const terminal = new Terminal(json);
+      const outcome = await command.run({ args: given, options, terminal, catalog: environment.catalog });
+      terminal.result(json ? JSON.stringify(outcome.document, undefined, 2) : outcome.text);
+      result.status = outcome.status ?? 0;
+    });
+  }
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return result.status;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return usageStatus(thrown, new Terminal(json));
+    return reportFailure(toWorkbenchError(thrown), new Terminal(json));
+  }
+}
+
+type Action = (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => Promise<void>;
+
+function addCommand(program: Program, name: string, command: AnyCommand, action: Action): void {
+  const added = program.command(name).description(command.summary).allowExcessArguments(false);
+  for (const [syntax, help] of command.arguments ?? []) added.argument(syntax, help);
+  for (const [flags, help, parse] of command.options ?? []) {
+    if (parse === undefined) added.option(flags, help);
+    else added.option(flags, help, parse);
+  }
+  added.option("--json", "print one JSON document on standard output, everything else on standard error");
+  added.action(async () => action(added.processedArgs, added.opts()));
+}
+
+/** Commander has printed its message already; help that was asked for is no failure. */
+function usageStatus(error: CommanderError, terminal: Terminal): ExitStatus {
+  if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
+  if (terminal.json) {
+    const message = error.message.replace(/^error: /, "");
+    terminal.result(JSON.stringify({ error: { code: "invalid-input", message, details: {} } }, undefined, 2));
+  }
+  return 2;
+}
+
+/** `lathe runs | head` ends the reader early, which is no fault of anybody. */
+function leaveQuietlyWhenNobodyReads(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}

@@ -1,0 +1,35 @@
+/** How a command line names a run, and where runs are looked for. */
+import { resolve } from "node:path";
+import { findRun } from "../backend/runs/findRuns";
+import { runsFolderOf, workspaceAround } from "../backend/runs/runLocation";
+import { WorkbenchError, type ErrorCode } from "../protocol/errors";
+import type { RunRecord } from "../protocol/run";
+import type { ArgumentSpec, OptionSpec } from "./command";
+
+export const runArgument: ArgumentSpec = ["<run>", "id, the beginning of one, a run folder, or `last`"];
+
+export interface RunsOption {
+  readonly out?: string;
+}
+
+export const runsOption: OptionSpec = [
+  "--out <dir>",
+  "folder of the runs, where it is not .lathe/runs of the workspace",
+];
+
+export function runsFolder({ out }: RunsOption): string {
+  return out === undefined ? runsFolderOf(workspaceAround(process.cwd())) : resolve(out);
+}
+
+export interface SelectedRun {
+  readonly id: string;
+  readonly folder: string;
+  readonly record: RunRecord;
+}
+
+/** A run whose record can be read. */
+export async function selectRun(text: string, options: RunsOption): Promise<SelectedRun> {
+  const run = await findRun(text, runsFolder(options));
+  if (run.record === undefined) throw new WorkbenchError(run.failure.code as ErrorCode, run.failure.message);
+  return { id: run.id, folder: run.folder, record: run.record };
+}

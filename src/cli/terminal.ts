@@ -1,0 +1,66 @@
+/** The two streams of a command: the result goes to standard output, everything on the way there to standard error. */
+import { stripVTControlCharacters } from "node:util";
+import pc from "picocolors";
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+/** Text that came from a run, a file or a model, without what could steer a terminal. Tabs become spaces. */
+export function plain(text: string): string {
+  return (
+    stripVTControlCharacters(text)
+      .replaceAll("\t", " ")
+      // eslint-disable-next-line no-control-regex -- These are exactly the characters to take out.
+      .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
+  );
+}
+
+/** The same on one line. */
+export function plainLine(text: string): string {
+  return plain(text).replaceAll("\n", " ");
+}
+
+interface Stream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+function colorsFor(stream: Stream): Colors {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  const refused = NO_COLOR !== undefined && NO_COLOR !== "";
+  const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== "" && FORCE_COLOR !== "0";
+  return pc.createColors(!refused && (forced || (stream.isTTY === true && TERM !== "dumb")));
+}
+
+export class Terminal {
+  /** For text on standard output. */
+  readonly colors: Colors;
+  /** For text on standard error. */
+  readonly noticeColors: Colors;
+
+  constructor(
+    readonly json: boolean,
+    private readonly output: Stream = process.stdout,
+    readonly notices: Stream = process.stderr,
+  ) {
+    this.colors = colorsFor(output);
+    this.noticeColors = colorsFor(notices);
+  }
+
+  /** Whether lines on standard error can be drawn anew. */
+  get interactive(): boolean {
+    return this.notices.isTTY === true && process.env.TERM !== "dumb";
+  }
+
+  get width(): number {
+    return this.output.columns ?? 100;
+  }
+
+  /** A line on the way to the result. */
+  say(text: string): void {
+    this.notices.write(`${text}\n`);
+  }
+
+  result(text: string): void {
+    if (text !== "") this.output.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+}

@@ -1,0 +1,278 @@
+/** The command line as a person or a script meets it: real processes, with a small loop in place of training. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { listRuns } from "../../src/backend/runs/findRuns";
+import { bundle, bundleLoop, ended, inState, newWorkspace, pastStep } from "../backend/runs/workbench";
+
+let cli: string;
+let script: string;
+let workspace: string;
+beforeAll(async () => {
+  cli = await bundle("test/cli/loopCli.ts", "loopCli");
+  script = await bundleLoop();
+});
+beforeEach(() => {
+  workspace = newWorkspace();
+});
+
+interface Finished {
+  readonly status: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd: workspace,
+    env: { ...process.env, LATHE_RUN_PROCESS: script, FORCE_COLOR: "", NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [output, errors] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  const finished = new Promise<Finished>((resolve) => {
+    child.on("close", (status) => resolve({ status, output, errors }));
+  });
+  return { child, finished, errors: () => errors };
+}
+
+const lathe = (...args: string[]) => start(...args).finished;
+const json = <T>({ output }: Finished) => JSON.parse(output) as T;
+
+function write(name: string, cells: string): string {
+  writeFileSync(join(workspace, name), `# A test\n\n\`\`\`yaml\n${cells}\n\`\`\`\n`);
+  return name;
+}
+
+const short =
+  "data: {grammar: {}}\nmodel: {model_type: tiny}\ntrain: {max_steps: 30, per_device_train_batch_size: 2, save_steps: 10}";
+const long = short.replace("30", "3000");
+
+async function onlyRun() {
+  const runs = await listRuns(join(workspace, ".lathe", "runs"));
+  expect(runs.length).toBe(1);
+  return runs[0]!;
+}
+
+async function waitForRun() {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const [run] = await listRuns(join(workspace, ".lathe", "runs"));
+    if (run?.record?.state === "running") return run;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  throw new Error("No run got going.");
+}
+
+describe("lathe run", () => {
+  it("follows a run to its end, and prints its record with a plot of its loss", async () => {
+    const { status, output, errors } = await lathe("run", write("first.lathe.md", short));
+    expect({ status, errors }).toMatchObject({ status: 0 });
+    expect(errors).toMatch(/^first: .*\.lathe.runs.first-\d{8}-\d{6}-[0-9a-f]{4}\n/);
+    expect(errors).toMatch(/train {2}30\/30 {2}loss 0\.7303 {2}eval 0\.8303 {2}[\d.]+k? tok\/s/);
+    expect(output).toMatch(/state +done/);
+    expect(output).toMatch(/train\/loss +0\.7303 +0\.7303 +4\n/);
+    expect(output).toContain("┤");
+    expect(output).not.toContain("\u001b");
+  });
+
+  it("prints exactly one JSON document with --json", async () => {
+    const finished = await lathe(
+      "run",
+      write("first.lathe.md", short),
+      "--json",
+      "--seed",
+      "7",
+      "--set",
+      "train.max_steps=12",
+    );
+    const { runs } = json<{ runs: { id: string; state: string; folder: string; plan: { seed: number } }[] }>(
+      finished,
+    );
+    expect(runs).toMatchObject([{ state: "done", plan: { seed: 7 }, progress: { steps: 12 } }]);
+    expect(finished.status).toBe(0);
+    expect(json<{ id: string }[]>(await lathe("runs", "--json"))).toMatchObject([
+      { id: runs[0]!.id, state: "done" },
+    ]);
+    expect(json<{ id: string }>(await lathe("show", "last", "--json"))).toMatchObject({
+      id: runs[0]!.id,
+      metrics: { bad: 0 },
+    });
+  });
+
+  it("runs all variants one after the other and compares them", async () => {
+    const file = write("both.lathe.md", `${short}\nvariants: {small: {}, large: {train: {max_steps: 40}}}`);
+    const { status, output, errors } = await lathe("run", file);
+    expect(status).toBe(0);
+    expect(errors).toContain("(2 of 2)");
+    expect(output).toMatch(/variant +state +non-embedding +total +train loss +eval loss +perplexity +time/);
+    expect(output).toMatch(/both-small +done +– +– +0\.7303 +0\.8303/);
+    expect(output).toMatch(/both-large +done +– +– +0\.6325 +0\.7325/);
+    const one = await lathe("run", file, "--variant", "large", "--json");
+    expect(json<{ runs: unknown[] }>(one).runs.length).toBe(1);
+  });
+
+  it("makes its folder where --out says", async () => {
+    const { status } = await lathe("run", write("first.lathe.md", short), "--out", "elsewhere");
+    expect(status).toBe(0);
+    expect((await listRuns(join(workspace, "elsewhere"))).length).toBe(1);
+    expect(existsSync(join(workspace, ".lathe", "runs"))).toBe(false);
+    expect(json<unknown[]>(await lathe("runs", "--out", "elsewhere", "--json")).length).toBe(1);
+  });
+
+  it("ends with status 1 and the reason when the run fails", async () => {
+    const file = write("bad.lathe.md", short.replace("save_steps: 10", "max_grad_norm: 0"));
+    const { status, output, errors } = await lathe("run", file, "--json");
+    expect(status).toBe(1);
+    expect(errors).toContain("error: The loss is NaN at step 3.");
+    expect(JSON.parse(output)).toMatchObject({ runs: [{ state: "failed", failure: { code: "diverged" } }] });
+  });
+
+  it.skipIf(process.platform === "win32")(
+    "stops with a checkpoint on Ctrl-C, and resumes to the end",
+    async () => {
+      const { child, finished } = start("run", write("long.lathe.md", long));
+      const { folder } = await waitForRun();
+      await pastStep(folder, 3);
+      child.kill("SIGINT");
+      const { status, errors, output } = await finished;
+      expect(status).toBe(3);
+      expect(errors).toContain("Ctrl-C again leaves it to itself");
+      expect(errors).toMatch(/lathe resume long-/);
+      expect(output).toMatch(/state +stopped/);
+      const stopped = await ended(folder);
+      expect(existsSync(join(folder, "checkpoints", `step-${stopped.progress!.step}.json`))).toBe(true);
+      const { folder: found } = await onlyRun();
+      expect(found).toBe(folder);
+      const resumed = start("resume", "last", "--json");
+      await inState(folder, "running");
+      expect((await lathe("stop", "last")).output).toMatch(/is stopped\./);
+      expect((await resumed.finished).status).toBe(3);
+    },
+  );
+
+  it.skipIf(process.platform === "win32")(
+    "leaves the run going on a second Ctrl-C, or when its terminal is closed",
+    async () => {
+      const first = start("run", write("long.lathe.md", long.replace("size: 2", "size: 3000")));
+      const { folder, id } = await waitForRun();
+      first.child.kill("SIGINT");
+      await expect.poll(first.errors).toContain("Stopping");
+      first.child.kill("SIGINT");
+      const { status, errors } = await first.finished;
+      expect(status).toBe(0);
+      expect(errors).toContain(`lathe attach ${id}`);
+      expect((await onlyRun()).record?.state).toBe("running");
+      const second = start("attach", "last");
+      await expect.poll(second.errors).toContain("preparing");
+      second.child.kill("SIGKILL");
+      await second.finished;
+      expect((await onlyRun()).record?.state).toBe("running");
+      expect((await ended(folder)).state).toBe("stopped");
+    },
+  );
+});
+
+describe("the other commands", () => {
+  it("pause, continue, show the queue and change it, stop", async () => {
+    const file = write("long.lathe.md", `${long}\nvariants: {a: {}, b: {}, c: {}}`);
+    const { runs } = json<{ runs: { id: string; folder: string }[] }>(
+      await lathe("run", file, "--detach", "--json"),
+    );
+    const [a, b, c] = runs as [
+      { id: string; folder: string },
+      { id: string; folder: string },
+      { id: string; folder: string },
+    ];
+    await inState(a.folder, "running");
+    await inState(c.folder, "queued");
+    expect((await lathe("pause", "long-a")).output).toContain("pauses");
+    await inState(a.folder, "paused");
+    expect((await lathe("continue", a.id)).status).toBe(0);
+    await inState(a.folder, "running");
+    await expect.poll(async () => json<unknown[]>(await lathe("queue", "--json")).length).toBe(3);
+    const moved = json<{ id: string }[]>(await lathe("queue", "move", "long-c", "--first", "--json"));
+    expect(moved.map(({ id }) => id)).toEqual([a.id, c.id, b.id]);
+    expect((await lathe("queue")).output).toMatch(/cpu|auto/);
+    for (const { id } of [b, c, a]) expect((await lathe("stop", id)).status).toBe(0);
+    const list = await lathe("runs");
+    expect(list.output.match(/stopped/g)?.length).toBe(3);
+    const shown = await lathe("show", a.folder);
+    expect(shown.output).toMatch(/long\.lathe\.md, variant a/);
+    expect(shown.status).toBe(0);
+  });
+
+  it("kill a run that does not listen, which then shows as interrupted", async () => {
+    const file = write("long.lathe.md", long);
+    await lathe("run", file, "--detach");
+    await waitForRun();
+    expect((await lathe("stop", "last", "--kill")).output).toMatch(/interrupted/);
+    expect((await lathe("runs")).output).toMatch(/interrupted/);
+  });
+});
+
+describe("bad input", () => {
+  const cases: readonly (readonly [what: string, args: readonly string[], message: RegExp])[] = [
+    ["an unknown command", ["explode"], /unknown command 'explode'/],
+    ["an unknown option", ["run", "good.lathe.md", "--fast"], /unknown option '--fast'/],
+    ["a missing argument", ["run"], /missing required argument 'file'/],
+    ["too many arguments", ["runs", "all"], /too many arguments/],
+    ["a seed that is none", ["run", "good.lathe.md", "--seed", "-1"], /whole number/],
+    ["a missing file", ["run", "absent.lathe.md"], /^error: No experiment file absent\.lathe\.md\.$/m],
+    ["a folder", ["run", "."], /is a folder/],
+    ["an unknown variant", ["run", "good.lathe.md", "--variant", "x"], /variant/],
+    ["an unknown key", ["run", "bad.lathe.md"], /^bad\.lathe\.md:5:9: .*learning_rat/m],
+    ["a setting without a value", ["run", "good.lathe.md", "--set", "train"], /--set train/],
+    ["an unknown device", ["run", "good.lathe.md", "--device", "abacus"], /abacus/],
+    ["an unknown run", ["show", "nothing"], /There are no runs/],
+    ["a queue command that is none", ["queue", "jump"], /lathe queue move RUN/],
+    ["a queued run that is none", ["queue", "move", "x", "--first"], /not among the queued runs/],
+  ];
+
+  it.each(cases)("%s is told in words, with status 2, and nothing is started", async (_, args, message) => {
+    write("good.lathe.md", short);
+    write("bad.lathe.md", "model: {model_type: tiny}\ntrain: {learning_rat: 1, max_steps: -3}");
+    const { status, output, errors } = await lathe(...args);
+    expect(errors).toMatch(message);
+    expect({ status, output }).toEqual({ status: 2, output: "" });
+    const inJson = await lathe(...args, "--json");
+    expect(inJson.status).toBe(2);
+    expect(json<{ error: { code: string; message: string } }>(inJson).error.message).toBeTruthy();
+    expect(existsSync(join(workspace, ".lathe", "runs"))).toBe(false);
+  });
+
+  it("has all faults of a file told at once, one line each, clickable from where one stands", async () => {
+    mkdirSync(join(workspace, "deep"));
+    const file = write(
+      join("deep", "bad.lathe.md"),
+      "model: {model_type: tiny}\ntrain: {learning_rat: 1, max_steps: -3}",
+    );
+    const { errors, status } = await lathe("run", file);
+    expect(status).toBe(2);
+    const lines = errors.trim().split("\n");
+    expect(lines.length).toBe(2);
+    for (const line of lines) expect(line).toMatch(/^deep\/bad\.lathe\.md:5:\d+: /);
+  });
+
+  it("refuses a run whose record is broken, and says which", async () => {
+    await lathe("run", write("first.lathe.md", short));
+    const { folder } = await onlyRun();
+    writeFileSync(join(folder, "run.json"), readFileSync(join(folder, "run.json"), "utf8").slice(0, 50));
+    const { status, errors } = await lathe("show", "last");
+    expect(status).toBe(2);
+    expect(errors).toContain("run.json");
+    const list = await lathe("runs");
+    expect(list.status).toBe(0);
+    expect(list.output).toContain("corrupt");
+  });
+
+  it("helps without failing when help is asked for", async () => {
+    const { status, output } = await lathe("--help");
+    expect(status).toBe(0);
+    for (const name of ["run", "resume", "stop", "pause", "continue", "runs", "show", "attach", "queue"])
+      expect(output).toContain(`  ${name} `);
+    expect((await lathe("--version")).output).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await lathe()).status).toBe(2);
+  });
+});

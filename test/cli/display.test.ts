@@ -1,0 +1,121 @@
+import pc from "picocolors";
+import { describe, expect, it } from "vitest";
+import { lossPlot, resample } from "../../src/cli/lossPlot";
+import { count, duration, figure, rate } from "../../src/cli/quantities";
+import { RunHistory } from "../../src/cli/runHistory";
+import { plain, plainLine } from "../../src/cli/terminal";
+
+const plainColors = pc.createColors(false);
+
+describe("text from elsewhere", () => {
+  it("loses everything that could steer a terminal and nothing else", () => {
+    const hostile = "a\u001b[31mred\u001b[0m\u001b]0;title\u0007 b\u009b2Jc\u0008\u202ed\re\nf größe 中文 😀";
+    expect(plain(hostile)).toBe("ared bcde\nf größe 中文 😀");
+    expect(plainLine("a\nb\tc")).toBe("a b c");
+    const all = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
+    const codes = Array.from(plain(all), (character) => character.charCodeAt(0));
+    expect(codes.filter((code) => (code < 32 && code !== 10) || (code > 126 && code < 160))).toEqual([]);
+  });
+});
+
+describe("numbers", () => {
+  it("are written as a person reads them", () => {
+    expect([3.2, 75, 3725, 90_000].map(duration)).toEqual(["3 s", "1 min 15 s", "1 h 2 min", "1 d 1 h"]);
+    expect([0, 4.123456, 0.5, 12, 1234567, 0.0000123, 1e9].map(figure)).toEqual([
+      "0",
+      "4.123",
+      "0.5",
+      "12",
+      "1,234,567",
+      "1.23e-5",
+      "1.00e+9",
+    ]);
+    expect([1234567.4].map(count)).toEqual(["1,234,567"]);
+    expect([3.21, 450, 12_345, 2_500_000].map(rate)).toEqual(["3.2", "450", "12.3k", "2.50M"]);
+  });
+});
+
+describe("the loss plot", () => {
+  const history = (steps: number, every: number) => {
+    const made = new RunHistory();
+    made.add(
+      Array.from({ length: steps }, (_, step) => ({
+        step,
+        seconds: step / 10,
+        tokens: step * 512,
+        "train/loss": 1 + 3 / (1 + step / 20),
+        ...(step % every === 0 ? { "eval/loss": 1.2 + 3 / (1 + step / 20) } : {}),
+      })),
+    );
+    return made;
+  };
+
+  it("shows both curves with their ends, within its width", () => {
+    const text = lossPlot(history(200, 20), 60, plainColors)!;
+    expect(text).toMatchInlineSnapshot(`
+      "train/loss
+         3.739┼╮
+         3.492┤│
+         3.246┤╰╮
+         3.000┤ ╰╮
+         2.754┤  ╰╮
+         2.508┤   ╰─╮
+         2.261┤     ╰──╮
+         2.015┤        ╰───╮
+         1.769┤            ╰──────╮
+         1.523┤                   ╰────────────────╮
+         1.277┤                                    ╰───────────
+               0                                             199
+
+      eval/loss
+         4.200┼╮
+         3.930┤│
+         3.660┤╰╮
+         3.390┤ ╰╮
+         3.120┤  │
+         2.850┤  ╰╮
+         2.580┤   ╰─╮
+         2.310┤     ╰──╮
+         2.040┤        ╰───╮
+         1.770┤            ╰────────╮
+         1.500┤                     ╰──────────────────────────
+               0                                             199"
+    `);
+    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(60);
+  });
+
+  it("draws both into one plot where there are colours", () => {
+    const text = lossPlot(history(200, 20), 60, pc.createColors(true))!;
+    expect(text.split("\n").length).toBeLessThan(16);
+    expect(text).toContain("\u001b[33m");
+  });
+
+  it("waits for two points, and copes with one value, a flat line and a number that is none", () => {
+    expect(lossPlot(history(1, 1), 60, plainColors)).toBeUndefined();
+    const flat = new RunHistory();
+    flat.add([1, 2, 3].map((step) => ({ step, seconds: step, "train/loss": step === 2 ? NaN : 2 })));
+    expect(lossPlot(flat, 60, plainColors)).toContain("2.000");
+  });
+
+  it("keeps the mean of each column and a straight line between far points", () => {
+    const points = [0, 1, 2, 3].map((step) => ({ step, value: step }));
+    expect(resample(points, { first: 0, last: 3 }, 2)).toEqual([0.5, 2.5]);
+    expect(
+      resample(
+        [
+          { step: 0, value: 0 },
+          { step: 9, value: 9 },
+        ],
+        { first: 0, last: 9 },
+        4,
+      ),
+    ).toEqual([0, 3, 6, 9]);
+  });
+
+  it("knows the speed from the tokens when the run does not tell it", () => {
+    expect(history(50, 10).tokensPerSecond).toBeCloseTo(5120);
+    const telling = new RunHistory();
+    telling.add([{ step: 1, seconds: 1, "train/tokens_per_second": 99 }]);
+    expect(telling.tokensPerSecond).toBe(99);
+  });
+});
