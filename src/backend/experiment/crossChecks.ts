@@ -9,8 +9,6 @@ export interface CrossFault {
   readonly path: Path;
   /** Continues the name of what stands at the path: "has to …". */
   readonly message: string;
-  /** True where a default may be wrong without being a fault: whoever reads it adjusts it. */
-  readonly onlyWritten?: boolean;
 }
 
 export function crossFaults(resolved: Resolved): CrossFault[] {
@@ -115,7 +113,6 @@ function strideFaults(perplexity: PlainMap, data: PlainMap | undefined): Omit<Cr
     {
       path: ["perplexity", "stride"],
       message: `has to be at most the context, ${context} tokens; it is ${stride}, so tokens between windows would go unscored`,
-      onlyWritten: true,
     },
   ];
 }

@@ -14,6 +14,8 @@ import { withStepKeys } from "./stepKey";
 
 export interface PlanOptions {
   readonly codeVersion: string;
+  /** Path of the experiment as plans are to name it, where messages name it otherwise: seen from the workspace. */
+  readonly file?: string;
   /** Only this variant. */
   readonly variant?: string;
   /** Values by path, as `--set` gives them; they win over the file and take a swept path out of the sweep. */
@@ -38,6 +40,7 @@ export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[
         : unknownWord({ setting: "--variant" }, "variant", wanted, names),
     ]);
 
+  const file = (options.file ?? experiment.file).replaceAll("\\", "/");
   const settings = settingsOf(options);
   const set = new Set(settings.map(({ path }) => path));
   const axes = axesOf(experiment).filter(([first]) => first !== undefined && !set.has(first.path));
@@ -55,12 +58,12 @@ export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[
       const varying = sweep.filter(({ path }) =>
         axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
       );
-      const name = runName(nameOf(experiment), names.length > 1 ? variant : undefined, varying);
+      const name = runName(nameOf(experiment, file), names.length > 1 ? variant : undefined, varying);
       // A variant without the swept action gives the same run at every point of that axis.
       const key = JSON.stringify(sweep.map(({ path, value }) => [path, value]));
       if (keys.has(key)) continue;
       keys.add(key);
-      const plan = planOf(experiment, resolved, { name, variant: variant ?? "", sweep, steps });
+      const plan = planOf(experiment, resolved, { name, file, variant: variant ?? "", sweep, steps });
       plans.push(withStepKeys(plan, { codeVersion: options.codeVersion }));
     }
   }
@@ -98,6 +101,7 @@ function concerns(path: string, steps: readonly Step[]): boolean {
 
 interface Chosen {
   readonly name: string;
+  readonly file: string;
   readonly variant: string;
   readonly sweep: readonly Assignment[];
   readonly steps: readonly Step[];
@@ -105,12 +109,12 @@ interface Chosen {
 
 function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): RunPlan {
   const { data, model, baseModel, seed, device } = resolved;
-  const { name, variant, sweep, steps } = chosen;
+  const { name, file, variant, sweep, steps } = chosen;
   const paper = experiment.declarations.paper?.value;
   return {
-    experiment: experiment.file,
+    experiment: file,
     name,
-    folder: folderOf(experiment),
+    folder: folderOf(experiment, file),
     variant,
     sweep: Object.fromEntries(sweep.map(({ path, value }) => [path, value])),
     seed,
@@ -123,17 +127,14 @@ function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): Run
   };
 }
 
-function nameOf(experiment: Experiment): string {
-  const { name } = experiment.declarations;
+function nameOf({ declarations: { name } }: Experiment, file: string): string {
   if (typeof name?.value === "string") return name.value;
-  const file = experiment.file.replaceAll("\\", "/");
   return posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
 }
 
 /** The folder of the file, or the one it names; forward slashes, which every platform reads. */
-function folderOf(experiment: Experiment): string {
-  const own = posix.dirname(experiment.file.replaceAll("\\", "/"));
-  const { folder } = experiment.declarations;
+function folderOf({ declarations: { folder } }: Experiment, file: string): string {
+  const own = posix.dirname(file);
   if (typeof folder?.value !== "string") return own;
   const named = folder.value.replaceAll("\\", "/");
   const absolute = posix.isAbsolute(named) || /^[a-z]:\//i.test(named);

@@ -5,7 +5,7 @@ import { applyAssignment, type Assignment } from "./applyAssignment";
 import { applyVariant } from "./applyVariant";
 import { crossFaults } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
-import { fault, valueAt } from "./faults";
+import { fault } from "./faults";
 import { type Branch, branchable, checkedModel, checkedPart, locateIn, partOf } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 
@@ -45,10 +45,9 @@ export function resolve(
   };
   // Rules between cells mean something only where every cell is sound by itself.
   if (faults.length > 0) return { resolved, faults };
-  for (const { subject, path, message, onlyWritten } of crossFaults(resolved)) {
+  for (const { subject, path, message } of crossFaults(resolved)) {
     const part = typeof subject === "number" ? actions[subject] : declarations.get(subject);
     if (part === undefined) continue;
-    if (onlyWritten === true && valueAt(part.value, path) === undefined) continue;
     const where = choice.variant === undefined ? "" : ` (variant ${choice.variant})`;
     const name = [part.key, ...path].join(".");
     faults.push(fault(locateIn(part)(path, "value"), `${name} ${message}${where}.`));

@@ -193,6 +193,17 @@ describe("planning runs", () => {
     });
   });
 
+  test("plans may name the file as the workspace sees it, while messages keep the name that was typed", () => {
+    const experiment = read([model, data, "train: {}"], "..\\typed\\a.lathe.md");
+    const options = { codeVersion: "1", file: "examples/a.lathe.md" };
+    expect(planRuns(experiment, options)[0]).toMatchObject({
+      experiment: "examples/a.lathe.md",
+      folder: "examples",
+      name: "a",
+    });
+    expect(() => planRuns(experiment, { ...options, set: { "model.hidden_size": 33 } })).toThrow(/typed/);
+  });
+
   test("faults of options name the option", () => {
     const cells = [data, model, "train: {}", "variants: {dense: {}, grouped: {}}"];
     const settings = (...set: string[]) => failure(cells, { set: parseSettings(set) });

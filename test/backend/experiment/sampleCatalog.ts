@@ -48,7 +48,7 @@ export const catalog: SchemaCatalog = {
   },
   metrics: {
     perplexity: z.strictObject({
-      stride: z.int().positive().default(128).describe("Tokens between windows."),
+      stride: z.int().positive().optional().describe("Tokens between windows."),
       context: z.int().positive().optional().describe("Tokens of a window."),
     }),
     generate: z.strictObject({

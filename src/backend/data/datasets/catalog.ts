@@ -1,4 +1,4 @@
-/** Every named data set by its file's name. Generated from the folder; a test fails when an entry is missing. */
+/** Every named data set by its file's name. Written by `npm run generate`. */
 import type { NamedDataSet } from "../namedDataSet";
 import pennTreebank from "./penn-treebank";
 import tinyShakespeare from "./tiny-shakespeare";

@@ -1,4 +1,4 @@
-// Written by `npm run generate`.
+/** Every operation, by file and by name. Written by `npm run generate`. */
 import * as activation from "./activation";
 import * as elementwise from "./elementwise";
 import * as gate from "./gate";

@@ -1,4 +1,4 @@
-// Written by `npm run generate`.
+/** Every optimizer by its file's name. Written by `npm run generate`. */
 import adamw from "./adamw";
 import sgd from "./sgd";
 

@@ -1,0 +1,225 @@
+/** The reference of experiments, as a page for people and as a JSON schema for editors, both from the one zod schema. */
+import { z } from "zod";
+import { actionKeys, declarationKeys, experimentSchema } from "../src/protocol/experiment";
+import { dataSets } from "../src/backend/data/datasets/catalog";
+import { schemaCatalog } from "../src/backend/schemaCatalog";
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+}
+
+function schemaOfCells(): JsonSchema {
+  return z.toJSONSchema(experimentSchema(schemaCatalog), {
+    io: "input",
+    target: "draft-7",
+    unrepresentable: "any",
+    override: ({ jsonSchema }) => {
+      // Every whole number has these bounds; they say nothing.
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  }) as JsonSchema;
+}
+
+export function referenceSchema(): string {
+  const { $schema, ...schema } = schemaOfCells() as JsonSchema & { $schema: string };
+  const head = {
+    $schema,
+    title: "Cells of a Lathe experiment",
+    description: "Written by `npm run generate` from the schemas of models, methods and metrics.",
+  };
+  return `${JSON.stringify({ ...head, ...schema }, null, 2)}\n`;
+}
+
+const introduction = `# Experiment reference
+
+<!-- Written by \`npm run generate\`. -->
+
+An experiment is a Markdown file whose name ends in \`.lathe.md\`. Its cells are the fenced blocks that start in the first
+column and whose info string is \`yaml\`; everything else is prose. A YAML file works too, with one document a cell.
+Each top-level key of a cell declares something or is an action. Declarations stand once. Actions run in the order they
+stand, on the model that stands above them, and may stand as often as needed.
+
+- A **variant** is all cells with some keys changed: maps are merged key by key, lists and values are replaced, and
+  \`null\` takes a key, or a whole action, away. Where an action stands several times, the change reaches all of them.
+- A **sweep** lists values by path, such as \`train.learning_rate\`; every combination is one run. \`train.1.max_steps\` means
+  the second \`train\` only.
+- \`--set train.max_steps=100\` on the command line changes one path for one run and wins over the file.
+- A key that is not known, a value that cannot be and a size that does not fit are reported with file, line and column
+  before anything runs.
+`;
+
+/** What a table of keys cannot show. */
+const remarks: Readonly<Record<string, string>> = {
+  data: `One of \`text\`, \`dataset\` and \`grammar\` is the source. Named data sets are looked for in the folder that the
+environment variable \`LATHE_DATA\` names, then in the cache, then downloaded and checked:
+
+| \`dataset\` | what it is | licence |
+|---|---|---|
+${Object.entries(dataSets)
+  .map(([id, { title, purpose, licence }]) => `| \`${id}\` | ${title}. ${purpose} | ${licence} |`)
+  .join("\n")}
+`,
+  variants: `\`\`\`yaml example
+variants:
+  dense: {compress: null}
+  sparse: {}
+  sparser: {compress: {magnitude: {sparsity: 0.8}}}
+  other: {model: {hidden_size: 96}, train: {max_steps: 200}}
+\`\`\`
+
+The keys are those of data, model, base_model, device, seed and of the actions. A model of another family, or one that is
+given only in variants, needs no cell of its own: each variant may bring a whole model.
+`,
+  sweep: `\`\`\`yaml example
+sweep:
+  train.learning_rate: [1e-3, 3e-4]
+  seed: [0, 1, 2]
+\`\`\`
+
+Two learning rates with three seeds each are six runs of every variant.
+`,
+  compress: `\`\`\`yaml example
+compress:
+  - magnitude: {sparsity: 0.5, ignore: [layers.0.*]}
+  - magnitude: {sparsity: 0.3, targets: [layers.0.*]}
+\`\`\`
+`,
+};
+
+/** The sections of keys whose options depend on an entry of a catalog, and what the entry is called there. */
+const entryTitles: Readonly<Record<string, (id: string) => string>> = {
+  model: (id) => `\`model_type: ${id}\``,
+  compress: (id) => `\`compress: {${id}: {…}}\``,
+  evaluate: (id) => `\`evaluate: {${id}: {…}}\``,
+  export: (id) => `\`format: ${id}\``,
+  report: (id) => `\`report: {${id}: {…}}\``,
+};
+
+export function referencePage(): string {
+  const cells = schemaOfCells().properties ?? {};
+  const parts = [introduction, "## Declarations\n"];
+  for (const key of declarationKeys) parts.push(...section(key, cells[key] ?? {}));
+  parts.push("## Actions\n");
+  for (const key of actionKeys) parts.push(...section(key, cells[key] ?? {}));
+  return `${parts.join("\n").trimEnd()}\n`;
+}
+
+function section(key: string, schema: JsonSchema): string[] {
+  const lines = [`### ${key}\n`, `${schema.description ?? ""}\n`];
+  const remark = remarks[key] === undefined ? [] : [remarks[key]];
+  if (key === "variants" || key === "sweep" || schema.type === "string" || schema.type === "integer")
+    return [...lines, `Type: ${typeOf(schema)}.${defaultOf(schema)}\n`, ...remark];
+  const title = entryTitles[key];
+  if (title === undefined) return [...lines, ...remark, table(schema)];
+  const entries = entriesOf(schema);
+  if (entries.length === 0) return [...lines, "No options yet.\n"];
+  return [...lines, ...remark, ...entries.flatMap(([id, entry]) => [`#### ${title(id)}\n`, table(entry)])];
+}
+
+/** The entries that a section chooses from: by a tag in them, or by the key they stand under. */
+function entriesOf(schema: JsonSchema): [string, JsonSchema][] {
+  const tagged = schema.oneOf?.map((entry): [string, JsonSchema] => {
+    const properties = Object.entries(entry.properties ?? {});
+    const [tag, { const: id }] = properties.find(([, option]) => option.const !== undefined) ?? [
+      "",
+      { const: "" },
+    ];
+    return [
+      String(id),
+      { ...entry, properties: Object.fromEntries(properties.filter(([name]) => name !== tag)) },
+    ];
+  });
+  const map = schema.anyOf?.find((option) => option.type === "object") ?? schema;
+  return tagged ?? Object.entries(map.properties ?? {}).filter(([, option]) => option.type === "object");
+}
+
+function table(schema: JsonSchema): string {
+  const rows = rowsOf(schema, "");
+  if (rows.length === 0) return "No options.\n";
+  return ["| key | type | default | meaning |", "|---|---|---|---|", ...rows, ""].join("\n");
+}
+
+function rowsOf({ properties = {}, required = [] }: JsonSchema, prefix: string): string[] {
+  return Object.entries(properties).flatMap(([key, option]) => {
+    // Keys without a description are accepted because real files carry them, and mean nothing here.
+    if (option.description === undefined && option.type !== "object") return [];
+    const fallback =
+      option.default === undefined ? (required.includes(key) ? "required" : "") : code(option.default);
+    const cells = [`\`${prefix}${key}\``, typeOf(option), fallback, option.description ?? ""];
+    const row = `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    const inside = option.type === "array" ? option.items : inner(option);
+    const nested =
+      inside?.type === "object"
+        ? rowsOf(inside, `${prefix}${key}${option.type === "array" ? "[]" : ""}.`)
+        : [];
+    return [row, ...nested];
+  });
+}
+
+/** A map, also where null may stand instead. */
+function inner(schema: JsonSchema): JsonSchema | undefined {
+  return schema.anyOf?.find(({ type }) => type === "object") ?? schema;
+}
+
+function defaultOf(schema: JsonSchema): string {
+  return schema.default === undefined ? "" : ` Default: ${code(schema.default)}.`;
+}
+
+function code(value: unknown): string {
+  return `\`${typeof value === "string" && value !== "" ? value : JSON.stringify(value)}\``;
+}
+
+function typeOf(schema: JsonSchema): string {
+  if (schema.enum !== undefined) return schema.enum.map(code).join(", ");
+  if (schema.const !== undefined) return code(schema.const);
+  const branches = schema.anyOf ?? schema.oneOf;
+  if (branches !== undefined) return [...new Set(branches.map(typeOf))].join(" or ");
+  switch (schema.type) {
+    case "integer":
+      return `whole number${range(schema)}`;
+    case "number":
+      return `number${range(schema)}`;
+    case "string":
+      return "text";
+    case "boolean":
+      return "true or false";
+    case "array":
+      return `list of ${schema.items?.type === undefined ? "values" : plural(typeOf(schema.items))}`;
+    case "object":
+      return "map";
+    case "null":
+      return "`null`";
+    default:
+      return "any value";
+  }
+}
+
+function plural(type: string): string {
+  if (type === "text") return "texts";
+  return type.replace(/^(map|number|whole number)\b/, "$1s");
+}
+
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
+  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
+  const bounds = [
+    minimum === undefined ? "" : `at least ${minimum}`,
+    exclusiveMinimum === undefined ? "" : `above ${exclusiveMinimum}`,
+    maximum === undefined ? "" : `at most ${maximum}`,
+    exclusiveMaximum === undefined ? "" : `below ${exclusiveMaximum}`,
+  ].filter(Boolean);
+  return bounds.length === 0 ? "" : ` ${bounds.join(", ")}`;
+}

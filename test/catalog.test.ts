@@ -1,0 +1,83 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { generatedCatalogs, generatedReference, staleFiles } from "../scripts/generatedFiles";
+import { importsOf, readSources, resolveImport, type Sources } from "./support/imports";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+test("catalogs and the reference of experiments are current; `npm run generate` writes them", async () => {
+  const files = new Map([...(await generatedCatalogs(root)), ...(await generatedReference())]);
+  expect(await staleFiles(root, files)).toEqual([]);
+});
+
+test("a new file with a default export enters its catalog, whatever its name", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "lathe-catalog-"));
+  try {
+    const write = async (file: string, text: string) => {
+      await mkdir(path.dirname(path.join(folder, file)), { recursive: true });
+      await writeFile(path.join(folder, file), text);
+    };
+    await write("src/cli/commands/export.ts", "export default 1;\n");
+    await write("src/cli/commands/tiny-set.ts", "export default 2;\n");
+    await write("src/cli/commands/mechanism.ts", "export const defaults = 3;\n");
+    await write("src/cli/command.ts", "export type AnyCommand = number;\n");
+    await write("src/backend/graph/ops/elementwise.ts", "");
+    const files = await generatedCatalogs(folder);
+    expect(files.get("src/cli/commands/catalog.ts")).toMatchInlineSnapshot(`
+      "/** Every command by its file's name. Written by \`npm run generate\`. */
+      import type { AnyCommand } from "../command";
+      import exportEntry from "./export";
+      import tinySet from "./tiny-set";
+
+      export const commands: Readonly<Record<string, AnyCommand>> = {
+        export: exportEntry,
+        "tiny-set": tinySet,
+      };
+      "
+    `);
+    expect(files.get("src/backend/graph/ops/catalog.ts")).toMatchInlineSnapshot(`
+      "/** Every operation, by file and by name. Written by \`npm run generate\`. */
+      import * as elementwise from "./elementwise";
+
+      export const ops = { elementwise } as const;
+      "
+    `);
+    expect(files.get("src/backend/methods/catalog.ts")).toMatchInlineSnapshot(`
+      "/** Every method by its file's name. Written by \`npm run generate\`. */
+      export const methods: Readonly<Record<string, never>> = {};
+      "
+    `);
+    expect(await staleFiles(folder, files)).toEqual([...files.keys()]);
+    await write("src/cli/command.ts", "");
+    await expect(generatedCatalogs(folder)).rejects.toThrow(/has to export the type AnyCommand/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+/** Every module that importing a file loads: files of the tree by path, packages by name. */
+function loadedBy(sources: Sources, start: string): Set<string> {
+  const loaded = new Set<string>();
+  const todo = [start];
+  for (let file = todo.pop(); file !== undefined; file = todo.pop()) {
+    if (loaded.has(file)) continue;
+    loaded.add(file);
+    const text = sources.get(file);
+    if (text === undefined) continue;
+    for (const { specifier, loads } of importsOf(text, file))
+      if (loads) todo.push(resolveImport(sources, file, specifier) ?? specifier);
+  }
+  return loaded;
+}
+
+test("loading what experiments are checked with loads no engine", () => {
+  const sources = readSources(root, ["src"]);
+  const loaded = loadedBy(sources, "src/backend/schemaCatalog.ts");
+  expect(loaded).toContain("src/backend/models/gpt2.ts");
+  expect([...loaded].filter((module) => module.startsWith("onnxruntime"))).toEqual([]);
+  // The check itself sees an engine where there is one.
+  expect(loadedBy(sources, "src/backend/engine/onnxRuntime.ts")).toContain("onnxruntime-node");
+});
