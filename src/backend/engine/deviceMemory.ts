@@ -9,29 +9,51 @@ import { onnxDtype } from "../graph/onnx";
 import type { ConstantData, DType } from "../graph/op";
 import type { OutputMemory } from "./program";
 import type { Runtime } from "./runtime";
-import { free } from "./tensors";
 
 export class DeviceMemory implements OutputMemory {
-  async execute(
-    session: InferenceSession,
-    feeds: Readonly<Record<string, OrtTensor>>,
-  ): Promise<Readonly<Record<string, OrtTensor>>> {
-    return session.run(feeds);
+  /** Buffers of this session that are still held somewhere. It goes only after them: freeing one later crashes. */
+  readonly #lent = new Set<OrtTensor>();
+  #isClosing = false;
+
+  constructor(private readonly session: InferenceSession) {}
+
+  async execute(feeds: Readonly<Record<string, OrtTensor>>): Promise<Readonly<Record<string, OrtTensor>>> {
+    const results = await this.session.run(feeds);
+    for (const held of Object.values(results))
+      if (held.location === "gpu-buffer") {
+        this.#lent.add(held);
+        lenders.set(held, this);
+      }
+    return results;
+  }
+
+  takeBack(held: OrtTensor): void {
+    held.dispose();
+    this.#lent.delete(held);
+    if (this.#isClosing && this.#lent.size === 0) void this.session.release();
   }
 
   recycle(_output: string, held: OrtTensor): void {
     free(held);
   }
 
-  dispose(): void {
-    // Buffers return to the runtime's pool one by one, as their tensors are consumed or disposed.
+  async release(): Promise<void> {
+    this.#isClosing = true;
+    if (this.#lent.size === 0) await this.session.release();
   }
+}
+
+const lenders = new WeakMap<OrtTensor, DeviceMemory>();
+
+/** Host memory is left to the garbage collector; device memory is not known to it. */
+export function free(held: OrtTensor): void {
+  if (held.location === "gpu-buffer") lenders.get(held)!.takeBack(held);
 }
 
 /** Also the anchor of the device: freeing a buffer after the last session is gone would end the process. */
 export class DeviceTransfer {
   private constructor(
-    private readonly up: InferenceSession,
+    private readonly up: DeviceMemory,
     private readonly down: InferenceSession,
   ) {}
 
@@ -39,11 +61,11 @@ export class DeviceTransfer {
     const model = identityModel("float32");
     const open = (preferredOutputLocation: "gpu-buffer" | "cpu") =>
       runtime.InferenceSession.create(model, { ...options, preferredOutputLocation });
-    return new DeviceTransfer(await open("gpu-buffer"), await open("cpu"));
+    return new DeviceTransfer(new DeviceMemory(await open("gpu-buffer")), await open("cpu"));
   }
 
   async toDevice(held: OrtTensor): Promise<OrtTensor> {
-    return (await this.up.run({ x: held })).y!;
+    return (await this.up.execute({ x: held })).y!;
   }
 
   async toHost(held: OrtTensor): Promise<ConstantData> {

@@ -10,6 +10,7 @@ export class HostMemory implements OutputMemory {
   readonly #spare = new Map<string, OrtTensor>();
 
   constructor(
+    private readonly session: InferenceSession,
     private readonly runtime: Runtime,
     private readonly outputs: Readonly<Record<string, TensorType>>,
     /** Outputs whose old value may be overwritten where it lies. */
@@ -17,14 +18,13 @@ export class HostMemory implements OutputMemory {
   ) {}
 
   async execute(
-    session: InferenceSession,
     feeds: Readonly<Record<string, OrtTensor>>,
     state: Readonly<Record<string, OrtTensor>>,
   ): Promise<Readonly<Record<string, OrtTensor>>> {
     const fetches = Object.fromEntries(
       Object.entries(this.outputs).map(([name, type]) => [name, this.#target(name, type, state[name])]),
     );
-    await session.run(feeds, fetches);
+    await this.session.run(feeds, fetches);
     return fetches;
   }
 
@@ -40,7 +40,8 @@ export class HostMemory implements OutputMemory {
     if (!this.inPlace.has(output)) this.#spare.set(output, held);
   }
 
-  dispose(): void {
+  async release(): Promise<void> {
     this.#spare.clear();
+    await this.session.release();
   }
 }

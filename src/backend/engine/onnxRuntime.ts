@@ -5,12 +5,12 @@ import type { DeviceName } from "../../protocol/experiment";
 import { type Graph, inputsOf } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";
-import { DeviceMemory, DeviceTransfer } from "./deviceMemory";
+import { DeviceMemory, DeviceTransfer, free } from "./deviceMemory";
 import { chooseDevice } from "./devices";
 import type { CompileOptions, Device, Engine, Program, Tensor } from "./engine";
 import { HostMemory } from "./hostMemory";
 import { inPlaceStates } from "./inPlace";
-import { type Compiled, type Owner, RuntimeProgram } from "./program";
+import { type Owner, RuntimeProgram } from "./program";
 import { explain, loadRuntime, type Runtime, sessionOptions, threadCount } from "./runtime";
 import { checkData, describe, hostTensor, RuntimeTensor } from "./tensors";
 
@@ -57,6 +57,10 @@ class OnnxRuntimeEngine implements Engine, Owner {
     return this.transfer!.toHost(held);
   }
 
+  free(held: OrtTensor): void {
+    free(held);
+  }
+
   /** What is fed once (a batch) travels with its run; what is fed again (weights that nobody trains) moves over. */
   async settle(tensor: RuntimeTensor): Promise<void> {
     const isFedAgain = tensor.timesFed++ > 0;
@@ -73,19 +77,19 @@ class OnnxRuntimeEngine implements Engine, Owner {
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
     const proven = this.transfer === undefined && inPlace ? inPlaceStates(graph, state) : new Set<string>();
     const provenOutputs = Object.keys(state).filter((output) => proven.has(state[output]!));
-    const compiled: Compiled = {
-      ...(await this.#createSession(bytes, this.#locations(outputs, state))),
+    const { session, notices } = await this.#createSession(bytes, this.#locations(outputs, state));
+    const program = new RuntimeProgram(this, {
       memory:
         this.transfer === undefined
-          ? new HostMemory(this.runtime, outputs, new Set(provenOutputs))
-          : new DeviceMemory(),
+          ? new HostMemory(session, this.runtime, outputs, new Set(provenOutputs))
+          : new DeviceMemory(session),
       bytes: bytes.length,
       reads: inputsOf(graph),
       outputs,
       state,
       inPlace: [...proven],
-    };
-    const program = new RuntimeProgram(this, compiled);
+      notices,
+    });
     this.#programs.add(program);
     return program;
   }

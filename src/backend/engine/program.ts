@@ -1,5 +1,5 @@
 /** One compiled graph: checks what it is fed, lends its memory to ONNX Runtime for a run, and says who owns what after. */
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
 import type { NamedValue } from "../graph/graph";
 import type { TensorType } from "../graph/op";
@@ -9,13 +9,14 @@ import { describe, RuntimeTensor, type TensorHome } from "./tensors";
 
 type Held = Readonly<Record<string, OrtTensor>>;
 
-/** Where the outputs of a run come to lie. */
+/** The runtime's session, and where the outputs of its runs come to lie. */
 export interface OutputMemory {
   /** Runs the session; `state` holds the tensors that the run consumes, by output name. */
-  execute(session: InferenceSession, feeds: Held, state: Held): Promise<Held>;
+  execute(feeds: Held, state: Held): Promise<Held>;
   /** After a run: the memory of a consumed tensor, whose next value is `output`. */
   recycle(output: string, held: OrtTensor): void;
-  dispose(): void;
+  /** Closes the session, as soon as nobody holds memory of it. */
+  release(): Promise<void>;
 }
 
 /** What an engine is to its programs. */
@@ -27,7 +28,6 @@ export interface Owner extends TensorHome {
 }
 
 export interface Compiled {
-  readonly session: InferenceSession;
   readonly memory: OutputMemory;
   readonly bytes: number;
   readonly reads: readonly NamedValue[];
@@ -66,7 +66,7 @@ export class RuntimeProgram implements Program {
     const state = Object.fromEntries(
       Object.entries(program.state).map(([output, name]) => [output, tensors.get(name)!.take()]),
     );
-    const results = await program.memory.execute(program.session, held, state).catch((thrown: unknown) => {
+    const results = await program.memory.execute(held, state).catch((thrown: unknown) => {
       for (const [output, name] of Object.entries(program.state))
         if (!program.inPlace.includes(name)) tensors.get(name)!.put(state[output]!);
       throw new WorkbenchError(
@@ -122,9 +122,8 @@ export class RuntimeProgram implements Program {
     const program = this.#compiled;
     this.#compiled = undefined;
     if (program === undefined) return;
-    program.memory.dispose();
     this.owner.forget(this);
-    await program.session.release();
+    await program.memory.release();
   }
 }
 

@@ -10,6 +10,7 @@ export interface TensorHome {
   /** Tensors whose memory is on the device, which nobody else would free. */
   readonly resident: Set<RuntimeTensor>;
   download(held: OrtTensor): Promise<ConstantData>;
+  free(held: OrtTensor): void;
 }
 
 export class RuntimeTensor implements Tensor {
@@ -58,13 +59,8 @@ export class RuntimeTensor implements Tensor {
   }
 
   [Symbol.dispose](): void {
-    if (this.#held !== undefined) free(this.take());
+    if (this.#held !== undefined) this.home.free(this.take());
   }
-}
-
-/** Host memory is left to the garbage collector; device memory is not known to it. */
-export function free(held: OrtTensor): void {
-  if (held.location !== "cpu") held.dispose();
 }
 
 export function hostTensor(runtime: Runtime, type: TensorType, data = allocate(type)): OrtTensor {

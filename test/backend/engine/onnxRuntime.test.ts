@@ -2,8 +2,10 @@
 import { describe, expect, it } from "vitest";
 import type { Engine, Tensor } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { RuntimeTensor } from "../../../src/backend/engine/tensors";
 import { constant, defineOp, input, type Value } from "../../../src/backend/graph/op";
 import { add, cast, mul, sub } from "../../../src/backend/graph/ops/elementwise";
+import { gather } from "../../../src/backend/graph/ops/indexing";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { runSteps, trainingStep, uploadStep } from "../../support/trainingStep";
 import { noWebgpu } from "../../support/webgpu";
@@ -34,6 +36,10 @@ for (const device of ["cpu", "webgpu"] as const)
         expect(await floats(y)).toEqual([19, 22, 43, 50]);
       }
       expect(await floats(left)).toEqual([1, 2, 3, 4]);
+      // What is fed again and again is uploaded once.
+      expect(left instanceof RuntimeTensor && left.held.location).toBe(
+        device === "cpu" ? "cpu" : "gpu-buffer",
+      );
     });
 
     test("carries integers, booleans and scalars in and out", async (engine) => {
@@ -110,6 +116,21 @@ for (const device of ["cpu", "webgpu"] as const)
       );
     });
 
+    test("lets go of everything in any order", async (engine) => {
+      const { graph, state } = trainingStep();
+      const program = await engine.compile(graph, { state });
+      const { feeds } = await runSteps(program, state, uploadStep(engine), 2);
+      await program[Symbol.asyncDispose]();
+      expect(await floats(feeds.up)).toHaveLength(16 * 32);
+      await using second = await openEngine(device);
+      await engine[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+      feeds.up![Symbol.dispose]();
+      if (device === "webgpu") await expect(feeds.down!.read()).rejects.toThrow(/disposed/);
+      await using other = await second.compile(graph, { state });
+      expect((await runSteps(other, state, uploadStep(second), 2)).losses).toHaveLength(2);
+    });
+
     test("names the node of a graph that the runtime refuses", async (engine) => {
       const broken = defineOp<[Value]>({
         name: "broken",
@@ -180,6 +201,31 @@ describe("state on the processor", () => {
         ({ feeds } = await runSteps(program, state, feeds, 1));
       }
       expect(buffers.size).toBe(inPlace ? 1 : 2);
+    }
+  });
+});
+
+describe("a run that fails", () => {
+  it("says so with the runtime's reason, and keeps the state that it had not begun to overwrite", async () => {
+    await using engine = await openEngine("cpu");
+    const [w, table, row] = [input("w", [1, 2]), input("table", [3, 2]), input("row", [1], "int32")];
+    for (const inPlace of [true, false]) {
+      const graph = { outputs: { next: add(w, gather(table, row)) } };
+      await using program = await engine.compile(graph, { state: { next: "w" }, inPlace });
+      const rowOf = (number: number) => engine.upload({ dtype: "int32", shape: [1] }, Int32Array.of(number));
+      const feeds = {
+        w: engine.upload(float([1, 2]), Float32Array.of(1, 2)),
+        table: engine.upload(float([3, 2]), new Float32Array(6).fill(1)),
+      };
+      await expect(program.run({ ...feeds, row: rowOf(7) })).rejects.toMatchObject({
+        code: "device-failed",
+        message: expect.stringMatching(
+          /cpu .*gave up during a run: .*out of data bounds.*smaller batch/,
+        ) as string,
+      });
+      const again = program.run({ ...feeds, row: rowOf(2) });
+      if (inPlace) await expect(again).rejects.toThrow(/w was disposed, or consumed/);
+      else expect(await floats((await again).next)).toEqual([2, 3]);
     }
   });
 });
