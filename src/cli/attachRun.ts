@@ -1,4 +1,5 @@
 /** Follows a run on the terminal. Ctrl-C asks the run to stop; a second one leaves it running and goes. */
+import type { StartedRun } from "../backend/runs/startRun";
 import { followRun } from "../backend/runs/followRun";
 import { requestStop } from "../backend/runs/stopRun";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
@@ -31,12 +32,38 @@ function interruptions(folder: string, id: string, view: ProgressView, leave: ()
   };
 }
 
-export async function attachRun(folder: string, id: string, terminal: Terminal): Promise<Attached> {
+/** Starts a run and follows it. A Ctrl-C while it starts is kept for it: without that, it would go on unseen. */
+export async function startAndAttach(
+  start: () => Promise<StartedRun>,
+  terminal: Terminal,
+  announce: (started: StartedRun) => void = () => undefined,
+): Promise<Attached> {
+  const early = { interrupted: false };
+  const hold = () => {
+    early.interrupted = true;
+  };
+  process.on("SIGINT", hold);
+  try {
+    const started = await start();
+    announce(started);
+    return await attachRun(started.folder, started.id, terminal, early.interrupted);
+  } finally {
+    process.off("SIGINT", hold);
+  }
+}
+
+export async function attachRun(
+  folder: string,
+  id: string,
+  terminal: Terminal,
+  interrupted = false,
+): Promise<Attached> {
   const view = progressView(terminal);
   const history = new RunHistory();
   const leaving = new AbortController();
   const interrupt = interruptions(folder, id, view, () => leaving.abort());
   process.on("SIGINT", interrupt);
+  if (interrupted) interrupt();
   let latest: RunRecord | undefined;
   let notices = 0;
   try {

@@ -1,7 +1,6 @@
 /** From an experiment file and the options of a command line to the runs that it means. */
 import { readFileSync, statSync } from "node:fs";
 import { relative, resolve } from "node:path";
-import { version } from "../../package.json";
 import { mostCharacters, parseExperiment } from "../backend/experiment/parse";
 import { planRuns } from "../backend/experiment/plan";
 import { parseSettings } from "../backend/experiment/settings";
@@ -9,6 +8,7 @@ import { workspaceOf } from "../backend/runs/runLocation";
 import { WorkbenchError } from "../protocol/errors";
 import type { SchemaCatalog } from "../protocol/experiment";
 import type { RunPlan } from "../protocol/run";
+import { version } from "../protocol/version";
 import { InvalidArgumentError } from "commander";
 import type { OptionSpec } from "./command";
 

@@ -28,6 +28,15 @@ function activity({ state, progress, queuePosition }: RunRecord): string {
   return plainLine(progress?.action ?? "preparing");
 }
 
+/** The history is a little ahead of the record, which is written now and then. */
+function positionOf({ progress }: RunRecord, { train }: RunHistory): { step: number; steps: number } {
+  if (progress === undefined) return { step: 0, steps: 0 };
+  return {
+    step: Math.min(progress.steps, Math.max(progress.step, train.at(-1)?.step ?? 0)),
+    steps: progress.steps,
+  };
+}
+
 function facts(record: RunRecord, history: RunHistory): string {
   const { progress, state } = record;
   const [train, evaluation] = [history.train.at(-1), history.evaluation.at(-1)];
@@ -51,8 +60,8 @@ function plainView(terminal: Terminal, every: number): ProgressView {
   };
   return {
     show(record, history) {
-      const { progress } = record;
-      const steps = progress === undefined ? "" : `  ${progress.step}/${progress.steps}`;
+      const { step, steps: all } = positionOf(record, history);
+      const steps = all === 0 ? "" : `  ${step}/${all}`;
       latest = `${activity(record)}${steps}  ${facts(record, history)}`.trimEnd();
       if (performance.now() - shownAt >= every) print();
     },
@@ -85,7 +94,7 @@ function barView(terminal: Terminal): ProgressView {
   });
   return {
     show(record, history) {
-      const { step, steps } = record.progress ?? { step: 0, steps: 0 };
+      const { step, steps } = positionOf(record, history);
       const payload: BarPayload = { activity: activity(record), facts: facts(record, history) };
       if (!started) bar.start(Math.max(1, steps), step, payload);
       started = true;

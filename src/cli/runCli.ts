@@ -1,8 +1,8 @@
 /** The frame around all commands: reads the command line, runs one command, prints its result or its failure. */
 import { Command as Program, CommanderError } from "commander";
-import { version } from "../../package.json";
 import { toWorkbenchError } from "../protocol/errors";
 import type { SchemaCatalog } from "../protocol/experiment";
+import { version } from "../protocol/version";
 import type { AnyCommand, ExitStatus } from "./command";
 import { reportFailure } from "./failure";
 import { Terminal } from "./terminal";

@@ -10,7 +10,7 @@ let cli: string;
 let script: string;
 let workspace: string;
 beforeAll(async () => {
-  cli = await bundle("test/cli/loopCli.ts", "loopCli");
+  cli = await bundle("src/cli/main.ts", "lathe");
   script = await bundleLoop();
 });
 beforeEach(() => {
@@ -47,7 +47,7 @@ function write(name: string, cells: string): string {
 }
 
 const short =
-  "data: {grammar: {}}\nmodel: {model_type: tiny}\ntrain: {max_steps: 30, per_device_train_batch_size: 2, save_steps: 10}";
+  "data: {grammar: {}}\nmodel: {model_type: llama, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1, num_attention_heads: 2}\ntrain: {max_steps: 30, per_device_train_batch_size: 2, save_steps: 10}";
 const long = short.replace("30", "3000");
 
 async function onlyRun() {
@@ -111,6 +111,29 @@ describe("lathe run", () => {
     expect(output).toMatch(/both-large +done +– +– +0\.6325 +0\.7325/);
     const one = await lathe("run", file, "--variant", "large", "--json");
     expect(json<{ runs: unknown[] }>(one).runs.length).toBe(1);
+  });
+
+  it("draws a bar on a terminal and leaves the cursor as it was", async (test) => {
+    const file = write("first.lathe.md", short);
+    const command = `"${process.execPath}" "${cli}" run ${file}`;
+    const env = { ...process.env, LATHE_RUN_PROCESS: script, TERM: "xterm", NO_COLOR: "" };
+    const child = spawn("script", ["-qec", command, "/dev/null"], {
+      cwd: workspace,
+      env,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    let screen = "";
+    child.stdout.on("data", (chunk: Buffer) => (screen += chunk.toString()));
+    const status = await new Promise((resolve) => {
+      child.on("error", () => resolve("absent"));
+      child.on("close", resolve);
+    });
+    if (status === "absent" || process.platform !== "linux")
+      return test.skip("needs util-linux' `script` for a terminal");
+    expect(status).toBe(0);
+    expect(screen).toMatch(/train .*█.* 30\/30 {2}loss 0\.7303/);
+    expect(screen).toContain("\u001b[32mdone\u001b[39m");
+    expect(screen.lastIndexOf("\u001b[?25h")).toBeGreaterThan(screen.lastIndexOf("\u001b[?25l"));
   });
 
   it("makes its folder where --out says", async () => {
@@ -232,7 +255,10 @@ describe("bad input", () => {
 
   it.each(cases)("%s is told in words, with status 2, and nothing is started", async (_, args, message) => {
     write("good.lathe.md", short);
-    write("bad.lathe.md", "model: {model_type: tiny}\ntrain: {learning_rat: 1, max_steps: -3}");
+    write(
+      "bad.lathe.md",
+      "model: {model_type: llama, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1, num_attention_heads: 2}\ntrain: {learning_rat: 1, max_steps: -3}",
+    );
     const { status, output, errors } = await lathe(...args);
     expect(errors).toMatch(message);
     expect({ status, output }).toEqual({ status: 2, output: "" });
@@ -246,7 +272,7 @@ describe("bad input", () => {
     mkdirSync(join(workspace, "deep"));
     const file = write(
       join("deep", "bad.lathe.md"),
-      "model: {model_type: tiny}\ntrain: {learning_rat: 1, max_steps: -3}",
+      "model: {model_type: llama, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1, num_attention_heads: 2}\ntrain: {learning_rat: 1, max_steps: -3}",
     );
     const { errors, status } = await lathe("run", file);
     expect(status).toBe(2);

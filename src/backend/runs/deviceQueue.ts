@@ -137,7 +137,12 @@ export class DeviceQueue {
   }
 
   private async change(next: (alive: readonly QueueEntry[]) => readonly QueueEntry[]): Promise<void> {
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      const why = `${(cause as Error).message}. Set LATHE_STATE_DIR to a folder that can be written, or run with --parallel`;
+      throw new WorkbenchError("io", `The queue of ${this.device} can't be kept: ${why}.`, {}, { cause });
+    }
     await withFolder(this.folder, async () => {
       writeAtomic(this.file, `${JSON.stringify(next(await this.entries()), undefined, 2)}\n`);
     });

@@ -111,8 +111,10 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   const device = await (program.resolveDevice?.(plan.device) ?? plan.device);
   const queue = new DeviceQueue(device);
   const entry = { id: folder.id, folder: folder.path, process: await ownIdentity() };
-  if (options.parallel) await queue.share(entry);
-  else {
+  if (options.parallel) {
+    // Whoever does not wait needs the queue only to let others know.
+    await queue.share(entry).catch((thrown: unknown) => context.notice(toWorkbenchError(thrown).message));
+  } else {
     const onPosition = (queuePosition: number) => folder.update({ queuePosition });
     await queue.acquire(entry, { signal: control.signal, onPosition });
   }

@@ -53,7 +53,9 @@ export class LiveContext implements RunContext, Disposable {
 
   readonly progress: RunContext["progress"] = (progress) => {
     this.control.step = progress.step;
-    this.folder.remember({ progress, seconds: this.clock.seconds });
+    const patch = { progress, seconds: this.clock.seconds };
+    if (this.folder.record.progress === undefined) this.folder.update(patch);
+    else this.folder.remember(patch);
   };
 
   readonly describe: RunContext["describe"] = (facts) => {

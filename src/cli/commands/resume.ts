@@ -1,6 +1,6 @@
 /** Goes on with a run that was stopped, interrupted or failed, from its last checkpoint. */
 import { resumeRun } from "../../backend/runs/startRun";
-import { attachRun } from "../attachRun";
+import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
 import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
@@ -20,9 +20,12 @@ export default defineCommand<[run: string], Options>({
   ],
   async run({ args: [text], options, terminal }) {
     const selected = await selectRun(text, options);
-    const { id, folder } = await resumeRun(selected.folder, { parallel: options.parallel ?? false });
-    if (options.detach === true) return startedOutcome([{ id, folder }]);
-    const run = await attachRun(folder, id, terminal);
+    const start = () => resumeRun(selected.folder, { parallel: options.parallel ?? false });
+    if (options.detach === true) {
+      const { id, folder } = await start();
+      return startedOutcome([{ id, folder }]);
+    }
+    const run = await startAndAttach(start, terminal);
     sayEnd(run, terminal);
     return endedOutcome([run], terminal);
   },

@@ -1,5 +1,5 @@
 /** A workspace of its own with the bundled loop process, for tests that start real runs. */
-import { mkdirSync, mkdtempSync, realpathSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -9,8 +9,15 @@ import { followRun } from "../../../src/backend/runs/followRun";
 import type { RunPlan, RunRecord, RunState } from "../../../src/protocol/run";
 import type { LoopOptions } from "./loopProgram";
 
+/** Made anew for each test process, since several may run at a time, and removed with it. */
+const bundles = resolve("node_modules/.cache/lathe-tests", String(process.pid));
+const temporary = [bundles];
+process.on("exit", () => {
+  for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
+});
+
 export async function bundle(entry: string, name: string): Promise<string> {
-  const outfile = resolve("node_modules/.cache/lathe-tests", `${process.pid}`, `${name}.cjs`);
+  const outfile = join(bundles, `${name}.cjs`);
   await build({
     entryPoints: [entry],
     outfile,
@@ -29,6 +36,7 @@ export const bundleLoop = () => bundle("test/backend/runs/loopProcess.ts", "loop
 /** Also points the queues of devices into the workspace, so that real runs of the machine stay apart. */
 export function newWorkspace(parent = tmpdir()): string {
   const workspace = realpathSync(mkdtempSync(join(parent, "lathe-runs-")));
+  temporary.push(workspace);
   mkdirSync(join(workspace, ".lathe"));
   process.env.LATHE_STATE_DIR = join(workspace, "state");
   return workspace;
