@@ -49,7 +49,9 @@ const introduction = `# Experiment reference
 <!-- Written by \`npm run generate\`. -->
 
 An experiment is a Markdown file whose name ends in \`.lathe.md\`. Its cells are the fenced blocks that start in the first
-column and whose info string is \`yaml\`; everything else is prose. A YAML file works too, with one document a cell.
+column and whose info string is \`yaml\`; everything else is prose, blocks marked \`yaml example\` and cells inside HTML
+comments included. A YAML file works too, with one document a cell.
+
 Each top-level key of a cell declares something or is an action. Declarations stand once. Actions run in the order they
 stand, on the model that stands above them, and may stand as often as needed.
 

@@ -1,7 +1,9 @@
 /** The schemas that cells of an experiment are checked against, gathered from the catalogs. Loading it loads no engine. */
-import { z } from "zod";
+import type { z } from "zod";
 import type { SchemaCatalog } from "../protocol/experiment";
+import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
+import { exporters } from "./exports/catalog";
 import { methods } from "./methods/catalog";
 import { models } from "./models/catalog";
 
@@ -9,11 +11,9 @@ export const schemaCatalog: SchemaCatalog = {
   models: schemas(models, "config"),
   methods: schemas(methods, "options"),
   metrics: schemas(metrics, "options"),
-  exports: {
-    safetensors: z.strictObject({}),
-    onnx: z.strictObject({}),
-  },
+  exports: schemas(exporters, "options"),
   reports: {},
+  dataSets: Object.keys(dataSets),
 };
 
 function schemas<K extends string>(

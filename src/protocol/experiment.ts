@@ -176,6 +176,8 @@ export interface SchemaCatalog {
   readonly metrics: Readonly<Record<string, z.ZodType>>;
   readonly exports: Readonly<Record<string, z.ZodType>>;
   readonly reports: Readonly<Record<string, z.ZodType>>;
+  /** Names of data sets; any name passes where they are not given. */
+  readonly dataSets?: readonly string[];
 }
 
 export const declarationKeys = [
@@ -197,7 +199,11 @@ export type CellKey = DeclarationKey | ActionKey;
 
 /** All that the cells of an experiment may say. Every key may stand alone in a cell of its own, so none is required here. */
 export function experimentSchema(catalog: SchemaCatalog) {
-  const data = dataSchema.describe("Text, its tokenizer, and how it is cut into sequences.");
+  const names = catalog.dataSets ?? [];
+  const dataset = names.length > 0 ? z.enum(names) : z.string();
+  const data = dataSchema
+    .extend({ dataset: dataset.optional().describe("A named data set.") })
+    .describe("Text, its tokenizer, and how it is cut into sequences.");
   const model = choice("model_type", catalog.models).describe(
     "Configuration in the key names of Hugging Face's `config.json`; without `vocab_size` the tokenizer gives it.",
   );

@@ -50,8 +50,9 @@ function dataFaults(data: PlainMap): CrossFault[] {
   if (meant.length > 1) faults.push(found([meant[1]!], `stands beside ${meant[0]!}; keep one of them`));
   if (data.fallback !== undefined && data.text === undefined)
     faults.push(found(["fallback"], "applies to text alone, and none is given"));
-  if (data.validation_text !== undefined && data.text === undefined)
-    faults.push(found(["validation_text"], "goes with text, and none is given"));
+  for (const split of ["validation_text", "test_text"])
+    if (data[split] !== undefined && data.text === undefined)
+      faults.push(found([split], "goes with text, and none is given"));
   if (data.response_column !== undefined && data.instruction_column === undefined)
     faults.push(found(["response_column"], "needs instruction_column beside it"));
   if (data.instruction_column !== undefined && data.response_column === undefined)

@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { cutCells } from "../../../src/backend/experiment/cells";
+import { loadExperiment } from "../../../src/backend/experiment/load";
+import { parseExperiment } from "../../../src/backend/experiment/parse";
+import { planRuns } from "../../../src/backend/experiment/plan";
+import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import { shapeFromConfig } from "../../../src/backend/models/model";
+import { schemaCatalog } from "../../../src/backend/schemaCatalog";
+
+const folder = fileURLToPath(new URL("../../../examples", import.meta.url));
+const examples = readdirSync(folder, { recursive: true, encoding: "utf8" })
+  .map((name) => name.replaceAll("\\", "/"))
+  .filter((name) => name.endsWith(".lathe.md"))
+  .sort();
+
+const plansOf = async (name: string) =>
+  planRuns(await loadExperiment(path.join(folder, name), schemaCatalog), {
+    codeVersion: "1",
+    file: `examples/${name}`,
+  });
+
+describe.each(examples)("examples/%s", (name) => {
+  test("is accepted, cut without loss, and resolved to configurations that give the same plans", async () => {
+    const text = readFileSync(path.join(folder, name), "utf8");
+    expect(
+      cutCells(text)
+        .pieces.map(({ start, end }) => text.slice(start, end))
+        .join(""),
+    ).toBe(text);
+    for (const plan of await plansOf(name)) {
+      const yaml = resolvedYaml(plan, { folder: "." });
+      const again = planRuns(parseExperiment(yaml, "x/config.resolved.yaml", schemaCatalog), {
+        codeVersion: "1",
+      });
+      expect(again).toEqual([{ ...plan, experiment: "x/config.resolved.yaml", folder: "x" }]);
+    }
+  });
+});
+
+test("the first example compares a dense model with a grouped one", async () => {
+  const plans = await plansOf("first.lathe.md");
+  expect(plans.map(({ name }) => name)).toEqual(["first-dense", "first-grouped"]);
+  const counts = plans.map(
+    ({ model }) => countModel(shapeFromConfig({ ...model, vocab_size: 256 })).nonEmbedding,
+  );
+  expect(counts.map(({ trainable }) => trainable)).toEqual([426_624, 189_056]);
+});
+
+test("the published models have the published sizes, and the cards say the same", async () => {
+  const sizes: unknown[] = [];
+  for (const name of examples.filter((each) => each.startsWith("papers/"))) {
+    const [{ model, paper } = {}] = await plansOf(name);
+    const { nonEmbedding, total } = countModel(shapeFromConfig(model!));
+    sizes.push([path.basename(name, ".lathe.md"), nonEmbedding.trainable, total.trainable]);
+    const measured: Record<string, number> = {
+      "parameters/non_embedding": nonEmbedding.trainable,
+      "parameters/total": total.trainable,
+    };
+    for (const { quantity, value } of paper!.published as { quantity: string; value: number }[])
+      if (quantity in measured) expect(value, `${name} ${quantity}`).toBe(measured[quantity]);
+  }
+  expect(sizes).toEqual([
+    ["gpt2-small", 85_056_000, 124_439_808],
+    ["JP47D54C", 226_507_776, 423_508_992],
+    ["JP47D55C", 35_011_584, 232_012_800],
+    ["JP47D56C", 52_515_840, 249_517_056],
+  ]);
+});
