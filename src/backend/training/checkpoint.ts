@@ -9,6 +9,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -19,7 +20,8 @@ import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
-import { type HostTensors, readSafetensors, writeSafetensors } from "./safetensors";
+import type { ParameterSpec } from "../representations/representation";
+import { dtypeOf, type HostTensors, readSafetensors, writeSafetensors } from "./safetensors";
 
 export interface Checkpoint {
   readonly shape: ModelShape;
@@ -45,24 +47,32 @@ export const trainingStateSchema = z.object({
 });
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 
-const manifestSchema = z.object({
-  format: z.literal(1),
-  representations: z.record(
-    z.string(),
-    z.object({ type: z.string(), options: z.record(z.string(), z.unknown()) }),
-  ),
-  files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
-});
-
 const modelFile = "model.safetensors";
 const optimizerFile = "optimizer.safetensors";
 const configFile = "config.json";
 const stateFile = "state.json";
 const manifestFile = "manifest.json";
 
+const manifestSchema = z.object({
+  format: z.literal(1),
+  representations: z.record(
+    z.string(),
+    z.object({ type: z.string(), options: z.record(z.string(), z.unknown()) }),
+  ),
+  files: z
+    .partialRecord(
+      z.enum([modelFile, configFile, optimizerFile, stateFile]),
+      z.object({ bytes: z.int(), sha256: z.string() }),
+    )
+    .refine((files) => modelFile in files && configFile in files, { error: "it lists no model" })
+    .refine((files) => optimizerFile in files === stateFile in files, {
+      error: "it lists half of a training state",
+    }),
+});
+
 /** Writes beside `folder` under a temporary name, waits for the disk, then renames. */
 export function writeCheckpoint(folder: string, { shape, tensors, training }: Checkpoint): void {
-  const draft = join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
+  const draft = draftOf(folder);
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
   try {
@@ -81,16 +91,54 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
       representations: shape.representations,
       files: Object.fromEntries(names.map((name) => [name, fingerprint(join(draft, name), true)])),
     });
-    rmSync(folder, { recursive: true, force: true });
+    fingerprint(join(draft, manifestFile), true);
+    // A folder cannot be renamed onto another one, and deleting it first could leave half of it.
+    recover(folder);
+    if (existsSync(folder)) renameSync(folder, asideOf(folder));
     renameSync(draft, folder);
+    recover(folder);
   } catch (thrown) {
     rmSync(draft, { recursive: true, force: true });
+    recover(folder);
     throw thrown;
   }
 }
 
+const draftOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
+const asideOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.replaced`);
+
+/** Ends a replacement, also one that a killed process began: without the new checkpoint the old one comes back. */
+function recover(folder: string): void {
+  const aside = asideOf(folder);
+  if (!existsSync(aside)) return;
+  if (!existsSync(folder)) {
+    renameSync(aside, folder);
+    return;
+  }
+  // Under another name, so that nobody takes what is left of it for a checkpoint.
+  const waste = draftOf(folder);
+  renameSync(aside, waste);
+  rmSync(waste, { recursive: true });
+}
+
+/**
+ * Puts a folder of checkpoints in order after a process was killed while it wrote there: half-written ones are removed, one
+ * that was about to be replaced is back. Only for who alone writes there.
+ */
+export function recoverCheckpoints(parent: string): void {
+  if (!existsSync(parent)) return;
+  for (const name of readdirSync(parent)) {
+    const replaced = /^\.(.+)\.replaced$/.exec(name)?.[1];
+    if (replaced !== undefined) recover(join(parent, replaced));
+    else if (/^\..+\.\d+\.tmp$/.test(name)) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+}
+
 /** Reads and checks a checkpoint; `corrupt` where a file is missing, changed or cut, or does not fit its configuration. */
-export function readCheckpoint(folder: string): Checkpoint {
+export function readCheckpoint(path: string): Checkpoint {
+  const folder = existsSync(path) ? path : asideOf(path);
+  if (!existsSync(folder))
+    throw new WorkbenchError("not-found", `There is no checkpoint ${path}. Name a folder that holds one.`);
   const manifest = readJson(join(folder, manifestFile), manifestSchema);
   for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
     const path = join(folder, name);
@@ -123,17 +171,21 @@ export function readCheckpoint(folder: string): Checkpoint {
 
 /** Every parameter of the configuration is there in its shape, and nothing else. */
 export function checkTensors(where: string, shape: ModelShape, tensors: HostTensors): void {
-  const specs = parametersOf(shape);
+  checkParameters(where, parametersOf(shape), tensors);
+}
+
+/** The same for the parameters of anything that is trained. */
+export function checkParameters(where: string, specs: readonly ParameterSpec[], tensors: HostTensors): void {
   const problems: string[] = [];
-  for (const { name, shape: wanted } of specs) {
+  for (const { name, shape: wanted, dtype } of specs) {
     const got = tensors.get(name);
     if (got === undefined) problems.push(`${name} is missing`);
+    else if (dtypeOf(got) !== dtype) problems.push(`${name} holds ${dtypeOf(got)} instead of ${dtype}`);
     else if (got.shape.join() !== wanted.join())
       problems.push(`${name} is [${got.shape.join(", ")}] instead of [${wanted.join(", ")}]`);
   }
   const known = new Set(specs.map(({ name }) => name));
-  for (const name of tensors.keys())
-    if (!known.has(name)) problems.push(`${name} is not part of ${shape.family}`);
+  for (const name of tensors.keys()) if (!known.has(name)) problems.push(`${name} is not part of the model`);
   if (problems.length === 0) return;
   const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
   throw new WorkbenchError(

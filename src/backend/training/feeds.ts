@@ -1,7 +1,7 @@
 /** Puts what the host knows onto the device: batches, scalars, weights. */
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
-import type { HostTensor, HostTensors } from "./safetensors";
+import { dtypeOf, type HostTensor, type HostTensors } from "./safetensors";
 
 export function feedBatch(engine: Engine, batch: Batch): Tensors {
   const type = { dtype: "int32", shape: [batch.rows, batch.length] } as const;
@@ -23,9 +23,8 @@ export function uploadAll(engine: Engine, tensors: HostTensors): Tensors {
 }
 
 /** The engine may keep and overwrite what it is given, so it gets a copy. */
-export function uploadHost(engine: Engine, { shape, data }: HostTensor): Tensor {
-  const dtype = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool";
-  return engine.upload({ dtype, shape }, data.slice());
+export function uploadHost(engine: Engine, tensor: HostTensor): Tensor {
+  return engine.upload({ dtype: dtypeOf(tensor), shape: tensor.shape }, tensor.data.slice());
 }
 
 /** Copies the named tensors back to the host. */

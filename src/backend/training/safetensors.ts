@@ -17,14 +17,11 @@ export type HostTensors = ReadonlyMap<string, HostTensor>;
 const maxHeaderBytes = 100 * 2 ** 20;
 const chunkBytes = 64 * 2 ** 20;
 
-const headerSchema = z.record(
-  z.string(),
-  z.object({
-    dtype: z.string(),
-    shape: z.array(z.int().min(0)),
-    data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
-  }),
-);
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(z.int().min(0)),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
+});
 const metadataSchema = z.record(z.string(), z.string());
 
 /** Writes tensors in the order of the map to an open file; nothing is copied. */
@@ -34,13 +31,14 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): void {
   let offset = 0;
-  const header: Record<string, unknown> = { __metadata__: { format: "pt", ...metadata } };
-  for (const [name, { shape, data }] of tensors) {
+  const header: [string, unknown][] = [["__metadata__", { format: "pt", ...metadata }]];
+  for (const [name, tensor] of tensors) {
+    const { shape, data } = tensor;
     const end = offset + data.byteLength;
-    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, end] };
+    header.push([name, { dtype: fileDtypes[dtypeOf(tensor)], shape, data_offsets: [offset, end] }]);
     offset = end;
   }
-  let text = JSON.stringify(header);
+  let text = JSON.stringify(Object.fromEntries(header));
   text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // Tensors start at a multiple of eight bytes.
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(Buffer.byteLength(text)));
@@ -62,11 +60,13 @@ export interface SafetensorsFile {
 
 /** Reads every tensor; float16 and bfloat16 widen to float32. */
 export function readSafetensors(path: string): SafetensorsFile {
-  return withHeader(path, ({ entries, metadata, read }) => {
-    const decoded = entries.map(({ name, shape, dtype, start, end }): [string, HostTensor] => [
-      name,
-      { shape, data: decode(dtype, read(start, end - start)) },
-    ]);
+  return withHeader(path, ({ entries, metadata, read, broken }) => {
+    const decoded = entries.map(({ name, shape, dtype, start, end }): [string, HostTensor] => {
+      const data = decode(dtype, read(start, end - start));
+      if (dtype === "BOOL" && (data as Uint8Array).some((each) => each > 1))
+        throw broken(`${name} is boolean, but holds other bytes than 0 and 1`);
+      return [name, { shape, data }];
+    });
     return { tensors: new Map(decoded), metadata };
   });
 }
@@ -80,13 +80,18 @@ export function readTensorSizes(path: string): ReadonlyMap<string, number> {
 }
 
 interface Header {
+  /** In the order of their bytes. */
   readonly entries: readonly { name: string; shape: Shape; dtype: string; start: number; end: number }[];
   readonly metadata: Readonly<Record<string, string>>;
-  /** Bytes of the part that holds the tensors. */
-  read(start: number, length: number): Buffer;
 }
 
-function withHeader<T>(path: string, use: (header: Header) => T): T {
+interface OpenFile extends Header {
+  /** Bytes of the part that holds the tensors. */
+  readonly read: (start: number, length: number) => Buffer;
+  readonly broken: (what: string) => WorkbenchError;
+}
+
+function withHeader<T>(path: string, use: (file: OpenFile) => T): T {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
@@ -101,30 +106,8 @@ function withHeader<T>(path: string, use: (header: Header) => T): T {
       throw broken(
         `its header claims ${length} bytes of a file of ${size}, so the file is cut short or not safetensors`,
       );
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(readBytes(file, 8, length).toString("utf8"));
-    } catch (cause) {
-      throw broken(`its header is no JSON (${(cause as Error).message})`);
-    }
-    const { __metadata__: meta = {}, ...rest } = parsed as Record<string, unknown>;
-    const metadata = metadataSchema.safeParse(meta);
-    const header = headerSchema.safeParse(rest);
-    if (!metadata.success || !header.success) throw broken("its header is not of the format's form");
-
+    const { entries, metadata } = parseHeader(readBytes(file, 8, length).toString("utf8"), broken);
     let expected = 0;
-    const entries = Object.entries(header.data)
-      .map(
-        ([
-          name,
-          {
-            dtype,
-            shape,
-            data_offsets: [start, end],
-          },
-        ]) => ({ name, dtype, shape, start, end }),
-      )
-      .sort((a, b) => a.start - b.start);
     for (const { name, dtype, shape, start, end } of entries) {
       const width = widths[dtype];
       if (width === undefined)
@@ -139,7 +122,8 @@ function withHeader<T>(path: string, use: (header: Header) => T): T {
       throw broken(`${size - 8 - length - expected} bytes belong to no tensor`);
     return use({
       entries,
-      metadata: metadata.data,
+      metadata,
+      broken,
       read: (start, bytes) => readBytes(file, 8 + length + start, bytes),
     });
   } finally {
@@ -147,11 +131,59 @@ function withHeader<T>(path: string, use: (header: Header) => T): T {
   }
 }
 
+/** Entries, not properties: a tensor may have any name, `__proto__` included. */
+function parseHeader(text: string, broken: (what: string) => WorkbenchError): Header {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw broken(`its header is no JSON (${(cause as Error).message})`);
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
+    throw broken("its header is no JSON object");
+  const check = <S>(schema: z.ZodType<S>, name: string, said: unknown): S => {
+    const { data, error } = schema.safeParse(said);
+    if (error !== undefined) throw broken(`its header is wrong about ${name}: ${z.prettifyError(error)}`);
+    return data;
+  };
+  const all = Object.entries(parsed as Record<string, unknown>);
+  const entries = all.flatMap(([name, said]) => {
+    if (name === "__metadata__") return [];
+    const { dtype, shape, data_offsets: offsets } = check(entrySchema, name, said);
+    return [{ name, dtype, shape, start: offsets[0], end: offsets[1] }];
+  });
+  // Of equal names JSON.parse keeps the last, silently.
+  if (countNames(text) !== all.length) throw broken("its header has a name twice");
+  const metadata = all.find(([name]) => name === "__metadata__")?.[1] ?? {};
+  return {
+    entries: entries.sort((a, b) => a.start - b.start || a.end - b.end),
+    metadata: check(metadataSchema, "__metadata__", metadata),
+  };
+}
+
+/** Strings of the outermost object of a JSON text whose values there are all objects: its names. */
+function countNames(text: string): number {
+  let depth = 0;
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]!;
+    if (character === "{") depth++;
+    else if (character === "}") depth--;
+    else if (character === '"') {
+      if (depth === 1) count++;
+      for (i++; text[i] !== '"'; i++) if (text[i] === "\\") i++;
+    }
+  }
+  return count;
+}
+
 const widths: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2, BOOL: 1, U8: 1, I32: 4 };
 
-function dtypeOf(data: HostTensor["data"]): string {
-  return data instanceof Float32Array ? "F32" : data instanceof Int32Array ? "I32" : "BOOL";
+/** The type of a tensor in a graph. */
+export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "bool" {
+  return data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool";
 }
+const fileDtypes = { float32: "F32", int32: "I32", bool: "BOOL" } as const;
 
 function decode(dtype: string, bytes: Buffer): HostTensor["data"] {
   const words = () => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);

@@ -10,7 +10,8 @@ import type { Batch, Split } from "../data/split";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { recomputeGateName } from "../graph/recompute";
 import type { ParameterSpec } from "../representations/representation";
-import type { TrainingSnapshot, TrainingState } from "./checkpoint";
+import { checkParameters, type TrainingSnapshot, type TrainingState } from "./checkpoint";
+import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
 import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
 import { download, feedBatch, uploadAll, uploadHost, uploadScalar } from "./feeds";
 import { optimizers } from "./optimizers/catalog";
@@ -115,16 +116,17 @@ class TrainingSession implements AsyncDisposable {
       resume === undefined
         ? new Sampler(train, size, seed)
         : Sampler.restore(train, size, samplerStateSchema.parse(resume.state.sampler));
+    checkParameters("the model to train", trainee.parameters, tensors);
     const programs = await compilePrograms(request);
     const held: Record<string, Tensor> = { ...uploadAll(engine, tensors) };
     for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable)) {
       const zeros = () => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
       for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
         const saved = resume?.optimizer.get(slot);
-        if (resume !== undefined && saved === undefined)
+        if (resume !== undefined && saved?.shape.join() !== shape.join())
           throw new WorkbenchError(
             "invalid-input",
-            `The checkpoint has no ${slot}: it was written by another optimizer than ${options.optim}. Resume with the options of the run.`,
+            `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written with another model or optimizer than ${options.optim}. Resume with the options of the run.`,
           );
         held[slot] = uploadHost(engine, saved ?? zeros());
       }
@@ -141,7 +143,9 @@ class TrainingSession implements AsyncDisposable {
     let savedAt = -1;
     const save = async (best: boolean) => {
       savedAt = this.step;
-      await observer.save(await this.weights(), await this.snapshot(), best);
+      const tensors = await this.weights();
+      refuseBrokenWeights(this.step, tensors);
+      await observer.save(tensors, await this.snapshot(), best);
     };
     observer.progress(this.step, steps, undefined);
     while (this.step < steps) {
@@ -205,7 +209,7 @@ class TrainingSession implements AsyncDisposable {
       ).gradient_squares!.read()) as Float32Array;
       disposeAll(scalars);
     }
-    this.refuseDivergence(step, loss, squares);
+    refuseBrokenStep(step, loss, trainableNames(this.request.trainee.parameters), squares);
     this.step = step;
     this.tokens += counted;
     this.lastLoss = loss;
@@ -230,40 +234,27 @@ class TrainingSession implements AsyncDisposable {
     return outputs;
   }
 
-  private refuseDivergence(step: number, loss: number, squares: Float32Array): void {
-    const broken = trainableNames(this.request.trainee.parameters).filter(
-      (_, i) => !Number.isFinite(squares[i]),
-    );
-    if (Number.isFinite(loss) && broken.length === 0) return;
-    const where =
-      broken.length === 0
-        ? "every gradient is still finite"
-        : `the gradient of ${broken[0]!}${broken.length > 1 ? ` and of ${broken.length - 1} more tensors` : ""} is not finite`;
-    throw new WorkbenchError(
-      "diverged",
-      `Step ${step}: the loss is ${loss} and ${where}. Lower learning_rate, add warmup_steps or set max_grad_norm; the last checkpoint is from before.`,
-      { step, loss, tensors: broken },
-    );
-  }
-
   /** Loss on the validation split; true when it is the lowest so far. */
   private async evaluate(observer: TrainingObserver): Promise<boolean> {
     const { engine, validation, options, trainee } = this.request;
     if (validation === undefined || this.programs.evaluation === undefined) return false;
     const weights = Object.fromEntries(trainee.parameters.map(({ name }) => [name, this.held[name]!]));
     const batches = validation.batches(batchSizeOf(options), options.eval_batches);
-    const { loss } = await evaluateLoss(engine, this.programs.evaluation, weights, batches);
+    const { loss, tokens } = await evaluateLoss(engine, this.programs.evaluation, weights, batches);
+    if (tokens === 0) {
+      observer.log("No evaluation: no label counts in the first batches of the validation split.");
+      return false;
+    }
+    if (!Number.isFinite(loss)) refuseBrokenEvaluation(this.step, loss, await this.weights());
     observer.metrics(this.step, this.tokens, { "eval/loss": loss });
-    if (this.step === 0 || loss >= (this.best?.loss ?? Infinity)) return false;
+    if (this.step === 0 || !(loss < (this.best?.loss ?? Infinity))) return false;
     this.best = { step: this.step, loss };
     return true;
   }
 
-  private weights(): Promise<HostTensors> {
-    return download(
-      this.held,
-      this.request.trainee.parameters.map(({ name }) => name),
-    );
+  private async weights(): Promise<HostTensors> {
+    const names = this.request.trainee.parameters.map(({ name }) => name);
+    return download(this.held, names);
   }
 
   private async snapshot(): Promise<TrainingSnapshot> {

@@ -3,7 +3,12 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../protocol/experiment";
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../training/checkpoint";
+import {
+  type Checkpoint,
+  readCheckpoint,
+  recoverCheckpoints,
+  writeCheckpoint,
+} from "../../training/checkpoint";
 import { stepsOf, train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../action";
@@ -105,6 +110,7 @@ interface Saved {
 
 /** The newest checkpoint of this action that can be read; broken ones are told and passed over. */
 function latestOf(context: RunContext, action: number, offset: number): Saved | undefined {
+  recoverCheckpoints(context.folder.inside("checkpoints"));
   const steps = savedSteps(context).filter((step) => step > offset);
   for (const step of steps) {
     try {
