@@ -37,6 +37,12 @@ const folders: readonly CatalogFolder[] = [
   },
   { folder: "src/backend/training/optimizers", name: "optimizers", entry: "optimizer" },
   {
+    folder: "src/backend/exports",
+    name: "exporters",
+    entry: "export format",
+    type: ["AnyExporter", "./exporter"],
+  },
+  {
     folder: "src/backend/runs/actions",
     name: "actions",
     entry: "action of a run",

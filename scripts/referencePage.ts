@@ -128,7 +128,7 @@ function section(key: string, schema: JsonSchema): string[] {
   const title = entryTitles[key];
   if (title === undefined) return [...lines, ...remark, table(schema)];
   const entries = entriesOf(schema);
-  if (entries.length === 0) return [...lines, "No options yet.\n"];
+  if (entries.length === 0) return [...lines, "No options.\n"];
   return [...lines, ...remark, ...entries.flatMap(([id, entry]) => [`#### ${title(id)}\n`, table(entry)])];
 }
 
