@@ -24,7 +24,9 @@ const headWidth = 32;
 export async function* costTable(engine: Engine): AsyncGenerator<CostRow> {
   for (const axis of axes)
     for (const value of values[axis]) {
-      const { width, layers, sequence, batch } = { ...base, [axis]: value };
+      const sizes: Record<Axis, number> = { ...base };
+      sizes[axis] = value;
+      const { width, layers, sequence, batch } = sizes;
       const config = {
         ...standardGpt,
         n_embd: width,

@@ -19,12 +19,16 @@ export interface EncodeOptions {
 
 /** The bytes of a ModelProto. Inputs keep their names; nodes are named by their number and operation, for error messages. */
 export function encodeOnnx(graph: Graph, { portable = false, weights }: EncodeOptions = {}): Uint8Array {
-  const nodes: object[] = [];
+  const nodes: { output: string[]; [field: string]: unknown }[] = [];
   const initializers: object[] = [];
   const constants = new Map<string, string>();
   const names = new Map<Value, string>();
   const inputs = inputsOf(graph);
   const taken = new Set([...inputs.map(({ name }) => name), ...Object.keys(graph.outputs)]);
+  // The operation that computes an output writes it directly: a copy at the end would cost a pass over all state.
+  const outputOf = new Map<Value, string>();
+  for (const [output, value] of Object.entries(graph.outputs))
+    if (value.kind === "apply" && !outputOf.has(value)) outputOf.set(value, output);
   let current = "";
 
   const fresh = (stem: string) => {
@@ -69,21 +73,25 @@ export function encodeOnnx(graph: Graph, { portable = false, weights }: EncodeOp
       current = `${number}.${op.name}`;
       const feeds = value.inputs.map((each) => names.get(each)!);
       const types = value.inputs.map((each) => each.type);
-      names.set(
-        value,
+      const before = nodes.length;
+      let name =
         typeof op.onnx === "string"
           ? emit.node(op.onnx, feeds, attrs)
-          : op.onnx(emit, feeds, { attrs, types, type }),
-      );
+          : op.onnx(emit, feeds, { attrs, types, type });
+      const output = outputOf.get(value);
+      const last = nodes.length > before ? nodes.at(-1) : undefined;
+      if (output !== undefined && last?.output[0] === name) last.output[0] = name = output;
+      names.set(value, name);
     }
   });
   for (const [output, value] of Object.entries(graph.outputs))
-    nodes.push({
-      name: `output ${output}`,
-      opType: "Identity",
-      input: [names.get(value)!],
-      output: [output],
-    });
+    if (names.get(value) !== output)
+      nodes.push({
+        name: `output ${output}`,
+        opType: "Identity",
+        input: [names.get(value)!],
+        output: [output],
+      });
 
   const stored = inputs.filter(({ kind, name }) => kind === "parameter" && weights?.has(name));
   for (const { name, type } of stored) initializers.push(encodeTensor(name, weights!.get(name)!, type.shape));

@@ -1,4 +1,5 @@
 /** What a plan would come to: exact counts, and estimates of memory and work from the very graphs that would run. */
+import { resolve } from "node:path";
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, trainSchema } from "../../protocol/experiment";
@@ -6,7 +7,7 @@ import type { RunPlan } from "../../protocol/run";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import { countModel } from "../evaluation/accounting";
 import { memoryOf, productFlops } from "../graph/cost";
-import { importShape } from "../imports/importModel";
+import { importModel } from "../imports/importModel";
 import { completeConfig, dimensionsOf, type ModelShape, shapeFromConfig } from "../models/model";
 import { traineeOf } from "../training/trainee";
 import { batchSizeOf } from "../training/trainer";
@@ -52,10 +53,19 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
 }
 
+/** Every model that a plan would make, shape by shape: throws the reason where a model or a method cannot be. */
+export async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
+  let shape = await plannedShape(plan, workspace, standInVocabulary);
+  for (const { action, options } of plan.steps) if (action === "compress") shape = methodPlan(shape, options);
+}
+
+/** Of a tokenizer that is made from the text, where only the kind of each matrix matters. */
+const standInVocabulary = 256;
+
 /** The model of a plan without its weights. Only a tokenizer may have to be read, for the size of the vocabulary. */
-export async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
+async function plannedShape(plan: RunPlan, workspace: string, unknown?: number): Promise<ModelShape> {
   const folder = experimentFolder({ plan, workspace });
-  if (plan.baseModel !== undefined) return importShape(plan.baseModel, folder);
+  if (plan.baseModel !== undefined) return (await importModel(resolve(folder, plan.baseModel))).shape;
   if (plan.model === undefined)
     throw new WorkbenchError(
       "invalid-input",
@@ -63,6 +73,8 @@ export async function plannedShape(plan: RunPlan, workspace: string): Promise<Mo
     );
   if (plan.model["vocab_size"] !== undefined || plan.data === undefined) return shapeFromConfig(plan.model);
   const { tokenizer } = dataSchema.parse(plan.data);
+  if (tokenizer === "characters" && unknown !== undefined)
+    return shapeFromConfig(completeConfig(plan.model, unknown));
   if (tokenizer === "characters")
     throw new WorkbenchError(
       "invalid-input",

@@ -1,5 +1,6 @@
 /** What the actions of a run work with: the engine, the data, and the workpiece, which is the model as it stands. */
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, type DeviceName } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
@@ -57,7 +58,7 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
 
 /** Paths of a plan are relative to the experiment's folder, which is relative to the workspace. */
 export function experimentFolder({ plan, workspace }: Pick<RunContext, "plan" | "workspace">): string {
-  return resolve(workspace, plan.folder ?? dirname(plan.experiment));
+  return resolve(workspace, plan.folder);
 }
 
 async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {
@@ -69,6 +70,10 @@ async function readData(context: RunContext, options: NonNullable<RunPlan["data"
     progress: (done, total, what) =>
       context.progress({ step: context.control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
   });
+  // Beside the checkpoints, so that whoever reads the model can also read what it writes.
+  mkdirSync(context.folder.inside("tokenizer"), { recursive: true });
+  for (const [name, content] of Object.entries(data.tokenizer.files))
+    context.folder.write(`tokenizer/${name}`, content);
   const { train, validation } = data.summary;
   const held = validation === undefined ? "none held back" : `${validation.tokens} held back for validation`;
   context.log(`Data: ${train.tokens} tokens in ${train.sequences} sequences to train on, ${held}.`);
@@ -81,7 +86,7 @@ async function readData(context: RunContext, options: NonNullable<RunPlan["data"
 async function firstWorkpiece(context: RunContext, data: DataSet | undefined): Promise<Workpiece> {
   const { plan } = context;
   if (plan.baseModel !== undefined) {
-    const { shape, tensors } = await importModel(join(experimentFolder(context), plan.baseModel));
+    const { shape, tensors } = await importModel(resolve(experimentFolder(context), plan.baseModel));
     refuseMismatch(shape, data);
     return { shape, tensors, step: 0 };
   }

@@ -1,7 +1,8 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { resolve } from "node:path";
-import { startRun, type StartOptions } from "../../backend/runs/startRun";
-import { attachRun, type Attached } from "../attachRun";
+import { checkPlan } from "../../backend/runs/estimate";
+import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/startRun";
+import { startAndAttach, type Attached } from "../attachRun";
 import { defineCommand } from "../command";
 import { loadPlans, planOptions, type PlanOptions } from "../loadPlans";
 import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";
@@ -11,6 +12,7 @@ interface Options extends PlanOptions {
   readonly out?: string;
   readonly parallel?: boolean;
   readonly detach?: boolean;
+  readonly fresh?: boolean;
 }
 
 export default defineCommand<[file: string], Options>({
@@ -20,10 +22,16 @@ export default defineCommand<[file: string], Options>({
     ...planOptions,
     ["--out <dir>", "make run folders there instead of in .lathe/runs of the workspace"],
     ["--parallel", "don't wait for other runs of the same device"],
+    ["--fresh", "take over no finished steps from earlier runs"],
     ["--detach", "start and return; several runs then queue behind one another"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
-    const { workspace, plans } = loadPlans(file, options, catalog);
+    const loaded = loadPlans(file, options, catalog);
+    const { workspace } = loaded;
+    const plans =
+      options.fresh === true ? loaded.plans.map((plan) => ({ ...plan, fresh: true })) : loaded.plans;
+    // What a method refuses, it refuses before the first run has begun.
+    for (const plan of plans) await checkPlan(plan, workspace);
     const start: StartOptions = {
       workspace,
       parallel: options.parallel ?? false,
@@ -32,12 +40,16 @@ export default defineCommand<[file: string], Options>({
     const ended: Attached[] = [];
     const started: { id: string; folder: string }[] = [];
     for (const [index, plan] of plans.entries()) {
-      const { id, folder } = await startRun(plan, start);
-      started.push({ id, folder });
-      const which = plans.length > 1 ? ` (${index + 1} of ${plans.length})` : "";
-      terminal.say(`${terminal.noticeColors.bold(plainLine(plan.name))}${which}: ${plainLine(folder)}`);
-      if (options.detach === true) continue;
-      const run = await attachRun(folder, id, terminal);
+      const announce = ({ id, folder }: StartedRun) => {
+        started.push({ id, folder });
+        const which = plans.length > 1 ? ` (${index + 1} of ${plans.length})` : "";
+        terminal.say(`${terminal.noticeColors.bold(plainLine(plan.name))}${which}: ${plainLine(folder)}`);
+      };
+      if (options.detach === true) {
+        announce(await startRun(plan, start));
+        continue;
+      }
+      const run = await startAndAttach(() => startRun(plan, start), terminal, announce);
       ended.push(run);
       sayEnd(run, terminal);
       if (run.detached || run.record.state === "stopped") break;

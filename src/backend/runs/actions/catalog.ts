@@ -3,7 +3,14 @@ import type { ActionKey } from "../../../protocol/experiment";
 import type { Action } from "../action";
 import compress from "./compress";
 import evaluate from "./evaluate";
+import exportEntry from "./export";
 import report from "./report";
 import train from "./train";
 
-export const actions: Readonly<Record<ActionKey, Action>> = { compress, evaluate, report, train };
+export const actions: Readonly<Record<ActionKey, Action>> = {
+  compress,
+  evaluate,
+  export: exportEntry,
+  report,
+  train,
+};

@@ -30,7 +30,9 @@ const action: Action = {
         `${JSON.stringify({ method: name, options, before, after }, undefined, 2)}\n`,
       );
       model = await method.apply(model, options, lab);
-      context.log(`${method.title}: ${before.total.stored} stored scalars before, ${after.total.stored} after.`);
+      context.log(
+        `${method.title}: ${before.total.stored} stored scalars before, ${after.total.stored} after.`,
+      );
     }
     const checkpoint = join(folder, "checkpoint");
     writeCheckpoint(checkpoint, { shape: model.shape, tensors: model.tensors });

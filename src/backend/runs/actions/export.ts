@@ -1,0 +1,25 @@
+/** Writes the model as it stands in a format that other programs read. */
+import { join } from "node:path";
+import { exportModel } from "../../exports/exportModel";
+import type { Action } from "../action";
+
+const action: Action = {
+  changesModel: false,
+  steps: () => 0,
+
+  async perform({ step, workpiece, workshop: { context, data }, folder }) {
+    const { format, ...options } = step.options;
+    const { shape, tensors } = workpiece;
+    const written = await exportModel(
+      { shape, tensors, tokenizer: data?.tokenizer },
+      { ...options, format: String(format) },
+      join(folder, "model"),
+    );
+    for (const notice of written.notices) context.notice(notice);
+    const files = written.files.map(({ name, bytes }) => `${name} (${bytes} bytes)`);
+    context.log(`Exported as ${written.format} to ${written.folder}: ${files.join(", ")}.`);
+    return workpiece;
+  },
+};
+
+export default action;
