@@ -1,0 +1,59 @@
+/** What stands beside the weights in an exported folder: the configuration and the tokenizer, as other programs look for them. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { exportedConfig } from "../models/huggingFace";
+import { dimensionsOf } from "../models/model";
+import type { ExportSubject } from "./exporter";
+
+/** The class that Hugging Face builds for each `model_type`. */
+const architectures: Readonly<Record<string, string>> = {
+  gpt2: "GPT2LMHeadModel",
+  llama: "LlamaForCausalLM",
+  phi3: "Phi3ForCausalLM",
+  kphi3: "KPhi3ForCausalLM",
+};
+
+export function writeConfig({ shape, tokenizer }: ExportSubject, folder: string): void {
+  const { torch_dtype: _old, dtype: _new, ...config } = exportedConfig(shape);
+  const type = String(config["model_type"]);
+  const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
+  writeJson(join(folder, "config.json"), {
+    architectures: architectures[type] === undefined ? undefined : [architectures[type]],
+    ...config,
+    // Where these are missing, the library takes the ids of the published model, which a small vocabulary does not have.
+    bos_token_id: config["bos_token_id"] ?? (tokenizer && documentFrame(tokenizer).before[0]) ?? null,
+    eos_token_id: config["eos_token_id"] ?? ends ?? null,
+    pad_token_id: config["pad_token_id"] ?? null,
+    torch_dtype: "float32",
+  });
+}
+
+/** The tokenizer's own files, with the settings that make Hugging Face's loader take them as they are. */
+export function writeTokenizer({ shape, tokenizer }: ExportSubject, folder: string): void {
+  if (tokenizer === undefined) return;
+  for (const [name, content] of Object.entries(tokenizer.files)) writeFileSync(join(folder, name), content);
+  const settings = "tokenizer_config.json";
+  if (!("tokenizer.json" in tokenizer.files) || settings in tokenizer.files) return;
+  writeJson(join(folder, settings), {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    model_max_length: dimensionsOf(shape).context,
+    ...contentsOf(tokenizer),
+  });
+}
+
+/** The special tokens as text, as that file names them. */
+function contentsOf({ files, bos, endOfText }: Tokenizer): { bos_token?: string; eos_token?: string } {
+  const { added_tokens: added = [] } = JSON.parse(Buffer.from(files["tokenizer.json"]!).toString()) as {
+    added_tokens?: readonly { readonly id: number; readonly content: string }[];
+  };
+  const named = (key: string, id: number | undefined) => {
+    const content = added.find((each) => each.id === id)?.content;
+    return content === undefined ? {} : { [key]: content };
+  };
+  return { ...named("bos_token", bos), ...named("eos_token", endOfText) };
+}
+
+function writeJson(path: string, content: unknown): void {
+  writeFileSync(path, `${JSON.stringify(content, undefined, 2)}\n`);
+}

@@ -1,0 +1,28 @@
+/** What an export format is: it writes a model as files that other programs read. One file a format. */
+import type { z } from "zod";
+import type { Tokenizer } from "../data/tokenizers/tokenizer";
+import type { ModelShape } from "../models/model";
+import type { HostTensors } from "../training/safetensors";
+
+export interface ExportSubject {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+  readonly tokenizer?: Tokenizer | undefined;
+}
+
+export interface Exporter<O> {
+  readonly title: string;
+  readonly options: z.ZodType<O>;
+  /** Options worth testing; contract tests export every family with each. */
+  readonly samples: readonly Readonly<Record<string, unknown>>[];
+  /** Fills an empty folder; gives the lines that a reader must not miss. Refuses before it writes anything. */
+  write(subject: ExportSubject, options: O, folder: string): Promise<readonly string[]>;
+}
+
+// The catalog holds formats of any options; each parses its own before use.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyExporter = Exporter<any>;
+
+export function defineExporter<O>(exporter: Exporter<O>): Exporter<O> {
+  return exporter;
+}

@@ -1,0 +1,17 @@
+/** A model as it is read from anywhere: a run, a checkpoint, a folder of another program. */
+import type { WrittenFile } from "../evaluation/accounting";
+import type { ModelShape } from "../models/model";
+import type { HostTensors } from "../training/safetensors";
+
+export interface ImportedModel {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+  /** The folder or file that was read. */
+  readonly source: string;
+  /** What the file weighs, by the names of the model's own tensors. */
+  readonly file?: WrittenFile;
+  /** The run folder that it comes from: its record knows data and tokenizer. */
+  readonly run?: string;
+  /** A folder with a tokenizer file that belongs to the model. */
+  readonly tokenizerFolder?: string;
+}

@@ -1,0 +1,88 @@
+/** Which checkpoint of a run folder is the model of the run. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { isAbsolute, join, relative, resolve } from "node:path";
+import { z } from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+
+export type Which = "last" | "best";
+
+/** Far above what these files hold. */
+const mostBytes = 2 ** 20;
+
+const doneSchema = z.object({ step: z.int(), checkpoint: z.string().optional() });
+const stateSchema = z.object({
+  step: z.int(),
+  action: z.int(),
+  best: z.object({ step: z.int() }).optional(),
+});
+
+interface Candidate {
+  readonly folder: string;
+  readonly action: number;
+  readonly step: number;
+}
+
+/** `last`: as the latest action left the model, or the newest checkpoint of one under way. `best`: of the lowest validation loss. */
+export function checkpointOf(run: string, which: Which): string {
+  const newest = newestCheckpoint(run);
+  if (which === "best") return bestCheckpoint(run, newest);
+  // A finished action says which model it handed on, which need not be the newest checkpoint.
+  const candidates = [...finished(run), ...(newest === undefined ? [] : [newest])];
+  candidates.sort((a, b) => b.action - a.action || b.step - a.step);
+  if (candidates[0] !== undefined) return candidates[0].folder;
+  throw new WorkbenchError(
+    "not-found",
+    `The run ${run} has no checkpoint yet. Wait for its first one, or set train.save_steps.`,
+  );
+}
+
+function bestCheckpoint(run: string, newest: (Candidate & { best?: number }) | undefined): string {
+  const folder = newest?.best === undefined ? undefined : join(run, "checkpoints", `step-${newest.best}`);
+  if (folder !== undefined && existsSync(folder)) return folder;
+  throw new WorkbenchError(
+    "not-found",
+    `The run ${run} has no best checkpoint: its training evaluated nothing. Use the last one, or set train.eval_steps.`,
+  );
+}
+
+function finished(run: string): Candidate[] {
+  return namesIn(join(run, "steps")).flatMap((name) => {
+    const action = /^(\d+)-\w+$/.exec(name)?.[1];
+    const done = action && readRecord(join(run, "steps", name, "done.json"), doneSchema);
+    if (!done || done.checkpoint === undefined) return [];
+    const folder = resolve(run, done.checkpoint);
+    const inside = relative(run, folder);
+    if (inside.startsWith("..") || isAbsolute(inside) || !existsSync(folder)) return [];
+    return [{ folder, action: Number(action), step: done.step }];
+  });
+}
+
+function newestCheckpoint(run: string): (Candidate & { best?: number }) | undefined {
+  const steps = namesIn(join(run, "checkpoints"))
+    .flatMap((name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? NaN))
+    .filter(Number.isInteger)
+    .sort((a, b) => b - a);
+  for (const step of steps) {
+    const folder = join(run, "checkpoints", `step-${step}`);
+    const state = readRecord(join(folder, "state.json"), stateSchema);
+    if (state === undefined) continue;
+    // A training counts its own steps; the folder's name counts those of the whole run.
+    const best = state.best && step - state.step + state.best.step;
+    return { folder, action: state.action, step, ...(best === undefined ? {} : { best }) };
+  }
+  return undefined;
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Undefined where the file is missing or not written to its end, as in a run that was killed. */
+function readRecord<T>(path: string, schema: z.ZodType<T>): T | undefined {
+  if (!existsSync(path) || statSync(path).size > mostBytes) return undefined;
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return undefined;
+  }
+}

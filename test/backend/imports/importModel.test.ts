@@ -1,0 +1,243 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { exportModel } from "../../../src/backend/exports/exportModel";
+import { importModel, importShape } from "../../../src/backend/imports/importModel";
+import { withRepresentations } from "../../../src/backend/models/model";
+import { writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import {
+  type HostTensors,
+  readSafetensors,
+  writeSafetensors,
+} from "../../../src/backend/training/safetensors";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+
+const shape = tinyShape("gpt2");
+const tensors = drawnTensors(shape, 2);
+const data = (from: HostTensors) => new Map([...from].map(([name, each]) => [name, each.data]));
+
+/** An exported folder whose weights and configuration are changed before it is read. */
+async function changed(
+  weights: (file: Map<string, { shape: readonly number[]; data: Float32Array }>) => void,
+  config: (config: Record<string, unknown>) => void = () => undefined,
+) {
+  using folder = temporaryFolder();
+  const target = join(folder.path, "model");
+  await exportModel({ shape, tensors }, { format: "safetensors" }, target);
+  const file = new Map(readSafetensors(join(target, "model.safetensors")).tensors);
+  weights(file as Map<string, { shape: readonly number[]; data: Float32Array }>);
+  writeSafetensors(join(target, "model.safetensors"), file);
+  const settings = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as Record<string, unknown>;
+  config(settings);
+  writeFileSync(join(target, "config.json"), JSON.stringify(settings));
+  return await importModel(target);
+}
+
+describe("a Hugging Face folder", () => {
+  it("may leave out the prefix, repeat the tied head and carry tables that follow from the configuration", async () => {
+    const model = await changed((file) => {
+      for (const [name, tensor] of [...file]) {
+        file.delete(name);
+        file.set(name.replace("transformer.", ""), tensor);
+      }
+      file.set("lm_head.weight", file.get("wte.weight")!);
+      file.set("h.0.attn.bias", { shape: [1], data: Float32Array.of(1) });
+    });
+    expect(data(model.tensors)).toEqual(data(tensors));
+    expect(model.file!.tensorBytes("transformer.wte.weight")).toBe(
+      4 * tensors.get("transformer.wte.weight")!.data.length,
+    );
+    expect(model.file!.bytes).toBeGreaterThan(0);
+  });
+
+  it("is refused where a head is tied by its configuration but another in the file", async () => {
+    const model = changed((file) => {
+      const { shape: size, data: own } = file.get("transformer.wte.weight")!;
+      file.set("lm_head.weight", { shape: size, data: own.map((each) => each + 1) });
+    });
+    await expect(model).rejects.toThrow(
+      /ties lm_head.weight to transformer.wte.weight.*two different tensors/,
+    );
+  });
+
+  it.each([
+    [
+      "a missing tensor",
+      (file: Map<string, unknown>) => file.delete("transformer.ln_f.bias"),
+      /ln_f.bias is missing/,
+    ],
+    [
+      "an unknown tensor",
+      (file: Map<string, unknown>) => file.set("x", tensors.get("transformer.ln_f.bias")),
+      /x is no tensor of this model/,
+    ],
+    [
+      "whole numbers",
+      (file: Map<string, unknown>) =>
+        file.set("transformer.ln_f.bias", { shape: [16], data: new Int32Array(16) }),
+      /quantised files are not read/,
+    ],
+  ])("is refused with %s", async (_, change, message) => {
+    await expect(changed(change)).rejects.toThrow(message);
+  });
+
+  it("is refused where the configuration is of an unknown kind, or no configuration at all", async () => {
+    await expect(
+      changed(
+        () => undefined,
+        (config) => (config["model_type"] = "bert"),
+      ),
+    ).rejects.toThrow(/known are gpt2/);
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "config.json"), "{");
+    await expect(importModel(folder.path)).rejects.toMatchObject({ code: "corrupt" });
+    writeFileSync(join(folder.path, "config.json"), JSON.stringify(shape.config));
+    await expect(importModel(folder.path)).rejects.toThrow(/no model.safetensors/);
+    writeFileSync(join(folder.path, "pytorch_model.bin"), "");
+    await expect(importModel(folder.path)).rejects.toThrow(/Save the model as safetensors/);
+  });
+
+  it("may hold its weights in several files", async () => {
+    using folder = temporaryFolder();
+    const names = [...tensors.keys()];
+    const parts = [names.slice(0, 5), names.slice(5)];
+    const map: Record<string, string> = {};
+    parts.forEach((part, i) => {
+      const file = `model-0000${i + 1}-of-00002.safetensors`;
+      writeSafetensors(join(folder.path, file), new Map(part.map((name) => [name, tensors.get(name)!])));
+      for (const name of part) map[name] = file;
+    });
+    writeFileSync(join(folder.path, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
+    writeFileSync(join(folder.path, "config.json"), JSON.stringify(shape.config));
+    expect(data((await importModel(folder.path)).tensors)).toEqual(data(tensors));
+    writeFileSync(
+      join(folder.path, "model.safetensors.index.json"),
+      JSON.stringify({ weight_map: { ...map, x: "../x.safetensors" } }),
+    );
+    await expect(importModel(folder.path)).rejects.toMatchObject({ code: "corrupt" });
+  });
+});
+
+describe("a run folder", () => {
+  const marked = (mark: number) => {
+    const weights = drawnTensors(shape, 2);
+    (weights.get("transformer.ln_f.bias")!.data as Float32Array)[0] = mark;
+    return weights;
+  };
+  const markOf = (model: { tensors: HostTensors }) => model.tensors.get("transformer.ln_f.bias")!.data[0];
+
+  function checkpoint(run: string, step: number, action: number, own: number, best?: number) {
+    writeCheckpoint(join(run, "checkpoints", `step-${step}`), {
+      shape,
+      tensors: marked(step),
+      training: {
+        optimizer: new Map(),
+        state: {
+          step: own,
+          tokens: 0,
+          seconds: 0,
+          sampler: null,
+          action,
+          ...(best === undefined ? {} : { best: { step: best, loss: 1 } }),
+        },
+      },
+    });
+  }
+  function done(run: string, action: string, content: object) {
+    mkdirSync(join(run, "steps", action), { recursive: true });
+    writeFileSync(join(run, "steps", action, "done.json"), JSON.stringify(content));
+  }
+  function runFolder() {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder.path, "run.json"), "{}");
+    mkdirSync(join(folder.path, "checkpoints"));
+    return folder;
+  }
+
+  it("stands for its newest checkpoint while it trains, and for the best where that is asked for", async () => {
+    using run = runFolder();
+    checkpoint(run.path, 5, 0, 5, 5);
+    checkpoint(run.path, 10, 0, 10, 5);
+    const last = await importModel(run.path);
+    expect(markOf(last)).toBe(10);
+    expect(last.run).toBe(run.path);
+    expect(markOf(await importModel(run.path, { which: "best" }))).toBe(5);
+  });
+
+  it("stands for what its latest finished action handed on", async () => {
+    using run = runFolder();
+    checkpoint(run.path, 5, 0, 5, 5);
+    checkpoint(run.path, 10, 0, 10, 5);
+    // This training goes on with its best model, not with its newest.
+    done(run.path, "0-train", { key: "k", from: 0, step: 10, checkpoint: join("checkpoints", "step-5") });
+    expect(markOf(await importModel(run.path))).toBe(5);
+    writeCheckpoint(join(run.path, "steps", "1-compress", "checkpoint"), { shape, tensors: marked(77) });
+    done(run.path, "1-compress", {
+      key: "k",
+      from: 10,
+      step: 10,
+      checkpoint: join("steps", "1-compress", "checkpoint"),
+    });
+    expect(markOf(await importModel(run.path))).toBe(77);
+    expect((await importModel(join(run.path, "steps", "1-compress", "checkpoint"))).run).toBe(run.path);
+    // A second training under way is newer than anything finished; its own steps count from where it began.
+    checkpoint(run.path, 14, 2, 4, 2);
+    checkpoint(run.path, 12, 2, 2, 2);
+    expect(markOf(await importModel(run.path))).toBe(14);
+    expect(markOf(await importModel(run.path, { which: "best" }))).toBe(12);
+  });
+
+  it("never leads outside of itself, and passes over what was not written to its end", async () => {
+    using run = runFolder();
+    checkpoint(run.path, 5, 0, 5);
+    done(run.path, "1-compress", { key: "k", from: 5, step: 5, checkpoint: "../elsewhere" });
+    mkdirSync(join(run.path, "steps", "2-compress"), { recursive: true });
+    writeFileSync(join(run.path, "steps", "2-compress", "done.json"), '{"key":');
+    expect(markOf(await importModel(run.path))).toBe(5);
+  });
+
+  it("says so where it has no checkpoint yet, or no best one", async () => {
+    using run = runFolder();
+    await expect(importModel(run.path)).rejects.toThrow(/has no checkpoint yet/);
+    checkpoint(run.path, 5, 0, 5);
+    await expect(importModel(run.path, { which: "best" })).rejects.toThrow(/has no best checkpoint/);
+  });
+});
+
+describe("importShape", () => {
+  it("reads what a checkpoint is without its weights", async () => {
+    using folder = temporaryFolder();
+    const masked = withRepresentations(shape, {
+      "layers.0.mlp.up_proj": { type: "masked", options: { kept: 9 } },
+    });
+    writeCheckpoint(join(folder.path, "own"), { shape: masked, tensors: drawnTensors(masked, 1) });
+    expect(await importShape("own", folder.path)).toEqual(masked);
+    await exportModel({ shape, tensors }, { format: "safetensors" }, join(folder.path, "exported"));
+    copyFileSync(join(folder.path, "exported", "config.json"), join(folder.path, "config.json"));
+    expect((await importShape(".", folder.path)).config).toMatchObject({ n_embd: 16 });
+  });
+});
+
+it.each([
+  ["nothing", (folder: string) => join(folder, "no"), /There is no model at .*no. Name a run folder/],
+  ["an empty folder", (folder: string) => folder, /holds no model/],
+  [
+    "another file",
+    (folder: string) => {
+      writeFileSync(join(folder, "a.txt"), "a");
+      return join(folder, "a.txt");
+    },
+    /a file of no kind that is read here/,
+  ],
+  [
+    "a .bin file of something else",
+    (folder: string) => {
+      writeFileSync(join(folder, "a.bin"), Buffer.alloc(100, 7));
+      return join(folder, "a.bin");
+    },
+    /no llama2.c checkpoint/,
+  ],
+])("says what a model may be where there is %s", async (_, make, message) => {
+  using folder = temporaryFolder();
+  await expect(importModel(make(folder.path))).rejects.toThrow(message);
+});

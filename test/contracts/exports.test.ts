@@ -1,0 +1,56 @@
+/** What every export format promises, for the smallest model of every family. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
+import { exporters } from "../../src/backend/exports/catalog";
+import { exportModel } from "../../src/backend/exports/exportModel";
+import { models } from "../../src/backend/models/catalog";
+import { drawnTensors, temporaryFolder, tinyShape } from "../support/subject";
+
+it("is in the catalog for every file that defines one", () => {
+  const folder = new URL("../../src/backend/exports/", import.meta.url);
+  const files = readdirSync(folder).filter((file) =>
+    readFileSync(new URL(file, folder), "utf8").includes("export default"),
+  );
+  expect(Object.keys(exporters).sort()).toEqual(files.map((file) => file.replace(".ts", "")).sort());
+});
+
+describe.each(Object.entries(exporters))("%s", (format, exporter) => {
+  it("has a title and explains each option", () => {
+    expect(exporter.title).toMatch(/^[A-Z]/);
+    const { shape } = exporter.options as unknown as z.ZodObject<Record<string, z.ZodType>>;
+    for (const [key, option] of Object.entries(shape))
+      expect(option.description, `${format}.${key}`).toMatch(/\.$/);
+  });
+
+  const cases = exporter.samples.flatMap((sample) =>
+    Object.keys(models).map((family) => ({ sample, family })),
+  );
+  it.each(cases)(
+    "writes $family with $sample, with its configuration and its tokenizer",
+    async ({ sample, family }) => {
+      using folder = temporaryFolder();
+      const tokenizer = bytesTokenizer();
+      const shape = tinyShape(family, { vocab_size: tokenizer.vocabSize });
+      const subject = { shape, tensors: drawnTensors(shape, 4), tokenizer };
+      const target = join(folder.path, "out");
+      const exported = await exportModel(subject, { format, ...sample }, target);
+      expect(readdirSync(folder.path)).toEqual(["out"]);
+      expect(exported.folder).toBe(target);
+      expect(exported.files.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(["config.json", "tokenizer.json", "tokenizer_config.json"]),
+      );
+      for (const { name, bytes } of exported.files) expect(statSync(join(target, name)).size).toBe(bytes);
+      const config = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as object;
+      expect(config).toMatchObject({
+        model_type: family,
+        torch_dtype: "float32",
+        vocab_size: 257,
+        eos_token_id: 256,
+      });
+      expect(config).toHaveProperty("architectures");
+    },
+  );
+});
