@@ -1,7 +1,15 @@
 /** Seeded values for the inputs of an operation's samples, and finite differences in double precision. */
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { evaluateGraph } from "../../src/backend/graph/evaluate";
-import { type AnyOp, type Attrs, input, parameter, type Sample, sizeOf, type Value } from "../../src/backend/graph/op";
+import {
+  type AnyOp,
+  type Attrs,
+  input,
+  parameter,
+  type Sample,
+  sizeOf,
+  type Value,
+} from "../../src/backend/graph/op";
 
 /** Uniform numbers in [0, 1), the same for the same seed everywhere. */
 export function uniform(seed: number): () => number {
@@ -19,10 +27,11 @@ export interface Drawn {
 export function draw(sample: Sample<Attrs>, seed: number): Drawn[] {
   const random = uniform(seed);
   return sample.inputs.map((each, i) => {
-    const { dtype, shape, range } = "dtype" in each ? each : { dtype: "float32" as const, shape: each, range: undefined };
+    const { dtype, shape, range } =
+      "dtype" in each ? each : { dtype: "float32" as const, shape: each, range: undefined };
     const [low, high] = range ?? (dtype === "bool" ? [0, 2] : (sample.range ?? [-1, 1]));
-    const numbers = Array.from({ length: sizeOf(shape) }, () => low + random() * (high - low)).map((number) =>
-      dtype === "float32" ? Math.fround(number) : Math.floor(number),
+    const numbers = Array.from({ length: sizeOf(shape) }, () => low + random() * (high - low)).map(
+      (number) => (dtype === "float32" ? Math.fround(number) : Math.floor(number)),
     );
     const name = `x${i}`;
     return { name, numbers, value: dtype === "float32" ? parameter(name, shape) : input(name, shape, dtype) };
@@ -47,7 +56,10 @@ export function centralDifferences(
     moved[i] = number;
     return evaluateGraph({ outputs: { loss } }, { ...feeds, [name]: moved }).loss![0]!;
   };
-  return Float64Array.from(numbers, (number, i) => (at(i, number + step) - at(i, number - step)) / (2 * step));
+  return Float64Array.from(
+    numbers,
+    (number, i) => (at(i, number + step) - at(i, number - step)) / (2 * step),
+  );
 }
 
 /** The largest difference, relative to the largest magnitude of what was expected. */

@@ -93,7 +93,7 @@ export async function measureSpeed(
   );
   const program = await engine.compile(graph, { state: graph.state });
   await using ceiling = await openProductRate(engine);
-  const held: Record<string, Tensor> = { ...uploadAll(engine, initialise(shape, 0) as HostTensors) };
+  const held: Record<string, Tensor> = { ...uploadAll(engine, initialise(shape, 0)) };
   const states = new Set(Object.values(graph.state));
   for (const { name, type } of inputsOf(graph))
     if (states.has(name) && held[name] === undefined)

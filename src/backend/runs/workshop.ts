@@ -99,7 +99,7 @@ async function firstWorkpiece(context: RunContext, data: DataSet | undefined): P
     data === undefined ? plan.model : completeConfig(plan.model, data.tokenizer.vocabSize),
   );
   refuseMismatch(shape, data);
-  return { shape, tensors: initialise(shape, plan.seed) as HostTensors, step: 0 };
+  return { shape, tensors: initialise(shape, plan.seed), step: 0 };
 }
 
 /** Longer sequences than positions, or more tokens than rows of the embedding, would read outside a table. */

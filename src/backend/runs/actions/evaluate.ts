@@ -1,5 +1,6 @@
 /** Measures the model as it stands, metric after metric. */
 import { join } from "node:path";
+import { dataSchema } from "../../../protocol/experiment";
 import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../atomicFile";
 import type { Action } from "../action";
@@ -58,7 +59,7 @@ function json(content: unknown): string {
 
 /** What a reader knows the data by. */
 function titleOf(options: Readonly<Record<string, unknown>> | undefined): string {
-  const { dataset, text } = options ?? {};
-  if (typeof dataset === "string") return dataset;
+  const { dataset, text } = dataSchema.parse(options ?? {});
+  if (dataset !== undefined) return dataset;
   return text === undefined ? "grammar" : [text].flat().join(", ");
 }
