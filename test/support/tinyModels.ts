@@ -1,9 +1,10 @@
 /** Tiny models of each family, and their training steps as graphs. */
 import { type TrainOptions, trainSchema } from "../../src/protocol/experiment";
 import { initialise } from "../../src/backend/models/initialise";
-import { forward, type ModelShape, parametersOf, shapeFromConfig } from "../../src/backend/models/model";
+import { type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
 import type { HostTensors } from "../../src/backend/training/safetensors";
-import { buildTrainStep, type StatefulGraph, type Trainee } from "../../src/backend/training/trainStep";
+import { traineeOf } from "../../src/backend/training/trainee";
+import { buildTrainStep, type StatefulGraph } from "../../src/backend/training/trainStep";
 
 const decoder = {
   hidden_size: 16,
@@ -28,13 +29,6 @@ export function tinyShape(
 ): ModelShape {
   const depth = name === "gpt2" ? { n_layer: layers } : { num_hidden_layers: layers };
   return shapeFromConfig({ model_type: name, vocab_size: 32, ...depth, ...configs[name], ...changes });
-}
-
-export function traineeOf(shape: ModelShape): Trainee {
-  return {
-    parameters: parametersOf(shape),
-    forward: (weights, inputs, options) => forward(shape, weights, inputs, options),
-  };
 }
 
 export function trainOptions(options: Readonly<Record<string, unknown>> = {}): TrainOptions {

@@ -1,0 +1,126 @@
+/** Small data, and trainings whose observer keeps all that it is told. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { dataSchema, type TrainOptions } from "../../src/protocol/experiment";
+import { type DataSet, openData } from "../../src/backend/data/dataSet";
+import type { Engine } from "../../src/backend/engine/engine";
+import type { ModelShape } from "../../src/backend/models/model";
+import type { TrainingSnapshot } from "../../src/backend/training/checkpoint";
+import type { HostTensors } from "../../src/backend/training/safetensors";
+import { traineeOf } from "../../src/backend/training/trainee";
+import {
+  train,
+  type TrainingObserver,
+  type TrainingRequest,
+  type TrainingResult,
+} from "../../src/backend/training/trainer";
+import { weightsOf } from "./tinyModels";
+
+const temporary: string[] = [];
+process.on("exit", () => {
+  for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Removed when the process ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "lathe-training-"));
+  temporary.push(folder);
+  return folder;
+}
+
+/** Data of the given options; `text` is content here, one document a line, not the name of a file. */
+export async function tinyData({
+  text,
+  ...options
+}: Readonly<Record<string, unknown>> & { readonly text?: string }): Promise<DataSet> {
+  const folder = temporaryFolder();
+  const cacheFolder = path.join(folder, "cache");
+  const rows = text?.split("\n").map((line) => JSON.stringify({ text: line }));
+  if (rows !== undefined) writeFileSync(path.join(folder, "text.jsonl"), rows.join("\n"));
+  const source = rows === undefined ? {} : { text: "text.jsonl" };
+  return openData(dataSchema.parse({ tokenizer: "characters", ...options, ...source }), {
+    baseFolder: folder,
+    cacheFolder,
+    dataFolder: "",
+  });
+}
+
+/** 32 symbols without structure to speak of: what is measured is the training, not the learning. */
+export const noise = (length: number, sequenceLength = 16): Promise<DataSet> =>
+  tinyData({ grammar: { length, branching: 8 }, sequence_len: sequenceLength, val_fraction: 0.2 });
+
+export interface Saved {
+  readonly tensors: HostTensors;
+  readonly training: TrainingSnapshot;
+  readonly best: boolean;
+}
+
+export interface Trained {
+  readonly result: TrainingResult;
+  /** Name → [step, value], in the order of reporting. */
+  readonly metrics: Readonly<Record<string, readonly (readonly [number, number])[]>>;
+  readonly saves: readonly Saved[];
+  readonly logs: readonly string[];
+  readonly losses: readonly number[];
+}
+
+export interface TinyTraining extends Partial<TrainingRequest> {
+  readonly engine: Engine;
+  readonly shape: ModelShape;
+  readonly data: DataSet;
+  readonly options: TrainOptions;
+  /** Step after which to stop. */
+  readonly stopAt?: number;
+  readonly onSave?: (saved: Saved) => void;
+}
+
+export async function trainTiny(given: TinyTraining): Promise<Trained> {
+  const { shape, data, stopAt, onSave, ...request } = given;
+  const metrics: Record<string, [number, number][]> = {};
+  const saves: Saved[] = [];
+  const logs: string[] = [];
+  const observer: TrainingObserver = {
+    metrics: (step, _tokens, values) => {
+      for (const [name, value] of Object.entries(values)) (metrics[name] ??= []).push([step, value]);
+    },
+    progress: () => undefined,
+    verdict: async (step) => (step === stopAt ? "stop" : "run"),
+    save: (tensors, training, best) => {
+      saves.push({ tensors, training, best });
+      onSave?.({ tensors, training, best });
+    },
+    log: (message) => logs.push(message),
+  };
+  const result = await train(
+    {
+      trainee: traineeOf(shape),
+      tensors: weightsOf(shape),
+      train: data.train,
+      validation: undefined,
+      seed: 7,
+      action: 0,
+      ...request,
+    },
+    observer,
+  );
+  return { result, metrics, saves, logs, losses: (metrics["train/loss"] ?? []).map(([, loss]) => loss) };
+}
+
+/** Bytes of each tensor, so that equality is equality bit for bit. */
+export function bytesOf(tensors: HostTensors): Record<string, string> {
+  return Object.fromEntries(
+    [...tensors].map(([name, { shape, data }]) => {
+      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      return [name, `[${shape.join(",")}] ${bytes.toString("base64")}`];
+    }),
+  );
+}
+
+/** The largest difference of two sequences of numbers, relative to the larger of each pair. */
+export function largestRatio(got: readonly number[], wanted: readonly number[]): number {
+  if (got.length !== wanted.length) return Infinity;
+  return Math.max(
+    ...got.map((each, i) => Math.abs(each - wanted[i]!) / Math.max(Math.abs(each), Math.abs(wanted[i]!))),
+  );
+}
