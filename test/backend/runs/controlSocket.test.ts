@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, statSync, symlinkSync } from "node:fs";
+import { mkdirSync, statSync, symlinkSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -8,6 +8,7 @@ import { sendControl } from "../../../src/backend/runs/controlClient";
 import { ControlServer } from "../../../src/backend/runs/controlServer";
 import { maxSocketPathBytes, newSocketAddress } from "../../../src/backend/runs/socketAddress";
 import type { ControlAnswer, ControlRequest } from "../../../src/protocol/run";
+import { temporaryFolder } from "./workbench";
 
 const posix = process.platform !== "win32";
 let server: ControlServer;
@@ -105,9 +106,9 @@ it.skipIf(!posix)("lets nobody but its user near the socket", () => {
 
 it.skipIf(!posix)("keeps addresses short, and out of a folder that somebody else has prepared", () => {
   const before = process.env.TMPDIR;
-  const deep = join(mkdtempSync(join(tmpdir(), "lathe-deep-")), "d".repeat(90));
+  const deep = join(temporaryFolder(), "d".repeat(90));
   mkdirSync(deep);
-  const hijacked = mkdtempSync(join(tmpdir(), "lathe-hijack-"));
+  const hijacked = temporaryFolder();
   symlinkSync(deep, join(hijacked, `lathe-${userInfo().uid}`));
   try {
     process.env.TMPDIR = deep;

@@ -123,6 +123,19 @@ it("says what to do about a queue that can't be read", async () => {
   });
 });
 
+it("says what to do where the queue can't be kept, and lets a parallel run go all the same", async () => {
+  process.env.LATHE_STATE_DIR = join(workspace, "file");
+  writeFileSync(join(workspace, "file"), "");
+  const waiting = await ended((await start("a")).folder);
+  expect(waiting.failure).toMatchObject({
+    code: "io",
+    message: expect.stringContaining("--parallel") as string,
+  });
+  const parallel = await ended((await start("b", { steps: 2 }, true)).folder);
+  expect(parallel.state).toBe("done");
+  expect(parallel.notices.join()).toContain("LATHE_STATE_DIR");
+});
+
 it("keeps exclusive sections exclusive", async () => {
   const file = join(workspace, "counter");
   writeFileSync(file, "0");

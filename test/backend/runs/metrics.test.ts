@@ -1,15 +1,15 @@
-import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { addToSummary, parseMetricLine, type Summary } from "../../../src/backend/runs/metricLine";
 import { MetricsTail, readMetrics } from "../../../src/backend/runs/metricsReader";
 import { MetricsWriter } from "../../../src/backend/runs/metricsWriter";
 import type { MetricLine } from "../../../src/protocol/run";
+import { temporaryFolder } from "./workbench";
 
 let path: string;
 beforeEach(() => {
-  path = join(mkdtempSync(join(tmpdir(), "lathe-metrics-")), "metrics.jsonl");
+  path = join(temporaryFolder(), "metrics.jsonl");
 });
 
 const line = (step: number): MetricLine => ({ step, seconds: step / 10, "train/loss": 5 - step / 100 });

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import {
@@ -11,9 +10,10 @@ import {
 } from "../../../src/backend/runs/runLocation";
 import { liveness, ownIdentity } from "../../../src/backend/runs/processIdentity";
 import { parseGpus } from "../../../src/backend/runs/systemMetrics";
+import { temporaryFolder } from "./workbench";
 
 it("takes the nearest marked folder above an experiment for its workspace, else the experiment's own", () => {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), "lathe-place-")));
+  const root = temporaryFolder();
   const deep = join(root, "a", "b", "c");
   mkdirSync(deep, { recursive: true });
   mkdirSync(join(root, "a", ".git"));

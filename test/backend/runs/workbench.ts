@@ -33,10 +33,16 @@ export async function bundle(entry: string, name: string): Promise<string> {
 
 export const bundleLoop = () => bundle("test/backend/runs/loopProcess.ts", "loopProcess");
 
+/** A folder that is removed with the test process. */
+export function temporaryFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "lathe-test-")));
+  temporary.push(folder);
+  return folder;
+}
+
 /** Also points the queues of devices into the workspace, so that real runs of the machine stay apart. */
-export function newWorkspace(parent = tmpdir()): string {
-  const workspace = realpathSync(mkdtempSync(join(parent, "lathe-runs-")));
-  temporary.push(workspace);
+export function newWorkspace(): string {
+  const workspace = temporaryFolder();
   mkdirSync(join(workspace, ".lathe"));
   process.env.LATHE_STATE_DIR = join(workspace, "state");
   return workspace;
