@@ -11,7 +11,6 @@ import { dimensionsOf, type ModelShape, parametersOf, shapeFromConfig } from "..
 import { disposeAll, only } from "../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../training/feeds";
 import { optimizers } from "../training/optimizers/catalog";
-import type { HostTensors } from "../training/safetensors";
 import { traineeOf } from "../training/trainee";
 import { buildTrainStep, dropoutSeedName, inverseCountName } from "../training/trainStep";
 import { median, openProductRate } from "./productRate";

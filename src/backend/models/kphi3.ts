@@ -8,7 +8,10 @@ const config = z
   .strictObject({
     model_type: z.literal("kphi3"),
     ...phi3Keys,
-    min_channels_per_group: phi3Keys.min_channels_per_group.unwrap().default(256),
+    min_channels_per_group: phi3Keys.min_channels_per_group
+      .unwrap()
+      .default(256)
+      .describe("Fewest input channels of a group of the grouped projections; below 0 for dense ones."),
     embed_size: z
       .int()
       .positive()
