@@ -4,16 +4,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { build } from "esbuild";
+import { afterAll } from "vitest";
 import { isActive, readRun } from "../../../src/backend/runs/findRuns";
 import { followRun } from "../../../src/backend/runs/followRun";
 import type { RunPlan, RunRecord, RunState } from "../../../src/protocol/run";
 import type { LoopOptions } from "./loopProgram";
 
-/** Made anew for each test process, since several may run at a time, and removed with it. */
+/** Made anew for each test file, since several may run at a time, and removed after it. */
 const bundles = resolve("node_modules/.cache/lathe-tests", String(process.pid));
 const temporary = [bundles];
-process.on("exit", () => {
-  for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
+afterAll(() => {
+  for (const folder of temporary) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 
 export async function bundle(entry: string, name: string): Promise<string> {
@@ -33,7 +34,7 @@ export async function bundle(entry: string, name: string): Promise<string> {
 
 export const bundleLoop = () => bundle("test/backend/runs/loopProcess.ts", "loopProcess");
 
-/** A folder that is removed with the test process. */
+/** A folder that is removed after the test file. */
 export function temporaryFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "lathe-test-")));
   temporary.push(folder);
