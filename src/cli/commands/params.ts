@@ -9,7 +9,7 @@ export default defineCommand<readonly [string], PlanOptions & { readonly roles?:
   arguments: [["<file>", "experiment file"]],
   options: [...planOptions, ["--roles", "a line for each matrix"]],
   async run({ args: [file], options, catalog, terminal }) {
-    const { workspace, plans } = loadPlans(file, options, catalog);
+    const { workspace, plans } = await loadPlans(file, options, catalog);
     const models = await Promise.all(
       plans.map(async (plan) => {
         const { name, variant, family, before } = await estimatePlan({ ...plan, steps: [] }, workspace);

@@ -17,7 +17,7 @@ export default defineCommand<readonly [string], PlanOptions>({
   arguments: [["<file>", "experiment file"]],
   options: planOptions,
   async run({ args: [file], options, catalog, terminal }) {
-    const { workspace, plans } = loadPlans(file, options, catalog);
+    const { workspace, plans } = await loadPlans(file, options, catalog);
     const estimates = await Promise.all(plans.map((plan) => estimatePlan(plan, workspace)));
     const trains = estimates.some(({ steps }) => steps.some(({ training }) => training !== undefined));
     const rate = trains ? await productRate((plans[0]?.device ?? "auto") as DeviceName) : undefined;

@@ -26,7 +26,7 @@ export default defineCommand<[file: string], Options>({
     ["--detach", "start and return; several runs then queue behind one another"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
-    const loaded = loadPlans(file, options, catalog);
+    const loaded = await loadPlans(file, options, catalog);
     const { workspace } = loaded;
     const plans =
       options.fresh === true ? loaded.plans.map((plan) => ({ ...plan, fresh: true })) : loaded.plans;
