@@ -4,6 +4,10 @@ import attach from "./attach";
 import bench from "./bench";
 import continueEntry from "./continue";
 import devices from "./devices";
+import evalEntry from "./eval";
+import exportEntry from "./export";
+import generate from "./generate";
+import inspect from "./inspect";
 import params from "./params";
 import pause from "./pause";
 import plan from "./plan";
@@ -19,6 +23,10 @@ export const commands: Readonly<Record<string, AnyCommand>> = {
   bench,
   continue: continueEntry,
   devices,
+  eval: evalEntry,
+  export: exportEntry,
+  generate,
+  inspect,
   params,
   pause,
   plan,

@@ -1,0 +1,120 @@
+/** `lathe eval MODEL`: loss and perplexity on a text, with the protocol that makes the figure comparable. */
+import { dataSets } from "../../backend/data/datasets/catalog";
+import { defaultCacheFolder } from "../../backend/data/cacheFolder";
+import { type DataSet, openData } from "../../backend/data/dataSet";
+import type { EvaluationData } from "../../backend/evaluation/metric";
+import perplexity from "../../backend/evaluation/perplexity";
+import { dimensionsOf } from "../../backend/models/model";
+import { WorkbenchError } from "../../protocol/errors";
+import { type DataOptions, dataSchema } from "../../protocol/experiment";
+import { defineCommand } from "../command";
+import { deviceOption, openLab } from "../evaluationLab";
+import { checkedOptions, collect, number } from "../givenOptions";
+import {
+  checkpointOption,
+  type LoadedModel,
+  loadModel,
+  modelArgument,
+  type ModelOptions,
+  tokenizerName,
+  tokenizerOption,
+} from "../modelArgument";
+import { plain } from "../terminal";
+
+interface Options extends ModelOptions {
+  readonly data?: readonly string[];
+  readonly split?: string;
+  readonly context?: number;
+  readonly stride?: number;
+  readonly maxTokens?: number;
+  readonly batchSize?: number;
+  readonly lineEndsAsWords?: boolean;
+  readonly device?: string;
+}
+
+/** Attention takes the square of it; longer contexts are for those who ask for them. */
+const longestByDefault = 1024;
+
+export default defineCommand<readonly [string], Options>({
+  summary: "measure a model's perplexity on a text, by strided windows",
+  arguments: [modelArgument],
+  options: [
+    [
+      "--data <text>",
+      "file, glob or named data set; may be repeated; else the data of the model's run",
+      collect,
+    ],
+    tokenizerOption,
+    ["--split <name>", "train, validation or test of a named data set or a run; files are taken whole"],
+    ["--context <tokens>", "tokens of a window", number],
+    ["--stride <tokens>", "tokens between two windows; half the context when left out", number],
+    ["--max-tokens <tokens>", "score only the first tokens", number],
+    ["--batch-size <windows>", "windows at a time", number],
+    ["--line-ends-as-words", "count line ends as words, as word-level data sets do"],
+    checkpointOption,
+    deviceOption,
+  ],
+  async run({ args: [text], options, terminal }) {
+    const { data: _data, tokenizer: _tokenizer, checkpoint: _checkpoint, device, ...given } = options;
+    checkedOptions(perplexity.options, given);
+    const model = await loadModel(text, options);
+    using source = await openText(model, options);
+    for (const notice of source.set.notices) terminal.say(plain(notice));
+    const chosen = checkedOptions(perplexity.options, {
+      ...given,
+      split: given.split ?? source.split,
+      context: given.context ?? source.context,
+    });
+    await using lab = await openLab({ device }, terminal);
+    const { details, lines } = await perplexity.evaluate(
+      { ...model, tokenizer: source.set.tokenizer, data: source.data },
+      chosen,
+      lab,
+    );
+    return {
+      document: { model: model.source, device: lab.engine.device.name, ...details },
+      text: lines.map(plain).join("\n"),
+    };
+  },
+});
+
+interface TextSource extends Disposable {
+  readonly set: DataSet;
+  readonly data: EvaluationData;
+  readonly split: string;
+  /** Undefined where the text comes with a sequence length of its own. */
+  readonly context: number | undefined;
+}
+
+async function openText(model: LoadedModel, options: Options): Promise<TextSource> {
+  const { data: names, split } = options;
+  if (names === undefined) {
+    if (model.runData === undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        "There is no text to evaluate on: the model comes from no run. Name files with --data.",
+      );
+    const { options: own, baseFolder } = model.runData;
+    const set = await openData(own, { baseFolder, cacheFolder: defaultCacheFolder() });
+    return sourceOf(set, titleOf(own), split ?? "validation", undefined);
+  }
+  using tokenizer = await tokenizerName(model, options);
+  const isDataSet = names.length === 1 && Object.hasOwn(dataSets, names[0]!);
+  const text = isDataSet ? { dataset: names[0] } : { text: names, val_fraction: 0 };
+  // Windows are cut here, whatever a training sequence would be, so that no text is too short for one.
+  const asked = dataSchema.parse({ ...text, tokenizer: tokenizer.name, sequence_len: 1 });
+  const set = await openData(asked, { baseFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
+  const context = Math.min(dimensionsOf(model.shape).context, longestByDefault);
+  return sourceOf(set, titleOf(asked), isDataSet ? (split ?? "validation") : "test", context);
+}
+
+function sourceOf(set: DataSet, title: string, split: string, context: number | undefined): TextSource {
+  const { train, validation, test } = set;
+  // Files that are named for an evaluation are its test text, whole.
+  const data = { title, train, validation, test: test ?? (validation === undefined ? train : undefined) };
+  return { set, data, split, context, [Symbol.dispose]: () => set[Symbol.dispose]() };
+}
+
+function titleOf({ dataset, text }: DataOptions): string {
+  return dataset ?? (text === undefined ? "grammar" : [text].flat().join(", "));
+}

@@ -1,0 +1,99 @@
+/** `lathe inspect MODEL`: what a model is made of, matrix by matrix, and what it weighs. */
+import { countModel } from "../../backend/evaluation/accounting";
+import { dimensionsOf } from "../../backend/models/model";
+import { nonZeros } from "../../backend/representations/representation";
+import type { HostTensor, HostTensors } from "../../backend/training/safetensors";
+import { defineCommand } from "../command";
+import { countsTable } from "../countsTable";
+import { checkpointOption, loadModel, modelArgument, type ModelOptions } from "../modelArgument";
+import { count, figure } from "../quantities";
+import { table } from "../table";
+import { plainLine, type Terminal } from "../terminal";
+
+export default defineCommand<readonly [string], ModelOptions & { readonly tensors?: boolean }>({
+  summary: "show what a model is made of: roles, representations, counts",
+  arguments: [modelArgument],
+  options: [["--tensors", "also a line for each stored tensor"], checkpointOption],
+  async run({ args: [text], options, terminal }) {
+    const { shape, tensors, source, file, run } = await loadModel(text, options);
+    const counts = countModel(shape, {
+      tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
+      ...(file === undefined ? {} : { file }),
+    });
+    const sizes = dimensionsOf(shape);
+    const described = describe(tensors);
+    const head = [
+      `${shape.family}: ${sizes.layers} layers, width ${sizes.width}, ${sizes.heads} heads` +
+        `${sizes.kvHeads === sizes.heads ? "" : ` (${sizes.kvHeads} for keys and values)`}, ` +
+        `vocabulary ${count(sizes.vocabulary)}, context ${count(sizes.context)}`,
+      plainLine(source),
+    ].join("\n");
+    return {
+      document: {
+        model: source,
+        ...(run === undefined ? {} : { run }),
+        model_type: shape.family,
+        config: shape.config,
+        dimensions: sizes,
+        non_embedding: counts.nonEmbedding,
+        total: counts.total,
+        roles: counts.roles,
+        tensors: described,
+      },
+      text: [
+        head,
+        countsTable("role", counts, terminal, true),
+        ...(options.tensors === true ? [tensorTable(described, terminal)] : []),
+      ].join("\n\n"),
+    };
+  },
+});
+
+interface Described {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly non_zero: number;
+  readonly mean: number;
+  readonly deviation: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+function describe(tensors: HostTensors): Described[] {
+  return [...tensors].map(([name, tensor]) => ({ name, ...statistics(tensor) }));
+}
+
+function statistics({ shape, data }: HostTensor): Omit<Described, "name"> {
+  let [sum, squares, lowest, highest] = [0, 0, Infinity, -Infinity];
+  for (const each of data) {
+    sum += each;
+    squares += each * each;
+    lowest = Math.min(lowest, each);
+    highest = Math.max(highest, each);
+  }
+  const mean = sum / data.length;
+  return {
+    type: data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool",
+    shape,
+    non_zero: data instanceof Int32Array ? data.filter((each) => each !== 0).length : nonZeros(data),
+    mean,
+    deviation: Math.sqrt(Math.max(0, squares / data.length - mean * mean)),
+    lowest,
+    highest,
+  };
+}
+
+function tensorTable(tensors: readonly Described[], terminal: Terminal): string {
+  return table(
+    ["tensor", "type", "shape", "non-zero", "mean", "deviation", "lowest", "highest"],
+    tensors.map(({ name, type, shape, non_zero, mean, deviation, lowest, highest }) => [
+      plainLine(name),
+      type,
+      shape.join("×"),
+      count(non_zero),
+      ...[mean, deviation, lowest, highest].map(figure),
+    ]),
+    terminal.colors,
+  );
+}

@@ -1,0 +1,37 @@
+/** Options of the command line as options of a metric or an export: same names, checked by the same schema. */
+import { InvalidArgumentError } from "commander";
+import type { z } from "zod";
+import { InvalidInput, WorkbenchError } from "../protocol/errors";
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Write a number.");
+  return value;
+}
+
+/** For options that may be repeated. */
+export function collect(text: string, previous: unknown): readonly string[] {
+  return [...((previous ?? []) as readonly string[]), text];
+}
+
+/** `topP` → `top_p`. */
+function schemaName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The given options as the schema completes them, without `--json`, which every command has; what it refuses is told by the flag to change. */
+export function checkedOptions<O>(schema: z.ZodType<O>, given: Readonly<Record<string, unknown>>): O {
+  const named = Object.entries(given)
+    .filter(([name, value]) => value !== undefined && name !== "json")
+    .map(([name, value]) => [schemaName(name), value]);
+  const parsed = schema.safeParse(Object.fromEntries(named));
+  if (parsed.success) return parsed.data;
+  throw new InvalidInput(
+    parsed.error.issues.map(({ path, message, ...issue }) => {
+      const keys = "keys" in issue ? issue.keys : [String(path[0])];
+      const flags = keys.map((key) => `--${key.replaceAll("_", "-")}`).join(", ");
+      const said = "keys" in issue ? "means nothing here; leave it out" : message;
+      return new WorkbenchError("invalid-input", `${flags}: ${said}.`);
+    }),
+  );
+}

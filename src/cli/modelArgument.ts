@@ -1,0 +1,122 @@
+/** How a command line names a model, and what is known about it: its weights, its tokenizer, the run that it comes from. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { defaultCacheFolder } from "../backend/data/cacheFolder";
+import { openData } from "../backend/data/dataSet";
+import { openTokenizer } from "../backend/data/tokenizers/openTokenizer";
+import type { Tokenizer } from "../backend/data/tokenizers/tokenizer";
+import type { ImportedModel } from "../backend/imports/importedModel";
+import { importModel } from "../backend/imports/importModel";
+import { readRecord } from "../backend/runs/runFolder";
+import { workspaceAboveRun } from "../backend/runs/runLocation";
+import { experimentFolder } from "../backend/runs/workshop";
+import { WorkbenchError } from "../protocol/errors";
+import { type DataOptions, dataSchema } from "../protocol/experiment";
+import type { ArgumentSpec, OptionSpec } from "./command";
+import { selectRun } from "./runSelection";
+
+export const modelArgument: ArgumentSpec = [
+  "<model>",
+  "a run, a checkpoint folder, a Hugging Face model folder, or a llama2.c .bin file",
+];
+
+export interface ModelOptions {
+  readonly checkpoint?: string;
+  readonly tokenizer?: string;
+}
+
+export const checkpointOption: OptionSpec = [
+  "--checkpoint <which>",
+  "last or best, where the model is a run; last when left out",
+];
+export const tokenizerOption: OptionSpec = [
+  "--tokenizer <name>",
+  "bytes, or a tokenizer.json, tokenizer .bin or folder; the model's own when left out",
+];
+
+export interface LoadedModel extends ImportedModel {
+  /** The data cell of the run that it comes from, with the folder that its paths start from. */
+  readonly runData?: { readonly options: DataOptions; readonly baseFolder: string };
+}
+
+export async function loadModel(text: string, { checkpoint }: ModelOptions): Promise<LoadedModel> {
+  if (checkpoint !== undefined && checkpoint !== "last" && checkpoint !== "best")
+    throw new WorkbenchError(
+      "invalid-input",
+      `--checkpoint is last or best, not ${checkpoint}. For another one, name its folder as the model.`,
+      { allowed: ["last", "best"] },
+    );
+  const model = await importModel(await pathOf(text), checkpoint === undefined ? {} : { which: checkpoint });
+  if (model.run === undefined) return model;
+  const { plan, workspace: written } = readRecord(model.run);
+  const workspace = workspaceAboveRun(model.run) ?? written;
+  if (plan.data === undefined || workspace === undefined) return model;
+  const baseFolder = experimentFolder({ plan, workspace });
+  return { ...model, runData: { options: dataSchema.parse(plan.data), baseFolder } };
+}
+
+/** A path that is there, else the folder of the run that is meant. */
+async function pathOf(text: string): Promise<string> {
+  if (existsSync(text) || /[\\/]/.test(text)) return resolve(text);
+  try {
+    return (await selectRun(text, {})).folder;
+  } catch (thrown) {
+    if (!(thrown instanceof WorkbenchError) || thrown.code !== "not-found") throw thrown;
+    throw new WorkbenchError(
+      "not-found",
+      `There is no model ${text}: no file or folder of that name here, and no run. ${thrown.message}`,
+      thrown.details,
+      { cause: thrown },
+    );
+  }
+}
+
+/** What names a tokenizer to everything that opens one. */
+export interface TokenizerName extends Disposable {
+  readonly name: string;
+  readonly baseFolder: string;
+}
+
+/** The tokenizer that is asked for, else the one that lies beside the model, else that of its run. */
+export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOptions): Promise<TokenizerName> {
+  const named = (name: string, baseFolder: string) => ({
+    name,
+    baseFolder,
+    [Symbol.dispose]: () => undefined,
+  });
+  if (tokenizer !== undefined) return named(tokenizer, process.cwd());
+  if (model.tokenizerFolder !== undefined) return named(model.tokenizerFolder, process.cwd());
+  if (model.runData === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `Nothing beside ${model.source} says which tokenizer belongs to the model. Name it with --tokenizer.`,
+    );
+  const { options, baseFolder } = model.runData;
+  if (options.tokenizer !== "characters") return named(options.tokenizer, baseFolder);
+  // This one is made from the text that was trained on, so it has to be written down before other text can be read with it.
+  using data = await openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
+  const folder = mkdtempSync(join(tmpdir(), "lathe-tokenizer-"));
+  for (const [name, content] of Object.entries(data.tokenizer.files))
+    writeFileSync(join(folder, name), content);
+  return {
+    ...named(folder, folder),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export async function openModelTokenizer(model: LoadedModel, options: ModelOptions): Promise<Tokenizer> {
+  using found = await tokenizerName(model, options);
+  return await openTokenizer(found.name, found.baseFolder);
+}
+
+/** The same, or nothing where nobody knows: for what can do without. */
+export async function knownTokenizer(
+  model: LoadedModel,
+  options: ModelOptions,
+): Promise<Tokenizer | undefined> {
+  const isKnown = [options.tokenizer, model.tokenizerFolder, model.runData].some(
+    (each) => each !== undefined,
+  );
+  return isKnown ? openModelTokenizer(model, options) : undefined;
+}

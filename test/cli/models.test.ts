@@ -1,0 +1,234 @@
+/** The commands that take a model, as real processes on tiny models. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
+import { exportModel } from "../../src/backend/exports/exportModel";
+import { importModel } from "../../src/backend/imports/importModel";
+import magnitude from "../../src/backend/methods/magnitude";
+import { writeCheckpoint } from "../../src/backend/training/checkpoint";
+import { bundle } from "../../scripts/bundle";
+import { dataSchema } from "../../src/protocol/experiment";
+import { newWorkspace } from "../backend/runs/workbench";
+import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../support/subject";
+
+// Below the packages, so that the bundle finds ONNX Runtime.
+const bundles = resolve("node_modules/.cache/lathe-tests", `models-${process.pid}`);
+const cli = join(bundles, "lathe.cjs");
+let workspace: string;
+const text = "It was a dark and stormy night; the rain fell in torrents.\n".repeat(4);
+const run = "tiny-20260101-000000-abcd";
+
+beforeAll(async () => {
+  await bundle({ source: "src/cli/main.ts", file: "lathe.cjs" }, bundles);
+  workspace = newWorkspace();
+  writeFileSync(join(workspace, "night.txt"), text);
+  const tokenizer = bytesTokenizer();
+  const shape = tinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
+  const subject = { shape, tensors: drawnTensors(shape, 3), tokenizer };
+  await exportModel(subject, { format: "safetensors" }, join(workspace, "model"));
+  await writeRun();
+});
+
+afterAll(() => rmSync(bundles, { recursive: true, force: true }));
+
+/** A run that trained on the built-in grammar with a tokenizer of its characters, then was pruned. */
+async function writeRun(): Promise<void> {
+  using folder = temporaryFolder();
+  const options = { grammar: { symbols: 12, length: 600 }, tokenizer: "characters", sequence_len: 8 };
+  using data = await grammarData(folder.path, options);
+  const shape = tinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
+  const lab = {
+    seed: 1,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    log: () => undefined,
+  };
+  const pruned = await magnitude.apply(
+    { shape, tensors: drawnTensors(shape, 3) },
+    magnitude.options.parse({ sparsity: 0.5 }),
+    lab,
+  );
+  const target = join(workspace, ".lathe", "runs", run);
+  mkdirSync(join(target, "steps", "0-compress"), { recursive: true });
+  writeCheckpoint(join(target, "steps", "0-compress", "checkpoint"), pruned);
+  const done = { key: "k", from: 0, step: 0, checkpoint: "steps/0-compress/checkpoint" };
+  writeFileSync(join(target, "steps", "0-compress", "done.json"), JSON.stringify(done));
+  const plan = {
+    experiment: "tiny.lathe.md",
+    name: "tiny",
+    folder: ".",
+    variant: "",
+    sweep: {},
+    seed: 0,
+    device: "cpu",
+    data: dataSchema.parse(options),
+    steps: [],
+  };
+  const record = {
+    id: run,
+    name: "tiny",
+    state: "done",
+    plan,
+    createdAt: "2026-01-01T00:00:00.000Z",
+    workspace,
+  };
+  writeFileSync(join(target, "run.json"), JSON.stringify({ ...record, summary: {}, notices: [] }));
+}
+
+interface Finished {
+  readonly status: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+function lathe(...args: string[]): Promise<Finished> {
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd: workspace,
+    env: { ...process.env, NO_COLOR: "1", LATHE_CACHE: join(workspace, "cache") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [output, errors] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  return new Promise((resolve) => {
+    child.on("close", (status) => resolve({ status, output, errors }));
+  });
+}
+const json = ({ output }: Finished) => JSON.parse(output) as Record<string, unknown>;
+const onCpu = ["--device", "cpu"];
+
+describe("lathe inspect", () => {
+  it("shows every role with its representation and counts", async () => {
+    const { status, output } = await lathe("inspect", "last");
+    expect(status).toBe(0);
+    expect(output).toMatch(
+      /llama: 2 layers, width 16, 4 heads \(2 for keys and values\), vocabulary \d+, context 16/,
+    );
+    expect(output).toMatch(/layers\.1\.mlp\.up_proj +│ masked +│ +192 │ +192 │ +192 │/);
+    expect(output).toContain("whole model");
+  });
+
+  it("prints one document with tensors and the size of the file", async () => {
+    const found = json(await lathe("inspect", "model", "--json"));
+    const bytes = readFileSync(join(workspace, "model", "model.safetensors")).length;
+    expect(found).toMatchObject({ model_type: "gpt2", total: { bytes } });
+    expect(found["tensors"]).toContainEqual(
+      expect.objectContaining({ name: "transformer.wte.weight", type: "float32", shape: [257, 16] }),
+    );
+    const { output } = await lathe("inspect", "model", "--tensors");
+    expect(output).toMatch(/transformer\.wte\.weight +float32 +257×16/);
+  });
+});
+
+describe("lathe eval", () => {
+  it("prints perplexity with its protocol for a file of any length", async () => {
+    const { status, output } = await lathe("eval", "model", "--data", "night.txt", "--stride", "8", ...onCpu);
+    expect(status).toBe(0);
+    expect(output).toMatch(/^perplexity [\d.e+]+ per token, .* bits\/byte\nnight.txt, test split \(ids /);
+    // Bytes of the text and the end of the document; the first token has nothing before it.
+    expect(output).toContain(
+      `context 16, stride 8, tokenizer bytes, ${text.length} of ${text.length + 1} tokens scored`,
+    );
+  });
+
+  it("takes data and tokenizer of the model's run when nothing is said", async () => {
+    const found = json(await lathe("eval", run, "--json", ...onCpu));
+    expect(found).toMatchObject({
+      device: "cpu",
+      protocol: { data: "grammar", split: "validation", context: 8, stride: 4, tokenizer: "characters" },
+    });
+    expect(found["model"]).toContain("0-compress");
+  });
+
+  it("reads other text with the characters that the run was trained on", async () => {
+    const { errors, status } = await lathe("eval", "last", "--data", "night.txt", ...onCpu);
+    expect(status).toBe(2);
+    expect(errors).toMatch(/The character .* does not occur/);
+  });
+});
+
+describe("lathe generate", () => {
+  it("writes on from each prompt, without anything that steers a terminal", async () => {
+    const options = [
+      "--temperature",
+      "9",
+      "--top-k",
+      "0",
+      "--max-new-tokens",
+      "200",
+      "--seed",
+      "5",
+      ...onCpu,
+    ];
+    const prompts = ["--prompt", "It was", "--prompt", "A"];
+    const { status, output, errors } = await lathe("generate", "model", ...prompts, ...options);
+    expect({ status, errors }).toMatchObject({ status: 0 });
+    expect(output.startsWith("It was")).toBe(true);
+    expect(output).toContain("\n\nA");
+    expect(output.length).toBeGreaterThan(100);
+    // eslint-disable-next-line no-control-regex -- None of these may reach a terminal.
+    expect(output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    const found = json(await lathe("generate", "model", ...prompts, ...options, "--json"));
+    const samples = found["samples"] as { text: string; ids: number[] }[];
+    expect(found["options"]).toMatchObject({ do_sample: true, temperature: 9, top_k: 0, seed: 5 });
+    // The same seed draws the same tokens; the document holds them as they are.
+    expect(samples.map(({ ids }) => ids.length)).toEqual([200, 200]);
+    // eslint-disable-next-line no-control-regex -- See above.
+    expect(samples[0]!.text).toMatch(/[\u0000-\u001f]/);
+  });
+
+  it("takes the tokenizer of the run's own text", async () => {
+    const options = ["--max-new-tokens", "5", ...onCpu];
+    const found = json(await lathe("generate", "last", "--prompt", "a", "--json", ...options));
+    expect(found["samples"]).toMatchObject([{ prompt: "a", prompt_tokens: 1, finish: "length" }]);
+    // One text without an end has no token that begins another.
+    expect((await lathe("generate", "last", ...options)).errors).toMatch(/no token to go on from/);
+  });
+});
+
+describe("lathe export", () => {
+  it.each(["safetensors", "onnx"])("writes a run as %s, where it is told to", async (format) => {
+    const found = json(await lathe("export", "last", "--format", format, "--out", `out/${format}`, "--json"));
+    expect(found["folder"]).toBe(join(workspace, "out", format));
+    expect(readdirSync(join(workspace, "out", format))).toContain("tokenizer.json");
+  });
+
+  it("writes a folder that is a model again", async () => {
+    const { status, output } = await lathe("export", "last", "--format", "safetensors");
+    expect(status).toBe(0);
+    expect(output).toContain(join(workspace, `${run}-safetensors`));
+    const { shape } = await importModel(join(workspace, `${run}-safetensors`));
+    expect(shape.representations).toEqual({});
+    const again = await lathe("export", "last", "--format", "safetensors");
+    expect(again).toMatchObject({ status: 2 });
+    expect(again.errors).toMatch(/not empty. Choose another folder/);
+  });
+});
+
+it.each([
+  [["inspect", "no-such-run"], /There is no model no-such-run: no file or folder.*nearest is tiny-/s],
+  [["inspect", "./nowhere"], /There is no model at .*nowhere/],
+  [["inspect", "last", "--checkpoint", "first"], /--checkpoint is last or best, not first/],
+  [["inspect", "last", "--checkpoint", "best"], /has no best checkpoint/],
+  [["eval", "model"], /no text to evaluate on.*--data/],
+  [["eval", "model", "--data", "nothing.txt"], /nothing.txt/],
+  [["eval", "model", "--data", "night.txt", "--stride", "0"], /^--stride: /],
+  [
+    ["eval", "model", "--data", "night.txt", "--context", "99", ...onCpu],
+    /longer than the model's 16 positions/,
+  ],
+  [["eval", "model", "--data", "night.txt", "--split", "dev"], /^--split: /],
+  [["eval", "model", "--data", "night.txt", "--device", "gpu"], /Unknown device gpu; known are auto, cpu/],
+  [["generate", "model", "--top-p", "1.5"], /^--top-p: /],
+  [["generate", "model", "--temperature", "hot"], /Write a number/],
+  [["generate", "model", "--tokenizer", "none.json"], /There is no tokenizer "none.json"/],
+  [["export", "last", "--format", "gguf"], /--format is onnx or safetensors/],
+  [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: means nothing here/],
+])("%j fails with status 2 and says why", async (args, message) => {
+  const { status, output, errors } = await lathe(...args);
+  expect({ status, output }).toEqual({ status: 2, output: "" });
+  expect(errors.replace(/^Device .*\n/, "").replace(/^error: /, "")).toMatch(message);
+  expect(existsSync(join(workspace, "nowhere"))).toBe(false);
+});
