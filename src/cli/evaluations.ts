@@ -5,6 +5,16 @@ import { join } from "node:path";
 /** Far above any list of results. */
 const mostBytes = 8 * 1024 * 1024;
 
+/** What the evaluations have to say to a person: counts, perplexity with its protocol, samples. Text of models among it. */
+export function evaluationText(folder: string): string {
+  const pages = stepFolders(folder).flatMap(({ path }) => {
+    const page = join(path, "report.md");
+    const found = statSync(page, { throwIfNoEntry: false });
+    return found === undefined || found.size > mostBytes ? [] : [readFileSync(page, "utf8").trim()];
+  });
+  return pages.join("\n\n").replaceAll(/^## .*\n\n/gm, "");
+}
+
 export interface Evaluation {
   readonly step: number;
   readonly results: unknown;
@@ -19,17 +29,23 @@ function readResults(path: string): unknown {
 }
 
 export function evaluationsOf(folder: string): readonly Evaluation[] {
+  return stepFolders(folder).flatMap(({ step, path }) => {
+    const results = readResults(join(path, "eval.json"));
+    return results === undefined ? [] : [{ step, results }];
+  });
+}
+
+function stepFolders(folder: string): readonly { readonly step: number; readonly path: string }[] {
   let names: readonly string[];
   try {
     names = readdirSync(join(folder, "steps"));
   } catch {
-    return [];
+    return []; // The run has not come to its first step.
   }
   return names
     .flatMap((name) => {
       const step = /^(\d+)-evaluate$/.exec(name)?.[1];
-      const results = step === undefined ? undefined : readResults(join(folder, "steps", name, "eval.json"));
-      return results === undefined ? [] : [{ step: Number(step), results }];
+      return step === undefined ? [] : [{ step: Number(step), path: join(folder, "steps", name) }];
     })
     .sort((a, b) => a.step - b.step);
 }

@@ -1,7 +1,7 @@
 /** How commands that start or follow runs end: their last words, their result, their exit status. */
 import type { Attached } from "./attachRun";
 import type { ExitStatus, Outcome } from "./command";
-import { comparison, runDocument, runReport, statusOf } from "./runReport";
+import { runDocument, runReport, runsReport, statusOf } from "./runReport";
 import { plain, type Terminal } from "./terminal";
 
 export function startedOutcome(runs: readonly { id: string; folder: string }[]): Outcome {
@@ -23,7 +23,7 @@ export function endedOutcome(runs: readonly Attached[], terminal: Terminal): Out
   const statuses = runs.map(({ record }) => statusOf(record));
   const worst = ([1, 2, 3, 0] as const).find((status) => statuses.includes(status));
   const only = runs.length === 1 ? runs[0] : undefined;
-  const text = only === undefined ? comparison(runs, terminal.colors) : runReport(only, terminal);
+  const text = only === undefined ? runsReport(runs, terminal) : runReport(only, terminal);
   const status: ExitStatus = worst ?? 0;
   return { document: { runs: runs.map(runDocument) }, text, status };
 }

@@ -2,7 +2,7 @@
 import { exitStatus, WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord, RunState } from "../protocol/run";
 import type { ExitStatus } from "./command";
-import { evaluatedValues, evaluationsOf } from "./evaluations";
+import { evaluatedValues, evaluationsOf, evaluationText } from "./evaluations";
 import { lossPlot } from "./lossPlot";
 import { count, duration, figure } from "./quantities";
 import type { RunHistory } from "./runHistory";
@@ -96,7 +96,29 @@ export function runReport(run: ReportedRun, terminal: Terminal): string {
     return `${colors.dim(name.padEnd(width))}  ${name === "state" ? value : plainLine(value)}`;
   });
   for (const notice of record.notices) text.push(colors.yellow(plain(notice)));
-  const parts = [text.join("\n"), summaryTable(record, colors), lossPlot(history, terminal.width, colors)];
+  const found = plain(evaluationText(folder));
+  return joined([
+    text.join("\n"),
+    summaryTable(record, colors),
+    lossPlot(history, terminal.width, colors),
+    found,
+  ]);
+}
+
+/** The same of several runs, in the order they ran, each with what a table has no room for. */
+export function runsReport(runs: readonly ReportedRun[], terminal: Terminal): string {
+  const { colors, width } = terminal;
+  const each = runs.map(({ record, folder, history }) =>
+    joined([
+      `${colors.bold(plainLine(record.name))}  ${plainLine(folder)}`,
+      lossPlot(history, width, colors),
+      plain(evaluationText(folder)),
+    ]),
+  );
+  return joined([...each, comparison(runs, colors)]);
+}
+
+function joined(parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== "").join("\n\n");
 }
 

@@ -54,11 +54,12 @@ export default defineCommand<readonly [string], Options>({
     const model = await loadModel(text, options);
     const tokenizer = await openModelTokenizer(model, options);
     await using lab = await openLab({ device, seed: resolved.seed }, terminal);
-    // The first text is shown as it is written; the others have to wait for their turn on the page.
+    // The first text is shown as it is written, once the prompts are known to be good; the others wait for their turn.
+    let shown = terminal.json ? "" : prompts[0]!;
     const write = (piece: string) => {
-      if (!terminal.json) process.stdout.write(plain(piece));
+      if (!terminal.json) process.stdout.write(plain(shown + piece));
+      shown = "";
     };
-    write(prompts[0]!);
     const quiet = terminal.json ? lab : { ...lab, progress: () => undefined };
     const samples = await continuePrompts(
       { ...model, tokenizer },

@@ -1,6 +1,6 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { resolve } from "node:path";
-import { checkPlan } from "../../backend/runs/estimate";
+import { checkPlans } from "../../backend/runs/checkPlan";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/startRun";
 import { startAndAttach, type Attached } from "../attachRun";
 import { defineCommand } from "../command";
@@ -30,8 +30,8 @@ export default defineCommand<[file: string], Options>({
     const { workspace } = loaded;
     const plans =
       options.fresh === true ? loaded.plans.map((plan) => ({ ...plan, fresh: true })) : loaded.plans;
-    // What a method refuses, it refuses before the first run has begun.
-    for (const plan of plans) await checkPlan(plan, workspace);
+    // What cannot be is said before the first run has begun, and leaves nothing behind.
+    await checkPlans(plans, workspace);
     const start: StartOptions = {
       workspace,
       parallel: options.parallel ?? false,
