@@ -221,6 +221,7 @@ it.each([
   ],
   [["eval", "model", "--data", "night.txt", "--split", "dev"], /^--split: /],
   [["eval", "model", "--data", "night.txt", "--device", "gpu"], /Unknown device gpu; known are auto, cpu/],
+  [["generate", "last", "--prompt", "€", ...onCpu], /The character "€"/],
   [["generate", "model", "--top-p", "1.5"], /^--top-p: /],
   [["generate", "model", "--temperature", "hot"], /Write a number/],
   [["generate", "model", "--tokenizer", "none.json"], /There is no tokenizer "none.json"/],

@@ -1,0 +1,37 @@
+/** Metrics on WebGPU: the same figures, and the same most likely tokens, as on the processor. */
+import { expect, it } from "vitest";
+import { noWebgpu } from "../../support/webgpu";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import generate from "../../../src/backend/evaluation/generate";
+import perplexity from "../../../src/backend/evaluation/perplexity";
+import magnitude from "../../../src/backend/methods/magnitude";
+import { grammarData, quietLab, temporaryFolder, tinySubject } from "../../support/subject";
+
+it("measures a pruned model as the processor does", async (context) => {
+  if (noWebgpu !== undefined) console.warn(`skipped "${context.task.name}": ${noWebgpu}`);
+  context.skip(noWebgpu !== undefined, noWebgpu);
+  using folder = temporaryFolder();
+  using data = await grammarData(folder.path);
+  const subject = tinySubject("llama", data);
+  const lab = {
+    seed: 1,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    log: () => undefined,
+  };
+  const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.5 }), lab);
+  const [onCpu, onGpu] = await Promise.all(
+    (["cpu", "webgpu"] as const).map(async (device) => {
+      await using engine = await openEngine(device);
+      const measured = { ...subject, ...pruned };
+      const text = generate.options.parse({ prompts: ["a", "aa"], max_new_tokens: 12 });
+      const windows = perplexity.options.parse({ stride: 3, max_tokens: 40 });
+      return {
+        loss: (await perplexity.evaluate(measured, windows, quietLab(engine))).details.loss,
+        samples: (await generate.evaluate(measured, text, quietLab(engine))).details.samples,
+      };
+    }),
+  );
+  expect(Math.abs(onGpu!.loss - onCpu!.loss) / onCpu!.loss).toBeLessThan(1e-4);
+  expect(onGpu!.samples).toEqual(onCpu!.samples);
+});
