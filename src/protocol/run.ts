@@ -62,6 +62,8 @@ export interface RunRecord {
   readonly versions?: Readonly<Record<string, string>>;
   readonly git?: { readonly commit: string; readonly branch: string; readonly dirty: boolean };
   readonly dataHash?: string;
+  /** Nats a token below which no model of this data comes in the long run, where that is known. */
+  readonly floor?: number;
   /** The model's size as it stands now, after whatever has been done to it. */
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
   readonly progress?: {

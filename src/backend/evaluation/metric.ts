@@ -50,6 +50,8 @@ export interface Metric<O, D> {
   readonly needs: readonly ("data" | "tokenizer")[];
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
+  /** Refuses what this model or this text cannot give, before anything is trained for it. */
+  check?(subject: Pick<Subject, "shape" | "data">, options: O): void;
   evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measured<D>>;
 }
 

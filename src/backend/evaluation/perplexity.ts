@@ -75,6 +75,9 @@ export default defineMetric<Options, Perplexity>({
   options,
   needs: ["data", "tokenizer"],
   samples: [{}, { context: 6, stride: 2, max_tokens: 40, split: "train" }],
+  check: ({ shape, data }, given) => {
+    windowSize(shape, splitOf(data, given.split), given);
+  },
   evaluate: async (subject, given, lab) => {
     const details = await measure(subject, given, lab);
     const { loss, perplexity, word_perplexity: word, bits_per_byte: bits, protocol } = details;

@@ -8,9 +8,8 @@ import { version } from "../../protocol/version";
 import { chooseDevice } from "../engine/devices";
 import { countModel } from "../evaluation/accounting";
 import { withStepKeys } from "../experiment/stepKey";
-import { readCheckpoint } from "../training/checkpoint";
 import { actions } from "./actions/catalog";
-import { type Done, markDone, ownResult, takeOver } from "./finishedSteps";
+import { clearStep, type Finished, markDone, ownResult, takeOver } from "./finishedSteps";
 import { writtenFileOf } from "./modelFile";
 import type { RunContext, RunProgram } from "./runContext";
 import { openWorkshop, type Workpiece, type Workshop } from "./workshop";
@@ -21,54 +20,81 @@ export const program: RunProgram = {
   versions: { lathe: version },
 };
 
+/** Changes with every build of the program that computes results; read before a later build can take its place. */
+const codeVersion = `${version} ${typeof __filename === "string" ? createHash("sha256").update(readFileSync(__filename)).digest("hex") : ""}`;
+
 async function body(context: RunContext): Promise<void> {
   await using workshop = await openWorkshop(context);
-  const dataHash = workshop.data?.hash;
-  const { steps } = withStepKeys(context.plan, { codeVersion: codeVersion(), ...(dataHash && { dataHash }) });
+  const { data, baseModelHash } = workshop;
+  const { steps } = withStepKeys(context.plan, {
+    codeVersion,
+    ...(data === undefined ? {} : { dataHash: data.hash }),
+    ...(baseModelHash === undefined ? {} : { baseModelHash }),
+  });
   let workpiece = workshop.first;
   tellCounts(context, workpiece);
+  // A step depends on those before it, so after the first that is not done nothing of the interrupted run counts.
+  let resuming = context.resumed;
+  /** Lines of the history that belong to the steps so far. */
+  let lines = 0;
   for (const step of steps) {
-    const next = await carryOut(step, workpiece, workshop);
+    if (step.index > 0 && (await context.control.checkpoint(workpiece.step)) === "stop") return;
+    const own = resuming ? ownResult(context, step) : undefined;
+    const next =
+      own === undefined
+        ? await carryOut(step, { workpiece, workshop, lines, again: resuming })
+        : afterwards(context, workpiece, own);
     if (next === undefined) return;
+    resuming = own !== undefined;
+    lines = own?.done.lines[1] ?? context.lines;
     if (next !== workpiece) tellCounts(context, next);
     workpiece = next;
-    if ((await context.control.checkpoint(workpiece.step)) === "stop") return;
   }
 }
 
-async function carryOut(
-  step: Step,
-  workpiece: Workpiece,
-  workshop: Workshop,
-): Promise<Workpiece | undefined> {
-  const { context } = workshop;
-  const own = context.resumed ? ownResult(context, step) : undefined;
-  const done =
-    own ?? (context.plan.fresh === true ? undefined : await takeOver(context, step, workpiece.step));
-  if (done !== undefined) return afterwards(context, workpiece, done);
+interface Begin {
+  readonly workpiece: Workpiece;
+  readonly workshop: Workshop;
+  readonly lines: number;
+  /** An earlier attempt at the step was interrupted. */
+  readonly again: boolean;
+}
 
+async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined> {
+  const { workpiece, workshop, lines, again } = begin;
+  const { context } = workshop;
   const action = actions[step.action];
+  if (again) clearStep(context, step);
+  const goesOn = again && action.goesOn?.(context, workpiece) === true;
+  // What an attempt has measured that begins again is measured again.
+  if (again && !goesOn) context.truncate(lines);
+  if (!goesOn && action.ownToRun !== true && context.plan.fresh !== true) {
+    const taken = await takeOver(context, step, workpiece, lines);
+    if (taken !== undefined) return afterwards(context, workpiece, taken);
+  }
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
-  const next = await action.perform({ step, workpiece, workshop, folder });
+  const next = await action.perform({ step, workpiece, workshop, folder, lines, again });
   if (next === undefined) return undefined;
-  const checkpoint = action.changesModel ? next.checkpoint : undefined;
+  const checkpoint = next === workpiece ? undefined : next.checkpoint;
   markDone(context, step, {
     key: step.key,
     from: workpiece.step,
     step: next.step,
+    tokens: next.tokens,
+    lines: [lines, context.lines],
     ...(checkpoint === undefined ? {} : { checkpoint: relative(context.folder.path, checkpoint) }),
   });
   return next;
 }
 
 /** The model after a step that need not be run again. */
-function afterwards(context: RunContext, before: Workpiece, done: Done): Workpiece {
-  if (done.checkpoint === undefined) return before;
-  const checkpoint = context.folder.inside(done.checkpoint);
-  const { shape, tensors } = readCheckpoint(checkpoint);
-  context.progress({ step: done.step, steps: done.step, action: "taken over" });
-  return { shape, tensors, step: done.step, checkpoint };
+function afterwards(context: RunContext, before: Workpiece, { done, model }: Finished): Workpiece {
+  if (model === undefined || done.checkpoint === undefined) return before;
+  context.progress({ step: done.step, steps: done.step, action: "done before" });
+  const { shape, tensors } = model;
+  const { step, tokens, checkpoint } = done;
+  return { shape, tensors, step, tokens, checkpoint: context.folder.inside(checkpoint) };
 }
 
 function tellCounts(context: RunContext, { shape, tensors, checkpoint }: Workpiece): void {
@@ -79,11 +105,4 @@ function tellCounts(context: RunContext, { shape, tensors, checkpoint }: Workpie
   context.describe({ counts: { nonEmbedding, total } });
   const shown = (number: number) => number.toLocaleString("en-US");
   context.log(`${shown(nonEmbedding.stored)} non-embedding parameters, ${shown(total.stored)} in all.`);
-}
-
-/** Changes with every build of the program that computes results. */
-function codeVersion(): string {
-  const program =
-    typeof __filename === "string" ? createHash("sha256").update(readFileSync(__filename)).digest("hex") : "";
-  return `${version} ${program}`;
 }

@@ -1,5 +1,4 @@
 /** What a plan would come to: exact counts, and estimates of memory and work from the very graphs that would run. */
-import { resolve } from "node:path";
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, trainSchema } from "../../protocol/experiment";
@@ -7,13 +6,13 @@ import type { RunPlan } from "../../protocol/run";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import { countModel } from "../evaluation/accounting";
 import { memoryOf, productFlops } from "../graph/cost";
-import { importModel } from "../imports/importModel";
-import { completeConfig, dimensionsOf, type ModelShape, shapeFromConfig } from "../models/model";
+import { importShape } from "../imports/importModel";
+import { dimensionsOf, type ModelShape } from "../models/model";
 import { traineeOf } from "../training/trainee";
 import { batchSizeOf } from "../training/trainer";
 import { buildTrainStep } from "../training/trainStep";
 import { methodPlan } from "./actions/compress";
-import { experimentFolder } from "./workshop";
+import { experimentFolder, shapeOfPlan } from "./workshop";
 
 export interface TrainingEstimate {
   /** Absent where the number of steps follows from the data, which a plan does not read. */
@@ -53,34 +52,19 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
 }
 
-/** Every model that a plan would make, shape by shape: throws the reason where a model or a method cannot be. */
-export async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
-  let shape = await plannedShape(plan, workspace, standInVocabulary);
-  for (const { action, options } of plan.steps) if (action === "compress") shape = methodPlan(shape, options);
-}
-
-/** Of a tokenizer that is made from the text, where only the kind of each matrix matters. */
-const standInVocabulary = 256;
-
 /** The model of a plan without its weights. Only a tokenizer may have to be read, for the size of the vocabulary. */
-async function plannedShape(plan: RunPlan, workspace: string, unknown?: number): Promise<ModelShape> {
+async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
   const folder = experimentFolder({ plan, workspace });
-  if (plan.baseModel !== undefined) return (await importModel(resolve(folder, plan.baseModel))).shape;
-  if (plan.model === undefined)
-    throw new WorkbenchError(
-      "invalid-input",
-      `${plan.experiment} has neither a model nor a base_model. Add a model cell.`,
-    );
-  if (plan.model["vocab_size"] !== undefined || plan.data === undefined) return shapeFromConfig(plan.model);
+  if (plan.baseModel !== undefined) return importShape(plan.baseModel, folder);
+  if (plan.model?.["vocab_size"] !== undefined || plan.data === undefined)
+    return shapeOfPlan(plan, undefined);
   const { tokenizer } = dataSchema.parse(plan.data);
-  if (tokenizer === "characters" && unknown !== undefined)
-    return shapeFromConfig(completeConfig(plan.model, unknown));
   if (tokenizer === "characters")
     throw new WorkbenchError(
       "invalid-input",
       "The vocabulary of the tokenizer `characters` follows from the text, which a plan does not read. Write vocab_size in the model cell.",
     );
-  return shapeFromConfig(completeConfig(plan.model, (await openTokenizer(tokenizer, folder)).vocabSize));
+  return shapeOfPlan(plan, (await openTokenizer(tokenizer, folder)).vocabSize);
 }
 
 function estimateTraining(

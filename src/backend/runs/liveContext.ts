@@ -1,4 +1,5 @@
 /** The context of a run that is really going: writes what the body reports into the run folder. */
+import type { MetricLine } from "../../protocol/run";
 import { MetricsWriter } from "./metricsWriter";
 import { addToSummary, type Summary } from "./metricLine";
 import type { RunClock } from "./runClock";
@@ -37,10 +38,20 @@ export class LiveContext implements RunContext, Disposable {
 
   readonly rewind: RunContext["rewind"] = (step) => {
     const kept = this.metrics.rewind(step);
-    this.clock.rewind(kept.at(-1)?.seconds ?? 0);
     this.control.step = Math.max(step, 0);
-    this.folder.update({ summary: kept.reduce<Summary>(addToSummary, {}), seconds: this.clock.seconds });
+    this.goOnAfter(kept);
+    return kept;
   };
+
+  get lines(): number {
+    return this.metrics.lines;
+  }
+
+  readonly truncate: RunContext["truncate"] = (lines) => {
+    if (lines < this.lines) this.goOnAfter(this.metrics.truncate(lines));
+  };
+
+  readonly sync: RunContext["sync"] = () => this.metrics.sync();
 
   readonly log: RunContext["log"] = (message) => {
     this.folder.log(message);
@@ -48,7 +59,9 @@ export class LiveContext implements RunContext, Disposable {
 
   readonly notice: RunContext["notice"] = (message) => {
     this.folder.log(`Notice: ${message}`);
-    this.folder.update({ notices: [...this.folder.record.notices, message] });
+    const { notices } = this.folder.record;
+    // A resumed run meets again what it has told already.
+    if (!notices.includes(message)) this.folder.update({ notices: [...notices, message] });
   };
 
   readonly progress: RunContext["progress"] = (progress) => {
@@ -64,6 +77,11 @@ export class LiveContext implements RunContext, Disposable {
   };
 
   readonly stepFolder: RunContext["stepFolder"] = (index, action) => this.folder.stepFolder(index, action);
+
+  private goOnAfter(kept: readonly MetricLine[]): void {
+    this.clock.rewind(kept.at(-1)?.seconds ?? 0);
+    this.folder.update({ summary: kept.reduce<Summary>(addToSummary, {}), seconds: this.clock.seconds });
+  }
 
   [Symbol.dispose](): void {
     this.metrics.close();

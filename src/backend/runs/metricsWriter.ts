@@ -21,6 +21,7 @@ export const appendFlags = constants.O_APPEND | constants.O_CREAT | constants.O_
 
 export class MetricsWriter {
   private descriptor: number;
+  private rows: number;
 
   /** Opening mends a torn last line: it was never told to anybody. */
   constructor(private readonly path: string) {
@@ -28,12 +29,21 @@ export class MetricsWriter {
     const bytes = readFileSync(this.descriptor);
     const whole = bytes.lastIndexOf(10) + 1;
     if (whole < bytes.length) this.replace(bytes.subarray(0, whole));
+    this.rows = bytes.reduce((count, byte) => count + (byte === 10 ? 1 : 0), 0);
+  }
+
+  /** How many lines the file has. */
+  get lines(): number {
+    return this.rows;
   }
 
   append(line: MetricLine): void {
     const bytes = Buffer.from(formatMetricLine(line));
     const written = writeSync(this.descriptor, bytes);
-    if (written === bytes.length) return;
+    if (written === bytes.length) {
+      this.rows++;
+      return;
+    }
     // A disk that is almost full takes a part: nothing of the line may stay, or the next one would be joined to it.
     ftruncateSync(this.descriptor, fstatSync(this.descriptor).size - written);
     throw new WorkbenchError(
@@ -44,15 +54,25 @@ export class MetricsWriter {
 
   /** Drops the lines after `step`, which will come again, and returns those that stay. Unreadable lines stay as they are. */
   rewind(step: number): readonly MetricLine[] {
+    return this.keep((line) => line === undefined || line.step <= step);
+  }
+
+  /** Drops all but the first `count` lines and returns those that stay. */
+  truncate(count: number): readonly MetricLine[] {
+    return this.keep((_, index) => index < count);
+  }
+
+  private keep(wanted: (line: MetricLine | undefined, index: number) => boolean): readonly MetricLine[] {
     const kept: MetricLine[] = [];
-    const text = readFileSync(this.path, "utf8");
-    const rows = text.split("\n").slice(0, -1);
-    const staying = rows.filter((row) => {
+    const rows = readFileSync(this.path, "utf8").split("\n").slice(0, -1);
+    const staying = rows.filter((row, index) => {
       const line = parseMetricLine(row);
-      if (line !== undefined && line.step <= step) kept.push(line);
-      return line === undefined || line.step <= step;
+      const stays = wanted(line, index);
+      if (stays && line !== undefined) kept.push(line);
+      return stays;
     });
     if (staying.length < rows.length) this.replace(staying.map((row) => `${row}\n`).join(""));
+    this.rows = staying.length;
     return kept;
   }
 

@@ -9,7 +9,7 @@ export type MetricValues = Omit<MetricLine, "seconds">;
 export type RunProgress = NonNullable<RunRecord["progress"]>;
 
 /** What turns out only while a run goes. */
-export type RunFacts = Pick<RunRecord, "device" | "dataHash" | "counts" | "versions">;
+export type RunFacts = Pick<RunRecord, "device" | "dataHash" | "floor" | "counts" | "versions">;
 
 export interface RunContext {
   readonly folder: RunFolder;
@@ -22,8 +22,17 @@ export interface RunContext {
   /** Aborted when somebody asks to stop. Throwing `cancelled` (or the signal's reason) then ends the run as stopped. */
   readonly signal: AbortSignal;
   metric(line: MetricValues): void;
-  /** Drops the metrics after `step`, which will come again; -1 drops all. Every later line stands after it. */
-  rewind(step: number): void;
+  /**
+   * Drops the metrics after `step`, which will come again; -1 drops all. Every later line stands after it. Gives the
+   * lines that stay.
+   */
+  rewind(step: number): readonly MetricLine[];
+  /** Lines of metrics so far: a place in the history, to come back to with `truncate`. */
+  readonly lines: number;
+  /** Drops the metrics after the first `lines`, which will come again. */
+  truncate(lines: number): void;
+  /** Waits until the disk has all metrics: a checkpoint must never be there without the history before it. */
+  sync(): void;
   /** A line for log.txt. */
   log(message: string): void;
   /** A line that a reader must not miss: log.txt, run.json, terminal. */

@@ -44,6 +44,7 @@ const recordSchema = z.looseObject({
   versions: z.record(z.string(), text).optional(),
   git: z.looseObject({ commit: text, branch: text, dirty: z.boolean() }).optional(),
   dataHash: text.optional(),
+  floor: z.number().optional(),
   progress: z
     .looseObject({
       step: z.number(),

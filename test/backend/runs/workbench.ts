@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { build } from "esbuild";
 import { afterAll } from "vitest";
+import { bundle as bundleProgram } from "../../../scripts/bundle";
 import { isActive, readRun } from "../../../src/backend/runs/findRuns";
 import { followRun } from "../../../src/backend/runs/followRun";
 import type { RunPlan, RunRecord, RunState } from "../../../src/protocol/run";
@@ -18,18 +18,9 @@ afterAll(() => {
 });
 
 export async function bundle(entry: string, name: string): Promise<string> {
-  const outfile = join(bundles, `${name}.cjs`);
-  await build({
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    external: ["onnxruntime-node"],
-    logLevel: "error",
-  });
-  return outfile;
+  const file = `${name}.cjs`;
+  await bundleProgram({ source: entry, file }, bundles);
+  return join(bundles, file);
 }
 
 export const bundleLoop = () => bundle("test/backend/runs/loopProcess.ts", "loopProcess");

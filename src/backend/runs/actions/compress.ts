@@ -8,9 +8,6 @@ import type { Action } from "../action";
 type Options = Readonly<Record<string, unknown>>;
 
 const action: Action = {
-  changesModel: true,
-  steps: () => 0,
-
   async perform({ step, workpiece, workshop: { context }, folder }) {
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const lab = {
@@ -36,7 +33,7 @@ const action: Action = {
     }
     const checkpoint = join(folder, "checkpoint");
     writeCheckpoint(checkpoint, { shape: model.shape, tensors: model.tensors });
-    return { shape: model.shape, tensors: model.tensors, step: workpiece.step, checkpoint };
+    return { ...workpiece, shape: model.shape, tensors: model.tensors, checkpoint };
   },
 };
 

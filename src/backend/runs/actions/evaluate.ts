@@ -7,11 +7,8 @@ import type { Action } from "../action";
 import { writtenFileOf } from "../modelFile";
 
 const action: Action = {
-  changesModel: false,
-  steps: () => 0,
-
   async perform({ step, workpiece, workshop, folder }) {
-    const { context, data, engine } = workshop;
+    const { context, data, engine, tokenizer } = workshop;
     const results: Record<string, unknown> = {};
     const lines: string[] = [];
     for (const [name, given] of Object.entries(step.options)) {
@@ -20,7 +17,7 @@ const action: Action = {
         {
           shape: workpiece.shape,
           tensors: workpiece.tensors,
-          tokenizer: data?.tokenizer,
+          tokenizer,
           data: data && { title: titleOf(context.plan.data), ...data },
           file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
         },
@@ -58,7 +55,7 @@ function json(content: unknown): string {
 }
 
 /** What a reader knows the data by. */
-function titleOf(options: Readonly<Record<string, unknown>> | undefined): string {
+export function titleOf(options: Readonly<Record<string, unknown>> | undefined): string {
   const { dataset, text } = dataSchema.parse(options ?? {});
   if (dataset !== undefined) return dataset;
   return text === undefined ? "grammar" : [text].flat().join(", ");

@@ -4,14 +4,11 @@ import { exportModel } from "../../exports/exportModel";
 import type { Action } from "../action";
 
 const action: Action = {
-  changesModel: false,
-  steps: () => 0,
-
-  async perform({ step, workpiece, workshop: { context, data }, folder }) {
+  async perform({ step, workpiece, workshop: { context, tokenizer }, folder }) {
     const { format, ...options } = step.options;
     const { shape, tensors } = workpiece;
     const written = await exportModel(
-      { shape, tensors, tokenizer: data?.tokenizer },
+      { shape, tensors, tokenizer },
       { ...options, format: String(format) },
       join(folder, "model"),
     );

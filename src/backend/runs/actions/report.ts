@@ -9,8 +9,7 @@ import type { Action, ActionCall } from "../action";
 import { writtenFileOf } from "../modelFile";
 
 const action: Action = {
-  changesModel: false,
-  steps: () => 0,
+  ownToRun: true,
 
   async perform(call) {
     writeAtomic(join(call.folder, "report.md"), reportOf(call), { durable: true });

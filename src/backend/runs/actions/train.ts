@@ -9,26 +9,25 @@ import {
   recoverCheckpoints,
   writeCheckpoint,
 } from "../../training/checkpoint";
-import { stepsOf, train } from "../../training/trainer";
+import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../action";
 import type { RunContext } from "../runContext";
 
 const action: Action = {
-  changesModel: true,
+  goesOn: (context, workpiece) => {
+    recoverCheckpoints(context.folder.inside("checkpoints"));
+    return savedSteps(context).some((step) => step > workpiece.step);
+  },
 
-  steps: ({ step, workshop }) => stepsOf(trainSchema.parse(step.options), dataOf(workshop).train.sequences),
-
-  async perform({ step, workpiece, workshop }) {
+  async perform({ step, workpiece, workshop, again, lines }) {
     const { context, engine } = workshop;
     const { train: sequences, validation } = dataOf(workshop);
     const options = trainSchema.parse(step.options);
     const { shape } = workpiece;
-    const saved = context.resumed ? latestOf(context, step.index, workpiece.step) : undefined;
-    if (saved !== undefined) {
-      context.rewind(saved.step);
-      context.log(`Going on from the checkpoint of step ${saved.step}.`);
-    }
+    const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
+    if (saved !== undefined) goOnFrom(saved.step, context, options.logging_steps);
+    else if (again) context.truncate(lines);
     const keep = new Keeper(context, options.save_total_limit, saved?.kept ?? []);
     const result = await train(
       {
@@ -45,7 +44,8 @@ const action: Action = {
         evaluateFirst: workpiece.step === 0,
       },
       {
-        metrics: (done, tokens, values) => context.metric({ step: workpiece.step + done, tokens, ...values }),
+        metrics: (done, tokens, values) =>
+          context.metric({ step: workpiece.step + done, tokens: workpiece.tokens + tokens, ...values }),
         progress: (done, steps, secondsLeft) =>
           context.progress({
             step: workpiece.step + done,
@@ -67,7 +67,9 @@ const action: Action = {
     const tensors = chosen === result.state.step ? result.tensors : readCheckpoint(checkpoint).tensors;
     if (chosen !== result.state.step)
       context.log(`Going on with the model of step ${chosen}, the best on the validation split.`);
-    return { shape, tensors, step: workpiece.step + result.state.step, checkpoint };
+    const { state } = result;
+    const [steps, tokens] = [workpiece.step + state.step, workpiece.tokens + state.tokens];
+    return { shape, tensors, step: steps, tokens, checkpoint };
   },
 };
 
@@ -110,7 +112,6 @@ interface Saved {
 
 /** The newest checkpoint of this action that can be read; broken ones are told and passed over. */
 function latestOf(context: RunContext, action: number, offset: number): Saved | undefined {
-  recoverCheckpoints(context.folder.inside("checkpoints"));
   const steps = savedSteps(context).filter((step) => step > offset);
   for (const step of steps) {
     try {
@@ -128,8 +129,16 @@ function latestOf(context: RunContext, action: number, offset: number): Saved | 
     }
   }
   if (steps.length > 0) context.notice("No checkpoint of this training can be used; it begins again.");
-  context.rewind(offset === 0 ? -1 : offset);
   return undefined;
+}
+
+function goOnFrom(step: number, context: RunContext, loggingSteps: number): void {
+  const last = context.rewind(step).findLast((line) => "train/loss" in line)?.step ?? 0;
+  context.log(`Going on from the checkpoint of step ${step}.`);
+  if (step - last >= loggingSteps)
+    context.notice(
+      `metrics.jsonl was cut: it ends at step ${last}, and the training goes on from step ${step}. The curve has a gap there.`,
+    );
 }
 
 interface Kept {
@@ -150,6 +159,7 @@ class Keeper {
   }
 
   add(step: number, checkpoint: Checkpoint, best: boolean): void {
+    this.context.sync();
     writeCheckpoint(checkpointFolder(this.context, step), checkpoint);
     const others = this.#kept.filter((each) => each.step !== step);
     const wasBest = this.#kept.some((each) => each.step === step && each.best);

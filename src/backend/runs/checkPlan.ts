@@ -1,0 +1,106 @@
+/**
+ * Finds what would fail only after a run has begun: a device that does not start, text that is none, a model that cannot
+ * read it, a method that cannot treat it. What takes long to read is left to the run.
+ */
+import { resolve } from "node:path";
+import { WorkbenchError } from "../../protocol/errors";
+import { type DataOptions, dataSchema, type DeviceName } from "../../protocol/experiment";
+import type { RunPlan, Step } from "../../protocol/run";
+import { defaultCacheFolder } from "../data/cacheFolder";
+import { type DataSet, openData } from "../data/dataSet";
+import { findFiles } from "../data/files";
+import { openTokenizer } from "../data/tokenizers/openTokenizer";
+import { chooseDevice } from "../engine/devices";
+import { metrics } from "../evaluation/catalog";
+import type { EvaluationData } from "../evaluation/metric";
+import { canonicalJson } from "../experiment/stepKey";
+import { importModel } from "../imports/importModel";
+import type { ModelShape } from "../models/model";
+import { methodPlan } from "./actions/compress";
+import { titleOf } from "./actions/evaluate";
+import { refuseMismatch } from "./modelFit";
+import { experimentFolder, shapeOfPlan } from "./workshop";
+
+/** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
+export async function checkPlans(plans: readonly RunPlan[], workspace: string): Promise<void> {
+  const checked = new Set<string>();
+  for (const plan of plans) {
+    const { data, model, baseModel, device, folder } = plan;
+    const steps = plan.steps.filter(({ action }) => action !== "train").map(({ options }) => options);
+    const key = canonicalJson({ data, model, baseModel, device, folder, steps });
+    if (checked.has(key)) continue;
+    checked.add(key);
+    await checkPlan(plan, workspace);
+  }
+}
+
+async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
+  // What `auto` comes to is looked for by the run itself, and it always comes to something.
+  if (plan.device !== "auto") await chooseDevice(plan.device as DeviceName);
+  const folder = experimentFolder({ plan, workspace });
+  const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
+  using data = options && (await readWhereShort(options, folder));
+  const base = plan.baseModel === undefined ? undefined : await importModel(resolve(folder, plan.baseModel));
+  const vocabSize = data?.tokenizer.vocabSize ?? (options && (await vocabularyOf(options, folder)));
+  let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
+  if (options !== undefined)
+    refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
+  for (const step of plan.steps) {
+    if (step.action === "compress") shape = methodPlan(shape, step.options);
+    if (step.action === "evaluate")
+      checkEvaluation(step.options, {
+        shape,
+        data: data && { title: titleOf(plan.data), ...data },
+        hasData: options !== undefined,
+        hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
+      });
+  }
+}
+
+/** Of a tokenizer that is made from a long text, where only the kind of each matrix matters. */
+const standInVocabulary = 256;
+
+/** Files up to this size together are read before the run; their tokens are kept, so nothing is read twice. */
+const shortBytes = 4 * 2 ** 20;
+
+async function readWhereShort(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
+  if (options.dataset !== undefined) return undefined; // It may have to be downloaded.
+  const named = [options.text, options.validation_text, options.test_text].flat();
+  const patterns = named.filter((pattern) => pattern !== undefined);
+  const files = await findFiles(patterns, baseFolder, options.format);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, options.grammar?.length ?? 0);
+  if (Math.min(bytes, options.max_bytes ?? Infinity) > shortBytes) return undefined;
+  return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
+}
+
+async function vocabularyOf({ tokenizer }: DataOptions, folder: string): Promise<number | undefined> {
+  if (tokenizer === "characters") return undefined;
+  return (await openTokenizer(tokenizer, folder)).vocabSize;
+}
+
+interface Subject {
+  readonly shape: ModelShape;
+  /** Absent also where it is left to the run to read it. */
+  readonly data: EvaluationData | undefined;
+  readonly hasData: boolean;
+  readonly hasTokenizer: boolean;
+}
+
+function checkEvaluation(options: Step["options"], subject: Subject): void {
+  for (const [name, given] of Object.entries(options)) {
+    const metric = metrics[name]!;
+    const { needs } = metric;
+    if (needs.includes("data") && !subject.hasData)
+      throw new WorkbenchError(
+        "invalid-input",
+        `evaluate.${name} has no text to read. Add a data cell above it.`,
+      );
+    if (needs.includes("tokenizer") && !subject.hasTokenizer)
+      throw new WorkbenchError(
+        "invalid-input",
+        `evaluate.${name} needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.`,
+      );
+    if (!needs.includes("data") || subject.data !== undefined)
+      metric.check?.(subject, metric.options.parse(given));
+  }
+}
