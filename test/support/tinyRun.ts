@@ -29,19 +29,20 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Data of the given options; `text` is content here, one document a line, not the name of a file. */
+/** Data of the given options; `rows` is content, written to a file. Without `text_column` each row is `{ text }`. */
 export async function tinyData({
-  text,
+  rows,
   ...options
-}: Readonly<Record<string, unknown>> & { readonly text?: string }): Promise<DataSet> {
+}: Readonly<Record<string, unknown>> & {
+  readonly rows?: readonly Readonly<Record<string, string>>[];
+}): Promise<DataSet> {
   const folder = temporaryFolder();
-  const cacheFolder = path.join(folder, "cache");
-  const rows = text?.split("\n").map((line) => JSON.stringify({ text: line }));
-  if (rows !== undefined) writeFileSync(path.join(folder, "text.jsonl"), rows.join("\n"));
-  const source = rows === undefined ? {} : { text: "text.jsonl" };
+  if (rows !== undefined)
+    writeFileSync(path.join(folder, "rows.jsonl"), rows.map((row) => JSON.stringify(row)).join("\n"));
+  const source = rows === undefined ? {} : { text: "rows.jsonl" };
   return openData(dataSchema.parse({ tokenizer: "characters", ...options, ...source }), {
     baseFolder: folder,
-    cacheFolder,
+    cacheFolder: path.join(folder, "cache"),
     dataFolder: "",
   });
 }

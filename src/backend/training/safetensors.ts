@@ -109,9 +109,9 @@ function withHeader<T>(path: string, use: (file: OpenFile) => T): T {
     const { entries, metadata } = parseHeader(readBytes(file, 8, length).toString("utf8"), broken);
     let expected = 0;
     for (const { name, dtype, shape, start, end } of entries) {
-      const width = widths[dtype];
+      const width = widths.get(dtype);
       if (width === undefined)
-        throw broken(`${name} is ${dtype}, which is not read; known: ${Object.keys(widths).join(", ")}`);
+        throw broken(`${name} is ${dtype}, which is not read; known: ${[...widths.keys()].join(", ")}`);
       if (start !== expected || end - start !== sizeOf(shape) * width || 8 + length + end > size)
         throw broken(
           `${name} ([${shape.join(", ")}] ${dtype}) claims bytes ${start} to ${end}, which do not fit its shape or the file`,
@@ -177,7 +177,15 @@ function countNames(text: string): number {
   return count;
 }
 
-const widths: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2, BOOL: 1, U8: 1, I32: 4 };
+/** Bytes of an element. */
+const widths: ReadonlyMap<string, number> = new Map([
+  ["F32", 4],
+  ["F16", 2],
+  ["BF16", 2],
+  ["BOOL", 1],
+  ["U8", 1],
+  ["I32", 4],
+]);
 
 /** The type of a tensor in a graph. */
 export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "bool" {

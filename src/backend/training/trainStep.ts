@@ -4,7 +4,7 @@
  */
 import type { TrainOptions } from "../../protocol/experiment";
 import { gradients } from "../graph/autodiff";
-import type { Graph } from "../graph/graph";
+import { type Graph, topological } from "../graph/graph";
 import { input, parameter, scalar, type Shape, type Value } from "../graph/op";
 import { add, div, maximum, mul, sqrt } from "../graph/ops/elementwise";
 import { crossEntropy } from "../graph/ops/loss";
@@ -33,6 +33,12 @@ export interface BatchShape {
 /** A graph whose `state` outputs are the next values of inputs: output name → input name. */
 export interface StatefulGraph extends Graph {
   readonly state: Readonly<Record<string, string>>;
+}
+
+/** A graph that updates parameters. */
+export interface UpdateGraph extends StatefulGraph {
+  /** Names of the parameters, in the order of `gradient_squares`. */
+  readonly trained: readonly string[];
 }
 
 /** Names of the scalar inputs that the trainer feeds. */
@@ -83,21 +89,29 @@ function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
   return trainee.parameters.filter(({ trainable }) => trainable);
 }
 
+/**
+ * `specs` and `found` are in the order in which the forward pass first uses the parameters. ONNX Runtime computes what the
+ * last output needs first, so the gradients of the last layer come first, while the values that they need are there anyway.
+ * In another order it takes the backward pass down to the first layer and holds on to what all the others still need.
+ */
 function lossAndGradients(trainee: Trainee, batch: BatchShape, options: TrainOptions) {
   const { loss, segments, weights } = buildLoss(trainee, batch, true);
-  const wrt = trainableOf(trainee).map(({ name }) => weights.get(name)!);
+  const place = new Map(topological([loss]).map((value, i) => [value, i]));
+  const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
+  const specs = trainableOf(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
+  const wrt = specs.map(({ name }) => weights.get(name)!);
   const found = gradients(loss, wrt, { recompute: options.gradient_checkpointing ? segments : [] });
-  return { loss, weights, found };
+  return { loss, weights, specs, found };
 }
 
 /**
  * Outputs: `loss` (mean over the labels that count), `gradient_squares` [parameters] (Σ g² of each, before clipping), and
  * the next parameters and optimizer slots.
  */
-export function buildTrainStep(trainee: Trainee, batch: BatchShape, options: TrainOptions): StatefulGraph {
-  const { loss, weights, found } = lossAndGradients(trainee, batch, options);
-  const update = buildUpdate(trainee, weights, found, options);
-  return { outputs: { loss, ...update.outputs }, state: update.state };
+export function buildTrainStep(trainee: Trainee, batch: BatchShape, options: TrainOptions): UpdateGraph {
+  const { loss, weights, specs, found } = lossAndGradients(trainee, batch, options);
+  const update = buildUpdate(specs, weights, found, options);
+  return { ...update, outputs: { loss, ...update.outputs } };
 }
 
 /** Adds a batch's gradients to the sums of the batches before it; `keep_gradients` is 0 for the first of a step, else 1. */
@@ -106,11 +120,11 @@ export function buildAccumulateStep(
   batch: BatchShape,
   options: TrainOptions,
 ): StatefulGraph {
-  const { loss, found } = lossAndGradients(trainee, batch, options);
+  const { loss, specs, found } = lossAndGradients(trainee, batch, options);
   const keep = input(keepGradientsName, []);
   const outputs: Record<string, Value> = { loss };
   const state: Record<string, string> = {};
-  trainableOf(trainee).forEach(({ name, shape }, i) => {
+  specs.forEach(({ name, shape }, i) => {
     const sumName = gradientName(name);
     outputs[next(sumName)] = add(mul(input(sumName, shape), keep), found[i]!);
     state[next(sumName)] = sumName;
@@ -119,11 +133,11 @@ export function buildAccumulateStep(
 }
 
 /** The optimizer alone, on gradients that `buildAccumulateStep` has summed. */
-export function buildApplyStep(trainee: Trainee, options: TrainOptions): StatefulGraph {
+export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateGraph {
   const specs = trainableOf(trainee);
   const weights = new Map(specs.map(({ name, shape }) => [name, parameter(name, shape)]));
   return buildUpdate(
-    trainee,
+    specs,
     weights,
     specs.map(({ name, shape }) => input(gradientName(name), shape)),
     options,
@@ -137,12 +151,11 @@ export function buildEvaluation(trainee: Trainee, batch: BatchShape): Graph {
 }
 
 function buildUpdate(
-  trainee: Trainee,
+  specs: readonly ParameterSpec[],
   weights: ReadonlyMap<string, Value>,
   found: readonly Value[],
   options: TrainOptions,
-): StatefulGraph {
-  const specs = trainableOf(trainee);
+): UpdateGraph {
   const optimizer = optimizers[options.optim];
   const scalars = Object.fromEntries(
     Object.keys(optimizer.scalars(options, 1, 0)).map((name) => [name, input(name, [])]),
@@ -180,5 +193,5 @@ function buildUpdate(
     advance(name, update.parameter);
     optimizer.slots.forEach((slot, which) => advance(slotName(name, slot), update.slots[which]!));
   });
-  return { outputs, state };
+  return { outputs, state, trained: specs.map(({ name }) => name) };
 }

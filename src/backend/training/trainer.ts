@@ -30,6 +30,7 @@ import {
   slotName,
   type StatefulGraph,
   type Trainee,
+  type UpdateGraph,
 } from "./trainStep";
 
 export interface TrainingRequest {
@@ -138,6 +139,8 @@ class TrainingSession implements AsyncDisposable {
   async run(observer: TrainingObserver): Promise<TrainingResult> {
     const { options, train, validation } = this.request;
     const steps = stepsOf(options, train.sequences);
+    // Such as operations that the device leaves to the processor.
+    for (const notice of new Set(this.programs.all.flatMap(({ notices }) => notices))) observer.log(notice);
     const fresh = this.step === 0 && (this.request.evaluateFirst ?? true);
     if (fresh && options.eval_steps !== undefined) await this.evaluate(observer);
     let savedAt = -1;
@@ -177,6 +180,8 @@ class TrainingSession implements AsyncDisposable {
         uploadScalar(engine, number),
       ]),
     );
+    const { programs } = this;
+    const { trained } = (programs.kind === "fused" ? programs.step : programs.apply).graph;
     let loss = 0;
     let squares: Float32Array;
     const feedsOf = (batch: Batch, part: number): Tensors => ({
@@ -189,9 +194,9 @@ class TrainingSession implements AsyncDisposable {
       ),
       [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
     });
-    if (this.programs.kind === "fused") {
+    if (programs.kind === "fused") {
       const feeds = { ...feedsOf(batches[0]!, 0), ...scalars };
-      const outputs = await this.execute(this.programs.step, feeds);
+      const outputs = await this.execute(programs.step, feeds);
       loss = await readNumber(outputs.loss!);
       squares = (await outputs.gradient_squares!.read()) as Float32Array;
       disposeAll(feeds);
@@ -201,15 +206,15 @@ class TrainingSession implements AsyncDisposable {
           ...feedsOf(batch, part),
           [keepGradientsName]: uploadScalar(engine, part === 0 ? 0 : 1),
         };
-        loss += await readNumber((await this.execute(this.programs.accumulate, feeds)).loss!);
+        loss += await readNumber((await this.execute(programs.accumulate, feeds)).loss!);
         disposeAll(feeds);
       }
       squares = (await (
-        await this.execute(this.programs.apply, scalars)
+        await this.execute(programs.apply, scalars)
       ).gradient_squares!.read()) as Float32Array;
       disposeAll(scalars);
     }
-    refuseBrokenStep(step, loss, trainableNames(this.request.trainee.parameters), squares);
+    refuseBrokenStep(step, loss, trained, squares);
     this.step = step;
     this.tokens += counted;
     this.lastLoss = loss;
@@ -225,11 +230,11 @@ class TrainingSession implements AsyncDisposable {
   }
 
   /** Runs a program on the held state and its own feeds; its next state is held from then on. */
-  private async execute(program: CompiledStep, feeds: Tensors): Promise<Tensors> {
-    const inputs = only(program.program.inputs, { ...this.held, ...feeds });
-    const outputs = await program.program.run(inputs);
+  private async execute({ program, graph }: Compiled<StatefulGraph>, feeds: Tensors): Promise<Tensors> {
+    const inputs = only(program.inputs, { ...this.held, ...feeds });
+    const outputs = await program.run(inputs);
     const held = { ...this.held };
-    for (const [output, name] of Object.entries(program.state)) held[name] = outputs[output]!;
+    for (const [output, name] of Object.entries(graph.state)) held[name] = outputs[output]!;
     this.held = held;
     return outputs;
   }
@@ -297,13 +302,17 @@ class TrainingSession implements AsyncDisposable {
   }
 }
 
-interface CompiledStep {
+interface Compiled<G extends StatefulGraph> {
   readonly program: Program;
-  readonly state: Readonly<Record<string, string>>;
+  readonly graph: G;
 }
 type Programs = { readonly evaluation: Program | undefined; readonly all: readonly Program[] } & (
-  | { readonly kind: "fused"; readonly step: CompiledStep }
-  | { readonly kind: "accumulated"; readonly accumulate: CompiledStep; readonly apply: CompiledStep }
+  | { readonly kind: "fused"; readonly step: Compiled<UpdateGraph> }
+  | {
+      readonly kind: "accumulated";
+      readonly accumulate: Compiled<StatefulGraph>;
+      readonly apply: Compiled<UpdateGraph>;
+    }
 );
 
 async function compilePrograms({
@@ -320,10 +329,10 @@ async function compilePrograms({
     positions: train.layout.documentMask && train.layout.packing,
   };
   const all: Program[] = [];
-  const compile = async (graph: StatefulGraph): Promise<CompiledStep> => {
+  const compile = async <G extends StatefulGraph>(graph: G): Promise<Compiled<G>> => {
     const program = await engine.compile(graph, { state: graph.state });
     all.push(program);
-    return { program, state: graph.state };
+    return { program, graph };
   };
   try {
     const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape)));

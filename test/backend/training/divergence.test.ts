@@ -1,0 +1,132 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WorkbenchError } from "../../../src/protocol/errors";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import type { HostTensor } from "../../../src/backend/training/safetensors";
+import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
+import { noise, temporaryFolder, type TinyTraining, type Trained, trainTiny } from "../../support/tinyRun";
+
+let engine: Engine;
+let data: DataSet;
+beforeAll(async () => {
+  engine = await openEngine("cpu", { threads: 2 });
+  data = await noise(3000);
+});
+afterAll(async () => {
+  data[Symbol.dispose]();
+  await engine[Symbol.asyncDispose]();
+});
+
+const shape = tinyShape("phi3");
+const run = (
+  options: Readonly<Record<string, unknown>>,
+  more: Partial<TinyTraining> = {},
+): Promise<Trained> =>
+  trainTiny({
+    engine,
+    shape,
+    data,
+    options: trainOptions({ learning_rate: 0.01, lr_scheduler_type: "constant", ...options }),
+    ...more,
+  });
+
+describe("a training that diverges", () => {
+  async function divergence(promise: Promise<unknown>): Promise<WorkbenchError> {
+    const thrown: unknown = await promise.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(thrown).toBeInstanceOf(WorkbenchError);
+    expect((thrown as WorkbenchError).code).toBe("diverged");
+    return thrown as WorkbenchError;
+  }
+
+  it.each([1, 2])(
+    "by a huge learning rate is stopped with the step and the tensor, %i parts a step",
+    async (parts) => {
+      const folder = join(temporaryFolder(), "step");
+      let saved = -1;
+      const thrown = await divergence(
+        run(
+          {
+            max_steps: 50,
+            learning_rate: 1e18,
+            max_grad_norm: 0,
+            warmup_steps: 1,
+            save_steps: 1,
+            gradient_accumulation_steps: parts,
+          },
+          {
+            onSave: ({ tensors, training }) => {
+              writeCheckpoint(folder, { shape, tensors, training });
+              saved = training.state.step;
+            },
+          },
+        ),
+      );
+      const { step, tensors } = thrown.details as { step: number; tensors: string[] };
+      expect(thrown.message).toMatch(new RegExp(`^Step ${step}: `));
+      expect(thrown.message).toContain(tensors[0]!);
+      expect([...weightsOf(shape).keys()]).toContain(tensors[0]);
+      expect(thrown.message).toContain("Lower learning_rate");
+      // What was saved before is whole, and holds nothing but numbers.
+      expect(saved).toBeGreaterThan(0);
+      expect(saved).toBeLessThan(step);
+      const checkpoint = readCheckpoint(folder);
+      expect(checkpoint.training?.state.step).toBe(saved);
+      for (const [name, each] of checkpoint.tensors)
+        expect(each.data.every(Number.isFinite), name).toBe(true);
+    },
+  );
+
+  const poisoned = (name: string, number: number) => {
+    const tensors = new Map(weightsOf(shape));
+    const { shape: size, data: numbers } = tensors.get(name)! as HostTensor & { data: Float32Array };
+    tensors.set(name, { shape: size, data: numbers.with(0, number) });
+    return tensors;
+  };
+
+  it("by a weight that is no number is stopped at the first step", async () => {
+    const thrown = await divergence(run({ max_steps: 3 }, { tensors: poisoned("model.norm.weight", NaN) }));
+    expect(thrown.message).toContain("Step 1: the loss is NaN");
+    expect(thrown.details["tensors"]).toContain("model.norm.weight");
+  });
+
+  it("before the first step is stopped by the evaluation, naming the weight", async () => {
+    const tensors = poisoned("lm_head.weight", Infinity);
+    const thrown = await divergence(
+      run({ max_steps: 3, eval_steps: 1 }, { tensors, validation: data.validation }),
+    );
+    expect(thrown.message).toContain("Step 0: the loss on the validation split is");
+    expect(thrown.message).toContain("not finite is lm_head.weight.");
+  });
+
+  it("by its very last update neither ends as done nor is saved", async () => {
+    const saves: number[] = [];
+    const options = {
+      max_steps: 2,
+      learning_rate: 1e38,
+      warmup_steps: 1,
+      max_grad_norm: 0,
+      optim: "sgd",
+      momentum: 0,
+    };
+    const heavy = new Map(
+      [...weightsOf(shape)].map(
+        ([name, { shape: size, data: numbers }]) =>
+          [name, { shape: size, data: (numbers as Float32Array).map((each) => each * 4) }] as const,
+      ),
+    );
+    const thrown = await divergence(
+      run(
+        { ...options, learning_rate: 3e38 },
+        { tensors: heavy, onSave: ({ training }) => saves.push(training.state.step) },
+      ),
+    );
+    expect(thrown.message).toMatch(/^Step 2: not finite after the update is /);
+    expect(saves).toEqual([]);
+  });
+});

@@ -1,0 +1,68 @@
+/** A training that stopped and went on is, bit for bit, the training that never stopped. */
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import { tinyShape, trainOptions } from "../../support/tinyModels";
+import { bytesOf, noise, temporaryFolder, trainTiny } from "../../support/tinyRun";
+
+let engine: Engine;
+let data: DataSet;
+beforeAll(async () => {
+  engine = await openEngine("cpu");
+  data = await noise(900);
+});
+afterAll(async () => {
+  data[Symbol.dispose]();
+  await engine[Symbol.asyncDispose]();
+});
+
+const dropping = { embd_pdrop: 0.2, resid_pdrop: 0.1 };
+const cases = [
+  ["gpt2", { ...dropping, attn_pdrop: 0.1 }, { gradient_accumulation_steps: 2 }],
+  ["kphi3", dropping, { gradient_accumulation_steps: 3, optim: "sgd", learning_rate: 0.1 }],
+  ["llama", {}, { per_device_train_batch_size: 4, gradient_checkpointing: true, weight_decay: 0.1 }],
+] as const;
+
+describe.each(cases)("%s, %j, %j", (name, config, more) => {
+  const shape = tinyShape(name, config);
+  const options = trainOptions({
+    max_steps: 14,
+    per_device_train_batch_size: 2,
+    learning_rate: 0.01,
+    lr_scheduler_type: "cosine",
+    warmup_steps: 3,
+    eval_steps: 4,
+    save_steps: 5,
+    ...more,
+  });
+
+  it("gives the same weights, optimizer and losses through two stops and the border of an epoch", async () => {
+    const given = { engine, shape, data, options, validation: data.validation };
+    const whole = await trainTiny(given);
+    expect(whole.saves.at(-1)!.training.state.sampler).toMatchObject({ epoch: 1 });
+
+    const folder = join(temporaryFolder(), "step");
+    let losses: number[] = [];
+    let last = await trainTiny({ ...given, stopAt: 4 });
+    for (const stopAt of [9, undefined]) {
+      losses = [...losses, ...last.losses];
+      expect(last.result.outcome).toBe("stopped");
+      const { tensors, training } = last.saves.at(-1)!;
+      writeCheckpoint(folder, { shape, tensors, training });
+      const checkpoint = readCheckpoint(folder);
+      const resumed = { tensors: checkpoint.tensors, resume: checkpoint.training };
+      last = await trainTiny({ ...given, ...resumed, ...(stopAt === undefined ? {} : { stopAt }) });
+    }
+    losses = [...losses, ...last.losses];
+
+    expect(losses).toEqual(whole.losses);
+    expect(bytesOf(last.result.tensors)).toEqual(bytesOf(whole.result.tensors));
+    const [got, wanted] = [last.saves.at(-1)!.training, whole.saves.at(-1)!.training];
+    expect(bytesOf(got.optimizer)).toEqual(bytesOf(wanted.optimizer));
+    expect(got.state.seconds).toBeGreaterThan(0);
+    expect({ ...got.state, seconds: 0 }).toEqual({ ...wanted.state, seconds: 0 });
+  });
+});
