@@ -75,7 +75,7 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
   for (const slot of matrixSlots(shape)) {
     const asked = own[slot.matrix.role]?.type;
     const [first] = slot.stored as readonly [StoredMatrix];
-    if (!slot.split && (first.type === "dense" || first.type === asked)) {
+    if (!slot.split && first.type === (asked ?? "dense")) {
       for (const { name, shape: size } of first.representation.parameters(first.matrix, first.options))
         yield { name, shape: size, data: tensors(name) };
     } else if (asked !== undefined && asked !== "dense")
