@@ -3,12 +3,14 @@
  * inner values are computed a second time when the gradient arrives, so that memory grows with one segment, not with all.
  */
 import { type Apply, input, type Value } from "./op";
+import { cast } from "./ops/elementwise";
 import { gated } from "./ops/gate";
 import { reshape, slice } from "./ops/movement";
 
-/** A part of the forward graph, such as a decoder layer, that sees the rest only through `input` (and parameters). */
+/** A part of the forward graph, such as a decoder layer, that sees the rest only through `inputs` (and parameters). */
 export interface Segment {
-  readonly input: Value;
+  /** What its values are computed from again; all that is inside depends on one of them. */
+  readonly inputs: readonly Value[];
   readonly output: Value;
 }
 
@@ -35,8 +37,14 @@ export class Recomputation {
   enter(value: Apply, grad: Value): (forward: Value) => Value {
     const owned = this.#owner.get(value);
     if (owned === undefined) return (forward) => forward;
-    if (owned.copies.size === 0)
-      owned.copies.set(owned.segment.input, gated(this.#gate, owned.segment.input, firstElement(grad)));
+    if (owned.copies.size === 0) {
+      const after = firstElement(grad);
+      for (const each of owned.segment.inputs) {
+        const { dtype } = each.type;
+        const ready = dtype === after.type.dtype ? after : cast(after, { to: dtype });
+        owned.copies.set(each, gated(this.#gate, each, ready));
+      }
+    }
     return (forward) => this.#copy(owned, forward);
   }
 
@@ -55,9 +63,9 @@ interface Copies {
   readonly copies: Map<Value, Value>;
 }
 
-/** The values from a segment's input (left out) to its output that depend on the input; what they share is not copied. */
-function within({ input: start, output }: Segment): Value[] {
-  const depends = new Map<Value, boolean>([[start, true]]);
+/** The values from a segment's inputs (left out) to its output that depend on an input; what they share is not copied. */
+function within({ inputs, output }: Segment): Value[] {
+  const depends = new Map<Value, boolean>(inputs.map((each) => [each, true]));
   const owned: Value[] = [];
   const visit = (value: Value): boolean => {
     const known = depends.get(value);
@@ -67,7 +75,7 @@ function within({ input: start, output }: Segment): Value[] {
     if (reached) owned.push(value);
     return reached;
   };
-  if (!visit(output)) throw new Error("A recomputed segment's output does not depend on its input.");
+  if (!visit(output)) throw new Error("A recomputed segment's output does not depend on its inputs.");
   return owned;
 }
 

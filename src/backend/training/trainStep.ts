@@ -77,7 +77,12 @@ function buildLoss(
     ...(training ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
   };
   const logits = trainee.forward((name) => weights.get(name)!, inputs, {
-    onLayer: (from, to) => segments.push({ input: from, output: to }),
+    // Masks of dropout follow from the seed; with it among the inputs they are drawn again instead of kept.
+    onLayer: (from, to) =>
+      segments.push({
+        inputs: inputs.dropoutSeed === undefined ? [from] : [from, inputs.dropoutSeed],
+        output: to,
+      }),
   });
   const labels = reshape(input("labels", grid, "int32"), { shape: [rows * length] });
   const perToken = crossEntropy(logits, labels); // [rows · length]

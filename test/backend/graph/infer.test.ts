@@ -54,6 +54,7 @@ describe("what does not fit is refused where it is built, with the shapes", () =
     ],
     ["rmsNorm of [2, 6] with a weight of [1, 6]", () => rmsNorm(float(2, 6), float(1, 6), { epsilon: 1 })],
     ["gated takes a bool, a tensor and a scalar", () => gated(float(), float(2), float())],
+    ["a scalar of the tensor's type", () => gated(bool(), int(2), float())],
     ["A constant of shape [2, 2] cannot hold 3 values.", () => constant(Float32Array.of(1, 2, 3), [2, 2])],
   ];
   it.each(wrong)("%s", (message, build) => expect(build).toThrow(message));

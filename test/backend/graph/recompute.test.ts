@@ -16,7 +16,7 @@ function layered(layers: number) {
   for (const weight of weights) {
     const inner = matmul(x, weight);
     const output = add(x, mul(tanh(inner), exp(inner)));
-    segments.push({ input: x, output });
+    segments.push({ inputs: [x], output });
     x = output;
   }
   const loss = sum(mul(x, x), { axes: [0, 1], keepDims: false });
@@ -53,7 +53,7 @@ describe("recomputation", () => {
   it("keeps no inner value of a segment for the backward pass", () => {
     const { loss, weights, segments } = layered(3);
     const forward = new Set(topological([loss]));
-    const boundaries = new Set(segments.flatMap(({ input, output }) => [input, output]));
+    const boundaries = new Set(segments.flatMap(({ inputs, output }) => [...inputs, output]));
     const backward = topological(gradients(loss, weights, { recompute: segments }));
     for (const value of backward) {
       if (value.kind !== "apply" || forward.has(value)) continue;
@@ -62,12 +62,12 @@ describe("recomputation", () => {
     }
   });
 
-  it("refuses segments that overlap, and one that does not depend on its input", () => {
+  it("refuses segments that overlap, and one that does not depend on its inputs", () => {
     const { loss, weights, segments } = layered(2);
     const [first, second] = segments as [Segment, Segment];
-    const whole = { input: first.input, output: second.output };
+    const whole = { inputs: first.inputs, output: second.output };
     expect(() => gradients(loss, weights, { recompute: [whole, second] })).toThrow("must not overlap");
-    const stray = { input: parameter("stray", [1]), output: mul(scalar(1), scalar(2)) };
-    expect(() => gradients(loss, weights, { recompute: [stray] })).toThrow("does not depend on its input");
+    const stray = { inputs: [parameter("stray", [1])], output: mul(scalar(1), scalar(2)) };
+    expect(() => gradients(loss, weights, { recompute: [stray] })).toThrow("does not depend on its inputs");
   });
 });

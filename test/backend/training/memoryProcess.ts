@@ -12,6 +12,7 @@ async function main(): Promise<void> {
     hidden_size: 64,
     intermediate_size: 192,
     max_position_embeddings: length,
+    attention_dropout: 0.1,
   });
   const options = trainOptions({
     max_steps: 1,

@@ -9,8 +9,8 @@ export const gated: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
   name: "gated",
   onnx: "Where",
   infer: ([gate, x, after]) => {
-    if (gate.dtype !== "bool" || after.shape.length !== 0)
-      throw new Error("gated takes a bool, a tensor and a scalar.");
+    if (gate.dtype !== "bool" || after.shape.length !== 0 || after.dtype !== x.dtype)
+      throw new Error("gated takes a bool, a tensor and a scalar of the tensor's type.");
     return x;
   },
   gradient: "stop",
