@@ -1,6 +1,5 @@
 /** Trains the model, writing checkpoints and metrics into the run. */
 import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../protocol/experiment";
 import {
@@ -156,6 +155,8 @@ class Keeper {
     kept: readonly Kept[],
   ) {
     this.#kept = [...kept];
+    // A killed process may have written a checkpoint and not have come to deleting another.
+    this.#prune(kept.at(-1)?.step);
   }
 
   add(step: number, checkpoint: Checkpoint, best: boolean): void {
@@ -167,11 +168,15 @@ class Keeper {
       ...(best ? others.map((each) => ({ ...each, best: false })) : others),
       { step, best: best || wasBest },
     ];
+    this.#prune(step);
+  }
+
+  #prune(last: number | undefined): void {
     while (this.#kept.length > this.limit) {
-      const oldest = this.#kept.find((each) => !each.best && each.step !== step);
+      const oldest = this.#kept.find((each) => !each.best && each.step !== last);
       if (oldest === undefined) return;
       this.#kept = this.#kept.filter((each) => each !== oldest);
-      rmSync(join(checkpointFolder(this.context, oldest.step)), { recursive: true, force: true });
+      rmSync(checkpointFolder(this.context, oldest.step), { recursive: true, force: true });
     }
   }
 }

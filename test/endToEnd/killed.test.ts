@@ -1,0 +1,140 @@
+/** A run whose process is killed at any moment goes on as if nothing had happened: the same bytes, the same curve. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { beforeAll, describe, expect, it } from "vitest";
+import { isActive, readRun } from "../../src/backend/runs/findRuns";
+import { ended, pastStep } from "../backend/runs/workbench";
+import {
+  historyOf,
+  killProcess,
+  leftoversOf,
+  type MeasuredLine,
+  realWorkspace,
+  recordOf,
+  tensorsOf,
+  useRealLathe,
+  type Workspace,
+} from "./realLathe";
+
+useRealLathe();
+
+/** Everything that a training carries from step to step, two trainings, and every other action between and after them. */
+const cells = `
+data: {grammar: {length: 6000, symbols: 12}, sequence_len: 24, val_fraction: 0.2}
+model: {model_type: gpt2, n_embd: 32, n_layer: 1, n_head: 2, n_positions: 24, resid_pdrop: 0.1, embd_pdrop: 0.1, attn_pdrop: 0.1}
+train: {max_steps: 50, per_device_train_batch_size: 4, gradient_accumulation_steps: 2, learning_rate: 3e-3, lr_scheduler_type: cosine, warmup_steps: 5, eval_steps: 10, save_steps: 7, weight_decay: 0.1}
+compress: {magnitude: {sparsity: 0.5}}
+`;
+const rest = `
+evaluate: {perplexity: {stride: 2}, generate: {prompts: [ab], max_new_tokens: 8}}
+`;
+const again = `
+train: {max_steps: 30, per_device_train_batch_size: 4, learning_rate: 1e-3, eval_steps: 10, save_steps: 6}
+evaluate: {perplexity: {stride: 12}}
+export: {format: safetensors}
+report: {}
+`;
+
+interface Expected {
+  readonly history: readonly MeasuredLine[];
+  readonly tensors: ReadonlyMap<string, Buffer>;
+}
+
+let workspace: Workspace;
+let file: string;
+let expected: Expected;
+beforeAll(async () => {
+  workspace = realWorkspace({ LATHE_THREADS: "2" });
+  file = workspace.write("long.lathe.md", [cells, rest, again].join("```\n\n```yaml"));
+  const folder = await workspace.run(file, "--fresh", "--device", "cpu");
+  expected = { history: await historyOf(folder), tensors: tensorsOf(folder) };
+});
+
+const begin = () => workspace.begin(file, "--fresh", "--device", "cpu");
+/** False where the run has come to its end before. */
+async function killed(folder: string): Promise<boolean> {
+  try {
+    killProcess(folder);
+  } catch {
+    expect(recordOf(folder).state).toBe("done");
+    return false;
+  }
+  return (await ended(folder)).state === "interrupted";
+}
+const resume = (folder: string, ...options: string[]) => workspace.lathe("resume", folder, ...options);
+
+async function expectEqual(folder: string): Promise<void> {
+  expect(recordOf(folder).state).toBe("done");
+  expect(await historyOf(folder)).toEqual(expected.history);
+  const tensors = tensorsOf(folder);
+  expect([...tensors.keys()]).toEqual([...expected.tensors.keys()]);
+  for (const [name, bytes] of tensors) expect(bytes.equals(expected.tensors.get(name)!), name).toBe(true);
+  expect(leftoversOf(folder)).toEqual([]);
+}
+
+/** Waits for something that lasts only milliseconds, or for the end of the run. */
+async function moment(folder: string, come: () => boolean): Promise<void> {
+  for (;;) {
+    for (let look = 0; look < 100; look++) if (come()) return;
+    const { record } = await readRun(folder);
+    if (record !== undefined && !isActive(record.state)) return;
+    await setTimeout(1);
+  }
+}
+
+const under = (folder: string, action: string) =>
+  moment(folder, () => existsSync(join(folder, "steps", action)));
+
+const draftIn = (folder: string) => {
+  const checkpoints = join(folder, "checkpoints");
+  return existsSync(checkpoints) && readdirSync(checkpoints).some((name) => name.endsWith(".tmp"));
+};
+
+describe("a run whose process is killed", { timeout: 120_000 }, () => {
+  it("in the middle of a training shows as interrupted, and ends with the same bytes once resumed", async () => {
+    const folder = await begin();
+    await pastStep(folder, 33);
+    expect(await killed(folder)).toBe(true);
+    const { output } = await workspace.lathe("runs");
+    expect(output.split("\n").find((line) => line.includes(recordOf(folder).id))).toContain("interrupted");
+    expect(await resume(folder)).toMatchObject({ status: 0 });
+    await expectEqual(folder);
+  });
+
+  it("in each of the actions that follow goes on from there, and measures nothing twice", async () => {
+    const folder = await begin();
+    const caught: string[] = [];
+    for (const action of ["1-compress", "2-evaluate", "3-train", "4-evaluate", "5-export", "6-report"]) {
+      await under(folder, action);
+      if (action === "3-train") await pastStep(folder, 63);
+      if (!(await killed(folder))) break;
+      if (!existsSync(join(folder, "steps", action, "done.json"))) caught.push(action);
+      expect(await resume(folder, "--detach")).toMatchObject({ status: 0 });
+    }
+    await ended(folder);
+    await expectEqual(folder);
+    // On a busy machine an action of milliseconds may be over before its process is.
+    expect(caught).toContain("3-train");
+    expect(caught.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it("while it writes a checkpoint, and at any other moment, again and again, loses nothing", async () => {
+    const random = xoroshiro128plus(7);
+    const folder = await begin();
+    let kills = 0;
+    for (; kills < 8; kills++) {
+      const patience = uniformInt(random, 300, 900);
+      if (kills % 2 === 0) await moment(folder, () => draftIn(folder));
+      else await setTimeout(patience);
+      await setTimeout(uniformInt(random, 0, 20));
+      if (!(await killed(folder))) break;
+      await resume(folder, "--detach");
+    }
+    await ended(folder);
+    expect(kills).toBeGreaterThanOrEqual(4);
+    await expectEqual(folder);
+  });
+});
