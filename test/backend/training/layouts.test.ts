@@ -12,7 +12,7 @@ import { noise, tinyData, type TinyTraining, type Trained, trainTiny } from "../
 let engine: Engine;
 let data: DataSet;
 beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 2 });
+  engine = await openEngine("cpu", { threads: 1 });
   data = await noise(3000);
 });
 afterAll(async () => {

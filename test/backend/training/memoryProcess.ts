@@ -8,7 +8,7 @@ async function main(): Promise<void> {
   const engine = await openEngine("cpu", { threads: 2 });
   const data = await noise(8000, length);
   const shape = tinyShape("llama", {
-    layers: 16,
+    layers: 12,
     hidden_size: 64,
     intermediate_size: 192,
     max_position_embeddings: length,

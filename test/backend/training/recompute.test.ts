@@ -9,7 +9,7 @@ import { childProgram } from "../../support/childProgram";
 
 describe("recomputation", () => {
   it.each(tinyNames)("gives the losses and weights of %s bit for bit, dropout included", async (name) => {
-    await using engine = await openEngine("cpu");
+    await using engine = await openEngine("cpu", { threads: 1 });
     using data = await noise(2000);
     const dropout = name === "llama" ? { attention_dropout: 0.2 } : { resid_pdrop: 0.2, embd_pdrop: 0.1 };
     const shape = tinyShape(name, dropout);

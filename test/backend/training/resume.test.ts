@@ -2,31 +2,25 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
 import { tinyShape, trainOptions } from "../../support/tinyModels";
 import { bytesOf, noise, temporaryFolder, trainTiny } from "../../support/tinyRun";
 
-let engine: Engine;
 let data: DataSet;
 beforeAll(async () => {
-  engine = await openEngine("cpu");
   data = await noise(900);
 });
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-});
+afterAll(() => data[Symbol.dispose]());
 
 const dropping = { embd_pdrop: 0.2, resid_pdrop: 0.1 };
 const cases = [
-  ["gpt2", { ...dropping, attn_pdrop: 0.1 }, { gradient_accumulation_steps: 2 }],
-  ["kphi3", dropping, { gradient_accumulation_steps: 3, optim: "sgd", learning_rate: 0.1 }],
-  ["llama", {}, { per_device_train_batch_size: 4, gradient_checkpointing: true, weight_decay: 0.1 }],
+  ["gpt2", 2, { ...dropping, attn_pdrop: 0.1 }, { gradient_accumulation_steps: 2 }],
+  ["kphi3", 1, dropping, { gradient_accumulation_steps: 3, optim: "sgd", learning_rate: 0.1 }],
+  ["llama", 1, {}, { per_device_train_batch_size: 4, gradient_checkpointing: true, weight_decay: 0.1 }],
 ] as const;
 
-describe.each(cases)("%s, %j, %j", (name, config, more) => {
+describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) => {
   const shape = tinyShape(name, config);
   const options = trainOptions({
     max_steps: 14,
@@ -40,6 +34,7 @@ describe.each(cases)("%s, %j, %j", (name, config, more) => {
   });
 
   it("gives the same weights, optimizer and losses through two stops and the border of an epoch", async () => {
+    await using engine = await openEngine("cpu", { threads });
     const given = { engine, shape, data, options, validation: data.validation };
     const whole = await trainTiny(given);
     expect(whole.saves.at(-1)!.training.state.sampler).toMatchObject({ epoch: 1 });
