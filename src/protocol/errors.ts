@@ -50,11 +50,15 @@ export class InvalidInput extends WorkbenchError {
   }
 }
 
-/** Turns anything thrown into a WorkbenchError; what is not one already becomes `internal` with its cause kept. */
-export function toWorkbenchError(thrown: unknown): WorkbenchError {
+/**
+ * Turns anything thrown into a WorkbenchError; what is not one already becomes `internal` with its cause kept. `path` is
+ * what was worked on where the system does not say, as when it writes through a descriptor.
+ */
+export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError {
   if (thrown instanceof WorkbenchError) return thrown;
-  const cause = thrown as { code?: string; message?: string; path?: string };
-  const where = cause.path === undefined ? "" : ` (${cause.path})`;
+  const cause = thrown as { code?: string; message?: string; path?: string; syscall?: string };
+  const named = cause.path ?? path;
+  const where = named === undefined ? "" : ` (${named})`;
   switch (cause.code) {
     case "ENOSPC":
     case "EDQUOT":
@@ -74,6 +78,14 @@ export function toWorkbenchError(thrown: unknown): WorkbenchError {
         { cause },
       );
     case "ENOENT":
+      // Asked to make a folder with all above it, Node says this of a read-only file system.
+      if (cause.syscall === "mkdir")
+        return new WorkbenchError(
+          "io",
+          `The folder can't be made${where}: the file system is read-only, or what lies above is no folder. Choose another folder.`,
+          {},
+          { cause },
+        );
       return new WorkbenchError("not-found", `No such file or folder${where}.`, {}, { cause });
     case "EISDIR":
     case "ENOTDIR":

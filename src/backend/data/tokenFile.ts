@@ -62,11 +62,11 @@ export class TokenFileWriter {
       await removeAbandoned(folder);
       return new TokenFileWriter(file, temporary, await open(temporary, "wx"), key, vocabSize);
     } catch (cause) {
-      const { code, message } = toWorkbenchError(cause);
+      const { code } = toWorkbenchError(cause);
       if (code !== "io") throw cause;
       throw new WorkbenchError(
         code,
-        `The token cache cannot be written in ${folder}: ${(cause as Error).message || message} ` +
+        `The token cache cannot be written in ${folder} (${String((cause as NodeJS.ErrnoException).code)}). ` +
           "Name a folder that can be written with the environment variable LATHE_CACHE.",
         {},
         { cause },

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { toWorkbenchError } from "../../protocol/errors";
 
 export interface AtomicOptions {
   readonly mode?: number;
@@ -25,7 +26,7 @@ export function writeAtomic(path: string, data: string | Uint8Array, options: At
   } catch (thrown) {
     if (descriptor !== undefined) closeSync(descriptor);
     rmSync(temporary, { force: true });
-    throw thrown;
+    throw toWorkbenchError(thrown, path);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   readFileSync,
   writeSync,
 } from "node:fs";
-import { WorkbenchError } from "../../protocol/errors";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { MetricLine } from "../../protocol/run";
 import { writeAtomic } from "./atomicFile";
 import { formatMetricLine, parseMetricLine } from "./metricLine";
@@ -39,7 +39,7 @@ export class MetricsWriter {
 
   append(line: MetricLine): void {
     const bytes = Buffer.from(formatMetricLine(line));
-    const written = writeSync(this.descriptor, bytes);
+    const written = this.write(bytes);
     if (written === bytes.length) {
       this.rows++;
       return;
@@ -50,6 +50,14 @@ export class MetricsWriter {
       "disk-full",
       `The disk is full (${this.path}). Free some space, then resume the run.`,
     );
+  }
+
+  private write(bytes: Uint8Array): number {
+    try {
+      return writeSync(this.descriptor, bytes);
+    } catch (thrown) {
+      throw toWorkbenchError(thrown, this.path);
+    }
   }
 
   /** Drops the lines after `step`, which will come again, and returns those that stay. Unreadable lines stay as they are. */

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { WorkbenchError } from "../../protocol/errors";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 import { dtypeOf, type HostTensors, readSafetensors, writeSafetensors } from "./safetensors";
@@ -100,7 +100,7 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
   } catch (thrown) {
     rmSync(draft, { recursive: true, force: true });
     recover(folder);
-    throw thrown;
+    throw toWorkbenchError(thrown, folder);
   }
 }
 
