@@ -83,7 +83,10 @@ describe.each([
 ] as const)("on %s", (device: DeviceName, tolerance) => {
   const reason = device === "webgpu" ? noWebgpu : undefined;
   if (reason !== undefined) {
-    it.skip(`every operation: ${reason}`);
+    it("every operation", ({ skip }) => {
+      console.log(`operations on ${device} are skipped: ${reason}`);
+      skip(reason);
+    });
     return;
   }
   let engine: Engine;
