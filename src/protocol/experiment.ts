@@ -227,7 +227,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
   const base_model = z
     .string()
     .min(1)
-    .describe("A folder with a trained model, or its hub id, to start from.");
+    .describe("A trained model to start from: a run, a checkpoint, a Hugging Face folder, or a llama2.c file.");
   const device = z
     .enum(deviceNames)
     .default("auto")

@@ -57,7 +57,10 @@ const kinds =
 
 function locate(path: string, which: Which): Source {
   if (!existsSync(path))
-    throw new WorkbenchError("not-found", `There is no model at ${path}. Name ${kinds}.`);
+    throw new WorkbenchError(
+      "not-found",
+      `There is no model at ${path}. Name ${kinds}. Models of the Hugging Face hub are not fetched: download the folder first.`,
+    );
   if (!statSync(path).isDirectory()) {
     if (path.endsWith(".bin")) return { kind: "llama2c", path, belongings: tokenizerIn(dirname(path)) };
     throw new WorkbenchError(

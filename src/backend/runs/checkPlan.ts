@@ -11,6 +11,7 @@ import { type DataSet, openData } from "../data/dataSet";
 import { findFiles } from "../data/files";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import { chooseDevice } from "../engine/devices";
+import { threadCount } from "../engine/runtime";
 import { metrics } from "../evaluation/catalog";
 import type { EvaluationData } from "../evaluation/metric";
 import { canonicalJson } from "../experiment/stepKey";
@@ -23,6 +24,7 @@ import { experimentFolder, shapeOfPlan } from "./workshop";
 
 /** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
 export async function checkPlans(plans: readonly RunPlan[], workspace: string): Promise<void> {
+  threadCount(undefined);
   const checked = new Set<string>();
   for (const plan of plans) {
     const { data, model, baseModel, device, folder } = plan;

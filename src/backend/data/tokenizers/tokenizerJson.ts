@@ -36,12 +36,20 @@ const configSchema = z.looseObject({
 /** Names by which vocabularies call the token between documents, the plainest first. */
 const endOfTextNames = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
 
+function reasonOf(cause: unknown): string {
+  if (cause instanceof z.ZodError) {
+    const [issue] = cause.issues;
+    return `${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`;
+  }
+  return cause instanceof Error ? cause.message.slice(0, 300) : String(cause);
+}
+
 /** `config` is the text of the `tokenizer_config.json` beside the file, where there is one. */
 export function tokenizerFromJson(id: string, text: string, config: string | undefined): Tokenizer {
   const unreadable = (what: string, cause: unknown): WorkbenchError =>
     new WorkbenchError(
       "invalid-input",
-      `${id}: ${what} (${cause instanceof Error ? cause.message.slice(0, 300) : String(cause)}). ` +
+      `${id}: ${what} (${reasonOf(cause)}). ` +
         "Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
       {},
       { cause },
