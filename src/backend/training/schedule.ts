@@ -13,7 +13,10 @@ export function warmupSteps(options: TrainOptions, steps: number): number {
   return options.warmup_steps > 0 ? options.warmup_steps : Math.ceil(options.warmup_ratio * steps);
 }
 
-/** The learning rate of a step, counted from 1 to `steps`. Step n has the rate that Hugging Face's schedulers give after n - 1 steps. */
+/**
+ * The learning rate of a step, counted from 1 to `steps`. Step n has the rate that Hugging Face's schedulers give after
+ * n - 1 steps, but for `constant`: it warms up where that is asked for, which Hugging Face's passes over without a word.
+ */
 export function learningRate(options: TrainOptions, step: number, steps: number): number {
   const { learning_rate: peak, lr_scheduler_type: type, min_lr_ratio: floor } = options;
   const warmup = warmupSteps(options, steps);

@@ -8,6 +8,7 @@ import type { TrainOptions } from "../../protocol/experiment";
 import { Sampler, type SamplerState } from "../data/sampler";
 import type { Batch, Split } from "../data/split";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
+import { type Shape, sizeOf } from "../graph/op";
 import { recomputeGateName } from "../graph/recompute";
 import type { ParameterSpec } from "../representations/representation";
 import { checkParameters, type TrainingSnapshot, type TrainingState } from "./checkpoint";
@@ -15,7 +16,7 @@ import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from ".
 import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
 import { download, feedBatch, uploadAll, uploadHost, uploadScalar } from "./feeds";
 import { optimizers } from "./optimizers/catalog";
-import type { HostTensors } from "./safetensors";
+import type { HostTensor, HostTensors } from "./safetensors";
 import { learningRate } from "./schedule";
 import {
   type BatchShape,
@@ -111,28 +112,16 @@ class TrainingSession implements AsyncDisposable {
   }
 
   static async open(request: TrainingRequest): Promise<TrainingSession> {
-    const { engine, trainee, tensors, train, options, seed, resume } = request;
-    const size = batchSizeOf(options);
-    const sampler =
-      resume === undefined
-        ? new Sampler(train, size, seed)
-        : Sampler.restore(train, size, samplerStateSchema.parse(resume.state.sampler));
+    const { engine, trainee, tensors } = request;
+    // All that can be refused is looked at first: compiling takes seconds.
     checkParameters("the model to train", trainee.parameters, tensors);
+    const sampler = samplerOf(request);
+    const slots = slotsOf(request);
     const programs = await compilePrograms(request);
-    const held: Record<string, Tensor> = { ...uploadAll(engine, tensors) };
-    for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable)) {
-      const zeros = () => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
-      for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
-        const saved = resume?.optimizer.get(slot);
-        if (resume !== undefined && saved?.shape.join() !== shape.join())
-          throw new WorkbenchError(
-            "invalid-input",
-            `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written with another model or optimizer than ${options.optim}. Resume with the options of the run.`,
-          );
-        held[slot] = uploadHost(engine, saved ?? zeros());
-      }
-      if (programs.kind === "accumulated") held[gradientName(name)] = uploadHost(engine, zeros());
-    }
+    const held: Record<string, Tensor> = { ...uploadAll(engine, tensors), ...uploadAll(engine, slots) };
+    if (programs.kind === "accumulated")
+      for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
+        held[gradientName(name)] = uploadHost(engine, zeros(shape));
     return new TrainingSession(request, programs, sampler, held);
   }
 
@@ -351,6 +340,38 @@ async function compilePrograms({
     for (const program of all) await program[Symbol.asyncDispose]();
     throw thrown;
   }
+}
+
+function samplerOf({ train, options, seed, resume }: TrainingRequest): Sampler {
+  const size = batchSizeOf(options);
+  if (resume === undefined) return new Sampler(train, size, seed);
+  const { data, error } = samplerStateSchema.safeParse(resume.state.sampler);
+  if (error !== undefined)
+    throw new WorkbenchError(
+      "corrupt",
+      `The checkpoint does not say where its training stood in the data: ${z.prettifyError(error)}. Use another checkpoint of the run.`,
+    );
+  return Sampler.restore(train, size, data);
+}
+
+/** What the optimizer keeps beside each parameter: from the checkpoint, or nothing yet. */
+function slotsOf({ trainee, options, resume }: TrainingRequest): HostTensors {
+  const slots = new Map<string, HostTensor>();
+  for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
+    for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
+      const saved = resume?.optimizer.get(slot);
+      if (resume !== undefined && saved?.shape.join() !== shape.join())
+        throw new WorkbenchError(
+          "invalid-input",
+          `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written with another model or optimizer than ${options.optim}. Resume with the options of the run.`,
+        );
+      slots.set(slot, saved ?? zeros(shape));
+    }
+  return slots;
+}
+
+function zeros(shape: Shape): HostTensor {
+  return { shape, data: new Float32Array(sizeOf(shape)) };
 }
 
 function trainableNames(parameters: readonly ParameterSpec[]): string[] {

@@ -12,6 +12,11 @@ const expectRates = (got: readonly number[], wanted: (done: number) => number) =
 describe("the learning rate of step n is Hugging Face's after n - 1 steps", () => {
   it("constant", () => expectRates(rates({ lr_scheduler_type: "constant" }, 7), () => 1));
 
+  it("constant, which warms up too where that is asked for", () =>
+    expectRates(rates({ lr_scheduler_type: "constant", warmup_steps: 2 }, 5), (done) =>
+      Math.min(1, done / 2),
+    ));
+
   it("constant_with_warmup: min(1, done / warm-up)", () => {
     const got = rates({ lr_scheduler_type: "constant_with_warmup", warmup_steps: 4 }, 9);
     expectRates(got, (done) => Math.min(1, done / 4));

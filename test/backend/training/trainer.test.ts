@@ -186,6 +186,8 @@ describe("checkpoints", () => {
     });
     const mixed = { shape: wider, tensors: weightsOf(wider) };
     await expect(resumed({ optim: "sgd" }, mixed)).rejects.toMatchObject({ code: "invalid-input" });
+    const lost = { ...training, state: { ...training.state, sampler: { seed: 1 } } };
+    await expect(resumed({ optim: "sgd" }, { resume: lost })).rejects.toMatchObject({ code: "corrupt" });
     const less = await noise(2000);
     await expect(resumed({ optim: "sgd" }, { data: less })).rejects.toThrow("Resume with the data");
     less[Symbol.dispose]();
