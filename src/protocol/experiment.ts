@@ -227,7 +227,9 @@ export function experimentSchema(catalog: SchemaCatalog) {
   const base_model = z
     .string()
     .min(1)
-    .describe("A trained model to start from: a run, a checkpoint, a Hugging Face folder, or a llama2.c file.");
+    .describe(
+      "A trained model to start from: a run, a checkpoint, a Hugging Face folder, or a llama2.c file.",
+    );
   const device = z
     .enum(deviceNames)
     .default("auto")

@@ -243,7 +243,11 @@ describe("bad input", () => {
     ["a missing argument", ["run"], /missing required argument 'file'/],
     ["too many arguments", ["runs", "all"], /too many arguments/],
     ["a seed that is none", ["run", "good.lathe.md", "--seed", "-1"], /whole number/],
-    ["a missing file", ["run", "absent.lathe.md"], /^error: There is no experiment absent\.lathe\.md\. Check the path\.$/m],
+    [
+      "a missing file",
+      ["run", "absent.lathe.md"],
+      /^error: There is no experiment absent\.lathe\.md\. Check the path\.$/m,
+    ],
     ["a folder", ["run", "."], /is a folder/],
     ["an unknown variant", ["run", "good.lathe.md", "--variant", "x"], /variant/],
     ["an unknown key", ["run", "bad.lathe.md"], /^bad\.lathe\.md:5:9: .*learning_rat/m],
