@@ -8,13 +8,9 @@ import type { Engine } from "../../src/backend/engine/engine";
 import type { ModelShape } from "../../src/backend/models/model";
 import type { TrainingSnapshot } from "../../src/backend/training/checkpoint";
 import type { HostTensors } from "../../src/backend/training/safetensors";
+import type { TrainingRequest } from "../../src/backend/training/request";
 import { traineeOf } from "../../src/backend/training/trainee";
-import {
-  train,
-  type TrainingObserver,
-  type TrainingRequest,
-  type TrainingResult,
-} from "../../src/backend/training/trainer";
+import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";
 import { weightsOf } from "./tinyModels";
 
 const temporary: string[] = [];

@@ -9,7 +9,7 @@ import { memoryOf, productFlops } from "../graph/cost";
 import { importShape } from "../imports/importModel";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { traineeOf } from "../training/trainee";
-import { batchSizeOf } from "../training/trainer";
+import { batchSizeOf } from "../training/request";
 import { buildTrainStep } from "../training/trainStep";
 import { methodPlan } from "./actions/compress";
 import { experimentFolder, shapeOfPlan } from "./workshop";

@@ -2,53 +2,28 @@
  * The training loop: draw a batch, run the step's program, report, evaluate, save. What a step computes is in `trainStep`,
  * what a checkpoint holds in `checkpoint`; who asked for the training, and where its files go, is none of its business.
  */
-import { z } from "zod";
-import { WorkbenchError } from "../../protocol/errors";
-import type { TrainOptions } from "../../protocol/experiment";
-import { Sampler, type SamplerState } from "../data/sampler";
-import type { Batch, Split } from "../data/split";
-import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
-import { type Shape, sizeOf } from "../graph/op";
+import type { Sampler } from "../data/sampler";
+import type { Batch } from "../data/split";
+import type { Tensor, Tensors } from "../engine/engine";
 import { recomputeGateName } from "../graph/recompute";
-import type { ParameterSpec } from "../representations/representation";
 import { checkParameters, type TrainingSnapshot, type TrainingState } from "./checkpoint";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
 import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
 import { download, feedBatch, uploadAll, uploadHost, uploadScalar } from "./feeds";
 import { optimizers } from "./optimizers/catalog";
-import type { HostTensor, HostTensors } from "./safetensors";
+import { type Compiled, compilePrograms, type Programs } from "./programs";
+import { batchSizeOf, stepsOf, type TrainingRequest } from "./request";
+import type { HostTensors } from "./safetensors";
 import { learningRate } from "./schedule";
+import { samplerOf, slotsOf, zeros } from "./startState";
 import {
-  type BatchShape,
-  buildAccumulateStep,
-  buildApplyStep,
-  buildEvaluation,
-  buildTrainStep,
   dropoutSeedName,
   gradientName,
   inverseCountName,
   keepGradientsName,
   slotName,
   type StatefulGraph,
-  type Trainee,
-  type UpdateGraph,
 } from "./trainStep";
-
-export interface TrainingRequest {
-  readonly engine: Engine;
-  readonly trainee: Trainee;
-  readonly tensors: HostTensors;
-  readonly train: Split;
-  readonly validation: Split | undefined;
-  readonly options: TrainOptions;
-  readonly seed: number;
-  /** Go on from here instead of from step 0; `tensors` are then those of the checkpoint. */
-  readonly resume?: TrainingSnapshot | undefined;
-  /** Which action of the run this is: kept in checkpoints, so that a resumed run knows where it stood. */
-  readonly action: number;
-  /** Evaluate before the first step, where the curve begins; only together with `eval_steps`. */
-  readonly evaluateFirst?: boolean;
-}
 
 /** Who watches a training: all that it tells, and when it has to stop. */
 export interface TrainingObserver {
@@ -65,23 +40,6 @@ export interface TrainingResult {
   readonly tensors: HostTensors;
   readonly state: TrainingState;
   readonly lastLoss: number;
-}
-
-const samplerStateSchema: z.ZodType<SamplerState> = z.object({
-  seed: z.int(),
-  epoch: z.int().min(0),
-  position: z.int().min(0),
-  sequences: z.int().min(0),
-});
-
-export function batchSizeOf(options: TrainOptions): number {
-  return options.micro_batch_size ?? options.per_device_train_batch_size;
-}
-
-/** Optimizer steps of a training: `max_steps`, or as many as the epochs take. */
-export function stepsOf(options: TrainOptions, sequences: number): number {
-  const perStep = batchSizeOf(options) * options.gradient_accumulation_steps;
-  return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));
 }
 
 export async function train(request: TrainingRequest, observer: TrainingObserver): Promise<TrainingResult> {
@@ -253,9 +211,8 @@ class TrainingSession implements AsyncDisposable {
 
   private async snapshot(): Promise<TrainingSnapshot> {
     const slots = optimizers[this.request.options.optim].slots;
-    const names = trainableNames(this.request.trainee.parameters).flatMap((name) =>
-      slots.map((slot) => slotName(name, slot)),
-    );
+    const trained = this.request.trainee.parameters.filter(({ trainable }) => trainable);
+    const names = trained.flatMap(({ name }) => slots.map((slot) => slotName(name, slot)));
     return { optimizer: await download(this.held, names), state: this.state() };
   }
 
@@ -289,93 +246,6 @@ class TrainingSession implements AsyncDisposable {
     disposeAll(this.held);
     for (const program of this.programs.all) await program[Symbol.asyncDispose]();
   }
-}
-
-interface Compiled<G extends StatefulGraph> {
-  readonly program: Program;
-  readonly graph: G;
-}
-type Programs = { readonly evaluation: Program | undefined; readonly all: readonly Program[] } & (
-  | { readonly kind: "fused"; readonly step: Compiled<UpdateGraph> }
-  | {
-      readonly kind: "accumulated";
-      readonly accumulate: Compiled<StatefulGraph>;
-      readonly apply: Compiled<UpdateGraph>;
-    }
-);
-
-async function compilePrograms({
-  engine,
-  trainee,
-  train,
-  validation,
-  options,
-}: TrainingRequest): Promise<Programs> {
-  const shape: BatchShape = {
-    rows: batchSizeOf(options),
-    length: train.layout.sequenceLength,
-    segments: train.layout.documentMask || !train.layout.packing,
-    positions: train.layout.documentMask && train.layout.packing,
-  };
-  const all: Program[] = [];
-  const compile = async <G extends StatefulGraph>(graph: G): Promise<Compiled<G>> => {
-    const program = await engine.compile(graph, { state: graph.state });
-    all.push(program);
-    return { program, graph };
-  };
-  try {
-    const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape)));
-    if (evaluation !== undefined) all.push(evaluation);
-    if (options.gradient_accumulation_steps === 1)
-      return { kind: "fused", all, evaluation, step: await compile(buildTrainStep(trainee, shape, options)) };
-    const accumulate = await compile(buildAccumulateStep(trainee, shape, options));
-    return {
-      kind: "accumulated",
-      all,
-      evaluation,
-      accumulate,
-      apply: await compile(buildApplyStep(trainee, options)),
-    };
-  } catch (thrown) {
-    for (const program of all) await program[Symbol.asyncDispose]();
-    throw thrown;
-  }
-}
-
-function samplerOf({ train, options, seed, resume }: TrainingRequest): Sampler {
-  const size = batchSizeOf(options);
-  if (resume === undefined) return new Sampler(train, size, seed);
-  const { data, error } = samplerStateSchema.safeParse(resume.state.sampler);
-  if (error !== undefined)
-    throw new WorkbenchError(
-      "corrupt",
-      `The checkpoint does not say where its training stood in the data: ${z.prettifyError(error)}. Use another checkpoint of the run.`,
-    );
-  return Sampler.restore(train, size, data);
-}
-
-/** What the optimizer keeps beside each parameter: from the checkpoint, or nothing yet. */
-function slotsOf({ trainee, options, resume }: TrainingRequest): HostTensors {
-  const slots = new Map<string, HostTensor>();
-  for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-    for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
-      const saved = resume?.optimizer.get(slot);
-      if (resume !== undefined && saved?.shape.join() !== shape.join())
-        throw new WorkbenchError(
-          "invalid-input",
-          `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written with another model or optimizer than ${options.optim}. Resume with the options of the run.`,
-        );
-      slots.set(slot, saved ?? zeros(shape));
-    }
-  return slots;
-}
-
-function zeros(shape: Shape): HostTensor {
-  return { shape, data: new Float32Array(sizeOf(shape)) };
-}
-
-function trainableNames(parameters: readonly ParameterSpec[]): string[] {
-  return parameters.filter(({ trainable }) => trainable).map(({ name }) => name);
 }
 
 async function readNumber(tensor: Tensor): Promise<number> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { stepsOf } from "../../../src/backend/training/trainer";
+import { stepsOf } from "../../../src/backend/training/request";
 import { relativeError, uniform } from "../../support/sampleValues";
 import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
 import {

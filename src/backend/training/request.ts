@@ -1,0 +1,33 @@
+/** What a training is asked to do. */
+import type { TrainOptions } from "../../protocol/experiment";
+import type { Split } from "../data/split";
+import type { Engine } from "../engine/engine";
+import type { TrainingSnapshot } from "./checkpoint";
+import type { HostTensors } from "./safetensors";
+import type { Trainee } from "./trainStep";
+
+export interface TrainingRequest {
+  readonly engine: Engine;
+  readonly trainee: Trainee;
+  readonly tensors: HostTensors;
+  readonly train: Split;
+  readonly validation: Split | undefined;
+  readonly options: TrainOptions;
+  readonly seed: number;
+  /** Go on from here instead of from step 0; `tensors` are then those of the checkpoint. */
+  readonly resume?: TrainingSnapshot | undefined;
+  /** Which action of the run this is: kept in checkpoints, so that a resumed run knows where it stood. */
+  readonly action: number;
+  /** Evaluate before the first step, where the curve begins; only together with `eval_steps`. */
+  readonly evaluateFirst?: boolean;
+}
+
+export function batchSizeOf(options: TrainOptions): number {
+  return options.micro_batch_size ?? options.per_device_train_batch_size;
+}
+
+/** Optimizer steps of a training: `max_steps`, or as many as the epochs take. */
+export function stepsOf(options: TrainOptions, sequences: number): number {
+  const perStep = batchSizeOf(options) * options.gradient_accumulation_steps;
+  return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));
+}
