@@ -36,8 +36,11 @@ export function unknownWord(
 /** The known word that a person most likely meant, if any is near enough to be a slip of the fingers. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
+  const edits = (candidate: string) =>
+    // A part of a word says more than a word that looks alike: `gpu` is webgpu, not cpu.
+    word.length >= 3 && candidate.includes(lower) ? 0 : distance(lower, candidate);
   const ranked = known
-    .map((candidate) => ({ candidate, edits: distance(lower, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, edits: edits(candidate.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits);
   const best = ranked[0];
   const near = Math.max(word.length > 3 ? 2 : 1, Math.floor(word.length / 3));

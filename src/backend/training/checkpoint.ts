@@ -148,11 +148,13 @@ export function readCheckpoint(path: string): Checkpoint {
         `The checkpoint ${folder} lacks ${name}. Use another checkpoint of the run.`,
       );
     const found = fingerprint(path, false);
-    if (found.bytes !== bytes || found.sha256 !== sha256)
-      throw new WorkbenchError(
-        "corrupt",
-        `${path} is not what was written: ${found.bytes} bytes where ${bytes} were, or other content. Use another checkpoint of the run.`,
-      );
+    if (found.bytes === bytes && found.sha256 === sha256) continue;
+    const change =
+      found.bytes === bytes ? "its content has changed" : `${found.bytes} bytes instead of ${bytes}`;
+    throw new WorkbenchError(
+      "corrupt",
+      `${path} is not what was written: ${change}. Use another checkpoint of the run.`,
+    );
   }
   const config = readJson(join(folder, configFile), z.record(z.string(), z.unknown()));
   const shape = { ...shapeFromConfig(config), representations: manifest.representations };

@@ -1,0 +1,103 @@
+/** What comes out at the end: published counts, equal losses on every device, a known floor, documents for programs. */
+import { resolve } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { noWebgpu } from "../support/webgpu";
+import { historyOf, realWorkspace, recordOf, useRealLathe, type Workspace } from "./realLathe";
+
+useRealLathe();
+
+interface Model {
+  readonly model_type: string;
+  readonly non_embedding: { readonly stored: number };
+  readonly total: { readonly stored: number };
+}
+
+describe("published models", { timeout: 60_000 }, () => {
+  it.each([
+    ["kphi3/JP47D54C", "phi3", 226_507_776, 423_508_992],
+    ["kphi3/JP47D55C", "kphi3", 35_011_584, 232_012_800],
+    ["kphi3/JP47D56C", "kphi3", 52_515_840, 249_517_056],
+    ["gpt2/gpt2-small", "gpt2", 85_056_000, 124_439_808],
+  ])("%s has the parameters that were published", async (name, family, nonEmbedding, total) => {
+    const file = resolve("examples", "papers", `${name}.lathe.md`);
+    const { models } = await realWorkspace().json<{ models: readonly Model[] }>("params", file);
+    const counts = models.map(({ model_type, non_embedding, total: whole }) => [
+      model_type,
+      non_embedding.stored,
+      whole.stored,
+    ]);
+    expect(counts).toEqual([[family, nonEmbedding, total]]);
+  });
+});
+
+const grammar = (steps: number) => `
+data: {grammar: {length: 60000, symbols: 12, branching: 4, seed: 1}, tokenizer: characters, sequence_len: 32}
+model: {model_type: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 32}
+train: {max_steps: ${steps}, per_device_train_batch_size: 8, learning_rate: 1e-2, eval_steps: 10}
+`;
+
+describe("a training on WebGPU", { timeout: 120_000 }, () => {
+  it("has the processor's losses", async (test) => {
+    if (noWebgpu !== undefined) return test.skip(noWebgpu);
+    const workspace = realWorkspace();
+    const file = workspace.write("short.lathe.md", grammar(20));
+    const onProcessor = await historyOf(await workspace.run(file, "--device", "cpu"));
+    const folder = await workspace.run(file, "--device", "webgpu", "--fresh");
+    expect(recordOf(folder).device).toMatchObject({ name: "webgpu", reason: "asked for by name" });
+    const onWebgpu = await historyOf(folder);
+    expect(onWebgpu.map(({ step }) => step)).toEqual(onProcessor.map(({ step }) => step));
+    expect(onWebgpu.filter((line) => "train/loss" in line).length).toBe(20);
+    for (const [i, line] of onWebgpu.entries())
+      for (const name of ["train/loss", "eval/loss"]) {
+        const wanted = onProcessor[i]![name];
+        if (wanted === undefined) expect(line[name]).toBeUndefined();
+        else expect(Math.abs(line[name]! / wanted - 1), `step ${line.step}, ${name}`).toBeLessThan(1e-3);
+      }
+  });
+});
+
+describe("the floor of a grammar", { timeout: 60_000 }, () => {
+  it("stands in the record, and a model that has learnt comes close to it, not below", async () => {
+    const workspace = realWorkspace();
+    const folder = await workspace.run(workspace.write("floor.lathe.md", grammar(300)), "--device", "cpu");
+    const { floor, summary } = recordOf(folder);
+    expect(floor).toBeGreaterThan(0.5);
+    expect(await workspace.json("show", "last")).toMatchObject({ floor });
+    const losses = (await historyOf(folder)).flatMap((line) => line["eval/loss"] ?? []);
+    expect(losses[0]).toBeGreaterThan(2 * floor!);
+    expect(losses.at(-1)).toBeLessThan(1.08 * floor!);
+    // A split of thousands of tokens strays from the rate of endless text by a few thousandths.
+    expect(summary["eval/loss"]!.min).toBeGreaterThan(0.98 * floor!);
+  });
+});
+
+describe("--json", { timeout: 60_000 }, () => {
+  let workspace: Workspace;
+  let folder: string;
+  beforeAll(async () => {
+    workspace = realWorkspace();
+    workspace.write("tiny.lathe.md", `${grammar(4)}evaluate: {perplexity: {max_tokens: 100}}`);
+    folder = await workspace.run("tiny.lathe.md", "--device", "cpu");
+  }, 60_000);
+
+  it.each([
+    ["run", ["tiny.lathe.md", "--device", "cpu"], ["runs"]],
+    ["plan", ["tiny.lathe.md", "--device", "cpu", "--set", "model.vocab_size=20"], ["runs", "machine"]],
+    ["params", ["tiny.lathe.md", "--set", "model.vocab_size=20"], ["models"]],
+    ["runs", [], ["0", "1"]],
+    ["show", ["last"], ["id", "state", "plan", "summary", "evaluations", "metrics", "floor"]],
+    ["queue", [], []],
+    ["devices", [], ["devices"]],
+    ["eval", ["RUN", "--device", "cpu"], ["perplexity", "protocol"]],
+    ["generate", ["RUN", "--device", "cpu", "--max-new-tokens", "4"], ["samples"]],
+    ["inspect", ["RUN"], ["roles", "tensors", "total"]],
+    ["export", ["RUN", "--format", "onnx", "--out", "onnx"], ["format", "files"]],
+  ] as const)("makes lathe %s print one document and nothing else", async (command, args, keys) => {
+    const given = args.map((each) => (each === "RUN" ? folder : each));
+    const { status, output, errors } = await workspace.lathe(command, ...given, "--json");
+    expect({ status, errors }).toMatchObject({ status: 0 });
+    const document = JSON.parse(output) as object;
+    expect(output).toBe(`${JSON.stringify(document, undefined, 2)}\n`);
+    expect(Object.keys(document)).toEqual(expect.arrayContaining([...keys]));
+  });
+});
