@@ -89,7 +89,7 @@ describe("--json", { timeout: 60_000 }, () => {
     ["queue", [], []],
     ["devices", [], ["devices"]],
     ["eval", ["RUN", "--device", "cpu"], ["perplexity", "protocol"]],
-    ["generate", ["RUN", "--device", "cpu", "--max-new-tokens", "4"], ["samples"]],
+    ["generate", ["RUN", "--device", "cpu", "--prompt", "a", "--max-new-tokens", "4"], ["samples"]],
     ["inspect", ["RUN"], ["roles", "tensors", "total"]],
     ["export", ["RUN", "--format", "onnx", "--out", "onnx"], ["format", "files"]],
   ] as const)("makes lathe %s print one document and nothing else", async (command, args, keys) => {
