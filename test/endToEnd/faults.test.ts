@@ -31,7 +31,7 @@ useRealLathe();
 const cells = `
 data: {text: text.txt, sequence_len: 24, val_fraction: 0.2}
 model: {model_type: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 24}
-train: {max_steps: 120, per_device_train_batch_size: 4, learning_rate: 3e-3, eval_steps: 40, save_steps: 20, save_total_limit: 3}
+train: {max_steps: 60, per_device_train_batch_size: 4, learning_rate: 3e-3, eval_steps: 20, save_steps: 10, save_total_limit: 3}
 evaluate: {perplexity: {stride: 12}}
 `;
 const text = Array.from({ length: 400 }, (_, i) => `Line ${i} says ${(i * i) % 97}.\n`).join("");
@@ -47,10 +47,10 @@ beforeAll(async () => {
   expected = { history: await historyOf(folder), tensors: tensorsOf(folder) };
 });
 
-/** A run that was killed behind its checkpoints of steps 20, 40 and 60. */
+/** A run that was killed behind its checkpoints of steps 10, 20 and 30. */
 async function interrupted(): Promise<string> {
   const folder = await workspace.begin(file, "--device", "cpu", "--fresh");
-  await pastStep(folder, 65);
+  await pastStep(folder, 33);
   killProcess(folder);
   expect((await ended(folder)).state).toBe("interrupted");
   return folder;
@@ -80,10 +80,10 @@ async function resumeWell(folder: string): Promise<readonly string[]> {
 describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
   it("is told and passed over for the one before", async () => {
     const folder = await interrupted();
-    flipByte(checkpoint(folder, 60, "optimizer.safetensors"));
+    flipByte(checkpoint(folder, 30, "optimizer.safetensors"));
     expect(await resumeWell(folder)).toEqual([
       expect.stringMatching(
-        /^The checkpoint of step 60 cannot be used: RUN.checkpoints.step-60.optimizer\.safetensors is not what was written/,
+        /^The checkpoint of step 30 cannot be used: RUN.checkpoints.step-30.optimizer\.safetensors is not what was written/,
       ),
     ]);
     expect(await historyOf(folder)).toEqual(expected.history);
@@ -91,9 +91,9 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
 
   it("and with it all others, makes the training begin again", async () => {
     const folder = await interrupted();
-    truncateSync(checkpoint(folder, 60, "model.safetensors"), 1000);
-    rmSync(checkpoint(folder, 40, "state.json"));
-    writeFileSync(checkpoint(folder, 20, "manifest.json"), "{}");
+    truncateSync(checkpoint(folder, 30, "model.safetensors"), 1000);
+    rmSync(checkpoint(folder, 20, "state.json"));
+    writeFileSync(checkpoint(folder, 10, "manifest.json"), "{}");
     const notices = await resumeWell(folder);
     expect(notices.length).toBe(4);
     expect(notices.at(-1)).toBe("No checkpoint of this training can be used; it begins again.");
@@ -105,7 +105,7 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
     await workspace.lathe("resume", folder);
     const record = recordOf(folder);
     writeFileSync(join(folder, "run.json"), JSON.stringify({ ...record, state: "interrupted" }));
-    flipByte(checkpoint(folder, 120, "model.safetensors"));
+    flipByte(checkpoint(folder, 60, "model.safetensors"));
     const notices = await resumeWell(folder);
     expect(notices[0]).toMatch(/^Step 0 \(train\) was done, but the model that it left cannot be used/);
     expect(await historyOf(folder)).toEqual(expected.history);
@@ -115,7 +115,7 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
 describe("a history that is damaged", { timeout: 60_000 }, () => {
   it("in its last line is mended", async () => {
     const folder = await interrupted();
-    appendFileSync(join(folder, "metrics.jsonl"), '{"step":66,"train/lo');
+    appendFileSync(join(folder, "metrics.jsonl"), '{"step":34,"train/lo');
     expect(await resumeWell(folder)).toEqual([]);
     expect(await historyOf(folder)).toEqual(expected.history);
   });
@@ -124,19 +124,19 @@ describe("a history that is damaged", { timeout: 60_000 }, () => {
     const folder = await interrupted();
     const path = join(folder, "metrics.jsonl");
     const rows = readFileSync(path, "utf8").split("\n");
-    const step33 = rows.findIndex((row) => row.startsWith('{"step":33,'));
-    writeFileSync(path, `${rows.slice(0, step33).join("\n")}\n${rows[step33]!.slice(0, 20)}`);
+    const cut = rows.findIndex((row) => row.startsWith('{"step":17,'));
+    writeFileSync(path, `${rows.slice(0, cut).join("\n")}\n${rows[cut]!.slice(0, 20)}`);
     expect(await resumeWell(folder)).toEqual([
-      "metrics.jsonl was cut: it ends at step 32, and the training goes on from step 60. The curve has a gap there.",
+      "metrics.jsonl was cut: it ends at step 16, and the training goes on from step 30. The curve has a gap there.",
     ]);
-    expect(await historyOf(folder)).toEqual(expected.history.filter(({ step }) => step <= 32 || step > 60));
+    expect(await historyOf(folder)).toEqual(expected.history.filter(({ step }) => step <= 16 || step > 30));
   });
 
   it("is begun anew where it is gone", async () => {
     const folder = await interrupted();
     rmSync(join(folder, "metrics.jsonl"));
     expect(await resumeWell(folder)).toEqual([expect.stringContaining("it ends at step 0")]);
-    expect(await historyOf(folder)).toEqual(expected.history.filter(({ step }) => step > 60));
+    expect(await historyOf(folder)).toEqual(expected.history.filter(({ step }) => step > 30));
   });
 });
 
@@ -226,7 +226,7 @@ describe("a disk", { timeout: 60_000 }, () => {
     const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
     expect(bad).toBe(0);
     const reached = lines.findLast((line) => "train/loss" in line)!.step;
-    expect(reached).toBeGreaterThanOrEqual(20);
+    expect(reached).toBeGreaterThanOrEqual(10);
     expect((await historyOf(folder)).length).toBeGreaterThanOrEqual(reached);
     expect(leftoversOf(folder)).toEqual([]);
     execFileSync("mount", ["-o", "remount,size=16m", small]);
