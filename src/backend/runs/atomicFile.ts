@@ -3,7 +3,7 @@
  * Written here because the usual package checks no short write, so that a full disk left it renaming half a file.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { toWorkbenchError } from "../../protocol/errors";
 
@@ -13,8 +13,16 @@ export interface AtomicOptions {
   readonly durable?: boolean;
 }
 
+const draftOf = (path: string) => join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
+
+/** Removes what a process that was killed while it wrote has left in the folder. Only for who alone writes there. */
+export function removeDrafts(folder: string): void {
+  for (const name of readdirSync(folder))
+    if (/^\..+\.[0-9a-f]{8}$/.test(name)) rmSync(join(folder, name), { force: true });
+}
+
 export function writeAtomic(path: string, data: string | Uint8Array, options: AtomicOptions = {}): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
+  const temporary = draftOf(path);
   let descriptor: number | undefined;
   try {
     descriptor = openSync(temporary, "wx", options.mode ?? 0o666);

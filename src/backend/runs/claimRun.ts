@@ -1,6 +1,7 @@
 /** Makes this process the one in charge of a run folder, or says who is. */
 import { ControlServer, type Answerer } from "./controlServer";
 import { WorkbenchError } from "../../protocol/errors";
+import { removeDrafts } from "./atomicFile";
 import type { RunRecord } from "../../protocol/run";
 import { tokenFile } from "./controlProtocol";
 import { withFolder } from "./folderMutex";
@@ -44,6 +45,7 @@ export async function claimRun(options: ClaimOptions, answer: Answerer): Promise
       const claimed = RunFolder.open(options.folder);
       await refuseIfTaken(claimed.record, options.launcher);
       refuseIfDone(claimed.record);
+      removeDrafts(claimed.path);
       claimed.write(tokenFile, server.token, 0o600);
       claimed.update({
         state: "queued",

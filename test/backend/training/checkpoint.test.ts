@@ -124,7 +124,7 @@ describe("a checkpoint that is not what was written is refused", () => {
     const path = join(folder, name);
     const { size } = statSync(path);
     truncateSync(path, size + 1);
-    expect(failure(() => readCheckpoint(folder)).message).toContain(`${size + 1} bytes where ${size} were`);
+    expect(failure(() => readCheckpoint(folder)).message).toContain(`${size + 1} bytes instead of ${size}`);
     truncateSync(path, size - 1);
     expect(failure(() => readCheckpoint(folder)).code).toBe("corrupt");
   });

@@ -54,6 +54,8 @@ const action: Action = {
           }),
         verdict: (done) => context.control.checkpoint(workpiece.step + done),
         save: (tensors, training, best) => {
+          // Before the first step the model is as it was found: what an earlier action has left stays as it is.
+          if (training.state.step === 0) return;
           keep.add(workpiece.step + training.state.step, { shape, tensors, training }, best);
         },
         log: (message) => context.log(message),
