@@ -1,6 +1,6 @@
 /** `npm run build`: bundles the programs of Lathe into dist/ and removes what is none of theirs. */
 import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle, isPresent, programs } from "./bundle";
 
@@ -20,5 +20,8 @@ for (const { source } of programs.filter((each) => !present.includes(each)))
 if (built.some(({ status }) => status === "rejected")) process.exit(1);
 // Not before: a run that has just been started may still be reading its program.
 const fresh = new Set(present.flatMap(({ file }) => [file, `${file}.map`]));
-for (const file of readdirSync(dist)) if (!fresh.has(file)) rmSync(join(dist, file));
+for (const file of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  const path = relative(dist, join(file.parentPath, file.name)).replaceAll("\\", "/");
+  if (file.isFile() && !fresh.has(path)) rmSync(join(dist, path));
+}
 console.log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -1,8 +1,9 @@
 /**
- * Bundles each program of Lathe into one file. Only ONNX Runtime stays outside: it is a native library.
+ * Bundles each program of Lathe into one file. Only ONNX Runtime stays outside, a native library, and what VS Code hands
+ * to its extensions.
  * Names stay legible and source maps lie beside, because a stack trace from a user's machine has to mean something.
  */
-import { chmodSync, existsSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type BuildOptions } from "esbuild";
@@ -13,32 +14,55 @@ interface Program {
   readonly source: string;
   readonly file: string;
   readonly executable?: boolean;
+  /** Runs in a page of the editor instead of in Node. */
+  readonly browser?: boolean;
 }
+
+/** Every file in webview/panels is the page of a panel. */
+const pages = readdirSync(join(root, "webview/panels"))
+  .filter((file) => file.endsWith(".ts"))
+  .map((file): Program => ({
+    source: `webview/panels/${file}`,
+    file: `pages/${file.replace(/\.ts$/, ".js")}`,
+    browser: true,
+  }));
 
 export const programs: readonly Program[] = [
   { source: "src/cli/main.ts", file: "lathe.cjs", executable: true },
   { source: "src/backend/runs/runProcess.ts", file: "runProcess.cjs" },
+  { source: "src/backend/main.ts", file: "backend.cjs" },
+  { source: "src/extension/extension.ts", file: "extension.cjs" },
+  { source: "webview/renderer/renderer.ts", file: "pages/renderer.js", browser: true },
+  ...pages,
 ];
 
 const bundleUrl = 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;';
 
-function optionsOf({ source, file, executable = false }: Program, folder: string): BuildOptions {
-  return {
+function optionsOf(
+  { source, file, executable = false, browser = false }: Program,
+  folder: string,
+): BuildOptions {
+  const shared: BuildOptions = {
     absWorkingDir: root,
     entryPoints: [source],
     outfile: join(folder, file),
     bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    external: ["onnxruntime-node"],
     sourcemap: true,
     // The maps point into the sources, which a checkout has; the text of every dependency need not travel too.
     sourcesContent: false,
     keepNames: false,
-    minify: false,
     legalComments: "none",
     logLevel: "warning",
+  };
+  // A page crosses the network wherever the editor is remote, so it is made small.
+  if (browser) return { ...shared, platform: "browser", target: "es2022", format: "esm", minify: true };
+  return {
+    ...shared,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    external: ["onnxruntime-node", "vscode"],
+    minify: false,
     // Some dependencies ask where their file lies, which CommonJS says in another way.
     define: { "import.meta.url": "bundleUrl" },
     banner: { js: `${executable ? "#!/usr/bin/env node\n" : ""}${bundleUrl}` },

@@ -50,6 +50,25 @@ const folders: readonly CatalogFolder[] = [
     ids: ["ActionKey", "../../../protocol/experiment"],
   },
   { folder: "src/cli/commands", name: "commands", entry: "command", type: ["AnyCommand", "../command"] },
+  {
+    folder: "src/extension/commands",
+    name: "commands",
+    entry: "command of the extension",
+    type: ["Command", "../command"],
+  },
+  {
+    folder: "src/extension/views",
+    name: "views",
+    entry: "tree of the side panel",
+    type: ["View", "../view"],
+  },
+  {
+    folder: "src/extension/panels",
+    name: "panels",
+    entry: "panel",
+    type: ["Panel", "./panel"],
+    ids: ["PanelId", "../../protocol/page"],
+  },
 ];
 const operations = "src/backend/graph/ops";
 

@@ -21,6 +21,7 @@ const tsx = "node_modules/tsx/dist/cli.mjs";
 const stages: readonly Stage[] = [
   { name: "generated files are current", command: [tsx, "scripts/generate.ts", "--check"] },
   { name: "types", command: ["node_modules/typescript/bin/tsc", "--noEmit"] },
+  { name: "types of the pages", command: ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "webview"] },
   { name: "lint", command: ["node_modules/eslint/bin/eslint.js", "."] },
   { name: "format", command: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."] },
   { name: "build", command: [tsx, "scripts/build.ts"] },

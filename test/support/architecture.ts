@@ -4,7 +4,8 @@ import { importsOf, resolveImport, type Sources } from "./imports";
 /**
  * Folder or file → the folders it may import besides itself; the longest match counts. Where this goes beyond the table
  * of the design: training, methods and evaluation speak the protocol's records and errors; experiment files are read where
- * they are parsed; imports and exports turn checkpoints into files of other programs and back; bench measures what
+ * they are parsed; language answers what an editor asks of their text, and service puts all of it behind one connection;
+ * imports and exports turn checkpoints into files of other programs and back; bench measures what
  * training does; schemaCatalog joins the catalogs' schemas.
  */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -70,6 +71,14 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
   ],
   "src/backend/runs": ["src/backend", "src/protocol"],
+  "src/backend/language": [
+    "src/backend/data",
+    "src/backend/experiment",
+    "src/backend/runs",
+    "src/backend/schemaCatalog.ts",
+    "src/protocol",
+  ],
+  "src/backend/service": ["src/backend", "src/protocol"],
   "src/backend/schemaCatalog.ts": ["src/backend", "src/protocol"],
   "src/backend/main.ts": ["src/backend", "src/protocol"],
   "src/backend/handlers.ts": ["src/backend", "src/protocol"],
@@ -83,8 +92,14 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["src/backend/engine"],
   vscode: ["src/extension"],
   "chart.js": ["webview"],
-  protobufjs: ["src/backend/graph", "src/backend/engine"],
-  yaml: ["src/backend/experiment", "src/backend/runs"],
+  "chartjs-plugin-zoom": ["webview"],
+  "@vscode/webview-ui-toolkit": ["webview"],
+  "@tanstack/table-core": ["webview"],
+  "@tanstack/virtual-core": ["webview"],
+  lit: ["webview"],
+  "crc-32": ["src/backend/exports"],
+  protobufjs: ["src/backend/graph", "src/backend/engine", "src/backend/exports"],
+  yaml: ["src/backend/experiment", "src/backend/language", "src/backend/runs"],
   "@huggingface/tokenizers": ["src/backend/data"],
   "csv-parse": ["src/backend/data"],
   hyparquet: ["src/backend/data"],

@@ -13,7 +13,7 @@ import {
   type SchemaCatalog,
 } from "../../protocol/experiment";
 import { checkBranches } from "./branches";
-import { cutCells, type Line, linesOf } from "./cells";
+import { cutCells, type Line, linesOf } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, unknownWord } from "./faults";
 import { isMap } from "./plainMap";

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { cutCells } from "../../../src/backend/experiment/cells";
+import { cutCells } from "../../../src/protocol/cells";
 import { loadExperiment } from "../../../src/backend/experiment/load";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns } from "../../../src/backend/experiment/plan";

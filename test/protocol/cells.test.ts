@@ -2,7 +2,7 @@ import { fromMarkdown } from "mdast-util-from-markdown";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { describe, expect, test } from "vitest";
-import { cutCells } from "../../../src/backend/experiment/cells";
+import { cutCells } from "../../src/protocol/cells";
 
 const bodies = (text: string) =>
   cutCells(text).pieces.flatMap(({ body }) => (body ? [text.slice(body.start, body.end)] : []));

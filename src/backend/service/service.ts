@@ -1,0 +1,14 @@
+/** What the handlers of the backend service share. One service a window; it never trains, and it never loads the engine. */
+import type { Events } from "../../protocol/backend";
+import type { SchemaCatalog } from "../../protocol/experiment";
+import type { RunIndex } from "./runIndex";
+
+export interface Service {
+  /** The runs of the opened folders. A run that is not in it does not exist for any request. */
+  readonly runs: RunIndex;
+  /** Throws `unsupported` in a workspace that is not trusted: `what` names the refused deed. */
+  requireTrust(what: string): void;
+  emit<K extends keyof Events>(name: K, payload: Events[K]): void;
+  /** What experiments may say: families, methods, data sets, … Made on first use, since it loads the whole backend. */
+  catalog(): SchemaCatalog;
+}

@@ -1,0 +1,34 @@
+/** A command is one file in `commands/`: its name is the id, `lathe.<name>`, and the manifest is generated from it. */
+import type { RunSummary } from "../protocol/service/runs";
+import type { Workbench } from "./workbench";
+
+export interface MenuEntry {
+  /** A menu of the manifest: `view/title`, `view/item/context`, `notebook/toolbar`, `editor/title`, … */
+  readonly menu: string;
+  readonly when?: string;
+  /** `navigation@1`, `inline@2`, … */
+  readonly group?: string;
+}
+
+export interface Command {
+  /** As the palette shows it after `Lathe: `. */
+  readonly title: string;
+  /** A product icon: `$(debug-stop)`. */
+  readonly icon?: string;
+  /** When the palette offers it; `false` for a command that makes sense only where it is a button. */
+  readonly palette?: string | false;
+  readonly enablement?: string;
+  readonly menus?: readonly MenuEntry[];
+  readonly keybinding?: { readonly key: string; readonly mac?: string; readonly when?: string };
+  /** `args` as VS Code hands them over: a tree item, an editor's URI, run folders, or nothing. */
+  run(workbench: Workbench, ...args: readonly unknown[]): Promise<unknown>;
+}
+
+export function defineCommand(command: Command): Command {
+  return command;
+}
+
+/** Tree items of a run, and of anything else that stands for one, carry it under this name. */
+export interface HasRun {
+  readonly run: RunSummary;
+}

@@ -1,0 +1,31 @@
+/** Everything that a window and its backend service say to each other. */
+import type { Remote } from "./connection";
+import type { ExperimentRequests } from "./service/experiments";
+import type { MetricEvents, MetricRequests } from "./service/metrics";
+import type { DeviceRequests, ModelRequests } from "./service/models";
+import type { RunEvents, RunRequests } from "./service/runs";
+
+export interface ServiceRequests {
+  /**
+   * The first request, and again whenever folders or trust change. Runs are found in `.lathe/runs` of the folders and of
+   * the packages that hold the experiments. Without trust nothing is started, resumed, exported or moved.
+   */
+  "workspace.open": {
+    params: {
+      readonly folders: readonly string[];
+      readonly experiments: readonly string[];
+      readonly trusted: boolean;
+    };
+    result: { readonly version: string; readonly pid: number };
+  };
+}
+
+export interface Requests
+  extends ServiceRequests, RunRequests, MetricRequests, ExperimentRequests, ModelRequests, DeviceRequests {}
+
+export interface Events extends RunEvents, MetricEvents {
+  /** A line for the extension's log. */
+  logged: { readonly level: "info" | "warning" | "error"; readonly message: string };
+}
+
+export type Backend = Remote<Requests, Events>;

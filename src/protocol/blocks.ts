@@ -1,0 +1,63 @@
+/** Results in a form that every face can show: rich in a page, as Markdown elsewhere. Text is text, whatever it holds. */
+
+export type CellValue = string | number | null;
+
+export type Block =
+  | {
+      readonly kind: "table";
+      readonly title?: string;
+      readonly columns: readonly string[];
+      readonly rows: readonly (readonly CellValue[])[];
+    }
+  | { readonly kind: "samples"; readonly title?: string; readonly samples: readonly Sample[] }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "file"; readonly label: string; readonly path: string; readonly bytes?: number };
+
+export interface Sample {
+  readonly prompt: string;
+  readonly text: string;
+}
+
+export function markdownOf(blocks: readonly Block[]): string {
+  return blocks.map(blockMarkdown).join("\n\n");
+}
+
+function blockMarkdown(block: Block): string {
+  switch (block.kind) {
+    case "table": {
+      const line = (cells: readonly CellValue[]) =>
+        `| ${cells.map((cell) => escaped(String(cell ?? "–"))).join(" | ")} |`;
+      const title = block.title === undefined ? "" : `**${escaped(block.title)}**\n\n`;
+      const head = [line(block.columns), `|${block.columns.map(() => " --- |").join("")}`];
+      return title + [...head, ...block.rows.map(line)].join("\n");
+    }
+    case "samples": {
+      const title = block.title === undefined ? "" : `**${escaped(block.title)}**\n\n`;
+      return title + block.samples.map(({ prompt, text }) => fenced(prompt + text)).join("\n\n");
+    }
+    case "text":
+      return escaped(block.text);
+    case "file":
+      return `${escaped(block.label)}: ${code(block.path)}`;
+  }
+}
+
+/** Nothing of the text is markup, and a row stays a row. */
+export function escaped(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+\-.!|<>&~$]/g, "\\$&").replace(/\r?\n|\r/g, " ");
+}
+
+/** A fence longer than any run of backticks inside. */
+function fenced(text: string): string {
+  const mark = "`".repeat(Math.max(3, longestRun(text) + 1));
+  return `${mark}text\n${text}\n${mark}`;
+}
+
+function code(text: string): string {
+  const mark = "`".repeat(longestRun(text) + 1);
+  return `${mark} ${text.replace(/\s+/g, " ")} ${mark}`;
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
+}

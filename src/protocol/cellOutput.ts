@@ -1,0 +1,56 @@
+/**
+ * The output of a notebook cell. It is complete in itself, so that it shows without anybody to ask; while a run goes on,
+ * the renderer follows it with `metrics.watch` and `runsChanged` through its messaging.
+ */
+import { type Block, markdownOf } from "./blocks";
+import type { PageRequests } from "./page";
+import type { Series } from "./service/metrics";
+import type { RunSummary, StepResult } from "./service/runs";
+
+export const cellOutputType = "application/vnd.lathe.cell+json";
+
+export interface CellOutput {
+  readonly version: 1;
+  readonly runs: readonly CellRun[];
+  /** Training and validation loss of all runs, thinned; empty for a cell that does not train. */
+  readonly series: readonly Series[];
+}
+
+export interface CellRun {
+  readonly summary: RunSummary;
+  /** Only the steps of this cell. */
+  readonly steps: readonly StepResult[];
+  /** The text has changed since. */
+  readonly stale: boolean;
+}
+
+/** What the renderer may ask through its messaging. */
+export const rendererRequests = [
+  "metrics.series",
+  "metrics.watch",
+  "runs.results",
+  "page.save",
+  "page.copy",
+  "page.openFile",
+  "page.openPanel",
+  "page.command",
+  "page.log",
+] as const satisfies readonly (keyof PageRequests)[];
+
+/** The plain alternative: what each run came to, as Markdown. */
+export function cellMarkdown(output: CellOutput): string {
+  const metrics = ["train/loss", "eval/loss"];
+  const rows = output.runs.map(({ summary, stale }) => [
+    summary.name,
+    stale ? `${summary.state}, of an earlier text` : summary.state,
+    summary.progress === undefined ? null : `${summary.progress.step} of ${summary.progress.steps}`,
+    ...metrics.map((metric) => summary.metrics[metric]?.last.toPrecision(5) ?? null),
+    summary.counts?.nonEmbedding.stored.toLocaleString("en") ?? null,
+  ]);
+  const table: Block = {
+    kind: "table",
+    columns: ["run", "state", "step", "train loss", "eval loss", "non-embedding parameters"],
+    rows,
+  };
+  return markdownOf([table, ...output.runs.flatMap(({ steps }) => steps.flatMap(({ blocks }) => blocks))]);
+}

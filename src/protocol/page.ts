@@ -1,0 +1,73 @@
+/** What a webview page and the extension host say to each other, beside what the page asks of the backend through it. */
+import type { Events, Requests } from "./backend";
+import type { Nothing } from "./connection";
+import type { Subject } from "./service/models";
+
+/** What a panel is opened with, and what brings it back after a reload of the window. */
+export interface PanelInputs {
+  runs: Nothing;
+  charts: { readonly runs: readonly string[] };
+  parameters: { readonly subjects: readonly Subject[] };
+  weights: { readonly subjects: readonly Subject[] };
+}
+export type PanelId = keyof PanelInputs;
+
+/** What every page may ask of the host. */
+export interface HostRequests {
+  /** The page stands and listens: it gets its input and what it saved when it was last open. */
+  "page.ready": {
+    params: Nothing;
+    result: { readonly input: unknown; readonly state: unknown };
+  };
+  /** Asks for a place and writes there; `saved` is false when the person thinks better of it. */
+  "page.save": {
+    params: {
+      readonly name: string;
+      readonly content: { readonly text: string } | { readonly base64: string };
+    };
+    result: { readonly saved: boolean };
+  };
+  "page.copy": { params: { readonly text: string }; result: Nothing };
+  "page.openFile": {
+    params: { readonly path: string; readonly line?: number };
+    result: Nothing;
+  };
+  "page.openPanel": {
+    params: { [P in PanelId]: { readonly panel: P; readonly input: PanelInputs[P] } }[PanelId];
+    result: Nothing;
+  };
+  /** One of the commands that `pageCommands` names. */
+  "page.command": {
+    params: { readonly command: PageCommand; readonly runs: readonly string[] };
+    result: Nothing;
+  };
+  /** A line for the extension's log: what went wrong in the page. */
+  "page.log": {
+    params: { readonly level: "info" | "warning" | "error"; readonly message: string };
+    result: Nothing;
+  };
+}
+
+/** Commands of the extension that a page may start; each takes run folders. */
+export const pageCommands = [
+  "lathe.stopRun",
+  "lathe.resumeRun",
+  "lathe.pauseRun",
+  "lathe.continueRun",
+  "lathe.deleteRuns",
+  "lathe.exportModel",
+  "lathe.compareRuns",
+  "lathe.showRunLog",
+] as const;
+export type PageCommand = (typeof pageCommands)[number];
+
+/** Events of the host; the backend's own arrive beside them. */
+export interface HostEvents {
+  /** The panel was opened again with something else to show. */
+  inputChanged: { readonly input: unknown };
+  /** The service was started anew: what was asked of it before has to be asked again. */
+  backendRestarted: Nothing;
+}
+
+export type PageRequests = HostRequests & Requests;
+export type PageEvents = HostEvents & Events;

@@ -1,0 +1,55 @@
+/** Metric histories, thinned where they are read so that a page never gets more points than it has pixels. */
+import type { MetricLine } from "../run";
+
+export type Axis = "step" | "tokens" | "seconds";
+
+export interface SeriesQuery {
+  readonly run: string;
+  /** `train/loss`, `eval/loss`, … */
+  readonly metric: string;
+  readonly axis: Axis;
+  /** Part of the axis to look at, both ends included; all of it when left out. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Most points that may come back. The lowest and the highest of every stretch are always among them. */
+  readonly points: number;
+}
+
+/** Points in the order of the axis. A value that is no number is null, so that a gap shows. */
+export interface Series {
+  readonly run: string;
+  readonly metric: string;
+  readonly axis: Axis;
+  readonly x: readonly number[];
+  readonly y: readonly (number | null)[];
+  /** How many points there are in that part of the history; more than `x.length` where it was thinned. */
+  readonly total: number;
+  /** Lines of the history that this series takes into account: `metricsAppended` goes on from here. */
+  readonly lines: number;
+}
+
+export interface MetricRequests {
+  "metrics.series": {
+    params: { readonly queries: readonly SeriesQuery[] };
+    result: { readonly series: readonly Series[] };
+  };
+  /**
+   * Replaces what one watcher follows; an empty list ends it. New lines come as `metricsAppended`, from the line count on
+   * that the answer names, so that nothing is lost or told twice between a series and its increments.
+   */
+  "metrics.watch": {
+    params: { readonly watcher: string; readonly runs: readonly string[] };
+    result: { readonly lines: Readonly<Record<string, number>> };
+  };
+}
+
+export interface MetricEvents {
+  metricsAppended: {
+    readonly run: string;
+    /** Lines of the history before these. */
+    readonly from: number;
+    readonly lines: readonly MetricLine[];
+    /** The history was cut back, as a resumed run does: forget what was read and ask again. */
+    readonly restarted: boolean;
+  };
+}

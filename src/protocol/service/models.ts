@@ -1,0 +1,120 @@
+/** Models on disk, their sizes and their weights. Weights cross as histograms and coarse pictures, never as tensors. */
+import type { Nothing } from "../connection";
+import type { ModelCounts } from "../counts";
+
+export interface ModelEntry {
+  /** Absolute path of the folder or file. */
+  readonly path: string;
+  readonly kind: "checkpoint" | "export";
+  /** The run that made it. */
+  readonly run?: string;
+  readonly title: string;
+  readonly step?: number;
+  readonly family?: string;
+  readonly bytes: number;
+  /** ISO 8601. */
+  readonly modifiedAt: string;
+}
+
+/** A model to be counted or looked at. */
+export type Subject =
+  | { readonly kind: "path"; readonly path: string }
+  /** The last checkpoint of a run, or the one named. */
+  | { readonly kind: "run"; readonly run: string; readonly checkpoint?: string }
+  /** What an experiment would make: the model of a variant after its last action. `text` where it is not saved. */
+  | { readonly kind: "plan"; readonly experiment: string; readonly text?: string; readonly variant?: string };
+
+/** Published figures of the same thing, where the experiment names a paper. */
+export interface PublishedSize {
+  readonly source: string;
+  readonly nonEmbedding?: number;
+  readonly total?: number;
+}
+
+export interface ModelSize {
+  readonly title: string;
+  readonly family: string;
+  /** Settings in Hugging Face's key names that shape the model. */
+  readonly config: Readonly<Record<string, string | number | boolean>>;
+  readonly counts: ModelCounts;
+  readonly published?: PublishedSize;
+}
+
+export interface WeightRole {
+  readonly role: string;
+  readonly shape: readonly number[];
+  readonly representation: string;
+}
+
+export interface Distribution {
+  /** One more than bins. */
+  readonly edges: readonly number[];
+  readonly bins: readonly number[];
+  readonly count: number;
+  readonly zeros: number;
+  readonly mean: number;
+  readonly deviation: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface HeatMap {
+  readonly rows: number;
+  readonly columns: number;
+  /** Row by row; each the value of largest magnitude within its rectangle, so that no outlier is lost. */
+  readonly values: readonly number[];
+  /** Of the whole matrix. */
+  readonly shape: readonly [number, number];
+}
+
+export interface ModelRequests {
+  "models.list": { params: Nothing; result: { readonly models: readonly ModelEntry[] } };
+  /** A folder or file of the given format; answered when it is written. `to` is absolute. */
+  "models.export": {
+    params: { readonly subject: Subject; readonly format: string; readonly to: string };
+    result: { readonly files: readonly string[] };
+  };
+  "models.formats": {
+    params: Nothing;
+    result: { readonly formats: readonly { readonly id: string; readonly title: string }[] };
+  };
+  "sizes.of": {
+    params: { readonly subjects: readonly Subject[] };
+    result: { readonly sizes: readonly ModelSize[] };
+  };
+  "weights.roles": {
+    params: { readonly subject: Subject };
+    result: { readonly title: string; readonly roles: readonly WeightRole[] };
+  };
+  /** The same edges for all subjects, so that before and after lie over each other. */
+  "weights.histogram": {
+    params: { readonly subjects: readonly Subject[]; readonly role: string; readonly bins: number };
+    result: { readonly distributions: readonly Distribution[] };
+  };
+  "weights.heatMap": {
+    params: {
+      readonly subject: Subject;
+      readonly role: string;
+      readonly rows: number;
+      readonly columns: number;
+    };
+    result: HeatMap;
+  };
+}
+
+export interface DeviceEntry {
+  readonly name: string;
+  readonly works: boolean;
+  readonly description: string;
+  /** Why not, where it does not work. */
+  readonly reason?: string;
+  readonly memoryBytes?: number;
+}
+
+export interface DeviceRequests {
+  /** Tries every execution provider in a process of its own, once; `again` tries anew. */
+  "devices.list": {
+    params: { readonly again?: boolean };
+    result: { readonly devices: readonly DeviceEntry[] };
+  };
+}

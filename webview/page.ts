@@ -1,0 +1,46 @@
+/** The page's end of the connection to its panel: whom every panel asks, and how it keeps what it shows over a reload. */
+import { Connection, type Nothing } from "../src/protocol/connection";
+import type { PageEvents, PageRequests, PanelId, PanelInputs } from "../src/protocol/page";
+
+interface VsCodeApi {
+  postMessage(message: unknown): void;
+  setState(state: unknown): void;
+}
+declare function acquireVsCodeApi(): VsCodeApi;
+
+export type Host = Pick<Connection<PageRequests, PageEvents, Nothing, Nothing>, "request" | "on">;
+
+export interface Page<P extends PanelId, S> {
+  readonly host: Host;
+  readonly input: PanelInputs[P];
+  /** What `keep` was last given, before the window was reloaded. */
+  readonly state: S | undefined;
+  keep(state: S): void;
+}
+
+/** Resolves once the host has answered; called once, by the page's entry. */
+export async function openPage<P extends PanelId, S>(_panel: P): Promise<Page<P, S>> {
+  const api = acquireVsCodeApi();
+  const host = connectHost({
+    post: (message) => api.postMessage(message),
+    listen: (listener) => addEventListener("message", ({ data }: MessageEvent<unknown>) => listener(data)),
+  });
+  const { input, state } = await host.request("page.ready", {});
+  return {
+    host,
+    input: input as PanelInputs[P],
+    state: (state ?? undefined) as S | undefined,
+    // The panel's input travels along, since only the page's state survives a reload of the window.
+    keep: (kept) => api.setState({ input, state: kept }),
+  };
+}
+
+/** Also for the notebook renderer, whose messages go another way. */
+export function connectHost(channel: ConstructorParameters<typeof Connection>[0]): Host {
+  const connection: Connection<PageRequests, PageEvents, Nothing, Nothing> = new Connection(
+    channel,
+    {},
+    { onFault: (error) => void connection.request("page.log", { level: "error", message: error.message }) },
+  );
+  return connection;
+}
