@@ -1,0 +1,83 @@
+/** Numbers, sizes and times as a person reads them, the same in every page; what is missing is a dash. */
+
+export const missing = "–";
+
+/** 1234567 as 1,234,567, whatever the system's language. */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** Three digits and a letter: 1.23M. */
+export function shortCount(value: number): string {
+  const units = ["", "k", "M", "B", "T"];
+  const size = Math.abs(value);
+  const power = size < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(size) / 3));
+  return `${trimmed((value / 1000 ** power).toPrecision(3))}${units[power]!}`;
+}
+
+/** About `digits` digits that say something. */
+export function figure(value: number, digits = 4): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return minus(value.toExponential(2));
+  if (size >= 1000) return minus(count(value));
+  return minus(trimmed(value.toPrecision(digits)));
+}
+
+/** Decimal units, as disks and downloads are sold. */
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const size = Math.abs(value);
+  const power = size < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(size) / 3));
+  return minus(`${power === 0 ? value : (value / 1000 ** power).toFixed(2)} ${units[power]!}`);
+}
+
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [days, hours] = [Math.floor(whole / 86_400), Math.floor(whole / 3600) % 24];
+  const [minutes, rest] = [Math.floor(whole / 60) % 60, whole % 60];
+  if (days > 0) return `${days} d ${hours} h`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  if (minutes > 0) return `${minutes} min ${rest} s`;
+  return `${rest} s`;
+}
+
+/** A ratio as 12.3 %. */
+export function percent(ratio: number): string {
+  if (!Number.isFinite(ratio)) return missing;
+  const size = Math.abs(ratio * 100);
+  return minus(`${(ratio * 100).toFixed(size !== 0 && size < 10 ? 2 : 1)} %`);
+}
+
+/** With its sign, so that a change is seen as one: +12.3 %. */
+export function change(ratio: number): string {
+  return ratio > 0 ? `+${percent(ratio)}` : percent(ratio);
+}
+
+/** ISO 8601 as the local date and time to the minute, in an order that sorts. */
+export function moment(iso: string): string {
+  const date = new Date(iso);
+  if (iso === "" || Number.isNaN(date.getTime())) return missing;
+  const two = (part: number) => String(part).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** The last part of a path, whichever way its slashes lean. */
+export function fileName(path: string): string {
+  return /[^/\\]*$/.exec(path.replace(/[/\\]+$/, ""))?.[0] ?? path;
+}
+
+/** "1 run", "12 runs". */
+export function plural(number: number, noun: string): string {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function trimmed(digits: string): string {
+  return digits.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+/** A real minus sign, as wide as a plus. */
+function minus(text: string): string {
+  return text.replace(/^-/, "−");
+}

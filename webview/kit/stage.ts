@@ -1,0 +1,69 @@
+/**
+ * From the entry of a page to what it draws: opens the page, draws at most once a frame, and shows what went wrong in one
+ * banner. A panel's own code is a function from the page to a drawing.
+ */
+import { type CSSResult, html, render, type TemplateResult } from "lit";
+import { toWorkbenchError } from "../../src/protocol/errors";
+import type { PanelId } from "../../src/protocol/page";
+import { openPage, type Page } from "../page";
+import { errorBanner, spinner } from "./states";
+import { adoptStyles } from "./theme";
+import { registerControls } from "./toolkit";
+
+export interface Stage {
+  /** Draws again before the next frame. */
+  redraw(): void;
+  /** Does something whose failure the page tells of; a cancelled request is silent. */
+  attempt(work: () => Promise<unknown>): void;
+}
+
+export interface Panel {
+  draw(): TemplateResult;
+  /** Called after each drawing, when the elements stand. */
+  drawn?(): void;
+}
+
+export async function startPanel<P extends PanelId, S>(
+  id: P,
+  styles: readonly CSSResult[],
+  open: (page: Page<P, S>, stage: Stage) => Panel,
+): Promise<void> {
+  adoptStyles(...styles);
+  registerControls();
+  const root = document.body.appendChild(document.createElement("main"));
+  root.className = "page";
+  render(spinner("Opening…"), root);
+  const page = await openPage<P, S>(id);
+
+  let error: string | undefined;
+  let requested = false;
+  const draw = () => {
+    requested = false;
+    render(html`${errorBanner(error, () => show(undefined))} ${panel.draw()}`, root);
+    panel.drawn?.();
+  };
+  const stage: Stage = {
+    redraw: () => {
+      if (requested) return;
+      requested = true;
+      requestAnimationFrame(draw);
+    },
+    attempt: (work) => void work().catch(fail),
+  };
+  const show = (message: string | undefined) => {
+    error = message;
+    stage.redraw();
+  };
+  const fail = (thrown: unknown) => {
+    const { code, message } = toWorkbenchError(thrown);
+    if (code === "cancelled") return;
+    show(message);
+    void page.host.request("page.log", { level: "error", message });
+  };
+  // An event without an error is the browser's own remark, as when a resize takes two frames.
+  addEventListener("error", ({ error: thrown }) => thrown !== null && fail(thrown));
+  addEventListener("unhandledrejection", (event) => fail(event.reason));
+  const panel = open(page, stage);
+  render(html``, root);
+  draw();
+}

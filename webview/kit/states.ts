@@ -1,0 +1,34 @@
+/** What a page shows when it has nothing else to show: that it waits, that there is nothing, that something went wrong. */
+import { html, nothing, type TemplateResult } from "lit";
+import { icons } from "./icons";
+
+export function spinner(label: string): TemplateResult {
+  return html`<div class="empty" role="status">
+    <vscode-progress-ring aria-label=${label}></vscode-progress-ring>
+    <p>${label}</p>
+  </div>`;
+}
+
+/** `advice` says what to do so that there is something. */
+export function emptyState(
+  title: string,
+  advice: string,
+  action: TemplateResult | typeof nothing = nothing,
+): TemplateResult {
+  return html`<div class="empty">
+    <h2>${title}</h2>
+    <p>${advice}</p>
+    ${action}
+  </div>`;
+}
+
+export function errorBanner(
+  message: string | undefined,
+  dismiss: () => void,
+): TemplateResult | typeof nothing {
+  if (message === undefined) return nothing;
+  return html`<div class="banner" role="alert">
+    ${icons.warning}<span>${message}</span><span class="spring"></span>
+    <button class="quiet" aria-label="Dismiss the message" @click=${dismiss}>${icons.close}</button>
+  </div>`;
+}

@@ -1,0 +1,193 @@
+/**
+ * The look that all pages share, in the editor's own colours. Borders fall back from the contrast border, which only high
+ * contrast themes define, to the ordinary one, so that nothing depends on which kind of theme is on.
+ */
+import { css, type CSSResult } from "lit";
+
+/** To be called once with all that a page needs. */
+export function adoptStyles(...styles: readonly CSSResult[]): void {
+  document.adoptedStyleSheets = [theme, ...styles].flatMap(({ styleSheet }) => styleSheet ?? []);
+}
+
+const theme = css`
+  :root {
+    --lathe-border: var(--vscode-contrastBorder, var(--vscode-panel-border, rgba(128, 128, 128, 0.35)));
+    --lathe-line: var(--vscode-contrastBorder, color-mix(in srgb, currentColor 12%, transparent));
+    --lathe-muted: var(--vscode-descriptionForeground);
+    --lathe-hover: var(--vscode-list-hoverBackground);
+    --lathe-selected: var(--vscode-list-activeSelectionBackground);
+    --lathe-selected-text: var(--vscode-list-activeSelectionForeground, var(--vscode-foreground));
+    --lathe-focus: var(--vscode-focusBorder);
+    --lathe-good: var(--vscode-charts-green, var(--vscode-testing-iconPassed));
+    --lathe-bad: var(--vscode-errorForeground);
+    --lathe-surface: var(--vscode-editor-background);
+    --lathe-raised: var(--vscode-editorWidget-background, var(--vscode-editor-background));
+  }
+  *,
+  *::before,
+  *::after {
+    box-sizing: border-box;
+  }
+  html,
+  body {
+    height: 100%;
+  }
+  body {
+    margin: 0;
+    padding: 0;
+    overflow: hidden;
+    color: var(--vscode-foreground);
+    background: var(--lathe-surface);
+    font-family: var(--vscode-font-family);
+    font-size: var(--vscode-font-size, 13px);
+    line-height: 1.4;
+    font-variant-numeric: tabular-nums;
+  }
+  .page {
+    display: flex;
+    flex-direction: column;
+    height: 100vh;
+  }
+  h1,
+  h2,
+  h3 {
+    margin: 0;
+    font-size: inherit;
+    font-weight: 600;
+  }
+  h1 {
+    font-size: 1.15em;
+  }
+  .muted {
+    color: var(--lathe-muted);
+  }
+  .spring {
+    flex: 1;
+  }
+  .icon {
+    flex: none;
+    display: block;
+  }
+  .toolbar {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 8px;
+    min-height: 44px;
+    padding: 8px 16px;
+    border-bottom: 1px solid var(--lathe-border);
+  }
+  .toolbar .label {
+    color: var(--lathe-muted);
+  }
+  vscode-button svg.icon {
+    display: inline-block;
+    vertical-align: text-bottom;
+  }
+  /* Quiet buttons of the pages' own: as calm as those of the editor's toolbars. */
+  button.quiet {
+    display: inline-flex;
+    align-items: center;
+    gap: 4px;
+    margin: 0;
+    padding: 3px 6px;
+    border: 1px solid transparent;
+    border-radius: 4px;
+    color: inherit;
+    background: none;
+    font: inherit;
+    cursor: pointer;
+  }
+  button.quiet:hover {
+    background: var(--vscode-toolbar-hoverBackground);
+    outline: 1px dashed var(--vscode-contrastActiveBorder, transparent);
+  }
+  button.quiet:disabled {
+    opacity: 0.45;
+    cursor: default;
+    background: none;
+    outline: none;
+  }
+  button:focus-visible,
+  [tabindex]:focus-visible,
+  input:focus-visible {
+    outline: 1px solid var(--lathe-focus);
+    outline-offset: -1px;
+  }
+  .chip {
+    display: inline-block;
+    max-width: 100%;
+    padding: 0 6px;
+    border: 1px solid var(--vscode-contrastBorder, transparent);
+    border-radius: 9px;
+    color: var(--vscode-badge-foreground);
+    background: var(--vscode-badge-background);
+    font-size: 0.85em;
+    line-height: 16px;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+    vertical-align: middle;
+  }
+  .banner {
+    display: flex;
+    align-items: center;
+    gap: 8px;
+    padding: 6px 16px;
+    color: var(--vscode-inputValidation-errorForeground, var(--vscode-foreground));
+    background: var(--vscode-inputValidation-errorBackground);
+    border-bottom: 1px solid var(--vscode-inputValidation-errorBorder, var(--lathe-border));
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+  }
+  .empty {
+    display: flex;
+    flex: 1;
+    flex-direction: column;
+    align-items: center;
+    justify-content: center;
+    gap: 10px;
+    padding: 32px;
+    text-align: center;
+  }
+  .empty h2 {
+    font-size: 1.15em;
+  }
+  .empty p {
+    max-width: 46em;
+    margin: 0;
+    color: var(--lathe-muted);
+  }
+  .menu {
+    position: fixed;
+    inset: auto;
+    margin: 0;
+    padding: 8px;
+    border: 1px solid var(--vscode-contrastBorder, var(--vscode-widget-border, var(--lathe-border)));
+    border-radius: 6px;
+    color: var(--vscode-foreground);
+    background: var(--lathe-raised);
+    box-shadow: 0 4px 14px var(--vscode-widget-shadow, rgba(0, 0, 0, 0.3));
+  }
+  .hidden {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  ::-webkit-scrollbar {
+    width: 10px;
+    height: 10px;
+  }
+  ::-webkit-scrollbar-thumb {
+    background: var(--vscode-scrollbarSlider-background);
+  }
+  ::-webkit-scrollbar-thumb:hover {
+    background: var(--vscode-scrollbarSlider-hoverBackground);
+  }
+  ::-webkit-scrollbar-corner {
+    background: transparent;
+  }
+`;

@@ -1,0 +1,34 @@
+/** The controls of the pages: the toolkit's elements, and only those that are used, because each one weighs on every page. */
+import {
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDivider,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeProgressRing,
+  vsCodeTag,
+  vsCodeTextField,
+} from "@vscode/webview-ui-toolkit";
+
+export function registerControls(): void {
+  provideVSCodeDesignSystem().register(
+    vsCodeButton(),
+    vsCodeCheckbox(),
+    vsCodeDivider(),
+    vsCodeDropdown(),
+    vsCodeOption(),
+    vsCodeProgressRing(),
+    vsCodeTag(),
+    vsCodeTextField(),
+  );
+}
+
+/** The value of the control that an event came from. */
+export function valueOf(event: Event): string {
+  return (event.currentTarget as HTMLInputElement).value;
+}
+
+export function isChecked(event: Event): boolean {
+  return (event.currentTarget as HTMLInputElement).checked;
+}
