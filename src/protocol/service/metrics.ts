@@ -1,5 +1,4 @@
 /** Metric histories, thinned where they are read so that a page never gets more points than it has pixels. */
-import type { MetricLine } from "../run";
 
 export type Axis = "step" | "tokens" | "seconds";
 
@@ -11,8 +10,10 @@ export interface SeriesQuery {
   /** Part of the axis to look at, both ends included; all of it when left out. */
   readonly from?: number;
   readonly to?: number;
-  /** Most points that may come back. The lowest and the highest of every stretch are always among them. */
+  /** Most points that may come back, at least 8. The lowest and the highest of every stretch are always among them. */
   readonly points: number;
+  /** The axis is drawn logarithmically: stretches are equally long on that drawing. */
+  readonly logarithmic?: boolean;
 }
 
 /** Points in the order of the axis. A value that is no number is null, so that a gap shows. */
@@ -28,6 +29,14 @@ export interface Series {
   readonly lines: number;
 }
 
+/** A line of the history as it crosses: a value that is no number is null. */
+export interface AppendedLine {
+  readonly step: number;
+  readonly tokens?: number;
+  readonly seconds: number;
+  readonly [metric: `${string}/${string}`]: number | null;
+}
+
 export interface MetricRequests {
   "metrics.series": {
     params: { readonly queries: readonly SeriesQuery[] };
@@ -35,7 +44,8 @@ export interface MetricRequests {
   };
   /**
    * Replaces what one watcher follows; an empty list ends it. New lines come as `metricsAppended`, from the line count on
-   * that the answer names, so that nothing is lost or told twice between a series and its increments.
+   * that the answer names, so that nothing is lost or told twice between a series and its increments. Watch first, then
+   * ask for series: of lines that come with a `from` below a series' `lines`, it already knows that many.
    */
   "metrics.watch": {
     params: { readonly watcher: string; readonly runs: readonly string[] };
@@ -48,8 +58,8 @@ export interface MetricEvents {
     readonly run: string;
     /** Lines of the history before these. */
     readonly from: number;
-    readonly lines: readonly MetricLine[];
-    /** The history was cut back, as a resumed run does: forget what was read and ask again. */
+    readonly lines: readonly AppendedLine[];
+    /** The history was cut back, as a resumed run does: forget what was read and ask again. No lines come with it. */
     readonly restarted: boolean;
   };
 }
