@@ -5,6 +5,7 @@ import type { PageEvents, PageRequests, PanelId, PanelInputs } from "../src/prot
 interface VsCodeApi {
   postMessage(message: unknown): void;
   setState(state: unknown): void;
+  getState(): unknown;
 }
 declare function acquireVsCodeApi(): VsCodeApi;
 
@@ -26,12 +27,17 @@ export async function openPage<P extends PanelId, S>(_panel: P): Promise<Page<P,
     listen: (listener) => addEventListener("message", ({ data }: MessageEvent<unknown>) => listener(data)),
   });
   const { input, state } = await host.request("page.ready", {});
+  const kept = api.getState() as { readonly state?: unknown } | undefined;
+  // The panel's input travels along, since only the page's state survives a reload of the window.
+  let saved = { input, state: kept?.state ?? state };
+  const keep = (change: Partial<typeof saved>) => api.setState((saved = { ...saved, ...change }));
+  keep({});
+  host.on("inputChanged", ({ input: changed }) => keep({ input: changed }));
   return {
     host,
     input: input as PanelInputs[P],
-    state: (state ?? undefined) as S | undefined,
-    // The panel's input travels along, since only the page's state survives a reload of the window.
-    keep: (kept) => api.setState({ input, state: kept }),
+    state: (saved.state ?? undefined) as S | undefined,
+    keep: (next) => keep({ state: next }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** A command is one file in `commands/`: its name is the id, `lathe.<name>`, and the manifest is generated from it. */
+import * as vscode from "vscode";
 import type { RunSummary } from "../protocol/service/runs";
 import type { Workbench } from "./workbench";
 
@@ -28,7 +29,29 @@ export function defineCommand(command: Command): Command {
   return command;
 }
 
+/** What goes wrong in a command is told to the person who gave it. */
+export function registerCommands(workbench: Workbench, commands: Readonly<Record<string, Command>>): void {
+  for (const [id, command] of Object.entries(commands)) {
+    const run = async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await command.run(workbench, ...args);
+      } catch (error) {
+        workbench.report(error);
+        return undefined;
+      }
+    };
+    workbench.context.subscriptions.push(vscode.commands.registerCommand(`lathe.${id}`, run));
+  }
+}
+
 /** Tree items of a run, and of anything else that stands for one, carry it under this name. */
 export interface HasRun {
   readonly run: RunSummary;
+}
+
+/** The same for an experiment, one of its variants or one of its cells. `experiment` is the file's absolute path. */
+export interface HasExperiment {
+  readonly experiment: string;
+  readonly variant?: string;
+  readonly cell?: number;
 }

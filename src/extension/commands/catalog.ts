@@ -1,2 +1,6 @@
 /** Every command of the extension by its file's name. Written by `npm run generate`. */
-export const commands: Readonly<Record<string, never>> = {};
+import type { Command } from "../command";
+import restartService from "./restartService";
+import showLog from "./showLog";
+
+export const commands: Readonly<Record<string, Command>> = { restartService, showLog };

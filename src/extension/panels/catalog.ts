@@ -1,2 +1,9 @@
 /** Every panel by its file's name. Written by `npm run generate`. */
-export const panels: Readonly<Record<string, never>> = {};
+import type { PanelId } from "../../protocol/page";
+import type { Panel } from "./panel";
+import charts from "./charts";
+import parameters from "./parameters";
+import runs from "./runs";
+import weights from "./weights";
+
+export const panels: Readonly<Record<PanelId, Panel>> = { charts, parameters, runs, weights };

@@ -1,0 +1,208 @@
+/**
+ * The backend service as a child of the extension host: started by the first request, started anew after it died. Knows
+ * nothing of VS Code, so that it can be tested with real processes.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Backend, Events, Requests } from "../protocol/backend";
+import { Connection, type Nothing, type Unsubscribe } from "../protocol/connection";
+import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
+import type { Log } from "./log";
+import { restartPolicy, type RestartPolicy } from "./restartPolicy";
+
+/** A backend that comes back after it died. */
+export interface LastingBackend extends Backend {
+  /** The service was started anew: watches have to be asked for again. Listeners of events stay. */
+  onRestart(listener: () => void): Unsubscribe;
+  /** Ends the service and starts it anew, also after it was given up. */
+  revive(): Promise<void>;
+}
+
+export interface BackendOptions {
+  /** The bundled program of the service. */
+  readonly program: string;
+  /** The Node executable to run it with, asked for at every start. */
+  executable(): string;
+  /** What `workspace.open` is told at every start. */
+  workspace(): Promise<Requests["workspace.open"]["params"]>;
+  readonly log: Log;
+  /** It died, once for each death. `givenUp` means that it is not started again before `revive`. */
+  onCrash(error: WorkbenchError, givenUp: boolean): void;
+  readonly policy?: RestartPolicy;
+}
+
+type ServiceConnection = Connection<Requests, Events, Nothing, Nothing>;
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly connection: ServiceConnection;
+  /** Resolves when the workspace is open, so that a request finds the runs. */
+  readonly ready: Promise<ServiceConnection>;
+}
+
+export class BackendProcess implements LastingBackend {
+  private readonly policy: RestartPolicy;
+  private readonly listeners = new Map<keyof Events, Set<(payload: never) => void>>();
+  private readonly restartListeners = new Set<() => void>();
+  private running: Running | undefined;
+  private givenUp: WorkbenchError | undefined;
+  private restartTimer: NodeJS.Timeout | undefined;
+  private starts = 0;
+  private disposed = false;
+
+  constructor(private readonly options: BackendOptions) {
+    this.policy = options.policy ?? restartPolicy();
+    this.on("logged", ({ level, message }) => options.log(level, message));
+  }
+
+  async request<K extends keyof Requests>(
+    name: K,
+    params: Requests[K]["params"],
+    signal?: AbortSignal,
+  ): Promise<Requests[K]["result"]> {
+    const connection = await this.start();
+    return connection.request(name, params, signal);
+  }
+
+  /** The listener stays through restarts. */
+  on<K extends keyof Events>(name: K, listener: (payload: Events[K]) => void): Unsubscribe {
+    let all = this.listeners.get(name);
+    if (all === undefined) {
+      this.listeners.set(name, (all = new Set()));
+      if (this.running !== undefined) this.forward(this.running.connection, name);
+    }
+    all.add(listener);
+    return { dispose: () => void all.delete(listener) };
+  }
+
+  onRestart(listener: () => void): Unsubscribe {
+    this.restartListeners.add(listener);
+    return { dispose: () => void this.restartListeners.delete(listener) };
+  }
+
+  /** Tells a running service of other folders, experiments or trust. One that is not running hears it when it starts. */
+  async reopen(): Promise<void> {
+    if (this.running === undefined) return;
+    const connection = await this.running.ready;
+    await connection.request("workspace.open", await this.options.workspace());
+  }
+
+  async revive(): Promise<void> {
+    this.policy.forget();
+    this.givenUp = undefined;
+    this.end(new WorkbenchError("cancelled", "The backend service is being restarted."));
+    await this.start();
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.end(new WorkbenchError("cancelled", "The window is being closed."));
+  }
+
+  private end(why: WorkbenchError): void {
+    clearTimeout(this.restartTimer);
+    this.restartTimer = undefined;
+    const { running } = this;
+    this.running = undefined;
+    running?.connection.end(why);
+    running?.child.kill();
+  }
+
+  private start(): Promise<ServiceConnection> {
+    if (this.disposed) return Promise.reject(new WorkbenchError("cancelled", "The window is being closed."));
+    if (this.givenUp !== undefined) return Promise.reject(this.givenUp);
+    clearTimeout(this.restartTimer);
+    this.restartTimer = undefined;
+    this.running ??= this.spawn();
+    return this.running.ready;
+  }
+
+  private spawn(): Running {
+    const child = fork(this.options.program, [], {
+      execPath: this.options.executable(),
+      // The debugger's port of the host is taken already.
+      execArgv: [],
+      // Keeps what JSON loses: numbers that are none, and keys without a value.
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1", ORT_DISABLE_TELEMETRY: "1" },
+    });
+    const connection: ServiceConnection = new Connection(
+      {
+        post: (message) =>
+          void child.send(message as object, (error) => {
+            if (error !== null)
+              this.options.log("warning", `A message did not reach the service: ${error.message}`);
+          }),
+        listen: (listener) => child.on("message", listener),
+      },
+      {},
+      { onFault: (error) => this.options.log("error", error.stack ?? error.message) },
+    );
+    for (const name of this.listeners.keys()) this.forward(connection, name);
+    const lastWords: string[] = [];
+    createInterface({ input: child.stdout! }).on("line", (line) => this.options.log("info", line));
+    createInterface({ input: child.stderr! }).on("line", (line) => {
+      this.options.log("warning", line);
+      lastWords.push(line);
+      lastWords.splice(0, lastWords.length - 20);
+    });
+    const running: Running = { child, connection, ready: this.open(connection) };
+    // A service that cannot open the workspace is of no use: the next request tries another.
+    running.ready.catch((error: unknown) => {
+      if (this.running === running) this.end(toWorkbenchError(error));
+    });
+    child.once("error", (error) => this.died(running, `could not be started: ${error.message}`, lastWords));
+    child.once("exit", (status, signal) => {
+      const how = signal === null ? `with status ${status ?? "unknown"}` : `by ${signal}`;
+      this.died(running, `ended unexpectedly, ${how}`, lastWords);
+    });
+    return running;
+  }
+
+  private async open(connection: ServiceConnection): Promise<ServiceConnection> {
+    const { version, pid } = await connection.request("workspace.open", await this.options.workspace());
+    this.options.log("info", `The backend service ${version} runs as process ${pid}.`);
+    // Not before the workspace is open: a listener asks at once for what it has to ask for again.
+    if (++this.starts > 1)
+      for (const listener of this.restartListeners) this.tell(listener, undefined as never);
+    return connection;
+  }
+
+  private died(running: Running, how: string, lastWords: readonly string[]): void {
+    if (this.running !== running) return;
+    this.running = undefined;
+    const verdict = this.policy.crashed(Date.now());
+    const next = verdict.again
+      ? "It is started again; what was asked of it has to be asked once more."
+      : "It is not started again, because it died several times in a short while. The log says more; the setting lathe.nodePath names another Node to run it with.";
+    const error = new WorkbenchError("io", `The backend service ${how}. Runs go on without it. ${next}`, {
+      crash: true,
+      lastWords: [...lastWords],
+    });
+    running.connection.end(error);
+    if (verdict.again)
+      this.restartTimer = setTimeout(() => void this.start().catch(() => undefined), verdict.delay);
+    else
+      this.givenUp = new WorkbenchError(
+        "io",
+        `The backend service is not running, because it ${how}, several times in a short while. Say "Lathe: Restart Backend Service" once the reason is mended.`,
+      );
+    this.options.onCrash(error, !verdict.again);
+  }
+
+  private forward(connection: ServiceConnection, name: keyof Events): void {
+    connection.on(name, (payload) => {
+      for (const listener of this.listeners.get(name) ?? []) this.tell(listener, payload as never);
+    });
+  }
+
+  private tell(listener: (payload: never) => void, payload: never): void {
+    try {
+      listener(payload);
+    } catch (thrown) {
+      const error = toWorkbenchError(thrown);
+      this.options.log("error", error.stack ?? error.message);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Puts the workbench together: the service, the runs, the panels and what a person is told. */
+import * as vscode from "vscode";
+import { toWorkbenchError } from "../protocol/errors";
+import { BackendProcess } from "./backendProcess";
+import { openedWorkspace, watchWorkspace } from "./openedWorkspace";
+import { createPanelHost } from "./panels/panelHost";
+import { notificationText, plainText } from "./plainText";
+import { createRunStore } from "./runStore";
+import { nodePath } from "./settings";
+import type { Workbench } from "./workbench";
+
+export function createWorkbench(context: vscode.ExtensionContext): Workbench {
+  const log = vscode.window.createOutputChannel("Lathe", { log: true });
+  const write = (level: "info" | "warning" | "error", message: string): void => {
+    const line = plainText(message);
+    if (level === "error") log.error(line);
+    else if (level === "warning") log.warn(line);
+    else log.info(line);
+  };
+
+  const backend = new BackendProcess({
+    program: context.asAbsolutePath("dist/backend.cjs"),
+    executable: nodePath,
+    workspace: openedWorkspace,
+    log: write,
+    onCrash: (error, givenUp) => {
+      write("error", error.message);
+      const tell = givenUp ? vscode.window.showErrorMessage : vscode.window.showWarningMessage;
+      const actions = givenUp ? ["Show Log", "Try Again"] : ["Show Log"];
+      void tell(notificationText(error.message), ...actions).then((chosen) => {
+        if (chosen === "Show Log") log.show();
+        if (chosen === "Try Again") backend.revive().catch(report);
+      });
+    },
+  });
+  /** Errors that a person has been told already: one crash rejects everything that waited for an answer. */
+  const report = (thrown: unknown): void => {
+    const error = toWorkbenchError(thrown);
+    if (error.code === "cancelled") return;
+    write("error", error.code === "internal" ? (error.stack ?? error.message) : error.message);
+    if (error.details["crash"] === true) return;
+    void vscode.window.showErrorMessage(notificationText(error.message), "Show Log").then((chosen) => {
+      if (chosen !== undefined) log.show();
+    });
+  };
+  const runs = createRunStore(backend);
+  const panels = createPanelHost({ context, backend, log: write });
+
+  context.subscriptions.push(log, backend, runs, panels);
+  context.subscriptions.push(watchWorkspace(() => void backend.reopen().catch(report)));
+  return { context, backend, runs, log, openPanel: panels.open, report };
+}

@@ -1,0 +1,15 @@
+/** Where VS Code starts the extension: wiring only. Nothing is computed here, and the service starts with its first request. */
+import type * as vscode from "vscode";
+import { registerCommands } from "./command";
+import { commands } from "./commands/catalog";
+import { createWorkbench } from "./createWorkbench";
+import type { View } from "./view";
+import { views } from "./views/catalog";
+
+export function activate(context: vscode.ExtensionContext): void {
+  const workbench = createWorkbench(context);
+  registerCommands(workbench, commands);
+  for (const [id, view] of Object.entries<View>(views))
+    context.subscriptions.push(view.create(workbench, `lathe.${id}`));
+  workbench.runs.load().catch(workbench.report);
+}

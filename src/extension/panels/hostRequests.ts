@@ -1,0 +1,76 @@
+/** What every page may ask of the host itself, whether it stands in a panel or under a cell. */
+import path from "node:path";
+import * as vscode from "vscode";
+import type { Handlers } from "../../protocol/connection";
+import { WorkbenchError } from "../../protocol/errors";
+import { type HostRequests, pageCommands, type PanelId, type PanelInputs } from "../../protocol/page";
+import type { Log } from "../log";
+import { isWithin } from "./isWithin";
+
+export interface PageHost {
+  readonly openPanel: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
+  readonly log: Log;
+}
+
+export function hostRequests({ openPanel, log }: PageHost): Omit<Handlers<HostRequests>, "page.ready"> {
+  return {
+    "page.save": async ({ name, content }) => {
+      const defaultUri = suggestedPlace(name);
+      const target = await vscode.window.showSaveDialog(defaultUri === undefined ? {} : { defaultUri });
+      if (target === undefined) return { saved: false };
+      const bytes = "text" in content ? Buffer.from(content.text) : Buffer.from(content.base64, "base64");
+      await vscode.workspace.fs.writeFile(target, bytes);
+      return { saved: true };
+    },
+    "page.copy": async ({ text }) => {
+      await vscode.env.clipboard.writeText(text);
+      return {};
+    },
+    "page.openFile": async ({ path: file, line }) => {
+      const roots = (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
+      if (!(await isWithin(file, roots)))
+        throw new WorkbenchError(
+          "unsupported",
+          `${path.basename(file)} lies outside the opened folders, so it is not opened from here. Open its folder first.`,
+        );
+      const uri = vscode.Uri.file(file);
+      const { type } = await vscode.workspace.fs.stat(uri);
+      if ((type & vscode.FileType.Directory) !== 0)
+        await vscode.commands.executeCommand("revealInExplorer", uri);
+      else
+        await vscode.commands.executeCommand(
+          "vscode.open",
+          uri,
+          line === undefined ? {} : { selection: new vscode.Range(line - 1, 0, line - 1, 0) },
+        );
+      return {};
+    },
+    "page.openPanel": async ({ panel, input }) => {
+      (openPanel as (panel: PanelId, input: unknown) => void)(panel, input);
+      return {};
+    },
+    "page.command": async ({ command, runs }) => {
+      if (
+        !pageCommands.includes(command) ||
+        !Array.isArray(runs) ||
+        !runs.every((run) => typeof run === "string")
+      )
+        throw new WorkbenchError("unsupported", `A page may not start ${command}.`, {
+          allowed: pageCommands,
+        });
+      await vscode.commands.executeCommand(command, runs);
+      return {};
+    },
+    "page.log": async ({ level, message }) => {
+      log(level, message);
+      return {};
+    },
+  };
+}
+
+/** Only the name of what the page suggests counts, not a path that may be in it. */
+function suggestedPlace(name: string): vscode.Uri | undefined {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const file = name.replace(/[^\p{L}\p{N}._ -]+/gu, "-").replace(/^\.+/, "");
+  return folder === undefined ? undefined : vscode.Uri.joinPath(folder, file === "" ? "export" : file);
+}

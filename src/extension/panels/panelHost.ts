@@ -1,0 +1,126 @@
+/** Opens panels as editors, connects their pages, and brings them back after a reload of the window. */
+import { randomBytes } from "node:crypto";
+import * as vscode from "vscode";
+import type { Unsubscribe } from "../../protocol/connection";
+import type { WorkbenchError } from "../../protocol/errors";
+import type { PanelId, PanelInputs } from "../../protocol/page";
+import type { LastingBackend } from "../backendProcess";
+import type { Log } from "../log";
+import { panels } from "./catalog";
+import { hostRequests } from "./hostRequests";
+import { pageHtml } from "./pageHtml";
+import { connectPage, type ConnectedPage } from "./relay";
+
+export interface PanelHostOptions {
+  readonly context: vscode.ExtensionContext;
+  readonly backend: LastingBackend;
+  readonly log: Log;
+}
+
+export interface PanelHost extends Unsubscribe {
+  readonly open: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
+}
+
+/** What a page keeps over a reload; see `webview/page.ts`. */
+interface Kept {
+  readonly input: unknown;
+  readonly state: unknown;
+}
+
+interface Opened {
+  readonly webview: vscode.WebviewPanel;
+  readonly page: ConnectedPage;
+  input: unknown;
+}
+
+/** What a panel shows that was closed before its page could keep anything. */
+const emptyInputs: PanelInputs = {
+  runs: {},
+  charts: { runs: [] },
+  parameters: { subjects: [] },
+  weights: { subjects: [] },
+};
+
+export function viewType(panel: PanelId): string {
+  return `lathe.${panel}Panel`;
+}
+
+export function createPanelHost({ context, backend, log }: PanelHostOptions): PanelHost {
+  const opened = new Map<PanelId, Opened>();
+  const media = vscode.Uri.joinPath(context.extensionUri, "media");
+  const pages = vscode.Uri.joinPath(context.extensionUri, "dist", "pages");
+  const options = { enableScripts: true, localResourceRoots: [pages, media] };
+
+  const fault = (error: WorkbenchError) => log("error", error.stack ?? error.message);
+
+  function open<P extends PanelId>(id: P, input: PanelInputs[P]): void {
+    const already = opened.get(id);
+    if (already === undefined) {
+      const webview = vscode.window.createWebviewPanel(
+        viewType(id),
+        panels[id].title,
+        vscode.ViewColumn.Active,
+        // A hidden page goes on: a zoomed chart or a long table would be tedious to find again.
+        { ...options, retainContextWhenHidden: true, enableFindWidget: true },
+      );
+      attach(id, webview, { input, state: undefined });
+      return;
+    }
+    already.input = input;
+    already.webview.reveal();
+    already.page.emit("inputChanged", { input });
+  }
+
+  function attach(id: PanelId, webview: vscode.WebviewPanel, kept: Kept): void {
+    const { title, icon, requests, events } = panels[id];
+    const page = connectPage({
+      channel: {
+        post: (message) => void webview.webview.postMessage(message),
+        listen: (listener) => void webview.webview.onDidReceiveMessage(listener),
+      },
+      backend,
+      requests,
+      events,
+      host: {
+        ...hostRequests({ openPanel: open, log }),
+        "page.ready": () => ({ input: opened.get(id)?.input, state: kept.state }),
+      },
+      onFault: fault,
+    });
+    opened.set(id, { webview, page, input: kept.input });
+    webview.onDidDispose(() => {
+      page.dispose();
+      // A panel that was brought back twice leaves the later one in place.
+      if (opened.get(id)?.webview === webview) opened.delete(id);
+    });
+    webview.iconPath = {
+      light: vscode.Uri.joinPath(media, "panels", `${icon}-light.svg`),
+      dark: vscode.Uri.joinPath(media, "panels", `${icon}-dark.svg`),
+    };
+    webview.webview.options = options;
+    webview.webview.html = pageHtml({
+      title,
+      script: webview.webview.asWebviewUri(vscode.Uri.joinPath(pages, `${id}.js`)).toString(),
+      origin: webview.webview.cspSource,
+      nonce: randomBytes(16).toString("base64url"),
+    });
+  }
+
+  const serializers = (Object.keys(panels) as PanelId[]).map((id) =>
+    vscode.window.registerWebviewPanelSerializer(viewType(id), {
+      async deserializeWebviewPanel(webview, kept: Partial<Kept> | undefined) {
+        opened.get(id)?.webview.dispose();
+        attach(id, webview, { input: kept?.input ?? emptyInputs[id], state: kept?.state });
+      },
+    }),
+  );
+
+  return {
+    open,
+    dispose() {
+      for (const each of serializers) each.dispose();
+      // The panels themselves stay, so that the next window brings them back.
+      for (const { page } of opened.values()) page.dispose();
+    },
+  };
+}

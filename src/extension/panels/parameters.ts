@@ -1,0 +1,9 @@
+/** The five numbers of one or more models, by role. */
+import { definePanel } from "./panel";
+
+export default definePanel({
+  title: "Parameters",
+  icon: "parameters",
+  requests: ["runs.list", "models.list", "sizes.of", "experiment.outline"],
+  events: ["runsChanged"],
+});

@@ -1,0 +1,62 @@
+/**
+ * What lies between a page and the backend: the page's requests that are on its list go through, everything else is
+ * refused, and events that it may hear arrive. Knows nothing of VS Code.
+ */
+import type { Backend, Events, Requests } from "../../protocol/backend";
+import {
+  type Channel,
+  Connection,
+  type Handlers,
+  type Nothing,
+  type Unsubscribe,
+} from "../../protocol/connection";
+import { WorkbenchError } from "../../protocol/errors";
+import type { HostRequests, PageEvents, PageRequests } from "../../protocol/page";
+
+export interface RelayOptions {
+  readonly channel: Channel;
+  readonly backend: Backend & { onRestart(listener: () => void): Unsubscribe };
+  /** What the page may ask of the backend. */
+  readonly requests: readonly (keyof Requests)[];
+  readonly events: readonly (keyof Events)[];
+  /** What the host itself answers; a request that is not there is refused. */
+  readonly host: Partial<Handlers<HostRequests>>;
+  readonly onFault: (error: WorkbenchError) => void;
+}
+
+export interface ConnectedPage extends Unsubscribe {
+  readonly emit: <K extends keyof PageEvents>(name: K, payload: PageEvents[K]) => void;
+}
+
+export function connectPage({
+  channel,
+  backend,
+  requests,
+  events,
+  host,
+  onFault,
+}: RelayOptions): ConnectedPage {
+  const handlers: Partial<Record<keyof PageRequests, unknown>> = { ...host };
+  for (const name of requests)
+    handlers[name] = (
+      params: Requests[typeof name]["params"],
+      { signal }: { readonly signal: AbortSignal },
+    ) => backend.request(name, params, signal);
+  // Total as far as the page is concerned: the connection refuses whatever has no handler.
+  const connection = new Connection<Nothing, Nothing, PageRequests, PageEvents>(
+    channel,
+    handlers as Handlers<PageRequests>,
+    { onFault },
+  );
+  const subscriptions = [
+    ...events.map((name) => backend.on(name, (payload) => connection.emit(name, payload))),
+    backend.onRestart(() => connection.emit("backendRestarted", {})),
+  ];
+  return {
+    emit: (name, payload) => connection.emit(name, payload),
+    dispose() {
+      for (const each of subscriptions) each.dispose();
+      connection.end(new WorkbenchError("cancelled", "The page was closed."));
+    },
+  };
+}

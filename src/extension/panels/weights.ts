@@ -1,0 +1,9 @@
+/** Distributions and pictures of weights, by role. */
+import { definePanel } from "./panel";
+
+export default definePanel({
+  title: "Weights",
+  icon: "weights",
+  requests: ["runs.list", "models.list", "weights.roles", "weights.histogram", "weights.heatMap"],
+  events: ["runsChanged"],
+});

@@ -1,0 +1,29 @@
+/** What a person may set, read in one place and under one name each. `scripts/staticManifest.ts` describes them. */
+import * as vscode from "vscode";
+
+const section = "lathe";
+
+/** The Node executable of the children; VS Code's own unless the setting names another. */
+export function nodePath(): string {
+  const chosen = vscode.workspace.getConfiguration(section).get<string>("nodePath", "").trim();
+  return chosen === "" ? process.execPath : chosen;
+}
+
+/** The device that every run uses, whatever its experiment says; undefined leaves that to the experiment. */
+export function chosenDevice(experiment?: vscode.Uri): string | undefined {
+  const chosen = vscode.workspace.getConfiguration(section, experiment ?? null).get<string>("device", "");
+  return chosen === "" ? undefined : chosen;
+}
+
+export async function chooseDevice(device: string | undefined): Promise<void> {
+  const target =
+    vscode.workspace.workspaceFolders === undefined
+      ? vscode.ConfigurationTarget.Global
+      : vscode.ConfigurationTarget.Workspace;
+  await vscode.workspace.getConfiguration(section).update("device", device, target);
+}
+
+/** Which alerts of runs become notifications. */
+export function alertsShown(): "all" | "problems" | "none" {
+  return vscode.workspace.getConfiguration(section).get<"all" | "problems" | "none">("alerts", "all");
+}
