@@ -2,7 +2,6 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // ONNX Runtime keeps threads and GPU devices per process, so every test file gets a process of its own.
     pool: "forks",
     maxWorkers: 2,
@@ -11,5 +10,22 @@ export default defineConfig({
     // What another process does may take a while on a busy machine.
     expect: { poll: { timeout: 30_000 } },
     env: { ORT_DISABLE_TELEMETRY: "1" },
+    projects: [
+      {
+        extends: true,
+        test: { name: "node", include: ["test/**/*.test.ts"], exclude: ["test/vscode/**"] },
+      },
+      {
+        extends: true,
+        test: {
+          name: "vscode",
+          include: ["test/vscode/*.test.ts"],
+          // Each holds a server, an extension host and a browser: two at a time would only wait for one another.
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
   },
 });

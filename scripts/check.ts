@@ -25,20 +25,24 @@ const stages: readonly Stage[] = [
   { name: "lint", command: ["node_modules/eslint/bin/eslint.js", "."] },
   { name: "format", command: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."] },
   { name: "build", command: [tsx, "scripts/build.ts"] },
-  {
-    name: "tests",
-    command: ["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=./scripts/tally.ts"],
-  },
+  testStage("tests", "node"),
+  testStage("tests in VS Code", "vscode"),
 ];
 
-const scratch = mkdtempSync(join(tmpdir(), "lathe-check-"));
-const tallyPath = join(scratch, "tally.json");
+function testStage(name: string, project: string): Stage {
+  const reporters = ["--reporter=default", "--reporter=./scripts/tally.ts"];
+  return { name, command: ["node_modules/vitest/vitest.mjs", "run", "--project", project, ...reporters] };
+}
 
-function run({ command }: Stage): Promise<boolean> {
+const scratch = mkdtempSync(join(tmpdir(), "lathe-check-"));
+const tallyOf = ({ name }: Stage) => join(scratch, `${name}.json`);
+
+function run(stage: Stage): Promise<boolean> {
+  const { command } = stage;
   const child = spawn(process.execPath, command, {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, [tallyVariable]: tallyPath },
+    env: { ...process.env, [tallyVariable]: tallyOf(stage) },
   });
   return new Promise((resolve) => {
     child.on("error", () => resolve(false));
@@ -61,9 +65,15 @@ for (const stage of stages) {
   }
 }
 
-const tally = existsSync(tallyPath)
-  ? (JSON.parse(readFileSync(tallyPath, "utf8")) as Tally)
-  : { passed: 0, failed: 0, skipped: [] };
+const tallies = stages
+  .map(tallyOf)
+  .filter((path) => existsSync(path))
+  .map((path) => JSON.parse(readFileSync(path, "utf8")) as Tally);
+const tally: Tally = {
+  passed: tallies.reduce((sum, { passed }) => sum + passed, 0),
+  failed: tallies.reduce((sum, { failed }) => sum + failed, 0),
+  skipped: tallies.flatMap(({ skipped }) => skipped),
+};
 rmSync(scratch, { recursive: true });
 
 if (tally.skipped.length > 0) console.log("\nSkipped, with the reason:");

@@ -1,0 +1,64 @@
+/** What the extension does inside a real extension host: the suites of `host/`, each of their tests counted as one here. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type HostResult, resultsVariable } from "./host/run";
+import { bundleHostSuites } from "./support/hostSuites";
+import { installVscode, versions } from "./support/installVscode";
+import { startServer } from "./support/server";
+import { launchBrowser, noWindow, Window } from "./support/window";
+
+const reason = noWindow();
+const wanted = process.env["LATHE_VSCODE"] === "lowest" ? versions.lowest : versions.current;
+
+describe(`inside the extension host of VS Code ${wanted.vscode}`, async () => {
+  if (reason !== undefined) {
+    test("every suite", ({ skip }) => skip(reason));
+    return;
+  }
+  const { status, results } = await runSuites();
+  test.each(results)("$title", ({ failure, skipped }) => {
+    expect(skipped).toBe(false);
+    expect(failure).toBeUndefined();
+  });
+  test("the suites ran to their end", () => {
+    expect(results.length).toBeGreaterThan(0);
+    expect(status).toBe(results.some(({ failure }) => failure !== undefined) ? 1 : 0);
+  });
+});
+
+async function runSuites(): Promise<{ status: number; results: readonly HostResult[] }> {
+  const vscode = await installVscode(wanted);
+  const tests = await bundleHostSuites();
+  const scratch = mkdtempSync(join(tmpdir(), "lathe-suites-"));
+  const folder = join(scratch, "workspace");
+  mkdirSync(folder);
+  cpSync("examples", join(folder, "examples"), { recursive: true });
+  const resultsFile = join(scratch, "results.json");
+  const server = await startServer(vscode, {
+    driver: true,
+    environment: {
+      [resultsVariable]: resultsFile,
+      LATHE_STATE_DIR: join(scratch, "state"),
+      ORT_DISABLE_TELEMETRY: "1",
+    },
+  });
+  const browser = await launchBrowser(server.home);
+  try {
+    const context = await browser.newContext();
+    const status = await Window.runTests(
+      context,
+      server,
+      { folder, extension: resolve("."), tests },
+      240_000,
+    );
+    if (!existsSync(resultsFile))
+      throw new Error(`No suite ran; the server said: ${readFileSync(server.logFile, "utf8").slice(-3000)}`);
+    return { status, results: JSON.parse(readFileSync(resultsFile, "utf8")) as HostResult[] };
+  } finally {
+    await browser.close();
+    await server.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,38 @@
+/** Runs the suites of this folder inside VS Code's extension host, and writes down how each test ended. */
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Mocha from "mocha";
+
+export interface HostResult {
+  readonly title: string;
+  readonly milliseconds: number;
+  /** Undefined where it passed. */
+  readonly failure?: string;
+  readonly skipped: boolean;
+}
+
+/** Names the file for the results; the same entry serves `@vscode/test-electron`, which needs none. */
+export const resultsVariable = "LATHE_HOST_RESULTS";
+
+export function run(): Promise<void> {
+  const mocha = new Mocha({ ui: "bdd", timeout: 60_000, color: false });
+  for (const file of readdirSync(__dirname))
+    if (file.endsWith(".suite.cjs")) mocha.addFile(join(__dirname, file));
+  const results: HostResult[] = [];
+  return new Promise((resolve, reject) => {
+    const runner = mocha.run((failures) => {
+      const path = process.env[resultsVariable];
+      if (path !== undefined) writeFileSync(path, JSON.stringify(results));
+      if (failures === 0) resolve();
+      else reject(new Error(`${failures} tests failed in the extension host.`));
+    });
+    const note = (test: Mocha.Test | Mocha.Hook, rest: Pick<HostResult, "failure" | "skipped">) =>
+      results.push({ title: test.fullTitle(), milliseconds: test.duration ?? 0, ...rest });
+    runner.on("pass", (test) => note(test, { skipped: false }));
+    runner.on("pending", (test) => note(test, { skipped: true }));
+    runner.on("fail", (test, thrown: unknown) => {
+      const failure = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      note(test, { failure, skipped: false });
+    });
+  });
+}

@@ -1,0 +1,218 @@
+/** A window of the workbench in a real browser, and what a person does in it. */
+import { existsSync, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { format } from "node:util";
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type FrameLocator,
+  type Locator,
+  type Page,
+} from "playwright-core";
+import type { Server } from "./server";
+
+export const chromiumPath = process.env["LATHE_CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** Why there can be no window on this machine; undefined where there can. */
+export function noWindow(): string | undefined {
+  if (process.platform !== "linux")
+    return `VS Code's server is installed for Linux only, not for ${process.platform}`;
+  if (!existsSync(chromiumPath))
+    return `${chromiumPath} is not there: install Chromium, or name another with LATHE_CHROMIUM`;
+  return undefined;
+}
+
+export async function launchBrowser(home: string): Promise<Browser> {
+  const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } as Record<
+    string,
+    string
+  >;
+  return chromium.launch({
+    executablePath: chromiumPath,
+    headless: true,
+    env,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+    ],
+  });
+}
+
+export interface WindowOptions {
+  readonly folder: string;
+  /** An extension under development, instead of an installed one. */
+  readonly extension?: string;
+  /** A CommonJS file with `run()`, to be run in the extension host. */
+  readonly tests?: string;
+  readonly size?: { readonly width: number; readonly height: number };
+}
+
+export class Window {
+  private constructor(
+    readonly page: Page,
+    private readonly address: string,
+  ) {}
+
+  /** Windows of one context share what VS Code keeps in the browser, as the windows of one person do. */
+  static async open(context: BrowserContext, server: Server, options: WindowOptions): Promise<Window> {
+    const window = new Window(await context.newPage(), addressOf(server, options));
+    window.page.on("dialog", (dialog) => void dialog.accept());
+    await window.load();
+    return window;
+  }
+
+  /** As `open`, but resolves with the exit status that the tests in the extension host report. */
+  static async runTests(
+    context: BrowserContext,
+    server: Server,
+    options: WindowOptions,
+    milliseconds: number,
+  ): Promise<number> {
+    const page = await context.newPage();
+    const status = new Promise<number>((done, reject) => {
+      const timer = setTimeout(
+        () =>
+          reject(new Error(`The tests in the extension host did not end within ${milliseconds / 1000} s.`)),
+        milliseconds,
+      );
+      void page.exposeFunction("codeAutomationExit", (code: number) => {
+        clearTimeout(timer);
+        done(code);
+      });
+    });
+    await page.exposeFunction("codeAutomationLog", (_type: string, args: unknown[]) =>
+      console.log(format(...(args as [unknown]))),
+    );
+    await page.goto(addressOf(server, options), { waitUntil: "commit" });
+    try {
+      return await status;
+    } finally {
+      await page.close();
+    }
+  }
+
+  async load(): Promise<void> {
+    // Not "load": the workbench goes on loading for as long as it likes.
+    await this.page.goto(this.address, { waitUntil: "commit" });
+    await this.restored();
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload({ waitUntil: "commit" });
+    await this.restored();
+  }
+
+  private async restored(): Promise<void> {
+    await this.page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: 60_000 });
+    await this.page.locator(".activitybar .action-item").first().waitFor({ timeout: 60_000 });
+  }
+
+  /** Runs a command by what the palette calls it. */
+  async command(title: string): Promise<void> {
+    await this.pick(`>${title}`, title, () => this.page.keyboard.press("F1"));
+  }
+
+  /** Opens a file of the folder by its name. */
+  async openFile(name: string): Promise<void> {
+    await this.pick(name, name.split("/").at(-1)!, () => this.page.keyboard.press("Control+p"));
+  }
+
+  private async pick(text: string, row: string, open: () => Promise<void>): Promise<void> {
+    const input = this.page.locator(".quick-input-widget:visible input.input");
+    for (let tries = 1; ; tries++) {
+      try {
+        // The focus may be inside a page of its own, which takes the key for itself.
+        await this.page.evaluate("document.activeElement?.blur()");
+        await open();
+        await input.waitFor({ timeout: 5_000 });
+        await input.fill(text);
+        await this.choose(row);
+        return;
+      } catch (thrown) {
+        if (tries === 4) throw thrown;
+        await this.page.keyboard.press("Escape");
+      }
+    }
+  }
+
+  /** Clicks the row of an open pick that holds the text. */
+  async choose(row: string): Promise<void> {
+    await this.page
+      .locator(".quick-input-widget:visible .quick-input-list .monaco-list-row")
+      .filter({ hasText: row })
+      .first()
+      .click({ timeout: 8_000 });
+  }
+
+  /** The Lathe side panel. */
+  async openSidePanel(): Promise<void> {
+    const shown = this.page.locator(".part.sidebar .composite.title").filter({ hasText: /lathe/i });
+    if (await shown.isVisible()) return;
+    await this.page.locator('.activitybar [aria-label^="Lathe"]').first().click();
+    await shown.waitFor();
+  }
+
+  treeRow(text: string | RegExp): Locator {
+    return this.page.locator('.part.sidebar [role="treeitem"]').filter({ hasText: text }).first();
+  }
+
+  /** A notebook's cells, in order. */
+  get cells(): Locator {
+    return this.page.locator(".notebookOverlay .code-cell-row");
+  }
+
+  async runCell(index: number): Promise<void> {
+    const cell = this.cells.nth(index);
+    await cell.scrollIntoViewIfNeeded();
+    await cell.hover();
+    await cell.locator(".run-button-container .codicon-notebook-execute").click();
+  }
+
+  /** All outputs of the notebook: they live in one page. */
+  get outputs(): FrameLocator {
+    return this.frame('iframe.webview.ready[src*="purpose=notebookRenderer"]');
+  }
+
+  /** The page of the panel that is on top. */
+  get panel(): FrameLocator {
+    return this.frame('iframe.webview.ready[src*="extensionId=lathe.lathe"]:not([src*="purpose="])');
+  }
+
+  private frame(selector: string): FrameLocator {
+    return this.page.frameLocator(selector).frameLocator("iframe#active-frame");
+  }
+
+  async notifications(): Promise<readonly string[]> {
+    await this.command("Notifications: Show Notifications");
+    return this.page.locator(".notification-list-item-message").allTextContents();
+  }
+
+  async theme(name: string): Promise<void> {
+    await this.pick(">Preferences: Color Theme", "Preferences: Color Theme", () =>
+      this.page.keyboard.press("F1"),
+    );
+    await this.page.locator(".quick-input-widget:visible input.input").fill(name);
+    await this.choose(name);
+    await this.page.waitForTimeout(500);
+  }
+
+  async screenshot(name: string): Promise<void> {
+    const folder = resolve("test-results/vscode");
+    mkdirSync(folder, { recursive: true });
+    await this.page.screenshot({ path: join(folder, `${name}.png`) });
+  }
+}
+
+function addressOf(server: Server, { folder, extension, tests }: WindowOptions): string {
+  const remote = (path: string) => `vscode-remote://127.0.0.1:${server.port}${path}`;
+  const payload: [string, string][] = [];
+  if (extension !== undefined) payload.push(["extensionDevelopmentPath", remote(extension)]);
+  if (tests !== undefined) payload.push(["extensionTestsPath", remote(tests)]);
+  const query = new URLSearchParams({ folder });
+  if (payload.length > 0) query.set("payload", JSON.stringify(payload));
+  return `http://127.0.0.1:${server.port}/?${query.toString()}`;
+}
