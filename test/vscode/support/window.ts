@@ -14,8 +14,14 @@ import type { Server } from "./server";
 
 export const chromiumPath = process.env["LATHE_CHROMIUM"] ?? "/usr/bin/chromium";
 
-/** Why there can be no window on this machine; undefined where there can. */
+/** Why there can be no window on this machine; undefined where there can. Continuous integration has to have one. */
 export function noWindow(): string | undefined {
+  const reason = missing();
+  if (reason !== undefined && process.env["CI"] === "true") throw new Error(`No window of VS Code: ${reason}.`);
+  return reason;
+}
+
+function missing(): string | undefined {
   if (process.platform !== "linux")
     return `VS Code's server is installed for Linux only, not for ${process.platform}`;
   if (!existsSync(chromiumPath))
