@@ -1,11 +1,12 @@
 /**
- * `npm run generate`: catalogs from their folders, then the reference of experiments from the catalogs' schemas.
+ * `npm run generate`: catalogs from their folders, then from what they hold the editor's manifest and the
+ * reference of experiments.
  * With --check nothing is written; stale files are listed, and the exit status is 1.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { generatedCatalogs, generatedReference, staleFiles } from "./generatedFiles";
+import { generatedCatalogs, generatedManifest, generatedReference, staleFiles } from "./generatedFiles";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const check = process.argv.includes("--check");
@@ -19,9 +20,12 @@ async function bring(files: ReadonlyMap<string, string>): Promise<string[]> {
   return stale;
 }
 
-// The reference is made from the catalogs as they are on disk, so these come first.
+// The manifest and the reference are made from the catalogs as they are on disk, so these come first.
 const stale = await bring(await generatedCatalogs(root));
-if (!check || stale.length === 0) stale.push(...(await bring(await generatedReference())));
+if (!check || stale.length === 0) {
+  stale.push(...(await bring(await generatedManifest(root))));
+  stale.push(...(await bring(await generatedReference())));
+}
 for (const file of stale) console.log(`${check ? "stale" : "written"}: ${file}`);
 if (check && stale.length > 0) {
   console.log("Run `npm run generate`.");

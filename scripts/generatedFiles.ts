@@ -3,12 +3,20 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { catalogFiles } from "./catalogFiles";
+import { manifestText } from "./manifest";
 
 export async function generatedCatalogs(root: string): Promise<Map<string, string>> {
   const files = await catalogFiles(root);
   const style = await resolveConfig(path.join(root, "src/catalog.ts"));
   for (const [file, text] of files) files.set(file, await format(text, { ...style, parser: "typescript" }));
   return files;
+}
+
+/** The manifest that the editor reads, out of the definitions that the catalogs hold. */
+export async function generatedManifest(root: string): Promise<Map<string, string>> {
+  const text = await manifestText(root);
+  const style = await resolveConfig(path.join(root, "package.json"));
+  return new Map([["package.json", await format(text, { ...style, parser: "json-stringify" })]]);
 }
 
 export async function generatedReference(): Promise<Map<string, string>> {

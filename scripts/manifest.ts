@@ -1,0 +1,136 @@
+/**
+ * `contributes` and `activationEvents` of package.json, from the definitions of commands, views and panels. They are
+ * loaded as they are, with nothing behind `vscode`: a definition says what it is without an editor around it.
+ */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { compileFunction } from "node:vm";
+import { build } from "esbuild";
+import type { Command } from "../src/extension/command";
+import type { Panel } from "../src/extension/panels/panel";
+import type { View } from "../src/extension/view";
+import { configuration, container, notebookRenderer, notebooks, walkthroughs } from "./staticManifest";
+
+export interface Definitions {
+  readonly commands: Readonly<Record<string, Command>>;
+  readonly views: Readonly<Record<string, View>>;
+  readonly panels: Readonly<Record<string, Panel>>;
+}
+
+/** The order of the trees in the side panel; what is not named here comes last. */
+const viewOrder = ["experiments", "runs", "models", "devices"];
+
+export async function loadDefinitions(root: string): Promise<Definitions> {
+  const catalogs = ["commands", "views", "panels"];
+  const { outputFiles } = await build({
+    stdin: {
+      contents: catalogs
+        .map((name) => `export { ${name} } from "./src/extension/${name}/catalog";`)
+        .join("\n"),
+      resolveDir: root,
+    },
+    bundle: true,
+    write: false,
+    platform: "node",
+    format: "cjs",
+    logLevel: "error",
+    plugins: [
+      {
+        name: "no editor",
+        setup(bundler) {
+          bundler.onResolve({ filter: /^vscode$/ }, () => ({ path: "vscode", namespace: "inert" }));
+          bundler.onLoad({ filter: /.*/, namespace: "inert" }, () => ({ contents: inert }));
+        },
+      },
+    ],
+  });
+  const module = { exports: {} as Definitions };
+  const evaluate = compileFunction(outputFiles[0]!.text, ["module", "exports", "require"]) as (
+    ...args: unknown[]
+  ) => void;
+  evaluate(module, module.exports, createRequire(path.join(root, "package.json")));
+  return module.exports;
+}
+
+/** Whatever is asked of it, called on it or made from it is itself. */
+const inert = `
+const nothing = new Proxy(function () {}, {
+  get: (_, key) => (key === Symbol.toPrimitive ? () => "" : nothing),
+  getPrototypeOf: () => nothing,
+  apply: () => nothing,
+  construct: () => nothing,
+});
+module.exports = nothing;`;
+
+/** package.json with its generated parts as they should be. */
+export async function manifestText(root: string): Promise<string> {
+  const text = await readFile(path.join(root, "package.json"), "utf8");
+  const { contributes: _, activationEvents: __, ...rest } = JSON.parse(text) as Record<string, unknown>;
+  const definitions = await loadDefinitions(root);
+  const written: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(rest)) {
+    written[key] = value;
+    // Beside the entry point that they wake.
+    if (key !== "main") continue;
+    written["activationEvents"] = activationEvents(definitions);
+    written["contributes"] = contributes(definitions);
+  }
+  return `${JSON.stringify(written, null, 2)}\n`;
+}
+
+/** Views, commands, the notebook and the walkthrough wake the extension by themselves; a restored panel does not. */
+function activationEvents({ panels }: Definitions): string[] {
+  return Object.keys(panels).map((id) => `onWebviewPanel:lathe.${id}Panel`);
+}
+
+export function contributes({ commands, views }: Definitions): Record<string, unknown> {
+  const ordered = Object.entries(views).sort(
+    ([a], [b]) => (viewOrder.indexOf(a) + 1 || 99) - (viewOrder.indexOf(b) + 1 || 99),
+  );
+  return {
+    commands: Object.entries(commands).map(([id, { title, icon, enablement }]) => ({
+      command: `lathe.${id}`,
+      category: "Lathe",
+      title,
+      ...(icon === undefined ? {} : { icon }),
+      ...(enablement === undefined ? {} : { enablement }),
+    })),
+    menus: menus(commands),
+    keybindings: Object.entries(commands).flatMap(([id, { keybinding }]) =>
+      keybinding === undefined ? [] : [{ command: `lathe.${id}`, ...keybinding }],
+    ),
+    viewsContainers: { activitybar: [container] },
+    views: {
+      [container.id]: ordered.map(([id, { title, collapsed }]) => ({
+        id: `lathe.${id}`,
+        name: title,
+        contextualTitle: "Lathe",
+        icon: container.icon,
+        ...(collapsed === true ? { visibility: "collapsed" } : {}),
+      })),
+    },
+    viewsWelcome: ordered.flatMap(([id, { welcome }]) =>
+      welcome.map(({ when, text }) => ({
+        view: `lathe.${id}`,
+        contents: text,
+        ...(when === undefined ? {} : { when }),
+      })),
+    ),
+    notebooks,
+    notebookRenderer,
+    configuration,
+    walkthroughs,
+  };
+}
+
+function menus(commands: Definitions["commands"]): Record<string, unknown> {
+  const found: Record<string, unknown[]> = { commandPalette: [] };
+  for (const [id, { palette, menus: entries = [] }] of Object.entries(commands)) {
+    const command = `lathe.${id}`;
+    if (palette !== undefined)
+      found["commandPalette"]!.push({ command, when: palette === false ? "false" : palette });
+    for (const { menu, ...rest } of entries) (found[menu] ??= []).push({ command, ...rest });
+  }
+  return Object.fromEntries(Object.entries(found).filter(([, entries]) => entries.length > 0));
+}
