@@ -1,26 +1,66 @@
 /** Request → what answers it: everything that a window may ask, and nothing twice. */
 import type { Requests, ServiceRequests } from "../protocol/backend";
-import type { Handlers } from "../protocol/connection";
-import { deviceHandlers } from "./service/deviceHandlers";
-import { experimentHandlers } from "./service/experimentHandlers";
+import type { Call, Handlers } from "../protocol/connection";
 import { metricHandlers } from "./service/metricHandlers";
-import { modelHandlers } from "./service/modelHandlers";
-import { resultHandlers } from "./service/resultHandlers";
 import { runHandlers } from "./service/runHandlers";
 import type { Service } from "./service/service";
-import { sizeHandlers } from "./service/sizeHandlers";
-import { weightHandlers } from "./service/weightHandlers";
 
-/** All but `workspace.open`, which makes the service ready for them. */
+/**
+ * All but `workspace.open`, which makes the service ready for them. What brings models, schemas or tokenizers is loaded
+ * with the first request for it, so that a window sees its runs at once.
+ */
 export function handlersOf(service: Service): Handlers<Omit<Requests, keyof ServiceRequests>> {
   return {
     ...runHandlers(service),
-    ...resultHandlers(service),
     ...metricHandlers(service),
-    ...experimentHandlers(service),
-    ...modelHandlers(service),
-    ...sizeHandlers(service),
-    ...weightHandlers(service),
-    ...deviceHandlers(service),
+    ...later(["runs.results"], async () => {
+      const { resultHandlers } = await import("./service/resultHandlers");
+      return resultHandlers(service);
+    }),
+    ...later(
+      [
+        "experiment.outline",
+        "experiment.check",
+        "experiment.complete",
+        "experiment.hover",
+        "experiment.lenses",
+        "experiment.attach",
+      ],
+      async () => {
+        const { experimentHandlers } = await import("./service/experimentHandlers");
+        return experimentHandlers(service);
+      },
+    ),
+    ...later(["models.list", "models.export", "models.formats"], async () => {
+      const { modelHandlers } = await import("./service/modelHandlers");
+      return modelHandlers(service);
+    }),
+    ...later(["sizes.of"], async () => {
+      const { sizeHandlers } = await import("./service/sizeHandlers");
+      return sizeHandlers(service);
+    }),
+    ...later(["weights.roles", "weights.histogram", "weights.heatMap"], async () => {
+      const { weightHandlers } = await import("./service/weightHandlers");
+      return weightHandlers(service);
+    }),
+    ...later(["devices.list"], async () => {
+      const { deviceHandlers } = await import("./service/deviceHandlers");
+      return deviceHandlers(service);
+    }),
   };
+}
+
+type AnyHandler = (params: never, call: Call) => unknown;
+
+/** Handlers of these names that load, once, what really answers. A name left out does not compile above. */
+function later<H extends Readonly<Record<K, AnyHandler>>, K extends keyof H & string>(
+  names: readonly K[],
+  load: () => Promise<H>,
+): Pick<H, K> {
+  let loaded: Promise<H> | undefined;
+  const handlers = names.map((name) => {
+    const answer: AnyHandler = async (params, call) => (await (loaded ??= load()))[name](params, call);
+    return [name, answer];
+  });
+  return Object.fromEntries(handlers) as Pick<H, K>;
 }

@@ -79,6 +79,11 @@ export function ownIdentity(): Promise<ProcessIdentity> {
   return own;
 }
 
+/** A look that costs nothing: false says little, true is certain. */
+export function isSurelyGone({ pid, host }: ProcessIdentity): boolean {
+  return host === hostname() && !exists(pid);
+}
+
 /** `elsewhere`: on another machine that shares the folder, where nobody here can look. */
 export type Liveness = "alive" | "gone" | "elsewhere";
 

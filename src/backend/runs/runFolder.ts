@@ -3,21 +3,12 @@
  * written through a symbolic link. Writing is synchronous, so that a failure surfaces where it happened.
  */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, isAbsolute, join, normalize, resolve, sep } from "node:path";
-import { WorkbenchError } from "../../protocol/errors";
+import { closeSync, mkdirSync, openSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import type { RunPlan, RunRecord } from "../../protocol/run";
 import { writeAtomic } from "./atomicFile";
+import { readBounded } from "./boundedFile";
+import { insideFolder } from "./insideFolder";
 import { appendFlags } from "./metricsWriter";
 import { makeRunId } from "./runLocation";
 import { maxRecordBytes, parseRecord } from "./runRecord";
@@ -98,23 +89,7 @@ export class RunFolder {
 
   /** The path of a file of this run; refuses what lies outside, also by way of a link. */
   inside(...segments: readonly string[]): string {
-    const relative = normalize(join(...segments));
-    if (isAbsolute(relative) || relative === ".." || relative.startsWith(`..${sep}`)) {
-      throw new WorkbenchError("invalid-input", `${relative} lies outside the run folder ${this.path}.`);
-    }
-    let path = this.path;
-    for (const segment of relative.split(sep)) {
-      path = join(path, segment);
-      const found = lstatSync(path, { throwIfNoEntry: false });
-      if (found === undefined) break;
-      if (found.isSymbolicLink()) {
-        throw new WorkbenchError(
-          "io",
-          `${path} is a symbolic link; a run writes only inside its own folder. Remove the link.`,
-        );
-      }
-    }
-    return join(this.path, relative);
+    return insideFolder(this.path, ...segments);
   }
 
   write(relative: string, data: string | Uint8Array, mode?: number): void {
@@ -149,9 +124,5 @@ export class RunFolder {
 
 export function readRecord(folder: string): RunRecord {
   const path = join(resolve(folder), "run.json");
-  const { size } = statSync(path);
-  if (size > maxRecordBytes) {
-    throw new WorkbenchError("corrupt", `${path} has ${size} bytes, too many for a run record.`);
-  }
-  return parseRecord(readFileSync(path, "utf8"), path);
+  return parseRecord(readBounded(path, maxRecordBytes), path);
 }

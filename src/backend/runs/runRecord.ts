@@ -7,6 +7,14 @@ import type { RunRecord } from "../../protocol/run";
 const text = z.string();
 const options = z.record(z.string(), z.unknown());
 
+const countsSchema = z.looseObject({
+  trainable: z.number(),
+  stored: z.number(),
+  nonZero: z.number(),
+  bits: z.number(),
+  bytes: z.number(),
+});
+
 const planSchema = z.looseObject({
   experiment: text,
   name: text,
@@ -45,6 +53,7 @@ const recordSchema = z.looseObject({
   git: z.looseObject({ commit: text, branch: text, dirty: z.boolean() }).optional(),
   dataHash: text.optional(),
   floor: z.number().optional(),
+  counts: z.looseObject({ nonEmbedding: countsSchema, total: countsSchema }).optional(),
   progress: z
     .looseObject({
       step: z.number(),

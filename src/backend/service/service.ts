@@ -9,6 +9,8 @@ export interface Service {
   /** Throws `unsupported` in a workspace that is not trusted: `what` names the refused deed. */
   requireTrust(what: string): void;
   emit<K extends keyof Events>(name: K, payload: Events[K]): void;
-  /** What experiments may say: families, methods, data sets, … Made on first use, since it loads the whole backend. */
-  catalog(): SchemaCatalog;
+  /** What experiments may say: families, methods, data sets, … Loaded on first use, since it brings the whole backend. */
+  catalog(): Promise<SchemaCatalog>;
+  /** Marks a deed that must not be left half done: the service waits for it before it ends with its window. */
+  finish<T>(deed: Promise<T>): Promise<T>;
 }

@@ -1,8 +1,9 @@
 /** `lathe params FILE`: how many parameters the models of an experiment have. Nothing is run and no weight is made. */
 import { estimatePlan } from "../../backend/runs/estimate";
+import { loadPlans } from "../../backend/runs/loadPlans";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
-import { loadPlans, type PlanOptions, planOptions } from "../loadPlans";
+import { type PlanOptions, planOptions } from "../planOptions";
 
 export default defineCommand<readonly [string], PlanOptions & { readonly roles?: boolean }>({
   summary: "count the parameters of an experiment's models, before anything runs",

@@ -2,10 +2,11 @@
 import { openProductRate } from "../../backend/bench/productRate";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
+import { loadPlans } from "../../backend/runs/loadPlans";
 import type { DeviceName } from "../../protocol/experiment";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
-import { loadPlans, type PlanOptions, planOptions } from "../loadPlans";
+import { type PlanOptions, planOptions } from "../planOptions";
 import { bytes, count, duration } from "../quantities";
 import type { Terminal } from "../terminal";
 

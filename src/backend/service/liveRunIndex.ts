@@ -1,0 +1,231 @@
+/**
+ * Keeps the runs of a window current. Names of run folders come from the system's notice and a look now and then; only
+ * runs that are going are looked at all the time, and the others a few at a time in turn, since a terminal may resume
+ * one or another window may annotate it. A record is read only when its file has changed.
+ *
+ * Files are read one after the other without waiting: thousands of small ones take a third of the time that asking for
+ * each in the background takes. Between short stretches of it everything else gets its turn.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import type { Unsubscribe } from "../../protocol/connection";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import type { FoundRun, RunNotes, RunState } from "../../protocol/run";
+import type { RunSummary } from "../../protocol/service/runs";
+import { stampOf } from "../runs/boundedFile";
+import { isActive, readRun } from "../runs/findRuns";
+import { isSurelyGone, type ProcessIdentity } from "../runs/processIdentity";
+import { readRecord } from "../runs/runFolder";
+import { workspaceOf } from "../runs/runLocation";
+import { ChangeBatch } from "./changeBatch";
+import { notesStamp, readNotes } from "./notes";
+import type { RunChanges, RunIndex } from "./runIndex";
+import { RunsRoot } from "./runsRoot";
+import { summaryOf } from "./runSummary";
+
+export interface OpenedFolders {
+  readonly folders: readonly string[];
+  readonly experiments: readonly string[];
+  readonly trusted: boolean;
+}
+
+interface Entry {
+  readonly root: RunsRoot;
+  readonly summary: RunSummary;
+  readonly recordStamp: string;
+  readonly notesStamp: string;
+  /** Of a run that is going. */
+  readonly process: ProcessIdentity | undefined;
+  /** When it was last made sure that the process is alive. */
+  readonly seenAt: number;
+}
+
+const tickMilliseconds = 500;
+/** Ended runs that are looked at in one tick. */
+const turnLength = 25;
+const namesMilliseconds = 3000;
+/** /proc answers at once; elsewhere a program has to be started to tell one process from a later one of its number. */
+const livenessMilliseconds = process.platform === "linux" ? 1000 : 60_000;
+const stretchMilliseconds = 12;
+
+export class LiveRunIndex implements RunIndex, Disposable {
+  private readonly entries = new Map<string, Entry>();
+  private readonly batch = new ChangeBatch();
+  private roots: readonly RunsRoot[] = [];
+  private trusted = false;
+  private names = Promise.resolve();
+  private namesAt = 0;
+  private turn: string[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private ticking = false;
+
+  constructor(private readonly warn: (message: string) => void) {}
+
+  /** Replaces what is looked at; answered once every run there has been read. */
+  async open({ folders, experiments, trusted }: OpenedFolders): Promise<void> {
+    const workspaces = [...new Set([...folders, ...experiments.map(workspaceOf)])];
+    const kept = trusted === this.trusted ? this.roots : [];
+    this.trusted = trusted;
+    const next = workspaces.map(
+      (workspace) => kept.find((root) => root.workspace === workspace) ?? this.rootOf(workspace),
+    );
+    for (const root of this.roots) if (!next.includes(root)) root[Symbol.dispose]();
+    this.roots = next;
+    await this.rescan();
+    this.timer ??= setInterval(() => void this.tick(), tickMilliseconds).unref();
+  }
+
+  /** Also looks there from now on: an experiment may be the first of its workspace. */
+  async include(workspace: string): Promise<void> {
+    if (!this.roots.some((root) => root.workspace === workspace))
+      this.roots = [...this.roots, this.rootOf(workspace)];
+    await this.rescan();
+  }
+
+  /** The real paths of the folders that runs are in. */
+  get runsFolders(): readonly string[] {
+    return this.roots.flatMap(({ path }) => (path === undefined ? [] : [path]));
+  }
+
+  summaries(): readonly RunSummary[] {
+    return [...this.entries.values()].map(({ summary }) => summary);
+  }
+
+  find(run: string): { readonly found: FoundRun; readonly summary: RunSummary } {
+    const { summary } = this.entry(run);
+    const { folder, id } = summary;
+    try {
+      const record = readRecord(folder);
+      const interrupted = summary.state === "interrupted" && isActive(record.state);
+      return {
+        found: { folder, id, record: interrupted ? { ...record, state: "interrupted" } : record },
+        summary,
+      };
+    } catch (thrown) {
+      const { code, message } = toWorkbenchError(thrown);
+      return { found: { folder, id, record: undefined, failure: { code, message } }, summary };
+    }
+  }
+
+  async refresh(run: string): Promise<RunSummary> {
+    if (!this.entries.has(run) && this.runsFolders.includes(dirname(run))) await this.rescan();
+    await this.read(run, this.entry(run).root);
+    return this.entry(run).summary;
+  }
+
+  onChange(listener: (changes: RunChanges) => void): Unsubscribe {
+    return this.batch.onFlush(({ changed, removed }) =>
+      listener({ changed: changed.flatMap((run) => this.entries.get(run)?.summary ?? []), removed }),
+    );
+  }
+
+  private entry(run: string): Entry {
+    const entry = this.entries.get(run);
+    if (entry !== undefined) return entry;
+    throw new WorkbenchError(
+      "not-found",
+      `${run} is no run of the opened folders. It may have been moved to the trash.`,
+    );
+  }
+
+  private rootOf(workspace: string): RunsRoot {
+    return new RunsRoot(workspace, {
+      trusted: this.trusted,
+      onHint: () => void this.rescan(),
+      warn: this.warn,
+    });
+  }
+
+  /** One after the other, so that each sees what the one before has found. */
+  rescan(): Promise<void> {
+    const scanned = this.names.then(() => this.scanNames());
+    this.names = scanned.catch(() => undefined);
+    return scanned;
+  }
+
+  private async scanNames(): Promise<void> {
+    this.namesAt = performance.now();
+    const present = new Map<string, RunsRoot>();
+    for (const root of this.roots)
+      for (const folder of root.scan()) if (!present.has(folder)) present.set(folder, root);
+    for (const [run, { root }] of this.entries)
+      if (present.get(run)?.workspace !== root.workspace) this.drop(run);
+    const fresh = [...present].filter(([run]) => !this.entries.has(run));
+    await inStretches(fresh, ([run, root]) => this.read(run, root));
+  }
+
+  private drop(run: string): void {
+    this.entries.delete(run);
+    this.batch.removed(run);
+  }
+
+  private async read(run: string, root: RunsRoot): Promise<void> {
+    const stamps = { recordStamp: stampOf(join(run, "run.json")), notesStamp: notesStamp(run) };
+    const found = await readRun(run);
+    // Between the look at its name and this one it may have been moved away, with its root or by itself.
+    if (stampOf(run) === "" || !this.roots.includes(root)) return;
+    const summary = summaryOf(found, this.notesOf(run), root.workspace);
+    const going = found.record !== undefined && isActive(found.record.state);
+    const before = this.entries.get(run);
+    this.entries.set(run, {
+      root,
+      summary,
+      ...stamps,
+      process: going ? found.record.process : undefined,
+      seenAt: performance.now(),
+    });
+    if (!isDeepStrictEqual(before?.summary, summary)) this.batch.changed(run);
+  }
+
+  private notesOf(run: string): RunNotes {
+    try {
+      return readNotes(run);
+    } catch (thrown) {
+      this.warn(toWorkbenchError(thrown).message);
+      return {};
+    }
+  }
+
+  private async tick(): Promise<void> {
+    if (this.ticking) return;
+    this.ticking = true;
+    try {
+      if (performance.now() - this.namesAt > namesMilliseconds) await this.rescan();
+      const going = [...this.entries].filter(([, { summary }]) => isActive(summary.state as RunState));
+      if (this.turn.length === 0) this.turn = [...this.entries.keys()];
+      const looked = new Set([...going.map(([run]) => run), ...this.turn.splice(0, turnLength)]);
+      await inStretches([...looked], async (run) => {
+        const entry = this.entries.get(run);
+        if (entry !== undefined && this.mayDiffer(run, entry)) await this.read(run, entry.root);
+      });
+    } catch (thrown) {
+      this.warn(toWorkbenchError(thrown).message);
+    } finally {
+      this.ticking = false;
+    }
+  }
+
+  private mayDiffer(run: string, entry: Entry): boolean {
+    if (stampOf(join(run, "run.json")) !== entry.recordStamp) return true;
+    if (notesStamp(run) !== entry.notesStamp) return true;
+    if (entry.process === undefined) return false;
+    return isSurelyGone(entry.process) || performance.now() - entry.seenAt > livenessMilliseconds;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.timer);
+    for (const root of this.roots) root[Symbol.dispose]();
+    this.batch[Symbol.dispose]();
+  }
+}
+
+async function inStretches<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
+  let begun = performance.now();
+  for (const item of items) {
+    await visit(item);
+    if (performance.now() - begun < stretchMilliseconds) continue;
+    await setImmediate();
+    begun = performance.now();
+  }
+}

@@ -1,0 +1,68 @@
+/** One row of a table of runs, from its record and a person's notes. What could be of any length is cut. */
+import { isAbsolute, join, relative, sep } from "node:path";
+import type { FoundRun, RunNotes, RunRecord } from "../../protocol/run";
+import type { RunSummary } from "../../protocol/service/runs";
+
+const most = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
+
+/** `workspace` is the folder above `.lathe` as the window names it, so that paths are equal to those of its editors. */
+export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): RunSummary {
+  const { folder, id } = found;
+  const personal = { tags: notes.tags ?? [], notes: notes.notes ?? "", star: notes.star ?? false };
+  if (found.record === undefined) {
+    const { code, message } = found.failure;
+    return {
+      folder,
+      id,
+      name: notes.name ?? id,
+      variant: "",
+      sweep: {},
+      seed: 0,
+      state: "unreadable",
+      failure: { code, message: cut(message, most.message) },
+      createdAt: "",
+      metrics: {},
+      notices: [],
+      ...personal,
+    };
+  }
+  const { record } = found;
+  const { plan, state, createdAt, failure } = record;
+  const experiment = experimentOf(plan.experiment, workspace);
+  return {
+    folder,
+    id,
+    name: notes.name ?? cut(plan.name, most.name),
+    ...(experiment === undefined ? {} : { experiment }),
+    variant: plan.variant,
+    sweep: plan.sweep,
+    seed: plan.seed,
+    state,
+    ...(failure === undefined
+      ? {}
+      : { failure: { ...failure, message: cut(failure.message, most.message) } }),
+    createdAt,
+    ...present(record, "startedAt", "endedAt", "seconds", "device", "progress", "queuePosition", "counts"),
+    metrics: Object.fromEntries(Object.entries(record.summary).slice(0, most.metrics)),
+    notices: record.notices.slice(0, most.notices).map((notice) => cut(notice, most.message)),
+    ...personal,
+  };
+}
+
+/** A plan names its file as seen from the workspace; what leads out of it is not believed. */
+function experimentOf(file: string, workspace: string): string | undefined {
+  if (file === "" || isAbsolute(file)) return undefined;
+  const path = join(workspace, file);
+  const way = relative(workspace, path);
+  return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : path;
+}
+
+function present<K extends keyof RunRecord>(record: RunRecord, ...keys: readonly K[]): Pick<RunRecord, K> {
+  return Object.fromEntries(
+    keys.flatMap((key) => (record[key] === undefined ? [] : [[key, record[key]]])),
+  ) as Pick<RunRecord, K>;
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}

@@ -1,0 +1,63 @@
+/** The one service of a window: what handlers share, and what they wait for. */
+import type { Events, Requests } from "../../protocol/backend";
+import type { Call } from "../../protocol/connection";
+import { WorkbenchError } from "../../protocol/errors";
+import type { SchemaCatalog } from "../../protocol/experiment";
+import { LiveRunIndex } from "./liveRunIndex";
+import type { Service } from "./service";
+
+type AnyHandler = (params: never, call: Call) => unknown;
+
+export class WindowService implements Service {
+  readonly runs: LiveRunIndex;
+  private trusted = false;
+  private opened: Promise<void> | undefined;
+  private readonly deeds = new Set<Promise<unknown>>();
+
+  constructor(readonly emit: <K extends keyof Events>(name: K, payload: Events[K]) => void) {
+    this.runs = new LiveRunIndex((message) => emit("logged", { level: "warning", message }));
+    this.runs.onChange((changes) => emit("runsChanged", changes));
+  }
+
+  open(params: Requests["workspace.open"]["params"]): Promise<void> {
+    this.trusted = params.trusted;
+    return (this.opened = this.runs.open(params));
+  }
+
+  requireTrust(what: string): void {
+    if (this.trusted) return;
+    throw new WorkbenchError(
+      "unsupported",
+      `${what} is possible only in a trusted workspace. Say "Workspaces: Manage Workspace Trust" to trust this one.`,
+    );
+  }
+
+  async catalog(): Promise<SchemaCatalog> {
+    const { schemaCatalog } = await import("../schemaCatalog");
+    return schemaCatalog;
+  }
+
+  finish<T>(deed: Promise<T>): Promise<T> {
+    this.deeds.add(deed);
+    return deed.finally(() => this.deeds.delete(deed));
+  }
+
+  /** Resolves when every deed that is not to be left half done is done. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.deeds);
+  }
+
+  /** The same handlers, each waiting until the runs of the window are known: what names one would not find it before. */
+  whenOpen<H extends object>(handlers: H): H {
+    const waiting = Object.entries(handlers).map(([name, handler]: [string, AnyHandler]) => {
+      const answer: AnyHandler = async (params, call) => {
+        if (this.opened === undefined)
+          throw new WorkbenchError("invalid-input", `workspace.open comes first, then ${name}.`);
+        await this.opened;
+        return handler(params, call);
+      };
+      return [name, answer];
+    });
+    return Object.fromEntries(waiting) as H;
+  }
+}

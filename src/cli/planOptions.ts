@@ -1,0 +1,26 @@
+/** The options of every command that reads an experiment. */
+import { InvalidArgumentError } from "commander";
+import type { OptionSpec } from "./command";
+
+export interface PlanOptions {
+  readonly variant?: string;
+  readonly set?: readonly string[];
+  readonly seed?: number;
+  readonly device?: string;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Write a whole number.");
+  return Number(text);
+}
+
+function collect(text: string, previous: unknown): readonly string[] {
+  return [...((previous ?? []) as readonly string[]), text];
+}
+
+export const planOptions: readonly OptionSpec[] = [
+  ["--variant <name>", "only this variant"],
+  ["--set <key=value>", "change a setting, such as train.max_steps=100; may be repeated", collect],
+  ["--seed <number>", "seed of weights, data order and sampling", wholeNumber],
+  ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
+];
