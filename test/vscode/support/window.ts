@@ -17,7 +17,8 @@ export const chromiumPath = process.env["LATHE_CHROMIUM"] ?? "/usr/bin/chromium"
 /** Why there can be no window on this machine; undefined where there can. Continuous integration has to have one. */
 export function noWindow(): string | undefined {
   const reason = missing();
-  if (reason !== undefined && process.env["CI"] === "true") throw new Error(`No window of VS Code: ${reason}.`);
+  if (reason !== undefined && process.env["CI"] === "true")
+    throw new Error(`No window of VS Code: ${reason}.`);
   return reason;
 }
 
