@@ -20,7 +20,7 @@ describe(`inside the extension host of VS Code ${wanted.vscode}`, async () => {
   const { status, results } = await runSuites();
   test.each(results)("$title", ({ failure, skipped }) => {
     expect(skipped).toBe(false);
-    expect(failure).toBeUndefined();
+    if (failure !== undefined) throw new Error(failure);
   });
   test("the suites ran to their end", () => {
     expect(results.length).toBeGreaterThan(0);
