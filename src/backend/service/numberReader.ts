@@ -1,0 +1,99 @@
+/**
+ * Reads the numbers of JSON straight from bytes, to the same bits as `JSON.parse`, about three times faster: a history of a
+ * million lines holds several million of them, and making text of each is most of the work.
+ */
+
+const zero = 48;
+const nine = 57;
+const minus = 45;
+const plus = 43;
+const lowerE = 101;
+const upperE = 69;
+/** As a distance from the digit zero. */
+const point = 46 - zero;
+
+/** Powers of ten that float64 holds exactly. */
+const tens = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= zero && byte <= nine;
+
+export class NumberReader {
+  /** Behind the number that was read last; -1 where there was none. */
+  end = -1;
+
+  /** The number that begins at `start`. The bytes have to end with something that is no part of a number. */
+  read(bytes: Uint8Array, start: number): number {
+    const negative = bytes[start] === minus;
+    const integer = negative ? start + 1 : start;
+    // Up to eighteen significant digits as two integers of nine, of which float64 keeps each exactly.
+    let high = 0;
+    let low = 0;
+    let digits = 0;
+    let at = integer;
+    let fraction = -1;
+    for (; ; at++) {
+      const digit = bytes[at]! - zero;
+      if (digit >= 0 && digit <= 9) {
+        if (digits < 9) high = (Math.imul(high, 10) + digit) | 0;
+        else low = (Math.imul(low, 10) + digit) | 0;
+        if (high !== 0) digits++;
+      } else if (digit === point && fraction === -1) fraction = at + 1;
+      else break;
+    }
+    const whole = (fraction === -1 ? at : fraction - 1) - integer;
+    if (whole === 0 || (whole > 1 && bytes[integer] === zero) || fraction === at) return this.fail();
+    let places = fraction === -1 ? 0 : at - fraction;
+    const byte = bytes[at];
+    if (byte === lowerE || byte === upperE) {
+      at++;
+      const below = bytes[at] === minus;
+      if (below || bytes[at] === plus) at++;
+      if (!isDigit(bytes[at])) return this.fail();
+      let exponent = 0;
+      for (; isDigit(bytes[at]); at++) exponent = Math.min(exponent * 10 + (bytes[at]! - zero), 9999);
+      places += below ? exponent : -exponent;
+    }
+    this.end = at;
+    const quick = digits <= 18 && places >= 0 && places < tens.length;
+    const value = quick ? scaled(high, low, Math.max(0, digits - 9), places) : NaN;
+    // What lies too close to the middle of two floats, or is longer, is left to the engine.
+    if (Number.isNaN(value)) return Number(latin(bytes, start, at));
+    return negative ? -value : value;
+  }
+
+  private fail(): number {
+    this.end = -1;
+    return NaN;
+  }
+}
+
+function latin(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}
+
+/** (high · 10^lowDigits + low) / 10^places, correctly rounded, or NaN where this cannot be told. */
+function scaled(high: number, low: number, lowDigits: number, places: number): number {
+  const product = high * tens[lowDigits]!; // Exact: 10^9 is 2^9 times a number of 21 bits, and high has 30.
+  const sum = product + low;
+  const rest = low - (sum - product);
+  const ten = tens[places]!;
+  const quotient = sum / ten;
+  if (rest === 0) return quotient;
+  // What is left of the division, exactly, gives the digits behind those of the quotient.
+  const back = quotient * ten;
+  const correction = (sum - back - productError(quotient, ten, back) + rest) / ten;
+  const value = quotient + correction * (1 - 1e-10);
+  return value === quotient + correction * (1 + 1e-10) ? value : NaN;
+}
+
+/** a·b - product, exactly (Dekker). */
+function productError(a: number, b: number, product: number): number {
+  const [aHigh, bHigh] = [upper(a), upper(b)];
+  const [aLow, bLow] = [a - aHigh, b - bHigh];
+  return aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
+}
+
+function upper(value: number): number {
+  const split = value * 134217729;
+  return split - (split - value);
+}

@@ -1,0 +1,52 @@
+/**
+ * Thins a curve for drawing without losing a spike: the axis is cut into equally long stretches, and of each stretch the
+ * lowest and the highest value stay, and one value that is no number, so that a gap shows too.
+ */
+
+export interface Thinning {
+  /** Most points that may stay, at least 8. */
+  readonly points: number;
+  /** Stretches are equally long on a logarithmic axis. */
+  readonly logarithmic: boolean;
+}
+
+/** The places that stay, ascending: the first and the last always. `x` must not descend. */
+export function thin(x: Float64Array, y: Float64Array, { points, logarithmic }: Thinning): Uint32Array {
+  const count = x.length;
+  if (count <= points) return Uint32Array.from({ length: count }, (_, place) => place);
+  const hasGaps = y.some((value) => !Number.isFinite(value));
+  const stretches = Math.floor((points - 2) / (hasGaps ? 3 : 2));
+  const stretchOf = stretchesOf(x, stretches, logarithmic);
+  const kept: number[] = [0];
+  const keep = (place: number) => {
+    if (place > kept[kept.length - 1]!) kept.push(place);
+  };
+  for (let start = 0; start < count;) {
+    const stretch = stretchOf(x[start]!);
+    let [lowest, highest, gap] = [-1, -1, -1];
+    let end = start;
+    for (; end < count && stretchOf(x[end]!) === stretch; end++) {
+      const value = y[end]!;
+      if (!Number.isFinite(value)) gap = gap === -1 ? end : gap;
+      else {
+        if (lowest === -1 || value < y[lowest]!) lowest = end;
+        if (highest === -1 || value > y[highest]!) highest = end;
+      }
+    }
+    for (const place of [lowest, highest, gap].sort((a, b) => a - b)) if (place !== -1) keep(place);
+    start = end;
+  }
+  keep(count - 1);
+  return Uint32Array.from(kept);
+}
+
+/** Which stretch a place on the axis belongs to. What a logarithmic axis cannot show belongs to the first. */
+function stretchesOf(x: Float64Array, stretches: number, logarithmic: boolean): (at: number) => number {
+  const firstShown = logarithmic ? x.find((at) => at > 0) : x[0];
+  const last = x[x.length - 1]!;
+  if (firstShown === undefined || !(last > firstShown)) return () => 0;
+  const scale = logarithmic ? Math.log : (at: number) => at;
+  const origin = scale(firstShown);
+  const factor = stretches / (scale(last) - origin);
+  return (at) => (at <= firstShown ? 0 : Math.min(stretches - 1, Math.floor((scale(at) - origin) * factor)));
+}
