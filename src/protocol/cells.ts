@@ -6,6 +6,9 @@
  * The scan takes one pass over the lines: general Markdown parsers need minutes for a hostile file of this size.
  */
 
+/** An experiment is no longer than this; whatever reads one refuses a longer text. */
+export const mostCharacters = 256 * 1024;
+
 export interface Piece {
   readonly kind: "prose" | "cell";
   /** Offsets in the text, end excluded; for a cell with both fences and the line end of the last. */
@@ -48,18 +51,25 @@ export function linesOf(text: string): Line[] {
 const opening = /^( {0,3})(`{3,}|~{3,})([^]*)$/;
 const cellInfo = /^[ \t]*ya?ml[ \t]*$/i;
 /** HTML that Markdown passes through until a closing mark, or until an empty line. */
-const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp])[] = [
-  [/^ {0,3}<!--/, /-->/],
-  [/^ {0,3}<(?:pre|script|style|textarea)(?:[\s>]|$)/i, /<\/(?:pre|script|style|textarea)>/i],
-  [/^ {0,3}<\/?[a-z][a-z0-9-]*(?:[\s>]|\/>|$)/i, /^\s*$/],
+const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp, close: string])[] = [
+  [/^ {0,3}<!--/, /-->/, "-->"],
+  [/^ {0,3}<(?:pre|script|style|textarea)(?:[\s>]|$)/i, /<\/(?:pre|script|style|textarea)>/i, "</pre>"],
+  [/^ {0,3}<\/?[a-z][a-z0-9-]*(?:[\s>]|\/>|$)/i, /^\s*$/, ""],
 ];
 
-export function cutCells(text: string): { pieces: Piece[]; faults: CellFault[] } {
+export interface Cut {
+  readonly pieces: readonly Piece[];
+  readonly faults: readonly CellFault[];
+  /** The line that would end the fence or the HTML in which the text stops: whatever followed would belong to it. */
+  readonly unclosed?: string;
+}
+
+export function cutCells(text: string): Cut {
   const lines = linesOf(text);
   const pieces: Piece[] = [];
   const faults: CellFault[] = [];
   let fence: { mark: string; indent: number; line: number; cell: boolean } | undefined;
-  let htmlEnd: RegExp | undefined;
+  let html: (typeof htmlOpenings)[number] | undefined;
   let prose = 0;
 
   const push = (kind: Piece["kind"], from: number, to: number, body?: Piece["body"]) => {
@@ -92,15 +102,15 @@ export function cutCells(text: string): { pieces: Piece[]; faults: CellFault[] }
     const [, indent = "", mark = "", info = ""] = open ?? [];
     const isFence = open !== null && !(mark.startsWith("`") && info.includes("`"));
     const isCell = isFence && cellInfo.test(info);
-    if (htmlEnd !== undefined) {
-      const untilEmptyLine = htmlEnd.test("");
+    if (html !== undefined) {
+      const untilEmptyLine = html[1].test("");
       if (isCell && indent === "" && untilEmptyLine)
         faults.push({
           line: index + 1,
           column: 1,
           message: "this yaml block belongs to the HTML above it. Leave an empty line between them",
         });
-      if (htmlEnd.test(content)) htmlEnd = undefined;
+      if (html[1].test(content)) html = undefined;
       return;
     }
     if (isFence) {
@@ -114,10 +124,10 @@ export function cutCells(text: string): { pieces: Piece[]; faults: CellFault[] }
       fence = { mark, indent: indent.length, line: index, cell: isCell && indent === "" };
       return;
     }
-    const html = htmlOpenings.find(([start]) => start.test(content));
-    if (html !== undefined) {
-      const rest = html[1].test("") ? content : content.replace(html[0], "");
-      if (!html[1].test(rest)) htmlEnd = html[1];
+    const opened = htmlOpenings.find(([start]) => start.test(content));
+    if (opened !== undefined) {
+      const rest = opened[1].test("") ? content : content.replace(opened[0], "");
+      if (!opened[1].test(rest)) html = opened;
     }
   });
 
@@ -130,5 +140,6 @@ export function cutCells(text: string): { pieces: Piece[]; faults: CellFault[] }
     });
   }
   push("prose", prose, lines.length);
-  return { pieces, faults };
+  const unclosed = fence?.mark ?? html?.[2];
+  return unclosed === undefined ? { pieces, faults } : { pieces, faults, unclosed };
 }

@@ -1,10 +1,11 @@
 /** An experiment from a file. */
 import { open } from "node:fs/promises";
+import { mostCharacters } from "../../protocol/cells";
 import { InvalidInput, toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { SchemaCatalog } from "../../protocol/experiment";
 import type { Experiment } from "./experiment";
 import { fault } from "./faults";
-import { mostCharacters, parseExperiment } from "./parse";
+import { parseExperiment } from "./parse";
 
 /** No character takes more bytes in UTF-8. */
 const mostBytes = 4 * mostCharacters;

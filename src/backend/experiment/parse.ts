@@ -13,14 +13,11 @@ import {
   type SchemaCatalog,
 } from "../../protocol/experiment";
 import { checkBranches } from "./branches";
-import { cutCells, type Line, linesOf } from "../../protocol/cells";
+import { cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, unknownWord } from "./faults";
 import { isMap } from "./plainMap";
 import { readYaml, type YamlDocument } from "./yamlText";
-
-/** Settings and prose: a file above this size is something else. */
-export const mostCharacters = 256 * 1024;
 
 export interface Reading {
   readonly experiment: Experiment;

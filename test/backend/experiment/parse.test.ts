@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { mostCharacters, parseExperiment } from "../../../src/backend/experiment/parse";
+import { parseExperiment } from "../../../src/backend/experiment/parse";
+import { mostCharacters } from "../../../src/protocol/cells";
 import { InvalidInput } from "../../../src/protocol/errors";
 import { catalog } from "./sampleCatalog";
 

@@ -1,0 +1,251 @@
+/**
+ * The text of an experiment ⇄ the cells of a notebook. What a cell's text does not tell – fences, blank lines between
+ * cells, line ends – stays with the cell, so that untouched cells keep every byte when others change. Knows nothing of
+ * VS Code, nor of what the cells mean.
+ */
+import { cutCells, linesOf, mostCharacters } from "../../protocol/cells";
+import { WorkbenchError } from "../../protocol/errors";
+
+/** What a notebook shows of a cell: its lines are joined by LF, or by whatever the editor made of it. */
+export interface CellText {
+  readonly kind: "prose" | "code";
+  readonly value: string;
+  /** Of code alone; anything but yaml becomes a block that is no cell of the experiment. */
+  readonly language?: string;
+  readonly frame?: CellFrame;
+}
+
+/** How the cell differs from what a new cell would become. */
+export interface CellFrame {
+  /** The line that opens the fence. */
+  readonly open?: string;
+  readonly close?: string;
+  /** From the end of the cell's last line to the start of the next cell. */
+  readonly after?: string;
+  /** The whole cell, where the rest does not make the same of its value: several kinds of line ends, say. */
+  readonly source?: string;
+}
+
+export interface NotebookFrame {
+  readonly bom?: true;
+  readonly eol?: "\r\n" | "\r";
+  /** Before the first cell. */
+  readonly head?: string;
+  /** After the last cell, a line end where it is not given. */
+  readonly tail?: string;
+}
+
+export interface NotebookText {
+  readonly cells: readonly CellText[];
+  readonly frame: NotebookFrame;
+}
+
+/** Where a cell stands in the text: 0-based lines of its value, none for an empty block, and of all that it became. */
+export interface CellPlace {
+  readonly cell: number;
+  readonly valueLine: number;
+  readonly valueLines: number;
+  readonly firstLine: number;
+  readonly lastLine: number;
+}
+
+export interface Composed {
+  /** Without a byte order mark. */
+  readonly text: string;
+  /** In order; a cell of prose without a word becomes nothing and has no place. */
+  readonly places: readonly CellPlace[];
+}
+
+const bom = "\uFEFF";
+const anyEnd = /\r\n|\r|\n/g;
+
+/** Throws where the file is no experiment that could be shown and saved again without a loss. */
+export function decodeNotebook(bytes: Uint8Array): NotebookText {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw refusal("The file is not text in UTF-8. Save it as UTF-8", { cause });
+  }
+  return parseNotebook(text);
+}
+
+export function encodeNotebook(notebook: NotebookText): Uint8Array {
+  return new TextEncoder().encode((notebook.frame.bom ? bom : "") + composeNotebook(notebook).text);
+}
+
+export function parseNotebook(given: string): NotebookText {
+  if (given.length > mostCharacters)
+    throw refusal(
+      `The file has ${given.length} characters, and an experiment at most ${mostCharacters}. Keep data in files of its own`,
+    );
+  const text = given.startsWith(bom) ? given.slice(1) : given;
+  const { pieces, faults, unclosed = "" } = cutCells(text);
+  // A block that only stands in the wrong place is prose for now: its fault shows where it can be mended.
+  if (isFence(unclosed)) {
+    const { line, column, message } = faults.at(-1)!;
+    throw refusal(`Line ${line}, column ${column}: ${message}`);
+  }
+  const eol = commonEnd(text);
+  const parts: { kind: CellText["kind"]; source: string; after: string }[] = [];
+  let head = "";
+  const skip = (blank: string) => {
+    const last = parts.at(-1);
+    if (last === undefined) head += blank;
+    else last.after += blank;
+  };
+  for (const piece of pieces) {
+    const whole = text.slice(piece.start, piece.end);
+    const { before, source, after } = piece.kind === "cell" ? splitEnd(whole) : splitBlank(whole);
+    skip(before);
+    if (source === "") skip(after);
+    else parts.push({ kind: piece.kind === "cell" ? "code" : "prose", source, after });
+  }
+  const tail = parts.at(-1)?.after ?? "";
+  return {
+    cells: parts.map(({ kind, source, after }, index) =>
+      cellOf(kind, source, index === parts.length - 1 ? undefined : after, eol),
+    ),
+    frame: {
+      ...(given === text ? {} : { bom: true }),
+      ...(eol === "\n" ? {} : { eol }),
+      ...(head === "" ? {} : { head }),
+      ...(parts.length === 0 || tail === eol ? {} : { tail }),
+    },
+  };
+}
+
+/** Whatever the cells hold, the text comes apart into the same cells again; prose side by side becomes one. */
+export function composeNotebook({ cells, frame }: NotebookText): Composed {
+  const eol = frame.eol ?? "\n";
+  const written = cells
+    .map((cell, index) => ({ cell, index, source: sourceOf(cell, eol) }))
+    .filter(({ source }) => !isBlank(source));
+  const places: CellPlace[] = [];
+  let text = frame.head ?? "";
+  // A file of blanks alone may stop within its line.
+  if (written.length > 0 && !/(?:^|[\r\n])$/.test(text)) text += eol;
+  let line = countEnds(text);
+  written.forEach(({ cell, index, source }, position) => {
+    const next = written[position + 1]?.cell;
+    const unclosed = cell.kind === "prose" ? cutCells(source).unclosed : undefined;
+    const closing = closingOf(unclosed, next !== undefined, eol);
+    const after =
+      next === undefined
+        ? (frame.tail ?? eol)
+        : spaceBetween(cell, next, cell.frame?.after ?? eol + eol, unclosed === "", eol);
+    const fence = cell.kind === "code" ? 1 : 0;
+    const valueLines = countEnds(source) + 1 - 2 * fence;
+    const lastLine = line + countEnds(source + closing);
+    places.push({ cell: index, valueLine: line + fence, valueLines, firstLine: line, lastLine });
+    text += source + closing + after;
+    line = lastLine + countEnds(after);
+  });
+  return { text, places };
+}
+
+function cellOf(kind: CellText["kind"], source: string, after: string | undefined, eol: string): CellText {
+  const lines = source.split(anyEnd);
+  const value = valueOf(kind, source);
+  const open = lines[0]!;
+  const close = lines.at(-1)!;
+  const frame: CellFrame = {
+    ...(kind === "prose" || open === "```yaml" ? {} : { open }),
+    ...(kind === "prose" || close === markOf(open) ? {} : { close }),
+    ...(after === undefined || after === eol + eol ? {} : { after }),
+  };
+  const cell: CellText = { kind, value, ...(kind === "code" ? { language: "yaml" } : {}), frame };
+  return sourceOf(cell, eol) === source ? cell : { ...cell, frame: { ...frame, source } };
+}
+
+function valueOf(kind: CellText["kind"], source: string): string {
+  const lines = source.split(anyEnd);
+  return (kind === "prose" ? lines : lines.slice(1, -1)).join("\n");
+}
+
+/** Without the line end after its last line. */
+function sourceOf({ kind, value, language, frame }: CellText, eol: string): string {
+  const lines = value.split(anyEnd);
+  const shown = lines.join("\n");
+  const { source } = frame ?? {};
+  const isYaml = language === undefined || language === "yaml";
+  if (source !== undefined && (kind === "prose" || isYaml) && valueOf(kind, source) === shown) return source;
+  if (kind === "prose") return lines.join(eol);
+  const first = (isYaml ? frame?.open : undefined) ?? `\`\`\`${isYaml ? "yaml" : language}`;
+  const kept = markOf(first);
+  const mark = longerThan(lines, kept);
+  const open = mark + first.slice(kept.length);
+  const close = frame?.close?.startsWith(mark) ? frame.close : mark;
+  return [open, ...lines, close].join(eol);
+}
+
+function markOf(open: string): string {
+  return /^(`+|~+)/.exec(open)?.[0] ?? "```";
+}
+
+/** A fence that no line of the text closes. */
+function longerThan(lines: readonly string[], mark: string): string {
+  const sign = mark[0]!;
+  const closing = new RegExp(`^ {0,3}(${sign}{3,})[ \\t]*$`);
+  const longest = Math.max(0, ...lines.map((line) => closing.exec(line)?.[1]?.length ?? 0));
+  return sign.repeat(Math.max(mark.length, longest + 1));
+}
+
+/** Ends a fence or HTML that would swallow what follows; a fence also where nothing does, since no cell may be open. */
+function closingOf(unclosed: string | undefined, followed: boolean, eol: string): string {
+  if (unclosed === undefined || unclosed === "") return "";
+  return isFence(unclosed) || followed ? eol + unclosed : "";
+}
+
+function isFence(unclosed: string): boolean {
+  return /^[`~]/.test(unclosed);
+}
+
+function isBlank(text: string): boolean {
+  return /^[ \t\r\n]*$/.test(text);
+}
+
+function spaceBetween(cell: CellText, next: CellText, after: string, html: boolean, eol: string): string {
+  // Prose goes on over a single line end, and such HTML ends with an empty line alone.
+  const enough = (cell.kind === "prose" && next.kind === "prose") || html ? 2 : 1;
+  return countEnds(after) >= enough ? after : eol.repeat(enough);
+}
+
+interface Split {
+  readonly before: string;
+  readonly source: string;
+  readonly after: string;
+}
+
+/** Blank lines at both ends are no part of what a cell shows. */
+function splitBlank(text: string): Split {
+  const lines = linesOf(text).filter(({ start, end }) => !isBlank(text.slice(start, end)));
+  const start = lines[0]?.start ?? text.length;
+  const end = lines.at(-1)?.end ?? text.length;
+  return { before: text.slice(0, start), source: text.slice(start, end), after: text.slice(end) };
+}
+
+function splitEnd(text: string): Split {
+  const end = /(?:\r\n|\r|\n)?$/.exec(text)!.index;
+  return { before: "", source: text.slice(0, end), after: text.slice(end) };
+}
+
+function commonEnd(text: string): "\n" | "\r\n" | "\r" {
+  const counts = { "\n": 0, "\r\n": 0, "\r": 0 };
+  for (const end of text.match(anyEnd) ?? []) counts[end as keyof typeof counts]++;
+  if (counts["\r\n"] > counts["\n"] && counts["\r\n"] >= counts["\r"]) return "\r\n";
+  return counts["\r"] > counts["\n"] ? "\r" : "\n";
+}
+
+function countEnds(text: string): number {
+  return text.match(anyEnd)?.length ?? 0;
+}
+
+function refusal(what: string, options?: { cause: unknown }): WorkbenchError {
+  return new WorkbenchError(
+    "invalid-input",
+    `${what}. To mend it, open the file as text: "Reopen Editor With… → Text Editor".`,
+    {},
+    options,
+  );
+}

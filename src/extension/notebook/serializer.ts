@@ -1,0 +1,53 @@
+/** Opens and saves experiments as notebooks: `cellText.ts` in the words of VS Code. A file that can't be shown is an error. */
+import * as vscode from "vscode";
+import {
+  type CellFrame,
+  type CellText,
+  decodeNotebook,
+  encodeNotebook,
+  type NotebookFrame,
+} from "./cellText";
+
+export const notebookType = "lathe-notebook";
+
+export const serializer: vscode.NotebookSerializer = {
+  deserializeNotebook(content) {
+    const { cells, frame } = decodeNotebook(content);
+    const data = new vscode.NotebookData(cells.map(cellData));
+    data.metadata = { lathe: frame };
+    return data;
+  },
+  serializeNotebook({ cells, metadata }) {
+    return encodeNotebook({
+      cells: cells.map((cell) => cellText(cell, cell.value)),
+      frame: notebookFrame(metadata),
+    });
+  },
+};
+
+function cellData({ kind, value, frame }: CellText): vscode.NotebookCellData {
+  const data =
+    kind === "code"
+      ? new vscode.NotebookCellData(vscode.NotebookCellKind.Code, value, "yaml")
+      : new vscode.NotebookCellData(vscode.NotebookCellKind.Markup, value, "markdown");
+  if (frame !== undefined && Object.keys(frame).length > 0) data.metadata = { lathe: frame };
+  return data;
+}
+
+interface AnyCell {
+  readonly kind: vscode.NotebookCellKind;
+  readonly languageId: string;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Of a cell that is saved, and of one that is open. */
+export function cellText({ kind, languageId, metadata }: AnyCell, value: string): CellText {
+  const frame = { frame: (metadata?.["lathe"] ?? {}) as CellFrame };
+  return kind === vscode.NotebookCellKind.Code
+    ? { kind: "code", value, language: languageId, ...frame }
+    : { kind: "prose", value, ...frame };
+}
+
+export function notebookFrame(metadata: Readonly<Record<string, unknown>> | undefined): NotebookFrame {
+  return (metadata?.["lathe"] ?? {});
+}
