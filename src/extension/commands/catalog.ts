@@ -1,6 +1,63 @@
 /** Every command of the extension by its file's name. Written by `npm run generate`. */
 import type { Command } from "../command";
+import chooseDevice from "./chooseDevice";
+import compareRuns from "./compareRuns";
+import continueRun from "./continueRun";
+import copyRunId from "./copyRunId";
+import deleteRuns from "./deleteRuns";
+import exportModel from "./exportModel";
+import moveRunFirst from "./moveRunFirst";
+import moveRunLast from "./moveRunLast";
+import newExperiment from "./newExperiment";
+import openCharts from "./openCharts";
+import openExample from "./openExample";
+import openParameters from "./openParameters";
+import openRuns from "./openRuns";
+import openWalkthrough from "./openWalkthrough";
+import openWeights from "./openWeights";
+import pauseRun from "./pauseRun";
+import renameRun from "./renameRun";
 import restartService from "./restartService";
+import resumeRun from "./resumeRun";
+import revealRunFolder from "./revealRunFolder";
+import runCellAndAbove from "./runCellAndAbove";
+import runExperiment from "./runExperiment";
 import showLog from "./showLog";
+import showMoreRuns from "./showMoreRuns";
+import showRunLog from "./showRunLog";
+import starRun from "./starRun";
+import stopRun from "./stopRun";
+import tagRun from "./tagRun";
+import unstarRun from "./unstarRun";
 
-export const commands: Readonly<Record<string, Command>> = { restartService, showLog };
+export const commands: Readonly<Record<string, Command>> = {
+  chooseDevice,
+  compareRuns,
+  continueRun,
+  copyRunId,
+  deleteRuns,
+  exportModel,
+  moveRunFirst,
+  moveRunLast,
+  newExperiment,
+  openCharts,
+  openExample,
+  openParameters,
+  openRuns,
+  openWalkthrough,
+  openWeights,
+  pauseRun,
+  renameRun,
+  restartService,
+  resumeRun,
+  revealRunFolder,
+  runCellAndAbove,
+  runExperiment,
+  showLog,
+  showMoreRuns,
+  showRunLog,
+  starRun,
+  stopRun,
+  tagRun,
+  unstarRun,
+};

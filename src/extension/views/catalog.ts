@@ -1,2 +1,5 @@
 /** Every tree of the side panel by its file's name. Written by `npm run generate`. */
-export const views: Readonly<Record<string, never>> = {};
+import type { View } from "../view";
+import runs from "./runs";
+
+export const views: Readonly<Record<string, View>> = { runs };

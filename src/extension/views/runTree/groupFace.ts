@@ -1,0 +1,61 @@
+/** The rows between the runs: experiments, the queue, and what is not shown yet. */
+import type { Face } from "../face";
+import { count, plural } from "../quantities";
+import { experimentTitle, markdownText, oneLine } from "../text";
+import { isActive, stateFaces, worstState } from "./runStates";
+import { type GroupNode, type MoreNode, pageSize } from "./runTree";
+
+/** `alone`: there is no other group, so that there is nothing to choose from. */
+export function groupFace(group: GroupNode, alone: boolean): Face {
+  return group.kind === "queue" ? queueFace(group) : experimentFace(group, alone);
+}
+
+function queueFace({ id, members }: GroupNode): Face {
+  const waiting = plural(members.size, "waiting run");
+  return {
+    id,
+    label: "Queue",
+    description: waiting,
+    icon: { id: "list-ordered" },
+    tooltip: "Runs that wait for their device, in the order in which they start. Drag one to move it.",
+    contextValue: "queue",
+    spoken: `Queue, ${waiting}`,
+    children: "expanded",
+  };
+}
+
+function experimentFace({ id, members, experiment }: GroupNode, alone: boolean): Face {
+  const runs = [...members].map(({ run }) => run);
+  const active = runs.filter(isActive).length;
+  const worst = worstState(runs);
+  const label = experiment === undefined ? "Without an experiment" : oneLine(experimentTitle(experiment));
+  const facts = [plural(runs.length, "run"), ...(active === 0 ? [] : [`${count(active)} active`])];
+  const color = worst === undefined ? undefined : stateFaces[worst].icon.color;
+  return {
+    id,
+    label,
+    description: facts.join(" · "),
+    icon: { id: "beaker", ...(color === undefined ? {} : { color }) },
+    tooltip: experiment === undefined ? "Runs whose experiment is not known" : markdownText(experiment),
+    contextValue: experiment === undefined ? "runGroup" : "runGroup.experiment",
+    spoken: [label, ...facts, ...(worst === undefined ? [] : [`worst: ${stateFaces[worst].word}`])].join(
+      ", ",
+    ),
+    children: alone || active > 0 ? "expanded" : "collapsed",
+  };
+}
+
+export function moreFace({ group }: MoreNode): Face {
+  const hidden = group.members.size - group.limit;
+  const next = count(Math.min(pageSize, hidden));
+  return {
+    id: `${group.id}:more`,
+    label: `Show ${next} more`,
+    description: `${count(hidden)} not shown`,
+    icon: { id: "ellipsis" },
+    contextValue: "more",
+    spoken: `Show ${next} more runs, ${count(hidden)} are not shown`,
+    children: "none",
+    click: { command: "lathe.showMoreRuns", title: "Show More" },
+  };
+}

@@ -1,0 +1,38 @@
+/** Waiting runs are dragged to the place where they are to start; everything else stays where it is. */
+import * as vscode from "vscode";
+import type { Workbench } from "../../workbench";
+import { droppedOrder, movesBetween } from "./queueMoves";
+import type { RunTree, RunTreeNode } from "./runTree";
+
+/** VS Code's own type for this tree: the view's id in lower case. */
+const mimeType = "application/vnd.code.tree.lathe.runs";
+
+export function queueDrag(
+  { backend, report }: Workbench,
+  tree: RunTree,
+): vscode.TreeDragAndDropController<RunTreeNode> {
+  return {
+    dragMimeTypes: [mimeType],
+    dropMimeTypes: [mimeType],
+    handleDrag(source, data) {
+      const waiting = source.flatMap((node) =>
+        node.kind === "run" && node.parent?.kind === "queue" ? [node.run.folder] : [],
+      );
+      if (waiting.length > 0) data.set(mimeType, new vscode.DataTransferItem(waiting));
+    },
+    async handleDrop(target, data) {
+      const dragged: unknown = data.get(mimeType)?.value;
+      const queue = tree.rootNodes().find(({ kind }) => kind === "queue");
+      const group = target === undefined ? undefined : (tree.parentOf(target) ?? target);
+      if (queue === undefined || group !== queue || !Array.isArray(dragged)) return;
+      const order = tree.childrenOf(queue).flatMap((node) => (node.kind === "run" ? [node.run.folder] : []));
+      const onto = target?.kind === "run" ? target.run.folder : undefined;
+      try {
+        for (const move of movesBetween(order, droppedOrder(order, dragged as string[], onto)))
+          await backend.request("runs.requeue", move);
+      } catch (error) {
+        report(error);
+      }
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * Any order of waiting runs, from the two moves that the service has. Waiting runs of several devices stand in one list;
+ * each move is among those of the same device, and the order among them comes out as wanted.
+ */
+
+export interface QueueMove {
+  readonly run: string;
+  readonly to: "first" | "last";
+}
+
+/** The order after `dragged` is dropped on `target`: it takes the target's place. Without a target it goes last. */
+export function droppedOrder(
+  order: readonly string[],
+  dragged: readonly string[],
+  target: string | undefined,
+): readonly string[] {
+  const moved = order.filter((run) => dragged.includes(run));
+  if (target !== undefined && moved.includes(target)) return order;
+  const rest = order.filter((run) => !moved.includes(run));
+  if (target === undefined || !rest.includes(target)) return [...rest, ...moved];
+  const down = moved.length > 0 && order.indexOf(moved[0]!) < order.indexOf(target);
+  const at = rest.indexOf(target) + (down ? 1 : 0);
+  return [...rest.slice(0, at), ...moved, ...rest.slice(at)];
+}
+
+/** Few moves that turn one order into the other: all to the front or all to the back, whichever needs fewer. */
+export function movesBetween(before: readonly string[], after: readonly string[]): readonly QueueMove[] {
+  const toFront = after.slice(0, after.length - keptHead(before.toReversed(), after.toReversed())).reverse();
+  const toBack = after.slice(keptHead(before, after));
+  return toFront.length < toBack.length
+    ? toFront.map((run) => ({ run, to: "first" }))
+    : toBack.map((run) => ({ run, to: "last" }));
+}
+
+/** How many at the head of `after` stand in that order already, whatever is between them. */
+function keptHead(before: readonly string[], after: readonly string[]): number {
+  let kept = 0;
+  for (const run of before) if (run === after[kept]) kept++;
+  return kept;
+}

@@ -1,0 +1,68 @@
+/** What the states of runs look like and which come first. Shapes differ as much as colours, so that nobody needs the colours. */
+import type { RunSummary } from "../../../protocol/service/runs";
+import type { Icon } from "../face";
+
+export type ShownState = RunSummary["state"];
+
+interface StateFace {
+  readonly icon: Icon;
+  readonly word: string;
+}
+
+/** In the order in which they need somebody, the worst first. */
+export const stateFaces: Readonly<Record<ShownState, StateFace>> = {
+  failed: { icon: { id: "error", color: "testing.iconFailed" }, word: "failed" },
+  unreadable: { icon: { id: "question", color: "testing.iconErrored" }, word: "unreadable" },
+  interrupted: { icon: { id: "debug-disconnect", color: "charts.orange" }, word: "interrupted" },
+  running: { icon: { id: "sync~spin", color: "charts.blue" }, word: "running" },
+  paused: { icon: { id: "debug-pause", color: "charts.yellow" }, word: "paused" },
+  queued: { icon: { id: "clock", color: "charts.purple" }, word: "waiting" },
+  stopped: { icon: { id: "debug-stop", color: "charts.foreground" }, word: "stopped" },
+  done: { icon: { id: "pass", color: "testing.iconPassed" }, word: "done" },
+};
+export const shownStates = Object.keys(stateFaces) as readonly ShownState[];
+
+export function severity(state: ShownState): number {
+  return shownStates.indexOf(state);
+}
+
+/** The worst state of the newest run of each variant, sweep point and seed: what was mended since counts no more. */
+export function worstState(runs: Iterable<RunSummary>): ShownState | undefined {
+  const newest = new Map<string, RunSummary>();
+  for (const run of runs) {
+    const key = JSON.stringify([run.variant, run.seed, run.sweep]);
+    const before = newest.get(key);
+    if (before === undefined || before.createdAt < run.createdAt) newest.set(key, run);
+  }
+  return [...newest.values()].map(({ state }) => state).sort((a, b) => severity(a) - severity(b))[0];
+}
+
+export function isActive({ state }: RunSummary): boolean {
+  return state === "running" || state === "paused" || state === "queued";
+}
+
+/** Waits for its device behind others. A run that is only being launched counts as begun. */
+export function isWaiting({ state, queuePosition }: RunSummary): boolean {
+  return state === "queued" && queuePosition !== undefined;
+}
+
+/** Whether resuming it means something. Some failures come back at once, but only trying tells. */
+export function isResumable({ state }: RunSummary): boolean {
+  return state === "stopped" || state === "failed" || state === "interrupted";
+}
+
+/** Training loss, or whatever loss a run without training has. */
+export function lastLoss({ metrics }: RunSummary): number | undefined {
+  const named = metrics["train/loss"] ?? metrics["eval/loss"];
+  if (named !== undefined) return named.last;
+  const other = Object.keys(metrics)
+    .sort()
+    .find((name) => name.endsWith("/loss"));
+  return other === undefined ? undefined : metrics[other]!.last;
+}
+
+/** Share of the current action's steps, where there is one. */
+export function progressShare({ progress }: RunSummary): number | undefined {
+  if (progress === undefined || !(progress.steps > 0)) return undefined;
+  return Math.max(0, Math.min(1, progress.step / progress.steps));
+}

@@ -1,0 +1,49 @@
+/** The tree of runs as its view and its commands share it: the runs of the window, arranged as the workspace remembers. */
+import * as vscode from "vscode";
+import type { Workbench } from "../../workbench";
+import { onePerWorkbench } from "../onePerWorkbench";
+import { type Arrangement, isFiltering, parseArrangement } from "./arrangement";
+import { type MoreNode, type Redraw, RunTree } from "./runTree";
+
+const key = "lathe.runArrangement";
+
+export interface ShownRuns {
+  readonly tree: RunTree;
+  readonly arrangement: Arrangement;
+  readonly onDidChange: vscode.Event<Redraw>;
+  arrange(change: Partial<Arrangement>): Promise<void>;
+  showMore(node: MoreNode): void;
+}
+
+export const shownRuns = onePerWorkbench(({ context, runs }: Workbench): ShownRuns => {
+  const tree = new RunTree();
+  const changes = new vscode.EventEmitter<Redraw>();
+  let arrangement = parseArrangement(context.workspaceState.get(key));
+  const tellContext = () =>
+    vscode.commands.executeCommand("setContext", "lathe.runsFiltered", isFiltering(arrangement.filter));
+
+  tree.arrange(arrangement);
+  tree.apply(runs.all ?? [], []);
+  void tellContext();
+  context.subscriptions.push(
+    changes,
+    runs.onDidChange(({ changed, removed }) => changes.fire(tree.apply(changed, removed))),
+  );
+  return {
+    tree,
+    get arrangement() {
+      return arrangement;
+    },
+    onDidChange: changes.event,
+    async arrange(change) {
+      arrangement = { ...arrangement, ...change };
+      tree.arrange(arrangement);
+      changes.fire("everything");
+      await tellContext();
+      await context.workspaceState.update(key, arrangement);
+    },
+    showMore(node) {
+      changes.fire(tree.showMore(node));
+    },
+  };
+});

@@ -1,0 +1,45 @@
+/** Faces as rows of VS Code. */
+import * as vscode from "vscode";
+import type { Face, ProblemNode } from "./face";
+import { markdownText, oneLine } from "./text";
+
+/** A click runs the face's command with the node. */
+export function treeItem(face: Face, node: unknown): vscode.TreeItem {
+  const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+  const item = new vscode.TreeItem(
+    face.label,
+    { none: None, collapsed: Collapsed, expanded: Expanded }[face.children],
+  );
+  item.id = face.id;
+  item.contextValue = face.contextValue;
+  const { id, color } = face.icon;
+  item.iconPath = new vscode.ThemeIcon(id, color === undefined ? undefined : new vscode.ThemeColor(color));
+  item.accessibilityInformation = { label: face.spoken };
+  if (face.description !== undefined) item.description = face.description;
+  if (face.tooltip !== undefined) item.tooltip = untrusted(face.tooltip);
+  if (face.click !== undefined) item.command = { ...face.click, arguments: [node] };
+  return item;
+}
+
+/** Markdown in which nothing can be run and nothing is HTML or an icon. */
+export function untrusted(markdown: string): vscode.MarkdownString {
+  const text = new vscode.MarkdownString(markdown, false);
+  text.isTrusted = false;
+  text.supportHtml = false;
+  return text;
+}
+
+export function problemItem({ message }: ProblemNode, what: string): vscode.TreeItem {
+  const face: Face = {
+    id: "problem",
+    label: `${what} can't be listed`,
+    description: oneLine(message),
+    icon: { id: "error", color: "list.errorForeground" },
+    tooltip: markdownText(message, 2000),
+    contextValue: "problem",
+    spoken: `${what} can't be listed: ${oneLine(message)}`,
+    children: "none",
+    click: { command: "lathe.showLog", title: "Show Log" },
+  };
+  return treeItem(face, undefined);
+}
