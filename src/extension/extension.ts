@@ -3,11 +3,13 @@ import type * as vscode from "vscode";
 import { registerCommands } from "./command";
 import { commands } from "./commands/catalog";
 import { createWorkbench } from "./createWorkbench";
+import { registerRunLog } from "./runLog";
 import type { View } from "./view";
 import { views } from "./views/catalog";
 
 export function activate(context: vscode.ExtensionContext): void {
   const workbench = createWorkbench(context);
+  registerRunLog(workbench);
   registerCommands(workbench, commands);
   for (const [id, view] of Object.entries<View>(views))
     context.subscriptions.push(view.create(workbench, `lathe.${id}`));

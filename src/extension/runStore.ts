@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import type { Unsubscribe } from "../protocol/connection";
 import type { RunSummary } from "../protocol/service/runs";
 import type { LastingBackend } from "./backendProcess";
+import { isActive } from "./views/runTree/runStates";
 
 export interface RunChange {
   readonly changed: readonly RunSummary[];
@@ -17,10 +18,6 @@ export interface RunStore {
   get(folder: string): RunSummary | undefined;
   /** After every change; at most a few times a second. */
   readonly onDidChange: vscode.Event<RunChange>;
-}
-
-export function isActive({ state }: RunSummary): boolean {
-  return state === "running" || state === "paused" || state === "queued";
 }
 
 export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe {

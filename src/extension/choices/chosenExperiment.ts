@@ -1,0 +1,55 @@
+/** Which experiment a command means: the one of the tree or of the editor, the one that is open, or one from a list. */
+import path from "node:path";
+import * as vscode from "vscode";
+import { WorkbenchError } from "../../protocol/errors";
+import type { HasExperiment } from "../command";
+import { experimentGlob, isExperiment } from "../openedWorkspace";
+import { oneLine, unlinked } from "../views/text";
+
+/** Undefined when nobody chose. */
+export async function chosenExperiment(
+  args: readonly unknown[],
+  title: string,
+): Promise<HasExperiment | undefined> {
+  const given = experimentOfArguments(args) ?? openExperiment();
+  if (given !== undefined) return given;
+  const found = await vscode.workspace.findFiles(experimentGlob, "**/{node_modules,.lathe,.git}/**", 10_000);
+  if (found.length === 0)
+    throw new WorkbenchError(
+      "not-found",
+      'There is no experiment in this window. Say "Lathe: New Experiment" to make one.',
+    );
+  if (found.length === 1) return { experiment: found[0]!.fsPath };
+  const items = found
+    .map((uri) => ({
+      label: unlinked(oneLine(path.basename(uri.fsPath))),
+      description: unlinked(oneLine(vscode.workspace.asRelativePath(uri))),
+      uri,
+    }))
+    .sort((a, b) => a.description.localeCompare(b.description));
+  const picked = await vscode.window.showQuickPick(items, { title, matchOnDescription: true });
+  return picked === undefined ? undefined : { experiment: picked.uri.fsPath };
+}
+
+/** What menus hand over: a node of a tree, the address of a file, or the notebook's toolbar. */
+export function experimentOfArguments([first]: readonly unknown[]): HasExperiment | undefined {
+  if (typeof first !== "object" || first === null) return undefined;
+  if (first instanceof vscode.Uri) return isExperiment(first) ? { experiment: first.fsPath } : undefined;
+  if ("experiment" in first && typeof first.experiment === "string" && first.experiment !== "")
+    return first as HasExperiment;
+  const { notebookEditor } = first as { readonly notebookEditor?: { readonly notebookUri?: vscode.Uri } };
+  return notebookEditor?.notebookUri === undefined
+    ? undefined
+    : { experiment: notebookEditor.notebookUri.fsPath };
+}
+
+/** The experiment of the active editor, or else the only one that can be seen. */
+function openExperiment(): HasExperiment | undefined {
+  const active =
+    vscode.window.activeNotebookEditor?.notebook.uri ?? vscode.window.activeTextEditor?.document.uri;
+  const visible = vscode.window.visibleNotebookEditors
+    .map(({ notebook }) => notebook.uri)
+    .filter(isExperiment);
+  if (active !== undefined && isExperiment(active)) return { experiment: active.fsPath };
+  return visible.length === 1 ? { experiment: visible[0]!.fsPath } : undefined;
+}

@@ -1,0 +1,33 @@
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+import { withRuns } from "../withRuns";
+
+export default defineCommand({
+  title: "Continue Run",
+  icon: "$(debug-continue)",
+  palette: "lathe.hasActiveRun",
+
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bpaused\\\\b/",
+      group: "inline@1",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bpaused\\\\b/",
+      group: "1_control@2",
+    },
+  ],
+  async run(workbench, ...args) {
+    const runs = await chosenRuns(workbench, args, {
+      title: "Continue which runs?",
+      fits: ({ state }) => state === "paused",
+      none: "No run is paused.",
+    });
+    await withRuns(runs, "Continuing", ({ folder }) =>
+      workbench.backend.request("runs.continue", { run: folder }),
+    );
+  },
+});

@@ -1,0 +1,18 @@
+import * as vscode from "vscode";
+import { chosenRun } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+export default defineCommand({
+  title: "Copy Run ID",
+  palette: "lathe.hasRuns",
+  menus: [
+    { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "6_copy@1" },
+  ],
+  async run(workbench, ...args) {
+    const run = await chosenRun(workbench, args, {
+      title: "Copy the ID of which run?",
+      none: "There is no run yet.",
+    });
+    if (run !== undefined) await vscode.env.clipboard.writeText(run.id);
+  },
+});

@@ -1,0 +1,40 @@
+import * as vscode from "vscode";
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+import { notificationText } from "../plainText";
+import { requireTrust, whenTrusted } from "../trust";
+import { isActive } from "../views/runTree/runStates";
+
+export default defineCommand({
+  title: "Move Runs to the Trash",
+  icon: "$(trash)",
+  palette: "lathe.hasRuns",
+  enablement: whenTrusted,
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\bended\\b|\\bunreadable\\b/",
+      group: "9_delete@1",
+    },
+  ],
+  keybinding: { key: "delete", mac: "cmd+backspace", when: "focusedView == lathe.runs" },
+  async run(workbench, ...args) {
+    requireTrust("Moving runs");
+    const runs = await chosenRuns(workbench, args, {
+      title: "Move which runs to the trash?",
+      fits: (run) => !isActive(run),
+      none: "Only runs that have ended can be moved to the trash. Stop the run first.",
+    });
+    if (runs.length === 0) return;
+    const folders = runs.map(({ folder }) => folder);
+    const { trashed } = await workbench.backend.request("runs.trash", { runs: folders });
+    const what = runs.length === 1 ? runs[0]!.name : `${runs.length} runs`;
+    // Not waited for: whoever called this need not know how long a person thinks.
+    void vscode.window
+      .showInformationMessage(notificationText(`Moved ${what} to .lathe/trash.`), "Undo")
+      .then((chosen) => {
+        if (chosen !== undefined)
+          workbench.backend.request("runs.restore", { trashed }).catch(workbench.report);
+      });
+  },
+});

@@ -1,0 +1,89 @@
+import path from "node:path";
+import * as vscode from "vscode";
+import { chosenRun } from "../choices/chosenRuns";
+import { subjectsOfArguments } from "../choices/chosenSubjects";
+import { defineCommand } from "../command";
+import { notificationText, plainText } from "../plainText";
+import type { Subject } from "../../protocol/service/models";
+import { requireTrust, whenTrusted } from "../trust";
+import type { Workbench } from "../workbench";
+
+export default defineCommand({
+  title: "Export Model…",
+  icon: "$(export)",
+  palette: "lathe.hasRuns",
+  enablement: whenTrusted,
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\brun\\b.*\\bmeasured\\b/",
+      group: "5_export@1",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.models && viewItem =~ /\\bmodel\\b/",
+      group: "5_export@1",
+    },
+  ],
+  async run(workbench, ...args) {
+    requireTrust("Exporting a model");
+    const subject = subjectsOfArguments(workbench, args)?.[0] ?? (await trainedModel(workbench, args));
+    if (subject === undefined) return;
+    const { formats } = await workbench.backend.request("models.formats", {});
+    const format = await vscode.window.showQuickPick(
+      formats.map(({ id, title }) => ({ label: plainText(title), description: id, id })),
+      { title: "Export as" },
+    );
+    if (format === undefined) return;
+    const target = await vscode.window.showSaveDialog({
+      title: `Export as ${format.label}`,
+      saveLabel: "Export Here",
+      defaultUri: vscode.Uri.file(path.join(placeFor(subject), `${nameOf(subject)}-${format.id}`)),
+    });
+    if (target === undefined) return;
+    const { files } = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title: "Exporting the model", cancellable: true },
+      (_, token) => {
+        const controller = new AbortController();
+        token.onCancellationRequested(() => controller.abort());
+        return workbench.backend.request(
+          "models.export",
+          { subject, format: format.id, to: target.fsPath },
+          controller.signal,
+        );
+      },
+    );
+    const message = `The model was exported: ${files.length === 1 ? "1 file" : `${files.length} files`} in ${target.fsPath}.`;
+    void vscode.window.showInformationMessage(notificationText(message), "Reveal").then((chosen) => {
+      if (chosen === undefined) return;
+      const reveal = vscode.env.remoteName === undefined ? "revealFileInOS" : "revealInExplorer";
+      void vscode.commands.executeCommand(reveal, target);
+    });
+  },
+});
+
+async function trainedModel(workbench: Workbench, args: readonly unknown[]): Promise<Subject | undefined> {
+  const run = await chosenRun(workbench, args, {
+    title: "Export the model of which run?",
+    fits: ({ metrics }) => Object.keys(metrics).length > 0,
+    none: "No run has made a model yet.",
+  });
+  return run === undefined ? undefined : { kind: "run", run: run.folder };
+}
+
+function placeFor(subject: Subject): string {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  return (
+    folder ??
+    path.dirname(
+      subject.kind === "run" ? subject.run : subject.kind === "path" ? subject.path : subject.experiment,
+    )
+  );
+}
+
+function nameOf(subject: Subject): string {
+  if (subject.kind === "run") return path.basename(subject.run);
+  return path
+    .basename(subject.kind === "path" ? subject.path : subject.experiment)
+    .replace(/\.lathe\.md$/, "");
+}

@@ -1,0 +1,24 @@
+import { chosenRun } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+import { isWaiting } from "../views/runTree/runStates";
+
+export default defineCommand({
+  title: "Move Run to the End of the Queue",
+  icon: "$(arrow-down)",
+  palette: "lathe.hasActiveRun",
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bwaiting\\\\b/",
+      group: "2_queue@2",
+    },
+  ],
+  async run(workbench, ...args) {
+    const run = await chosenRun(workbench, args, {
+      title: "Move which waiting run?",
+      fits: isWaiting,
+      none: "No run waits for its device.",
+    });
+    if (run !== undefined) await workbench.backend.request("runs.requeue", { run: run.folder, to: "last" });
+  },
+});

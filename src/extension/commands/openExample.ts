@@ -1,0 +1,27 @@
+import * as vscode from "vscode";
+import { WorkbenchError } from "../../protocol/errors";
+import { defineCommand } from "../command";
+import { listTemplates, openCopy } from "../templates";
+
+export default defineCommand({
+  title: "Open Example…",
+  icon: "$(lightbulb)",
+  /** `id` is the example's file without its ending, as the walkthrough names it. */
+  async run({ context }, id) {
+    const examples = (await listTemplates(context.extensionUri)).filter(({ isExample }) => isExample);
+    if (typeof id === "string") {
+      const named = examples.find((each) => each.id === id);
+      if (named === undefined)
+        throw new WorkbenchError("not-found", `There is no example ${id}.`, {
+          allowed: examples.map((each) => each.id),
+        });
+      await openCopy(named);
+      return;
+    }
+    const picked = await vscode.window.showQuickPick(
+      examples.map((example) => ({ label: example.title, detail: example.summary, example })),
+      { title: "Open which example? It is copied into your folder", matchOnDetail: true },
+    );
+    if (picked !== undefined) await openCopy(picked.example);
+  },
+});

@@ -1,0 +1,26 @@
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+import { withRuns } from "../withRuns";
+
+export default defineCommand({
+  title: "Pause Run",
+  icon: "$(debug-pause)",
+  palette: "lathe.hasActiveRun",
+
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\brunning\\\\b/",
+      group: "1_control@2",
+    },
+  ],
+  async run(workbench, ...args) {
+    const runs = await chosenRuns(workbench, args, {
+      title: "Pause which runs?",
+      fits: ({ state }) => state === "running",
+      none: "No run is training now.",
+    });
+    await withRuns(runs, "Pausing", ({ folder }) => workbench.backend.request("runs.pause", { run: folder }));
+  },
+});

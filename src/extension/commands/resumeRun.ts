@@ -1,0 +1,35 @@
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+import { requireTrust, whenTrusted } from "../trust";
+import { isResumable } from "../views/runTree/runStates";
+import { withRuns } from "../withRuns";
+
+export default defineCommand({
+  title: "Resume Run",
+  icon: "$(debug-restart)",
+  palette: "lathe.hasRuns",
+  enablement: whenTrusted,
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bresumable\\\\b/",
+      group: "inline@2",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bresumable\\\\b/",
+      group: "1_control@1",
+    },
+  ],
+  async run(workbench, ...args) {
+    requireTrust("Resuming a run");
+    const runs = await chosenRuns(workbench, args, {
+      title: "Resume which runs, each from its last checkpoint?",
+      fits: isResumable,
+      none: "No run was stopped, failed or interrupted.",
+    });
+    await withRuns(runs, "Resuming", ({ folder }) =>
+      workbench.backend.request("runs.resume", { run: folder }),
+    );
+  },
+});

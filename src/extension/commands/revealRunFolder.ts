@@ -1,0 +1,22 @@
+import * as vscode from "vscode";
+import { chosenRun } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+export default defineCommand({
+  title: "Reveal Run Folder",
+  icon: "$(folder-opened)",
+  palette: "lathe.hasRuns",
+  menus: [
+    { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "6_copy@2" },
+  ],
+  async run(workbench, ...args) {
+    const run = await chosenRun(workbench, args, {
+      title: "Reveal the folder of which run?",
+      none: "There is no run yet.",
+    });
+    if (run === undefined) return;
+    // The file manager of this machine knows nothing of another one's folders.
+    const command = vscode.env.remoteName === undefined ? "revealFileInOS" : "revealInExplorer";
+    await vscode.commands.executeCommand(command, vscode.Uri.file(run.folder));
+  },
+});

@@ -1,0 +1,51 @@
+import * as vscode from "vscode";
+import { cutCells } from "../../protocol/cells";
+import { WorkbenchError } from "../../protocol/errors";
+import { chosenExperiment } from "../choices/chosenExperiment";
+import { defineCommand } from "../command";
+import { runInNotebook } from "../runInNotebook";
+import { startRuns } from "../startRuns";
+import { requireTrust, whenTrusted } from "../trust";
+
+export default defineCommand({
+  title: "Run Cell and Above",
+  icon: "$(run-above)",
+  enablement: whenTrusted,
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.experiments && viewItem =~ /\\bcell\\b/",
+      group: "inline@1",
+    },
+    { menu: "editor/title/run", when: "resourceFilename =~ /\\.lathe\\.md$/ && !notebookType" },
+  ],
+  async run(workbench, ...args) {
+    requireTrust("Training");
+    const chosen = await chosenExperiment(args, "Run a cell of which experiment?");
+    if (chosen === undefined) return;
+    const { experiment, cell = cellOfCursor(experiment) } = chosen;
+    if (cell === undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        "No cell is selected. Click into the cell that is to run, then say it again.",
+      );
+    if (!(await runInNotebook(experiment, cell)))
+      await startRuns(workbench, { experiment, throughCell: cell });
+  },
+});
+
+/** Counts yaml cells only, as the service does. */
+function cellOfCursor(experiment: string): number | undefined {
+  const notebook = vscode.window.activeNotebookEditor;
+  if (notebook?.notebook.uri.fsPath === experiment) {
+    const code = notebook.notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
+    const index = code.findIndex((cell) => cell.index === notebook.selection.start);
+    return index < 0 ? undefined : index;
+  }
+  const text = vscode.window.activeTextEditor;
+  if (text?.document.uri.fsPath !== experiment) return undefined;
+  const line = text.selection.active.line + 1;
+  const cells = cutCells(text.document.getText()).pieces.filter(({ kind }) => kind === "cell");
+  const index = cells.findIndex(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
+  return index < 0 ? undefined : index;
+}

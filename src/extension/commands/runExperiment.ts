@@ -1,0 +1,33 @@
+import { chosenExperiment } from "../choices/chosenExperiment";
+import { defineCommand } from "../command";
+import { runInNotebook } from "../runInNotebook";
+import { startRuns } from "../startRuns";
+import { requireTrust, whenTrusted } from "../trust";
+
+export default defineCommand({
+  title: "Run Experiment",
+  icon: "$(run-all)",
+  enablement: whenTrusted,
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.experiments && viewItem =~ /\\b(experiment|variant)\\b/",
+      group: "inline@1",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.experiments && viewItem =~ /\\b(experiment|variant)\\b/",
+      group: "1_run@1",
+    },
+    { menu: "editor/title/run", when: "resourceFilename =~ /\\.lathe\\.md$/ && !notebookType" },
+    { menu: "explorer/context", when: "resourceFilename =~ /\\.lathe\\.md$/", group: "navigation@90" },
+  ],
+  async run(workbench, ...args) {
+    requireTrust("Training");
+    const chosen = await chosenExperiment(args, "Run which experiment?");
+    if (chosen === undefined) return;
+    const { experiment, variant } = chosen;
+    if (variant !== undefined) await startRuns(workbench, { experiment, variant });
+    else if (!(await runInNotebook(experiment))) await startRuns(workbench, { experiment });
+  },
+});

@@ -1,0 +1,29 @@
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+export default defineCommand({
+  title: "Star Run",
+  icon: "$(star-empty)",
+  palette: "lathe.hasRuns",
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\brun\\\\b.*\\\\bplain\\\\b/",
+      group: "inline@3",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\brun\\\\b.*\\\\bplain\\\\b/",
+      group: "4_notes@1",
+    },
+  ],
+  async run(workbench, ...args) {
+    const runs = await chosenRuns(workbench, args, {
+      title: "Star which runs?",
+      fits: ({ star }) => !star,
+      none: "Every run has its star.",
+    });
+    for (const { folder } of runs)
+      await workbench.backend.request("runs.annotate", { run: folder, notes: { star: true } });
+  },
+});

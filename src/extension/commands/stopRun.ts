@@ -1,0 +1,32 @@
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+import { isActive } from "../views/runTree/runStates";
+import { withRuns } from "../withRuns";
+
+export default defineCommand({
+  title: "Stop Run",
+  icon: "$(debug-stop)",
+  palette: "lathe.hasActiveRun",
+
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bactive\\\\b/",
+      group: "inline@2",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\bactive\\\\b/",
+      group: "1_control@1",
+    },
+  ],
+  async run(workbench, ...args) {
+    const runs = await chosenRuns(workbench, args, {
+      title: "Stop which runs? Each writes a checkpoint first",
+      fits: isActive,
+      none: "No run is going on.",
+    });
+    await withRuns(runs, "Stopping", ({ folder }) => workbench.backend.request("runs.stop", { run: folder }));
+  },
+});

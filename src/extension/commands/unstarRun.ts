@@ -1,0 +1,29 @@
+import { chosenRuns } from "../choices/chosenRuns";
+import { defineCommand } from "../command";
+
+export default defineCommand({
+  title: "Remove Star of Run",
+  icon: "$(star-full)",
+  palette: "lathe.hasRuns",
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\brun\\\\b.*\\\\bstarred\\\\b/",
+      group: "inline@3",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\\\brun\\\\b.*\\\\bstarred\\\\b/",
+      group: "4_notes@1",
+    },
+  ],
+  async run(workbench, ...args) {
+    const runs = await chosenRuns(workbench, args, {
+      title: "Take the star from which runs?",
+      fits: ({ star }) => star,
+      none: "No run has a star.",
+    });
+    for (const { folder } of runs)
+      await workbench.backend.request("runs.annotate", { run: folder, notes: { star: false } });
+  },
+});

@@ -1,0 +1,25 @@
+/** Starts runs of an experiment outside its notebook, and says where they can be watched. */
+import * as vscode from "vscode";
+import type { RunSummary, StartRuns } from "../protocol/service/runs";
+import { notificationText } from "./plainText";
+import { chosenDevice } from "./settings";
+import { requireTrust } from "./trust";
+import type { Workbench } from "./workbench";
+
+export async function startRuns(workbench: Workbench, what: StartRuns): Promise<readonly RunSummary[]> {
+  requireTrust("Training");
+  const uri = vscode.Uri.file(what.experiment);
+  const device = what.device ?? chosenDevice(uri);
+  // The service reads the file.
+  await vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString())?.save();
+  const { runs } = await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Window, title: "Lathe: starting" },
+    () => workbench.backend.request("runs.start", { ...what, ...(device === undefined ? {} : { device }) }),
+  );
+  const names = runs.map(({ name }) => name).join(", ");
+  const message = `${runs.length === 1 ? "A run was" : `${runs.length} runs were`} started: ${names.slice(0, 200)}.`;
+  void vscode.window.showInformationMessage(notificationText(message), "Open Charts").then((chosen) => {
+    if (chosen !== undefined) workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
+  });
+  return runs;
+}
