@@ -3,6 +3,7 @@ import type * as vscode from "vscode";
 import { registerCommands } from "./command";
 import { commands } from "./commands/catalog";
 import { createWorkbench } from "./createWorkbench";
+import { registerNotebook } from "./notebook/notebook";
 import { registerRunLog } from "./runLog";
 import type { View } from "./view";
 import { views } from "./views/catalog";
@@ -10,6 +11,7 @@ import { views } from "./views/catalog";
 export function activate(context: vscode.ExtensionContext): void {
   const workbench = createWorkbench(context);
   registerRunLog(workbench);
+  registerNotebook(workbench);
   registerCommands(workbench, commands);
   for (const [id, view] of Object.entries<View>(views))
     context.subscriptions.push(view.create(workbench, `lathe.${id}`));

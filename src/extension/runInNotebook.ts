@@ -1,7 +1,6 @@
 /** Runs an experiment where its curves are drawn: in its notebook, as its own buttons do. */
 import * as vscode from "vscode";
-
-export const notebookType = "lathe-notebook";
+import { notebookType } from "./notebook/serializer";
 
 /** Until the cell with this index among the yaml cells, or all of it. False where the file is open as text. */
 export async function runInNotebook(experiment: string, cell?: number): Promise<boolean> {

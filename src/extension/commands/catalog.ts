@@ -1,11 +1,13 @@
 /** Every command of the extension by its file's name. Written by `npm run generate`. */
 import type { Command } from "../command";
 import chooseDevice from "./chooseDevice";
+import clearFilter from "./clearFilter";
 import compareRuns from "./compareRuns";
 import continueRun from "./continueRun";
 import copyRunId from "./copyRunId";
 import deleteRuns from "./deleteRuns";
 import exportModel from "./exportModel";
+import filterRuns from "./filterRuns";
 import moveRunFirst from "./moveRunFirst";
 import moveRunLast from "./moveRunLast";
 import newExperiment from "./newExperiment";
@@ -25,6 +27,7 @@ import runExperiment from "./runExperiment";
 import showLog from "./showLog";
 import showMoreRuns from "./showMoreRuns";
 import showRunLog from "./showRunLog";
+import sortRuns from "./sortRuns";
 import starRun from "./starRun";
 import stopRun from "./stopRun";
 import tagRun from "./tagRun";
@@ -32,11 +35,13 @@ import unstarRun from "./unstarRun";
 
 export const commands: Readonly<Record<string, Command>> = {
   chooseDevice,
+  clearFilter,
   compareRuns,
   continueRun,
   copyRunId,
   deleteRuns,
   exportModel,
+  filterRuns,
   moveRunFirst,
   moveRunLast,
   newExperiment,
@@ -56,6 +61,7 @@ export const commands: Readonly<Record<string, Command>> = {
   showLog,
   showMoreRuns,
   showRunLog,
+  sortRuns,
   starRun,
   stopRun,
   tagRun,

@@ -11,12 +11,12 @@ export default defineCommand({
   menus: [
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\bpaused\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\bpaused\\b/",
       group: "inline@1",
     },
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\bpaused\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\bpaused\\b/",
       group: "1_control@2",
     },
   ],

@@ -9,7 +9,7 @@ export default defineCommand({
   menus: [
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\bwaiting\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\bwaiting\\b/",
       group: "2_queue@2",
     },
   ],

@@ -11,7 +11,7 @@ export default defineCommand({
   menus: [
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\brunning\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\brunning\\b/",
       group: "1_control@2",
     },
   ],

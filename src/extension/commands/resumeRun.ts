@@ -12,12 +12,12 @@ export default defineCommand({
   menus: [
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\bresumable\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\bresumable\\b/",
       group: "inline@2",
     },
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\bresumable\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\bresumable\\b/",
       group: "1_control@1",
     },
   ],

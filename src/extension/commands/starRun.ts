@@ -8,12 +8,12 @@ export default defineCommand({
   menus: [
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\brun\\\\b.*\\\\bplain\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\brun\\b.*\\bplain\\b/",
       group: "inline@3",
     },
     {
       menu: "view/item/context",
-      when: "view == lathe.runs && viewItem =~ /\\\\brun\\\\b.*\\\\bplain\\\\b/",
+      when: "view == lathe.runs && viewItem =~ /\\brun\\b.*\\bplain\\b/",
       group: "4_notes@1",
     },
   ],

@@ -1,0 +1,41 @@
+/** Alerts of runs as notifications: once each, never modal, with what may be done about them. */
+import * as vscode from "vscode";
+import type { Alert } from "../protocol/service/runs";
+import { alertsShown } from "./settings";
+import { alertFace, alertMemory, isShown } from "./views/runTree/alertFace";
+import { isActive } from "./views/runTree/runStates";
+import type { Workbench } from "./workbench";
+
+export function createNotifications({ backend, runs }: Workbench): vscode.Disposable {
+  const memory = alertMemory();
+  const active = new Map<string, boolean>();
+  return vscode.Disposable.from(
+    backend.on("alertRaised", (alert) => {
+      if (memory.isNew(alert) && isShown(alert, alertsShown())) void tell(alert);
+    }),
+    runs.onDidChange(({ changed, removed }) => {
+      for (const run of changed) {
+        // A resumed run may come to the same end again, and that is news.
+        if (isActive(run) && active.get(run.folder) === false) memory.forget(run.folder);
+        active.set(run.folder, isActive(run));
+      }
+      for (const folder of removed) {
+        memory.forget(folder);
+        active.delete(folder);
+      }
+    }),
+  );
+
+  async function tell(alert: Alert): Promise<void> {
+    const { level, text, actions } = alertFace(alert, runs.get(alert.run));
+    const show = {
+      information: vscode.window.showInformationMessage,
+      warning: vscode.window.showWarningMessage,
+      error: vscode.window.showErrorMessage,
+    }[level];
+    const chosen = await show(text, ...actions.map(({ title }) => title));
+    const action = actions.find(({ title }) => title === chosen);
+    // The command itself says what goes wrong with it.
+    if (action !== undefined) await vscode.commands.executeCommand(action.command, [alert.run]);
+  }
+}
