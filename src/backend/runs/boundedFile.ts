@@ -2,12 +2,9 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import { WorkbenchError } from "../../protocol/errors";
 
-/** Windows has neither flag; there the look before opening has to do. Without O_NONBLOCK a pipe would hang its reader. */
-const flags = constants.O_RDONLY | or0(constants.O_NOFOLLOW) | or0(constants.O_NONBLOCK);
-
-function or0(flag: number | undefined): number {
-  return flag ?? 0;
-}
+/** Windows has neither flag; there a look before opening has to do. Without O_NONBLOCK a pipe would hang its reader. */
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants as Readonly<Record<string, number | undefined>>;
+const flags = (O_RDONLY ?? 0) | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
 
 export interface Part {
   readonly bytes: Buffer;
@@ -37,11 +34,7 @@ export function stampOf(path: string): string {
 }
 
 function withPlainFile<T>(path: string, read: (descriptor: number, size: number) => T): T {
-  const found = lstatSync(path);
-  if (found.isSymbolicLink())
-    throw new WorkbenchError("io", `${path} is a symbolic link, which is not followed. Remove the link.`);
-  if (!found.isFile()) throw new WorkbenchError("io", `${path} is no plain file. Remove it.`);
-  const descriptor = openSync(path, flags);
+  const descriptor = openPlain(path);
   try {
     const opened = fstatSync(descriptor);
     if (!opened.isFile()) throw new WorkbenchError("io", `${path} is no plain file. Remove it.`);
@@ -49,6 +42,21 @@ function withPlainFile<T>(path: string, read: (descriptor: number, size: number)
   } finally {
     closeSync(descriptor);
   }
+}
+
+function openPlain(path: string): number {
+  if (O_NOFOLLOW === undefined && lstatSync(path).isSymbolicLink()) throw linkAt(path);
+  try {
+    return openSync(path, flags);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ELOOP" || code === "EMLINK") throw linkAt(path);
+    throw thrown;
+  }
+}
+
+function linkAt(path: string): WorkbenchError {
+  return new WorkbenchError("io", `${path} is a symbolic link, which is not followed. Remove the link.`);
 }
 
 function readAt(descriptor: number, start: number, length: number): Buffer {

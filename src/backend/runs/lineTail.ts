@@ -25,16 +25,21 @@ const nothing: LinesChunk = { bytes: Buffer.alloc(0), tooLong: 0, restarted: fal
 /** A torn last line waits for its end. */
 export class LineTail {
   /** Bytes consumed so far, always at the start of a line. */
-  private offset = 0;
+  private offset: number;
   private file = "";
-  /** Inside a line that is too long to be one of ours, whose rest is skipped. */
-  private skipping = false;
+  /** Inside a line whose rest is skipped: it is too long to be one of ours, or was begun in the middle. */
+  private skipping: boolean;
   private buffer = Buffer.alloc(0);
 
+  /** Begins with the first line after `from` bytes. */
   constructor(
     private readonly path: string,
     private readonly maxLineBytes: number,
-  ) {}
+    from = 0,
+  ) {
+    this.offset = from;
+    this.skipping = from > 0;
+  }
 
   async next(): Promise<LinesChunk> {
     const handle = await openRegular(this.path);

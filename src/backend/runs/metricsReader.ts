@@ -19,8 +19,9 @@ export interface MetricsChunk {
 export class MetricsTail {
   private readonly tail: LineTail;
 
-  constructor(path: string) {
-    this.tail = new LineTail(path, maxLineBytes);
+  /** Begins with the first line after `from` bytes. */
+  constructor(path: string, from = 0) {
+    this.tail = new LineTail(path, maxLineBytes, from);
   }
 
   async next(): Promise<MetricsChunk> {

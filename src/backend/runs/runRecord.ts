@@ -5,7 +5,20 @@ import { actionKeys } from "../../protocol/experiment";
 import type { RunRecord } from "../../protocol/run";
 
 const text = z.string();
-const options = z.record(z.string(), z.unknown());
+/** What a run was told to do, in whatever words; thousands of records are read at a time, so nobody walks through it. */
+const options = z.custom<Readonly<Record<string, unknown>>>(isMap, "has to be a map");
+const summary = z.custom<RunRecord["summary"]>(isSummary, "has to hold last, min and max of each metric");
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSummary(value: unknown): boolean {
+  if (!isMap(value)) return false;
+  for (const entry of Object.values(value))
+    if (!isMap(entry) || !["last", "min", "max"].every((key) => typeof entry[key] === "number")) return false;
+  return true;
+}
 
 const countsSchema = z.looseObject({
   trainable: z.number(),
@@ -62,7 +75,7 @@ const recordSchema = z.looseObject({
       action: text,
     })
     .optional(),
-  summary: z.record(z.string(), z.looseObject({ last: z.number(), min: z.number(), max: z.number() })),
+  summary,
   notices: z.array(text),
   failure: z.looseObject({ code: text, message: text }).optional(),
 });

@@ -94,18 +94,13 @@ export class LiveRunIndex implements RunIndex, Disposable {
 
   find(run: string): { readonly found: FoundRun; readonly summary: RunSummary } {
     const { summary } = this.entry(run);
-    const { folder, id } = summary;
-    try {
-      const record = readRecord(folder);
-      const interrupted = summary.state === "interrupted" && isActive(record.state);
-      return {
-        found: { folder, id, record: interrupted ? { ...record, state: "interrupted" } : record },
-        summary,
-      };
-    } catch (thrown) {
-      const { code, message } = toWorkbenchError(thrown);
-      return { found: { folder, id, record: undefined, failure: { code, message } }, summary };
-    }
+    return {
+      summary,
+      // Read where it is asked for, since a whole record is much more than its row.
+      get found() {
+        return recordOf(summary);
+      },
+    };
   }
 
   async refresh(run: string): Promise<RunSummary> {
@@ -149,8 +144,11 @@ export class LiveRunIndex implements RunIndex, Disposable {
     const present = new Map<string, RunsRoot>();
     for (const root of this.roots)
       for (const folder of root.scan()) if (!present.has(folder)) present.set(folder, root);
-    for (const [run, { root }] of this.entries)
-      if (present.get(run)?.workspace !== root.workspace) this.drop(run);
+    for (const [run, entry] of this.entries) {
+      const root = present.get(run);
+      if (root?.workspace !== entry.root.workspace) this.drop(run);
+      else this.entries.set(run, { ...entry, root });
+    }
     const fresh = [...present].filter(([run]) => !this.entries.has(run));
     await inStretches(fresh, ([run, root]) => this.read(run, root));
   }
@@ -164,8 +162,9 @@ export class LiveRunIndex implements RunIndex, Disposable {
     const stamps = { recordStamp: stampOf(join(run, "run.json")), notesStamp: notesStamp(run) };
     const found = await readRun(run);
     // Between the look at its name and this one it may have been moved away, with its root or by itself.
-    if (stampOf(run) === "" || !this.roots.includes(root)) return;
-    const summary = summaryOf(found, this.notesOf(run), root.workspace);
+    if (!this.roots.includes(root) || (found.record === undefined && stampOf(run) === "")) return;
+    const notes = stamps.notesStamp === "" ? {} : this.notesOf(run);
+    const summary = summaryOf(found, notes, root.workspace);
     const going = found.record !== undefined && isActive(found.record.state);
     const before = this.entries.get(run);
     this.entries.set(run, {
@@ -175,7 +174,8 @@ export class LiveRunIndex implements RunIndex, Disposable {
       process: going ? found.record.process : undefined,
       seenAt: performance.now(),
     });
-    if (!isDeepStrictEqual(before?.summary, summary)) this.batch.changed(run);
+    // What is there at first is asked for, not told.
+    if (this.timer !== undefined && !isDeepStrictEqual(before?.summary, summary)) this.batch.changed(run);
   }
 
   private notesOf(run: string): RunNotes {
@@ -217,6 +217,18 @@ export class LiveRunIndex implements RunIndex, Disposable {
     clearInterval(this.timer);
     for (const root of this.roots) root[Symbol.dispose]();
     this.batch[Symbol.dispose]();
+  }
+}
+
+/** With the state that the index has found to be true. */
+function recordOf({ folder, id, state }: RunSummary): FoundRun {
+  try {
+    const record = readRecord(folder);
+    const interrupted = state === "interrupted" && isActive(record.state);
+    return { folder, id, record: interrupted ? { ...record, state } : record };
+  } catch (thrown) {
+    const { code, message } = toWorkbenchError(thrown);
+    return { folder, id, record: undefined, failure: { code, message } };
   }
 }
 

@@ -27,8 +27,8 @@ const notesSchema = z.looseObject({
 
 /** No file means no notes; a broken one is an error, since writing over it would lose what a person wrote. */
 export function readNotes(folder: string): RunNotes {
-  const path = insideFolder(folder, notesFile);
-  if (stampOf(path) === "") return {};
+  if (notesStamp(folder) === "") return {};
+  const path = join(folder, notesFile);
   const text = readBounded(path, mostBytes);
   try {
     return withoutEmptyName(notesSchema.parse(JSON.parse(text)));

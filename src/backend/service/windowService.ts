@@ -3,6 +3,7 @@ import type { Events, Requests } from "../../protocol/backend";
 import type { Call } from "../../protocol/connection";
 import { WorkbenchError } from "../../protocol/errors";
 import type { SchemaCatalog } from "../../protocol/experiment";
+import { AlertWatch } from "./alertWatch";
 import { LiveRunIndex } from "./liveRunIndex";
 import type { Service } from "./service";
 
@@ -10,18 +11,21 @@ type AnyHandler = (params: never, call: Call) => unknown;
 
 export class WindowService implements Service {
   readonly runs: LiveRunIndex;
+  private readonly alerts: AlertWatch;
   private trusted = false;
   private opened: Promise<void> | undefined;
   private readonly deeds = new Set<Promise<unknown>>();
 
   constructor(readonly emit: <K extends keyof Events>(name: K, payload: Events[K]) => void) {
-    this.runs = new LiveRunIndex((message) => emit("logged", { level: "warning", message }));
+    const warn = (message: string) => emit("logged", { level: "warning", message });
+    this.runs = new LiveRunIndex(warn);
     this.runs.onChange((changes) => emit("runsChanged", changes));
+    this.alerts = new AlertWatch(this.runs, { raise: (alert) => emit("alertRaised", alert), warn });
   }
 
   open(params: Requests["workspace.open"]["params"]): Promise<void> {
     this.trusted = params.trusted;
-    return (this.opened = this.runs.open(params));
+    return (this.opened = this.runs.open(params).then(() => this.alerts.begin()));
   }
 
   requireTrust(what: string): void {
