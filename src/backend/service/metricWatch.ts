@@ -32,7 +32,7 @@ export class MetricWatch {
 
   /** Whether its history grows or is looked at. */
   needs(run: string): boolean {
-    return [...this.watchers.values()].some((runs) => runs.has(run)) || this.isActive(run);
+    return [...this.watchers.values()].some((runs) => runs.has(run)) || this.active().has(run);
   }
 
   /** From now on the watcher is told of these runs alone; gives how many lines of each have been told by now. */
@@ -103,9 +103,10 @@ export class MetricWatch {
   }
 
   private async poll(): Promise<void> {
+    // The states first: lines that came before a final one are then all read.
+    const active = this.active();
     for (const [run, told] of this.told) {
-      // The state first: lines that came before a final one are then all read.
-      const ended = !this.isActive(run);
+      const ended = !active.has(run);
       if (ended && told.settled) continue;
       try {
         await this.histories.of(run).refresh();
@@ -121,12 +122,9 @@ export class MetricWatch {
   }
 
   /** A run that is gone from the index is over, too. */
-  private isActive(run: string): boolean {
-    try {
-      const { state } = this.service.runs.find(run).summary;
-      return state !== "unreadable" && isActive(state);
-    } catch {
-      return false;
-    }
+  private active(): ReadonlySet<string> {
+    const runs = this.service.runs.summaries();
+    const active = runs.filter(({ state }) => state !== "unreadable" && isActive(state));
+    return new Set(active.map(({ folder }) => folder));
   }
 }

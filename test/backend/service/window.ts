@@ -1,0 +1,51 @@
+/** The real service of a window over real run folders, asked as its connection asks it. */
+import type { Events, Requests } from "../../../src/protocol/backend";
+import { handlersOf } from "../../../src/backend/handlers";
+import { WindowService } from "../../../src/backend/service/windowService";
+import { RunFolder } from "../../../src/backend/runs/runFolder";
+import { runsFolderOf } from "../../../src/backend/runs/runLocation";
+import type { RunState } from "../../../src/protocol/run";
+import { loopPlan, newWorkspace } from "../runs/workbench";
+
+type Name = Exclude<keyof Requests, "workspace.open">;
+
+export interface Heard<K extends keyof Events = keyof Events> {
+  readonly name: K;
+  readonly payload: Events[K];
+}
+
+/** One window with a workspace of its own. */
+export class Window {
+  readonly workspace = newWorkspace();
+  readonly heard: Heard[] = [];
+  readonly service = new WindowService((name, payload) => this.heard.push({ name, payload }));
+  private readonly handlers = this.service.whenOpen(handlersOf(this.service));
+
+  async open({ trusted = true } = {}): Promise<this> {
+    await this.service.open({ folders: [this.workspace], experiments: [], trusted });
+    return this;
+  }
+
+  async ask<K extends Name>(
+    name: K,
+    params: Requests[K]["params"],
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Requests[K]["result"]> {
+    const handler = this.handlers[name] as (
+      params: Requests[K]["params"],
+      call: { readonly signal: AbortSignal },
+    ) => Promise<Requests[K]["result"]>;
+    return await handler(params, { signal });
+  }
+
+  events<K extends keyof Events>(name: K): readonly Events[K][] {
+    return this.heard.flatMap((each) => (each.name === name ? [each.payload as Events[K]] : []));
+  }
+
+  /** The folder of a run that nobody carries out, found by the window. */
+  async run(state: RunState = "done", name = "run"): Promise<string> {
+    const folder = RunFolder.create(runsFolderOf(this.workspace), loopPlan({}, name), { state });
+    await this.service.runs.rescan();
+    return folder.path;
+  }
+}
