@@ -1,38 +1,10 @@
 /** The reference of experiments, as a page for people and as a JSON schema for editors, both from the one zod schema. */
-import { z } from "zod";
 import { actionKeys, declarationKeys, experimentSchema } from "../src/protocol/experiment";
 import { dataSets } from "../src/backend/data/datasets/catalog";
+import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";
 import { schemaCatalog } from "../src/backend/schemaCatalog";
 
-interface JsonSchema {
-  readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly default?: unknown;
-  readonly description?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly exclusiveMaximum?: number;
-  readonly items?: JsonSchema;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-}
-
-function schemaOfCells(): JsonSchema {
-  return z.toJSONSchema(experimentSchema(schemaCatalog), {
-    io: "input",
-    target: "draft-7",
-    unrepresentable: "any",
-    override: ({ jsonSchema }) => {
-      // Every whole number has these bounds; they say nothing.
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-    },
-  }) as JsonSchema;
-}
+const schemaOfCells = () => jsonSchemaOf(experimentSchema(schemaCatalog));
 
 export function referenceSchema(): string {
   const { $schema, ...schema } = schemaOfCells() as JsonSchema & { $schema: string };
@@ -179,49 +151,4 @@ function inner(schema: JsonSchema): JsonSchema | undefined {
 
 function defaultOf(schema: JsonSchema): string {
   return schema.default === undefined ? "" : ` Default: ${code(schema.default)}.`;
-}
-
-function code(value: unknown): string {
-  return `\`${typeof value === "string" && value !== "" ? value : JSON.stringify(value)}\``;
-}
-
-function typeOf(schema: JsonSchema): string {
-  if (schema.enum !== undefined) return schema.enum.map(code).join(", ");
-  if (schema.const !== undefined) return code(schema.const);
-  const branches = schema.anyOf ?? schema.oneOf;
-  if (branches !== undefined) return [...new Set(branches.map(typeOf))].join(" or ");
-  switch (schema.type) {
-    case "integer":
-      return `whole number${range(schema)}`;
-    case "number":
-      return `number${range(schema)}`;
-    case "string":
-      return "text";
-    case "boolean":
-      return "true or false";
-    case "array":
-      return `list of ${schema.items?.type === undefined ? "values" : plural(typeOf(schema.items))}`;
-    case "object":
-      return "map";
-    case "null":
-      return "`null`";
-    default:
-      return "any value";
-  }
-}
-
-function plural(type: string): string {
-  if (type === "text") return "texts";
-  return type.replace(/^(map|number|whole number)\b/, "$1s");
-}
-
-function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
-  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
-  const bounds = [
-    minimum === undefined ? "" : `at least ${minimum}`,
-    exclusiveMinimum === undefined ? "" : `above ${exclusiveMinimum}`,
-    maximum === undefined ? "" : `at most ${maximum}`,
-    exclusiveMaximum === undefined ? "" : `below ${exclusiveMaximum}`,
-  ].filter(Boolean);
-  return bounds.length === 0 ? "" : ` ${bounds.join(", ")}`;
 }

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import type { Path } from "./experiment";
 
-/** The schema without what only says that a value may be left out. */
-export function bare(schema: z.ZodType): z.ZodType {
+/** The schema and what it wraps, from the outside in: default and description may stand in any of these. */
+export function layersOf(schema: z.ZodType): readonly z.ZodType[] {
   if (
     schema instanceof z.ZodOptional ||
     schema instanceof z.ZodDefault ||
@@ -11,9 +11,17 @@ export function bare(schema: z.ZodType): z.ZodType {
     schema instanceof z.ZodNullable ||
     schema instanceof z.ZodReadonly
   )
-    return bare(schema.unwrap() as z.ZodType);
-  if (schema instanceof z.ZodPipe) return bare(schema.in as z.ZodType);
-  return schema;
+    return [schema, ...layersOf(schema.unwrap() as z.ZodType)];
+  return schema instanceof z.ZodPipe ? [schema, ...layersOf(schema.in as z.ZodType)] : [schema];
+}
+
+/** The schema without what only says that a value may be left out. */
+export function bare(schema: z.ZodType): z.ZodType {
+  return layersOf(schema).at(-1)!;
+}
+
+export function descriptionOf(schema: z.ZodType): string | undefined {
+  return layersOf(schema).find(({ description }) => description !== undefined)?.description;
 }
 
 /** The schema at a path; `value` tells the branches of a choice apart. Undefined where no value may stand. */
@@ -34,13 +42,17 @@ export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodTy
   return undefined;
 }
 
-/** The keys that an object may have at a path, for people: those without a description are only tolerated. */
+/** The keys that an object may have at a path, for people. */
 export function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
   const here = schemaAt(schema, path, value);
-  if (!(here instanceof z.ZodObject)) return [];
-  const options = Object.entries<z.ZodType>(here.shape);
-  const described = options.filter(([, option]) => option.description !== undefined);
-  return (described.length > 0 ? described : options).map(([key]) => key);
+  return here instanceof z.ZodObject ? optionsOf(here).map(([key]) => key) : [];
+}
+
+/** The keys of an object that people write: those without a description are only tolerated, unless none has one. */
+export function optionsOf(schema: z.ZodObject): readonly (readonly [key: string, option: z.ZodType])[] {
+  const options = Object.entries<z.ZodType>(schema.shape);
+  const described = options.filter(([, option]) => descriptionOf(option) !== undefined);
+  return described.length > 0 ? described : options;
 }
 
 /** The branch of a choice that a value is meant for: by its tag where there is one, else by its kind. */

@@ -1,0 +1,81 @@
+/** What the cursor stands at in a cell that is being written: key or value, its way from the top, what stands beside it. */
+import type { Path } from "../experiment/experiment";
+import { valueAt } from "../experiment/faults";
+import { isMap, type PlainMap } from "../experiment/plainMap";
+import { looseDocument, plainOf, type Spot, spots } from "./looseYaml";
+
+export interface Cursor {
+  readonly part: "key" | "value";
+  /** Of the value; for a key the path of the map that it stands in. */
+  readonly path: Path;
+  /** Offsets in the cell of the word that is being written, end excluded; equal where there is none yet. */
+  readonly start: number;
+  readonly end: number;
+  /** It stands between braces or brackets. */
+  readonly flow: boolean;
+  /** A key that has its colon already. */
+  readonly hasColon: boolean;
+  /** A dash of a list stands before it on the line. */
+  readonly afterDash: boolean;
+  /** Nothing but the word stands on the line. */
+  readonly alone: boolean;
+  /** The cell without the word. */
+  readonly cell: PlainMap;
+  /** Other keys of the same map. */
+  readonly siblings: readonly string[];
+}
+
+/** A letter that nobody writes: where it turns up, the cursor was. */
+const mark = "\uE000";
+
+export function cursorAt(yaml: string, offset: number): Cursor | undefined {
+  if (yaml.includes(mark)) return undefined;
+  const before = yaml.slice(0, offset);
+  const after = yaml.slice(offset);
+  const lineBefore = /[^\r\n]*$/.exec(before)![0];
+  const lineAfter = /^[^\r\n]*/.exec(after)![0];
+  const alone = /^\s*(?:- +)*[\w.-]*$/.test(lineBefore) && /^\s*(?:#|$)/.test(lineAfter);
+  // A word alone on its line is most likely a key that has no colon yet; and a line that breaks what follows it is
+  // understood without what follows.
+  const attempts = alone
+    ? [`${before}${mark}:${after}`, `${before}${mark}:`]
+    : [`${before}${mark}${after}`, `${before}${mark}${after.slice(lineAfter.length)}`, before + mark];
+  for (const text of attempts) {
+    const root = looseDocument(text)?.contents;
+    const spot = markedSpot(root);
+    if (spot === undefined || spot.scalar.type !== "PLAIN") continue;
+    const [from, to] = spot.scalar.range;
+    const written = text.slice(from, to);
+    if (/[\r\n]/.test(written)) continue;
+    const cell = plainWithout(plainOf(root));
+    const { part, path, flow } = spot;
+    const map = valueAt(isMap(cell) ? cell : {}, path);
+    return {
+      part,
+      path,
+      flow,
+      start: Math.min(from, offset),
+      end: Math.max(offset, to - mark.length),
+      hasColon: /^[ \t]*:/.test(text.slice(to)) && !alone,
+      afterDash: /^\s*-\s/.test(lineBefore),
+      alone,
+      cell: isMap(cell) ? cell : {},
+      siblings: part === "key" && isMap(map) ? Object.keys(map) : [],
+    };
+  }
+  return undefined;
+}
+
+function markedSpot(root: unknown): Spot | undefined {
+  for (const spot of spots(root))
+    if (typeof spot.scalar.value === "string" && spot.scalar.value.includes(mark)) return spot;
+  return undefined;
+}
+
+function plainWithout(value: unknown): unknown {
+  if (typeof value === "string") return value === mark ? null : value.replace(mark, "");
+  if (Array.isArray(value)) return value.map(plainWithout);
+  if (!isMap(value)) return value;
+  const entries = Object.entries(value).filter(([key]) => !key.includes(mark));
+  return Object.fromEntries(entries.map(([key, inside]) => [key, plainWithout(inside)]));
+}

@@ -1,0 +1,103 @@
+/** What is wrong with the text of an experiment, and where: what a command line prints as `file:line:column`, as ranges. */
+import { isCollection, visit } from "yaml";
+import { mostCharacters } from "../../protocol/cells";
+import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
+import type { ExperimentSchema } from "../../protocol/experiment";
+import type { Diagnostic, ExperimentText } from "../../protocol/service/experiments";
+import { version } from "../../protocol/version";
+import type { Experiment } from "../experiment/experiment";
+import { readExperiment } from "../experiment/parse";
+import { planRuns } from "../experiment/plan";
+import type { RunPlan } from "../../protocol/run";
+import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
+import { extentOf, looseDocument } from "./looseYaml";
+
+/** A text as it was understood: the runs that it means, or what is wrong with it. */
+export interface Understood {
+  readonly experiment: Experiment;
+  readonly faults: readonly WorkbenchError[];
+  /** Empty where there are faults. */
+  readonly plans: readonly RunPlan[];
+}
+
+/** `name` is how plans call the file, seen from the workspace. */
+export function understand(
+  { file, text }: ExperimentText,
+  schema: ExperimentSchema,
+  name: string = file,
+): Understood {
+  const { experiment, faults } = readExperiment(text, file, schema);
+  if (faults.length > 0) return { experiment, faults, plans: [] };
+  try {
+    return { experiment, faults, plans: planRuns(experiment, { codeVersion: version, file: name }) };
+  } catch (thrown) {
+    if (thrown instanceof InvalidInput) return { experiment, faults: thrown.faults, plans: [] };
+    throw thrown;
+  }
+}
+
+/** More than anybody reads; a text with as many is something else. */
+const mostDiagnostics = 500;
+
+export function diagnose(given: ExperimentText, { faults }: Understood): Diagnostic[] {
+  if (faults.length === 0) return [];
+  const { text } = given;
+  const places = new Places(text);
+  const cells = text.length > mostCharacters ? [] : cellTexts(given.file, text);
+  const extents = new Map<CellText, ReadonlyMap<number, number>>();
+  return faults.slice(0, mostDiagnostics).map((fault): Diagnostic => {
+    const { position, nearest } = fault.details;
+    const start = position === undefined ? 0 : places.offsetOf(position.line, position.column);
+    const cell = position === undefined ? undefined : cellAtOffset(cells, start);
+    if (cell !== undefined && !extents.has(cell)) extents.set(cell, extentsOf(cell));
+    const known = cell === undefined ? undefined : extents.get(cell)?.get(start - cell.start);
+    const [from, to] = visible(places, start, known === undefined ? undefined : cell!.start + known);
+    const of = cell ?? cells.find(({ firstLine, lastLine }) => within(position?.line, firstLine, lastLine));
+    return {
+      range: places.range(from, to),
+      ...(of === undefined ? {} : { cell: of.index }),
+      severity: "error",
+      message: plainMessage(fault),
+      ...(nearest === undefined ? {} : { replacement: nearest }),
+    };
+  });
+}
+
+/** The message without the place that is told apart from it. */
+function plainMessage({ message, details: { position } }: WorkbenchError): string {
+  if (position === undefined) return message;
+  const prefix = `${position.file}:${position.line}:${position.column}: `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
+function within(line: number | undefined, first: number, last: number): boolean {
+  return line !== undefined && line >= first && line <= last;
+}
+
+/** Where each word and each flow collection of a cell ends, by where it starts; the innermost wins. */
+function extentsOf({ yaml }: CellText): ReadonlyMap<number, number> {
+  const ends = new Map<number, number>();
+  const document = looseDocument(yaml);
+  if (document === undefined) return ends;
+  visit(document, {
+    Node: (_, node) => {
+      if (isCollection(node) && node.flow !== true) return;
+      const extent = extentOf(node);
+      if (extent !== undefined && extent[1] > extent[0]) ends.set(...extent);
+    },
+  });
+  return ends;
+}
+
+/** A range on one line that can be seen: to the end of the word, or of the line, and a letter before where nothing is left. */
+function visible(places: Places, start: number, end: number | undefined): [from: number, to: number] {
+  const line = places.lineAt(start);
+  const rest = line.text.slice(start - line.start);
+  const wordEnd = start + (/^.*?(?=\s*(?::\s|:$|\s#|$))/.exec(rest)?.[0].length ?? 0);
+  const to = Math.min(end ?? wordEnd, line.start + line.text.trimEnd().length);
+  if (to > start) return [start, to];
+  // A value that is not there: what stands before it shows where it is missing.
+  const before = /\S+\s*$/.exec(line.text.slice(0, start - line.start));
+  if (before === null) return [start, Math.max(start, line.end)];
+  return [line.start + before.index, line.start + before.index + before[0].trimEnd().length];
+}

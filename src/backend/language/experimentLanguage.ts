@@ -1,0 +1,45 @@
+/** Everything that an editor may ask about the text of an experiment, with what is worth keeping between two questions. */
+import { createHash } from "node:crypto";
+import { relative } from "node:path";
+import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../protocol/experiment";
+import type { Completion, Diagnostic, ExperimentText, Outline } from "../../protocol/service/experiments";
+import { workspaceOf } from "../runs/runLocation";
+import { complete, type Surroundings } from "./complete";
+import { diagnose, understand, type Understood } from "./diagnose";
+import { type Hover, hover } from "./hover";
+import { Kept } from "./kept";
+import { outlineOf } from "./outline";
+
+export class ExperimentLanguage {
+  readonly #schema: ExperimentSchema;
+  /** Check, outline, lenses and outputs ask for one text in turn; a window has a notebook or two open. */
+  readonly #understood = new Kept<Understood>(8);
+
+  constructor(catalog: SchemaCatalog) {
+    this.#schema = experimentSchema(catalog);
+  }
+
+  understand({ file, text }: ExperimentText): Understood {
+    const key = createHash("sha256").update(`${file}\0${text}`).digest("hex");
+    return this.#understood.get(key, () => {
+      const name = relative(workspaceOf(file), file).replaceAll("\\", "/");
+      return understand({ file, text }, this.#schema, name);
+    });
+  }
+
+  check(given: ExperimentText): Diagnostic[] {
+    return diagnose(given, this.understand(given));
+  }
+
+  outline(given: ExperimentText): Outline {
+    return outlineOf(given, this.understand(given));
+  }
+
+  complete(given: ExperimentText & { readonly offset: number }, surroundings?: Surroundings): Completion[] {
+    return complete(given, this.#schema, surroundings);
+  }
+
+  hover(given: ExperimentText & { readonly offset: number }): Hover | undefined {
+    return hover(given, this.#schema);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * YAML as far as it can be made out while it is being typed. Nothing is refused except what could exhaust the process, and
+ * what is broken is left out; `experiment/yamlText` says what is wrong with it.
+ */
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  Parser,
+  type Scalar,
+} from "yaml";
+import type { Path } from "../experiment/experiment";
+import type { PlainMap } from "../experiment/plainMap";
+
+const deepest = 64;
+
+/** The first document of a text, however broken; undefined where it nests too deep or is empty. */
+export function looseDocument(text: string): Document.Parsed | undefined {
+  const tokens: CST.Token[] = [];
+  const parser = new Parser();
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    if (parser.stack.length > deepest) return undefined;
+  }
+  tokens.push(...parser.end());
+  const composer = new Composer({ uniqueKeys: false, logLevel: "silent", prettyErrors: false });
+  for (const document of composer.compose(tokens, true, text.length)) return document;
+  return undefined;
+}
+
+/** A node as a plain value. Aliases and keys that are no words are left out. */
+export function plainOf(node: unknown): unknown {
+  if (isScalar(node)) return node.value;
+  if (isSeq(node)) return node.items.map(plainOf);
+  if (!isMap(node)) return undefined;
+  const entries = node.items.flatMap(({ key, value }): [string, unknown][] => {
+    const name = keyName(key);
+    return name === undefined ? [] : [[name, plainOf(value)]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The map of a cell, empty where it is none. */
+export function plainCell(text: string): PlainMap {
+  const plain = plainOf(looseDocument(text)?.contents);
+  return typeof plain === "object" && plain !== null && !Array.isArray(plain) ? (plain as PlainMap) : {};
+}
+
+export function keyName(key: unknown): string | undefined {
+  return isScalar(key) && typeof key.value === "string" && key.value !== "__proto__" ? key.value : undefined;
+}
+
+/** A scalar of a document with the way to it. */
+export interface Spot {
+  readonly scalar: Scalar.Parsed;
+  readonly part: "key" | "value";
+  /** Of the value; for a key the path of the map that it stands in. */
+  readonly path: Path;
+  /** It stands between braces or brackets. */
+  readonly flow: boolean;
+}
+
+/** Every scalar of a document. */
+export function* spots(root: unknown): Generator<Spot> {
+  const todo: { readonly node: unknown; readonly path: Path; readonly flow: boolean }[] = [
+    { node: root, path: [], flow: false },
+  ];
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { node, path, flow } = next;
+    if (isScalar(node)) yield { scalar: node as Scalar.Parsed, part: "value", path, flow };
+    if (!isCollection(node)) continue;
+    const inside = flow || node.flow === true;
+    if (isSeq(node))
+      node.items.forEach((item, i) => todo.push({ node: item, path: [...path, i], flow: inside }));
+    if (!isMap(node)) continue;
+    for (const { key, value } of node.items) {
+      if (isScalar(key)) yield { scalar: key as Scalar.Parsed, part: "key", path, flow: inside };
+      todo.push({ node: value, path: [...path, keyName(key) ?? ""], flow: inside });
+    }
+  }
+}
+
+/** Offsets of a node's own text, without comments and line ends after it. */
+export function extentOf(node: Node | null): readonly [start: number, end: number] | undefined {
+  if (node === null || isAlias(node) || node.range === undefined || node.range === null) return undefined;
+  return [node.range[0], node.range[1]];
+}

@@ -1,0 +1,68 @@
+/** What an experiment consists of, also while it is broken: title, variants, cells with their keys. */
+import { isMap } from "yaml";
+import { basename } from "node:path";
+import { linesOf } from "../../protocol/cells";
+import { type ActionKey, actionKeys, type CellKey, declarationKeys } from "../../protocol/experiment";
+import type { ExperimentText, Outline, OutlineCell } from "../../protocol/service/experiments";
+import { type CellText, cellTexts, isYamlFile, Places } from "./cellTexts";
+import type { Understood } from "./diagnose";
+import { keyName, looseDocument, plainCell } from "./looseYaml";
+
+const known: ReadonlySet<string> = new Set([...declarationKeys, ...actionKeys]);
+const actions: ReadonlySet<string> = new Set(actionKeys);
+
+export function outlineOf({ file, text }: ExperimentText, { faults, plans }: Understood): Outline {
+  const cells = cellTexts(file, text);
+  return {
+    title: titleOf(file, text, cells),
+    variants: variantsOf(text, cells),
+    cells: cells.map(outlineCell),
+    ...(faults.length === 0 ? { runs: plans.length } : {}),
+    faults: faults.length,
+  };
+}
+
+function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCell {
+  const plain = plainCell(yaml);
+  const keys = Object.keys(plain).filter((key): key is CellKey => known.has(key));
+  // A list of methods is that many actions.
+  const each = keys.flatMap((key) => {
+    const value = plain[key];
+    return actions.has(key)
+      ? new Array<string>(key === "compress" && Array.isArray(value) ? value.length : 1).fill(key)
+      : [];
+  });
+  return { index, firstLine, lastLine, keys, actions: each as ActionKey[] };
+}
+
+/** The first heading of the prose, else the file's name. */
+function titleOf(file: string, text: string, cells: readonly CellText[]): string {
+  const name = basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  if (isYamlFile(file)) return name;
+  let cell = 0;
+  for (const [index, { start, end }] of linesOf(text).entries()) {
+    while (cell < cells.length && cells[cell]!.lastLine <= index) cell++;
+    if (cell < cells.length && cells[cell]!.firstLine <= index + 1) continue;
+    const heading = /^\uFEFF? {0,3}#{1,6}[ \t]+(.*)$/.exec(text.slice(start, end))?.[1]?.trim();
+    if (heading !== undefined && heading !== "") return heading.replace(/[ \t]#+$/, "");
+  }
+  return name;
+}
+
+function variantsOf(text: string, cells: readonly CellText[]): Outline["variants"] {
+  const places = new Places(text);
+  for (const { start, yaml } of cells) {
+    if (!/\bvariants\b/.test(yaml)) continue;
+    const root = looseDocument(yaml)?.contents;
+    const variants = isMap(root) ? root.get("variants", true) : undefined;
+    if (!isMap(variants)) continue;
+    return variants.items.flatMap(({ key }) => {
+      const name = keyName(key);
+      const offset = (key as { range?: readonly number[] } | null)?.range?.[0];
+      return name === undefined || offset === undefined
+        ? []
+        : [{ name, line: places.range(start + offset, start + offset).line }];
+    });
+  }
+  return [];
+}

@@ -1,0 +1,102 @@
+/** What a schema says about one option: type, values, default, meaning. The one source of completion and hover. */
+import { z } from "zod";
+import { bare, descriptionOf, layersOf } from "../experiment/schemaWalk";
+import { jsonSchemaOf, typeOf } from "./typeText";
+
+export interface Facts {
+  readonly description: string;
+  /** In words: `whole number above 0`. */
+  readonly type: string;
+  /** Absent where nothing is filled in. */
+  readonly fallback?: unknown;
+  /** The values that may stand there, where they can be listed. */
+  readonly values: readonly (string | number | boolean | null)[];
+}
+
+const known = new WeakMap<z.ZodType, Facts>();
+
+export function factsOf(schema: z.ZodType): Facts {
+  let facts = known.get(schema);
+  if (facts === undefined) known.set(schema, (facts = read(schema)));
+  return facts;
+}
+
+function read(schema: z.ZodType): Facts {
+  const layers = layersOf(schema);
+  const filled = layers.find((layer) => layer instanceof z.ZodDefault);
+  const fallback: unknown = filled?.def.defaultValue;
+  return {
+    description: descriptionOf(schema) ?? "",
+    type: typeText(schema),
+    values: valuesOf(schema),
+    ...(filled && { fallback }),
+  };
+}
+
+function typeText(schema: z.ZodType): string {
+  const here = bare(schema);
+  // The options of a map are told one by one, where they stand.
+  if (here instanceof z.ZodObject || here instanceof z.ZodRecord || here instanceof z.ZodDiscriminatedUnion)
+    return "map";
+  if (here instanceof z.ZodUnion)
+    return [...new Set((here.options as z.ZodType[]).map(typeText))].join(" or ");
+  if (here instanceof z.ZodArray && bare(here.element as z.ZodType) instanceof z.ZodObject)
+    return "list of maps";
+  const { default: _filled, ...json } = jsonSchemaOf(here);
+  const type = typeOf(json, plainValue);
+  return layersOf(schema).some((layer) => layer instanceof z.ZodNullable) ? `${type} or null` : type;
+}
+
+function valuesOf(schema: z.ZodType): Facts["values"] {
+  const here = bare(schema);
+  const empty = layersOf(schema).some((layer) => layer instanceof z.ZodNullable) ? [null] : [];
+  if (here instanceof z.ZodEnum) return [...here.options, ...empty];
+  if (here instanceof z.ZodLiteral)
+    return [...(here.values as Set<string | number | boolean | null>), ...empty];
+  if (here instanceof z.ZodBoolean) return [true, false, ...empty];
+  if (here instanceof z.ZodDiscriminatedUnion) return empty;
+  if (here instanceof z.ZodUnion)
+    return [...new Set([...(here.options as z.ZodType[]).flatMap(valuesOf), ...empty])];
+  return empty;
+}
+
+/** A value as it is written in a cell. */
+export function plainValue(value: unknown): string {
+  if (typeof value !== "string") return JSON.stringify(value);
+  // What YAML would read as something else has to be quoted.
+  return /^[A-Za-z][\w./-]*$/.test(value) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
+    ? value
+    : JSON.stringify(value);
+}
+
+/** The key by which the branches of a choice are told apart, with the names of them all. */
+export interface Tag {
+  readonly key: string;
+  readonly values: readonly string[];
+  /** As an option of its own. */
+  readonly option: z.ZodType;
+}
+
+const tags = new WeakMap<z.ZodType, Tag>();
+
+export function tagOf(schema: z.ZodType): Tag | undefined {
+  const here = bare(schema);
+  if (!(here instanceof z.ZodDiscriminatedUnion)) return undefined;
+  let tag = tags.get(here);
+  if (tag === undefined) {
+    const key = here.def.discriminator;
+    const values = (here.options as z.ZodObject[]).flatMap(({ shape }) =>
+      factsOf((shape as Record<string, z.ZodType>)[key]!).values.map(String),
+    );
+    const option = z.enum(values).describe("Decides which keys may stand beside it.");
+    tags.set(here, (tag = { key, values, option }));
+  }
+  return tag;
+}
+
+export function isRequired(option: z.ZodType): boolean {
+  return (
+    !layersOf(option).some((layer) => layer instanceof z.ZodOptional || layer instanceof z.ZodDefault) &&
+    !option.safeParse(undefined).success
+  );
+}

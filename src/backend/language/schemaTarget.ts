@@ -1,0 +1,99 @@
+/** From a place in a cell to the schema of what may stand there, variants and cells above taken into account. */
+import { z } from "zod";
+import { type ExperimentSchema, otherNames } from "../../protocol/experiment";
+import type { Path } from "../experiment/experiment";
+import { valueAt } from "../experiment/faults";
+import { isActionKey, isBranchable } from "../experiment/parts";
+import { isMap, merged, type PlainMap } from "../experiment/plainMap";
+import { bare, schemaAt } from "../experiment/schemaWalk";
+import type { CellText } from "./cellTexts";
+import { plainCell } from "./looseYaml";
+import { tagOf } from "./schemaFacts";
+
+export interface Target {
+  /** With default and meaning. */
+  readonly schema: z.ZodType;
+  /** What a value there is checked against: of a choice the branch that the value is meant for. */
+  readonly here: z.ZodType;
+  /** Without what leads to the variant: `["model", "hidden_size"]`. */
+  readonly path: Path;
+  readonly variant: boolean;
+}
+
+/** All cells as one map: what a variant changes and a choice may depend on. Of a key that stands twice the first counts. */
+export function joined(cells: readonly CellText[]): PlainMap {
+  const all: Record<string, unknown> = {};
+  for (const { yaml } of cells)
+    for (const [key, value] of Object.entries(plainCell(yaml))) all[key] ??= value;
+  return all;
+}
+
+/** `cell` is the cell's own value, `all` that of the cells together. Undefined where nothing may stand. */
+export function targetAt(
+  schema: ExperimentSchema,
+  path: Path,
+  cell: PlainMap,
+  all: () => PlainMap,
+): Target | undefined {
+  if (path[0] !== "variants" || path.length < 2) return inside(schema, path, cell, false);
+  const own = path.slice(2);
+  const [head] = own;
+  if (head === undefined) return inside(variantKeys(schema), own, {}, true);
+  if (typeof head !== "string" || !(isBranchable(head) || isActionKey(head))) return undefined;
+  const change = valueAt(cell, path.slice(0, 2));
+  return inside(schema, own, merged(all(), isMap(change) ? change : {}) as PlainMap, true);
+}
+
+function inside(root: z.ZodType, path: Path, value: PlainMap, variant: boolean): Target | undefined {
+  const last = path.at(-1);
+  if (last === undefined) return { schema: root, here: root, path, variant };
+  const above = inside(root, path.slice(0, -1), value, variant);
+  const schema = above === undefined ? undefined : optionIn(above, last);
+  if (schema === undefined) return undefined;
+  return { schema, here: schemaAt(schema, [], valueAt(value, path)) ?? schema, path, variant };
+}
+
+function optionIn(above: Target, step: string | number): z.ZodType | undefined {
+  const map = mapOf(above.here);
+  if (typeof step === "number") {
+    const list = schemaAt(above.schema, [], []);
+    return list instanceof z.ZodArray ? (list.element as z.ZodType) : undefined;
+  }
+  if (map instanceof z.ZodRecord) return map.valueType as z.ZodType;
+  const tag = tagOf(above.schema);
+  if (tag !== undefined && step === tag.key) return tag.option;
+  // Where the tag of a choice is missing or unknown, any branch that has the key can explain it.
+  const branches = map instanceof z.ZodDiscriminatedUnion ? (map.options as z.ZodType[]) : [map];
+  return branches
+    .map((branch) => (branch instanceof z.ZodObject ? (branch.shape as Record<string, z.ZodType>) : {}))
+    .find((shape) => Object.hasOwn(shape, step))?.[step];
+}
+
+/** The map among what may stand at a place: one method rather than a list of them. */
+export function mapOf(schema: z.ZodType | undefined): z.ZodType | undefined {
+  if (schema === undefined) return undefined;
+  const here = bare(schema);
+  if (here instanceof z.ZodDiscriminatedUnion || !(here instanceof z.ZodUnion)) return here;
+  return (here.options as z.ZodType[]).map(bare).find((option) => option instanceof z.ZodObject) ?? here;
+}
+
+const variants = new WeakMap<ExperimentSchema, z.ZodObject>();
+
+/** The keys of a variant with what they mean in a cell. */
+function variantKeys(schema: ExperimentSchema): z.ZodObject {
+  let keys = variants.get(schema);
+  if (keys === undefined) {
+    const all = Object.entries<z.ZodType>(schema.shape);
+    const changed = all.filter(([key]) => isBranchable(key) || isActionKey(key));
+    variants.set(schema, (keys = z.strictObject(Object.fromEntries(changed))));
+  }
+  return keys;
+}
+
+/** The keys that say the same as one that stands there: writing both is a fault. */
+export function sameAs(cell: unknown, key: string): readonly string[] {
+  const names = typeof cell === "string" ? (otherNames[cell] ?? {}) : {};
+  return Object.entries(names).flatMap(([other, usual]) =>
+    other === key ? [usual] : usual === key ? [other] : [],
+  );
+}

@@ -1,0 +1,84 @@
+/** What a completion writes: a key with the most likely value, as a snippet whose gaps an editor walks through. */
+import { z } from "zod";
+import { bare, optionsOf, schemaAt } from "../experiment/schemaWalk";
+import { factsOf, isRequired, plainValue, tagOf } from "./schemaFacts";
+import { mapOf } from "./schemaTarget";
+
+/** Text that stands in a snippet as it is. */
+export function plainSnippet(text: string): string {
+  return text.replace(/[\\$}]/g, "\\$&");
+}
+
+/** What a new section begins with, where nothing in it is required. */
+const beginnings: Readonly<Record<string, string>> = {
+  data: 'text: ["${1:**/*.txt}"]',
+  train: "max_steps: ${1:1000}",
+};
+
+/** Counts the gaps of one snippet. */
+class Gaps {
+  #count = 0;
+
+  empty(): string {
+    return `$${++this.#count}`;
+  }
+
+  filled(value: unknown): string {
+    return `\${${++this.#count}:${plainSnippet(plainValue(value))}}`;
+  }
+
+  chosen(values: readonly unknown[]): string {
+    const words = values.map((value) => plainSnippet(plainValue(value)).replace(/[,|]/g, "\\$&"));
+    return words.length === 1 ? words[0]! : `\${${++this.#count}|${words.join(",")}|}`;
+  }
+}
+
+/** A section is a key of a cell: what is in it stands on lines of its own. Elsewhere maps stand between braces. */
+export function sectionSnippet(key: string, option: z.ZodType): string {
+  const inside = beginnings[key] ?? insideOf(option, new Gaps());
+  return inside === undefined ? keySnippet(key, option) : `${key}:\n  ${inside}`;
+}
+
+export function keySnippet(key: string, option: z.ZodType): string {
+  return pair(key, option, new Gaps());
+}
+
+function pair(key: string, option: z.ZodType, gaps: Gaps): string {
+  const inside = insideOf(option, gaps);
+  const value = inside === undefined ? valueSnippet(option, gaps) : `{${inside}}`;
+  return `${plainSnippet(plainValue(key))}: ${value}`;
+}
+
+function valueSnippet(option: z.ZodType, gaps: Gaps): string {
+  const { values, fallback } = factsOf(option);
+  const choice = values.filter((value) => value !== null);
+  if (choice.length > 0) {
+    const first = choice.filter((value) => value === fallback);
+    return gaps.chosen([...first, ...choice.filter((value) => value !== fallback)]);
+  }
+  if (fallback !== undefined && typeof fallback !== "object") return gaps.filled(fallback);
+  const list = schemaAt(option, [], []);
+  if (!(list instanceof z.ZodArray)) return gaps.empty();
+  // Patterns often begin with a star, which means something else in YAML.
+  return bare(list.element as z.ZodType) instanceof z.ZodString ? `["${gaps.empty()}"]` : `[${gaps.empty()}]`;
+}
+
+/** What a new map begins with; undefined where the option is no map. */
+function insideOf(option: z.ZodType, gaps: Gaps): string | undefined {
+  const map = mapOf(option);
+  if (map === undefined) return undefined;
+  const tag = tagOf(map);
+  if (tag !== undefined) return `${tag.key}: ${gaps.chosen(tag.values)}`;
+  if (map instanceof z.ZodRecord) return gaps.empty();
+  if (!(map instanceof z.ZodObject)) return undefined;
+  const options = optionsOf(map);
+  const needed = options.filter(([, option]) => isRequired(option));
+  if (needed.length > 0) return needed.map(([name, option]) => pair(name, option, gaps)).join(", ");
+  // A map of maps chooses one of them: a method, a metric.
+  const entries = options.filter(([, option]) => mapOf(option) instanceof z.ZodObject);
+  if (entries.length > 0 && entries.length === options.length) {
+    const names = entries.map(([name]) => name);
+    return `${gaps.chosen(names)}: {${gaps.empty()}}`;
+  }
+  return gaps.empty();
+}

@@ -1,0 +1,38 @@
+/** The paths that a sweep of an experiment may list values for. */
+import { z } from "zod";
+import type { ExperimentSchema } from "../../protocol/experiment";
+import { branchable, isActionKey } from "../experiment/parts";
+import type { PlainMap } from "../experiment/plainMap";
+import { optionsOf, schemaAt } from "../experiment/schemaWalk";
+import { mapOf } from "./schemaTarget";
+
+export interface SweepPath {
+  readonly path: string;
+  readonly option: z.ZodType;
+}
+
+/** Options of what the cells have, maps within maps included; lists and names of models are left to whoever wants them. */
+export function sweepPaths(schema: ExperimentSchema, cells: PlainMap): SweepPath[] {
+  const heads = Object.keys(cells).filter(
+    (key) => isActionKey(key) || (branchable as readonly string[]).includes(key),
+  );
+  return ["seed", ...heads.filter((key) => key !== "seed")].flatMap((head) => {
+    const option = (schema.shape as Readonly<Record<string, z.ZodType>>)[head];
+    return option === undefined ? [] : leaves(head, option, schemaAt(schema, [head], cells), cells[head]);
+  });
+}
+
+function leaves(path: string, option: z.ZodType, here: z.ZodType | undefined, value: unknown): SweepPath[] {
+  const map = mapOf(here);
+  if (!(map instanceof z.ZodObject)) {
+    const single = here instanceof z.ZodNumber || here instanceof z.ZodEnum || here instanceof z.ZodBoolean;
+    return single ? [{ path, option }] : [];
+  }
+  return optionsOf(map).flatMap(([key, inner]) => {
+    const inside = (value as Readonly<Record<string, unknown>> | null | undefined)?.[key];
+    const deeper = schemaAt(inner, [], inside);
+    // Of methods and metrics only those that are there can be changed.
+    if (mapOf(deeper) instanceof z.ZodObject && inside === undefined) return [];
+    return leaves(`${path}.${key}`, inner, deeper, inside);
+  });
+}

@@ -1,0 +1,79 @@
+/** What may stand in an option, in words: shared by completion, hover and the reference page. */
+import { z } from "zod";
+
+export interface JsonSchema {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+}
+
+export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
+    io: "input",
+    target: "draft-7",
+    unrepresentable: "any",
+    override: ({ jsonSchema }) => {
+      // Every whole number has these bounds; they say nothing.
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  }) as JsonSchema;
+}
+
+export function code(value: unknown): string {
+  return `\`${typeof value === "string" && value !== "" ? value : JSON.stringify(value)}\``;
+}
+
+/** `shown` writes a value that may stand there. */
+export function typeOf(schema: JsonSchema, shown: (value: unknown) => string = code): string {
+  if (schema.enum !== undefined) return schema.enum.map(shown).join(", ");
+  if (schema.const !== undefined) return shown(schema.const);
+  const branches = schema.anyOf ?? schema.oneOf;
+  if (branches !== undefined)
+    return [...new Set(branches.map((branch) => typeOf(branch, shown)))].join(" or ");
+  switch (schema.type) {
+    case "integer":
+      return `whole number${range(schema)}`;
+    case "number":
+      return `number${range(schema)}`;
+    case "string":
+      return "text";
+    case "boolean":
+      return "true or false";
+    case "array":
+      return `list of ${schema.items?.type === undefined ? "values" : plural(typeOf(schema.items, shown))}`;
+    case "object":
+      return "map";
+    case "null":
+      return shown(null);
+    default:
+      return "any value";
+  }
+}
+
+function plural(type: string): string {
+  if (type === "text") return "texts";
+  return type.replace(/^(map|number|whole number)\b/, "$1s");
+}
+
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
+  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
+  const bounds = [
+    minimum === undefined ? "" : `at least ${minimum}`,
+    exclusiveMinimum === undefined ? "" : `above ${exclusiveMinimum}`,
+    maximum === undefined ? "" : `at most ${maximum}`,
+    exclusiveMaximum === undefined ? "" : `below ${exclusiveMaximum}`,
+  ].filter(Boolean);
+  return bounds.length === 0 ? "" : ` ${bounds.join(", ")}`;
+}
