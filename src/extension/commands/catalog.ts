@@ -11,6 +11,7 @@ import filterRuns from "./filterRuns";
 import moveRunFirst from "./moveRunFirst";
 import moveRunLast from "./moveRunLast";
 import newExperiment from "./newExperiment";
+import openCell from "./openCell";
 import openCharts from "./openCharts";
 import openExample from "./openExample";
 import openParameters from "./openParameters";
@@ -45,6 +46,7 @@ export const commands: Readonly<Record<string, Command>> = {
   moveRunFirst,
   moveRunLast,
   newExperiment,
+  openCell,
   openCharts,
   openExample,
   openParameters,

@@ -1,0 +1,152 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { BackendProcess, type BackendOptions } from "../../src/extension/backendProcess";
+import { restartPolicy } from "../../src/extension/restartPolicy";
+import type { WorkbenchError } from "../../src/protocol/errors";
+
+let folder: string;
+let program: string;
+let service: BackendProcess | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "lathe-service-"));
+  program = path.join(folder, "service.cjs");
+  await build({
+    entryPoints: [fileURLToPath(new URL("support/shakyService.ts", import.meta.url))],
+    outfile: program,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    logLevel: "error",
+  });
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => {
+  service?.dispose();
+  service = undefined;
+  delete process.env["SHAKY_DIES_AT_START"];
+});
+
+const workspace = { folders: ["/a"], experiments: [], trusted: true };
+
+function start(options: Partial<BackendOptions> = {}) {
+  const log: string[] = [];
+  const crashes: { readonly error: WorkbenchError; readonly givenUp: boolean }[] = [];
+  let restarts = 0;
+  service = new BackendProcess({
+    program,
+    executable: () => process.execPath,
+    workspace: async () => workspace,
+    log: (_, message) => log.push(message),
+    onCrash: (error, givenUp) => crashes.push({ error, givenUp }),
+    ...options,
+  });
+  service.onRestart(() => restarts++);
+  return { service, log, crashes, restarts: () => restarts };
+}
+
+test("the first request starts the service, which knows the workspace before it answers", async () => {
+  const { service, log } = start();
+  expect(log).toEqual([]);
+  const answers = await Promise.all([service.request("runs.list", {}), service.request("runs.list", {})]);
+  expect(answers).toEqual([{ runs: [workspace] }, { runs: [workspace] }]);
+  expect(log.filter((line) => line.includes("runs as process"))).toHaveLength(1);
+});
+
+test("a service that runs is told of another workspace, one that does not hears of it when it starts", async () => {
+  let folders = ["/a"];
+  const { service } = start({ workspace: async () => ({ ...workspace, folders }) });
+  await service.reopen();
+  await service.request("runs.list", {});
+  folders = ["/b"];
+  await service.reopen();
+  const { runs } = await service.request("runs.list", {});
+  expect(runs.map((each) => (each as unknown as typeof workspace).folders)).toEqual([["/a"], ["/b"]]);
+});
+
+test("an error of the service arrives with its code and details", async () => {
+  const { service } = start();
+  await expect(service.request("runs.stop", { run: "r" })).rejects.toMatchObject({
+    code: "busy",
+    message: "Somebody else holds it.",
+    details: { allowed: ["later"] },
+  });
+});
+
+test("a crash is told once, rejects what waits, and the service comes back with its listeners", async () => {
+  const { service, crashes, restarts } = start();
+  const heard: unknown[] = [];
+  service.on("alertRaised", (alert) => heard.push(alert));
+  await service.request("devices.list", {});
+  expect(heard).toEqual([{ kind: "done", value: NaN }]);
+
+  const waiting = [
+    service.request("runs.results", { run: "r" }),
+    service.request("runs.start", { experiment: "/a/x.lathe.md" }),
+  ];
+  for (const each of await Promise.allSettled(waiting)) {
+    expect(each).toMatchObject({ status: "rejected", reason: { code: "io", details: { crash: true } } });
+  }
+  expect(crashes).toHaveLength(1);
+  expect(crashes[0]!.givenUp).toBe(false);
+  expect(crashes[0]!.error.message).toMatch(/ended unexpectedly, with status 3\. Runs go on without it/);
+  // Nobody asked for anything, and it is there again: pages that only listen must not stay deaf.
+  await expect.poll(restarts).toBe(1);
+  await service.request("devices.list", {});
+  expect(heard).toHaveLength(2);
+});
+
+test("the next request does not wait for the pause before a restart", async () => {
+  const { service } = start({
+    policy: { crashed: () => ({ again: true, delay: 3_600_000 }), forget: () => undefined },
+  });
+  await service.request("runs.start", { experiment: "/a/x.lathe.md" }).catch(() => undefined);
+  await expect(service.request("runs.list", {})).resolves.toBeDefined();
+});
+
+test("a service that dies again and again is given up with a reason, until somebody revives it", async () => {
+  process.env["SHAKY_DIES_AT_START"] = "1";
+  const { service, crashes } = start({ policy: restartPolicy({ most: 2 }) });
+  await expect(service.request("runs.list", {})).rejects.toThrow(/ended unexpectedly, with status 7/);
+  await expect.poll(() => crashes.length).toBe(2);
+  expect(crashes.map(({ givenUp }) => givenUp)).toEqual([false, true]);
+  expect(crashes[1]!.error.message).toContain("lathe.nodePath");
+  await expect(service.request("runs.list", {})).rejects.toThrow(/is not running.*Restart Backend Service/);
+
+  delete process.env["SHAKY_DIES_AT_START"];
+  await service.revive();
+  await expect(service.request("runs.list", {})).resolves.toBeDefined();
+});
+
+test("a Node that is not there is a crash that names what was tried", async () => {
+  const { service, crashes } = start({
+    executable: () => "/nowhere/node",
+    policy: restartPolicy({ most: 1 }),
+  });
+  await expect(service.request("runs.list", {})).rejects.toThrow(/could not be started.*\/nowhere\/node/);
+  expect(crashes).toHaveLength(1);
+});
+
+test("a request that is given up leaves the service alone", async () => {
+  const { service, crashes } = start();
+  const controller = new AbortController();
+  const waiting = service.request("runs.results", { run: "r" }, controller.signal);
+  await service.request("runs.list", {});
+  controller.abort();
+  await expect(waiting).rejects.toMatchObject({ code: "cancelled" });
+  expect(crashes).toEqual([]);
+});
+
+test("crashes are forgotten after a while, and each within it waits longer", () => {
+  const policy = restartPolicy({ most: 3, within: 1000 });
+  expect(policy.crashed(0)).toEqual({ again: true, delay: 250 });
+  expect(policy.crashed(500)).toEqual({ again: true, delay: 500 });
+  expect(policy.crashed(1200)).toEqual({ again: true, delay: 500 });
+  expect(policy.crashed(1300)).toEqual({ again: false });
+  policy.forget();
+  expect(policy.crashed(1400)).toEqual({ again: true, delay: 250 });
+});

@@ -1,0 +1,145 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { isWithin } from "../../src/extension/panels/isWithin";
+import { contentSecurityPolicy, pageHtml } from "../../src/extension/panels/pageHtml";
+import { connectPage } from "../../src/extension/panels/relay";
+import { notificationText, plainText } from "../../src/extension/plainText";
+import type { Backend, Events } from "../../src/protocol/backend";
+import { Connection, type Nothing } from "../../src/protocol/connection";
+import type { WorkbenchError } from "../../src/protocol/errors";
+import type { PageEvents, PageRequests } from "../../src/protocol/page";
+
+/** Two ends that hear each other as a page and its host do: later, and by value. */
+function twoEnds() {
+  type Listener = (message: unknown) => void;
+  const listeners: [Listener?, Listener?] = [];
+  const end = (mine: 0 | 1, theirs: 0 | 1) => ({
+    post: (message: unknown) => {
+      const copy: unknown = structuredClone(message);
+      queueMicrotask(() => listeners[theirs]?.(copy));
+    },
+    listen: (listener: Listener) => void (listeners[mine] = listener),
+  });
+  return [end(0, 1), end(1, 0)] as const;
+}
+
+function connected() {
+  const asked: { readonly name: string; readonly signal: AbortSignal | undefined }[] = [];
+  const listeners = new Map<string, (payload: never) => void>();
+  let restarted: () => void = () => undefined;
+  const backend = {
+    request: (name: string, _: unknown, signal?: AbortSignal) => {
+      asked.push({ name, signal });
+      return name === "runs.log" ? new Promise(() => undefined) : Promise.resolve({ runs: [] });
+    },
+    on: (name: string, listener: (payload: never) => void) => {
+      listeners.set(name, listener);
+      return { dispose: () => void listeners.delete(name) };
+    },
+    onRestart: (listener: () => void) => {
+      restarted = listener;
+      return { dispose: () => (restarted = () => undefined) };
+    },
+  } as unknown as Backend & { onRestart(listener: () => void): { dispose(): void } };
+  const [hostEnd, pageEnd] = twoEnds();
+  const faults: WorkbenchError[] = [];
+  const page = connectPage({
+    channel: hostEnd,
+    backend,
+    requests: ["runs.list", "runs.log"],
+    events: ["runsChanged"],
+    host: { "page.ready": () => ({ input: 1, state: 2 }) },
+    onFault: (error) => faults.push(error),
+  });
+  const host = new Connection<PageRequests, PageEvents, Nothing, Nothing>(
+    pageEnd,
+    {},
+    { onFault: (error) => faults.push(error) },
+  );
+  return { asked, listeners, page, host, faults, restart: () => restarted() };
+}
+
+test("what is on the list of a page reaches the backend, and the host answers what is its own", async () => {
+  const { host, asked } = connected();
+  await expect(host.request("runs.list", {})).resolves.toEqual({ runs: [] });
+  await expect(host.request("page.ready", {})).resolves.toEqual({ input: 1, state: 2 });
+  expect(asked.map(({ name }) => name)).toEqual(["runs.list"]);
+});
+
+test("what is not on the list is refused and never reaches the backend", async () => {
+  const { host, asked } = connected();
+  for (const name of ["runs.start", "workspace.open", "page.command", "constructor", "__proto__"])
+    await expect(host.request(name as "runs.list", {})).rejects.toMatchObject({ code: "unsupported" });
+  expect(asked).toEqual([]);
+});
+
+test("a page that gives a request up gives it up at the backend, and so does a page that is closed", async () => {
+  const { host, asked, page } = connected();
+  const controller = new AbortController();
+  const first = host.request("runs.log", { run: "r", bytes: 1 }, controller.signal);
+  void host.request("runs.log", { run: "r", bytes: 1 }).catch(() => undefined);
+  await expect.poll(() => asked.length).toBe(2);
+  controller.abort();
+  await expect(first).rejects.toMatchObject({ code: "cancelled" });
+  await expect.poll(() => asked.map(({ signal }) => signal?.aborted)).toEqual([true, false]);
+  page.dispose();
+  expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true, true]);
+});
+
+test("only the events of its list arrive in a page, and a restart of the service does", async () => {
+  const { host, listeners, page, restart } = connected();
+  const heard: unknown[] = [];
+  host.on("runsChanged", (change) => heard.push(change));
+  host.on("backendRestarted", () => heard.push("restarted"));
+  host.on("inputChanged", ({ input }) => heard.push(input));
+  const change: Events["runsChanged"] = { changed: [], removed: ["/r"] };
+  listeners.get("runsChanged")!(change as never);
+  restart();
+  page.emit("inputChanged", { input: 3 });
+  await expect.poll(() => heard).toEqual([change, "restarted", 3]);
+  expect([...listeners.keys()]).toEqual(["runsChanged"]);
+  page.dispose();
+  expect([...listeners.keys()]).toEqual([]);
+});
+
+test("a page runs its one module and loads nothing from elsewhere", () => {
+  const sources = {
+    title: '"><script>alert(1)</script>',
+    script: "https://host/dist/pages/runs.js",
+    origin: "https://host",
+    nonce: "abc",
+  };
+  expect(contentSecurityPolicy(sources)).toBe(
+    "default-src 'none'; script-src 'nonce-abc'; style-src https://host 'unsafe-inline'; img-src https://host data:; font-src https://host",
+  );
+  const html = pageHtml(sources);
+  expect(html.match(/<script/g)).toEqual(["<script"]);
+  expect(html).toContain('<script type="module" nonce="abc" src="https://host/dist/pages/runs.js">');
+});
+
+test("a link out of a folder does not make a file part of it", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "lathe-within-"));
+  try {
+    const inside = path.join(folder, "inside");
+    await mkdir(inside);
+    await writeFile(path.join(folder, "secret"), "");
+    await writeFile(path.join(inside, "..file"), "");
+    await symlink(path.join(folder, "secret"), path.join(inside, "link"));
+    await expect(isWithin(path.join(inside, "..file"), [inside])).resolves.toBe(true);
+    await expect(isWithin(path.join(inside, "link"), [inside])).resolves.toBe(false);
+    await expect(isWithin(path.join(inside, "..", "secret"), [inside])).resolves.toBe(false);
+    await expect(isWithin("inside/..file", [inside])).resolves.toBe(false);
+    await expect(isWithin(path.join(folder, "inside-too"), [inside])).rejects.toThrow(/ENOENT/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("escapes and links in foreign text are shown, not obeyed", () => {
+  expect(plainText("a\u001b[31mb\u0000\u202e\n\tc")).toBe("a\\u001b[31mb\\u0000\\u202e\n\tc");
+  expect(notificationText("[run](command:workbench.action.quit)")).toBe(
+    "[run]\u200b(command:workbench.action.quit)",
+  );
+});
