@@ -1,0 +1,110 @@
+/** One metric of one run as a page keeps it: thinned points, live ones appended, a part of it in full detail. */
+import type { AppendedLine, Axis, Series } from "../../src/protocol/service/metrics";
+
+export type Points = Pick<Series, "x" | "y">;
+
+export interface Curve {
+  readonly run: string;
+  readonly metric: string;
+  readonly axis: Axis;
+  readonly x: readonly number[];
+  readonly y: readonly (number | null)[];
+  /** Points of the history so far; more than are here where it was thinned. */
+  readonly total: number;
+  /** Lines of the history that it takes into account. */
+  readonly lines: number;
+}
+
+/** An increment continues the curve, was part of it already, or leaves lines out in between. */
+export type Appended = Curve | "known" | "gap";
+
+/** Takes each line of the history exactly once, whatever part of them the curve knows already. */
+export function append(curve: Curve, from: number, lines: readonly AppendedLine[]): Appended {
+  if (from > curve.lines) return "gap";
+  const fresh = lines.slice(curve.lines - from);
+  if (fresh.length === 0) return "known";
+  const x: number[] = [];
+  const y: (number | null)[] = [];
+  for (const line of fresh) {
+    const at = line[curve.axis];
+    const value = line[curve.metric as `${string}/${string}`];
+    if (at === undefined || value === undefined) continue;
+    x.push(at);
+    y.push(value);
+  }
+  const counted = { ...curve, total: curve.total + x.length, lines: from + lines.length };
+  return x.length === 0 ? counted : { ...counted, x: [...curve.x, ...x], y: [...curve.y, ...y] };
+}
+
+/**
+ * At most about `most` points, taken by stretches of equal numbers of points: of each the lowest, the highest, and a
+ * null where there is one, in their order, so that neither a spike nor a gap is lost. First and last stay.
+ */
+export function thinned({ x, y }: Points, most: number): Points {
+  if (x.length <= most) return { x, y };
+  const stretches = Math.max(1, Math.floor((most - 2) / 2));
+  const keep = new Set<number>([0]);
+  for (let stretch = 0; stretch < stretches; stretch++) {
+    const start = 1 + Math.floor((stretch * (x.length - 2)) / stretches);
+    const end = 1 + Math.floor(((stretch + 1) * (x.length - 2)) / stretches);
+    let [low, high, hole] = [-1, -1, -1];
+    for (let i = start; i < end; i++) {
+      const value = y[i];
+      if (value === null || value === undefined) {
+        if (hole < 0) hole = i;
+        continue;
+      }
+      if (low < 0 || value < y[low]!) low = i;
+      if (high < 0 || value > y[high]!) high = i;
+    }
+    for (const i of [low, high, hole].filter((each) => each >= 0).sort((a, b) => a - b)) keep.add(i);
+  }
+  keep.add(x.length - 1);
+  const kept = [...keep];
+  return { x: kept.map((i) => x[i]!), y: kept.map((i) => y[i]!) };
+}
+
+/** The curve with one stretch of it in the detail that was asked for. */
+export function withDetail(whole: Points, detail: Points, from: number, to: number): Points {
+  const last = detail.x.at(-1);
+  if (last === undefined) return whole;
+  const start = lowerBound(whole.x, from);
+  // Live points that came after the detail was read lie behind its end, and stay.
+  const end = upperBound(whole.x, Math.min(to, last));
+  return {
+    x: [...whole.x.slice(0, start), ...detail.x, ...whole.x.slice(end)],
+    y: [...whole.y.slice(0, start), ...detail.y, ...whole.y.slice(end)],
+  };
+}
+
+/** Index of the first value that is not below. */
+export function lowerBound(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function upperBound(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Index of the point nearest to the place that is no gap. */
+export function nearest({ x, y }: Points, at: number): number | undefined {
+  const right = lowerBound(x, at);
+  let [before, after] = [right - 1, right];
+  while (before >= 0 && y[before] === null) before--;
+  while (after < x.length && y[after] === null) after++;
+  if (before < 0) return after < x.length ? after : undefined;
+  if (after >= x.length) return before;
+  return at - x[before]! <= x[after]! - at ? before : after;
+}

@@ -1,0 +1,224 @@
+/**
+ * The canvas of a chart: lines over an axis, drawn by chart.js, with zoom and pan. What is drawn is given from outside;
+ * it tells which part of the axis a person wants to see, and where on it the pointer stands.
+ */
+import {
+  Chart,
+  type ChartDataset,
+  type ChartOptions,
+  LinearScale,
+  LineController,
+  LineElement,
+  LogarithmicScale,
+  PointElement,
+} from "chart.js";
+import zoom from "chartjs-plugin-zoom";
+import { axisNames } from "./figures";
+import type { Points } from "./curve";
+import type { Drawing, Line, View } from "./drawing";
+import { lineMarks } from "./lineMarks";
+import { colorOf, dashOf } from "./palette";
+import { horizontalTicks, verticalTicks } from "./ticks";
+import type { ChartTheme } from "./theme";
+
+Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale, zoom, lineMarks);
+
+type LineChart = Chart<"line", { x: number; y: number }[]>;
+
+export interface Bounds {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ChartListener {
+  /** Another part of the axis; undefined for all of it. */
+  onRange(range: Bounds | undefined): void;
+  /** The vertical part, which belongs to this chart alone. */
+  onHeight(range: Bounds | undefined): void;
+}
+
+export class LossChart {
+  readonly canvas = document.createElement("canvas");
+  private readonly chart: LineChart;
+  private height: Bounds | undefined;
+  private shown = "";
+
+  constructor(
+    parent: HTMLElement,
+    private readonly listener: ChartListener,
+  ) {
+    parent.append(this.canvas);
+    this.chart = new Chart(this.canvas, {
+      type: "line",
+      data: { datasets: [] },
+      options: { animation: false },
+    });
+  }
+
+  draw(drawing: Drawing, view: View, theme: ChartTheme, emphasised: string | undefined): void {
+    const shown = JSON.stringify([view, theme, this.height]);
+    if (shown !== this.shown) this.chart.options = this.optionsOf(view, theme);
+    this.shown = shown;
+    this.chart.data.datasets = drawing.lines.flatMap((line) => datasets(line, theme, emphasised));
+    this.chart.update("none");
+  }
+
+  get scales(): { readonly x: Chart["scales"][string]; readonly y: Chart["scales"][string] } {
+    return this.chart.scales as never;
+  }
+
+  get area(): Chart["chartArea"] {
+    return this.chart.chartArea;
+  }
+
+  showAll(): void {
+    this.height = undefined;
+    this.listener.onHeight(undefined);
+    this.listener.onRange(undefined);
+  }
+
+  /** Around the middle, or around a place on the axis. */
+  zoomBy(factor: number, at?: number): void {
+    const x = at === undefined ? (this.area.left + this.area.right) / 2 : this.scales.x.getPixelForValue(at);
+    this.chart.zoom({ x: factor, y: 1, focalPoint: { x, y: (this.area.top + this.area.bottom) / 2 } });
+  }
+
+  resize(): void {
+    this.chart.resize();
+  }
+
+  destroy(): void {
+    this.chart.destroy();
+    this.canvas.remove();
+  }
+
+  private tell(): void {
+    const { x, y } = this.scales;
+    if (x.options.min !== undefined && x.options.max !== undefined)
+      this.listener.onRange({ from: x.min, to: x.max });
+    const { min, max } = y.options as { min?: unknown; max?: unknown };
+    if (min === undefined || max === undefined) return;
+    this.height = { from: y.min, to: y.max };
+    this.listener.onHeight(this.height);
+  }
+
+  private optionsOf(view: View, theme: ChartTheme): ChartOptions<"line"> {
+    const common = {
+      border: { color: theme.highContrast ? theme.foreground : theme.grid },
+      grid: { color: theme.grid, drawTicks: false },
+    };
+    const ticks = {
+      color: theme.muted,
+      padding: 7,
+      font: { family: theme.font, size: 11 },
+      maxRotation: 0,
+      autoSkipPadding: 16,
+    };
+    return {
+      animation: false,
+      parsing: false,
+      normalized: true,
+      responsive: true,
+      maintainAspectRatio: false,
+      events: [],
+      layout: { padding: { top: 8, right: 14 } },
+      scales: {
+        x: {
+          ...common,
+          type: view.logX ? "logarithmic" : "linear",
+          bounds: "data",
+          ...(view.range === undefined ? {} : { min: view.range.from, max: view.range.to }),
+          title: {
+            display: true,
+            text: axisNames[view.axis],
+            color: theme.muted,
+            font: { family: theme.font, size: 11 },
+            padding: { top: 2, bottom: 0 },
+          },
+          ...horizontalTicks(view, ticks),
+        },
+        y: {
+          ...common,
+          type: view.logY ? "logarithmic" : "linear",
+          beginAtZero: false,
+          ...(this.height === undefined ? {} : { min: this.height.from, max: this.height.to }),
+          ...verticalTicks(view, ticks),
+        },
+      },
+      plugins: {
+        zoom: {
+          zoom: {
+            mode: "x",
+            // Over the vertical axis the wheel takes hold of that axis.
+            scaleMode: "y",
+            wheel: { enabled: true, modifierKey: "ctrl" },
+            pinch: { enabled: true },
+            drag: {
+              enabled: true,
+              threshold: 5,
+              backgroundColor: theme.highContrast ? "#80808066" : "#80808033",
+              borderColor: theme.accent,
+              borderWidth: 1,
+            },
+            onZoom: () => this.tell(),
+          },
+          pan: { enabled: true, mode: "x", scaleMode: "y", modifierKey: "shift", onPan: () => this.tell() },
+        },
+      },
+    };
+  }
+}
+
+function datasets(
+  line: Line,
+  theme: ChartTheme,
+  emphasised: string | undefined,
+): ChartDataset<"line", { x: number; y: number }[]>[] {
+  const color = colorOf(line.slot, theme.ground);
+  const [away, bold] = [emphasised !== undefined && emphasised !== line.run, emphasised === line.run];
+  const base = { pointRadius: 0, pointHitRadius: 0, spanGaps: false, borderJoinStyle: "round" as const };
+  const width = (theme.highContrast ? 2.2 : 1.6) + (bold ? 1 : 0);
+  return [
+    {
+      ...base,
+      data: pairs(line.bold),
+      borderColor: away ? `${color}40` : color,
+      borderWidth: width,
+      borderDash: [...dashOf(line.place)],
+      order: bold ? 0 : 1,
+      // A point between two gaps has no line to show it.
+      pointRadius: lonely(line.bold),
+      pointBackgroundColor: color,
+      pointBorderWidth: 0,
+      slot: line.slot,
+    },
+    ...(line.faint === undefined
+      ? []
+      : [
+          {
+            ...base,
+            data: pairs(line.faint),
+            borderColor: `${color}${away ? "14" : "38"}`,
+            borderWidth: 1,
+            order: 2,
+          },
+        ]),
+  ];
+}
+
+const pairsOf = new WeakMap<Points, { x: number; y: number }[]>();
+
+/** A gap is a number that is none. */
+function pairs(points: Points): { x: number; y: number }[] {
+  const known = pairsOf.get(points);
+  if (known !== undefined) return known;
+  const made = points.x.map((x, i) => ({ x, y: points.y[i] ?? NaN }));
+  pairsOf.set(points, made);
+  return made;
+}
+
+function lonely({ y }: Points): number | number[] {
+  const alone = (i: number) => y[i] !== null && (y[i - 1] ?? null) === null && (y[i + 1] ?? null) === null;
+  const found = y.some((_, i) => alone(i));
+  return found ? y.map((_, i) => (alone(i) ? 2.5 : 0)) : 0;
+}

@@ -1,0 +1,29 @@
+/** A moving average over the axis, which neither the spacing of points nor their thinning changes much. */
+
+/** Width of the average for a slider from 0 to 1, as a share of the whole axis: fine at the beginning, a fifth at the end. */
+export function smoothingWidth(amount: number, range: number): number {
+  return 0.2 * amount ** 2 * range;
+}
+
+/**
+ * s(x) = ∫ y(u) e^((u − x)/width) du / ∫ e^((u − x)/width) du over all u ≤ x: each point counts for the stretch before
+ * it, and the denominator takes away the pull of the beginning. A gap stays a gap, and the average goes on after it.
+ */
+export function smoothed(
+  x: readonly number[],
+  y: readonly (number | null)[],
+  width: number,
+): (number | null)[] {
+  let [sum, weight, before] = [0, 0, NaN];
+  return y.map((value, i) => {
+    if (value === null) return null;
+    const at = x[i]!;
+    // The first point stands for a stretch as long as the next one's.
+    const gap = Number.isNaN(before) ? (x[i + 1] ?? at) - at : at - before;
+    const kept = Math.exp(-Math.max(gap, width * 1e-6) / width);
+    sum = sum * kept + value * (1 - kept);
+    weight = weight * kept + (1 - kept);
+    before = at;
+    return sum / weight;
+  });
+}

@@ -1,0 +1,52 @@
+/** The editor's colours as a canvas needs them: read from its style variables, and again whenever the theme changes. */
+import type { Unsubscribe } from "../../src/protocol/connection";
+import type { Ground } from "./palette";
+
+export interface ChartTheme {
+  readonly ground: Ground;
+  readonly highContrast: boolean;
+  readonly foreground: string;
+  readonly muted: string;
+  readonly grid: string;
+  readonly background: string;
+  readonly accent: string;
+  readonly font: string;
+}
+
+export function readTheme(): ChartTheme {
+  const style = getComputedStyle(document.body);
+  const variable = (names: readonly string[], otherwise: string) =>
+    names.map((name) => style.getPropertyValue(`--vscode-${name}`).trim()).find((value) => value !== "") ??
+    otherwise;
+  const classes = document.body.classList;
+  const light = classes.contains("vscode-light") || classes.contains("vscode-high-contrast-light");
+  const highContrast =
+    classes.contains("vscode-high-contrast") || classes.contains("vscode-high-contrast-light");
+  const foreground = variable(["foreground", "editor-foreground"], light ? "#333333" : "#cccccc");
+  return {
+    ground: light ? "light" : "dark",
+    highContrast,
+    foreground,
+    muted: highContrast ? foreground : variable(["descriptionForeground"], foreground),
+    grid: highContrast ? `${hexOf(foreground)}55` : light ? "#00000014" : "#ffffff14",
+    background: variable(["editor-background"], light ? "#ffffff" : "#1e1e1e"),
+    accent: variable(["focusBorder"], "#0078d4"),
+    font: variable(["font-family"], "sans-serif"),
+  };
+}
+
+/** Opaque `#rrggbb` of a colour that may carry its opacity. */
+function hexOf(color: string): string {
+  return /^#[\da-f]{6}/i.exec(color)?.[0] ?? "#808080";
+}
+
+/** The editor sets its variables on the document's element and the kind of its theme on the body. */
+export function onThemeChange(listener: () => void): Unsubscribe {
+  const observer = new MutationObserver(listener);
+  observer.observe(document.documentElement, { attributes: true, attributeFilter: ["style"] });
+  observer.observe(document.body, {
+    attributes: true,
+    attributeFilter: ["class", "data-vscode-theme-kind", "data-vscode-theme-id"],
+  });
+  return { dispose: () => observer.disconnect() };
+}

@@ -1,0 +1,70 @@
+/** Where lines of the grid stand and what is written at them: round numbers, also on a clock and on a logarithmic axis. */
+import type { Scale } from "chart.js";
+import { figure } from "../kit/format";
+import type { View } from "./drawing";
+import { tickLabel, timeStep } from "./figures";
+
+interface TickStyle {
+  readonly color: string;
+  readonly padding: number;
+  readonly font: { readonly family: string; readonly size: number };
+  readonly maxRotation: number;
+  readonly autoSkipPadding: number;
+}
+
+export function horizontalTicks(view: View, style: TickStyle) {
+  return {
+    ticks: {
+      ...style,
+      includeBounds: false,
+      callback: (value: string | number) => tickLabel(view.axis, Number(value)),
+    },
+    afterBuildTicks: (scale: Scale) => {
+      const { min, max } = scale;
+      if (view.logX) scale.ticks = roundTicks(scale.ticks, min, max, Math.max(3, scale.width / 90));
+      else if (view.axis === "seconds") {
+        const step = timeStep(max - min, scale.width / 90);
+        if (step !== undefined) scale.ticks = multiples(min, max, step);
+      } else scale.ticks = scale.ticks.filter(({ value }) => Number.isInteger(value));
+    },
+  };
+}
+
+export function verticalTicks(view: View, style: TickStyle) {
+  return {
+    ticks: {
+      ...style,
+      maxTicksLimit: 7,
+      callback: (value: string | number) => figure(Number(value), 5),
+    },
+    afterBuildTicks: (scale: Scale) => {
+      if (view.logY)
+        scale.ticks = roundTicks(scale.ticks, scale.min, scale.max, Math.max(3, scale.height / 32));
+    },
+  };
+}
+
+function multiples(min: number, max: number, step: number): { value: number }[] {
+  const ticks: { value: number }[] = [];
+  for (let at = Math.ceil(min / step) * step; at <= max; at += step) ticks.push({ value: at });
+  return ticks;
+}
+
+/** As many of a logarithmic axis as fit: all, or 1-2-5 of each power, or powers alone. */
+function roundTicks(
+  ticks: readonly { value: number }[],
+  min: number,
+  max: number,
+  most: number,
+): { value: number }[] {
+  const inside = ticks.filter(({ value }) => value >= min && value <= max);
+  const leading = ({ value }: { value: number }) =>
+    Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(6));
+  for (const wanted of [undefined, [1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 5], [1, 3], [1]]) {
+    const some = wanted === undefined ? inside : inside.filter((tick) => wanted.includes(leading(tick)));
+    if (some.length <= most) return some;
+  }
+  const powers = inside.filter((tick) => leading(tick) === 1);
+  const every = Math.ceil(powers.length / most);
+  return powers.filter((_, i) => i % every === 0);
+}
