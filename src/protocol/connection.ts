@@ -84,7 +84,7 @@ export class Connection<
     private readonly handlers: Handlers<Ours>,
     private readonly options: ConnectionOptions,
   ) {
-    channel.listen((message) => this.receive(message as Message));
+    channel.listen((message) => this.receive((message ?? {}) as Message));
   }
 
   request<K extends keyof Theirs & string>(
@@ -186,7 +186,8 @@ export class Connection<
         throw new WorkbenchError("unsupported", `There is no request ${name}.`);
       const handler = this.handlers[name as keyof Ours];
       const result = await handler(params, { signal: controller.signal });
-      if (this.running.has(id)) this.post({ kind: "result", id, result });
+      // A result that can't cross is an error of this request alone; where the channel is broken, the error fails too.
+      if (this.running.has(id)) this.channel.post({ kind: "result", id, result } satisfies Message);
     } catch (thrown) {
       const error = toWorkbenchError(thrown);
       if (error.code === "internal") this.options.onFault(error);
