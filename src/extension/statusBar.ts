@@ -15,7 +15,10 @@ export function createStatusBar({ runs }: Workbench): vscode.Disposable {
     // Every change crosses to the window and closes an open tooltip.
     if (next === shown) return;
     shown = next;
-    if (active === undefined) return item.hide();
+    if (active === undefined) {
+      item.hide();
+      return;
+    }
     item.text = active.text;
     item.tooltip = untrusted(active.tooltip);
     item.accessibilityInformation = { label: active.spoken };

@@ -19,6 +19,8 @@ import openRuns from "./openRuns";
 import openWalkthrough from "./openWalkthrough";
 import openWeights from "./openWeights";
 import pauseRun from "./pauseRun";
+import refreshDevices from "./refreshDevices";
+import refreshModels from "./refreshModels";
 import renameRun from "./renameRun";
 import restartService from "./restartService";
 import resumeRun from "./resumeRun";
@@ -54,6 +56,8 @@ export const commands: Readonly<Record<string, Command>> = {
   openWalkthrough,
   openWeights,
   pauseRun,
+  refreshDevices,
+  refreshModels,
   renameRun,
   restartService,
   resumeRun,

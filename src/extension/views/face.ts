@@ -7,8 +7,11 @@ export interface Icon {
 }
 
 export interface Face {
-  /** Never twice in a tree, and the same after a reload: what is open and selected hangs on it. */
-  readonly id: string;
+  /**
+   * Never twice in a tree, and the same after a reload: what is open and selected hangs on it. VS Code refuses an id that
+   * it still knows from an answer that is on its way, so what is fetched slowly has none and goes by its label.
+   */
+  readonly id?: string;
   readonly label: string;
   readonly description?: string;
   readonly icon: Icon;

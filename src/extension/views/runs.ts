@@ -77,14 +77,14 @@ function providerOf(
 ): vscode.TreeDataProvider<Node> {
   return {
     onDidChangeTreeData,
-    async getChildren(node) {
+    getChildren(node) {
       if (node !== undefined) return node.kind === "problem" ? [] : [...tree.childrenOf(node)];
-      try {
-        await runs.load();
-        return [...tree.rootNodes()];
-      } catch (error) {
-        return [{ kind: "problem", message: toWorkbenchError(error).message }];
-      }
+      // At once where they are known: VS Code mixes up answers that are on their way together.
+      if (runs.all !== undefined) return [...tree.rootNodes()];
+      return runs.load().then(
+        () => [...tree.rootNodes()],
+        (error: unknown) => [{ kind: "problem", message: toWorkbenchError(error).message }],
+      );
     },
     getTreeItem(node) {
       switch (node.kind) {

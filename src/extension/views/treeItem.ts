@@ -10,11 +10,11 @@ export function treeItem(face: Face, node: unknown): vscode.TreeItem {
     face.label,
     { none: None, collapsed: Collapsed, expanded: Expanded }[face.children],
   );
-  item.id = face.id;
   item.contextValue = face.contextValue;
   const { id, color } = face.icon;
   item.iconPath = new vscode.ThemeIcon(id, color === undefined ? undefined : new vscode.ThemeColor(color));
   item.accessibilityInformation = { label: face.spoken };
+  if (face.id !== undefined) item.id = face.id;
   if (face.description !== undefined) item.description = face.description;
   if (face.tooltip !== undefined) item.tooltip = untrusted(face.tooltip);
   if (face.click !== undefined) item.command = { ...face.click, arguments: [node] };
@@ -31,7 +31,6 @@ export function untrusted(markdown: string): vscode.MarkdownString {
 
 export function problemItem({ message }: ProblemNode, what: string): vscode.TreeItem {
   const face: Face = {
-    id: "problem",
     label: `${what} can't be listed`,
     description: oneLine(message),
     icon: { id: "error", color: "list.errorForeground" },

@@ -16,7 +16,8 @@ export function runFace(run: RunSummary): Face {
   const facts = factsOf(run);
   const star = run.star ? ["★"] : [];
   return {
-    id: `run:${run.folder}`,
+    // While it waits it is another row, in another place: VS Code knows no row that moves.
+    id: `${isWaiting(run) ? "waiting" : "run"}:${run.folder}`,
     label,
     description: [...star, ...facts, ...shownTags, ...more].join(" · "),
     icon,

@@ -88,7 +88,8 @@ export class RunTree {
     this.arrangement = arrangement;
     this.groups.clear();
     this.roots = undefined;
-    for (const node of this.nodes.values()) this.place(node);
+    for (const { run } of [...this.nodes.values()])
+      this.enter({ kind: "run", run, parent: undefined }, this.groupFor(run));
   }
 
   apply(changed: readonly RunSummary[], removed: readonly string[]): Redraw {
@@ -104,15 +105,19 @@ export class RunTree {
     }
     for (const run of changed) {
       const known = this.nodes.get(run.folder);
-      const node = known ?? { kind: "run" as const, run, parent: undefined };
-      const old = node.run;
-      this.nodes.set(run.folder, node);
-      node.run = run;
-      const [from, to] = this.place(node);
-      if (from !== to) for (const group of [from, to]) if (group !== undefined) stale.add(group);
-      if (from !== to || to === undefined) continue;
-      redrawn.add(node);
-      if (this.comesElsewhere(node, old, to)) to.sorted = undefined;
+      const [from, to] = [known?.parent, this.groupFor(run)];
+      if (known === undefined || from !== to) {
+        // A node of its own in each place: VS Code knows nodes by identity, and none that moves.
+        if (known !== undefined) this.leave(known);
+        this.enter({ kind: "run", run, parent: undefined }, to);
+        for (const group of [from, to]) if (group !== undefined) stale.add(group);
+        continue;
+      }
+      const old = known.run;
+      known.run = run;
+      if (to === undefined) continue;
+      redrawn.add(known);
+      if (this.comesElsewhere(known, old, to)) to.sorted = undefined;
       if (to.sorted === undefined || old.state !== run.state) stale.add(to);
     }
     for (const group of stale) if (group.members.size === 0) this.groups.delete(group.id);
@@ -125,16 +130,13 @@ export class RunTree {
     return [...stale, ...alone];
   }
 
-  /** The groups that it was in and is in now. */
-  private place(node: RunNode): readonly [from: GroupNode | undefined, to: GroupNode | undefined] {
-    const from = node.parent;
-    const to = matches(node.run, this.arrangement.filter) ? this.groupFor(node.run) : undefined;
-    if (from === to && to?.members.has(node) === true) return [from, to];
-    this.leave(node);
-    node.parent = to;
-    to?.members.add(node);
-    if (to !== undefined) to.sorted = undefined;
-    return [from, to];
+  private enter(node: RunNode, group: GroupNode | undefined): void {
+    this.nodes.set(node.run.folder, node);
+    node.parent = group;
+    if (group === undefined) return;
+    group.members.add(node);
+    group.sorted = undefined;
+    this.groups.set(group.id, group);
   }
 
   private leave(node: RunNode): void {
@@ -144,13 +146,13 @@ export class RunTree {
     node.parent = undefined;
   }
 
-  private groupFor(run: RunSummary): GroupNode {
+  /** None for a run that the filter hides. A new group counts once it has a member. */
+  private groupFor(run: RunSummary): GroupNode | undefined {
+    if (!matches(run, this.arrangement.filter)) return undefined;
     const made = isWaiting(run)
       ? new GroupNode("queue", undefined)
       : new GroupNode("experiment", run.experiment);
-    const group = this.groups.get(made.id) ?? made;
-    this.groups.set(group.id, group);
-    return group;
+    return this.groups.get(made.id) ?? made;
   }
 
   private comesElsewhere(node: RunNode, old: RunSummary, group: GroupNode): boolean {

@@ -1,0 +1,41 @@
+/** Opens an experiment where a row of the tree says: at a cell, at a line, or at its beginning. */
+import * as vscode from "vscode";
+import { WorkbenchError } from "../../protocol/errors";
+import { cutCells } from "../../protocol/cells";
+import { experimentOfArguments } from "../choices/chosenExperiment";
+import { defineCommand } from "../command";
+
+export default defineCommand({
+  title: "Open Cell",
+  palette: false,
+  async run(_workbench, ...args) {
+    const given = experimentOfArguments(args);
+    if (given === undefined)
+      throw new WorkbenchError("invalid-input", "Open Cell needs an experiment: choose one in the tree.");
+    const uri = vscode.Uri.file(given.experiment);
+    const { line } = given as { readonly line?: number };
+    const cell = given.cell ?? (line === undefined ? undefined : await cellAt(uri, line));
+    let notebook: vscode.NotebookDocument;
+    try {
+      notebook = await vscode.workspace.openNotebookDocument(uri);
+    } catch {
+      // What is no notebook opens with the reason in its place, and as text it can be mended.
+      return vscode.commands.executeCommand("vscode.open", uri);
+    }
+    const code = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
+    const index = cell === undefined ? undefined : code[cell]?.index;
+    const selections = index === undefined ? [] : [new vscode.NotebookRange(index, index + 1)];
+    const editor = await vscode.window.showNotebookDocument(notebook, { selections, preview: true });
+    if (selections[0] !== undefined)
+      editor.revealRange(selections[0], vscode.NotebookEditorRevealType.InCenterIfOutsideViewport);
+    return undefined;
+  },
+});
+
+/** The yaml cell that holds a line, counted as the notebook counts its code cells. */
+async function cellAt(uri: vscode.Uri, line: number): Promise<number | undefined> {
+  const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  const cells = cutCells(text).pieces.filter(({ kind }) => kind === "cell");
+  const at = cells.findIndex(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
+  return at < 0 ? undefined : at;
+}

@@ -1,0 +1,11 @@
+/** Looks for models anew: what other programs wrote is not noticed otherwise. */
+import { defineCommand } from "../command";
+import { modelTree } from "../views/models";
+
+export default defineCommand({
+  title: "Refresh Models",
+  icon: "$(refresh)",
+  palette: false,
+  menus: [{ menu: "view/title", when: "view == lathe.models", group: "navigation@1" }],
+  run: async (workbench) => modelTree(workbench).askAgain(),
+});

@@ -1,0 +1,55 @@
+/** The outlines of experiment files: asked for when a file is looked into, and kept until it changes. */
+import { WorkbenchError } from "../../../protocol/errors";
+import type { Outline } from "../../../protocol/service/experiments";
+
+/** Larger files are no experiments that a person wrote. */
+export const mostBytes = 4 * 1024 * 1024;
+
+export interface OutlineSource {
+  /** The size first, so that nothing huge is read. */
+  size(file: string): Promise<number>;
+  read(file: string): Promise<string>;
+  outline(file: string, text: string): Promise<Outline>;
+}
+
+export class Outlines {
+  private readonly known = new Map<string, Outline>();
+  private readonly pending = new Map<string, Promise<Outline>>();
+
+  constructor(private readonly source: OutlineSource) {}
+
+  /** What is known of it without asking. */
+  get(file: string): Outline | undefined {
+    return this.known.get(file);
+  }
+
+  async of(file: string): Promise<Outline> {
+    const known = this.known.get(file);
+    if (known !== undefined) return known;
+    const pending = this.pending.get(file) ?? this.ask(file);
+    this.pending.set(file, pending);
+    try {
+      const outline = await pending;
+      // A change in the meantime has taken it out, and then it is old already.
+      if (this.pending.get(file) === pending) this.known.set(file, outline);
+      return outline;
+    } finally {
+      if (this.pending.get(file) === pending) this.pending.delete(file);
+    }
+  }
+
+  forget(file: string): void {
+    this.known.delete(file);
+    this.pending.delete(file);
+  }
+
+  private async ask(file: string): Promise<Outline> {
+    const size = await this.source.size(file);
+    if (size > mostBytes)
+      throw new WorkbenchError(
+        "invalid-input",
+        `${file} has ${size} bytes, and an experiment may have ${mostBytes}. Open it as text to see what it holds.`,
+      );
+    return this.source.outline(file, await this.source.read(file));
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * The tree of experiments: files, and in each its variants and cells. Nodes carry the file's path as `experiment`, and
+ * then `variant` or `cell`.
+ *
+ * Context values: `experiment` with `faulty` and `ran`; `variant` with `ran`; `cell`, `cell.action`; `faults`; `problem`.
+ */
+import * as path from "node:path";
+import * as vscode from "vscode";
+import { toWorkbenchError } from "../../protocol/errors";
+import type { RunSummary } from "../../protocol/service/runs";
+import { experimentGlob } from "../openedWorkspace";
+import { defineView } from "../view";
+import type { Workbench } from "../workbench";
+import {
+  cellFace,
+  childrenOf,
+  type ExperimentNode,
+  faultsFace,
+  fileFace,
+  type FileNode,
+  variantFace,
+} from "./experimentTree/experimentFace";
+import { Outlines } from "./experimentTree/outlines";
+import type { ProblemNode } from "./face";
+import { problemItem, treeItem } from "./treeItem";
+import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
+
+type Node = ExperimentNode | ProblemNode;
+
+const elsewhere = "**/{node_modules,.lathe,.git}/**";
+const mostFiles = 5000;
+
+export default defineView({
+  title: "Experiments",
+  welcome: [
+    {
+      when: inNoFolder,
+      text: "An experiment is a Markdown file with a few YAML cells, kept in a folder.\n[Open Folder](command:vscode.openFolder)\n[Open Walkthrough](command:lathe.openWalkthrough)",
+    },
+    {
+      when: inUntrusted,
+      text: "No experiments here. Nothing is run in a folder that you don't trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
+    },
+    {
+      when: inTrusted,
+      text: "No experiments yet. The first loss curve is a minute away.\n[New Experiment](command:lathe.newExperiment)\n[Open an Example](command:lathe.openExample)\n[Open Walkthrough](command:lathe.openWalkthrough)",
+    },
+  ],
+  create(workbench, id) {
+    const tree = new ExperimentTree(workbench);
+    return tree.view(id);
+  },
+});
+
+class ExperimentTree implements vscode.TreeDataProvider<Node> {
+  private readonly changes = new vscode.EventEmitter<Node | Node[] | undefined>();
+  readonly onDidChangeTreeData = this.changes.event;
+  private readonly outlines: Outlines;
+  private files: ReadonlyMap<string, FileNode> = new Map();
+  private isCurrent = false;
+  /** What the rows tell of each run, so that a step more draws nothing anew. */
+  private readonly told = new Map<string, { readonly file: string | undefined; readonly state: string }>();
+  /** Path of an experiment → its runs, made when it is needed. */
+  private runsByFile: ReadonlyMap<string, readonly RunSummary[]> | undefined;
+
+  constructor(private readonly workbench: Workbench) {
+    this.outlines = new Outlines({
+      size: async (file) => (await vscode.workspace.fs.stat(vscode.Uri.file(file))).size,
+      read: async (file) =>
+        new TextDecoder().decode(await vscode.workspace.fs.readFile(vscode.Uri.file(file))),
+      outline: (file, text) => workbench.backend.request("experiment.outline", { file, text }),
+    });
+  }
+
+  view(id: string): vscode.TreeView<Node> {
+    const watcher = vscode.workspace.createFileSystemWatcher(experimentGlob);
+    const all = () => {
+      this.isCurrent = false;
+      this.changes.fire(undefined);
+    };
+    this.workbench.context.subscriptions.push(
+      this.changes,
+      watcher,
+      watcher.onDidCreate(all),
+      watcher.onDidDelete(all),
+      watcher.onDidChange(({ fsPath }) => this.fileChanged(fsPath)),
+      vscode.workspace.onDidChangeWorkspaceFolders(all),
+      this.workbench.runs.onDidChange(({ changed, removed }) => this.runsChanged(changed, removed)),
+    );
+    return vscode.window.createTreeView<Node>(id, { treeDataProvider: this, showCollapseAll: true });
+  }
+
+  getChildren(node?: Node): Node[] | Promise<Node[]> {
+    if (node === undefined) return this.isCurrent ? [...this.files.values()] : this.load();
+    if (node.kind !== "experiment") return [];
+    const known = this.outlines.get(node.experiment);
+    return known === undefined ? this.lookInto(node) : childrenOf(node, known);
+  }
+
+  private async lookInto(node: FileNode): Promise<Node[]> {
+    try {
+      const outline = await this.outlines.of(node.experiment);
+      // The file's own row tells its faults, once this answer has arrived.
+      setTimeout(() => this.changes.fire(node));
+      return childrenOf(node, outline);
+    } catch (error) {
+      return [{ kind: "problem", message: toWorkbenchError(error).message }];
+    }
+  }
+
+  getTreeItem(node: Node): vscode.TreeItem {
+    switch (node.kind) {
+      case "problem":
+        return problemItem(node, "Cells");
+      case "experiment": {
+        const face = fileFace(node, this.runsOf(node.experiment), this.outlines.get(node.experiment));
+        return treeItem(face, node);
+      }
+      case "variant": {
+        const runs = this.runsOf(node.experiment).filter(({ variant }) => variant === node.variant);
+        return treeItem(variantFace(node, runs), node);
+      }
+      case "cell":
+        return treeItem(cellFace(node), node);
+      case "faults":
+        return treeItem(faultsFace(node), node);
+    }
+  }
+
+  getParent(node: Node): Node | undefined {
+    return node.kind === "problem" || node.kind === "experiment" ? undefined : node.file;
+  }
+
+  private async load(): Promise<Node[]> {
+    const found = await vscode.workspace.findFiles(experimentGlob, elsewhere, mostFiles);
+    const nodes = found
+      .filter(({ scheme }) => scheme === "file")
+      .map((uri) => ({ file: uri.fsPath, shown: vscode.workspace.asRelativePath(uri) }))
+      .sort((a, b) => a.shown.localeCompare(b.shown, "en", { numeric: true }))
+      .map(({ file, shown }): FileNode => {
+        const folder = path.posix.dirname(shown);
+        // VS Code knows nodes by identity: the one that is on show stays.
+        const known = this.files.get(file);
+        return known ?? { kind: "experiment", experiment: file, folder: folder === "." ? "" : folder };
+      });
+    this.files = new Map(nodes.map((node) => [node.experiment, node]));
+    this.isCurrent = true;
+    return nodes;
+  }
+
+  private fileChanged(file: string): void {
+    this.outlines.forget(file);
+    this.redraw([file]);
+  }
+
+  private runsChanged(changed: readonly RunSummary[], removed: readonly string[]): void {
+    this.runsByFile = undefined;
+    const stale = new Set<string | undefined>();
+    for (const run of changed) {
+      if (this.told.get(run.folder)?.state === run.state) continue;
+      const file = fileOf(run);
+      this.told.set(run.folder, { file, state: run.state });
+      stale.add(file);
+    }
+    for (const folder of removed) {
+      stale.add(this.told.get(folder)?.file);
+      this.told.delete(folder);
+    }
+    this.redraw(stale);
+  }
+
+  private redraw(files: Iterable<string | undefined>): void {
+    const nodes = [...files].flatMap((file) => this.files.get(file ?? "") ?? []);
+    if (nodes.length > 0) this.changes.fire(nodes);
+  }
+
+  private runsOf(experiment: string): readonly RunSummary[] {
+    this.runsByFile ??= byFile(this.workbench.runs.all ?? []);
+    return this.runsByFile.get(experiment) ?? [];
+  }
+}
+
+function byFile(runs: readonly RunSummary[]): ReadonlyMap<string, readonly RunSummary[]> {
+  const found = new Map<string, RunSummary[]>();
+  for (const run of runs) {
+    const file = fileOf(run);
+    if (file === undefined) continue;
+    const known = found.get(file);
+    if (known === undefined) found.set(file, [run]);
+    else known.push(run);
+  }
+  return found;
+}
+
+/** As VS Code writes paths, with a small drive letter. */
+function fileOf({ experiment }: RunSummary): string | undefined {
+  return experiment === undefined ? undefined : vscode.Uri.file(experiment).fsPath;
+}

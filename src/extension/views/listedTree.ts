@@ -1,0 +1,65 @@
+/** What the trees of models and devices have in common: a list that the service is asked for, and asked for again. */
+import * as vscode from "vscode";
+import { toWorkbenchError } from "../../protocol/errors";
+import type { ProblemNode } from "./face";
+import { problemItem } from "./treeItem";
+
+export interface ListedTreeOptions<N extends object> {
+  /** What can't be listed, should that go wrong. */
+  readonly what: string;
+  ask(again: boolean): Promise<readonly N[]>;
+  itemOf(node: N): vscode.TreeItem;
+  childrenOf?(node: N): readonly N[];
+}
+
+export class ListedTree<N extends object> implements vscode.TreeDataProvider<N | ProblemNode> {
+  private readonly changes = new vscode.EventEmitter<undefined>();
+  readonly onDidChangeTreeData = this.changes.event;
+  private nodes: readonly (N | ProblemNode)[] | undefined;
+  private asking: Promise<readonly (N | ProblemNode)[]> | undefined;
+
+  constructor(private readonly options: ListedTreeOptions<N>) {}
+
+  /** Asks at once where the rows are on show, else when they are. */
+  refresh(): void {
+    this.nodes = undefined;
+    this.changes.fire(undefined);
+  }
+
+  /** The same rows with other marks on them. */
+  redraw(): void {
+    this.changes.fire(undefined);
+  }
+
+  /** Asks in any case, and tells when there is an answer. */
+  async askAgain(): Promise<void> {
+    this.asking = this.fetch(true);
+    this.changes.fire(undefined);
+    await this.asking;
+  }
+
+  getChildren(node?: N | ProblemNode): (N | ProblemNode)[] | Promise<(N | ProblemNode)[]> {
+    if (node !== undefined) return isProblem(node) ? [] : [...(this.options.childrenOf?.(node) ?? [])];
+    if (this.asking === undefined && this.nodes !== undefined) return [...this.nodes];
+    this.asking ??= this.fetch(false);
+    return this.asking.then((nodes) => [...nodes]);
+  }
+
+  getTreeItem(node: N | ProblemNode): vscode.TreeItem {
+    return isProblem(node) ? problemItem(node, this.options.what) : this.options.itemOf(node);
+  }
+
+  private async fetch(again: boolean): Promise<readonly (N | ProblemNode)[]> {
+    try {
+      this.nodes = await this.options.ask(again);
+    } catch (error) {
+      this.nodes = [{ kind: "problem", message: toWorkbenchError(error).message }];
+    }
+    this.asking = undefined;
+    return this.nodes;
+  }
+}
+
+function isProblem(node: object): node is ProblemNode {
+  return "kind" in node && node.kind === "problem";
+}

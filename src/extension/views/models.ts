@@ -1,0 +1,75 @@
+/**
+ * The tree of models on disk, by the run that made them. Nodes carry the model as `model`, groups the run as `run`.
+ *
+ * Context values: `model.checkpoint`, `model.export`; `models.made` for those of a run, `models` for others; `problem`.
+ */
+import * as vscode from "vscode";
+import { defineView } from "../view";
+import type { Workbench } from "../workbench";
+import { ListedTree } from "./listedTree";
+import { groupModels, modelFace, modelGroupFace, type ModelTreeNode } from "./modelTree/modelFace";
+import { onePerWorkbench } from "./onePerWorkbench";
+import { treeItem } from "./treeItem";
+import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
+
+/** A step that ends writes several files; they are looked for once it is quiet. */
+const quietMilliseconds = 1500;
+
+export const modelTree = onePerWorkbench(
+  ({ backend, runs }: Workbench) =>
+    new ListedTree<ModelTreeNode>({
+      what: "Models",
+      async ask() {
+        const [{ models }] = await Promise.all([backend.request("models.list", {}), runs.load()]);
+        return groupModels(models, (folder) => runs.get(folder));
+      },
+      childrenOf: (node) => (node.kind === "group" ? node.models : []),
+      itemOf: (node) => treeItem(node.kind === "group" ? modelGroupFace(node) : modelFace(node), node),
+    }),
+);
+
+export default defineView({
+  title: "Models",
+  collapsed: true,
+  welcome: [
+    {
+      when: inNoFolder,
+      text: "Checkpoints and exported models of your runs.\n[Open Folder](command:vscode.openFolder)",
+    },
+    {
+      when: inUntrusted,
+      text: "No models yet. Nothing is run in a folder that you don't trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
+    },
+    {
+      when: inTrusted,
+      text: "No models yet. A run leaves a checkpoint when its training ends or is stopped; an export cell writes a model for other programs.\n[Run an Experiment](command:lathe.runExperiment)\n[Refresh](command:lathe.refreshModels)",
+    },
+  ],
+  create(workbench, id) {
+    const tree = modelTree(workbench);
+    const view = vscode.window.createTreeView(id, {
+      treeDataProvider: tree,
+      showCollapseAll: true,
+      canSelectMany: true,
+    });
+    const states = new Map<string, string>();
+    let timer: NodeJS.Timeout | undefined;
+    workbench.context.subscriptions.push(
+      workbench.runs.onDidChange(({ changed, removed }) => {
+        // Models come and go with what runs do, not with their steps.
+        const stale = changed.filter(({ folder, name, state, progress }) => {
+          const told = JSON.stringify([name, state, progress?.action]);
+          const isNews = states.get(folder) !== told;
+          states.set(folder, told);
+          return isNews;
+        });
+        for (const folder of removed) states.delete(folder);
+        if (stale.length === 0 && removed.length === 0) return;
+        clearTimeout(timer);
+        timer = setTimeout(() => tree.refresh(), quietMilliseconds);
+      }),
+      { dispose: () => clearTimeout(timer) },
+    );
+    return view;
+  },
+});

@@ -1,0 +1,74 @@
+/** What an alert of a run looks like as a notification, and what may be done about it. */
+import type { Alert, RunSummary } from "../../../protocol/service/runs";
+import { notificationText } from "../../plainText";
+import { oneLine } from "../text";
+import { isActive, isResumable } from "./runStates";
+
+export interface AlertAction {
+  readonly title: string;
+  readonly command: string;
+}
+
+export interface AlertFace {
+  readonly level: "information" | "warning" | "error";
+  readonly text: string;
+  readonly actions: readonly AlertAction[];
+}
+
+const openCharts: AlertAction = { title: "Open Charts", command: "lathe.openCharts" };
+const openRuns: AlertAction = { title: "Open Runs", command: "lathe.openRuns" };
+const openParameters: AlertAction = { title: "Show Parameters", command: "lathe.openParameters" };
+const showLog: AlertAction = { title: "Show Log", command: "lathe.showRunLog" };
+const stop: AlertAction = { title: "Stop", command: "lathe.stopRun" };
+const resume: AlertAction = { title: "Resume", command: "lathe.resumeRun" };
+
+const kinds: Readonly<
+  Record<Alert["kind"], { readonly level: AlertFace["level"]; readonly actions: readonly AlertAction[] }>
+> = {
+  "not-a-number": { level: "error", actions: [openCharts, stop, showLog] },
+  spike: { level: "warning", actions: [openCharts, stop] },
+  plateau: { level: "information", actions: [openCharts, stop] },
+  "low-disk": { level: "warning", actions: [openRuns, stop] },
+  done: { level: "information", actions: [openCharts, openParameters] },
+  failed: { level: "error", actions: [showLog, resume] },
+};
+
+/** `run` is how the run stands now: what cannot be done any more is not offered. */
+export function alertFace(alert: Alert, run: RunSummary | undefined): AlertFace {
+  const { level, actions } = kinds[alert.kind];
+  const name = oneLine(alert.name, 80);
+  const message = oneLine(alert.message, 400);
+  return {
+    level,
+    text: notificationText(message.includes(name) ? message : `${name}: ${message}`),
+    actions: actions.filter(
+      (action) =>
+        // Of a run that has just failed the news may be here before its state is: then resuming may be tried.
+        run === undefined ||
+        ((action !== stop || isActive(run)) && (action !== resume || isActive(run) || isResumable(run))),
+    ),
+  };
+}
+
+export function isShown({ kind }: Alert, setting: "all" | "problems" | "none"): boolean {
+  return setting === "all" || (setting === "problems" && kind !== "done");
+}
+
+/** Tells an alert that was told before, as a restarted service may, from a new one of a run that has gone on since. */
+export function alertMemory(): {
+  isNew(alert: Alert): boolean;
+  forget(folder: string): void;
+} {
+  const told = new Map<string, Set<string>>();
+  return {
+    isNew({ run, kind, message }) {
+      const known = told.get(run) ?? new Set();
+      told.set(run, known);
+      const key = `${kind} ${message}`;
+      const isNew = !known.has(key);
+      known.add(key);
+      return isNew;
+    },
+    forget: (folder) => void told.delete(folder),
+  };
+}
