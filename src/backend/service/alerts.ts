@@ -46,30 +46,37 @@ const leastShare = 0.1;
 /** One value alone may be one odd batch. */
 const inARow = 2;
 
-/** A jump: values above anything of late, and far above the median for what its deviation is. */
+/** Beyond the highest value of late, measured from the usual one: odd batches of one kind are of about one height. */
+const beyond = 1.5;
+
+/** A jump: values far above the median for what its deviation is, and beyond whatever else was seen of late. */
 export class SpikeDetector {
   private readonly window: number[] = [];
-  private high = 0;
+  private held: number[] = [];
 
   /** The usual value, once a jump is certain. */
   add(loss: number): number | undefined {
     if (!Number.isFinite(loss)) return undefined;
     const usual = this.window.length < warmUp ? undefined : this.usualBelow(loss);
-    // While values are high they are kept out, else the second would be measured against the first.
-    if (usual === undefined) this.high = 0;
-    else if (++this.high === inARow) return usual;
-    else if (this.high < inARow) return undefined;
-    this.window.push(loss);
-    if (this.window.length > windowLength) this.window.shift();
-    return undefined;
+    // Held back until it is clear what they are, else the second would be measured against the first.
+    this.held.push(loss);
+    if (usual !== undefined && this.held.length < inARow) return undefined;
+    this.window.push(...this.held);
+    this.held = [];
+    this.window.splice(0, this.window.length - windowLength);
+    return usual;
   }
 
   private usualBelow(loss: number): number | undefined {
-    if (this.window.some((value) => value >= loss)) return undefined;
     const usual = median(this.window);
     // 1.4826 times the median distance is the standard deviation of a normal distribution, outliers or not.
     const deviation = 1.4826 * median(this.window.map((value) => Math.abs(value - usual)));
-    return loss > usual + Math.max(deviations * deviation, leastShare * Math.abs(usual)) ? usual : undefined;
+    const jump = Math.max(
+      deviations * deviation,
+      leastShare * Math.abs(usual),
+      beyond * (Math.max(...this.window) - usual),
+    );
+    return loss > usual + jump ? usual : undefined;
   }
 }
 
