@@ -1,11 +1,34 @@
-/** The notebook: experiments as cells that run, explain themselves and show what their runs came to. */
+/** The notebook: experiments as cells that run, explain themselves and show what their runs came to. Wiring only. */
 import * as vscode from "vscode";
 import type { Workbench } from "../workbench";
+import { registerCellStatus } from "./cellStatus";
+import { Checking } from "./checking";
+import { NotebookController } from "./controller";
+import { registerLanguageFeatures } from "./languageFeatures";
+import { OpenExperiments } from "./openExperiments";
+import { registerRendererMessaging } from "./rendererMessaging";
 import { notebookType, serializer } from "./serializer";
 
-export function registerNotebook({ context }: Workbench): void {
+export function registerNotebook(workbench: Workbench): void {
+  const { context, backend, report } = workbench;
+  const controller = new NotebookController(workbench);
+  const checking = new Checking(workbench);
+  const experiments = new OpenExperiments({
+    changed: (source, signal) => {
+      checking.changed(source, signal);
+      controller.changed(source, signal).catch(report);
+    },
+    closed: (uri) => checking.closed(uri),
+  });
   context.subscriptions.push(
     // Outputs live in run folders, never in the file.
     vscode.workspace.registerNotebookSerializer(notebookType, serializer, { transientOutputs: true }),
+    controller,
+    checking,
+    experiments,
+    registerLanguageFeatures(workbench, checking),
+    registerRendererMessaging(workbench),
+    registerCellStatus(workbench, controller),
+    backend.onRestart(() => experiments.again()),
   );
 }

@@ -49,5 +49,5 @@ export function cellText({ kind, languageId, metadata }: AnyCell, value: string)
 }
 
 export function notebookFrame(metadata: Readonly<Record<string, unknown>> | undefined): NotebookFrame {
-  return (metadata?.["lathe"] ?? {});
+  return metadata?.["lathe"] ?? {};
 }

@@ -1,0 +1,26 @@
+/** Questions that come and go with every key that is pressed: each may be overtaken, and none is worth a message box. */
+import type * as vscode from "vscode";
+import { toWorkbenchError } from "../../protocol/errors";
+
+export function signalOf(token: vscode.CancellationToken): AbortSignal {
+  const controller = new AbortController();
+  if (token.isCancellationRequested) controller.abort();
+  token.onCancellationRequested(() => controller.abort());
+  return controller.signal;
+}
+
+/** The answer, or undefined where it is no longer wanted or went wrong; the latter stands in the log. */
+export async function quietly<T>(
+  log: vscode.LogOutputChannel,
+  signal: AbortSignal,
+  answer: Promise<T>,
+): Promise<T | undefined> {
+  try {
+    const given = await answer;
+    return signal.aborted ? undefined : given;
+  } catch (thrown) {
+    const { code, message } = toWorkbenchError(thrown);
+    if (code !== "cancelled" && !signal.aborted) log.warn(message);
+    return undefined;
+  }
+}

@@ -1,0 +1,126 @@
+/** What the runs of an experiment have come to so far, cell by cell. Asks the service and knows nothing of VS Code. */
+import type { Backend } from "../../protocol/backend";
+import type { CellOutput, CellRun } from "../../protocol/cellOutput";
+import { toWorkbenchError } from "../../protocol/errors";
+import type { AttachedRun } from "../../protocol/service/experiments";
+import type { Series } from "../../protocol/service/metrics";
+import type { RunSummary, StepResult } from "../../protocol/service/runs";
+
+/** As many as a curve under a cell has pixels, about; the extremes of every stretch are among them. */
+const points = 400;
+const losses = ["train/loss", "eval/loss"];
+
+export interface CellResult {
+  readonly output: CellOutput;
+  /** One of its runs has come to this cell, or waits before it. */
+  readonly begun: boolean;
+  /** Nothing of this cell is going on or to come. */
+  readonly ended: boolean;
+  /** Of a cell that has begun and ended. */
+  readonly success?: boolean;
+  /** Milliseconds since the epoch. */
+  readonly startedAt?: number;
+  readonly endedAt?: number;
+}
+
+/** Of `cells` in the order of the file, by their index; a run that is gone is left out of its cell. */
+export async function cellResults(
+  backend: Pick<Backend, "request">,
+  cells: readonly (readonly AttachedRun[])[],
+  summaryOf: (run: string) => RunSummary | undefined,
+): Promise<readonly CellResult[]> {
+  const runs = [...new Set(cells.flat().map(({ run }) => run))];
+  const found = await Promise.all(runs.map(async (run) => [run, await stepsOf(backend, run)] as const));
+  const steps = new Map(found);
+  const outlines = cells.map((attached) =>
+    attached.flatMap(({ run, steps: indices, stale }): CellRun[] => {
+      const summary = summaryOf(run);
+      const all = steps.get(run);
+      if (summary === undefined || all === undefined) return [];
+      return [{ summary, steps: all.filter(({ index }) => indices.includes(index)), stale }];
+    }),
+  );
+  const trained = outlines.map((each) => each.filter(trains).map(({ summary }) => summary.folder));
+  const series = await seriesOf(backend, [...new Set(trained.flat())]);
+  return outlines.map((each, index) => ({
+    output: {
+      version: 1,
+      runs: each,
+      series: series.filter(({ run }) => trained[index]!.includes(run)),
+    },
+    ...standing(each, ({ summary: { folder } }) =>
+      outlines
+        .slice(0, index)
+        .every((above) => above.every((run) => run.summary.folder !== folder || isDone(run))),
+    ),
+  }));
+}
+
+/** Undefined for a run that is gone. */
+async function stepsOf(
+  backend: Pick<Backend, "request">,
+  run: string,
+): Promise<readonly StepResult[] | undefined> {
+  try {
+    return (await backend.request("runs.results", { run })).steps;
+  } catch (thrown) {
+    const error = toWorkbenchError(thrown);
+    if (error.code === "not-found") return undefined;
+    throw error;
+  }
+}
+
+async function seriesOf(
+  backend: Pick<Backend, "request">,
+  runs: readonly string[],
+): Promise<readonly Series[]> {
+  if (runs.length === 0) return [];
+  const queries = runs.flatMap((run) =>
+    losses.map((metric) => ({ run, metric, axis: "step" as const, points })),
+  );
+  const { series } = await backend.request("metrics.series", { queries });
+  return series.filter(({ total }) => total > 0);
+}
+
+function trains({ steps }: CellRun): boolean {
+  return steps.some(({ action }) => action === "train");
+}
+
+/** A run that waits, trains or pauses goes on; a run of which nobody knows how it stands does not. */
+export function isGoingOn({ state }: RunSummary): boolean {
+  return state === "queued" || state === "running" || state === "paused";
+}
+
+function isDone({ steps }: CellRun): boolean {
+  return steps.every(({ state }) => state === "done");
+}
+
+/** `isNext` says whether the run has done all above the cell: then it is this cell that it stands before, or in. */
+function standing(runs: readonly CellRun[], isNext: (run: CellRun) => boolean): Omit<CellResult, "output"> {
+  const hasCome = (run: CellRun) => isNext(run) || run.steps.some(({ state }) => state !== "waiting");
+  const begun = runs.some(hasCome);
+  const ended = runs.every((run) => isDone(run) || !isGoingOn(run.summary));
+  const startedAt = earliest(runs.map(({ summary }) => summary.startedAt ?? summary.createdAt));
+  const endedAt = latest(runs.map(({ summary }) => summary.endedAt));
+  return {
+    begun,
+    ended,
+    ...(begun && ended ? { success: runs.every(isDone) } : {}),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(ended && endedAt !== undefined ? { endedAt } : {}),
+  };
+}
+
+function earliest(times: readonly (string | undefined)[]): number | undefined {
+  const known = timesOf(times);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+function latest(times: readonly (string | undefined)[]): number | undefined {
+  const known = timesOf(times);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+function timesOf(times: readonly (string | undefined)[]): number[] {
+  return times.map((time) => Date.parse(time ?? "")).filter((time) => !Number.isNaN(time));
+}

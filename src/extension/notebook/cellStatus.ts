@@ -1,0 +1,71 @@
+/** What stands at the foot of a cell beside its language: its runs with their last loss, and whether they are of this text. */
+import * as vscode from "vscode";
+import type { RunSummary } from "../../protocol/service/runs";
+import { isGoingOn } from "./cellResults";
+import type { NotebookController } from "./controller";
+import { notebookType } from "./serializer";
+import type { Workbench } from "../workbench";
+
+export function registerCellStatus(workbench: Workbench, controller: NotebookController): vscode.Disposable {
+  const changed = new vscode.EventEmitter<void>();
+  const provider: vscode.NotebookCellStatusBarItemProvider = {
+    onDidChangeCellStatusBarItems: changed.event,
+    provideCellStatusBarItems: (cell) => {
+      const attached = controller.attachedTo(cell);
+      const runs = attached.flatMap(({ run }) => workbench.runs.get(run) ?? []);
+      if (runs.length === 0) return [];
+      return attached.some(({ stale }) => stale) ? [staleItem(), runsItem(runs)] : [runsItem(runs)];
+    },
+  };
+  return vscode.Disposable.from(
+    changed,
+    controller.onDidChangeRuns(() => changed.fire()),
+    workbench.runs.onDidChange(() => changed.fire()),
+    vscode.notebooks.registerNotebookCellStatusBarItemProvider(notebookType, provider),
+  );
+}
+
+function runsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem {
+  const going = runs.filter(isGoingOn).length;
+  const loss = lossOf(runs);
+  const parts = [
+    runs.length === 1 ? "1 run" : `${runs.length} runs`,
+    ...(going > 0 && runs.length > 1 ? [`${going} going on`] : []),
+    ...(loss === undefined ? [] : [loss]),
+  ];
+  const item = new vscode.NotebookCellStatusBarItem(
+    `$(graph-line) ${parts.join(" · ")}`,
+    vscode.NotebookCellStatusBarAlignment.Right,
+  );
+  item.tooltip = "Open these runs in the charts panel";
+  item.command = {
+    command: "lathe.openCharts",
+    title: "Open Charts",
+    arguments: [runs.map(({ folder }) => folder)],
+  };
+  item.accessibilityInformation = { label: `${parts.join(", ")}: open charts` };
+  return item;
+}
+
+function staleItem(): vscode.NotebookCellStatusBarItem {
+  const item = new vscode.NotebookCellStatusBarItem(
+    "$(history) of an earlier text",
+    vscode.NotebookCellStatusBarAlignment.Right,
+  );
+  item.tooltip =
+    "This cell or what stands above it has changed since its runs. Run it again for results of this text.";
+  item.priority = 1;
+  return item;
+}
+
+/** The lowest of the last losses: that of validation where there is one. */
+function lossOf(runs: readonly RunSummary[]): string | undefined {
+  for (const [metric, name] of [
+    ["eval/loss", "eval loss"],
+    ["train/loss", "train loss"],
+  ] as const) {
+    const values = runs.flatMap(({ metrics }) => metrics[metric]?.last ?? []).filter(Number.isFinite);
+    if (values.length > 0) return `${name} ${Math.min(...values).toPrecision(4)}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,94 @@
+/**
+ * The whole text of an experiment beside the documents that it is edited in: one for each cell of a notebook, or a
+ * single one. The service reads the whole; what it says of a place is shown in the document that holds it.
+ */
+import { linesOf } from "../../protocol/cells";
+import type { TextRange } from "../../protocol/service/experiments";
+import type { CellPlace, Composed } from "./cellText";
+
+/** 0-based, as editors count. */
+export interface DocumentPosition {
+  readonly line: number;
+  readonly character: number;
+}
+
+export interface DocumentRange {
+  /** Index of the cell, 0 where there is a single document. */
+  readonly cell: number;
+  readonly start: DocumentPosition;
+  readonly end: DocumentPosition;
+}
+
+export class DocumentText {
+  readonly text: string;
+  private readonly places: readonly CellPlace[];
+  private readonly lines: readonly { readonly start: number; readonly end: number }[];
+
+  constructor({ text, places }: Composed) {
+    this.text = text;
+    this.places = places;
+    this.lines = [...linesOf(text), { start: text.length, end: text.length }];
+  }
+
+  /** The text of one document that holds all of it. */
+  static ofWhole(text: string): DocumentText {
+    const lines = text.split(/\r\n|\r|\n/).length;
+    const place = { cell: 0, valueLine: 0, valueLines: lines, firstLine: 0, lastLine: lines - 1 };
+    return new DocumentText({ text, places: [place] });
+  }
+
+  /** Undefined for a cell that is no part of the text: prose without a word. */
+  offsetAt(cell: number, { line, character }: DocumentPosition): number | undefined {
+    const place = this.places.find((each) => each.cell === cell);
+    if (place === undefined) return undefined;
+    const found = this.lines[place.valueLine + line];
+    return found === undefined ? this.text.length : Math.min(found.start + character, found.end);
+  }
+
+  /** The cell whose block, fences included, or whose prose holds the line. Lines count from 1 here. */
+  cellAt(line: number): number | undefined {
+    return this.placeAt(line - 1)?.cell;
+  }
+
+  /**
+   * Where a range of the text shows. What lies on a fence or between cells shows on the nearest line of a cell; undefined
+   * only where there is no cell at all.
+   */
+  shownAt({ line, column, endLine, endColumn }: TextRange): DocumentRange | undefined {
+    const place = this.placeAt(line - 1) ?? this.nearest(line - 1);
+    if (place === undefined) return undefined;
+    const start = this.positionIn(place, line - 1, column - 1);
+    const end = this.positionIn(place, endLine - 1, endColumn - 1);
+    const isEmpty = end.line === start.line && end.character <= start.character;
+    const wasEmpty = line === endLine && column === endColumn;
+    if (!isEmpty || wasEmpty) return { cell: place.cell, start, end };
+    // All of it lies outside: the whole line stands for it.
+    return {
+      cell: place.cell,
+      start: { line: start.line, character: 0 },
+      end: { line: start.line, character: this.lengthIn(place, start.line) },
+    };
+  }
+
+  private positionIn(place: CellPlace, line: number, character: number): DocumentPosition {
+    if (line < place.valueLine) return { line: 0, character: 0 };
+    const last = Math.max(0, place.valueLines - 1);
+    if (line - place.valueLine > last) return { line: last, character: this.lengthIn(place, last) };
+    const shown = line - place.valueLine;
+    return { line: shown, character: Math.min(character, this.lengthIn(place, shown)) };
+  }
+
+  private lengthIn(place: CellPlace, line: number): number {
+    const found = line < place.valueLines ? this.lines[place.valueLine + line] : undefined;
+    return found === undefined ? 0 : found.end - found.start;
+  }
+
+  private placeAt(line: number): CellPlace | undefined {
+    return this.places.find(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
+  }
+
+  /** The last cell above, or the first. */
+  private nearest(line: number): CellPlace | undefined {
+    return this.places.findLast(({ lastLine }) => lastLine < line) ?? this.places[0];
+  }
+}

@@ -1,0 +1,101 @@
+/** An experiment as it stands in the editor, saved or not: a notebook, or the text view of the same file. */
+import path from "node:path";
+import * as vscode from "vscode";
+import type { ExperimentText } from "../../protocol/service/experiments";
+import { composeNotebook } from "./cellText";
+import { type DocumentPosition, type DocumentRange, DocumentText } from "./documentText";
+import { cellText, notebookFrame, notebookType } from "./serializer";
+
+export interface ExperimentSource {
+  readonly uri: vscode.Uri;
+  /** Undefined for the text view. */
+  readonly notebook: vscode.NotebookDocument | undefined;
+  /** By the cell index that `DocumentText` speaks of. */
+  readonly documents: readonly vscode.TextDocument[];
+  readonly whole: DocumentText;
+  /** What the service is asked about. */
+  readonly experiment: ExperimentText;
+}
+
+/** Cells of a notebook and the text view alike. */
+export const experimentSelector: vscode.DocumentSelector = [
+  { notebookType, language: "yaml" },
+  { language: "markdown", scheme: "file", pattern: "**/*.lathe.md" },
+];
+
+export function isExperimentNotebook(notebook: vscode.NotebookDocument): boolean {
+  // Other schemes are older versions of a file, shown for comparison.
+  return notebook.notebookType === notebookType && ["file", "untitled"].includes(notebook.uri.scheme);
+}
+
+/** A tab shows it: VS Code keeps documents open also for searches and extensions. */
+export function isExperimentText(document: vscode.TextDocument): boolean {
+  if (document.uri.scheme !== "file" || !document.uri.path.endsWith(".lathe.md")) return false;
+  const uri = document.uri.toString();
+  return vscode.window.tabGroups.all.some(({ tabs }) =>
+    tabs.some(({ input }) => input instanceof vscode.TabInputText && input.uri.toString() === uri),
+  );
+}
+
+export function notebookSource(notebook: vscode.NotebookDocument): ExperimentSource {
+  const cells = notebook.getCells();
+  const whole = new DocumentText(
+    composeNotebook({
+      cells: cells.map(({ kind, document, metadata }) =>
+        cellText({ kind, languageId: document.languageId, metadata }, document.getText()),
+      ),
+      frame: notebookFrame(notebook.metadata),
+    }),
+  );
+  return {
+    uri: notebook.uri,
+    notebook,
+    documents: cells.map(({ document }) => document),
+    whole,
+    experiment: { file: fileOf(notebook.uri), text: whole.text },
+  };
+}
+
+export function textSource(document: vscode.TextDocument): ExperimentSource {
+  const text = document.getText();
+  return {
+    uri: document.uri,
+    notebook: undefined,
+    documents: [document],
+    whole: DocumentText.ofWhole(text),
+    experiment: { file: fileOf(document.uri), text },
+  };
+}
+
+export function notebookOf(document: vscode.TextDocument): vscode.NotebookDocument | undefined {
+  return vscode.workspace.notebookDocuments.find(
+    (notebook) =>
+      isExperimentNotebook(notebook) && notebook.getCells().some((cell) => cell.document === document),
+  );
+}
+
+/** Of a cell or of a text; undefined where it is no experiment that could be run. */
+export function sourceOf(document: vscode.TextDocument): ExperimentSource | undefined {
+  const notebook = notebookOf(document);
+  if (notebook !== undefined) return notebookSource(notebook);
+  return document.uri.scheme === "file" ? textSource(document) : undefined;
+}
+
+export function offsetIn(
+  source: ExperimentSource,
+  document: vscode.TextDocument,
+  position: DocumentPosition,
+): number | undefined {
+  return source.whole.offsetAt(source.documents.indexOf(document), position);
+}
+
+export function rangeOf({ start, end }: DocumentRange): vscode.Range {
+  return new vscode.Range(start.line, start.character, end.line, end.character);
+}
+
+/** A new notebook is nowhere yet: its relative paths start in the workspace. */
+function fileOf(uri: vscode.Uri): string {
+  if (uri.scheme === "file") return uri.fsPath;
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? path.resolve("/");
+  return path.join(folder, path.basename(uri.path));
+}

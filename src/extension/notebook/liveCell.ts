@@ -1,0 +1,99 @@
+/** One cell while runs concern it: its execution in VS Code, with the spinner, the stop button and the output. */
+import * as vscode from "vscode";
+import { cellMarkdown, cellOutputType } from "../../protocol/cellOutput";
+import { toWorkbenchError } from "../../protocol/errors";
+import type { AttachedRun } from "../../protocol/service/experiments";
+import { plainText } from "../plainText";
+import type { CellResult } from "./cellResults";
+
+export class LiveCell {
+  /** What it shows; none while a start is being tried. */
+  runs: readonly AttachedRun[] = [];
+  /** The number in the brackets beside the cell; none for what an earlier window began. */
+  order: number | undefined;
+  /** Stopped before its runs were known. */
+  stopWanted = false;
+  private output: vscode.NotebookCellOutput | undefined;
+  private shown = "";
+  private started = false;
+  private over = false;
+
+  /** `onStop` is called when a person stops the cell, not when the cell or its notebook goes away. */
+  constructor(
+    private readonly execution: vscode.NotebookCellExecution,
+    onStop: () => void,
+  ) {
+    execution.token.onCancellationRequested(() => {
+      // VS Code cancels the same way when the notebook is closed or the cell removed, and tells of that a moment later.
+      setTimeout(() => {
+        if (!this.isGone && !this.over) onStop();
+      }, 300);
+    });
+  }
+
+  get cell(): vscode.NotebookCell {
+    return this.execution.cell;
+  }
+
+  get isGone(): boolean {
+    return this.cell.index < 0 || this.cell.notebook.isClosed;
+  }
+
+  start(order = this.order, at = Date.now()): void {
+    if (this.started) return;
+    this.started = true;
+    this.order = order;
+    this.execution.executionOrder = order;
+    this.execution.start(at);
+  }
+
+  /** Shows how it stands; true when that was the last of it. */
+  async show({ output, begun, ended, success, startedAt, endedAt }: CellResult): Promise<boolean> {
+    if (begun) {
+      this.start(undefined, startedAt);
+      await this.replace([
+        vscode.NotebookCellOutputItem.json(output, cellOutputType),
+        vscode.NotebookCellOutputItem.text(cellMarkdown(output), "text/markdown"),
+      ]);
+    }
+    if (ended) this.end(success, endedAt);
+    return ended;
+  }
+
+  /** The cell has nothing to show, and what it showed before is no longer true. */
+  async clear(): Promise<void> {
+    this.start(undefined);
+    if (this.cell.outputs.length > 0) await this.execution.clearOutput();
+    this.end(true, Date.now());
+  }
+
+  async fail(thrown: unknown): Promise<void> {
+    const { message, code, details } = toWorkbenchError(thrown);
+    const { position } = details;
+    const error = new Error(plainText(message));
+    error.name = code;
+    // The place in the form that VS Code turns into a link.
+    const place = position && `${position.file}:${position.line}:${position.column}`;
+    const isSaid = place === undefined || message.includes(place);
+    error.stack = plainText(isSaid ? message : `${message}\n    at ${place}`);
+    this.start(undefined);
+    await this.replace([vscode.NotebookCellOutputItem.error(error)]);
+    this.end(false, Date.now());
+  }
+
+  end(success: boolean | undefined, at?: number): void {
+    if (this.over) return;
+    this.over = true;
+    this.execution.end(success, at);
+  }
+
+  /** Always the same output with other items, so that the page under the cell goes on instead of starting anew. */
+  private async replace(items: vscode.NotebookCellOutputItem[]): Promise<void> {
+    const key = items.map(({ data }) => Buffer.from(data).toString()).join("\n");
+    if (key === this.shown) return;
+    this.shown = key;
+    if (this.output !== undefined) return this.execution.replaceOutputItems(items, this.output);
+    this.output = new vscode.NotebookCellOutput(items);
+    await this.execution.replaceOutput(this.output);
+  }
+}

@@ -1,0 +1,151 @@
+/** The cells of one notebook whose runs go on: renewed when something has happened, ended when nothing more will. */
+import * as vscode from "vscode";
+import { toWorkbenchError } from "../../protocol/errors";
+import type { AttachedRun } from "../../protocol/service/experiments";
+import type { RunSummary } from "../../protocol/service/runs";
+import type { RunChange } from "../runStore";
+import type { Workbench } from "../workbench";
+import { cellResults, isGoingOn } from "./cellResults";
+import { LiveCell } from "./liveCell";
+
+/** The page under a cell follows its runs by itself; what it was given is renewed for when it is drawn anew. */
+const calmPause = 4000;
+/** So that what changes together is shown together. */
+const promptPause = 150;
+const mostFailures = 3;
+
+export type Execute = (cell: vscode.NotebookCell) => vscode.NotebookCellExecution;
+
+export class LiveCells implements vscode.Disposable {
+  private readonly cells = new Map<vscode.NotebookCell, LiveCell>();
+  private readonly standings = new Map<string, string>();
+  private readonly stopping = new Set<string>();
+  private readonly subscription: vscode.Disposable;
+  private timer: NodeJS.Timeout | undefined;
+  private dueAt = Infinity;
+  private failures = 0;
+  private refreshing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly workbench: Workbench,
+    private readonly execute: Execute,
+  ) {
+    this.subscription = workbench.runs.onDidChange((change) => this.follow(change));
+  }
+
+  /** The live cell that there is, or a new one. */
+  open(cell: vscode.NotebookCell): LiveCell {
+    const already = this.cells.get(cell);
+    if (already !== undefined) return already;
+    const opened: LiveCell = new LiveCell(this.execute(cell), () => this.stop(opened));
+    this.cells.set(cell, opened);
+    return opened;
+  }
+
+  get(cell: vscode.NotebookCell): LiveCell | undefined {
+    return this.cells.get(cell);
+  }
+
+  forget(cell: vscode.NotebookCell): void {
+    this.cells.delete(cell);
+  }
+
+  has(run: string): boolean {
+    return [...this.cells.values()].some(({ runs }) => runs.some((each) => each.run === run));
+  }
+
+  follows(live: LiveCell, runs: readonly AttachedRun[]): void {
+    live.runs = runs;
+    if (live.stopWanted) this.stop(live);
+  }
+
+  /** Resolves when every cell shows what is known now. */
+  refresh(): Promise<void> {
+    this.refreshing = this.refreshing.then(() => this.renew());
+    return this.refreshing;
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.subscription.dispose();
+    // The runs go on, and the next window shows them.
+    for (const each of this.cells.values()) each.end(undefined);
+    this.cells.clear();
+  }
+
+  private follow({ changed, removed }: RunChange): void {
+    if (removed.some((run) => this.has(run))) this.schedule(Date.now() + promptPause);
+    for (const { folder, state, progress } of changed) {
+      if (!this.has(folder)) continue;
+      const standing = `${state} ${progress?.action ?? ""}`;
+      const isNews = this.standings.get(folder) !== standing;
+      this.standings.set(folder, standing);
+      this.schedule(Date.now() + (isNews ? promptPause : calmPause));
+    }
+  }
+
+  private schedule(at: number): void {
+    if (at >= this.dueAt) return;
+    clearTimeout(this.timer);
+    this.dueAt = at;
+    this.timer = setTimeout(() => void this.refresh(), at - Date.now());
+  }
+
+  private async renew(): Promise<void> {
+    clearTimeout(this.timer);
+    this.dueAt = Infinity;
+    for (const [cell, live] of this.cells) if (live.isGone) this.close(cell, live);
+    const cells = [...this.cells.values()]
+      .filter(({ runs }) => runs.length > 0)
+      .sort((a, b) => a.cell.index - b.cell.index);
+    if (cells.length === 0) return;
+    try {
+      const { backend, runs } = this.workbench;
+      const results = await cellResults(
+        backend,
+        cells.map((each) => each.runs),
+        (run) => runs.get(run),
+      );
+      this.failures = 0;
+      for (const [index, live] of cells.entries())
+        if (live.isGone || (await live.show(results[index]!))) this.close(live.cell, live);
+    } catch (thrown) {
+      await this.fail(cells, thrown);
+    }
+  }
+
+  /** After a crash the service comes back, and with it news of every run; anything else may pass, or else is shown. */
+  private async fail(cells: readonly LiveCell[], thrown: unknown): Promise<void> {
+    const error = toWorkbenchError(thrown);
+    this.workbench.log.warn(error.message);
+    if (error.code === "cancelled" || error.details["crash"] === true) return;
+    this.failures++;
+    if (this.failures < mostFailures) { this.schedule(Date.now() + calmPause); return; }
+    this.failures = 0;
+    for (const live of cells) {
+      await live.fail(error);
+      this.cells.delete(live.cell);
+    }
+  }
+
+  private close(cell: vscode.NotebookCell, live: LiveCell): void {
+    live.end(undefined);
+    this.cells.delete(cell);
+  }
+
+  private stop(live: LiveCell): void {
+    live.stopWanted = true;
+    const { backend, runs, report } = this.workbench;
+    const going = live.runs.flatMap(({ run }) => runs.get(run) ?? []).filter(isGoingOn);
+    const stop = async ({ folder }: RunSummary) => {
+      if (this.stopping.has(folder)) return;
+      this.stopping.add(folder);
+      try {
+        await backend.request("runs.stop", { run: folder });
+      } finally {
+        this.stopping.delete(folder);
+      }
+    };
+    for (const run of going) stop(run).catch(report);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The runs of one open notebook: starts them, shows under each cell what its steps have come to, and finds them again
+ * when the window was reloaded or they were started elsewhere. Run folders are the truth: nothing is kept here that a
+ * closed notebook would miss.
+ */
+import type * as vscode from "vscode";
+import { WorkbenchError } from "../../protocol/errors";
+import type { AttachedRun, Outline } from "../../protocol/service/experiments";
+import type { RunChange } from "../runStore";
+import { chosenDevice } from "../settings";
+import { requireTrust } from "../trust";
+import type { Workbench } from "../workbench";
+import { quietly } from "./asking";
+import { isGoingOn } from "./cellResults";
+import { type ExperimentSource, notebookSource } from "./experimentSource";
+import { type Execute, LiveCells } from "./liveCells";
+
+export interface NotebookRunsOptions {
+  readonly workbench: Workbench;
+  readonly notebook: vscode.NotebookDocument;
+  readonly execute: Execute;
+  /** Which runs belong to which cells, or whether they are of an earlier text, has changed. */
+  readonly onChange: () => void;
+}
+
+type RunsByCell = ReadonlyMap<vscode.NotebookCell, readonly AttachedRun[]>;
+
+export class NotebookRuns implements vscode.Disposable {
+  private readonly live: LiveCells;
+  private readonly subscription: vscode.Disposable;
+  private attached: RunsByCell = new Map();
+  /** Which runs the output of a cell is about. */
+  private readonly shown = new WeakMap<vscode.NotebookCell, string>();
+  /** Runs from elsewhere whose place here has been asked for. */
+  private readonly met = new Set<string>();
+  private last: Promise<unknown> = Promise.resolve();
+  private order = 0;
+
+  constructor(private readonly options: NotebookRunsOptions) {
+    const { workbench, execute } = options;
+    this.live = new LiveCells(workbench, execute);
+    this.subscription = workbench.runs.onDidChange((change) => this.meet(change));
+  }
+
+  attachedTo(cell: vscode.NotebookCell): readonly AttachedRun[] {
+    return this.attached.get(cell) ?? [];
+  }
+
+  /** Everything through the last of the cells, as one start. */
+  async run(cells: readonly vscode.NotebookCell[]): Promise<void> {
+    const last = cells.reduce((a, b) => (b.index > a.index ? b : a));
+    const waiting = this.live.open(last);
+    waiting.start(++this.order);
+    await this.inTurn(async () => {
+      try {
+        await this.start(last);
+        await this.attach(true);
+        for (const cell of cells) await this.tick(cell);
+      } catch (thrown) {
+        this.shown.delete(last);
+        this.live.forget(last);
+        await waiting.fail(thrown);
+      }
+    });
+  }
+
+  /** Shows what earlier runs have left, and goes on with those that still run. */
+  async restore(): Promise<void> {
+    await this.inTurn(() => this.attach(false));
+  }
+
+  /** Finds out which runs are of an earlier text than the one in the editor. */
+  async compare(source: ExperimentSource, signal: AbortSignal): Promise<void> {
+    const { log } = this.options.workbench;
+    const found = await quietly(log, signal, this.ask(source, signal));
+    if (found === undefined) return;
+    this.attached = found;
+    this.options.onChange();
+  }
+
+  dispose(): void {
+    this.subscription.dispose();
+    this.live.dispose();
+  }
+
+  private async start(last: vscode.NotebookCell): Promise<void> {
+    const { workbench, notebook } = this.options;
+    requireTrust("Training");
+    await save(notebook);
+    const source = notebookSource(notebook);
+    const outline = await workbench.backend.request("experiment.outline", source.experiment);
+    const throughCell = indexOf(outline, source, last);
+    const isIdle = outline.cells.every(({ index, actions }) => index > throughCell || actions.length === 0);
+    // A file with faults is refused by the start, which says where they are.
+    if (isIdle && outline.faults === 0) return;
+    const device = chosenDevice(notebook.uri);
+    await workbench.backend.request("runs.start", {
+      experiment: notebook.uri.fsPath,
+      throughCell,
+      ...(device === undefined ? {} : { device }),
+    });
+  }
+
+  private async attach(numbered: boolean): Promise<void> {
+    const { workbench, notebook, onChange } = this.options;
+    if (notebook.isClosed || notebook.isUntitled) return;
+    await workbench.runs.load();
+    this.attached = await this.ask(notebookSource(notebook));
+    onChange();
+    for (const [cell, runs] of this.attached) {
+      const key = runs.map(({ run }) => run).join("\n");
+      const goesOn = runs.flatMap(({ run }) => workbench.runs.get(run) ?? []).some(isGoingOn);
+      // It stands there as it ended.
+      if (this.live.get(cell) === undefined && !goesOn && this.shown.get(cell) === key) continue;
+      this.shown.set(cell, key);
+      const live = this.live.open(cell);
+      if (numbered) live.order ??= ++this.order;
+      this.live.follows(live, runs);
+    }
+    await this.live.refresh();
+  }
+
+  private async ask(source: ExperimentSource, signal?: AbortSignal): Promise<RunsByCell> {
+    const { backend } = this.options.workbench;
+    const cells = this.options.notebook.getCells();
+    const [{ attached }, outline] = await Promise.all([
+      backend.request("experiment.attach", source.experiment, signal),
+      backend.request("experiment.outline", source.experiment, signal),
+    ]);
+    const found = new Map<vscode.NotebookCell, AttachedRun[]>();
+    for (const each of attached) {
+      const line = outline.cells.find(({ index }) => index === each.cell)?.firstLine;
+      const at = line === undefined ? undefined : source.whole.cellAt(line);
+      const cell = at === undefined ? undefined : cells[at];
+      if (cell !== undefined) found.set(cell, [...(found.get(cell) ?? []), each]);
+    }
+    return found;
+  }
+
+  /** A cell without actions has nothing to do and did it. */
+  private async tick(cell: vscode.NotebookCell): Promise<void> {
+    if (this.attached.has(cell)) return;
+    const live = this.live.open(cell);
+    this.live.forget(cell);
+    await live.clear();
+  }
+
+  /** A run that was started or resumed elsewhere gets its place here. */
+  private meet({ changed }: RunChange): void {
+    const file = this.options.notebook.uri.fsPath;
+    const isNew = changed
+      .filter((run) => run.experiment === file && isGoingOn(run) && !this.live.has(run.folder))
+      .map(({ folder, startedAt }) => `${folder} ${startedAt ?? ""}`)
+      .filter((key) => !this.met.has(key));
+    if (isNew.length === 0) return;
+    for (const key of isNew) this.met.add(key);
+    this.restore().catch(this.options.workbench.report);
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.last.then(work);
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+async function save(notebook: vscode.NotebookDocument): Promise<void> {
+  if (notebook.isUntitled)
+    throw new WorkbenchError(
+      "invalid-input",
+      "The experiment is no file yet, and its runs would have no place. Save it first, as NAME.lathe.md.",
+    );
+  if (notebook.isDirty && !(await notebook.save()))
+    throw new WorkbenchError(
+      "io",
+      "The experiment could not be saved, and only what is saved is run. Save it, then run the cell again.",
+    );
+}
+
+/** The service leaves out cells without a word, so the last that it knows up to here counts. */
+function indexOf(outline: Outline, source: ExperimentSource, cell: vscode.NotebookCell): number {
+  const reached = outline.cells.filter(
+    ({ firstLine }) => (source.whole.cellAt(firstLine) ?? 0) <= cell.index,
+  );
+  return reached.at(-1)?.index ?? 0;
+}
