@@ -74,9 +74,11 @@ const steps = [
     id: "open",
     title: "Open a folder",
     description:
-      "Experiments are files, and what they produce lies beside them in `.lathe`. Any folder will do, an empty one as well.\n\n[Open Folder](command:vscode.openFolder)",
+      "Experiments are files, and what they produce lies beside them. Any folder will do, an empty one as well.\n\n[Open Folder](command:vscode.openFolder)",
     media: { markdown: "media/walkthrough/open.md" },
-    completionEvents: ["onContext:workspaceFolderCount != 0"],
+    // Not a completion event: VS Code overlooks a condition that holds from the start.
+    when: "workspaceFolderCount == 0",
+    completionEvents: ["onCommand:vscode.openFolder"],
   },
   {
     id: "example",
@@ -118,7 +120,7 @@ const steps = [
     id: "own",
     title: "Make it your own",
     description:
-      "Point `data` at your own text, change the model or add a variant. Keys complete as you type, and a key that does not exist is underlined before anything runs.\n\n[New Experiment](command:lathe.newExperiment)",
+      "Point the data at your own text, change the model or add a variant. Keys complete as you type, and a key that does not exist is underlined before anything runs.\n\n[New Experiment](command:lathe.newExperiment)",
     media: { markdown: "media/walkthrough/own.md" },
     completionEvents: ["onCommand:lathe.newExperiment"],
   },

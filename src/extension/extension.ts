@@ -4,7 +4,9 @@ import { registerCommands } from "./command";
 import { commands } from "./commands/catalog";
 import { createWorkbench } from "./createWorkbench";
 import { registerNotebook } from "./notebook/notebook";
+import { createNotifications } from "./notifications";
 import { registerRunLog } from "./runLog";
+import { createStatusBar } from "./statusBar";
 import type { View } from "./view";
 import { views } from "./views/catalog";
 
@@ -15,5 +17,6 @@ export function activate(context: vscode.ExtensionContext): void {
   registerCommands(workbench, commands);
   for (const [id, view] of Object.entries<View>(views))
     context.subscriptions.push(view.create(workbench, `lathe.${id}`));
+  context.subscriptions.push(createStatusBar(workbench), createNotifications(workbench));
   workbench.runs.load().catch(workbench.report);
 }

@@ -98,7 +98,6 @@ export async function openCopy({ id, text }: Template): Promise<void> {
     title: "Where is the experiment to be?",
     saveLabel: "Create Experiment",
     defaultUri: await freeName(folder, path.posix.basename(id)),
-    filters: { "Lathe experiments": ["lathe.md"] },
   });
   if (target === undefined) return;
   const file = target.path.endsWith(".lathe.md")

@@ -1,6 +1,6 @@
+import { experimentOfArguments } from "../choices/chosenExperiment";
 import { runsOfArguments } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
-import type { RunSummary } from "../../protocol/service/runs";
 
 /** More curves than that are no picture any more; the panel adds what is wanted. */
 const mostCurves = 12;
@@ -11,15 +11,24 @@ export default defineCommand({
   menus: [
     { menu: "view/title", when: "view == lathe.runs", group: "navigation@2" },
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "3_open@1" },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\brunGroup\\.experiment\\b/",
+      group: "inline@1",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.experiments && viewItem =~ /\\bexperiment\\b.*\\bran\\b/",
+      group: "3_open@1",
+    },
   ],
   async run(workbench, ...args) {
-    await workbench.runs.load();
-    const runs = runsOfArguments(workbench, args) ?? latest(workbench.runs.all ?? []);
+    const all = await workbench.runs.load();
+    // Without a word about which, the experiment that ran last.
+    const experiment = experimentOfArguments(args)?.experiment ?? all[0]?.experiment;
+    const runs =
+      runsOfArguments(workbench, args) ??
+      all.filter((run) => run.experiment === experiment).slice(0, mostCurves);
     workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
   },
 });
-
-/** The runs of the experiment that ran last. */
-function latest(all: readonly RunSummary[]): readonly RunSummary[] {
-  return all.filter(({ experiment }) => experiment === all[0]!.experiment).slice(0, mostCurves);
-}
