@@ -21,13 +21,15 @@ export function run(): Promise<void> {
   const results: HostResult[] = [];
   return new Promise((resolve, reject) => {
     const runner = mocha.run((failures) => {
-      const path = process.env[resultsVariable];
-      if (path !== undefined) writeFileSync(path, JSON.stringify(results));
       if (failures === 0) resolve();
       else reject(new Error(`${failures} tests failed in the extension host.`));
     });
-    const note = (test: Mocha.Test | Mocha.Hook, rest: Pick<HostResult, "failure" | "skipped">) =>
+    const path = process.env[resultsVariable];
+    const note = (test: Mocha.Test | Mocha.Hook, rest: Pick<HostResult, "failure" | "skipped">) => {
       results.push({ title: test.fullTitle(), milliseconds: test.duration ?? 0, ...rest });
+      // After each, so that what never ends does not hide what did.
+      if (path !== undefined) writeFileSync(path, JSON.stringify(results));
+    };
     runner.on("pass", (test) => note(test, { skipped: false }));
     runner.on("pending", (test) => note(test, { skipped: true }));
     runner.on("fail", (test, thrown: unknown) => {

@@ -72,28 +72,26 @@ export class Window {
     return window;
   }
 
-  /** As `open`, but resolves with the exit status that the tests in the extension host report. */
+  /** As `open`, but resolves with the exit status of the tests in the extension host; undefined where they never end. */
   static async runTests(
     context: BrowserContext,
     server: Server,
     options: WindowOptions,
     milliseconds: number,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const page = await context.newPage();
-    const status = new Promise<number>((done, reject) => {
-      const timer = setTimeout(
-        () =>
-          reject(new Error(`The tests in the extension host did not end within ${milliseconds / 1000} s.`)),
-        milliseconds,
-      );
+    const status = new Promise<number | undefined>((done) => {
+      const timer = setTimeout(() => done(undefined), milliseconds);
       void page.exposeFunction("codeAutomationExit", (code: number) => {
         clearTimeout(timer);
         done(code);
       });
     });
-    await page.exposeFunction("codeAutomationLog", (_type: string, args: unknown[]) =>
-      console.log(format(...(args as [unknown]))),
-    );
+    // The workbench says much else here.
+    await page.exposeFunction("codeAutomationLog", (_type: string, args: unknown[]) => {
+      const line = format(...(args as [unknown]));
+      if (line.startsWith("lathe: ")) console.log(line.slice("lathe: ".length));
+    });
     await page.goto(addressOf(server, options), { waitUntil: "commit" });
     try {
       return await status;
