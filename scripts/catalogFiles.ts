@@ -43,6 +43,12 @@ const folders: readonly CatalogFolder[] = [
     type: ["AnyExporter", "./exporter"],
   },
   {
+    folder: "src/backend/exports/histories",
+    name: "historyExporters",
+    entry: "format of a run's history",
+    type: ["HistoryExporter", "./historyExporter"],
+  },
+  {
     folder: "src/backend/runs/actions",
     name: "actions",
     entry: "action of a run",

@@ -205,6 +205,20 @@ describe("lathe export", () => {
     expect(again).toMatchObject({ status: 2 });
     expect(again.errors).toMatch(/not empty. Choose another folder/);
   });
+
+  it("writes the metrics of a run for TensorBoard, and as a table", async () => {
+    const line = { step: 1, tokens: 8, seconds: 0.5, "train/loss": 3, "eval/loss": null };
+    writeFileSync(join(workspace, ".lathe", "runs", run, "metrics.jsonl"), `${JSON.stringify(line)}\n`);
+    const found = json(await lathe("export", "last", "--format", "tensorboard", "--json"));
+    expect(found["folder"]).toBe(join(workspace, `${run}-tensorboard`));
+    expect(readdirSync(join(workspace, `${run}-tensorboard`))).toEqual([
+      expect.stringMatching(/^events\.out\.tfevents\.\d+\.lathe$/),
+    ]);
+    await lathe("export", run, "--format", "csv", "--out", "out/table");
+    expect(readFileSync(join(workspace, "out/table/metrics.csv"), "utf8")).toBe(
+      "step,tokens,seconds,eval/loss,train/loss\n1,8,0.5,NaN,3\n",
+    );
+  });
 });
 
 it.each([
@@ -225,8 +239,10 @@ it.each([
   [["generate", "model", "--top-p", "1.5"], /^--top-p: /],
   [["generate", "model", "--temperature", "hot"], /Write a number/],
   [["generate", "model", "--tokenizer", "none.json"], /There is no tokenizer "none.json"/],
-  [["export", "last", "--format", "gguf"], /--format is onnx or safetensors/],
+  [["export", "last", "--format", "gguf"], /--format is onnx, safetensors, csv or tensorboard/],
   [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: means nothing here/],
+  [["export", "last", "--format", "csv", "--checkpoint", "best"], /--checkpoint: means nothing here/],
+  [["export", "no-such-run", "--format", "tensorboard"], /No run no-such-run in .*nearest is tiny-/],
 ])("%j fails with status 2 and says why", async (args, message) => {
   const { status, output, errors } = await lathe(...args);
   expect({ status, output }).toEqual({ status: 2, output: "" });

@@ -1,14 +1,11 @@
-/** Writes a model in a format of the catalog. The folder appears under its name only when everything in it is written. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+/** Writes a model in a format of the catalog. */
+import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import type { ExportSubject } from "./exporter";
+import { writeFolder, type WrittenFolder } from "./writtenFolder";
 
-export interface Exported {
+export interface Exported extends WrittenFolder {
   readonly format: string;
-  readonly folder: string;
-  readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** Lines that a reader must not miss. */
   readonly notices: readonly string[];
 }
@@ -28,24 +25,9 @@ export async function exportModel(
     );
   }
   const options = exporter.options.parse(given) as unknown;
-  const target = resolve(folder);
-  const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
-  try {
-    // Something of the user's may be there; an export never replaces it.
-    if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0))
-      throw new WorkbenchError(
-        "invalid-input",
-        `${target} is there already and not empty. Choose another folder.`,
-      );
-    rmSync(draft, { recursive: true, force: true });
-    mkdirSync(draft, { recursive: true });
-    const notices = await exporter.write(subject, options, draft);
-    if (existsSync(target)) rmdirSync(target);
-    renameSync(draft, target);
-    const files = readdirSync(target).map((name) => ({ name, bytes: statSync(join(target, name)).size }));
-    return { format, folder: target, files, notices };
-  } catch (thrown) {
-    rmSync(draft, { recursive: true, force: true });
-    throw toWorkbenchError(thrown);
-  }
+  let notices: readonly string[] = [];
+  const written = await writeFolder(folder, async (draft) => {
+    notices = await exporter.write(subject, options, draft);
+  });
+  return { format, ...written, notices };
 }

@@ -1,9 +1,15 @@
-/** `lathe export RUN`: writes a model in a form that other programs read. */
+/** `lathe export RUN`: writes a model, or the history of a run, in a form that other programs read. */
 import { basename, resolve } from "node:path";
+import { z } from "zod";
 import { exporters } from "../../backend/exports/catalog";
 import { exportModel } from "../../backend/exports/exportModel";
+import { historyExporters } from "../../backend/exports/histories/catalog";
+import { exportHistory } from "../../backend/exports/histories/exportHistory";
+import type { HistoryExporter } from "../../backend/exports/histories/historyExporter";
+import type { WrittenFolder } from "../../backend/exports/writtenFolder";
+import { historySubject } from "../../backend/runs/exportedHistory";
 import { WorkbenchError } from "../../protocol/errors";
-import { defineCommand } from "../command";
+import { defineCommand, type Outcome } from "../command";
 import { checkedOptions, number } from "../givenOptions";
 import {
   checkpointOption,
@@ -15,6 +21,7 @@ import {
   tokenizerOption,
 } from "../modelArgument";
 import { bytes } from "../quantities";
+import { selectRun } from "../runSelection";
 import { plainLine } from "../terminal";
 
 interface Options extends ModelOptions {
@@ -25,13 +32,16 @@ interface Options extends ModelOptions {
   readonly inputType?: string;
 }
 
-const formats = Object.keys(exporters);
+const modelFormats = Object.keys(exporters);
+const historyFormats = Object.keys(historyExporters);
+const formats = [...modelFormats, ...historyFormats];
+const listed = `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)!}`;
 
 export default defineCommand<readonly [string], Options>({
-  summary: "write a model as a Hugging Face folder or an ONNX file",
+  summary: "write a model as a Hugging Face folder or an ONNX file, or a run's metrics",
   arguments: [modelArgument],
   options: [
-    ["--format <name>", formats.join(" or ")],
+    ["--format <name>", `${modelFormats.join(" or ")}; of a run's metrics ${historyFormats.join(" or ")}`],
     ["--out <dir>", "new folder to write; named after the model and the format when left out"],
     ["--sequence-len <tokens>", "onnx: tokens that the graph takes", number],
     ["--batch-size <rows>", "onnx: rows that the graph takes", number],
@@ -40,11 +50,14 @@ export default defineCommand<readonly [string], Options>({
     checkpointOption,
   ],
   async run({ args: [text], options, terminal }) {
-    const { format = "", out, tokenizer: _tokenizer, checkpoint: _checkpoint, ...given } = options;
+    const { format = "", ...given } = options;
+    const history = Object.hasOwn(historyExporters, format) ? historyExporters[format] : undefined;
+    if (history !== undefined) return runHistory(text, format, history, given);
+    const { out, tokenizer: _tokenizer, checkpoint: _checkpoint, ...rest } = given;
     const exporter = Object.hasOwn(exporters, format) ? exporters[format] : undefined;
     if (exporter === undefined)
-      throw new WorkbenchError("invalid-input", `--format is ${formats.join(" or ")}.`, { allowed: formats });
-    const chosen = checkedOptions(exporter.options, given) as Readonly<Record<string, unknown>>;
+      throw new WorkbenchError("invalid-input", `--format is ${listed}.`, { allowed: formats });
+    const chosen = checkedOptions(exporter.options, rest) as Readonly<Record<string, unknown>>;
     const model = await loadModel(text, options);
     const tokenizer = await knownTokenizer(model, options);
     if (tokenizer === undefined)
@@ -52,15 +65,27 @@ export default defineCommand<readonly [string], Options>({
     const folder = resolve(out ?? `${nameOf(model)}-${format}`);
     const written = await exportModel({ ...model, tokenizer }, { ...chosen, format }, folder);
     for (const notice of written.notices) terminal.say(plainLine(notice));
-    return {
-      document: { model: model.source, ...written },
-      text: [
-        plainLine(written.folder),
-        ...written.files.map((file) => `  ${plainLine(file.name)}  ${bytes(file.bytes)}`),
-      ].join("\n"),
-    };
+    return outcome({ model: model.source, ...written }, written);
   },
 });
+
+async function runHistory(
+  text: string,
+  format: string,
+  exporter: HistoryExporter,
+  { out, ...given }: Omit<Options, "format">,
+): Promise<Outcome> {
+  checkedOptions(z.strictObject({}), given);
+  const { folder, id, record } = await selectRun(text, {});
+  const target = resolve(out ?? `${id}-${format}`);
+  const written = await exportHistory(historySubject(folder, record), exporter, target);
+  return outcome({ run: folder, format, ...written }, written);
+}
+
+function outcome(document: object, { folder, files }: WrittenFolder): Outcome {
+  const rows = files.map((file) => `  ${plainLine(file.name)}  ${bytes(file.bytes)}`);
+  return { document, text: [plainLine(folder), ...rows].join("\n") };
+}
 
 function nameOf({ run, source }: LoadedModel): string {
   return basename(run ?? source).replace(/\.bin$/, "");

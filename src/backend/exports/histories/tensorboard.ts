@@ -1,0 +1,39 @@
+/**
+ * TensorBoard's event file: every metric as a scalar under its own name, with its step and its time of day. Point TensorBoard
+ * at the folder, or at one that holds several. Its scalars are float32, so digits beyond the seventh are lost.
+ */
+import protobuf from "protobufjs/light";
+import type { MetricLine } from "../../../protocol/run";
+import type { HistoryExporter } from "./historyExporter";
+import { tfRecord } from "./tfRecord";
+
+const { Field, Root, Type } = protobuf;
+
+// Field numbers of event.proto and summary.proto.
+const value = new Type("Value").add(new Field("tag", 1, "string")).add(new Field("simpleValue", 2, "float"));
+const summary = new Type("Summary").add(new Field("value", 1, "Value", "repeated"));
+const event = new Type("Event")
+  .add(new Field("wallTime", 1, "double"))
+  .add(new Field("step", 2, "int64"))
+  .add(new Field("fileVersion", 3, "string"))
+  .add(new Field("summary", 5, "Summary"));
+new Root().add(value).add(summary).add(event);
+
+const record = (fields: Readonly<Record<string, unknown>>): Buffer =>
+  tfRecord(event.encode(event.fromObject(fields)).finish());
+
+function lineRecord({ step, tokens: _, seconds, ...metrics }: MetricLine, startedAt: number): Buffer {
+  const values = Object.entries(metrics).map(([tag, simpleValue]) => ({ tag, simpleValue }));
+  const wallTime = startedAt / 1000 + seconds;
+  return record({ wallTime, step: Math.round(step), summary: { value: values } });
+}
+
+export default {
+  title: "TensorBoard event file",
+  // TensorBoard takes any file with this word in its name; the number keeps the files of one folder in order.
+  file: ({ startedAt }) => `events.out.tfevents.${Math.floor(startedAt / 1000)}.lathe`,
+  content: async function* ({ startedAt, lines }) {
+    yield record({ wallTime: startedAt / 1000, fileVersion: "brain.Event:2" });
+    for await (const some of lines()) yield Buffer.concat(some.map((line) => lineRecord(line, startedAt)));
+  },
+} satisfies HistoryExporter;

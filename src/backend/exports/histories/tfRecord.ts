@@ -1,0 +1,17 @@
+/** Records as TensorFlow frames them: length, checksum of the length, bytes, checksum of the bytes. */
+import { buf } from "crc-32/crc32c";
+
+/** A file that holds its own checksums would check itself by accident, so each is turned and shifted. */
+export function maskedChecksum(bytes: Uint8Array): number {
+  const sum = buf(bytes) >>> 0;
+  return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) >>> 0;
+}
+
+export function tfRecord(bytes: Uint8Array): Buffer {
+  const record = Buffer.alloc(12 + bytes.length + 4);
+  record.writeBigUInt64LE(BigInt(bytes.length), 0);
+  record.writeUInt32LE(maskedChecksum(record.subarray(0, 8)), 8);
+  record.set(bytes, 12);
+  record.writeUInt32LE(maskedChecksum(bytes), 12 + bytes.length);
+  return record;
+}

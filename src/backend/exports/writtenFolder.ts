@@ -1,0 +1,35 @@
+/** A folder that appears under its name only when everything in it is written. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+
+export interface WrittenFolder {
+  readonly folder: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+export async function writeFolder(
+  folder: string,
+  fill: (draft: string) => Promise<void>,
+): Promise<WrittenFolder> {
+  const target = resolve(folder);
+  const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  try {
+    // Something of the user's may be there; an export never replaces it.
+    if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0))
+      throw new WorkbenchError(
+        "invalid-input",
+        `${target} is there already and not empty. Choose another folder.`,
+      );
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft, { recursive: true });
+    await fill(draft);
+    if (existsSync(target)) rmdirSync(target);
+    renameSync(draft, target);
+    const files = readdirSync(target).map((name) => ({ name, bytes: statSync(join(target, name)).size }));
+    return { folder: target, files };
+  } catch (thrown) {
+    rmSync(draft, { recursive: true, force: true });
+    throw toWorkbenchError(thrown);
+  }
+}
