@@ -5,7 +5,8 @@ import type { Subject } from "./service/models";
 
 /** What a panel is opened with, and what brings it back after a reload of the window. */
 export interface PanelInputs {
-  runs: Nothing;
+  /** With runs to compare, or without. */
+  runs: { readonly compare?: readonly string[] };
   charts: { readonly runs: readonly string[] };
   parameters: { readonly subjects: readonly Subject[] };
   weights: { readonly subjects: readonly Subject[] };

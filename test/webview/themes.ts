@@ -238,9 +238,3 @@ export const themes: Readonly<Record<ThemeName, Theme>> = {
   highContrastLight: { kind: "vscode-high-contrast-light", variables: { ...fonts, ...highContrastLight } },
 };
 
-/** As the editor writes them: on the root element. */
-export function styleOf(theme: ThemeName): string {
-  return Object.entries(themes[theme].variables)
-    .map(([name, value]) => `--vscode-${name}: ${value}`)
-    .join("; ");
-}

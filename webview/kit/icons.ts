@@ -37,5 +37,7 @@ export const icons = {
   trash: icon(svg`<path d="M3 4.5h10M6.3 4.5V3h3.4v1.5M4.3 4.5l.6 8.5h6.2l.6-8.5M6.8 7v3.8M9.2 7v3.8" />`),
   copy: icon(svg`<path d="M5.5 5.5h8v8h-8zM3.5 10.5h-1v-8h8v1" />`),
   sizes: icon(svg`<path d="M2.5 4h11M2.5 8h7M2.5 12h4" />`),
+  histogram: icon(svg`<path d="M2.5 13.5h11M4 13V9M6.7 13V4.5M9.3 13V6.5M12 13v-2.5" />`),
+  log: icon(svg`<path d="M3.5 2.5h9v11h-9zM5.8 5.5h4.4M5.8 8h4.4M5.8 10.5h2.6" />`),
   warning: icon(svg`<path d="M8 2.2l6.3 11.3H1.7zM8 6.5v3.3M8 11.6v.1" />`),
 } as const;

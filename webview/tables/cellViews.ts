@@ -1,0 +1,60 @@
+/** What stands in a cell of the table of runs. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { missing } from "../kit/format";
+import { icons } from "../kit/icons";
+import type { RunColumn } from "./runColumns";
+
+export function cellView(run: RunSummary, column: RunColumn): TemplateResult | string {
+  switch (column.id) {
+    case "star":
+      return html`<span class=${run.star ? "star on" : "star"}
+          >${run.star ? icons.star : icons.starOutline}</span
+        ><span class="hidden">${run.star ? "starred" : "not starred"}</span>`;
+    case "state":
+      return stateView(run);
+    case "progress":
+      return progressView(run, column);
+    case "tags":
+      return run.tags.length === 0
+        ? quiet(missing)
+        : html`${run.tags.map((tag) => html`<span class="chip">${tag}</span> `)}`;
+    default: {
+      const text = column.text(run);
+      return text === missing ? quiet(text) : html`<span class="text">${text}</span>`;
+    }
+  }
+}
+
+/** The whole of what a narrow column cuts off. */
+export function cellTitle(run: RunSummary, column: RunColumn): string | typeof nothing {
+  switch (column.id) {
+    case "star":
+      return run.star ? "Remove the star" : "Star this run";
+    case "experiment":
+      return run.experiment ?? nothing;
+    case "state":
+      return run.failure?.message ?? nothing;
+    default: {
+      const text = column.text(run);
+      return text === missing ? nothing : text;
+    }
+  }
+}
+
+function stateView({ state, queuePosition }: RunSummary): TemplateResult {
+  const place = state === "queued" && queuePosition !== undefined ? ` (${queuePosition + 1})` : "";
+  return html`<span class="state ${state}"><i></i>${state}${place}</span>`;
+}
+
+function progressView(run: RunSummary, column: RunColumn): TemplateResult {
+  const { progress, state } = run;
+  if (progress === undefined) return quiet(missing);
+  const share = Math.min(1, progress.step / Math.max(1, progress.steps)) * 100;
+  const bar = state === "running" || state === "paused";
+  return html`<span class="text">${column.text(run)}</span>${
+      bar ? html`<span class="bar"><i style="width:${share}%"></i></span>` : nothing
+    }`;
+}
+
+const quiet = (text: string) => html`<span class="text muted">${text}</span>`;

@@ -1,0 +1,112 @@
+/**
+ * The filter box: `dense state:done loss<2 -tag:old "two words"`. All terms have to hold. A bare word is looked for in what a
+ * person wrote or knows a run by; `key:text` in one column; `<`, `<=`, `>`, `>=`, `=` and `!=` compare. A term that can't be
+ * meant is told, since a filter that is silently ignored shows the wrong runs.
+ */
+import type { RunSummary } from "../../src/protocol/service/runs";
+import type { RunColumn } from "./runColumns";
+
+export interface RunFilter {
+  readonly matches: (run: RunSummary) => boolean;
+  readonly problem?: string;
+}
+
+type Test = (run: RunSummary) => boolean;
+
+const term = /(-?)(?:([\p{L}_][^\s:<>=!"]*)(:|<=|>=|!=|<|>|=))?("(?:[^"]*)"?|[^\s"]*)/gu;
+const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, b: 1e9, g: 1e9 };
+
+export function parseFilter(text: string, columns: readonly RunColumn[]): RunFilter {
+  const tests: Test[] = [];
+  const problems: string[] = [];
+  for (const [whole, minus, key, operator, quoted] of text.matchAll(term)) {
+    if (whole === "") continue;
+    const wanted = quoted!.replace(/^"|"$/g, "").toLowerCase();
+    // A term that is still being typed filters nothing yet.
+    if (wanted === "" && operator !== "=" && operator !== "!=") continue;
+    const test = key === undefined ? containing(wanted) : ofColumn(key, operator!, wanted, columns);
+    if (typeof test === "string") problems.push(test);
+    else tests.push(minus === "-" ? (run) => !test(run) : test);
+  }
+  const matches = (run: RunSummary) => tests.every((test) => test(run));
+  return problems.length === 0 ? { matches } : { matches, problem: problems.join(" ") };
+}
+
+function containing(wanted: string): Test {
+  return ({ name, experiment, variant, tags, notes, state, id }) =>
+    [name, experiment, variant, notes, state, id, ...tags].some((each) =>
+      each?.toLowerCase().includes(wanted),
+    );
+}
+
+function ofColumn(
+  key: string,
+  operator: string,
+  wanted: string,
+  columns: readonly RunColumn[],
+): Test | string {
+  const named = columnsNamed(key, columns);
+  if (named.length === 0)
+    return `No column is called "${key}". Write state, variant, tags, …, a metric such as eval/loss, or quote the words.`;
+  // Of several columns that a short name may mean, the first that a run has a value in.
+  const valueOf = (run: RunSummary) =>
+    named.map(({ value }) => value(run)).find((value) => value !== undefined);
+  const textOf = (run: RunSummary) => String(valueOf(run) ?? "").toLowerCase();
+  switch (operator) {
+    case ":":
+      return (run) => textOf(run).includes(wanted);
+    case "=":
+      return (run) => isEqual(valueOf(run), wanted);
+    case "!=":
+      return (run) => !isEqual(valueOf(run), wanted);
+  }
+  const limit = named[0]!.numeric ? number(wanted) : wanted;
+  if (limit === undefined) return `"${wanted}" is no number to compare ${key} with.`;
+  const compare = comparisons[operator]!;
+  return (run) => {
+    const value = valueOf(run);
+    return value !== undefined && compare(typeof limit === "number" ? value : textOf(run), limit);
+  };
+}
+
+const comparisons: Readonly<Record<string, (value: string | number, limit: string | number) => boolean>> = {
+  "<": (value, limit) => value < limit,
+  "<=": (value, limit) => value <= limit,
+  ">": (value, limit) => value > limit,
+  ">=": (value, limit) => value >= limit,
+};
+
+/** The column of that id or title; else of a metric its last value, the validation's before the training's. */
+export function columnsNamed(key: string, columns: readonly RunColumn[]): readonly RunColumn[] {
+  const wanted = key.toLowerCase();
+  const synonym = synonyms[wanted] ?? wanted;
+  const exact = columns.filter(
+    ({ id, title }) =>
+      id.replace(/^\w+:/, "") === synonym || id === synonym || title.toLowerCase() === wanted,
+  );
+  if (exact.length > 0) return exact;
+  return columns
+    .filter(
+      ({ id }) => id === `${wanted}.last` || id.endsWith(`/${wanted}`) || id.endsWith(`/${wanted}.last`),
+    )
+    .sort((a, b) => Number(b.id.startsWith("eval/")) - Number(a.id.startsWith("eval/")));
+}
+
+const synonyms: Readonly<Record<string, string>> = {
+  tag: "tags",
+  note: "notes",
+  starred: "star",
+  params: "parameters",
+};
+
+function isEqual(value: string | number | undefined, wanted: string): boolean {
+  return typeof value === "number" ? value === number(wanted) : (value ?? "").toLowerCase() === wanted;
+}
+
+/** `1.5k`, `10M`. */
+function number(text: string): number | undefined {
+  const [, digits, unit] = /^([-+]?[\d.]+(?:e[-+]?\d+)?)([kmbg]?)$/.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  const value = Number(digits) * units[unit!]!;
+  return Number.isNaN(value) ? undefined : value;
+}

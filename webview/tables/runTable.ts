@@ -1,0 +1,186 @@
+/** Sorting, grouping, order and width of columns for a table of runs; what is left is a flat list of rows to draw. */
+import {
+  columnGroupingFeature,
+  columnSizingFeature,
+  type ColumnSizingState,
+  columnVisibilityFeature,
+  type ColumnVisibilityState,
+  constructTable,
+  createColumnHelper,
+  createExpandedRowModel,
+  createGroupedRowModel,
+  createSortedRowModel,
+  type ExpandedState,
+  type GroupingState,
+  rowExpandingFeature,
+  rowSortingFeature,
+  type SortingState,
+  tableFeatures,
+} from "@tanstack/table-core";
+import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import type { RunColumn } from "./runColumns";
+
+const features = tableFeatures({
+  coreReactivityFeature: storeReactivityBindings(),
+  columnGroupingFeature,
+  columnSizingFeature,
+  columnVisibilityFeature,
+  rowExpandingFeature,
+  rowSortingFeature,
+  expandedRowModel: createExpandedRowModel(),
+  groupedRowModel: createGroupedRowModel(),
+  sortedRowModel: createSortedRowModel(),
+});
+const helper = createColumnHelper<typeof features, RunSummary>();
+
+/** How a person arranged the table. */
+export interface Arrangement {
+  readonly sorting: SortingState;
+  readonly columnVisibility: ColumnVisibilityState;
+  readonly columnSizing: ColumnSizingState;
+  readonly grouping: GroupingState;
+  readonly expanded: ExpandedState;
+}
+
+export const usualArrangement: Arrangement = {
+  sorting: [{ id: "created", desc: true }],
+  columnVisibility: {},
+  columnSizing: {},
+  grouping: [],
+  expanded: true,
+};
+
+export type TableRow =
+  | { readonly kind: "run"; readonly key: string; readonly run: RunSummary }
+  | {
+      readonly kind: "group";
+      readonly key: string;
+      readonly label: string;
+      readonly runs: number;
+      readonly expanded: boolean;
+    };
+
+export interface ShownColumn extends RunColumn {
+  /** As set by hand, or the column's own. */
+  readonly pixels: number;
+  readonly sorted: "asc" | "desc" | undefined;
+  /** Place among the sorted columns from 1, where there are several. */
+  readonly sortRank: number | undefined;
+}
+
+export class RunTable {
+  private columns: readonly RunColumn[] = [];
+  private readonly table;
+
+  constructor(arrangement: Arrangement) {
+    this.table = constructTable({
+      features,
+      columns: helper.columns([]),
+      data: [] as readonly RunSummary[],
+      getRowId: ({ folder }) => folder,
+      groupedColumnMode: false,
+      enableSortingRemoval: true,
+      isMultiSortEvent: () => false,
+      initialState: arrangement,
+    });
+  }
+
+  get arrangement(): Arrangement {
+    const { sorting, columnVisibility, columnSizing, grouping, expanded } = this.table.store.state;
+    return { sorting, columnVisibility, columnSizing, grouping, expanded };
+  }
+
+  setColumns(columns: readonly RunColumn[]): void {
+    this.columns = columns;
+    const defined = columns.map((column) =>
+      helper.accessor((run): unknown => column.value(run), {
+        id: column.id,
+        size: column.width,
+        minSize: 34,
+        // What is missing goes last whichever way the column is sorted.
+        sortUndefined: "last",
+        sortFn: (a, b, id) => compare(a.getValue(id), b.getValue(id)),
+      }),
+    );
+    this.table.setOptions((options) => ({ ...options, columns: defined }));
+  }
+
+  setRuns(runs: readonly RunSummary[]): void {
+    this.table.setOptions((options) => ({ ...options, data: runs }));
+  }
+
+  shownColumns(): readonly ShownColumn[] {
+    const { sorting } = this.arrangement;
+    return this.columns
+      .filter((column) => this.isShown(column))
+      .map((column) => {
+        const rank = sorting.findIndex(({ id }) => id === column.id);
+        return {
+          ...column,
+          pixels: this.table.getColumn(column.id)?.getSize() ?? column.width,
+          sorted: rank < 0 ? undefined : sorting[rank]!.desc ? "desc" : "asc",
+          sortRank: rank < 0 || sorting.length < 2 ? undefined : rank + 1,
+        };
+      });
+  }
+
+  isShown({ id, shown }: RunColumn): boolean {
+    return id === "name" || (this.arrangement.columnVisibility[id] ?? shown);
+  }
+
+  show(id: string, shown: boolean): void {
+    this.table.setColumnVisibility((before) => ({ ...before, [id]: shown }));
+  }
+
+  showUsual(): void {
+    this.table.setColumnVisibility({});
+    this.table.setColumnSizing({});
+  }
+
+  resize(id: string, pixels: number): void {
+    this.table.setColumnSizing((before) => ({ ...before, [id]: Math.max(34, Math.round(pixels)) }));
+  }
+
+  /** Ascending, descending, not at all; numbers begin with ascending too, because the lowest loss is the best. */
+  sortBy(id: string, add: boolean): void {
+    this.table.setSorting((before) => {
+      const present = before.find((each) => each.id === id);
+      const others = add ? before.filter((each) => each.id !== id) : [];
+      const next =
+        present === undefined ? { id, desc: false } : present.desc ? undefined : { id, desc: true };
+      if (!add || present === undefined) return next === undefined ? [] : [...others, next];
+      return before.flatMap((each) => (each.id !== id ? [each] : next === undefined ? [] : [next]));
+    });
+  }
+
+  groupBy(id: string | undefined): void {
+    this.table.setGrouping(id === undefined ? [] : [id]);
+    this.table.setExpanded(true);
+  }
+
+  expand(key: string, expanded: boolean): void {
+    this.table.getRow(key, true).toggleExpanded(expanded);
+  }
+
+  rows(): readonly TableRow[] {
+    return this.table.getRowModel().rows.map((row): TableRow => {
+      if (!row.getIsGrouped()) return { kind: "run", key: row.id, run: row.original };
+      const value = row.groupingValue as string | number | undefined;
+      return {
+        kind: "group",
+        key: row.id,
+        label: String(value ?? "none"),
+        runs: row.getLeafRows().length,
+        expanded: row.getIsExpanded(),
+      };
+    });
+  }
+}
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+function compare(a: unknown, b: unknown): number {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return collator.compare(String(a), String(b));
+}

@@ -1,0 +1,394 @@
+/** The panel of all runs: what is listed, filtered, selected and compared, and what may be done with it. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { PageCommand } from "../../src/protocol/page";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { count, plural } from "../kit/format";
+import { icons } from "../kit/icons";
+import type { Panel, Stage } from "../kit/stage";
+import { emptyState, spinner } from "../kit/states";
+import { valueOf } from "../kit/toolkit";
+import type { Page } from "../page";
+import { ColumnMenu } from "./columnMenu";
+import { comparisonView, type Differences } from "./comparison";
+import { csvOf, type CsvValue, tabbed } from "./csv";
+import { columnsOf, type EditableField, type RunColumn, seenIn, type Settings } from "./runColumns";
+import { parseFilter, type RunFilter } from "./runFilter";
+import { type GridPage, RunGrid } from "./runGrid";
+import { noSelection, retained, type Selection } from "./runSelection";
+import { type Arrangement, RunTable, type TableRow, usualArrangement } from "./runTable";
+import { splitter } from "./splitter";
+
+export interface RunsState {
+  readonly arrangement: Arrangement;
+  readonly filter: string;
+  readonly selected: readonly string[];
+  readonly compared: readonly string[];
+  readonly comparisonHeight: number;
+  readonly settings: boolean;
+  readonly scrollTop: number;
+}
+
+const groupings = [
+  ["", "No groups"],
+  ["experiment", "Experiment"],
+  ["variant", "Variant"],
+  ["state", "State"],
+  ["tags", "Tags"],
+] as const;
+
+const ended = new Set<RunSummary["state"]>(["stopped", "failed", "done", "interrupted", "unreadable"]);
+const resumable = new Set<RunSummary["state"]>(["stopped", "failed", "interrupted"]);
+
+export class RunsPage implements Panel, GridPage {
+  readonly table: RunTable;
+  selection: Selection;
+  private runs: Map<string, RunSummary> | undefined;
+  private settings: Settings = new Map();
+  private columns: readonly RunColumn[] = [];
+  private filterText: string;
+  private filter: RunFilter = { matches: () => true };
+  private matching = 0;
+  /** The table has to be given its runs anew. */
+  private stale = true;
+  private compared: readonly string[];
+  private differences: Differences | undefined;
+  private comparisonHeight: number;
+  private scrollTop: number;
+  private keeping: ReturnType<typeof setTimeout> | undefined;
+  private readonly grid: RunGrid;
+  private readonly menu: ColumnMenu;
+  private rows: readonly TableRow[] = [];
+  readonly settingsRead: boolean = false;
+
+  constructor(
+    private readonly page: Page<"runs", RunsState>,
+    private readonly stage: Stage,
+  ) {
+    const { state } = page;
+    this.table = new RunTable(state?.arrangement ?? usualArrangement);
+    this.filterText = state?.filter ?? "";
+    this.selection = { ...noSelection, keys: new Set(state?.selected) };
+    this.compared = page.input.compare ?? state?.compared ?? [];
+    this.comparisonHeight = state?.comparisonHeight ?? 260;
+    this.scrollTop = state?.scrollTop ?? 0;
+    this.grid = new RunGrid(this);
+    this.menu = new ColumnMenu(this);
+    page.host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
+    page.host.on("backendRestarted", () => this.load());
+    page.host.on("inputChanged", ({ input }) => {
+      const { compare } = input as { readonly compare?: readonly string[] };
+      if (compare !== undefined) this.compare(compare);
+    });
+    addEventListener("pagehide", () => this.keepNow());
+    this.load();
+    if (state?.settings === true) this.readSettings();
+  }
+
+  draw(): TemplateResult {
+    if (this.runs === undefined) return spinner("Reading the runs…");
+    if (this.runs.size === 0)
+      return emptyState(
+        "No runs yet",
+        "Open an experiment (a file that ends in .lathe.md) and run a cell. Every run appears here while it goes on and stays when it has ended.",
+      );
+    this.refresh(this.runs);
+    const shown = this.table.shownColumns();
+    return html`${this.toolbar()} ${this.actions(this.runs)}
+      ${
+        this.rows.length === 0
+          ? emptyState(
+              "No run matches the filter",
+              this.filterText,
+              html`<vscode-button appearance="secondary" @click=${() => this.setFilter("")}
+                >Clear the filter</vscode-button
+              >`,
+            )
+          : this.grid.draw(this.rows, shown)
+      }
+      ${this.comparison(this.runs)}
+      <div id="grid-keys" class="hidden">
+        Space selects, Shift with the arrows extends, Enter opens the charts or edits, F2 edits name, tags and
+        notes, Delete moves to the trash.
+      </div>`;
+  }
+
+  drawn(): void {
+    const main = document.querySelector("main")!;
+    this.grid.drawn(main);
+    if (this.scrollTop === 0 || this.rows.length === 0) return;
+    this.grid.scrollTo(this.scrollTop);
+    this.scrollTop = 0;
+  }
+
+  select(selection: Selection): void {
+    this.selection = selection;
+    this.changed();
+  }
+
+  arranged(): void {
+    this.changed();
+  }
+
+  redraw(): void {
+    this.stage.redraw();
+    this.keep();
+  }
+
+  star(run: RunSummary): void {
+    this.annotate(run, { star: !run.star });
+  }
+
+  edit(run: RunSummary, field: EditableField, text: string): void {
+    const tags = [...new Set(text.split(",").map((tag) => tag.trim()))].filter((tag) => tag !== "");
+    const notes = field === "tags" ? { tags } : field === "name" ? { name: text.trim() } : { notes: text };
+    const same = field === "tags" ? tags.join() === run.tags.join() : text === run[field];
+    if (!same) this.annotate(run, notes);
+  }
+
+  open(runs: readonly string[]): void {
+    this.ask("page.openPanel", { panel: "charts", input: { runs } });
+  }
+
+  remove(runs: readonly string[]): void {
+    this.command("lathe.deleteRuns", runs);
+  }
+
+  copy(what: "cell" | "rows", cell: string): void {
+    this.ask("page.copy", { text: what === "cell" ? cell : tabbed(this.lines(this.selectedRuns())) });
+  }
+
+  readSettings(): void {
+    this.stage.attempt(async () => {
+      const runs = [...(await this.page.host.request("runs.list", {})).runs.map(({ folder }) => folder)];
+      const { keys, values } = await this.page.host.request("runs.differences", { runs });
+      this.settings = new Map(
+        runs.map((run, i) => [run, Object.fromEntries(keys.map((key, j) => [key, values[i]?.[j] ?? null]))]),
+      );
+      this.stale = true;
+      this.changed();
+    });
+  }
+
+  private load(): void {
+    this.stage.attempt(async () => {
+      const { runs } = await this.page.host.request("runs.list", {});
+      this.runs = new Map(runs.map((run) => [run.folder, run]));
+      this.update([], []);
+      if (this.compared.length > 0) this.compare(this.compared);
+    });
+  }
+
+  private update(changed: readonly RunSummary[], removed: readonly string[]): void {
+    if (this.runs === undefined) return;
+    for (const run of changed) this.runs.set(run.folder, run);
+    for (const run of removed) this.runs.delete(run);
+    this.selection = retained(this.selection, (key) => this.runs!.has(key));
+    this.stale = true;
+    this.stage.redraw();
+  }
+
+  private refresh(runs: ReadonlyMap<string, RunSummary>): void {
+    if (this.stale) {
+      this.stale = false;
+      const columns = columnsOf(seenIn(runs.values(), this.settings), this.settings);
+      if (columns.map(({ id }) => id).join("\n") !== this.columns.map(({ id }) => id).join("\n")) {
+        this.columns = columns;
+        this.table.setColumns(columns);
+      }
+      this.filter = parseFilter(this.filterText, this.columns);
+      const matching = [...runs.values()].filter(this.filter.matches);
+      this.matching = matching.length;
+      this.table.setRuns(matching);
+    }
+    this.rows = this.table.rows();
+  }
+
+  private toolbar(): TemplateResult {
+    const [group = ""] = this.table.arrangement.grouping;
+    return html`<div class="toolbar">
+      <vscode-text-field
+        class="filter"
+        placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
+        aria-label="Filter the runs"
+        .value=${this.filterText}
+        @input=${(event: Event) => this.setFilter(valueOf(event))}
+        ><span slot="start">${icons.search}</span></vscode-text-field
+      >
+      <span class="label" aria-hidden="true">Group by</span>
+      <vscode-dropdown
+        aria-label="Group by"
+        @change=${(event: Event) => {
+          this.table.groupBy(valueOf(event) || undefined);
+          this.changed();
+        }}
+      >
+        ${groupings.map(([id, title]) => html`<vscode-option value=${id} ?selected=${id === group}>${title}</vscode-option>`)}
+      </vscode-dropdown>
+      <span class="spring"></span>
+      ${this.menu.draw(this.columns)}
+      <button class="quiet" title="Writes what is shown into a file" @click=${() => this.exportShown()}>
+        ${icons.export} Export CSV
+      </button>
+    </div>`;
+  }
+
+  private actions(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
+    const chosen = this.selectedRuns();
+    const keys = chosen.map(({ folder }) => folder);
+    const subjects = keys.map((run) => ({ kind: "run", run }) as const);
+    const some = chosen.length > 0;
+    const action = (label: string, icon: TemplateResult, enabled: boolean, act: () => void) =>
+      html`<button class="quiet" ?disabled=${!enabled} @click=${act}>${icon} ${label}</button>`;
+    const of =
+      this.matching === runs.size
+        ? plural(runs.size, "run")
+        : `${count(this.matching)} of ${plural(runs.size, "run")}`;
+    return html`<div class="actions" role="toolbar" aria-label="Selected runs">
+      ${action("Compare", icons.compare, chosen.length > 1, () => this.compare(keys))}
+      ${action("Charts", icons.chart, some, () => this.open(keys))}
+      ${action("Parameters", icons.sizes, some, () =>
+        this.ask("page.openPanel", { panel: "parameters", input: { subjects } }),
+      )}
+      ${action("Weights", icons.histogram, some && chosen.length < 3, () =>
+        this.ask("page.openPanel", { panel: "weights", input: { subjects } }),
+      )}
+      <span class="divider"></span>
+      ${action(
+        "Stop",
+        icons.stop,
+        chosen.some(({ state }) => !ended.has(state)),
+        () =>
+          this.command(
+            "lathe.stopRun",
+            keysOf(chosen, ({ state }) => !ended.has(state)),
+          ),
+      )}
+      ${action(
+        "Resume",
+        icons.resume,
+        chosen.some(({ state }) => resumable.has(state)),
+        () =>
+          this.command(
+            "lathe.resumeRun",
+            keysOf(chosen, ({ state }) => resumable.has(state)),
+          ),
+      )}
+      ${action("Log", icons.log, chosen.length === 1, () => this.command("lathe.showRunLog", keys))}
+      <span class="divider"></span>
+      ${action("Copy", icons.copy, some, () => this.copy("rows", ""))}
+      ${action("Delete", icons.trash, some && chosen.every(({ state }) => ended.has(state)), () => this.remove(keys))}
+      <span class="spring"></span>
+      ${this.filter.problem === undefined ? nothing : html`<span class="problem" role="status">${this.filter.problem}</span>`}
+      <span class="status" role="status">${of}${some ? `, ${count(chosen.length)} selected` : ""}</span>
+    </div>`;
+  }
+
+  private comparison(runs: ReadonlyMap<string, RunSummary>): TemplateResult | typeof nothing {
+    const compared = this.compared.flatMap((key) => runs.get(key) ?? []);
+    if (compared.length === 0) return nothing;
+    return html`${splitter("Height of the comparison", this.comparisonHeight, (height) => {
+        this.comparisonHeight = height;
+        this.changed();
+      })}
+      <section class="comparison" aria-label="Comparison" style="height:${this.comparisonHeight}px">
+        ${comparisonView({
+          runs: compared,
+          differences: compared.length === this.differences?.values.length ? this.differences : undefined,
+          close: () => {
+            this.compared = [];
+            this.changed();
+            this.grid.focusActive();
+          },
+          exportCsv: (rows) => this.save("comparison.csv", rows),
+        })}
+      </section>`;
+  }
+
+  private compare(runs: readonly string[]): void {
+    this.compared = this.runs === undefined ? runs : runs.filter((run) => this.runs!.has(run));
+    this.differences = undefined;
+    this.changed();
+    if (this.runs === undefined || this.compared.length === 0) return;
+    const asked = this.compared;
+    this.stage.attempt(async () => {
+      const differences = await this.page.host.request("runs.differences", { runs: asked });
+      if (this.compared !== asked) return;
+      this.differences = differences;
+      this.stage.redraw();
+    });
+  }
+
+  private setFilter(text: string): void {
+    this.filterText = text;
+    this.stale = true;
+    this.changed();
+  }
+
+  private annotate(
+    run: RunSummary,
+    notes: Partial<Pick<RunSummary, "name" | "tags" | "notes" | "star">>,
+  ): void {
+    this.stage.attempt(async () => {
+      this.update([await this.page.host.request("runs.annotate", { run: run.folder, notes })], []);
+    });
+  }
+
+  private selectedRuns(): readonly RunSummary[] {
+    const order = this.rows.flatMap((row) =>
+      row.kind === "run" && this.selection.keys.has(row.key) ? [row.run] : [],
+    );
+    // A collapsed group or a filter hides rows, and what is hidden is not acted upon.
+    return order;
+  }
+
+  private lines(runs: readonly RunSummary[]): CsvValue[][] {
+    const columns = this.table.shownColumns();
+    return [columns.map(({ title }) => title), ...runs.map((run) => columns.map(({ value }) => value(run)))];
+  }
+
+  private exportShown(): void {
+    this.save("runs.csv", this.lines(this.rows.flatMap((row) => (row.kind === "run" ? [row.run] : []))));
+  }
+
+  private save(name: string, rows: readonly (readonly CsvValue[])[]): void {
+    this.ask("page.save", { name, content: { text: csvOf(rows) } });
+  }
+
+  private command(command: PageCommand, runs: readonly string[]): void {
+    this.ask("page.command", { command, runs });
+  }
+
+  private readonly ask: Page<"runs", RunsState>["host"]["request"] = (name, params) => {
+    const asked = this.page.host.request(name, params);
+    this.stage.attempt(() => asked);
+    return asked;
+  };
+
+  private changed(): void {
+    this.stage.redraw();
+    this.keep();
+  }
+
+  /** Not at once: scrolling and dragging change it with every frame. */
+  private keep(): void {
+    this.keeping ??= setTimeout(() => this.keepNow(), 300);
+  }
+
+  private keepNow(): void {
+    clearTimeout(this.keeping);
+    this.keeping = undefined;
+    this.page.keep({
+      arrangement: this.table.arrangement,
+      filter: this.filterText,
+      selected: [...this.selection.keys],
+      compared: this.compared,
+      comparisonHeight: this.comparisonHeight,
+      settings: this.settings.size > 0,
+      scrollTop: this.grid.scrollTop,
+    });
+  }
+}
+
+function keysOf(runs: readonly RunSummary[], holds: (run: RunSummary) => boolean): readonly string[] {
+  return runs.filter(holds).map(({ folder }) => folder);
+}
