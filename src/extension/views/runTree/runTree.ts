@@ -30,7 +30,7 @@ export class GroupNode {
     /** The file's absolute path; undefined for the queue, and for runs whose experiment is not known. */
     readonly experiment: string | undefined,
   ) {
-    this.id = kind === "queue" ? "queue" : `experiment:${experiment ?? ""}`;
+    this.id = groupId(kind, experiment);
   }
 }
 
@@ -117,8 +117,9 @@ export class RunTree {
       known.run = run;
       if (to === undefined) continue;
       redrawn.add(known);
-      if (this.comesElsewhere(known, old, to)) to.sorted = undefined;
-      if (to.sorted === undefined || old.state !== run.state) stale.add(to);
+      const moves = this.comesElsewhere(known, old, to);
+      if (moves) to.sorted = undefined;
+      if (moves || old.state !== run.state) stale.add(to);
     }
     for (const group of stale) if (group.members.size === 0) this.groups.delete(group.id);
     this.roots = undefined;
@@ -149,10 +150,9 @@ export class RunTree {
   /** None for a run that the filter hides. A new group counts once it has a member. */
   private groupFor(run: RunSummary): GroupNode | undefined {
     if (!matches(run, this.arrangement.filter)) return undefined;
-    const made = isWaiting(run)
-      ? new GroupNode("queue", undefined)
-      : new GroupNode("experiment", run.experiment);
-    return this.groups.get(made.id) ?? made;
+    const kind = isWaiting(run) ? "queue" : "experiment";
+    const experiment = kind === "queue" ? undefined : run.experiment;
+    return this.groups.get(groupId(kind, experiment)) ?? new GroupNode(kind, experiment);
   }
 
   private comesElsewhere(node: RunNode, old: RunSummary, group: GroupNode): boolean {
@@ -192,6 +192,10 @@ export class RunTree {
       )
       .map(({ group }) => group);
   }
+}
+
+function groupId(kind: GroupNode["kind"], experiment: string | undefined): string {
+  return kind === "queue" ? "queue" : `experiment:${experiment ?? ""}`;
 }
 
 /** Waiting runs of several devices have equal positions. */

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import type { ModelEntry } from "../../../src/protocol/service/models";
+import { deviceFace } from "../../../src/extension/views/deviceTree/deviceFace";
+import { groupModels, modelFace, modelGroupFace } from "../../../src/extension/views/modelTree/modelFace";
+import { hostile, someRun } from "./someRun";
+
+const run = someRun({ name: "grouped" });
+const model = (given: Partial<ModelEntry>): ModelEntry => ({
+  path: `/work/${given.step ?? 0}-${given.modifiedAt ?? ""}`,
+  kind: "checkpoint",
+  run: run.folder,
+  title: "grouped, step 100",
+  family: "phi3",
+  bytes: 1_234_567,
+  modifiedAt: "2026-01-01T00:00:00Z",
+  ...given,
+});
+
+test("models stand below the run that made them, the newest first", () => {
+  const { run: _, ...foreign } = model({
+    kind: "export",
+    title: "tiny.onnx",
+    modifiedAt: "2026-02-01T00:00:00Z",
+  });
+  const groups = groupModels(
+    [model({ step: 100 }), foreign, model({ step: 200 }), model({ run: "/unknown", title: "gone" })],
+    (folder) => (folder === run.folder ? run : undefined),
+  );
+  const drawn = groups.map((group) => {
+    const { label, description = "", contextValue } = modelGroupFace(group);
+    return [`${contextValue} ${label}: ${description}`, ...group.models.map((each) => modelFace(each).label)];
+  });
+  expect(drawn).toEqual([
+    ["models Other models: 1 model · 1.23 MB", "tiny.onnx"],
+    ["models.made grouped: 2 models · 2.47 MB", "Checkpoint, step 200", "Checkpoint, step 100"],
+    ["models gone: 1 model · 1.23 MB", "gone"],
+  ]);
+  expect(groups[1]).toMatchObject({ run });
+});
+
+test("a model tells its size, family and step", () => {
+  expect(modelFace({ kind: "model", model: model({ step: 1200 }) })).toMatchObject({
+    label: "Checkpoint, step 1,200",
+    description: "1.23 MB · phi3",
+    contextValue: "model.checkpoint",
+  });
+  expect(
+    modelFace({ kind: "model", model: model({ kind: "export", title: "out.onnx", step: 5, bytes: 12 }) }),
+  ).toMatchObject({
+    label: "out.onnx",
+    description: "12 B · phi3 · step 5",
+    contextValue: "model.export",
+    spoken: "out.onnx, exported model, 12 B, phi3, step 5",
+  });
+});
+
+test("a device says whether it works, why not, and whether it is the chosen one", () => {
+  const cpu = { name: "cpu", works: true, description: "8 cores", memoryBytes: 16e9 };
+  const cuda = { name: "cuda", works: false, description: "an NVIDIA card", reason: "There is no driver." };
+  expect(deviceFace({ kind: "device", device: cpu }, true)).toMatchObject({
+    description: "chosen · 8 cores · 16.0 GB memory",
+    contextValue: "device.works.chosen",
+    spoken: "cpu, works, chosen, 8 cores, 16.0 GB memory",
+  });
+  expect(deviceFace({ kind: "device", device: cuda }, false)).toMatchObject({
+    description: "does not work here: There is no driver. · an NVIDIA card",
+    contextValue: "device.fails",
+  });
+});
+
+test("no text of a model or a device is more than text", () => {
+  const faces = [
+    modelFace({
+      kind: "model",
+      model: model({ kind: "export", title: hostile, family: hostile, path: hostile, modifiedAt: hostile }),
+    }),
+    deviceFace(
+      { kind: "device", device: { name: hostile, works: false, description: hostile, reason: hostile } },
+      false,
+    ),
+  ];
+  for (const { label, description, tooltip } of faces) {
+    // eslint-disable-next-line no-control-regex -- control characters are what must not be there
+    expect(`${label}${description!}`).not.toMatch(/[\u0000-\u001f\u202e]/);
+    expect(tooltip).not.toMatch(/https?:\/\/|www\.|\$\(|[^\\]<|[^\\]\]\(/);
+  }
+});

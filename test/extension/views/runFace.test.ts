@@ -1,0 +1,135 @@
+import { fromMarkdown } from "mdast-util-from-markdown";
+import { expect, test } from "vitest";
+import { runFace } from "../../../src/extension/views/runTree/runFace";
+import { shownStates, stateFaces, worstState } from "../../../src/extension/views/runTree/runStates";
+import { runTooltip } from "../../../src/extension/views/runTree/runTooltip";
+import { hostile, loss, someRun } from "./someRun";
+
+const counts = { trainable: 1000, stored: 900, nonZero: 800, bits: 28_800, bytes: 3600 };
+
+test("a running run tells its loss, how far it is, how long it has taken and what is left", () => {
+  const run = someRun({
+    name: "grouped",
+    state: "running",
+    metrics: loss(1.6234),
+    seconds: 75,
+    progress: { step: 43, steps: 100, secondsLeft: 12, action: "train" },
+    tags: ["night", "paper", "a", "b"],
+    star: true,
+  });
+  const face = runFace(run);
+  expect(face.label).toBe("grouped");
+  expect(face.description).toBe("★ · loss 1.62 · 43 % · 1:15 · 0:12 left · #night · #paper · #a · +1");
+  expect(face.contextValue).toBe("run.running.active.measured.starred.tagged");
+  expect(face.spoken).toBe(
+    "grouped, running, starred, loss 1.62, 43 %, 1:15, 0:12 left, tag night, tag paper, tag a",
+  );
+});
+
+test.each([
+  [{ state: "queued" }, "starting", "run.queued.active.plain"],
+  [{ state: "queued", queuePosition: 2 }, "behind 2", "run.queued.active.waiting.plain"],
+  [{ state: "paused", seconds: 5 }, "0:05", "run.paused.active.plain"],
+  [{ state: "stopped" }, "", "run.stopped.ended.resumable.plain"],
+  [{ state: "interrupted", metrics: loss(2) }, "loss 2.00", "run.interrupted.ended.resumable.measured.plain"],
+  [
+    { state: "failed", failure: { code: "diverged", message: "The loss is no number." } },
+    "The loss is no number.",
+    "run.failed.ended.resumable.plain",
+  ],
+  [{ state: "done", metrics: loss(1e-4) }, "loss 1.00e−4", "run.done.ended.measured.plain"],
+  [
+    { state: "unreadable", failure: { code: "corrupt", message: "run.json is no JSON." } },
+    "run.json is no JSON.",
+    "run.unreadable.plain",
+  ],
+] as const)("a run that is %j says so, and what may be done with it", (given, description, contextValue) => {
+  expect(runFace(someRun(given))).toMatchObject({ description, contextValue });
+});
+
+test("every state has a shape of its own, so that nobody needs the colours", () => {
+  const shapes = shownStates.map((state) => stateFaces[state].icon.id);
+  expect(new Set(shapes).size).toBe(shownStates.length);
+});
+
+test("what has been mended since does not make an experiment look broken", () => {
+  const failed = someRun({ variant: "dense", state: "failed" });
+  expect(worstState([failed, someRun({ variant: "dense" })])).toBe("done");
+  expect(worstState([failed, someRun({ variant: "grouped" })])).toBe("failed");
+  expect(worstState([])).toBeUndefined();
+});
+
+test("text of a run stays on its line, however it is made", () => {
+  const face = runFace(
+    someRun({ name: hostile, tags: [hostile], state: "failed", failure: { code: "io", message: hostile } }),
+  );
+  for (const text of [face.label, face.description ?? "", face.spoken]) {
+    // eslint-disable-next-line no-control-regex -- control characters are what must not be there
+    expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+    expect(text.length).toBeLessThan(1200);
+  }
+  expect(runFace(someRun({ name: "x".repeat(5_000_000) })).label).toHaveLength(200);
+  expect(runFace(someRun({ name: "\u0000", id: "the-id" })).label).toBe("\\u0000");
+  expect(runFace(someRun({ name: " \n ", id: "the-id" })).label).toBe("the-id");
+});
+
+test("a tooltip says all there is to know", () => {
+  const run = someRun({
+    id: "grouped-1",
+    name: "grouped",
+    state: "running",
+    variant: "grouped",
+    sweep: { "train.learning_rate": 0.001 },
+    seed: 3,
+    device: { name: "cpu", description: "8 cores", reason: "auto: no graphics card" },
+    progress: { step: 1234, steps: 5000, secondsLeft: 90, action: "train" },
+    counts: { nonEmbedding: counts, total: { ...counts, stored: 1900 } },
+    metrics: { "z/rate": { last: 3, min: 1, max: 4 }, ...loss(1.5) },
+    notices: ["Falls back to the processor."],
+    notes: "Try again\nwith more steps",
+  });
+  const text = runTooltip(run).replaceAll("\\", "");
+  expect(text).toContain("Variant: grouped");
+  expect(text).toContain("Seed: 3");
+  expect(text).toContain("Sweep: train.learning_rate = 0.001");
+  expect(text).toContain("Device: cpu, 8 cores (auto: no graphics card)");
+  expect(text).toContain("Progress: train, 24 %, 1,234 of 5,000 steps, 1:30 left");
+  expect(text).toContain(
+    "Parameters in all: 1,900 stored, 1,000 trainable, 800 not zero, 28,800 bits, 3.60 kB",
+  );
+  expect(text).toContain("| train/loss | 1.50 | 1.50 | 1.50 |\n| z/rate | 3.00 | 1.00 | 4.00 |");
+  expect(text).toContain("Notice: Falls back to the processor.");
+  expect(text).toContain("Notes: Try again with more steps");
+});
+
+test("nothing that a run says becomes markup in its tooltip", () => {
+  const run = someRun({
+    id: hostile,
+    name: hostile,
+    variant: hostile,
+    sweep: { [hostile]: hostile, list: [{ [hostile]: 1 }] },
+    device: { name: hostile, description: hostile, reason: hostile },
+    failure: { code: "io", message: hostile },
+    state: "failed",
+    tags: [hostile],
+    notes: hostile,
+    notices: [hostile],
+    metrics: { [hostile]: { last: 1, min: 1, max: 1 } },
+    progress: { step: 1, steps: 2, action: hostile },
+  });
+  const markdown = runTooltip(run);
+  const kinds = new Set<string>();
+  const visit = (node: { readonly type: string; readonly children?: readonly never[] }): void => {
+    kinds.add(node.type);
+    node.children?.forEach(visit);
+  };
+  visit(fromMarkdown(markdown) as never);
+  // Only what the tooltip itself is made of; its table is plain text to this parser.
+  expect([...kinds].sort()).toEqual(["break", "paragraph", "root", "strong", "text"]);
+  // Addresses that some parsers make links of, and icons.
+  expect(markdown).not.toMatch(/https?:\/\/|www\.|\w@\w|\$\(/);
+  // A row of the table stays one row.
+  expect(markdown.split("\n").filter((line) => line.startsWith("| "))).toHaveLength(3);
+  for (const row of markdown.split("\n").filter((line) => line.startsWith("| ")))
+    expect(row.replaceAll("\\|", "").split("|")).toHaveLength(6);
+});

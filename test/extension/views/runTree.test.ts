@@ -1,0 +1,217 @@
+import { describe, expect, test } from "vitest";
+import type { RunSummary } from "../../../src/protocol/service/runs";
+import { type RunFilter, unarranged } from "../../../src/extension/views/runTree/arrangement";
+import { groupFace, moreFace } from "../../../src/extension/views/runTree/groupFace";
+import { runFace } from "../../../src/extension/views/runTree/runFace";
+import { pageSize, RunTree, type RunTreeNode } from "../../../src/extension/views/runTree/runTree";
+import { loss, someRun } from "./someRun";
+
+function treeOf(...runs: readonly RunSummary[]): RunTree {
+  const tree = new RunTree();
+  tree.apply(runs, []);
+  return tree;
+}
+
+const nameOf = (node: RunTreeNode): string =>
+  node.kind === "run" ? node.run.name : node.kind === "more" ? moreFace(node).label : node.id;
+
+/** The tree as lines, two spaces a level. */
+function drawn(tree: RunTree): string[] {
+  return tree
+    .rootNodes()
+    .flatMap((group) => [nameOf(group), ...tree.childrenOf(group).map((node) => `  ${nameOf(node)}`)]);
+}
+
+/** What is drawn anew, by name. */
+function redrawn(tree: RunTree, changed: readonly RunSummary[], removed: readonly string[] = []): unknown {
+  const nodes = tree.apply(changed, removed);
+  return nodes === "everything" ? nodes : nodes.map(nameOf);
+}
+
+const other = "/work/other.lathe.md";
+
+test("runs stand below their experiments, the newest first, and what waits is a queue above them", () => {
+  const tree = treeOf(
+    someRun({ name: "a" }),
+    someRun({ name: "b", experiment: other }),
+    someRun({ name: "c" }),
+    someRun({ name: "second", state: "queued", queuePosition: 2 }),
+    someRun({ name: "first", state: "queued", queuePosition: 1, experiment: other }),
+    someRun({ name: "launching", state: "queued", experiment: other }),
+  );
+  expect(drawn(tree)).toEqual([
+    "queue",
+    "  first",
+    "  second",
+    "experiment:/work/other.lathe.md",
+    "  launching",
+    "  b",
+    "experiment:/work/first.lathe.md",
+    "  c",
+    "  a",
+  ]);
+  const [queue, group] = tree.rootNodes();
+  expect(groupFace(queue!, false)).toMatchObject({ description: "2 waiting runs", children: "expanded" });
+  expect(groupFace(group!, false)).toMatchObject({ label: "other", description: "2 runs · 1 active" });
+  expect(
+    tree.parentOf(
+      tree.nodeOf(tree.childrenOf(group!).map((n) => (n as never as { run: RunSummary }).run.folder)[0]!)!,
+    ),
+  ).toBe(group);
+});
+
+test("a run without a known experiment has a place too", () => {
+  const { experiment: _, ...lost } = someRun({ name: "lost" });
+  const tree = treeOf(lost);
+  expect(drawn(tree)).toEqual(["experiment:", "  lost"]);
+  expect(groupFace(tree.rootNodes()[0]!, true)).toMatchObject({
+    label: "Without an experiment",
+    contextValue: "runGroup",
+    children: "expanded",
+  });
+});
+
+describe("after a change only what differs is drawn anew", () => {
+  test("one more step: the run alone", () => {
+    const run = someRun({ name: "a", state: "running", metrics: loss(3) });
+    const tree = treeOf(run, someRun({ name: "b" }));
+    const node = tree.nodeOf(run.folder);
+    expect(redrawn(tree, [{ ...run, metrics: loss(2) }])).toEqual(["a"]);
+    expect(tree.nodeOf(run.folder)).toBe(node);
+    expect(runFace(node!.run).description).toBe("loss 2.00");
+  });
+
+  test("another state: its experiment with it, whose row counts what is active", () => {
+    const run = someRun({ name: "a", state: "running" });
+    const tree = treeOf(run, someRun({ name: "b", experiment: other }));
+    expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/work/first.lathe.md"]);
+  });
+
+  test("a new run in the experiment on top: that experiment; in one below: everything, since it moves up", () => {
+    const tree = treeOf(someRun({ name: "a" }), someRun({ name: "b", experiment: other }));
+    expect(redrawn(tree, [someRun({ experiment: other })])).toEqual([`experiment:${other}`]);
+    expect(redrawn(tree, [someRun()])).toBe("everything");
+  });
+
+  test("a run that has its turn: the last one that waited takes the queue away", () => {
+    const first = someRun({ name: "first", state: "queued", queuePosition: 1 });
+    const second = someRun({ name: "second", state: "queued", queuePosition: 2 });
+    const tree = treeOf(first, second, someRun({ name: "a" }));
+    const waiting = tree.nodeOf(first.folder);
+    const { queuePosition: _, ...begun } = { ...first, state: "running" as const };
+    expect(redrawn(tree, [begun, { ...second, queuePosition: 1 }])).toEqual([
+      "queue",
+      "experiment:/work/first.lathe.md",
+    ]);
+    // A row that moved is another row: VS Code mixes them up where the node or the id is the same.
+    expect(tree.nodeOf(first.folder)).not.toBe(waiting);
+    expect(runFace(begun).id).not.toBe(runFace(first).id);
+    const { queuePosition: __, ...last } = { ...second, state: "running" as const };
+    expect(redrawn(tree, [last])).toBe("everything");
+    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  a", "  second", "  first"]);
+  });
+
+  test("runs that are gone: their experiment, or everything when it was the last one", () => {
+    const [a, b, c] = [someRun({ name: "a" }), someRun({ name: "b" }), someRun({ experiment: other })];
+    const tree = treeOf(a, b, c);
+    expect(redrawn(tree, [], [a.folder, "/never/seen"])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(redrawn(tree, [], [c.folder])).toBe("everything");
+    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  b"]);
+  });
+
+  test("by loss, a better loss moves a run and draws its experiment anew; a slightly better one does not", () => {
+    const [a, b] = [someRun({ name: "a", metrics: loss(2) }), someRun({ name: "b", metrics: loss(3) })];
+    const tree = treeOf(a, b, someRun({ name: "none" }));
+    tree.arrange({ filter: {}, sorting: "loss" });
+    expect(drawn(tree).slice(1)).toEqual(["  a", "  b", "  none"]);
+    expect(redrawn(tree, [{ ...b, metrics: loss(2.5) }])).toEqual(["b"]);
+    expect(redrawn(tree, [{ ...b, metrics: loss(1) }])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(drawn(tree).slice(1)).toEqual(["  b", "  a", "  none"]);
+  });
+});
+
+describe("a filter", () => {
+  const runs = [
+    someRun({ name: "dense-1", tags: ["night"], notes: "See Figure 2", star: true }),
+    someRun({ name: "grouped-2", variant: "grouped", tags: ["night", "paper"], state: "failed" }),
+    someRun({ name: "waits", state: "queued", queuePosition: 1 }),
+  ];
+  test.each<[RunFilter, string[]]>([
+    [{}, ["waits", "grouped-2", "dense-1"]],
+    [{ text: "DENSE" }, ["dense-1"]],
+    [{ text: "figure 2" }, ["dense-1"]],
+    [{ text: "grouped" }, ["grouped-2"]],
+    [{ states: ["failed", "queued"] }, ["waits", "grouped-2"]],
+    [{ tags: ["paper", "unknown"] }, ["grouped-2"]],
+    [{ tags: ["night"], star: true }, ["dense-1"]],
+    [{ text: "nothing is like this" }, []],
+  ])("%j leaves %j", (filter, names) => {
+    const tree = treeOf(...runs);
+    tree.arrange({ filter, sorting: "newest" });
+    expect(drawn(tree).filter((line) => line.startsWith("  "))).toEqual(names.map((name) => `  ${name}`));
+    expect(tree.shown).toBe(names.length);
+    expect(tree.size).toBe(3);
+  });
+
+  test("is held to by what changes later", () => {
+    const run = someRun({ name: "a", state: "running" });
+    const tree = treeOf(run, someRun({ name: "b", state: "running" }));
+    tree.arrange({ filter: { states: ["running"] }, sorting: "newest" });
+    expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(redrawn(tree, [{ ...run, state: "done", star: true }])).toEqual([]);
+    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  b"]);
+    tree.arrange(unarranged);
+    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  b", "  a"]);
+  });
+});
+
+test("an experiment with many runs shows a page, and the next one when it is asked for", () => {
+  const tree = treeOf(...Array.from({ length: pageSize * 2 + 7 }, (_, i) => someRun({ name: `r${i}` })));
+  const [group] = tree.rootNodes();
+  const page = tree.childrenOf(group!);
+  expect(page).toHaveLength(pageSize + 1);
+  expect(moreFace(group!.more)).toMatchObject({ label: "Show 200 more", description: "207 not shown" });
+  expect(tree.showMore(group!.more)).toEqual([group]);
+  expect(moreFace(group!.more)).toMatchObject({ label: "Show 7 more", description: "7 not shown" });
+  tree.showMore(group!.more);
+  expect(tree.childrenOf(group!)).toHaveLength(pageSize * 2 + 7);
+  expect(tree.childrenOf(group!).map(nameOf)).not.toContain("Show 7 more");
+});
+
+test("names are sorted as people count, and states by what needs somebody", () => {
+  const tree = treeOf(
+    someRun({ name: "run 10", state: "done" }),
+    someRun({ name: "run 9", state: "running" }),
+    someRun({ name: "Run 1", state: "failed" }),
+  );
+  tree.arrange({ filter: {}, sorting: "name" });
+  expect(drawn(tree).slice(1)).toEqual(["  Run 1", "  run 9", "  run 10"]);
+  tree.arrange({ filter: {}, sorting: "state" });
+  expect(drawn(tree).slice(1)).toEqual(["  run 9", "  Run 1", "  run 10"]);
+});
+
+test("5,000 runs: how long the tree takes is printed", () => {
+  const runs = Array.from({ length: 5000 }, (_, i) =>
+    someRun({ name: `run ${i}`, experiment: `/work/e${i % 25}.lathe.md`, metrics: loss(5000 - i) }),
+  );
+  const timed = (what: string, work: () => unknown) => {
+    const [start, busy] = [performance.now(), process.cpuUsage()];
+    work();
+    const { user, system } = process.cpuUsage(busy);
+    const passed = performance.now() - start;
+    console.log(`${what}: ${passed.toFixed(1)} ms, ${((user + system) / 1000).toFixed(1)} ms of them computing`);
+  };
+  const tree = new RunTree();
+  timed("5,000 runs arrive", () => tree.apply(runs, []));
+  timed("experiments are drawn", () => tree.rootNodes().map((group) => groupFace(group, false)));
+  timed("one is opened and drawn", () =>
+    tree.childrenOf(tree.rootNodes()[0]!).map((node) => node.kind === "run" && runFace(node.run)),
+  );
+  timed("one run takes a step", () => tree.apply([{ ...runs[77]!, metrics: loss(0) }], []));
+  timed("all are sorted by loss and drawn", () => {
+    tree.arrange({ filter: {}, sorting: "loss" });
+    return tree.rootNodes().map((group) => tree.childrenOf(group));
+  });
+  timed("text is looked for in all", () => tree.arrange({ filter: { text: "run 49" }, sorting: "newest" }));
+  expect(tree.shown).toBe(111);
+});
