@@ -1,11 +1,12 @@
 /** The other end of a run's control socket. */
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import type { ControlAnswer, ControlRequest } from "../../protocol/run";
+import { readBounded } from "./boundedFile";
 import { maxMessageBytes, tokenFile, writeRequest } from "./controlProtocol";
 import { isActive, readRun } from "./findRuns";
+import { isSocketAddress } from "./socketAddress";
 
 export interface ControlOptions {
   /** A step blocks the run's thread, so an answer may take as long as a step. */
@@ -78,7 +79,8 @@ export async function controlRun(
   if (runs === undefined || runs.socket === "") {
     throw new WorkbenchError("busy", `${id} is only just starting. Try again in a moment.`);
   }
-  const token = readFileSync(join(folder, tokenFile), "utf8").trim();
+  if (!isSocketAddress(runs.socket)) throw cannotReach(runs.socket, "that is no control socket of a run");
+  const token = readBounded(join(folder, tokenFile), maxMessageBytes).trim();
   const answer = await sendControl(runs.socket, token, request, options);
   if (!answer.ok) throw new WorkbenchError("busy", answer.message, { reason: answer.code });
   return answer;

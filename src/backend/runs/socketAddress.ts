@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** macOS allows 104 bytes with the closing zero, Linux 108. */
 export const maxSocketPathBytes = 103;
@@ -30,4 +30,12 @@ export function newSocketAddress(): string {
   if (process.platform === "win32") return `\\\\.\\pipe\\lathe-${name}`;
   const path = join(socketFolder(tmpdir()), name);
   return Buffer.byteLength(path) <= maxSocketPathBytes ? path : join(socketFolder("/tmp"), name);
+}
+
+/** Whether a record names a socket that could be one of ours: a record may come from anywhere, and so may what it names. */
+export function isSocketAddress(address: string): boolean {
+  if (process.platform === "win32") return /^\\\\\.\\pipe\\lathe-[0-9a-f]{16}$/.test(address);
+  const named = /^[0-9a-f]{16}$/.test(basename(address)) && basename(dirname(address)).startsWith("lathe-");
+  const found = named ? lstatSync(address, { throwIfNoEntry: false }) : undefined;
+  return named && (found === undefined || (found.isSocket() && found.uid === userInfo().uid));
 }

@@ -13,7 +13,12 @@ async function processOf(folder: string): Promise<ProcessIdentity> {
       `${run.id} is ${run.record?.state ?? "unreadable"}: nothing to stop.`,
     );
   }
-  // A number alone could belong to anybody by now.
+  // A number alone could belong to anybody by now, or from the start in a folder that came from elsewhere.
+  if (runs.startedAt === "")
+    throw new WorkbenchError(
+      "busy",
+      `Process ${runs.pid} may be another than that of ${run.id}. End it yourself if it is not.`,
+    );
   if ((await liveness(runs)) === "alive") return runs;
   throw new WorkbenchError("busy", `The process of ${run.id} is on ${runs.host}; stop it there.`);
 }
