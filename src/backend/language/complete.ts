@@ -7,25 +7,26 @@ import { dataSets } from "../data/datasets/catalog";
 import { namedTokenizers } from "../data/tokenizers/openTokenizer";
 import type { PlainMap } from "../experiment/plainMap";
 import { optionsOf } from "../experiment/schemaWalk";
-import { cellAtOffset, cellTexts, Places } from "./cellTexts";
+import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
 import { type Cursor, cursorAt } from "./cursor";
 import { factsOf, plainValue, tagOf } from "./schemaFacts";
 import { joined, mapOf, sameAs, type Target, targetAt } from "./schemaTarget";
-import { keySnippet, plainSnippet, sectionSnippet } from "./snippets";
+import { keySnippet, plainSnippet, sectionSnippet, sweepSnippet } from "./snippets";
 import { sweepPaths } from "./sweepPaths";
 
-/** What the schema does not know: names of things that lie about. */
+/** What the schema does not know: names of things that lie about, as seen from the folder that paths start from. */
 export interface Surroundings {
   /** Models to start from, as the experiment would name them. */
-  readonly baseModels: readonly { readonly path: string; readonly title: string }[];
+  baseModels(folder: string): readonly { readonly path: string; readonly title: string }[];
 }
 
 type Suggestion = Omit<Completion, "range">;
+type Models = () => ReturnType<Surroundings["baseModels"]>;
 
 export function complete(
   { file, text, offset }: ExperimentText & { readonly offset: number },
   schema: ExperimentSchema,
-  surroundings: Surroundings = { baseModels: [] },
+  surroundings: Surroundings = { baseModels: () => [] },
 ): Completion[] {
   if (text.length > mostCharacters) return [];
   const cells = cellTexts(file, text);
@@ -36,80 +37,86 @@ export function complete(
   const together = () => (all ??= joined(cells));
   const target = targetAt(schema, cursor.path, cursor.cell, together);
   if (target === undefined) return [];
-  const declared = new Set(
-    cells
-      .filter((each) => each !== here)
-      .flatMap(({ yaml }) => [...yaml.matchAll(topKeys)].map(([, key]) => key!)),
-  );
+  const models = () => {
+    const { folder } = together();
+    return surroundings.baseModels(typeof folder === "string" ? folder : ".");
+  };
+  const keys = keysAt(schema, cells, here, { cursor, target, together });
   const suggestions =
-    target.path[0] === "sweep" && target.path.length === 1
-      ? sweepPaths(schema, together()).map(({ path, option }) => {
-          const { fallback } = factsOf(option);
-          const value =
-            fallback === undefined || typeof fallback === "object" ? "" : plainSnippet(plainValue(fallback));
-          return keySuggestion(path, option, `${path}: [\${1:${value}}]`);
-        })
-      : suggest(cursor, target, declared, surroundings);
+    keys === undefined ? values(cursor, target, models) : keySuggestions(cursor, target, keys);
   const range = new Places(text).range(here.start + cursor.start, here.start + cursor.end);
   return suggestions.map((suggestion) => ({ ...suggestion, range }));
 }
 
-/** Declarations stand once in a file; their keys begin a line. */
-const topKeys = /^([a-z_]+)[ \t]*:/gm;
+type Options = readonly (readonly [key: string, option: z.ZodType])[];
 
-function suggest(
-  cursor: Cursor,
-  target: Target,
-  declared: ReadonlySet<string>,
-  surroundings: Surroundings,
-): Suggestion[] {
-  const map = mapOf(target.here);
-  const isMap = map instanceof z.ZodObject || (map !== undefined && tagOf(map) !== undefined);
-  if (!isMap) return cursor.part === "value" || cursor.alone ? values(target, surroundings) : [];
-  const isTop = target.path.length === 0 && !target.variant;
-  const keys = keysOf(map, cursor, target).filter(
-    ([key]) => !isTop || isActionKey(key) || !declared.has(key),
-  );
-  const snippet = (key: string, option: z.ZodType) =>
-    isTop && !cursor.flow ? sectionSnippet(key, option) : keySnippet(key, option);
-  if (cursor.part === "key" || target.path.length === 0 || cursor.alone)
-    return keys.map(([key, option]) =>
-      keySuggestion(key, option, cursor.hasColon ? plainSnippet(key) : snippet(key, option)),
-    );
-  // After `key: ` a map begins on the next line, or between braces where lines mean nothing.
-  const braces = cursor.flow || cursor.afterDash;
-  return keys.map(([key, option]) =>
-    keySuggestion(key, option, braces ? `{${snippet(key, option)}}` : `\n  ${snippet(key, option)}`),
-  );
+interface Found {
+  readonly cursor: Cursor;
+  readonly target: Target;
+  readonly together: () => PlainMap;
 }
 
-function keysOf(map: z.ZodType, cursor: Cursor, target: Target): readonly (readonly [string, z.ZodType])[] {
-  const taken = new Set(cursor.siblings.flatMap((key) => [key, ...sameAs(target.path[0], key)]));
+/** The keys that may still be written; undefined where no map may stand. */
+function keysAt(
+  schema: ExperimentSchema,
+  cells: readonly CellText[],
+  here: CellText,
+  { cursor, target, together }: Found,
+): Options | undefined {
+  const { path, variant } = target;
+  const taken = new Set(cursor.siblings.flatMap((key) => [key, ...sameAs(path[0], key)]));
+  if (path.length === 0 && !variant) for (const key of declaredBeside(cells, here)) taken.add(key);
   const tag = tagOf(target.schema);
-  const options =
-    map instanceof z.ZodObject ? optionsOf(map) : tag === undefined ? [] : [[tag.key, tag.option] as const];
+  const map = mapOf(target.here);
+  const isSweep = path.length === 1 && path[0] === "sweep";
+  const options: Options | undefined = isSweep
+    ? sweepPaths(schema, together())
+    : map instanceof z.ZodObject
+      ? optionsOf(map)
+      : tag && [[tag.key, tag.option]];
   return options
-    .filter(([key]) => !taken.has(key))
+    ?.filter(([key]) => !taken.has(key))
     .map(([key, option]) => [key, key === tag?.key ? tag.option : option]);
+}
+
+/** Declarations stand once in a file; their keys begin a line. */
+function declaredBeside(cells: readonly CellText[], here: CellText): string[] {
+  return cells
+    .filter((each) => each !== here)
+    .flatMap(({ yaml }) => [...yaml.matchAll(/^([a-z_]+)[ \t]*:/gm)].map(([, key]) => key!))
+    .filter((key) => !isActionKey(key));
+}
+
+function keySuggestions(cursor: Cursor, { path, variant }: Target, keys: Options): Suggestion[] {
+  const snippet = (key: string, option: z.ZodType) => {
+    if (path[0] === "sweep") return sweepSnippet(key, option);
+    return path.length === 0 && !variant && !cursor.flow
+      ? sectionSnippet(key, option)
+      : keySnippet(key, option);
+  };
+  const isKey = cursor.part === "key" || path.length === 0 || cursor.alone;
+  // After `key: ` a map begins on the next line, or between braces where lines mean nothing.
+  const braces = cursor.flow || cursor.afterDash;
+  return keys.map(([key, option]) => {
+    const { type, description, fallback } = factsOf(option);
+    const filled = fallback === undefined ? "" : `Default: \`${plainValue(fallback)}\``;
+    const written = cursor.hasColon ? plainSnippet(key) : snippet(key, option);
+    return {
+      label: key,
+      kind: "key",
+      insert: isKey ? written : braces ? `{${written}}` : `\n  ${written}`,
+      detail: type,
+      documentation: [description, filled].filter(Boolean).join("\n\n"),
+    };
+  });
 }
 
 function isActionKey(key: string): boolean {
   return (actionKeys as readonly string[]).includes(key);
 }
 
-function keySuggestion(key: string, option: z.ZodType, insert: string): Suggestion {
-  const { type, description, fallback } = factsOf(option);
-  const filled = fallback === undefined ? "" : `Default: ${plainValue(fallback)}`;
-  return {
-    label: key,
-    kind: "key",
-    insert,
-    detail: type,
-    documentation: [description, filled].filter(Boolean).join("\n\n"),
-  };
-}
-
-function values({ schema, path, variant }: Target, { baseModels }: Surroundings): Suggestion[] {
+function values(cursor: Cursor, { schema, path, variant }: Target, models: Models): Suggestion[] {
+  if (cursor.part === "key" && !cursor.alone) return [];
   const { values: listed, fallback, description } = factsOf(schema);
   const value = (written: string, detail: string, documentation: string): Suggestion => {
     return { label: written, kind: "value", insert: plainSnippet(written), detail, documentation };
@@ -124,7 +131,7 @@ function values({ schema, path, variant }: Target, { baseModels }: Surroundings)
     for (const name of namedTokenizers)
       suggestions.push(value(name, name === fallback ? "default" : "", description));
   if (path.join(".") === "base_model")
-    for (const { path: model, title } of baseModels)
+    for (const { path: model, title } of models())
       suggestions.push(value(plainValue(model), title, description));
   if (suggestions.length === 0 && fallback !== undefined && typeof fallback !== "object")
     suggestions.push(value(plainValue(fallback), "default", description));

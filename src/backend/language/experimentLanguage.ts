@@ -2,12 +2,21 @@
 import { createHash } from "node:crypto";
 import { relative } from "node:path";
 import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../protocol/experiment";
-import type { Completion, Diagnostic, ExperimentText, Outline } from "../../protocol/service/experiments";
+import type {
+  AttachedRun,
+  Completion,
+  Diagnostic,
+  ExperimentText,
+  Lens,
+  Outline,
+} from "../../protocol/service/experiments";
 import { workspaceOf } from "../runs/runLocation";
+import { attach, type EarlierRun } from "./attach";
 import { complete, type Surroundings } from "./complete";
 import { diagnose, understand, type Understood } from "./diagnose";
 import { type Hover, hover } from "./hover";
 import { Kept } from "./kept";
+import { type Estimate, lensesOf } from "./lenses";
 import { outlineOf } from "./outline";
 
 export class ExperimentLanguage {
@@ -41,5 +50,14 @@ export class ExperimentLanguage {
 
   hover(given: ExperimentText & { readonly offset: number }): Hover | undefined {
     return hover(given, this.#schema);
+  }
+
+  /** `estimate` builds the models of the plans. */
+  lenses(given: ExperimentText, estimate: Estimate): Promise<Lens[]> {
+    return lensesOf(this.understand(given), estimate);
+  }
+
+  attach(given: ExperimentText, runs: readonly EarlierRun[]): AttachedRun[] {
+    return attach(this.understand(given), this.outline(given), runs);
   }
 }

@@ -40,7 +40,15 @@ export function sectionSnippet(key: string, option: z.ZodType): string {
 }
 
 export function keySnippet(key: string, option: z.ZodType): string {
-  return pair(key, option, new Gaps());
+  // A gap at the very end needs no mark: that is where the cursor comes to stand anyway.
+  return pair(key, option, new Gaps()).replace(/: \$1$/, ": ");
+}
+
+/** A sweep lists values by path. */
+export function sweepSnippet(path: string, option: z.ZodType): string {
+  const { fallback } = factsOf(option);
+  const gaps = new Gaps();
+  return `${path}: [${fallback === undefined || typeof fallback === "object" ? gaps.empty() : gaps.filled(fallback)}]`;
 }
 
 function pair(key: string, option: z.ZodType, gaps: Gaps): string {

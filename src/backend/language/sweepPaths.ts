@@ -6,10 +6,7 @@ import type { PlainMap } from "../experiment/plainMap";
 import { optionsOf, schemaAt } from "../experiment/schemaWalk";
 import { mapOf } from "./schemaTarget";
 
-export interface SweepPath {
-  readonly path: string;
-  readonly option: z.ZodType;
-}
+export type SweepPath = readonly [path: string, option: z.ZodType];
 
 /** Options of what the cells have, maps within maps included; lists and names of models are left to whoever wants them. */
 export function sweepPaths(schema: ExperimentSchema, cells: PlainMap): SweepPath[] {
@@ -26,7 +23,7 @@ function leaves(path: string, option: z.ZodType, here: z.ZodType | undefined, va
   const map = mapOf(here);
   if (!(map instanceof z.ZodObject)) {
     const single = here instanceof z.ZodNumber || here instanceof z.ZodEnum || here instanceof z.ZodBoolean;
-    return single ? [{ path, option }] : [];
+    return single ? [[path, option]] : [];
   }
   return optionsOf(map).flatMap(([key, inner]) => {
     const inside = (value as Readonly<Record<string, unknown>> | null | undefined)?.[key];

@@ -1,27 +1,16 @@
 /** What an editor asks about the text of an experiment. Text is read and nothing else is done: nothing runs, nothing is fetched. */
+import { dirname, relative, resolve } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Handlers } from "../../protocol/connection";
-import { WorkbenchError } from "../../protocol/errors";
+import type { RunPlan } from "../../protocol/run";
 import type { ExperimentRequests } from "../../protocol/service/experiments";
+import type { RunSummary } from "../../protocol/service/runs";
+import type { EarlierRun } from "../language/attach";
 import type { ExperimentLanguage } from "../language/experimentLanguage";
+import type { Estimate } from "../language/lenses";
 import type { Service } from "./service";
 
-const missing = (): never => {
-  throw new WorkbenchError("unsupported", "Not built yet.");
-};
-
-export function experimentHandlers(
-  service: Service,
-): Handlers<
-  Pick<
-    ExperimentRequests,
-    | "experiment.outline"
-    | "experiment.check"
-    | "experiment.complete"
-    | "experiment.hover"
-    | "experiment.lenses"
-    | "experiment.attach"
-  >
-> {
+export function experimentHandlers(service: Service): Handlers<ExperimentRequests> {
   let ready: Promise<ExperimentLanguage> | undefined;
   /** Loaded with the first question, since a window may never ask one. */
   const language = () =>
@@ -31,12 +20,74 @@ export function experimentHandlers(
   return {
     "experiment.outline": async (given) => (await language()).outline(given),
     "experiment.check": async (given) => ({ diagnostics: (await language()).check(given) }),
-    "experiment.complete": async (given) => ({ completions: (await language()).complete(given) }),
+    "experiment.complete": async (given) => {
+      const surroundings = {
+        baseModels: (folder: string) => baseModels(service, resolve(dirname(given.file), folder)),
+      };
+      return { completions: (await language()).complete(given, surroundings) };
+    },
     "experiment.hover": async (given) => {
       const hover = (await language()).hover(given);
       return hover === undefined ? {} : { hover };
     },
-    "experiment.lenses": missing,
-    "experiment.attach": missing,
+    "experiment.lenses": async (given, { signal }) => {
+      const estimate = await estimator(service, given.file, signal);
+      return { lenses: await (await language()).lenses(given, estimate) };
+    },
+    "experiment.attach": async (given) => ({
+      attached: (await language()).attach(given, runsOf(service, given.file)),
+    }),
   };
+}
+
+async function estimator(service: Service, file: string, signal: AbortSignal): Promise<Estimate> {
+  const [{ estimatePlan }, { workspaceOf }] = await Promise.all([
+    import("../runs/estimate"),
+    import("../runs/runLocation"),
+  ]);
+  const workspace = workspaceOf(file);
+  return async (plan) => {
+    // Each takes up to a tenth of a second; whoever types meanwhile is answered first.
+    await setImmediate();
+    signal.throwIfAborted();
+    if (readsFiles(plan)) service.requireTrust("Reading the files that the size of this model follows from");
+    return estimatePlan(plan, workspace);
+  };
+}
+
+/** Beyond the text of the experiment itself. */
+function readsFiles({ baseModel, model, data }: RunPlan): boolean {
+  if (baseModel !== undefined) return true;
+  const { tokenizer } = data ?? {};
+  return model?.["vocab_size"] === undefined && tokenizer !== "bytes" && tokenizer !== "characters";
+}
+
+function runsOf(service: Service, file: string): EarlierRun[] {
+  return service.runs.summaries().flatMap(({ folder, experiment, createdAt }) => {
+    if (experiment === undefined || !isSameFile(experiment, file)) return [];
+    const { record } = service.runs.find(folder).found;
+    return record === undefined ? [] : [{ run: folder, plan: record.plan, createdAt }];
+  });
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [resolve(one), resolve(other)];
+  return process.platform === "win32" ? a.toLowerCase() === b.toLowerCase() : a === b;
+}
+
+const mostModels = 30;
+
+/** Runs that have a model, the newest first, as the experiment would name them. */
+function baseModels(service: Service, from: string): { path: string; title: string }[] {
+  const hasModel = ({ state, counts }: RunSummary) =>
+    state !== "unreadable" && state !== "queued" && counts !== undefined;
+  return service.runs
+    .summaries()
+    .filter(hasModel)
+    .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+    .slice(0, mostModels)
+    .map(({ folder, name }) => ({
+      path: relative(from, folder).replaceAll("\\", "/"),
+      title: name,
+    }));
 }

@@ -1,0 +1,120 @@
+/** Brings the results of earlier runs back to the cells that they came from. */
+import type { RunPlan } from "../../protocol/run";
+import type { AttachedRun, Outline } from "../../protocol/service/experiments";
+import { canonicalJson, stepKey } from "../experiment/stepKey";
+import type { Understood } from "./diagnose";
+import { stepCells } from "./stepCells";
+
+/** A run of the experiment's file, whichever text it had then. */
+export interface EarlierRun {
+  readonly run: string;
+  readonly plan: RunPlan;
+  /** ISO 8601. */
+  readonly createdAt: string;
+}
+
+/** How far back a variant's runs are looked through for one whose text is still the same. */
+const mostLookedAt = 20;
+
+/**
+ * For each cell and each variant, sweep point and seed that the text means: the newest run whose steps depend on nothing
+ * that has changed, else the newest at all. While the text has faults nobody knows what it means: then the newest runs
+ * of the variants that can be made out, as results of an earlier text.
+ */
+export function attach(
+  { experiment, plans, faults }: Understood,
+  outline: Outline,
+  runs: readonly EarlierRun[],
+): AttachedRun[] {
+  const branches = new Map<string, EarlierRun[]>();
+  const branchOf = ({ variant, seed }: RunPlan) => JSON.stringify([variant, seed]);
+  for (const run of [...runs].sort((a, b) => b.createdAt.localeCompare(a.createdAt))) {
+    const branch = branches.get(branchOf(run.plan));
+    if (branch === undefined) branches.set(branchOf(run.plan), [run]);
+    else branch.push(run);
+  }
+  if (faults.length > 0) return attachLoosely(outline, [...branches.values()]);
+  return plans.flatMap((plan) => {
+    const candidates = (branches.get(branchOf(plan)) ?? []).filter((run) => isSamePoint(run.plan, plan));
+    return candidates.length === 0
+      ? []
+      : attachTo(plan, stepCells(experiment, plan), candidates.slice(0, mostLookedAt));
+  });
+}
+
+function attachTo(plan: RunPlan, cells: readonly number[], candidates: readonly EarlierRun[]): AttachedRun[] {
+  const matched = candidates.map((run) => ({ run: run.run, steps: matches(run.plan, plan) }));
+  return [...new Set(cells)].flatMap((cell) => {
+    const wanted = cells.filter((each) => each === cell).length;
+    const found = matched.flatMap(({ run, steps }): AttachedRun[] => {
+      const own = steps.filter(({ planned }) => cells[planned] === cell);
+      if (own.length === 0) return [];
+      const stale = own.length < wanted || own.some(({ equal }) => !equal);
+      return [{ run, cell, steps: own.map(({ step }) => step), stale }];
+    });
+    const best = found.find(({ stale }) => !stale) ?? found[0];
+    return best === undefined ? [] : [best];
+  });
+}
+
+function attachLoosely(outline: Outline, branches: readonly (readonly EarlierRun[])[]): AttachedRun[] {
+  const variants = outline.variants.map(({ name }) => name);
+  const actions = outline.cells.flatMap(({ index, actions: own }) =>
+    own.map((action) => ({ cell: index, action })),
+  );
+  return branches.flatMap(([run]) => {
+    if (run === undefined || !(variants.length === 0 ? [""] : variants).includes(run.plan.variant)) return [];
+    const cells = run.plan.steps.map((_, index) => actions[samePlace(run.plan.steps, index, actions)]?.cell);
+    return [...new Set(cells)].flatMap((cell): AttachedRun[] => {
+      if (cell === undefined) return [];
+      const steps = [...cells.keys()].filter((index) => cells[index] === cell);
+      return [{ run: run.run, cell, steps, stale: true }];
+    });
+  });
+}
+
+/** Points of a sweep that no action of an earlier cell depends on are not told apart by a run that ended there. */
+function isSamePoint(run: RunPlan, plan: RunPlan): boolean {
+  return Object.entries(run.sweep).every(
+    ([path, value]) =>
+      Object.hasOwn(plan.sweep, path) && canonicalJson(plan.sweep[path]) === canonicalJson(value),
+  );
+}
+
+interface Match {
+  /** Index in the run's plan. */
+  readonly step: number;
+  /** Index in the plan of the text as it stands. */
+  readonly planned: number;
+  readonly equal: boolean;
+}
+
+/** Steps of equal keys belong together; of the rest those that are the same action for the same time. */
+function matches(run: RunPlan, plan: RunPlan): Match[] {
+  // The keys that were written down know the version of the program too, which says nothing about the text.
+  const keysOf = (of: RunPlan) => of.steps.map((_, index) => stepKey(of, index, { codeVersion: "" }));
+  const [ran, means] = [keysOf(run), keysOf(plan)];
+  const free = new Set(means.keys());
+  const found: Match[] = [];
+  for (const [step, key] of ran.entries()) {
+    const planned = [...free].find((index) => means[index] === key);
+    if (planned === undefined) continue;
+    free.delete(planned);
+    found.push({ step, planned, equal: true });
+  }
+  for (const step of run.steps.keys()) {
+    if (found.some((match) => match.step === step)) continue;
+    const planned = samePlace(run.steps, step, plan.steps);
+    if (free.delete(planned)) found.push({ step, planned, equal: false });
+  }
+  return found.sort((a, b) => a.step - b.step);
+}
+
+type Actions = readonly { readonly action: string }[];
+
+/** The second training of one list is the second of the other; -1 where there is none. */
+function samePlace(of: Actions, index: number, among: Actions): number {
+  const { action } = of[index]!;
+  const before = of.slice(0, index).filter((each) => each.action === action).length;
+  return [...among.keys()].filter((at) => among[at]!.action === action)[before] ?? -1;
+}

@@ -1,0 +1,185 @@
+/** What stands over a cell before anything runs: how large the model is, what compressing leaves, what training takes. */
+import type { ModelCounts } from "../../protocol/counts";
+import { toWorkbenchError } from "../../protocol/errors";
+import { type ActionKey, trainSchema } from "../../protocol/experiment";
+import type { RunPlan } from "../../protocol/run";
+import type { Lens } from "../../protocol/service/experiments";
+import type { Experiment, Section } from "../experiment/experiment";
+import type { PlanEstimate, TrainingEstimate } from "../runs/estimate";
+import type { Understood } from "./diagnose";
+import { bytes, count, flops, share } from "./lensText";
+import { stepCells } from "./stepCells";
+
+/** Answers what a plan comes to, or throws why that is not known. */
+export type Estimate = (plan: RunPlan) => Promise<PlanEstimate>;
+
+/** Beside one another on a line; more than that are read in the Parameters panel. */
+const mostVariants = 8;
+
+export async function lensesOf({ experiment, plans }: Understood, estimate: Estimate): Promise<Lens[]> {
+  // Of the runs of a sweep the first speaks for the variant.
+  const first = new Map<string, RunPlan>();
+  for (const plan of plans) if (!first.has(plan.variant)) first.set(plan.variant, plan);
+  const shown = [...first.values()].slice(0, mostVariants);
+  const known: Known[] = [];
+  for (const plan of shown) known.push(await knownOf(experiment, plan, estimate));
+  const runs = plans.length;
+  return places(experiment).flatMap((place) => lensesAt(place, known, { variants: first.size, runs }));
+}
+
+interface Known {
+  readonly plan: RunPlan;
+  readonly cells: readonly number[];
+  /** As far as the steps can be carried out. */
+  readonly estimate?: PlanEstimate;
+  /** Why nothing more is known. */
+  readonly reason?: string;
+}
+
+async function knownOf(experiment: Experiment, plan: RunPlan, estimate: Estimate): Promise<Known> {
+  const cells = stepCells(experiment, plan);
+  try {
+    return { plan, cells, estimate: await estimate(plan) };
+  } catch (thrown) {
+    const reason = toWorkbenchError(thrown).message;
+    // A method may refuse the model, and the model be known all the same.
+    for (let steps = plan.steps.length - 1; steps >= 0; steps--)
+      try {
+        return {
+          plan,
+          cells,
+          reason,
+          estimate: await estimate({ ...plan, steps: plan.steps.slice(0, steps) }),
+        };
+      } catch {
+        continue; // The reason is told already.
+      }
+    return { plan, cells, reason };
+  }
+}
+
+interface Place {
+  readonly what: "model" | ActionKey;
+  readonly cell: number;
+  readonly line: number;
+}
+
+/** One lens row a cell and kind, however many methods its list holds. */
+function places({ declarations, actions }: Experiment): Place[] {
+  const { model, base_model: base, variants } = declarations;
+  const place = (what: Place["what"], section: Section): Place => {
+    const line = section.find([], "key")?.line;
+    return { what, cell: section.cell, line: line ?? 1 };
+  };
+  const first = model ?? base ?? variants;
+  const found = first === undefined ? [] : [place("model", first)];
+  for (const action of actions) {
+    if (action.key !== "train" && action.key !== "compress") continue;
+    if (!found.some(({ what, cell }) => what === action.key && cell === action.cell))
+      found.push(place(action.key, action));
+  }
+  return found.sort((a, b) => a.line - b.line);
+}
+
+interface Said {
+  readonly title: string;
+  readonly tooltip: string;
+}
+
+function lensesAt(
+  place: Place,
+  known: readonly Known[],
+  { variants, runs }: { variants: number; runs: number },
+): Lens[] {
+  const rows: { said: Said; variants: string[] }[] = [];
+  for (const each of known) {
+    const said = place.what === "model" ? modelSays(each) : actionSays(each, place);
+    if (said === undefined) continue;
+    const same = rows.find((row) => row.said.title === said.title);
+    if (same === undefined) rows.push({ said, variants: [each.plan.variant] });
+    else same.variants.push(each.plan.variant);
+  }
+  const swept = runs > variants ? "\n\nOf each variant the first run of the sweep." : "";
+  return rows.map(({ said: { title, tooltip }, variants: names }) => {
+    const isAll = names.length === known.length && known.length === variants;
+    const label = isAll || names.join("") === "" ? "" : `${names.join(", ")}: `;
+    return {
+      line: place.line,
+      cell: place.cell,
+      // An editor takes $(…) for an icon.
+      title: `${label}${title}`.replaceAll("$(", "$ ("),
+      tooltip: tooltip + swept,
+      ...(names[0] === "" || names[0] === undefined ? {} : { variant: names[0] }),
+    };
+  });
+}
+
+function modelSays({ estimate, reason }: Known): Said {
+  if (estimate === undefined) return unknown(reason);
+  const { before, family, steps } = estimate;
+  const trainings = steps.flatMap(({ training }) => (training === undefined ? [] : [training]));
+  const most = Math.max(0, ...trainings.map(memoryOf));
+  const training = most === 0 ? "" : ` · ${bytes(most)} to train`;
+  return {
+    title: `${count(before.nonEmbedding.stored)} non-embedding · ${bytes(before.total.bytes)}${training}`,
+    tooltip: `${family}: ${countsText(before)}${most === 0 ? "" : `\n\n${memoryText}`}`,
+  };
+}
+
+const memoryText =
+  "Memory to train: weights, moments and gradients, and the most that a step of the very graph holds beside them.";
+
+function actionSays({ plan, cells, estimate, reason }: Known, { what, cell }: Place): Said | undefined {
+  const own = plan.steps.filter(({ action, index }) => action === what && cells[index] === cell);
+  const [first, last] = [own[0], own.at(-1)];
+  // A variant may go without the action.
+  if (first === undefined || last === undefined) return undefined;
+  const after = estimate?.steps[last.index];
+  if (estimate === undefined) return unknown(reason);
+  // A method that refuses this model says why.
+  if (after === undefined) return { title: shortened(reason ?? ""), tooltip: reason ?? "" };
+  if (what === "train")
+    return after.training === undefined ? undefined : trainSays(after.training, first.options);
+  const before = first.index === 0 ? estimate.before : estimate.steps[first.index - 1]!.counts;
+  const [from, to] = [before.nonEmbedding.stored, after.counts.nonEmbedding.stored];
+  return {
+    title: `${count(from)} → ${count(to)} non-embedding (${share(to, from)}) · ${bytes(before.total.bytes)} → ${bytes(after.counts.total.bytes)}`,
+    tooltip: `Before: ${countsText(before)}\n\nAfter: ${countsText(after.counts)}`,
+  };
+}
+
+function trainSays(training: TrainingEstimate, given: RunPlan["steps"][number]["options"]): Said {
+  const { steps, tokensPerStep, flopsPerStep, stateBytes, workingBytes } = training;
+  const tokens = `${count(tokensPerStep)} tokens`;
+  const epochs = trainSchema.safeParse(given).data?.num_train_epochs;
+  const length =
+    steps === undefined ? `${epochs ?? "?"} epochs, ${tokens} a step` : `${count(steps)} steps of ${tokens}`;
+  const why =
+    steps === undefined
+      ? "\n\nHow many steps that is follows from the text, which is not read before the run."
+      : "";
+  return {
+    title: `${length} · ${bytes(memoryOf(training))} · ${flops(flopsPerStep)} a step`,
+    tooltip: `${bytes(stateBytes)} stay (weights, moments, gradients), and a step takes up to ${bytes(workingBytes)} beside them.${why}`,
+  };
+}
+
+function unknown(reason = "it cannot be estimated"): Said {
+  return { title: `Size not known yet: ${shortened(reason)}`, tooltip: reason };
+}
+
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 99).trimEnd()}…` : text;
+}
+
+function memoryOf({ stateBytes, workingBytes }: TrainingEstimate): number {
+  return stateBytes + workingBytes;
+}
+
+function countsText({ nonEmbedding, total }: ModelCounts): string {
+  return [
+    `${count(nonEmbedding.stored)} parameters without embeddings, ${count(total.stored)} in all`,
+    `${count(total.trainable)} trainable, ${count(total.nonZero)} not zero`,
+    `${count(total.bits)} bits stored, ${bytes(total.bytes)}`,
+  ].join("; ");
+}
