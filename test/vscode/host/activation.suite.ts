@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
-import { eventually } from "./workspace";
+import { eventually, workspaceFolder } from "./workspace";
 
 const extension = vscode.extensions.getExtension("lathe.lathe")!;
 
@@ -40,11 +40,12 @@ describe("the extension", () => {
       await vscode.commands.executeCommand(`${id}.focus`);
   });
 
-  for (const panel of ["runs", "charts", "parameters", "weights"])
+  const experiment = vscode.Uri.file(join(workspaceFolder, "examples/quick.lathe.md"));
+  for (const [panel, ...args] of [["runs"], ["charts"], ["parameters", experiment]] as const)
     it(`opens the panel ${panel}, once`, async () => {
-      const title = panel[0]!.toUpperCase() + panel.slice(1);
-      await vscode.commands.executeCommand(`lathe.open${title}`);
-      await vscode.commands.executeCommand(`lathe.open${title}`);
+      const title = panel.slice(0, 1).toUpperCase() + panel.slice(1);
+      await vscode.commands.executeCommand(`lathe.open${title}`, ...args);
+      await vscode.commands.executeCommand(`lathe.open${title}`, ...args);
       const tabs = await eventually("the tab", () => {
         const found = vscode.window.tabGroups.all
           .flatMap((group) => group.tabs)

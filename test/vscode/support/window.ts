@@ -165,26 +165,31 @@ export class Window {
     return this.page.locator('.part.sidebar [role="treeitem"]').filter({ hasText: text }).first();
   }
 
-  /** A notebook's cells, in order. */
-  get cells(): Locator {
-    return this.page.locator(".notebookOverlay .code-cell-row");
+  /** Starts every cell of the notebook that is on top. */
+  async runAll(): Promise<void> {
+    await this.page.locator(".notebook-toolbar-container").getByText("Run All").click();
   }
 
-  async runCell(index: number): Promise<void> {
-    const cell = this.cells.nth(index);
-    await cell.scrollIntoViewIfNeeded();
-    await cell.hover();
-    await cell.locator(".run-button-container .codicon-notebook-execute").click();
+  /** Brings the output of the notebook into view. */
+  async scrollNotebookTo(text: string): Promise<void> {
+    const list = this.page.locator(".notebookOverlay .monaco-list").first();
+    await list.hover();
+    for (let tries = 0; tries < 40; tries++) {
+      if (await this.page.locator(".notebookOverlay .code-cell-row").filter({ hasText: text }).isVisible())
+        break;
+      await this.page.mouse.wheel(0, 200);
+      await this.page.waitForTimeout(100);
+    }
   }
 
   /** All outputs of the notebook: they live in one page. */
   get outputs(): FrameLocator {
-    return this.frame('iframe.webview.ready[src*="purpose=notebookRenderer"]');
+    return this.frame('iframe.webview.ready[src*="purpose=notebookRenderer"]:visible');
   }
 
   /** The page of the panel that is on top. */
   get panel(): FrameLocator {
-    return this.frame('iframe.webview.ready[src*="extensionId=lathe.lathe"]:not([src*="purpose="])');
+    return this.frame('iframe.webview.ready[src*="extensionId=lathe.lathe"]:not([src*="purpose="]):visible');
   }
 
   private frame(selector: string): FrameLocator {
