@@ -13,7 +13,6 @@ import {
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Requests } from "../../../src/protocol/backend";
 import { RunFolder } from "../../../src/backend/runs/runFolder";
 import { runsFolderOf } from "../../../src/backend/runs/runLocation";
 import type { RunRecord } from "../../../src/protocol/run";
@@ -187,7 +186,7 @@ describe("a record", () => {
     const pipe = join(makeRun(runs, "pipe"), "run.json");
     rmSync(pipe);
     if (posix) execFileSync("mkfifo", [pipe]);
-    const odd = makeRun(runs, "odd", { counts: { total: "<b>" } as unknown as RunRecord["counts"] });
+    const odd = makeRun(runs, "odd", { counts: { total: "<b>" } as unknown as NonNullable<RunRecord["counts"]> });
     const markup = `<img src=x onerror=alert(1)>\u001b[31m${"x".repeat(10_000)}`;
     const shown = RunFolder.create(
       runs,
