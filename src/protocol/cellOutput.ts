@@ -52,5 +52,9 @@ export function cellMarkdown(output: CellOutput): string {
     columns: ["run", "state", "step", "train loss", "eval loss", "non-embedding parameters"],
     rows,
   };
-  return markdownOf([table, ...output.runs.flatMap(({ steps }) => steps.flatMap(({ blocks }) => blocks))]);
+  const failures = output.runs.flatMap(({ summary: { name, failure } }): Block[] =>
+    failure === undefined ? [] : [{ kind: "text", text: `${name}: ${failure.message}` }],
+  );
+  const results = output.runs.flatMap(({ steps }) => steps.flatMap(({ blocks }) => blocks));
+  return markdownOf([table, ...failures, ...results]);
 }

@@ -30,7 +30,7 @@ const pauseBeforeLenses = 300;
 export class Checking implements Follower, vscode.Disposable {
   private readonly collection = vscode.languages.createDiagnosticCollection("lathe");
   private readonly lensesChanged = new vscode.EventEmitter<void>();
-  private readonly found = new Map<string, Found>();
+  private readonly found = new Map<ExperimentSource["opened"], Found>();
   readonly onDidChangeLenses = this.lensesChanged.event;
 
   constructor(private readonly workbench: Workbench) {}
@@ -39,10 +39,9 @@ export class Checking implements Follower, vscode.Disposable {
     this.check(source, signal).catch(this.workbench.report);
   }
 
-  closed(uri: vscode.Uri): void {
-    const key = uri.toString();
-    for (const each of this.found.get(key)?.shown ?? []) this.collection.delete(each);
-    this.found.delete(key);
+  closed(opened: ExperimentSource["opened"]): void {
+    for (const each of this.found.get(opened)?.shown ?? []) this.collection.delete(each);
+    this.found.delete(opened);
   }
 
   faultsOf(document: vscode.TextDocument): readonly Fault[] {
@@ -87,7 +86,7 @@ export class Checking implements Follower, vscode.Disposable {
       const shown = source.whole.shownAt({ line: lens.line, column: 1, endLine: lens.line, endColumn: 1 });
       return shown && { cell: shown.cell, value: { ...lens, at: shown.start.line } };
     });
-    this.found.set(source.uri.toString(), { ...this.foundIn(source), lenses });
+    this.found.set(source.opened, { ...this.foundIn(source), lenses });
     this.lensesChanged.fire();
   }
 
@@ -104,11 +103,11 @@ export class Checking implements Follower, vscode.Disposable {
         document.uri,
         here.map(({ diagnostic }) => diagnostic),
       );
-    this.found.set(source.uri.toString(), { ...before, faults, shown });
+    this.found.set(source.opened, { ...before, faults, shown });
   }
 
-  private foundIn({ uri }: ExperimentSource): Found {
-    return this.found.get(uri.toString()) ?? { faults: new Map(), lenses: new Map(), shown: [] };
+  private foundIn({ opened }: ExperimentSource): Found {
+    return this.found.get(opened) ?? { faults: new Map(), lenses: new Map(), shown: [] };
   }
 }
 

@@ -62,7 +62,7 @@ export class NotebookController implements vscode.Disposable {
 
   /** The text of an experiment is another: its runs may be of an earlier one now. */
   async changed(source: ExperimentSource, signal: AbortSignal): Promise<void> {
-    if (source.notebook !== undefined) await this.opened.get(source.notebook)?.compare(source, signal);
+    if ("notebookType" in source.opened) await this.opened.get(source.opened)?.compare(source, signal);
   }
 
   dispose(): void {

@@ -7,9 +7,8 @@ import { type DocumentPosition, type DocumentRange, DocumentText } from "./docum
 import { cellText, notebookFrame, notebookType } from "./serializer";
 
 export interface ExperimentSource {
-  readonly uri: vscode.Uri;
-  /** Undefined for the text view. */
-  readonly notebook: vscode.NotebookDocument | undefined;
+  /** What it was made from: two of them may show the same file. */
+  readonly opened: vscode.NotebookDocument | vscode.TextDocument;
   /** By the cell index that `DocumentText` speaks of. */
   readonly documents: readonly vscode.TextDocument[];
   readonly whole: DocumentText;
@@ -48,8 +47,7 @@ export function notebookSource(notebook: vscode.NotebookDocument): ExperimentSou
     }),
   );
   return {
-    uri: notebook.uri,
-    notebook,
+    opened: notebook,
     documents: cells.map(({ document }) => document),
     whole,
     experiment: { file: fileOf(notebook.uri), text: whole.text },
@@ -59,8 +57,7 @@ export function notebookSource(notebook: vscode.NotebookDocument): ExperimentSou
 export function textSource(document: vscode.TextDocument): ExperimentSource {
   const text = document.getText();
   return {
-    uri: document.uri,
-    notebook: undefined,
+    opened: document,
     documents: [document],
     whole: DocumentText.ofWhole(text),
     experiment: { file: fileOf(document.uri), text },

@@ -50,19 +50,20 @@ export class LiveCell {
   /** Shows how it stands; true when that was the last of it. */
   async show({ output, begun, ended, success, startedAt, endedAt }: CellResult): Promise<boolean> {
     if (begun) {
-      this.start(undefined, startedAt);
+      // What an earlier window began shows its own times.
+      this.start(this.order, this.order === undefined ? startedAt : Date.now());
       await this.replace([
         vscode.NotebookCellOutputItem.json(output, cellOutputType),
         vscode.NotebookCellOutputItem.text(cellMarkdown(output), "text/markdown"),
       ]);
     }
-    if (ended) this.end(success, endedAt);
+    if (ended) this.end(success, this.order === undefined ? endedAt : Date.now());
     return ended;
   }
 
   /** The cell has nothing to show, and what it showed before is no longer true. */
   async clear(): Promise<void> {
-    this.start(undefined);
+    this.start();
     if (this.cell.outputs.length > 0) await this.execution.clearOutput();
     this.end(true, Date.now());
   }
@@ -76,7 +77,7 @@ export class LiveCell {
     const place = position && `${position.file}:${position.line}:${position.column}`;
     const isSaid = place === undefined || message.includes(place);
     error.stack = plainText(isSaid ? message : `${message}\n    at ${place}`);
-    this.start(undefined);
+    this.start();
     await this.replace([vscode.NotebookCellOutputItem.error(error)]);
     this.end(false, Date.now());
   }

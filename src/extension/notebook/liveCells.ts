@@ -120,7 +120,10 @@ export class LiveCells implements vscode.Disposable {
     this.workbench.log.warn(error.message);
     if (error.code === "cancelled" || error.details["crash"] === true) return;
     this.failures++;
-    if (this.failures < mostFailures) { this.schedule(Date.now() + calmPause); return; }
+    if (this.failures < mostFailures) {
+      this.schedule(Date.now() + calmPause);
+      return;
+    }
     this.failures = 0;
     for (const live of cells) {
       await live.fail(error);

@@ -18,7 +18,7 @@ export function registerNotebook(workbench: Workbench): void {
       checking.changed(source, signal);
       controller.changed(source, signal).catch(report);
     },
-    closed: (uri) => checking.closed(uri),
+    closed: (opened) => checking.closed(opened),
   });
   context.subscriptions.push(
     // Outputs live in run folders, never in the file.

@@ -6,6 +6,7 @@
 import type * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
+import type { RunSummary } from "../../protocol/service/runs";
 import type { RunChange } from "../runStore";
 import { chosenDevice } from "../settings";
 import { requireTrust } from "../trust";
@@ -53,8 +54,9 @@ export class NotebookRuns implements vscode.Disposable {
     waiting.start(++this.order);
     await this.inTurn(async () => {
       try {
-        await this.start(last);
+        const started = await this.start(last);
         await this.attach(true);
+        this.expect(started);
         for (const cell of cells) await this.tick(cell);
       } catch (thrown) {
         this.shown.delete(last);
@@ -83,7 +85,7 @@ export class NotebookRuns implements vscode.Disposable {
     this.live.dispose();
   }
 
-  private async start(last: vscode.NotebookCell): Promise<void> {
+  private async start(last: vscode.NotebookCell): Promise<readonly RunSummary[]> {
     const { workbench, notebook } = this.options;
     requireTrust("Training");
     await save(notebook);
@@ -92,13 +94,25 @@ export class NotebookRuns implements vscode.Disposable {
     const throughCell = indexOf(outline, source, last);
     const isIdle = outline.cells.every(({ index, actions }) => index > throughCell || actions.length === 0);
     // A file with faults is refused by the start, which says where they are.
-    if (isIdle && outline.faults === 0) return;
+    if (isIdle && outline.faults === 0) return [];
     const device = chosenDevice(notebook.uri);
-    await workbench.backend.request("runs.start", {
+    const { runs } = await workbench.backend.request("runs.start", {
       experiment: notebook.uri.fsPath,
       throughCell,
       ...(device === undefined ? {} : { device }),
     });
+    return runs;
+  }
+
+  /** Runs that no cell shows would go on unseen. */
+  private expect(started: readonly RunSummary[]): void {
+    const known = new Set([...this.attached.values()].flat().map(({ run }) => run));
+    const lost = started.filter(({ folder }) => !known.has(folder));
+    if (lost.length > 0)
+      throw new WorkbenchError(
+        "internal",
+        `No cell stands for what was started: ${lost.map(({ name }) => name).join(", ")}. The view Runs shows it.`,
+      );
   }
 
   private async attach(numbered: boolean): Promise<void> {

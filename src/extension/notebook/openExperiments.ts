@@ -10,12 +10,12 @@ import {
 
 const pause = 300;
 
-type Opened = vscode.NotebookDocument | vscode.TextDocument;
+type Opened = ExperimentSource["opened"];
 
 export interface Follower {
   /** Once when an experiment is opened and after every change; `signal` ends when the text changes again. */
   changed(source: ExperimentSource, signal: AbortSignal): void;
-  closed(uri: vscode.Uri): void;
+  closed(opened: Opened): void;
 }
 
 export class OpenExperiments implements vscode.Disposable {
@@ -76,7 +76,7 @@ export class OpenExperiments implements vscode.Disposable {
     clearTimeout(entry.timer);
     entry.controller.abort();
     this.opened.delete(each);
-    this.follower.closed(each.uri);
+    this.follower.closed(each);
   }
 
   private followTabs(): void {

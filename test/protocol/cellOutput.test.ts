@@ -1,0 +1,59 @@
+import { fromMarkdown } from "mdast-util-from-markdown";
+import { describe, expect, test } from "vitest";
+import { cellMarkdown, type CellOutput } from "../../src/protocol/cellOutput";
+import type { RunSummary } from "../../src/protocol/service/runs";
+
+const hostile = '<img src=x onerror="alert(1)"> [a](command:x) ![b](http://c) | `d` **e**\n# f';
+const summary: RunSummary = {
+  folder: "/w/.lathe/runs/a",
+  id: "a",
+  name: hostile,
+  variant: hostile,
+  sweep: {},
+  seed: 0,
+  state: "failed",
+  failure: { code: "diverged", message: hostile },
+  createdAt: "2026-01-01T00:00:00.000Z",
+  progress: { step: 3, steps: 10, action: "train" },
+  metrics: { "train/loss": { last: 2.5, min: 2, max: 4 } },
+  notices: [hostile],
+  tags: [],
+  notes: "",
+  star: false,
+};
+const output: CellOutput = {
+  version: 1,
+  runs: [{ summary, steps: [{ index: 0, action: "train", state: "running", blocks: [] }], stale: true }],
+  series: [],
+};
+
+describe("the plain form of a cell's output", () => {
+  test("says how far each run came, its losses and why it failed", () => {
+    const text = cellMarkdown({
+      ...output,
+      runs: [
+        {
+          ...output.runs[0]!,
+          summary: { ...summary, name: "small", failure: { code: "diverged", message: "No number." } },
+        },
+      ],
+    });
+    expect(text).toMatchInlineSnapshot(`
+      "| run | state | step | train loss | eval loss | non\\-embedding parameters |
+      | --- | --- | --- | --- | --- | --- |
+      | small | failed, of an earlier text | 3 of 10 | 2\\.5000 | – | – |
+
+      small: No number\\."
+    `);
+  });
+
+  test("nothing that a run says of itself is markup", () => {
+    const kinds = new Set<string>();
+    const visit = (node: { type: string; children?: readonly unknown[] }) => {
+      kinds.add(node.type);
+      for (const child of node.children ?? []) visit(child as { type: string });
+    };
+    visit(fromMarkdown(cellMarkdown(output)));
+    expect([...kinds].sort()).toEqual(["paragraph", "root", "text"]);
+  });
+});
