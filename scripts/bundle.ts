@@ -77,6 +77,20 @@ export async function bundle(program: Program, folder: string): Promise<number> 
   return statSync(target).size;
 }
 
+/** Every file that the program is made of, as a path from the root. */
+export async function bundledFiles(program: Program): Promise<string[]> {
+  const { metafile } = await build({
+    ...optionsOf(program, ""),
+    write: false,
+    metafile: true,
+    sourcemap: false,
+  });
+  // What was left out in the end needs no mention.
+  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
+  );
+}
+
 export function isPresent({ source }: Program): boolean {
   return existsSync(join(root, source));
 }

@@ -199,7 +199,9 @@ test("5,000 runs: how long the tree takes is printed", () => {
     work();
     const { user, system } = process.cpuUsage(busy);
     const passed = performance.now() - start;
-    console.log(`${what}: ${passed.toFixed(1)} ms, ${((user + system) / 1000).toFixed(1)} ms of them computing`);
+    console.log(
+      `${what}: ${passed.toFixed(1)} ms, ${((user + system) / 1000).toFixed(1)} ms of them computing`,
+    );
   };
   const tree = new RunTree();
   timed("5,000 runs arrive", () => tree.apply(runs, []));

@@ -1,0 +1,77 @@
+/** What a package of the extension holds for one platform, and what may not be in it. */
+
+const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
+
+/** Those that ONNX Runtime brings binaries for. */
+export const platforms: readonly string[] = [
+  "linux-x64",
+  "linux-arm64",
+  "darwin-arm64",
+  "win32-x64",
+  "win32-arm64",
+];
+
+export interface PackedFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** The marketplace takes more, but nobody waits gladly. */
+const mostBytes = 60e6;
+/** A page crosses the network wherever the editor is remote. */
+const mostPageBytes = 500e3;
+
+const needed = [
+  "package.json",
+  "README.md",
+  "LICENSE",
+  "dist/extension.cjs",
+  "dist/backend.cjs",
+  "dist/runProcess.cjs",
+  "dist/THIRD-PARTY-NOTICES.txt",
+  "dist/pages/renderer.js",
+  "dist/pages/runs.js",
+  "dist/pages/charts.js",
+  "dist/pages/parameters.js",
+  "dist/pages/weights.js",
+  "media/icon.png",
+  "examples/quick.lathe.md",
+  "node_modules/onnxruntime-node/dist/index.js",
+  // Says that the files beside it are CommonJS, against the package's own word.
+  "node_modules/onnxruntime-common/dist/cjs/package.json",
+];
+
+/** Lines for the ignore file: the binaries that the platform loads, each once, and none of CUDA, which is installed apart. */
+export function platformLines(target: string): readonly string[] {
+  const folder = `${runtime}/${target.replace("-", "/")}`;
+  return ["*.node", "*.dll", "libonnxruntime.so.*", "libonnxruntime.?.dylib"].map(
+    (file) => `!${folder}/${file}`,
+  );
+}
+
+/** One line a fault; none for a package as it should be. */
+export function contentFaults(
+  target: string,
+  files: readonly PackedFile[],
+  bytes: number,
+): readonly string[] {
+  const names = new Set(files.map(({ name }) => name));
+  const own = `${runtime}/${target.replace("-", "/")}/`;
+  return [
+    ...[...needed, `${own}onnxruntime_binding.node`]
+      .filter((name) => !names.has(name))
+      .map((name) => `missing: ${name}`),
+    ...files
+      .filter(({ name }) => name.startsWith(runtime) && !name.startsWith(own))
+      .map(({ name }) => `of another platform: ${name}`),
+    ...files
+      .filter(({ name }) => /^(src|test|scripts|webview|\.)|\.(map|ts)$/.test(name))
+      .map(({ name }) => `of no use there: ${name}`),
+    ...files
+      .filter(({ name, bytes }) => name.startsWith("dist/pages/") && bytes > mostPageBytes)
+      .map(({ name, bytes }) => `too large for a page: ${name}, ${(bytes / 1000).toFixed(0)} kB`),
+    ...(bytes > mostBytes
+      ? [`too large: ${(bytes / 1e6).toFixed(1)} MB, at most ${mostBytes / 1e6} MB`]
+      : []),
+  ];
+}
