@@ -30,6 +30,8 @@ type Increment = MetricEvents["metricsAppended"];
 
 interface Entry extends CurveName {
   curve: Curve | undefined;
+  /** The curve was given by somebody who may have thinned it more. */
+  seeded: boolean;
   detail: { readonly points: Points; readonly range: Range } | undefined;
 }
 
@@ -69,7 +71,10 @@ export class CurveFeed {
     for (const each of series) {
       if (each.axis !== this.axis) continue;
       const entry = this.entryOf(each);
-      if (entry.curve === undefined || entry.curve.lines < each.lines) entry.curve = each;
+      // What has been asked for is finer, and has been followed since.
+      if (entry.curve !== undefined && (this.host !== undefined || each.lines <= entry.curve.lines)) continue;
+      entry.curve = each;
+      entry.seeded = true;
     }
   }
 
@@ -84,9 +89,14 @@ export class CurveFeed {
     for (const name of fresh) this.entryOf(name);
     if (this.host === undefined) return;
     void this.watch();
-    const thinnedOtherwise = ({ curve }: Entry) => turned && curve !== undefined && isThinned(curve);
-    // Those on their way are asked for already, unless the axis has changed.
-    this.ask([...fresh, ...[...this.entries.values()].filter(thinnedOtherwise)]);
+    const missing = (entry: Entry) => entry.curve === undefined && !this.pending.has(entry.run);
+    const thinnedOtherwise = ({ curve, seeded }: Entry) =>
+      (turned || seeded) && curve !== undefined && isThinned(curve);
+    const asked = new Set(fresh.map(keyOf));
+    const again = [...this.entries.values()].filter(
+      (entry) => !asked.has(keyOf(entry)) && (missing(entry) || thinnedOtherwise(entry)),
+    );
+    this.ask([...fresh, ...again]);
   }
 
   /** The points to draw, in detail where the detail is there. */
@@ -142,6 +152,7 @@ export class CurveFeed {
       run: name.run,
       metric: name.metric,
       curve: undefined,
+      seeded: false,
       detail: undefined,
     };
     this.entries.set(key, entry);
@@ -192,7 +203,9 @@ export class CurveFeed {
       if (axis !== this.axis) return;
       for (const each of series) {
         const entry = this.entries.get(keyOf(each));
-        if (entry !== undefined) entry.curve = each;
+        if (entry === undefined) continue;
+        entry.curve = each;
+        entry.seeded = false;
       }
       for (const increment of flight.increments) this.grow(increment);
       this.listener.onFault(run, undefined);

@@ -15,7 +15,8 @@ export interface View {
   readonly range?: { readonly from: number; readonly to: number } | undefined;
 }
 
-export const plainView: View = { axis: "step", logX: false, logY: false, smoothing: 0 };
+/** Smoothed a little, with the true points behind: a curve of many steps is read by its course. */
+export const usualView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
 
 /** A curve with what stands beside it in a legend. */
 export interface Track {

@@ -9,6 +9,12 @@ export function exact(value: number): string {
   return figure(value, 7);
 }
 
+/** Four digits, zeros at the end too, so that a column of them stays in line while it changes. */
+export function reading(value: number): string {
+  const size = Math.abs(value);
+  return size === 0 || (size >= 1e-3 && size < 1000) ? value.toPrecision(4).replace("-", "−") : figure(value);
+}
+
 /** `step 1,200`, `1,200,000 tokens`, `3 min 20 s`. */
 export function place(axis: Axis, value: number): string {
   if (axis === "step") return `step ${count(value)}`;

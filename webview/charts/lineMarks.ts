@@ -9,9 +9,9 @@ declare module "chart.js" {
   }
 }
 
-export const markSize = 3.4;
+export const markSize = 3.2;
 /** Pixels between two marks of a line. */
-const apart = 150;
+const apart = 280;
 
 export interface Place {
   readonly x: number;
@@ -24,7 +24,7 @@ export function markPlaces(points: readonly Place[], slot: number): Place[] {
   const last = visible.at(-1);
   if (last === undefined) return [];
   const places: Place[] = [];
-  let next = visible[0]!.x + 40 + ((slot * 37) % apart);
+  let next = visible[0]!.x + 60 + ((slot * 67) % apart);
   for (const point of visible) {
     if (point.x < next || last.x - point.x < 24) continue;
     places.push(point);

@@ -22,10 +22,13 @@ export function horizontalTicks(view: View, style: TickStyle) {
     afterBuildTicks: (scale: Scale) => {
       const { min, max } = scale;
       if (view.logX) scale.ticks = roundTicks(scale.ticks, min, max, Math.max(3, scale.width / 90));
-      else if (view.axis === "seconds") {
-        const step = timeStep(max - min, scale.width / 90);
-        if (step !== undefined) scale.ticks = multiples(min, max, step);
-      } else scale.ticks = scale.ticks.filter(({ value }) => Number.isInteger(value));
+      else {
+        const most = scale.width / 90;
+        const clock = view.axis === "seconds" ? timeStep(max - min, most) : undefined;
+        const step = clock ?? roundStep(max - min, most);
+        // There is no half step, and no half token.
+        scale.ticks = multiples(min, max, view.axis === "seconds" ? step : Math.max(1, step));
+      }
     },
   };
 }
@@ -44,9 +47,18 @@ export function verticalTicks(view: View, style: TickStyle) {
   };
 }
 
+/** The least of 1, 2 and 5 times a power of ten of which `most` fit. */
+function roundStep(range: number, most: number): number {
+  const least = Math.max(range, Number.MIN_VALUE) / Math.max(1, most);
+  const power = 10 ** Math.floor(Math.log10(least));
+  return power * ([1, 2, 5].find((factor) => factor * power >= least) ?? 10);
+}
+
 function multiples(min: number, max: number, step: number): { value: number }[] {
   const ticks: { value: number }[] = [];
-  for (let at = Math.ceil(min / step) * step; at <= max; at += step) ticks.push({ value: at });
+  const first = Math.ceil(min / step - 1e-9);
+  // Counted, since sums of steps would drift away from round numbers.
+  for (let i = first; i * step <= max + step * 1e-9; i++) ticks.push({ value: i * step });
   return ticks;
 }
 

@@ -1,0 +1,179 @@
+/**
+ * Charts that are looked at together: one axis, one zoom, one feed, one place under the pointer. It says when there is
+ * something new to draw; its owner draws what stands around the charts first, then the charts.
+ */
+import type { TemplateResult } from "lit";
+import type { Unsubscribe } from "../../src/protocol/connection";
+import { toWorkbenchError } from "../../src/protocol/errors";
+import type { Axis, Series } from "../../src/protocol/service/metrics";
+import type { Host } from "../page";
+import type { ChartGroup } from "./chartGroups";
+import { ChartView, type ShownRun } from "./chartView";
+import { controls } from "./controls";
+import { type CurveName, CurveFeed } from "./curveFeed";
+import type { View } from "./drawing";
+import { exportChart } from "./exportChart";
+import { onThemeChange } from "./theme";
+
+/** What a person has chosen, to be kept. */
+export interface BoardState {
+  readonly view: View;
+  readonly hidden: readonly string[];
+}
+
+export interface BoardListener {
+  /** `draw` is wanted before the next frame. */
+  redraw(): void;
+  onState(state: BoardState): void;
+}
+
+export class ChartBoard {
+  private readonly feed: CurveFeed;
+  private readonly charts = new Map<string, ChartView>();
+  private readonly faults = new Map<string, string>();
+  private readonly theme: Unsubscribe;
+  private view: View;
+  private hidden: ReadonlySet<string>;
+  private runs: readonly ShownRun[] = [];
+  private groups: readonly ChartGroup[] = [];
+  private width = 0;
+
+  constructor(
+    private readonly host: Host | undefined,
+    state: BoardState,
+    private readonly listener: BoardListener,
+  ) {
+    this.view = state.view;
+    this.hidden = new Set(state.hidden);
+    this.feed = new CurveFeed(host, state.view.axis, {
+      onChange: () => this.listener.redraw(),
+      onFault: (run, message) => {
+        if (message === undefined) this.faults.delete(run);
+        else this.faults.set(run, message);
+        this.listener.redraw();
+      },
+    });
+    this.theme = onThemeChange(() => this.listener.redraw());
+    if (state.view.range !== undefined) this.lookAt(state.view.range);
+  }
+
+  get state(): BoardState {
+    return { view: this.view, hidden: [...this.hidden] };
+  }
+
+  seed(series: readonly Series[]): void {
+    this.feed.seed(series);
+  }
+
+  /** The runs and the charts from now on; `elements` then holds a chart for each group. */
+  show(runs: readonly ShownRun[], groups: readonly ChartGroup[]): void {
+    this.runs = runs;
+    this.groups = groups;
+    const titles = new Set(groups.map(({ title }) => title));
+    for (const [title, chart] of this.charts) {
+      if (titles.has(title)) continue;
+      chart.dispose();
+      this.charts.delete(title);
+    }
+    for (const title of titles) if (!this.charts.has(title)) this.charts.set(title, this.newChart());
+    this.follow();
+    this.listener.redraw();
+  }
+
+  get elements(): readonly HTMLElement[] {
+    return this.groups.map(({ title }) => this.charts.get(title)!.element);
+  }
+
+  controls(): TemplateResult {
+    return controls({
+      view: this.view,
+      width: this.width,
+      axes: this.host === undefined ? [this.view.axis] : (["step", "tokens", "seconds"] satisfies Axis[]),
+      onView: (change) => this.change(change),
+    });
+  }
+
+  /** Once the elements stand in the document; at most once a frame. */
+  draw(): void {
+    for (const { title, metrics } of this.groups) {
+      const chart = this.charts.get(title)!;
+      if (!chart.element.isConnected) continue;
+      const tracks = this.runs.flatMap(({ run, name, slot }) =>
+        metrics.flatMap((metric, place) => {
+          const points = this.feed.points({ run, metric });
+          return points === undefined ? [] : [{ run, metric, name, slot, place, points }];
+        }),
+      );
+      const { view, hidden, runs } = this;
+      // A metric that no run has told yet has no style to explain.
+      const told = metrics.filter((metric) =>
+        tracks.some((track) => track.metric === metric && track.points.x.length > 0),
+      );
+      chart.show({
+        title,
+        runs,
+        metrics: told.length < 2 ? told : metrics,
+        hidden,
+        tracks,
+        view,
+        loading: tracks.length < runs.length * metrics.length && this.faults.size === 0,
+        faults: [...new Set(this.faults.values())],
+      });
+    }
+    const width = Math.max(0, ...[...this.charts.values()].map(({ drawing }) => drawing.width));
+    // The controls say how wide the average is, and have been drawn before it was known.
+    if (width !== this.width) this.listener.redraw();
+    this.width = width;
+  }
+
+  dispose(): void {
+    this.theme.dispose();
+    this.feed.dispose();
+    for (const chart of this.charts.values()) chart.dispose();
+    this.charts.clear();
+  }
+
+  private newChart(): ChartView {
+    return new ChartView({
+      onRange: (range) => this.change({ range }),
+      onToggle: (what) => {
+        const hidden = new Set(this.hidden);
+        if (!hidden.delete(what)) hidden.add(what);
+        this.hidden = hidden;
+        this.listener.onState(this.state);
+        this.listener.redraw();
+      },
+      onHover: (at) => {
+        for (const chart of this.charts.values()) chart.follow(at);
+      },
+      onExport: (chart, format) => {
+        if (this.host === undefined) return;
+        exportChart(this.host, chart, this.feed, format).catch((thrown: unknown) => {
+          this.faults.set("", toWorkbenchError(thrown).message);
+          this.listener.redraw();
+        });
+      },
+    });
+  }
+
+  private change(change: Partial<View>): void {
+    const before = this.view;
+    this.view = { ...before, ...change };
+    if ("range" in change) this.lookAt(change.range);
+    if (this.view.axis !== before.axis || this.view.logX !== before.logX) this.follow();
+    this.listener.onState(this.state);
+    this.listener.redraw();
+  }
+
+  private follow(): void {
+    const names = this.runs.flatMap(({ run }) =>
+      this.groups.flatMap(({ metrics }) => metrics.map((metric): CurveName => ({ run, metric }))),
+    );
+    this.feed.follow(names, this.view.axis, this.view.logX);
+  }
+
+  private lookAt(range: View["range"]): void {
+    const width = [...this.charts.values()].find(({ element }) => element.isConnected)?.element.clientWidth;
+    this.feed.look(range, (width ?? 1000) * devicePixelRatio);
+  }
+}

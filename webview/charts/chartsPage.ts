@@ -1,0 +1,195 @@
+/** The panel of charts: which runs and which metrics, and the charts of them, live. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { PanelInputs } from "../../src/protocol/page";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { plural } from "../kit/format";
+import type { Panel, Stage } from "../kit/stage";
+import { emptyState, spinner } from "../kit/states";
+import type { Page } from "../page";
+import { ChartBoard } from "./chartBoard";
+import { chartGroups } from "./chartGroups";
+import type { ChartsState } from "./chartsState";
+import { usualView } from "./drawing";
+import { metricList } from "./metricList";
+import { assignSlots } from "./palette";
+import { matches, runList } from "./runList";
+import { runNames } from "./runNames";
+import { readTheme } from "./theme";
+
+const usualMetrics = ["train/loss", "eval/loss"];
+
+export class ChartsPage implements Panel {
+  private runs: ReadonlyMap<string, RunSummary> | undefined;
+  /** Shown runs and their slots, in the order of choice. */
+  private slots: Map<string, number>;
+  private metrics: readonly string[];
+  private filter: string;
+  private lists: boolean;
+  private readonly board: ChartBoard;
+  /** The person has been given a first choice, or has chosen. */
+  private chosen: boolean;
+
+  constructor(
+    private readonly page: Page<"charts", ChartsState>,
+    private readonly stage: Stage,
+  ) {
+    const { state, input, host } = page;
+    this.slots = state === undefined ? assignSlots(input.runs, new Map()) : new Map(state.runs);
+    this.chosen = state !== undefined || input.runs.length > 0;
+    this.metrics = state?.metrics ?? usualMetrics;
+    this.filter = state?.filter ?? "";
+    this.lists = state?.lists ?? true;
+    this.board = new ChartBoard(host, state?.board ?? { view: usualView, hidden: [] }, {
+      redraw: () => stage.redraw(),
+      onState: () => this.keep(),
+    });
+    host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
+    host.on("backendRestarted", () => stage.attempt(() => this.load()));
+    host.on("inputChanged", ({ input: next }) => {
+      const { runs } = next as PanelInputs["charts"];
+      if (runs.length > 0) this.choose(runs);
+    });
+    stage.attempt(() => this.load());
+  }
+
+  draw(): TemplateResult {
+    if (this.runs === undefined) return spinner("Reading the runs…");
+    if (this.runs.size === 0)
+      return emptyState(
+        "No runs yet",
+        "Open an experiment (a file that ends in .lathe.md) and run a cell. Its curves appear here while it trains.",
+      );
+    return html`<div class="toolbar">
+        <button
+          type="button"
+          class="switch"
+          aria-pressed=${String(this.lists)}
+          @click=${() => {
+            this.lists = !this.lists;
+            this.keep();
+          }}
+        >
+          Runs and metrics
+        </button>
+        ${this.board.controls()}
+        <span class="spring"></span>
+        <span class="muted hint">drag to zoom · Shift drags · Ctrl and wheel</span>
+      </div>
+      <div class="charts-page">
+        ${this.lists ? this.side(this.runs) : nothing}
+        <div class="board">${this.boardOrAdvice()}</div>
+      </div>`;
+  }
+
+  drawn(): void {
+    this.board.draw();
+  }
+
+  private boardOrAdvice(): TemplateResult | readonly HTMLElement[] {
+    if (this.slots.size === 0)
+      return emptyState(
+        "No run is chosen",
+        "Tick a run in the list on the left: its curves appear here at once.",
+      );
+    if (this.metrics.length === 0)
+      return emptyState("No metric is chosen", "Tick a metric in the list on the left, such as train/loss.");
+    return this.board.elements;
+  }
+
+  private side(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
+    const matching = [...runs.values()].filter((run) => matches(run, this.filter));
+    const shown = this.shownRuns();
+    const known = shown.flatMap(({ metrics }) => Object.keys(metrics));
+    const metrics = [...new Set([...usualMetrics, ...this.metrics, ...known])].sort();
+    return html`<aside class="side" aria-label="Runs and metrics">
+      <div class="side-head">
+        <h2>Runs</h2>
+        <span class="muted">${plural(shown.length, "run")} shown</span>
+        <span class="spring"></span>
+        <button type="button" class="plain" ?disabled=${shown.length === 0} @click=${() => this.choose([])}>
+          None
+        </button>
+      </div>
+      <input
+        type="search"
+        class="filter"
+        placeholder="Filter by name, tag, state…"
+        aria-label="Filter the runs"
+        .value=${this.filter}
+        @input=${(event: Event) => {
+          this.filter = (event.target as HTMLInputElement).value;
+          this.keep();
+        }}
+      />
+      ${runList({
+        runs: matching,
+        names: runNames([...runs.values()]),
+        slots: this.slots,
+        theme: readTheme(),
+        onToggle: (run) =>
+          this.choose(
+            this.slots.has(run)
+              ? [...this.slots.keys()].filter((each) => each !== run)
+              : [...this.slots.keys(), run],
+          ),
+      })}
+      <div class="side-head"><h2>Metrics</h2></div>
+      ${metricList(metrics, new Set(this.metrics), (metric) => {
+        this.metrics = this.metrics.includes(metric)
+          ? this.metrics.filter((each) => each !== metric)
+          : [...this.metrics, metric];
+        this.arrange();
+      })}
+    </aside>`;
+  }
+
+  private shownRuns(): RunSummary[] {
+    return [...this.slots.keys()].flatMap((run) => this.runs?.get(run) ?? []);
+  }
+
+  private async load(): Promise<void> {
+    const { runs } = await this.page.host.request("runs.list", {});
+    this.runs = new Map(runs.map((run) => [run.folder, run]));
+    // Somebody who asks for charts and names no run wants to see what goes on, or what went on last.
+    const active = runs.filter(({ state }) => state === "running" || state === "paused");
+    const first =
+      active.length > 0 ? active : runs.filter(({ metrics }) => Object.keys(metrics).length > 0).slice(0, 1);
+    if (!this.chosen) this.choose(first.map(({ folder }) => folder));
+    else this.arrange();
+  }
+
+  private update(changed: readonly RunSummary[], removed: readonly string[]): void {
+    if (this.runs === undefined) return;
+    const fresh = changed.filter(({ folder }) => !this.runs!.has(folder));
+    const runs = new Map([...fresh.map((run) => [run.folder, run] as const), ...this.runs]);
+    for (const run of changed) runs.set(run.folder, run);
+    for (const run of removed) runs.delete(run);
+    this.runs = runs;
+    const shown = (run: RunSummary) => this.slots.has(run.folder);
+    if (changed.some(shown) || removed.some((run) => this.slots.has(run))) this.arrange();
+    else this.stage.redraw();
+  }
+
+  private choose(runs: readonly string[]): void {
+    this.chosen = true;
+    this.slots = assignSlots(runs, this.slots);
+    this.arrange();
+  }
+
+  /** Gives the board the runs that are really there; one that is gone keeps its slot, should it come back. */
+  private arrange(): void {
+    const shown = this.shownRuns();
+    const names = runNames(shown);
+    this.board.show(
+      shown.map(({ folder }) => ({ run: folder, name: names.get(folder)!, slot: this.slots.get(folder)! })),
+      shown.length === 0 ? [] : chartGroups(this.metrics),
+    );
+    this.keep();
+  }
+
+  private keep(): void {
+    const { slots, metrics, board, filter, lists } = this;
+    this.page.keep({ runs: [...slots], metrics, board: board.state, filter, lists });
+    this.stage.redraw();
+  }
+}

@@ -1,0 +1,54 @@
+/** The controls that say how charts are looked at; the same above a cell's chart and above those of the panel. */
+import { html, type TemplateResult } from "lit";
+import type { Axis } from "../../src/protocol/service/metrics";
+import type { View } from "./drawing";
+import { axisNames, stretch } from "./figures";
+
+export interface ControlsGiven {
+  readonly view: View;
+  /** Length of the moving average on the axis, as it came out. */
+  readonly width: number;
+  /** Axes that can be chosen: without anybody to ask, only the one that is there. */
+  readonly axes: readonly Axis[];
+  readonly onView: (change: Partial<View>) => void;
+}
+
+export function controls({ view, width, axes, onView }: ControlsGiven): TemplateResult {
+  const smoothing =
+    view.smoothing === 0
+      ? "off"
+      : width === 0
+        ? `${Math.round(view.smoothing * 100)} %`
+        : `over ${stretch(view.axis, width)}`;
+  return html`<label class="control">
+      <span>Smoothing</span>
+      <input
+        type="range"
+        min="0"
+        max="1"
+        step="0.02"
+        .value=${String(view.smoothing)}
+        aria-valuetext=${smoothing}
+        @input=${(event: Event) => onView({ smoothing: Number((event.target as HTMLInputElement).value) })}
+      />
+      <span class="value">${smoothing}</span>
+    </label>
+    <label class="control">
+      <span>Axis</span>
+      <select
+        @change=${(event: Event) => onView({ axis: (event.target as HTMLSelectElement).value as Axis, range: undefined })}
+      >
+        ${axes.map((axis) => html`<option value=${axis} ?selected=${axis === view.axis}>${axisNames[axis]}</option>`)}
+      </select>
+    </label>
+    <span class="switches" role="group" aria-label="Logarithmic axes">
+      ${toggle("log y", view.logY, () => onView({ logY: !view.logY }))}
+      ${toggle("log x", view.logX, () => onView({ logX: !view.logX, range: undefined }))}
+    </span>`;
+}
+
+function toggle(label: string, on: boolean, turn: () => void): TemplateResult {
+  return html`<button type="button" class="switch" aria-pressed=${String(on)} @click=${turn}>
+    ${label}
+  </button>`;
+}

@@ -1,0 +1,35 @@
+/** Saves a chart: as a picture of what is seen, or all of its points, also those that the picture thins. */
+import type { Host } from "../page";
+import type { ChartView, PictureFormat } from "./chartView";
+import type { CurveFeed } from "./curveFeed";
+import { csvOf } from "./curvesCsv";
+import { pictureOf } from "./picture";
+import { pngOf } from "./picturePng";
+import { svgOf } from "./pictureSvg";
+import { readTheme } from "./theme";
+
+export async function exportChart(
+  host: Pick<Host, "request">,
+  view: ChartView,
+  feed: CurveFeed,
+  format: PictureFormat,
+): Promise<void> {
+  const { content, drawing, chart } = view;
+  if (content === undefined) return;
+  const name = `${content.title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "chart"}.${format}`;
+  if (format === "csv") {
+    const curves = await Promise.all(
+      drawing.lines.map(async (line) => ({
+        name: line.name,
+        metric: line.metric,
+        points: await feed.everyPoint(line),
+      })),
+    );
+    await host.request("page.save", { name, content: { text: csvOf(curves, content.view.axis) } });
+    return;
+  }
+  const several = content.metrics.length > 1;
+  const picture = pictureOf(content.title, chart, drawing, content.view, readTheme(), several);
+  const saved = format === "svg" ? { text: svgOf(picture) } : { base64: pngOf(picture) };
+  await host.request("page.save", { name, content: saved });
+}

@@ -1,0 +1,70 @@
+/** The legend: a button for each run and each metric, which takes it out of the chart and puts it back. */
+import { html, nothing, type TemplateResult } from "lit";
+import { reading } from "./figures";
+import { sample, strokeSample } from "./sample";
+import type { ChartTheme } from "./theme";
+
+export interface LegendRun {
+  readonly run: string;
+  readonly name: string;
+  readonly slot: number;
+  readonly hidden: boolean;
+  /** The last value of the chart's first metric. */
+  readonly last: number | undefined;
+}
+
+export interface LegendMetric {
+  readonly metric: string;
+  readonly place: number;
+  readonly hidden: boolean;
+}
+
+export interface LegendListener {
+  onToggle(what: string): void;
+  /** The one run to look at, or none. */
+  onEmphasis(run: string | undefined): void;
+}
+
+export function legend(
+  runs: readonly LegendRun[],
+  metrics: readonly LegendMetric[],
+  theme: ChartTheme,
+  listener: LegendListener,
+): TemplateResult {
+  return html`<div class="legend" role="group" aria-label="Legend: press to hide or show">
+    ${
+      metrics.length < 2
+        ? nothing
+        : metrics.map(
+            ({ metric, place, hidden }) =>
+              html`<button
+                type="button"
+                class="entry"
+                aria-pressed=${String(!hidden)}
+                @click=${() => listener.onToggle(metric)}
+              >
+                ${strokeSample(place)}<span class="name">${metric}</span>
+              </button>`,
+          )
+    }
+    ${metrics.length < 2 ? nothing : html`<span class="divider" aria-hidden="true"></span>`}
+    ${runs.map(
+      ({ run, name, slot, hidden, last }) =>
+        html`<button
+          type="button"
+          class="entry"
+          title=${name}
+          aria-pressed=${String(!hidden)}
+          @click=${() => listener.onToggle(run)}
+          @pointerenter=${() => listener.onEmphasis(hidden ? undefined : run)}
+          @pointerleave=${() => listener.onEmphasis(undefined)}
+          @focus=${() => listener.onEmphasis(hidden ? undefined : run)}
+          @blur=${() => listener.onEmphasis(undefined)}
+        >
+          ${sample(slot, 0, theme)}<span class="name">${name}</span>${
+            last === undefined ? nothing : html`<span class="value">${reading(last)}</span>`
+          }
+        </button>`,
+    )}
+  </div>`;
+}

@@ -1,0 +1,54 @@
+/** The runs that can be shown in charts: those that are, and the newest of the rest, a filter away from all. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { count, figure, moment } from "../kit/format";
+import { sample } from "./sample";
+import type { ChartTheme } from "./theme";
+
+/** Entries beside the chosen ones; a longer list is for the filter. */
+const mostEntries = 200;
+
+export interface RunListGiven {
+  readonly runs: readonly RunSummary[];
+  readonly names: ReadonlyMap<string, string>;
+  readonly slots: ReadonlyMap<string, number>;
+  readonly theme: ChartTheme;
+  readonly onToggle: (run: string) => void;
+}
+
+export function runList({ runs, names, slots, theme, onToggle }: RunListGiven): TemplateResult {
+  const chosen = runs.filter(({ folder }) => slots.has(folder));
+  const rest = runs.filter(({ folder }) => !slots.has(folder));
+  const entry = (run: RunSummary) => {
+    const slot = slots.get(run.folder);
+    const loss = (run.metrics["eval/loss"] ?? run.metrics["train/loss"])?.last;
+    return html`<li>
+      <label title=${`${run.id}\n${run.state}, ${moment(run.createdAt)}`}>
+        <input type="checkbox" .checked=${slot !== undefined} @change=${() => onToggle(run.folder)} />
+        ${slot === undefined ? html`<span class="no-sample"></span>` : sample(slot, 0, theme)}
+        <span class="name">${names.get(run.folder)}</span>
+        ${run.state === "done" ? nothing : html`<span class="state ${run.state}">${run.state}</span>`}
+        <span class="loss">${loss === undefined ? nothing : figure(loss, 3)}</span>
+      </label>
+    </li>`;
+  };
+  const left = rest.length - mostEntries;
+  return html`<ul class="choices" aria-label="Runs">
+    ${chosen.map(entry)} ${rest.slice(0, mostEntries).map(entry)}
+    ${runs.length === 0 ? html`<li class="muted">No run matches the filter.</li>` : nothing}
+    ${left > 0 ? html`<li class="muted">and ${count(left)} older ones: filter to find them</li>` : nothing}
+  </ul>`;
+}
+
+/** Every word of the filter stands somewhere in the run's name, variant, experiment, state or tags. */
+export function matches(run: RunSummary, filter: string): boolean {
+  const words = filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  if (words.length === 0) return true;
+  const text = [run.name, run.id, run.variant, run.state, run.experiment ?? "", ...run.tags]
+    .join("\n")
+    .toLowerCase();
+  return words.every((word) => text.includes(word));
+}

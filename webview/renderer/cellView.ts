@@ -1,0 +1,180 @@
+/**
+ * The output of one cell: how its runs stand, their curves, what each step has left. It shows the snapshot that it is
+ * given, and where there is somebody to ask it follows the runs from there.
+ */
+import { html, nothing, render, type TemplateResult } from "lit";
+import type { CellOutput, CellRun } from "../../src/protocol/cellOutput";
+import type { Unsubscribe } from "../../src/protocol/connection";
+import { toWorkbenchError } from "../../src/protocol/errors";
+import type { PageCommand } from "../../src/protocol/page";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { type BoardState, ChartBoard } from "../charts/chartBoard";
+import { chartStyles } from "../charts/chartStyles";
+import { assignSlots } from "../charts/palette";
+import { runNames } from "../charts/runNames";
+import { readTheme } from "../charts/theme";
+import { icons } from "../kit/icons";
+import type { Host } from "../page";
+import { cellStyles } from "./cellStyles";
+import { runLines } from "./runLines";
+import { stepResults } from "./stepResults";
+
+const losses = { title: "loss", metrics: ["train/loss", "eval/loss"] };
+
+export class CellView {
+  private readonly root: ShadowRoot;
+  private readonly board: ChartBoard;
+  private readonly subscriptions: Unsubscribe[];
+  private runs: readonly CellRun[] = [];
+  private slots = new Map<string, number>();
+  private trains = false;
+  private frame: number | undefined;
+  private fault: string | undefined;
+
+  constructor(
+    readonly element: HTMLElement,
+    private readonly host: Host | undefined,
+    state: BoardState,
+    onState: (state: BoardState) => void,
+  ) {
+    // Outputs of other extensions share the document: in a shadow, neither's styles reach the other.
+    this.root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    this.root.adoptedStyleSheets = [chartStyles, cellStyles].flatMap(({ styleSheet }) => styleSheet ?? []);
+    render(nothing, this.root);
+    this.board = new ChartBoard(host, state, { redraw: () => this.redraw(), onState });
+    this.subscriptions =
+      host === undefined ? [] : [host.on("runsChanged", ({ changed }) => this.update(changed))];
+  }
+
+  show(output: CellOutput): void {
+    this.runs = output.runs;
+    this.trains =
+      output.series.length > 0 ||
+      output.runs.some(({ steps }) => steps.some(({ action }) => action === "train"));
+    this.slots = assignSlots(
+      output.runs.map(({ summary }) => summary.folder),
+      this.slots,
+    );
+    this.board.seed(output.series);
+    const names = this.names();
+    const shown = output.runs.map(({ summary: { folder } }) => ({
+      run: folder,
+      name: names.get(folder)!,
+      slot: this.slots.get(folder)!,
+    }));
+    this.board.show(this.trains ? shown : [], this.trains ? [losses] : []);
+    // At once: the editor measures the output when this returns.
+    this.draw();
+  }
+
+  dispose(): void {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
+    for (const each of this.subscriptions) each.dispose();
+    this.board.dispose();
+    render(nothing, this.root);
+  }
+
+  private names(): Map<string, string> {
+    return runNames(this.runs.map(({ summary }) => summary));
+  }
+
+  private redraw(): void {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      this.draw();
+    });
+  }
+
+  private draw(): void {
+    render(this.content(), this.root);
+    this.board.draw();
+  }
+
+  private content(): TemplateResult {
+    const theme = readTheme();
+    const names = this.names();
+    const folders = this.runs.map(({ summary }) => summary.folder);
+    const given = { runs: this.runs, names, slots: this.slots, theme };
+    return html`<div class="cell">
+      ${
+        this.trains
+          ? html`<div class="bar">
+              ${this.board.controls()}
+              <span class="spring"></span>
+              ${
+                this.host === undefined
+                  ? nothing
+                  : html`<button
+                      type="button"
+                      class="plain open"
+                      @click=${() =>
+                        this.attempt((host) =>
+                          host.request("page.openPanel", { panel: "charts", input: { runs: folders } }),
+                        )}
+                    >
+                      ${icons.chart} Open in Charts
+                    </button>`
+              }
+            </div>`
+          : nothing
+      }
+      ${runLines({
+        ...given,
+        trains: this.trains,
+        onCommand: this.host === undefined ? undefined : (command, run) => this.command(command, run),
+      })}
+      ${this.board.elements}
+      ${this.fault === undefined ? nothing : html`<p class="note fault" role="alert">${this.fault}</p>`}
+      ${stepResults({
+        ...given,
+        onFile:
+          this.host === undefined
+            ? undefined
+            : (path) => this.attempt((host) => host.request("page.openFile", { path })),
+      })}
+    </div>`;
+  }
+
+  private command(command: PageCommand, run: string): void {
+    this.attempt((host) => host.request("page.command", { command, runs: [run] }));
+  }
+
+  private attempt(work: (host: Host) => Promise<unknown>): void {
+    if (this.host === undefined) return;
+    this.fault = undefined;
+    work(this.host).catch((thrown: unknown) => {
+      const { code, message } = toWorkbenchError(thrown);
+      if (code === "cancelled") return;
+      this.fault = message;
+      this.redraw();
+    });
+  }
+
+  private update(changed: readonly RunSummary[]): void {
+    const byFolder = new Map(changed.map((summary) => [summary.folder, summary]));
+    const advanced: string[] = [];
+    const runs = this.runs.map((run) => {
+      const summary = byFolder.get(run.summary.folder);
+      if (summary === undefined) return run;
+      const before = run.summary;
+      if (summary.state !== before.state || summary.progress?.action !== before.progress?.action)
+        advanced.push(summary.folder);
+      return { ...run, summary };
+    });
+    if (!changed.some(({ folder }) => this.slots.has(folder))) return;
+    this.runs = runs;
+    for (const run of advanced) this.attempt((host) => this.readResults(host, run));
+    this.redraw();
+  }
+
+  /** A step that has ended has left something. */
+  private async readResults(host: Host, run: string): Promise<void> {
+    const { steps } = await host.request("runs.results", { run });
+    this.runs = this.runs.map((each) => {
+      if (each.summary.folder !== run) return each;
+      const own = new Set(each.steps.map(({ index }) => index));
+      return { ...each, steps: steps.filter(({ index }) => own.has(index)) };
+    });
+    this.redraw();
+  }
+}

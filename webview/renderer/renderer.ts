@@ -1,0 +1,65 @@
+/** The entry of the notebook's renderer: the outputs of all cells of a notebook, each kept as long as it is shown. */
+import type { ActivationFunction, RendererContext } from "vscode-notebook-renderer";
+import type { CellOutput } from "../../src/protocol/cellOutput";
+import { type BoardState } from "../charts/chartBoard";
+import { usualView, type View } from "../charts/drawing";
+import { connectHost, type Host } from "../page";
+import { CellView } from "./cellView";
+
+/** What outputs that come later begin with. */
+interface RendererState {
+  readonly view: View;
+}
+
+/** Outputs that scroll out of sight may be thrown away and drawn again: so many keep what a person had chosen. */
+const mostRemembered = 200;
+
+export const activate: ActivationFunction<RendererState> = (context) => {
+  const host = hostOf(context);
+  const shown = new Map<string, CellView>();
+  const remembered = new Map<string, BoardState>();
+
+  const remember = (id: string, state: BoardState) => {
+    remembered.delete(id);
+    remembered.set(id, state);
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= mostRemembered) break;
+      remembered.delete(oldest);
+    }
+    context.setState({ view: { ...state.view, range: undefined } });
+  };
+  const dispose = (id: string) => {
+    shown.get(id)?.dispose();
+    shown.delete(id);
+  };
+
+  return {
+    renderOutputItem(item, element) {
+      const { id } = item;
+      const output = item.json() as CellOutput;
+      const already = shown.get(id);
+      if (already?.element === element) {
+        already.show(output);
+        return;
+      }
+      dispose(id);
+      const state = remembered.get(id) ?? { view: context.getState()?.view ?? usualView, hidden: [] };
+      const view = new CellView(element, host, state, (changed) => remember(id, changed));
+      shown.set(id, view);
+      view.show(output);
+    },
+    disposeOutputItem(id) {
+      if (id === undefined) for (const each of [...shown.keys()]) dispose(each);
+      else dispose(id);
+    },
+  };
+};
+
+/** Undefined where the notebook's page has nobody to talk to, as when it is shown without its extension. */
+function hostOf(context: RendererContext<RendererState>): Host | undefined {
+  if (context.postMessage === undefined || context.onDidReceiveMessage === undefined) return undefined;
+  return connectHost({
+    post: (message) => context.postMessage?.(message),
+    listen: (listener) => void context.onDidReceiveMessage?.((message: unknown) => listener(message)),
+  });
+}
