@@ -102,12 +102,13 @@ export function contributes({ commands, views }: Definitions): Record<string, un
     ),
     viewsContainers: { activitybar: [container] },
     views: {
-      [container.id]: ordered.map(([id, { title, collapsed }]) => ({
+      [container.id]: ordered.map(([id, { title, collapsed, size }]) => ({
         id: `lathe.${id}`,
         name: title,
         contextualTitle: "Lathe",
         icon: container.icon,
         ...(collapsed === true ? { visibility: "collapsed" } : {}),
+        ...(size === undefined ? {} : { initialSize: size }),
       })),
     },
     viewsWelcome: ordered.flatMap(([id, { welcome }]) =>

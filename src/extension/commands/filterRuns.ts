@@ -26,44 +26,29 @@ interface Choice extends vscode.QuickPickItem {
   readonly narrow?: (filter: RunFilter) => RunFilter;
 }
 
-/** One list with everything in it; the button asks for text, which then joins what is ticked. */
+/** One list with everything in it: what is typed is looked for in the runs, not in the list. */
 async function askFor(workbench: Workbench, before: RunFilter): Promise<RunFilter | undefined> {
   const pick = vscode.window.createQuickPick<Choice>();
   const choices = choicesOf(workbench, before);
-  const { text: known = "" } = before;
   Object.assign(pick, {
-    title:
-      known === ""
-        ? "Show which runs?"
-        : `Show which runs, of those with ${unlinked(oneLine(`“${known}”`, 60))}?`,
-    placeholder: "Tick states and tags. The button with the lens asks for part of the name.",
+    title: "Show which runs?",
+    placeholder: "Type part of a name, or tick states and tags",
+    value: before.text ?? "",
     canSelectMany: true,
-    matchOnDescription: true,
     items: choices,
     selectedItems: choices.filter(({ picked }) => picked),
-    buttons: [{ iconPath: new vscode.ThemeIcon("search"), tooltip: "Ask for Part of the Name…" }],
   });
-  const chosen = await new Promise<"accepted" | "text" | undefined>((resolve) => {
-    pick.onDidAccept(() => resolve("accepted"));
-    pick.onDidTriggerButton(() => resolve("text"));
-    pick.onDidHide(() => resolve(undefined));
+  const accepted = await new Promise<boolean>((resolve) => {
+    pick.onDidAccept(() => resolve(true));
+    pick.onDidHide(() => resolve(false));
     pick.show();
   });
+  const text = pick.value.trim();
   const ticked = pick.selectedItems;
   pick.dispose();
-  if (chosen === undefined) return undefined;
-  const text = chosen === "text" ? await askForText(known) : known;
-  if (text === undefined) return undefined;
-  const kept: RunFilter = text === "" ? {} : { text };
-  return ticked.reduce((filter, { narrow }) => narrow?.(filter) ?? filter, kept);
-}
-
-function askForText(value: string): Thenable<string | undefined> {
-  return vscode.window.showInputBox({
-    title: "Show runs with this in their name, variant, tags or notes",
-    prompt: "Leave it empty to show runs whatever they are called.",
-    value,
-  });
+  if (!accepted) return undefined;
+  const named: RunFilter = text === "" ? {} : { text };
+  return ticked.reduce((filter, { narrow }) => narrow?.(filter) ?? filter, named);
 }
 
 function choicesOf({ runs }: Workbench, { states = [], tags = [], star = false }: RunFilter): Choice[] {
@@ -78,6 +63,7 @@ function choicesOf({ runs }: Workbench, { states = [], tags = [], star = false }
       label: "Starred",
       description: number(starred),
       picked: star,
+      alwaysShow: true,
       narrow: (filter) => ({ ...filter, star: true }),
     },
     separator("States"),
@@ -89,6 +75,7 @@ function choicesOf({ runs }: Workbench, { states = [], tags = [], star = false }
           label: stateFaces[state].word,
           description: number(many),
           picked: states.includes(state),
+          alwaysShow: true,
           narrow: (filter) => ({ ...filter, states: [...(filter.states ?? []), state] }),
         },
       ];

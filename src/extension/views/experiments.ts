@@ -32,6 +32,7 @@ const mostFiles = 5000;
 
 export default defineView({
   title: "Experiments",
+  size: 2,
   welcome: [
     {
       when: inNoFolder,

@@ -29,6 +29,7 @@ type Node = RunTreeNode | ProblemNode;
 
 export default defineView({
   title: "Runs",
+  size: 4,
   welcome: [
     {
       when: inNoFolder,

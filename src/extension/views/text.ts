@@ -4,9 +4,7 @@ import { plainText } from "../plainText";
 /** On one line, without anything that steers, and no longer than a row can show. */
 export function oneLine(text: string, most = 200): string {
   // Cut before it is cleaned: a name may be megabytes long.
-  const clean = plainText(text.slice(0, most * 4))
-    .replace(/\s+/g, " ")
-    .trim();
+  const clean = plainText(text.slice(0, most * 4).replace(/\s+/g, " ")).trim();
   const letters = Array.from(clean);
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : clean;
 }

@@ -2,7 +2,7 @@
 import type { Face } from "../face";
 import { count, plural } from "../quantities";
 import { experimentTitle, markdownText, oneLine } from "../text";
-import { isActive, stateFaces, worstState } from "./runStates";
+import { isActive } from "./runStates";
 import { type GroupNode, type MoreNode, pageSize } from "./runTree";
 
 /** `alone`: there is no other group, so that there is nothing to choose from. */
@@ -27,20 +27,16 @@ function queueFace({ id, members }: GroupNode): Face {
 function experimentFace({ id, members, experiment }: GroupNode, alone: boolean): Face {
   const runs = [...members].map(({ run }) => run);
   const active = runs.filter(isActive).length;
-  const worst = worstState(runs);
   const label = experiment === undefined ? "Without an experiment" : oneLine(experimentTitle(experiment));
   const facts = [plural(runs.length, "run"), ...(active === 0 ? [] : [`${count(active)} active`])];
-  const color = worst === undefined ? undefined : stateFaces[worst].icon.color;
   return {
     id,
     label,
     description: facts.join(" · "),
-    icon: { id: "beaker", ...(color === undefined ? {} : { color }) },
+    icon: { id: "beaker" },
     tooltip: experiment === undefined ? "Runs whose experiment is not known" : markdownText(experiment),
     contextValue: experiment === undefined ? "runGroup" : "runGroup.experiment",
-    spoken: [label, ...facts, ...(worst === undefined ? [] : [`worst: ${stateFaces[worst].word}`])].join(
-      ", ",
-    ),
+    spoken: [label, ...facts].join(", "),
     children: alone || active > 0 ? "expanded" : "collapsed",
   };
 }
