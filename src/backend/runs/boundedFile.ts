@@ -29,8 +29,13 @@ export function readEnd(path: string, mostBytes: number): Part {
 
 /** Changes whenever the file is replaced or written to; empty where there is none. */
 export function stampOf(path: string): string {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.ino}:${found.size}:${found.mtimeMs}`;
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found === undefined ? "" : `${found.ino}:${found.size}:${found.mtimeMs}`;
+  } catch (thrown) {
+    // Whoever then reads it hears why it can't be read.
+    return (thrown as NodeJS.ErrnoException).code ?? "unreadable";
+  }
 }
 
 function withPlainFile<T>(path: string, read: (descriptor: number, size: number) => T): T {

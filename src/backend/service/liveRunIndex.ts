@@ -48,6 +48,8 @@ const namesMilliseconds = 3000;
 /** /proc answers at once; elsewhere a program has to be started to tell one process from a later one of its number. */
 const livenessMilliseconds = process.platform === "linux" ? 1000 : 60_000;
 const stretchMilliseconds = 12;
+/** More than a tree shows without scrolling. */
+const firstRuns = 300;
 
 export class LiveRunIndex implements RunIndex, Disposable {
   private readonly entries = new Map<string, Entry>();
@@ -62,7 +64,10 @@ export class LiveRunIndex implements RunIndex, Disposable {
 
   constructor(private readonly warn: (message: string) => void) {}
 
-  /** Replaces what is looked at; answered once every run there has been read. */
+  /** Every run of the opened folders has been read. */
+  complete: Promise<void> = Promise.resolve();
+
+  /** Replaces what is looked at; answered once the newest runs there are known. The others are told as changes. */
   async open({ folders, experiments, trusted }: OpenedFolders): Promise<void> {
     const workspaces = [...new Set([...folders, ...experiments.map(workspaceOf)])];
     const kept = trusted === this.trusted ? this.roots : [];
@@ -72,8 +77,10 @@ export class LiveRunIndex implements RunIndex, Disposable {
     );
     for (const root of this.roots) if (!next.includes(root)) root[Symbol.dispose]();
     this.roots = next;
-    await this.rescan();
-    this.timer ??= setInterval(() => void this.tick(), tickMilliseconds).unref();
+    await new Promise<void>((resolve, reject) => {
+      this.complete = this.rescan(resolve);
+      this.complete.catch(reject);
+    });
   }
 
   /** Also looks there from now on: an experiment may be the first of its workspace. */
@@ -133,13 +140,13 @@ export class LiveRunIndex implements RunIndex, Disposable {
   }
 
   /** One after the other, so that each sees what the one before has found. */
-  rescan(): Promise<void> {
-    const scanned = this.names.then(() => this.scanNames());
+  rescan(newestKnown: () => void = () => undefined): Promise<void> {
+    const scanned = this.names.then(() => this.scanNames(newestKnown));
     this.names = scanned.catch(() => undefined);
     return scanned;
   }
 
-  private async scanNames(): Promise<void> {
+  private async scanNames(newestKnown: () => void): Promise<void> {
     this.namesAt = performance.now();
     const present = new Map<string, RunsRoot>();
     for (const root of this.roots)
@@ -149,8 +156,12 @@ export class LiveRunIndex implements RunIndex, Disposable {
       if (root?.workspace !== entry.root.workspace) this.drop(run);
       else this.entries.set(run, { ...entry, root });
     }
-    const fresh = [...present].filter(([run]) => !this.entries.has(run));
-    await inStretches(fresh, ([run, root]) => this.read(run, root));
+    const fresh = [...present].filter(([run]) => !this.entries.has(run)).sort(newestFirst);
+    const read = ([run, root]: (typeof fresh)[number]) => this.read(run, root);
+    await inStretches(fresh.slice(0, firstRuns), read);
+    this.timer ??= setInterval(() => void this.tick(), tickMilliseconds).unref();
+    newestKnown();
+    await inStretches(fresh.slice(firstRuns), read);
   }
 
   private drop(run: string): void {
@@ -218,6 +229,12 @@ export class LiveRunIndex implements RunIndex, Disposable {
     for (const root of this.roots) root[Symbol.dispose]();
     this.batch[Symbol.dispose]();
   }
+}
+
+/** A name ends with date, time and four digits, which are of equal length in all. */
+function newestFirst([a]: readonly [string, RunsRoot], [b]: readonly [string, RunsRoot]): number {
+  const [at, bt] = [a.slice(-20), b.slice(-20)];
+  return at < bt ? 1 : at > bt ? -1 : 0;
 }
 
 /** With the state that the index has found to be true. */

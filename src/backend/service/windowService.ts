@@ -7,6 +7,19 @@ import { AlertWatch } from "./alertWatch";
 import { LiveRunIndex } from "./liveRunIndex";
 import type { Service } from "./service";
 
+/** Requests that do without the older ones of thousands of runs, which take a while to read. */
+const withoutRuns: ReadonlySet<string> = new Set<keyof Requests>([
+  "runs.list",
+  "runs.start",
+  "experiment.outline",
+  "experiment.check",
+  "experiment.complete",
+  "experiment.hover",
+  "experiment.lenses",
+  "models.formats",
+  "devices.list",
+]);
+
 type AnyHandler = (params: never, call: Call) => unknown;
 
 export class WindowService implements Service {
@@ -51,13 +64,14 @@ export class WindowService implements Service {
     await Promise.allSettled(this.deeds);
   }
 
-  /** The same handlers, each waiting until the runs of the window are known: what names one would not find it before. */
+  /** The same handlers, each waiting until the runs are known that it may name. */
   whenOpen<H extends object>(handlers: H): H {
     const waiting = Object.entries(handlers).map(([name, handler]: [string, AnyHandler]) => {
       const answer: AnyHandler = async (params, call) => {
         if (this.opened === undefined)
           throw new WorkbenchError("invalid-input", `workspace.open comes first, then ${name}.`);
         await this.opened;
+        if (!withoutRuns.has(name)) await this.runs.complete;
         return handler(params, call);
       };
       return [name, answer];

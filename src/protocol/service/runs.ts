@@ -60,7 +60,7 @@ export interface StartRuns {
 }
 
 export interface RunRequests {
-  /** All runs of the opened folders, the newest first. */
+  /** The runs of the opened folders, the newest first. Of thousands, the older ones follow as `runsChanged`. */
   "runs.list": { params: Nothing; result: { readonly runs: readonly RunSummary[] } };
   /** Saved text only. Checks everything first: where one plan can't be, none is started. */
   "runs.start": { params: StartRuns; result: { readonly runs: readonly RunSummary[] } };

@@ -249,6 +249,32 @@ describe("the index", () => {
     expect(listed[2]!.failure).toMatchObject({ code: "corrupt" });
   });
 
+  it("shows the newest of many runs first, tells the others, and finds any of them at once", async () => {
+    const { workspace } = experimentWorkspace();
+    const runs = runsFolderOf(workspace);
+    const template = RunFolder.create(runs, loopPlan(), { state: "done" });
+    const record = JSON.stringify(template.record);
+    const names = Array.from(
+      { length: 1000 },
+      (_, i) =>
+        `many-20260101-00${String(Math.floor(i / 60)).padStart(2, "0")}${String(i % 60).padStart(2, "0")}-0000`,
+    );
+    for (const name of names) {
+      mkdirSync(join(runs, name));
+      writeFileSync(join(runs, name, "run.json"), record);
+    }
+    const service = new ForkedService();
+    await service.ask("workspace.open", { folders: [workspace], experiments: [], trusted: true });
+    const listed = service.ask("runs.list", {});
+    const oldest = join(runs, names[0]!);
+    expect(await service.ask("runs.log", { run: oldest, bytes: 10 })).toEqual({ text: "" });
+    const first = (await listed).runs.map(({ folder }) => folder);
+    expect(first).toContain(template.path);
+    expect(first).toContain(join(runs, names[999]!));
+    await expect.poll(() => new Set([...first, ...service.rows.keys()]).size).toBe(1001);
+    expect((await service.ask("runs.list", {})).runs).toHaveLength(1001);
+  });
+
   it("tells at most a few times a second", async () => {
     const { workspace } = experimentWorkspace();
     const service = await ForkedService.open(workspace);
