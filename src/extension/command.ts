@@ -20,7 +20,12 @@ export interface Command {
   readonly palette?: string | false;
   readonly enablement?: string;
   readonly menus?: readonly MenuEntry[];
-  readonly keybinding?: { readonly key: string; readonly mac?: string; readonly when?: string };
+  readonly keybinding?: {
+    readonly key: string;
+    readonly mac?: string;
+    readonly when: string;
+    readonly args?: unknown;
+  };
   /** `args` as VS Code hands them over: a tree item, an editor's URI, run folders, or nothing. */
   run(workbench: Workbench, ...args: readonly unknown[]): Promise<unknown>;
 }

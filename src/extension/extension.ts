@@ -7,6 +7,7 @@ import { registerNotebook } from "./notebook/notebook";
 import { createNotifications } from "./notifications";
 import { registerRunLog } from "./runLog";
 import { createStatusBar } from "./statusBar";
+import { treesOf } from "./trees";
 import type { View } from "./view";
 import { views } from "./views/catalog";
 
@@ -16,7 +17,8 @@ export function activate(context: vscode.ExtensionContext): void {
   registerNotebook(workbench);
   registerCommands(workbench, commands);
   for (const [id, view] of Object.entries<View>(views))
-    context.subscriptions.push(view.create(workbench, `lathe.${id}`));
+    treesOf(workbench).set(id, view.create(workbench, `lathe.${id}`));
+  context.subscriptions.push(...treesOf(workbench).values());
   context.subscriptions.push(createStatusBar(workbench), createNotifications(workbench));
   workbench.runs.load().catch(workbench.report);
 }

@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RunSummary } from "../../protocol/service/runs";
+import { selection, treesOf } from "../trees";
 import { oneLine, unlinked } from "../views/text";
 import type { Workbench } from "../workbench";
 
@@ -50,13 +51,19 @@ export function runsOfArguments(
       return run;
     });
   }
-  const items = Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
+  const items = itemsOf(workbench, first, selected);
   const runs = items.flatMap((item) => {
     const run = runOf(item);
     // The tree may show it as it was a moment ago.
     return run === undefined ? [] : [workbench.runs.get(run.folder) ?? run];
   });
   return runs.length === 0 ? undefined : runs;
+}
+
+/** One node, all that are selected along with it, or, after a key, whatever is selected. */
+function itemsOf(workbench: Workbench, first: unknown, selected: unknown): readonly unknown[] {
+  if (first === selection) return treesOf(workbench).get("runs")?.selection ?? [];
+  return Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
 }
 
 async function fittingRuns(

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
+import { selection } from "../trees";
 import { notificationText } from "../plainText";
 import { requireTrust, whenTrusted } from "../trust";
 import { isActive } from "../views/runTree/runStates";
@@ -17,7 +18,7 @@ export default defineCommand({
       group: "9_delete@1",
     },
   ],
-  keybinding: { key: "delete", mac: "cmd+backspace", when: "focusedView == lathe.runs" },
+  keybinding: { key: "delete", mac: "cmd+backspace", when: "focusedView == lathe.runs", args: selection },
   async run(workbench, ...args) {
     requireTrust("Moving runs");
     const runs = await chosenRuns(workbench, args, {

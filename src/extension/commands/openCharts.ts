@@ -9,6 +9,11 @@ export default defineCommand({
   title: "Open Charts",
   icon: "$(graph-line)",
   menus: [
+    {
+      menu: "notebook/toolbar",
+      when: "notebookType == lathe-notebook && lathe.hasRuns",
+      group: "navigation/execute@20",
+    },
     { menu: "view/title", when: "view == lathe.runs", group: "navigation@2" },
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "3_open@1" },
     {

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { chosenRun } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
+import { selection } from "../trees";
 
 export default defineCommand({
   title: "Rename Run…",
@@ -8,7 +9,7 @@ export default defineCommand({
   menus: [
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "4_notes@2" },
   ],
-  keybinding: { key: "f2", when: "focusedView == lathe.runs" },
+  keybinding: { key: "f2", when: "focusedView == lathe.runs", args: selection },
   async run(workbench, ...args) {
     const run = await chosenRun(workbench, args, {
       title: "Rename which run?",
