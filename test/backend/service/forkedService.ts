@@ -35,7 +35,8 @@ export function useForkedService(): void {
     delete process.env.LATHE_RUN_PROCESS;
     for (const workspace of workspaces)
       for (const { folder, record } of await listRuns(runsFolderOf(workspace)))
-        if (record !== undefined && isActive(record.state)) await killRun(folder);
+        if (record !== undefined && isActive(record.state) && record.process?.pid !== process.pid)
+          await killRun(folder);
   });
 }
 
