@@ -28,16 +28,25 @@ export interface WrittenFile {
 }
 
 export function countModel(shape: ModelShape, options: CountOptions = {}): ModelCounts {
-  const roles = [...matrixRows(shape, options), ...tensorRows(shape, options)];
+  return countedModel([...countRoles(shape, options)], options);
+}
+
+/** Role by role, so that whoever counts a large file can stop and let others have their turn. */
+export function* countRoles(shape: ModelShape, options: CountOptions = {}): Generator<RoleCounts> {
+  yield* matrixRows(shape, options);
+  yield* tensorRows(shape, options);
+}
+
+export function countedModel(roles: readonly RoleCounts[], { file }: CountOptions): ModelCounts {
   const nonEmbedding = totals(roles.filter(({ embedding }) => !embedding));
   const total = totals(roles);
-  return { roles, nonEmbedding, total: { ...total, bytes: options.file?.bytes ?? total.bytes } };
+  return { roles, nonEmbedding, total: { ...total, bytes: file?.bytes ?? total.bytes } };
 }
 
 /** One row for each stored matrix, with its bias. */
-function matrixRows(shape: ModelShape, options: CountOptions): RoleCounts[] {
-  return matrixSlots(shape).flatMap(({ bias, stored, split }) =>
-    stored.map(({ matrix, type, representation, options: own }, i) => {
+function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
+  for (const { bias, stored, split } of matrixSlots(shape))
+    for (const [i, { matrix, type, representation, options: own }] of stored.entries()) {
       const specs = [...representation.parameters(matrix, own)];
       const counts = [representation.count(matrix, own, options.tensors)];
       // The bias of a matrix stored in parts is one tensor; it is counted with the first part.
@@ -45,26 +54,19 @@ function matrixRows(shape: ModelShape, options: CountOptions): RoleCounts[] {
         specs.push(bias);
         counts.push(plainCounts(bias, options));
       }
-      return row(matrix.role, type, matrix.kind !== "projection", specs, counts, options);
-    }),
-  );
+      yield row(matrix.role, type, matrix.kind !== "projection", specs, counts, options);
+    }
 }
 
 /** One row for each role that is no matrix: norms. */
-function tensorRows(shape: ModelShape, options: CountOptions): RoleCounts[] {
+function* tensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
   const byRole = new Map<string, ParameterSpec[]>();
   for (const spec of familyOf(shape.family).tensors(shape.config))
     byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
-  return [...byRole].map(([role, specs]) =>
-    row(
-      role,
-      "dense",
-      specs[0]!.embedding,
-      specs,
-      specs.map((spec) => plainCounts(spec, options)),
-      options,
-    ),
-  );
+  for (const [role, specs] of byRole) {
+    const counts = specs.map((spec) => plainCounts(spec, options));
+    yield row(role, "dense", specs[0]!.embedding, specs, counts, options);
+  }
 }
 
 function plainCounts(spec: ParameterSpec, { tensors }: CountOptions): MatrixCounts {

@@ -42,7 +42,7 @@ export function readHuggingFaceFolder(folder: string): ImportedModel {
   };
 }
 
-function weightFiles(folder: string): string[] {
+export function weightFiles(folder: string): string[] {
   const single = join(folder, "model.safetensors");
   if (existsSync(single)) return [single];
   const index = join(folder, "model.safetensors.index.json");

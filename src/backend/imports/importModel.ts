@@ -46,7 +46,7 @@ export async function importShape(path: string, baseFolder: string): Promise<Mod
   }
 }
 
-interface Source {
+export interface Source {
   readonly kind: "checkpoint" | "huggingFace" | "llama2c";
   readonly path: string;
   readonly belongings: Pick<ImportedModel, "run" | "tokenizerFolder">;
@@ -55,7 +55,8 @@ interface Source {
 const kinds =
   "a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), or a llama2.c .bin file";
 
-function locate(path: string, which: Which): Source {
+/** What a path to a model stands for, by what lies there. */
+export function locate(path: string, which: Which): Source {
   if (!existsSync(path))
     throw new WorkbenchError(
       "not-found",
@@ -96,7 +97,8 @@ const choicesSchema = z.object({
   ),
 });
 
-function readOwnShape(folder: string): ModelShape {
+/** The model of a checkpoint without its weights. */
+export function readOwnShape(folder: string): ModelShape {
   const choices: RepresentationChoices = readJson(
     join(folder, "manifest.json"),
     choicesSchema,
@@ -104,7 +106,7 @@ function readOwnShape(folder: string): ModelShape {
   return withRepresentations({ ...readShape(folder), representations: {} }, choices);
 }
 
-function readLlama2cFile(path: string): ImportedModel {
+export function readLlama2cFile(path: string): ImportedModel {
   const { shape, tensors } = readLlama2c(readFileSync(path), path);
   const tensorBytes = (name: string) => tensors.get(name)?.data.byteLength ?? 0;
   return { shape, tensors, source: path, file: { bytes: statSync(path).size, tensorBytes } };

@@ -52,6 +52,22 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
 }
 
+/** The model as the last action of a plan would leave it. */
+export async function shapeAfter(plan: RunPlan, workspace: string): Promise<ModelShape> {
+  const compressions = plan.steps.filter(({ action }) => action === "compress");
+  return compressions.reduce(
+    (shape, { options }) => methodPlan(shape, options),
+    await plannedShape(plan, workspace),
+  );
+}
+
+/** Whether the size of a plan's model follows from more than its text. */
+export function readsFiles({ baseModel, model, data }: RunPlan): boolean {
+  if (baseModel !== undefined) return true;
+  const { tokenizer } = data ?? {};
+  return model?.["vocab_size"] === undefined && tokenizer !== "bytes" && tokenizer !== "characters";
+}
+
 /** The model of a plan without its weights. Only a tokenizer may have to be read, for the size of the vocabulary. */
 async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
   const folder = experimentFolder({ plan, workspace });

@@ -4,11 +4,14 @@ import type { SchemaCatalog } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
 import { version } from "../../protocol/version";
 import { loadExperiment } from "../experiment/load";
+import { parseExperiment } from "../experiment/parse";
 import { planRuns } from "../experiment/plan";
 import { parseSettings } from "../experiment/settings";
 import { workspaceOf } from "./runLocation";
 
 export interface PlanChoice {
+  /** The text of the file as it stands in an editor; read from the file when left out. */
+  readonly text?: string | undefined;
   readonly variant?: string | undefined;
   /** As `--set` takes them. */
   readonly set?: readonly string[] | undefined;
@@ -27,8 +30,9 @@ export interface Plans {
 
 export async function loadPlans(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
   const workspace = workspaceOf(file);
-  const { variant, set, seed, device, throughCell, fresh } = choice;
-  const experiment = await loadExperiment(file, catalog);
+  const { text, variant, set, seed, device, throughCell, fresh } = choice;
+  const experiment =
+    text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);
   const plans = planRuns(experiment, {
     codeVersion: version,
     // Plans name the file as seen from the workspace; messages name it as it was typed, so that it can be clicked.

@@ -79,19 +79,53 @@ export function readTensorSizes(path: string): ReadonlyMap<string, number> {
   );
 }
 
+/** A file whose tensors are read when they are asked for. It stays open, so that what was checked is what is read. */
+export interface TensorFile extends Disposable {
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** Bytes of one tensor, 0 for a name that is not there. */
+  tensorBytes(name: string): number;
+  /** The elements from one to before another, in their order; all when left out. */
+  read(name: string, from?: number, to?: number): HostTensor["data"];
+}
+
+export function openTensors(path: string): TensorFile {
+  const file = openFile(path);
+  const entries = new Map(file.entries.map((entry) => [entry.name, entry]));
+  return {
+    shapes: new Map(file.entries.map(({ name, shape }) => [name, shape])),
+    tensorBytes: (name) => {
+      const entry = entries.get(name);
+      return entry === undefined ? 0 : entry.end - entry.start;
+    },
+    read: (name, from = 0, to) => {
+      const entry = entries.get(name);
+      if (entry === undefined) throw new Error(`${path} has no tensor ${name}.`);
+      const width = widths.get(entry.dtype)!;
+      const last = to ?? sizeOf(entry.shape);
+      return decode(entry.dtype, file.read(entry.start + from * width, (last - from) * width));
+    },
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
+}
+
 interface Header {
   /** In the order of their bytes. */
   readonly entries: readonly { name: string; shape: Shape; dtype: string; start: number; end: number }[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-interface OpenFile extends Header {
+interface OpenFile extends Header, Disposable {
   /** Bytes of the part that holds the tensors. */
   readonly read: (start: number, length: number) => Buffer;
   readonly broken: (what: string) => WorkbenchError;
 }
 
 function withHeader<T>(path: string, use: (file: OpenFile) => T): T {
+  using file = openFile(path);
+  return use(file);
+}
+
+function openFile(path: string): OpenFile {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
@@ -120,14 +154,16 @@ function withHeader<T>(path: string, use: (file: OpenFile) => T): T {
     }
     if (8 + length + expected !== size)
       throw broken(`${size - 8 - length - expected} bytes belong to no tensor`);
-    return use({
+    return {
       entries,
       metadata,
       broken,
       read: (start, bytes) => readBytes(file, 8 + length + start, bytes),
-    });
-  } finally {
+      [Symbol.dispose]: () => closeSync(file),
+    };
+  } catch (thrown) {
     closeSync(file);
+    throw thrown;
   }
 }
 

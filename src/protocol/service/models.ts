@@ -19,7 +19,7 @@ export interface ModelEntry {
 /** A model to be counted or looked at. */
 export type Subject =
   | { readonly kind: "path"; readonly path: string }
-  /** The last checkpoint of a run, or the one named. */
+  /** The last checkpoint of a run, or `best`, or the one named by its folder within the run: `checkpoints/step-100`. */
   | { readonly kind: "run"; readonly run: string; readonly checkpoint?: string }
   /** What an experiment would make: the model of a variant after its last action. `text` where it is not saved. */
   | { readonly kind: "plan"; readonly experiment: string; readonly text?: string; readonly variant?: string };
@@ -47,10 +47,12 @@ export interface WeightRole {
 }
 
 export interface Distribution {
-  /** One more than bins. */
+  /** One more than bins. The first and the last bin also hold what lies beyond: a few outliers don't press all else into one. */
   readonly edges: readonly number[];
   readonly bins: readonly number[];
+  /** Values that are numbers; the others stand in no bin. */
   readonly count: number;
+  readonly notFinite?: number;
   readonly zeros: number;
   readonly mean: number;
   readonly deviation: number;
@@ -61,9 +63,9 @@ export interface Distribution {
 export interface HeatMap {
   readonly rows: number;
   readonly columns: number;
-  /** Row by row; each the value of largest magnitude within its rectangle, so that no outlier is lost. */
-  readonly values: readonly number[];
-  /** Of the whole matrix. */
+  /** Row by row; each the value of largest magnitude within its rectangle, so that no outlier is lost. Null: not a number. */
+  readonly values: readonly (number | null)[];
+  /** Of the whole matrix, inputs by outputs; a vector is one row. No picture has more rows or columns than its matrix. */
   readonly shape: readonly [number, number];
 }
 

@@ -20,7 +20,7 @@ const event = new Type("Event")
 new Root().add(value).add(summary).add(event);
 
 const record = (fields: Readonly<Record<string, unknown>>): Buffer =>
-  tfRecord(event.encode(event.fromObject(fields)).finish());
+  tfRecord(event.encode(fields).finish());
 
 function lineRecord({ step, tokens: _, seconds, ...metrics }: MetricLine, startedAt: number): Buffer {
   const values = Object.entries(metrics).map(([tag, simpleValue]) => ({ tag, simpleValue }));
