@@ -3,7 +3,7 @@ import { html, nothing, render, svg, type TemplateResult } from "lit";
 import type { Axis } from "../../src/protocol/service/metrics";
 import { nearest } from "./curve";
 import type { Line } from "./drawing";
-import { exact, place } from "./figures";
+import { exact, place, reading } from "./figures";
 import type { LossChart } from "./lossChart";
 import { colorOf, markOf } from "./palette";
 import { sample } from "./sample";
@@ -88,7 +88,7 @@ export class Hover {
               <td class="name">${line.name}</td>
               ${several ? html`<td class="muted">${line.metric}</td>` : nothing}
               <td class="number">${exact(value)}</td>
-              ${smoothed === undefined ? nothing : html`<td class="number muted">≈ ${exact(smoothed)}</td>`}
+              ${smoothed === undefined ? nothing : html`<td class="number muted">≈ ${reading(smoothed)}</td>`}
               <td class="muted">${own === at ? nothing : html`at ${place(axis, own)}`}</td>
             </tr>`,
         )}

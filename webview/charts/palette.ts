@@ -1,12 +1,12 @@
 /**
- * Colours and marks that stay apart for every eye: the eight hues of Okabe and Ito, made darker for a light ground and
- * brighter for a dark one, so that each keeps 3:1 against it. A run is known by colour and mark, never by colour alone.
+ * Colours and marks that stay apart for every eye: begun with the hues of Okabe and Ito, then moved until the nearest
+ * pair was as far apart as could be, also for eyes that lack a kind of cone, with 3:1 and more against the ground. A run is known by colour and mark, never by colour alone.
  */
 export type Ground = "light" | "dark";
 
 const colors: Readonly<Record<Ground, readonly string[]>> = {
-  light: ["#0067a5", "#c44601", "#00794f", "#b0397c", "#a87400", "#2690c8", "#5c5c00", "#3d3d3d"],
-  dark: ["#56b4e9", "#ff8a3d", "#1fc798", "#e58fc0", "#f0c419", "#4f8ff0", "#f4f1a1", "#d0d0d0"],
+  light: ["#002dcc", "#eb6c00", "#00a77a", "#bc26b4", "#098eff", "#a90c15", "#405e69", "#451a00"],
+  dark: ["#3ac2ff", "#e7652c", "#22a377", "#c36bc6", "#cbba00", "#4a71ff", "#ffcbd5", "#feff7c"],
 };
 
 /** Outlines around the origin, about one unit from it, in the path language of SVG. */

@@ -28,7 +28,7 @@ export function readTheme(): ChartTheme {
     highContrast,
     foreground,
     muted: highContrast ? foreground : variable(["descriptionForeground"], foreground),
-    grid: highContrast ? `${hexOf(foreground)}55` : light ? "#00000014" : "#ffffff14",
+    grid: highContrast ? `${hexOf(foreground)}38` : light ? "#00000014" : "#ffffff14",
     background: variable(["editor-background"], light ? "#ffffff" : "#1e1e1e"),
     accent: variable(["focusBorder"], "#0078d4"),
     font: variable(["font-family"], "sans-serif"),

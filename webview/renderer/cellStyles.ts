@@ -57,7 +57,7 @@ export const cellStyles = css`
     color: var(--vscode-descriptionForeground);
     font-size: 0.9em;
   }
-  table .number {
+  table.runs .number {
     text-align: right;
   }
   .run {
@@ -210,6 +210,7 @@ export const cellStyles = css`
     overflow-x: auto;
   }
   .sample-text {
+    margin: 0;
     max-height: 15em;
     padding: 8px 10px;
     border: 1px solid var(--vscode-contrastBorder, transparent);
@@ -228,6 +229,7 @@ export const cellStyles = css`
   }
   .text {
     margin: 2px 0 6px;
+    font: inherit;
     overflow-wrap: anywhere;
     white-space: pre-wrap;
   }

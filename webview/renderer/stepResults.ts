@@ -84,7 +84,7 @@ function parts(given: readonly Part<Block>[], around: StepResultsGiven): Templat
       return html`${of("text").map(
         ({ run, block }) =>
           html`${heading(run, given, around)}
-            <div class="text">${block.text}</div>`,
+            <pre class="text">${block.text}</pre>`,
       )}`;
     case "file":
       return html`<div class="files">
@@ -149,14 +149,9 @@ function samples(lists: readonly Part<Samples>[], around: StepResultsGiven): Tem
           const found = block.samples[row];
           if (found === undefined) return html`<div></div>`;
           const name = around.names.get(run)!;
-          return html`<div
-            class="sample-text"
-            tabindex="0"
-            role="group"
-            aria-label="Sample ${row + 1} of ${name}"
-          >
-            <span class="prompt">${found.prompt}</span>${found.text}
-          </div>`;
+          const text = [html`<span class="prompt">${found.prompt}</span>`, found.text];
+          const label = `Sample ${row + 1} of ${name}`;
+          return html`<pre class="sample-text" tabindex="0" role="group" aria-label=${label}>${text}</pre>`;
         }),
       )}
     </div>`;

@@ -1,0 +1,295 @@
+/** The panel of charts in a real browser, asked and answered by the real service over real run folders. */
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noChromium, PageHarness, type TestPage } from "../pageHarness";
+import { WrittenRun } from "../sampleRuns";
+
+if (noChromium !== undefined) console.log(`The charts were not tested in a browser: ${noChromium}`);
+
+const variants = [
+  "dense",
+  "grouped 16",
+  "grouped 32",
+  "kronecker",
+  "low rank 64",
+  "low rank 16",
+  "2:4 masked",
+  "tied rows",
+  "half width",
+  "quantised",
+];
+
+describe.skipIf(noChromium !== undefined)("the panel of charts", () => {
+  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-charts-")));
+  let harness: PageHarness;
+  const ten: WrittenRun[] = [];
+  beforeAll(async () => {
+    for (const [i, name] of variants.entries())
+      ten.push(
+        await WrittenRun.write(workspace, {
+          name,
+          seed: i + 1,
+          floor: 1.5 + i * 0.12,
+          start: 5.4 + (i % 3) * 0.15,
+          system: true,
+          ...(i === 9 ? { state: "running", lines: 260 } : {}),
+        }),
+      );
+    harness = await PageHarness.open(workspace);
+  });
+  afterAll(async () => {
+    await harness.close();
+    rmSync(workspace, { recursive: true, force: true });
+  });
+
+  const open = (runs: readonly WrittenRun[], options?: Parameters<PageHarness["panel"]>[2]) =>
+    harness.panel("charts", { runs: runs.map(({ path }) => path) }, { width: 1280, height: 860, ...options });
+
+  it.each(["dark", "light", "highContrast", "highContrastLight"] as const)(
+    "shows ten curves that anybody can read, in %s",
+    async (theme) => {
+      const page = await open(ten, {
+        theme,
+        state: {
+          runs: ten.map(({ path }, i) => [path, i]),
+          metrics: ["train/loss", "eval/loss", "train/learning_rate", "train/grad_norm"],
+          board: { view: { axis: "step", logX: false, logY: false, smoothing: 0.3 }, hidden: [] },
+          filter: "",
+          lists: true,
+        },
+      });
+      await rows(page, "loss", 20);
+      await expect.poll(() => inked(page)).toBeGreaterThan(0.01);
+      await page.screenshot(`charts-${theme}`);
+      expect(await page.violations()).toEqual([]);
+      expect(page.faults).toEqual([]);
+      await page.close();
+    },
+  );
+
+  it("shows the run that goes on when nobody names one", async () => {
+    const page = await open([]);
+    await rows(page, "loss", 2);
+    expect(await table(page, "loss")).toEqual([
+      expect.stringMatching(/^quantised train\/loss/),
+      expect.stringMatching(/^quantised eval\/loss/),
+    ]);
+    await page.close();
+  });
+
+  it("adds each line of a running training exactly once", async () => {
+    const run = await WrittenRun.write(workspace, { name: "live", state: "running", lines: 50, steps: 4000 });
+    const page = await open([run]);
+    await rows(page, "loss", 2);
+    expect((await table(page, "loss"))[0]).toContain("step 1 step 50");
+    for (const lines of [1, 3, 200]) {
+      run.grow(lines);
+      await page.page.waitForTimeout(120);
+    }
+    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 254");
+    await page.page.getByRole("button", { name: "Save the points as CSV" }).click();
+    await expect.poll(() => page.asked.saved.length).toBe(1);
+    const saved = page.asked.saved[0]!.content as { text: string };
+    const written = readFileSync(join(run.path, "metrics.jsonl"), "utf8").trim().split("\n");
+    const told = written.map((line) => JSON.parse(line) as { step: number; "train/loss": number });
+    expect(saved.text.split("\r\n").filter((row) => row.startsWith("live,train/loss,"))).toEqual(
+      told.map((line) => `live,train/loss,${line.step},${line["train/loss"]}`),
+    );
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("goes on with the whole curve after the service was started anew", async () => {
+    const run = await WrittenRun.write(workspace, { name: "revived", state: "running", lines: 40 });
+    const page = await open([run]);
+    await rows(page, "loss", 2);
+    await harness.backend.revive();
+    run.grow(20);
+    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 60");
+    await page.close();
+  });
+
+  it("loses no spike to thinning, and shows the truth of the part that is zoomed into", async () => {
+    const spikes = { 30_011: 47.25 };
+    const run = await WrittenRun.write(workspace, { name: "spiky", steps: 60_000, spikes });
+    const page = await open([run]);
+    await rows(page, "loss", 2);
+    expect((await table(page, "loss"))[0]).toContain("47.25");
+    const plot = (await page.page.locator(".plot").first().boundingBox())!;
+    const at = (share: number) => plot.x + plot.width * share;
+    await page.page.mouse.move(at(0.5), plot.y + 100);
+    await page.page.mouse.down();
+    await page.page.mouse.move(at(0.53), plot.y + 160, { steps: 4 });
+    await page.page.mouse.up();
+    await page.page.getByRole("button", { name: "Show all" }).waitFor();
+    // Of a thirtieth of the steps every one is there: neighbours on the axis are neighbours in the run.
+    await expect
+      .poll(async () => {
+        const reading = async (key: string) => {
+          await page.page.locator(".plot").first().press(key);
+          return Number(
+            /step ([\d,]+)/
+              .exec(await page.page.locator(".reading .where").innerText())![1]!
+              .replace(/,/g, ""),
+          );
+        };
+        await page.page.mouse.move(at(0.5), plot.y + 60);
+        return Math.abs((await reading("ArrowRight")) - (await reading("ArrowRight")));
+      })
+      .toBe(1);
+    await page.page.getByRole("button", { name: "Show all" }).click();
+    await expect.poll(() => page.page.getByRole("button", { name: "Show all" }).isVisible()).toBe(false);
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("says on a logarithmic axis what that can't show", async () => {
+    const run = await WrittenRun.write(workspace, { name: "signed", spikes: { 7: 0, 9: -3 } });
+    const page = await open([run]);
+    await rows(page, "loss", 2);
+    await page.page.getByRole("button", { name: "log y" }).click();
+    await page.page.getByText("2 values at or below zero: a logarithmic axis can't show that.").waitFor();
+    await page.page.getByRole("button", { name: "log x" }).click();
+    await page.page.locator("canvas[aria-label*='logarithmic x and y']").waitFor();
+    await page.screenshot("charts-logarithmic");
+    await page.close();
+  });
+
+  it("takes a run out by its legend and puts it back, with the keyboard alone", async () => {
+    const page = await open(ten.slice(0, 2));
+    await rows(page, "loss", 4);
+    const entry = page.page.locator(".legend").getByRole("button", { name: /^dense/ });
+    await entry.focus();
+    await page.page.keyboard.press("Space");
+    await rows(page, "loss", 2);
+    expect(await entry.getAttribute("aria-pressed")).toBe("false");
+    await page.page.keyboard.press("Enter");
+    await rows(page, "loss", 4);
+    await page.page.locator(".legend").getByRole("button", { name: "eval/loss" }).click();
+    await rows(page, "loss", 2);
+    await page.close();
+  });
+
+  it("reads the exact value of a true point to whoever walks along the curve", async () => {
+    const page = await open([ten[0]!]);
+    await rows(page, "loss", 2);
+    const plot = page.page.locator(".plot");
+    await plot.press("ArrowRight");
+    await plot.press("ArrowRight");
+    const [, second] = readFileSync(join(ten[0]!.path, "metrics.jsonl"), "utf8").split("\n");
+    const line = JSON.parse(second!) as { "train/loss": number };
+    const exact = String(Number(line["train/loss"].toPrecision(7)));
+    await page.page.getByRole("status").getByText(`dense train/loss ${exact}`).waitFor({ state: "attached" });
+    expect(await page.page.locator(".reading .where").innerText()).toBe("step 2");
+    await page.close();
+  });
+
+  it("follows the editor to another theme at once", async () => {
+    const page = await open(ten.slice(0, 1), { theme: "dark" });
+    await rows(page, "loss", 2);
+    const stroke = () => page.page.locator(".legend path[stroke^='#']").first().getAttribute("stroke");
+    const dark = await stroke();
+    await page.setTheme("light");
+    await expect.poll(stroke).not.toBe(dark);
+    await page.close();
+  });
+
+  it("keeps runs, metrics, axis, smoothing and hidden curves over a reload of the window", async () => {
+    const page = await open(ten.slice(0, 2));
+    await rows(page, "loss", 4);
+    await page.page.getByRole("checkbox", { name: "grad_norm" }).check();
+    await rows(page, "train/grad_norm", 2);
+    await page.page.getByLabel("Axis").selectOption("seconds");
+    await page.page.getByLabel("Smoothing").fill("0.6");
+    await page.page
+      .locator(".legend")
+      .first()
+      .getByRole("button", { name: /^grouped 16/ })
+      .click();
+    await rows(page, "train/grad_norm", 1);
+    await page.reload();
+    await rows(page, "train/grad_norm", 1);
+    expect(await page.page.getByLabel("Axis").inputValue()).toBe("seconds");
+    expect(await page.page.getByLabel("Smoothing").inputValue()).toBe("0.6");
+    expect((await table(page, "loss"))[0]).toContain("2 min 20 s");
+    await page.close();
+  });
+
+  it("shows markup in names of runs and metrics as text", async () => {
+    const name = `<img src=x onerror="document.title='owned'"><b>bold</b> \u001b[31m`;
+    const run = await WrittenRun.write(workspace, { name, lines: 20 });
+    run.append({ step: 21, seconds: 9, "eval/<script>document.title='owned'</script>": 1 } as never);
+    const page = await open([run]);
+    await rows(page, "loss", 2);
+    await page.page.locator(".legend").getByText("<img src=x").waitFor();
+    expect(await page.page.locator("img, .legend b").count()).toBe(0);
+    expect(await page.page.title()).not.toBe("owned");
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("saves a picture of true vectors, and one of pixels", async () => {
+    const page = await open(ten.slice(0, 3));
+    await rows(page, "loss", 6);
+    await page.page.getByRole("button", { name: "Save as SVG picture" }).click();
+    await page.page.getByRole("button", { name: "Save as PNG picture" }).click();
+    await expect.poll(() => page.asked.saved.length).toBe(2);
+    const [svg, png] = page.asked.saved;
+    expect([svg!.name, png!.name]).toEqual(["loss.svg", "loss.png"]);
+    const { text } = svg!.content as { text: string };
+    const parsed = await page.page.evaluate<readonly [string, number, string]>(
+      `(() => { const doc = new DOMParser().parseFromString(${JSON.stringify(text)}, "image/svg+xml");
+        return [doc.documentElement.tagName, doc.querySelectorAll("g > path").length, doc.documentElement.textContent]; })()`,
+    );
+    expect(parsed[0]).toBe("svg");
+    // Six lines, each with its true points behind.
+    expect(parsed[1]).toBe(12);
+    expect(parsed[2]).toContain("grouped 32 · eval/loss");
+    const { base64 } = png!.content as { base64: string };
+    expect(Buffer.from(base64, "base64").subarray(1, 4).toString()).toBe("PNG");
+    await page.close();
+  });
+
+  it("says what to do where nothing is chosen", async () => {
+    const page = await open(ten.slice(0, 1));
+    await rows(page, "loss", 2);
+    await page.page.getByRole("button", { name: "None" }).click();
+    await page.page.getByText("No run is chosen").waitFor();
+    await page.page.getByRole("searchbox", { name: "Filter the runs" }).fill("kron done");
+    await page.page.getByRole("checkbox", { name: /kronecker/ }).check();
+    await rows(page, "loss", 2);
+    await page.close();
+  });
+});
+
+/** Waits until the table behind the chart has so many rows. */
+async function rows(page: TestPage, title: string, count: number): Promise<void> {
+  await expect.poll(() => table(page, title).then(({ length }) => length)).toBe(count);
+}
+
+/** What a screen reader is told instead of the picture. */
+function table(page: TestPage, title: string): Promise<string[]> {
+  const rows = page.page
+    .locator("section.chart", { has: page.page.locator(`h3:text-is("${title}")`) })
+    .locator("tbody tr");
+  return rows.evaluateAll((all) =>
+    all.map((row) =>
+      [...(row as never as { cells: Iterable<{ textContent: string }> }).cells]
+        .map(({ textContent }) => textContent.trim())
+        .join(" "),
+    ),
+  );
+}
+
+/** The share of the first canvas that has something drawn on it. */
+function inked(page: TestPage): Promise<number> {
+  return page.page.evaluate<number>(`(() => {
+    const canvas = document.querySelector("canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 3; i < data.length; i += 4) if (data[i] > 128) count++;
+    return count / (data.length / 4);
+  })()`);
+}

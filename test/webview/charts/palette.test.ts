@@ -1,0 +1,100 @@
+/** The colours are measured: contrast as WCAG counts it, and distances for eyes that lack a kind of cone. */
+import { describe, expect, it } from "vitest";
+import { assignSlots, colorCount, colorOf, type Ground, markOf } from "../../../webview/charts/palette";
+
+type Rgb = readonly [number, number, number];
+
+const linear = (hex: string): Rgb =>
+  [1, 3, 5].map((at) => {
+    const value = Number.parseInt(hex.slice(at, at + 2), 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  }) as never;
+
+const luminance = ([r, g, b]: Rgb) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+
+function contrast(a: string, b: string): number {
+  const [high, low] = [luminance(linear(a)), luminance(linear(b))].sort((x, y) => y - x) as [number, number];
+  return (high + 0.05) / (low + 0.05);
+}
+
+/** Machado, Oliveira and Fernandes 2009, at full severity. */
+const eyes: Readonly<Record<string, readonly Rgb[]>> = {
+  protan: [
+    [0.152286, 1.052583, -0.204868],
+    [0.114503, 0.786281, 0.099216],
+    [-0.003882, -0.048116, 1.051998],
+  ],
+  deutan: [
+    [0.367322, 0.860646, -0.227968],
+    [0.280085, 0.672501, 0.047413],
+    [-0.01182, 0.04294, 0.968881],
+  ],
+};
+
+/** Oklab, in which a distance is about what is seen. */
+function oklab([r, g, b]: Rgb): Rgb {
+  const [l, m, s] = [
+    0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b,
+    0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b,
+    0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b,
+  ].map((each) => Math.cbrt(Math.max(0, each))) as never as Rgb;
+  return [
+    0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s,
+    1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s,
+    0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s,
+  ];
+}
+
+function closest(
+  colors: readonly string[],
+  matrix: readonly Rgb[] | undefined,
+): { distance: number; pair: string } {
+  const seen = colors.map((hex) => {
+    const rgb = linear(hex);
+    return oklab(
+      matrix === undefined
+        ? rgb
+        : (matrix.map((row) => row[0] * rgb[0] + row[1] * rgb[1] + row[2] * rgb[2]) as never),
+    );
+  });
+  let found = { distance: Infinity, pair: "" };
+  for (let i = 0; i < seen.length; i++)
+    for (let j = 0; j < i; j++) {
+      const distance = Math.hypot(...seen[i]!.map((each, k) => each - seen[j]![k]!));
+      if (distance < found.distance) found = { distance, pair: `${colors[i]!} ${colors[j]!}` };
+    }
+  return found;
+}
+
+const grounds: readonly (readonly [Ground, string])[] = [
+  ["light", "#ffffff"],
+  ["dark", "#1f1f1f"],
+  ["dark", "#000000"],
+];
+
+describe.each(grounds)("colours on %s %s", (ground, background) => {
+  const colors = Array.from({ length: colorCount }, (_, slot) => colorOf(slot, ground));
+
+  it("stand out from the ground", () => {
+    for (const color of colors) expect(contrast(color, background), color).toBeGreaterThanOrEqual(3);
+  });
+
+  it.each(["all cones", "protan", "deutan"])("stay apart for eyes with %s", (eye) => {
+    const { distance, pair } = closest(colors, eyes[eye]);
+    expect(distance, pair).toBeGreaterThan(eye === "all cones" ? 0.15 : 0.1);
+  });
+});
+
+describe("slots", () => {
+  it("stay with the runs that are shown, and are given again when one leaves", () => {
+    const first = assignSlots(["a", "b", "c"], new Map());
+    expect([...first.values()]).toEqual([0, 1, 2]);
+    const second = assignSlots(["c", "d", "a"], first);
+    expect(Object.fromEntries(second)).toEqual({ a: 0, c: 2, d: 1 });
+  });
+
+  it("differ in colour or mark for 56 runs", () => {
+    const looks = Array.from({ length: 56 }, (_, slot) => `${colorOf(slot, "dark")} ${markOf(slot)}`);
+    expect(new Set(looks).size).toBe(56);
+  });
+});
