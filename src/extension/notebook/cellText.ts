@@ -244,7 +244,7 @@ function countEnds(text: string): number {
 function refusal(what: string, options?: { cause: unknown }): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
-    `${what}. To mend it, open the file as text: "Reopen Editor With… → Text Editor".`,
+    `This is no experiment that a notebook could show. ${what}. To mend it, open the file as text: "Reopen Editor With… → Text Editor".`,
     {},
     options,
   );

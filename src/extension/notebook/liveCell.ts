@@ -1,9 +1,7 @@
 /** One cell while runs concern it: its execution in VS Code, with the spinner, the stop button and the output. */
 import * as vscode from "vscode";
 import { cellMarkdown, cellOutputType } from "../../protocol/cellOutput";
-import { toWorkbenchError } from "../../protocol/errors";
 import type { AttachedRun } from "../../protocol/service/experiments";
-import { plainText } from "../plainText";
 import type { CellResult } from "./cellResults";
 
 export class LiveCell {
@@ -68,15 +66,11 @@ export class LiveCell {
     this.end(true, Date.now());
   }
 
-  async fail(thrown: unknown): Promise<void> {
-    const { message, code, details } = toWorkbenchError(thrown);
-    const { position } = details;
-    const error = new Error(plainText(message));
-    error.name = code;
-    // The place in the form that VS Code turns into a link.
-    const place = position && `${position.file}:${position.line}:${position.column}`;
-    const isSaid = place === undefined || message.includes(place);
-    error.stack = plainText(isSaid ? message : `${message}\n    at ${place}`);
+  /** `text` says all; its first line has to name the fault. */
+  async fail(text: string): Promise<void> {
+    const error = new Error(text);
+    error.name = "";
+    error.stack = text;
     this.start();
     await this.replace([vscode.NotebookCellOutputItem.error(error)]);
     this.end(false, Date.now());

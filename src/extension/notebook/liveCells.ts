@@ -3,9 +3,11 @@ import * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
 import type { AttachedRun } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
+import { plainText } from "../plainText";
 import type { RunChange } from "../runStore";
 import type { Workbench } from "../workbench";
 import { cellResults, isGoingOn } from "./cellResults";
+import { withoutTags } from "./faultText";
 import { LiveCell } from "./liveCell";
 
 /** The page under a cell follows its runs by itself; what it was given is renewed for when it is drawn anew. */
@@ -126,7 +128,7 @@ export class LiveCells implements vscode.Disposable {
     }
     this.failures = 0;
     for (const live of cells) {
-      await live.fail(error);
+      await live.fail(withoutTags(plainText(error.message)));
       this.cells.delete(live.cell);
     }
   }

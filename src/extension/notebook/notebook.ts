@@ -7,7 +7,7 @@ import { NotebookController } from "./controller";
 import { registerLanguageFeatures } from "./languageFeatures";
 import { OpenExperiments } from "./openExperiments";
 import { registerRendererMessaging } from "./rendererMessaging";
-import { notebookType, serializer } from "./serializer";
+import { createSerializer, notebookType } from "./serializer";
 
 export function registerNotebook(workbench: Workbench): void {
   const { context, backend, report } = workbench;
@@ -22,7 +22,9 @@ export function registerNotebook(workbench: Workbench): void {
   });
   context.subscriptions.push(
     // Outputs live in run folders, never in the file.
-    vscode.workspace.registerNotebookSerializer(notebookType, serializer, { transientOutputs: true }),
+    vscode.workspace.registerNotebookSerializer(notebookType, createSerializer(report), {
+      transientOutputs: true,
+    }),
     controller,
     checking,
     experiments,

@@ -3,7 +3,7 @@
  * when the window was reloaded or they were started elsewhere. Run folders are the truth: nothing is kept here that a
  * closed notebook would miss.
  */
-import type * as vscode from "vscode";
+import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
@@ -14,6 +14,7 @@ import type { Workbench } from "../workbench";
 import { quietly } from "./asking";
 import { isGoingOn } from "./cellResults";
 import { type ExperimentSource, notebookSource } from "./experimentSource";
+import { faultText, type FaultPlaces } from "./faultText";
 import { type Execute, LiveCells } from "./liveCells";
 
 export interface NotebookRunsOptions {
@@ -49,6 +50,7 @@ export class NotebookRuns implements vscode.Disposable {
 
   /** Everything through the last of the cells, as one start. */
   async run(cells: readonly vscode.NotebookCell[]): Promise<void> {
+    const { notebook } = this.options;
     const last = cells.reduce((a, b) => (b.index > a.index ? b : a));
     const waiting = this.live.open(last);
     waiting.start(++this.order);
@@ -61,7 +63,7 @@ export class NotebookRuns implements vscode.Disposable {
       } catch (thrown) {
         this.shown.delete(last);
         this.live.forget(last);
-        await waiting.fail(thrown);
+        await waiting.fail(faultText(thrown, faultPlaces(notebook)));
       }
     });
   }
@@ -197,4 +199,18 @@ function indexOf(outline: Outline, source: ExperimentSource, cell: vscode.Notebo
     ({ firstLine }) => (source.whole.cellAt(firstLine) ?? 0) <= cell.index,
   );
   return reached.at(-1)?.index ?? 0;
+}
+
+/** Links lead to cells: VS Code opens the file as the notebook that is open already, and would stay where it is. */
+export function faultPlaces(notebook: vscode.NotebookDocument): FaultPlaces {
+  const { whole, documents } = notebookSource(notebook);
+  return {
+    file: notebook.uri.fsPath,
+    linkTo: (line, column) => {
+      const shown = whole.shownAt({ line, column, endLine: line, endColumn: column });
+      const document = shown === undefined ? undefined : documents[shown.cell];
+      if (!vscode.workspace.isTrusted || shown === undefined || document === undefined) return undefined;
+      return `${document.uri.toString()}?line=${shown.start.line}`;
+    },
+  };
 }

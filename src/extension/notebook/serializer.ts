@@ -10,20 +10,28 @@ import {
 
 export const notebookType = "lathe-notebook";
 
-export const serializer: vscode.NotebookSerializer = {
-  deserializeNotebook(content) {
-    const { cells, frame } = decodeNotebook(content);
-    const data = new vscode.NotebookData(cells.map(cellData));
-    data.metadata = { lathe: frame };
-    return data;
-  },
-  serializeNotebook({ cells, metadata }) {
-    return encodeNotebook({
-      cells: cells.map((cell) => cellText(cell, cell.value)),
-      frame: notebookFrame(metadata),
-    });
-  },
-};
+/** `report` says what is wrong with a file: VS Code itself only says that something is. */
+export function createSerializer(report: (error: unknown) => void): vscode.NotebookSerializer {
+  return {
+    deserializeNotebook(content) {
+      try {
+        const { cells, frame } = decodeNotebook(content);
+        const data = new vscode.NotebookData(cells.map(cellData));
+        data.metadata = { lathe: frame };
+        return data;
+      } catch (thrown) {
+        report(thrown);
+        throw thrown;
+      }
+    },
+    serializeNotebook({ cells, metadata }) {
+      return encodeNotebook({
+        cells: cells.map((cell) => cellText(cell, cell.value)),
+        frame: notebookFrame(metadata),
+      });
+    },
+  };
+}
 
 function cellData({ kind, value, frame }: CellText): vscode.NotebookCellData {
   const data =
