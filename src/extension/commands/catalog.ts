@@ -11,11 +11,13 @@ import filterRuns from "./filterRuns";
 import moveRunFirst from "./moveRunFirst";
 import moveRunLast from "./moveRunLast";
 import newExperiment from "./newExperiment";
-import openCell from "./openCell";
 import openCharts from "./openCharts";
 import openExample from "./openExample";
 import openParameters from "./openParameters";
 import openRuns from "./openRuns";
+import openSelectedCell from "./openSelectedCell";
+import openSelectedModel from "./openSelectedModel";
+import openSelectedRun from "./openSelectedRun";
 import openWalkthrough from "./openWalkthrough";
 import openWeights from "./openWeights";
 import pauseRun from "./pauseRun";
@@ -28,7 +30,6 @@ import revealRunFolder from "./revealRunFolder";
 import runCellAndAbove from "./runCellAndAbove";
 import runExperiment from "./runExperiment";
 import showLog from "./showLog";
-import showMoreRuns from "./showMoreRuns";
 import showRunLog from "./showRunLog";
 import sortRuns from "./sortRuns";
 import starRun from "./starRun";
@@ -48,11 +49,13 @@ export const commands: Readonly<Record<string, Command>> = {
   moveRunFirst,
   moveRunLast,
   newExperiment,
-  openCell,
   openCharts,
   openExample,
   openParameters,
   openRuns,
+  openSelectedCell,
+  openSelectedModel,
+  openSelectedRun,
   openWalkthrough,
   openWeights,
   pauseRun,
@@ -65,7 +68,6 @@ export const commands: Readonly<Record<string, Command>> = {
   runCellAndAbove,
   runExperiment,
   showLog,
-  showMoreRuns,
   showRunLog,
   sortRuns,
   starRun,

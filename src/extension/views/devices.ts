@@ -21,7 +21,7 @@ export const deviceTree = onePerWorkbench(
         const { devices } = await backend.request("devices.list", again ? { again } : {});
         return devices.map((device) => ({ kind: "device", device }));
       },
-      itemOf: (node) => treeItem(deviceFace(node, node.device.name === chosenDevice()), node),
+      itemOf: (node) => treeItem(deviceFace(node, node.device.name === chosenDevice())),
     }),
 );
 

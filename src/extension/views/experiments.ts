@@ -115,16 +115,16 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
         return problemItem(node, "Cells");
       case "experiment": {
         const face = fileFace(node, this.runsOf(node.experiment), this.outlines.get(node.experiment));
-        return treeItem(face, node);
+        return treeItem(face);
       }
       case "variant": {
         const runs = this.runsOf(node.experiment).filter(({ variant }) => variant === node.variant);
-        return treeItem(variantFace(node, runs), node);
+        return treeItem(variantFace(node, runs));
       }
       case "cell":
-        return treeItem(cellFace(node), node);
+        return treeItem(cellFace(node));
       case "faults":
-        return treeItem(faultsFace(node), node);
+        return treeItem(faultsFace(node));
     }
   }
 

@@ -24,7 +24,7 @@ export const modelTree = onePerWorkbench(
         return groupModels(models, (folder) => runs.get(folder));
       },
       childrenOf: (node) => (node.kind === "group" ? node.models : []),
-      itemOf: (node) => treeItem(node.kind === "group" ? modelGroupFace(node) : modelFace(node), node),
+      itemOf: (node) => treeItem(node.kind === "group" ? modelGroupFace(node) : modelFace(node)),
     }),
 );
 

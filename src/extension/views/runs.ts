@@ -92,11 +92,11 @@ function providerOf(
         case "problem":
           return problemItem(node, "Runs");
         case "run":
-          return treeItem(runFace(node.run), node);
+          return treeItem(runFace(node.run));
         case "more":
-          return treeItem(moreFace(node), node);
+          return treeItem(moreFace(node));
         default:
-          return treeItem(groupFace(node, tree.rootNodes().length === 1), node);
+          return treeItem(groupFace(node, tree.rootNodes().length === 1));
       }
     },
     getParent: (node) => (node.kind === "problem" ? undefined : tree.parentOf(node)),

@@ -3,8 +3,11 @@ import * as vscode from "vscode";
 import type { Face, ProblemNode } from "./face";
 import { markdownText, oneLine } from "./text";
 
-/** A click runs the face's command with the node. */
-export function treeItem(face: Face, node: unknown): vscode.TreeItem {
+/**
+ * A click runs the face's command, which finds the node in the tree's selection: VS Code keeps the arguments of a row's
+ * command only until the row is drawn anew, and a run that goes on is drawn anew while the mouse button is down.
+ */
+export function treeItem(face: Face): vscode.TreeItem {
   const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
   const item = new vscode.TreeItem(
     face.label,
@@ -17,7 +20,7 @@ export function treeItem(face: Face, node: unknown): vscode.TreeItem {
   if (face.id !== undefined) item.id = face.id;
   if (face.description !== undefined) item.description = face.description;
   if (face.tooltip !== undefined) item.tooltip = untrusted(face.tooltip);
-  if (face.click !== undefined) item.command = { ...face.click, arguments: [node] };
+  if (face.click !== undefined) item.command = face.click;
   return item;
 }
 
@@ -40,5 +43,5 @@ export function problemItem({ message }: ProblemNode, what: string): vscode.Tree
     children: "none",
     click: { command: "lathe.showLog", title: "Show Log" },
   };
-  return treeItem(face, undefined);
+  return treeItem(face);
 }

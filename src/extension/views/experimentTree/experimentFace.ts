@@ -38,7 +38,7 @@ export interface FaultsNode {
 export type ExperimentChild = VariantNode | CellNode | FaultsNode;
 export type ExperimentNode = FileNode | ExperimentChild;
 
-const openCell = { command: "lathe.openCell", title: "Open" };
+const openCell = { command: "lathe.openSelectedCell", title: "Open" };
 
 export function fileFace(node: FileNode, runs: readonly RunSummary[], outline: Outline | undefined): Face {
   const { experiment, folder } = node;

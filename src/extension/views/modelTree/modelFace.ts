@@ -80,7 +80,7 @@ export function modelFace({ model }: ModelNode): Face {
     contextValue: `model.${kind}`,
     spoken: [label, ...(kind === "export" ? [word] : []), ...facts].join(", "),
     children: "none",
-    click: { command: "lathe.openWeights", title: "Open Weights" },
+    click: { command: "lathe.openSelectedModel", title: "Open Weights" },
   };
 }
 

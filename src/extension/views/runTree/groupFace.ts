@@ -52,6 +52,6 @@ export function moreFace({ group }: MoreNode): Face {
     contextValue: "more",
     spoken: `Show ${next} more runs, ${count(hidden)} are not shown`,
     children: "none",
-    click: { command: "lathe.showMoreRuns", title: "Show More" },
+    click: { command: "lathe.openSelectedRun", title: "Show More" },
   };
 }

@@ -30,7 +30,7 @@ export function runFace(run: RunSummary): Face {
       ...tags.slice(0, mostTags).map((tag) => `tag ${tag}`),
     ].join(", "),
     children: "none",
-    click: { command: "lathe.openCharts", title: "Open Charts" },
+    click: { command: "lathe.openSelectedRun", title: "Open Charts" },
   };
 }
 

@@ -1,20 +1,18 @@
-/** Opens an experiment where a row of the tree says: at a cell, at a line, or at its beginning. */
+/** What a click on a row of the tree of experiments does: the file opens at the cell, at the line, or at its beginning. */
 import * as vscode from "vscode";
-import { WorkbenchError } from "../../protocol/errors";
 import { cutCells } from "../../protocol/cells";
-import { experimentOfArguments } from "../choices/chosenExperiment";
-import { defineCommand } from "../command";
+import { defineCommand, type HasExperiment } from "../command";
+import { treesOf } from "../trees";
 
 export default defineCommand({
-  title: "Open Cell",
+  title: "Open Selected Cell",
   palette: false,
-  async run(_workbench, ...args) {
-    const given = experimentOfArguments(args);
-    if (given === undefined)
-      throw new WorkbenchError("invalid-input", "Open Cell needs an experiment: choose one in the tree.");
-    const uri = vscode.Uri.file(given.experiment);
-    const { line } = given as { readonly line?: number };
-    const cell = given.cell ?? (line === undefined ? undefined : await cellAt(uri, line));
+  async run(workbench) {
+    const [node] = treesOf(workbench).get("experiments")?.selection ?? [];
+    const { experiment, line, ...place } = (node ?? {}) as Partial<HasExperiment & { line: number }>;
+    if (experiment === undefined) return undefined;
+    const uri = vscode.Uri.file(experiment);
+    const cell = place.cell ?? (line === undefined ? undefined : await cellAt(uri, line));
     let notebook: vscode.NotebookDocument;
     try {
       notebook = await vscode.workspace.openNotebookDocument(uri);

@@ -1,0 +1,16 @@
+/** What a click on a row of the tree of runs does: its curves, or more rows where it stands for more. */
+import * as vscode from "vscode";
+import { defineCommand } from "../command";
+import { treesOf } from "../trees";
+import type { RunTreeNode } from "../views/runTree/runTree";
+import { shownRuns } from "../views/runTree/shownRuns";
+
+export default defineCommand({
+  title: "Open Selected Run",
+  palette: false,
+  async run(workbench) {
+    const [node] = (treesOf(workbench).get("runs")?.selection ?? []) as readonly RunTreeNode[];
+    if (node?.kind === "more") shownRuns(workbench).showMore(node);
+    if (node?.kind === "run") await vscode.commands.executeCommand("lathe.openCharts", node);
+  },
+});
