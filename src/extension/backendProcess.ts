@@ -105,7 +105,12 @@ export class BackendProcess implements LastingBackend {
     const { running } = this;
     this.running = undefined;
     running?.connection.end(why);
-    running?.child.kill();
+    if (running === undefined) return;
+    const { child } = running;
+    child.kill();
+    // One that is caught in a loop hears no signal but this.
+    const impatient = setTimeout(() => child.kill("SIGKILL"), 5000).unref();
+    child.once("exit", () => clearTimeout(impatient));
   }
 
   private start(): Promise<ServiceConnection> {

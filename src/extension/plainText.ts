@@ -9,7 +9,13 @@ export function plainText(text: string): string {
   );
 }
 
+/** More than that nobody reads in a corner of the window; the log has all of it. */
+const mostShown = 1000;
+
 /** For notifications, which make a button-like link, commands included, of `[label](target)`. */
 export function notificationText(text: string): string {
-  return plainText(text).replace(/\](?=\()/g, "]\u200b");
+  return plainText(text.length > mostShown ? `${text.slice(0, mostShown)}…` : text).replace(
+    /\](?=\()/g,
+    "]\u200b",
+  );
 }

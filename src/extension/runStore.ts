@@ -69,6 +69,7 @@ export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe 
     }),
     backend.onRestart(() => {
       loading = undefined;
+      // A service that fails again says so itself.
       load().catch(() => undefined);
     }),
     emitter,

@@ -122,6 +122,26 @@ test("a service that dies again and again is given up with a reason, until someb
   await expect(service.request("runs.list", {})).resolves.toBeDefined();
 });
 
+test("a service that is caught in a loop is ended too when it is started anew", async () => {
+  const { service, log } = start();
+  await service.request("runs.list", {});
+  const first = Number(/process (\d+)/.exec(log.join("\n"))![1]);
+  const caught = expect(service.request("runs.log", { run: "r", bytes: 1 })).rejects.toMatchObject({
+    code: "cancelled",
+  });
+  await expect.poll(() => log).toContain("caught in a loop");
+  await service.revive();
+  await caught;
+  const isAlive = () => {
+    try {
+      return process.kill(first, 0);
+    } catch {
+      return false;
+    }
+  };
+  await expect.poll(isAlive).toBe(false);
+});
+
 test("a Node that is not there is a crash that names what was tried", async () => {
   const { service, crashes } = start({
     executable: () => "/nowhere/node",

@@ -1,4 +1,5 @@
 /** A service that does as it is told, dying included; bundled and forked by the tests of the process that holds it. */
+import { writeSync } from "node:fs";
 import { Connection } from "../../../src/protocol/connection";
 import { WorkbenchError } from "../../../src/protocol/errors";
 
@@ -19,6 +20,10 @@ const connection: Connection<object, object, never, never> = new Connection(
     "runs.list": () => ({ runs: opened }),
     "runs.start": () => process.exit(3),
     "runs.results": () => new Promise(() => undefined),
+    "runs.log": () => {
+      writeSync(2, "caught in a loop\n");
+      for (;;);
+    },
     "runs.stop": () => {
       throw new WorkbenchError("busy", "Somebody else holds it.", { allowed: ["later"] });
     },
@@ -33,3 +38,5 @@ const connection: Connection<object, object, never, never> = new Connection(
   { onFault: (error) => process.stderr.write(`${error.message}\n`) },
 );
 process.on("disconnect", () => process.exit(0));
+// As the real one, it tidies up first, unless it is caught in a loop.
+process.on("SIGTERM", () => process.exit(0));
