@@ -19,6 +19,8 @@ const theme = css`
     --lathe-selected-text: var(--vscode-list-activeSelectionForeground, var(--vscode-foreground));
     --lathe-focus: var(--vscode-focusBorder);
     --lathe-good: var(--vscode-charts-green, var(--vscode-testing-iconPassed));
+    --lathe-good-text: color-mix(in srgb, var(--lathe-good) 75%, var(--vscode-foreground));
+    --lathe-more-text: color-mix(in srgb, var(--vscode-charts-orange) 70%, var(--vscode-foreground));
     --lathe-bad: var(--vscode-errorForeground);
     --lathe-surface: var(--vscode-editor-background);
     --lathe-raised: var(--vscode-editorWidget-background, var(--vscode-editor-background));
@@ -83,6 +85,35 @@ const theme = css`
   vscode-button svg.icon {
     display: inline-block;
     vertical-align: text-bottom;
+  }
+  .subjects {
+    display: flex;
+    flex-direction: column;
+    width: min(420px, 80vw);
+    max-height: min(60vh, 440px);
+    margin-top: 6px;
+    overflow: auto;
+  }
+  .subjects h3 {
+    margin: 8px 6px 2px;
+    color: var(--lathe-muted);
+    font-size: 0.9em;
+  }
+  .subjects p {
+    margin: 8px 6px;
+  }
+  .subjects .choice {
+    justify-content: space-between;
+    gap: 16px;
+    text-align: left;
+  }
+  .subjects .choice span {
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+  .menu vscode-text-field {
+    width: 100%;
   }
   /* Quiet buttons of the pages' own: as calm as those of the editor's toolbars. */
   button.quiet {

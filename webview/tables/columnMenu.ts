@@ -1,6 +1,7 @@
 /** Which columns the table of runs shows. Metrics may be many, so the list can be searched. */
 import { html, nothing, type TemplateResult } from "lit";
 import { icons } from "../kit/icons";
+import { placeBelow } from "../kit/menu";
 import { isChecked, valueOf } from "../kit/toolkit";
 import type { RunColumn } from "./runColumns";
 import type { RunTable } from "./runTable";
@@ -88,12 +89,9 @@ export class ColumnMenu {
     this.page.arranged();
   }
 
-  private toggled({ newState, currentTarget }: ToggleEvent): void {
-    this.open = newState === "open";
-    const button = document.getElementById("columns-button")!.getBoundingClientRect();
-    const menu = currentTarget as HTMLElement;
-    menu.style.top = `${button.bottom + 4}px`;
-    menu.style.right = `${document.documentElement.clientWidth - button.right}px`;
+  private toggled(event: ToggleEvent): void {
+    this.open = event.newState === "open";
+    placeBelow(event.currentTarget as HTMLElement, document.getElementById("columns-button")!);
     this.page.redraw();
   }
 }

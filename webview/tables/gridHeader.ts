@@ -36,7 +36,7 @@ export function headerView(columns: readonly ShownColumn[], page: HeaderPage): T
           ${
             column.sorted === undefined
               ? nothing
-              : html`<span class="sort"
+              : html`<span class="sort" aria-hidden="true"
                   >${column.sorted === "asc" ? icons.up : icons.down}${column.sortRank}</span
                 >`
           }

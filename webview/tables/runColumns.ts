@@ -42,8 +42,9 @@ const usualMetrics = new Set(["train/loss.last", "eval/loss.last", "eval/loss.mi
 
 export function columnsOf(seen: Seen, settings: Settings): readonly RunColumn[] {
   return [
-    ...fixed,
+    ...leading,
     ...seen.metrics.flatMap(metricColumns),
+    ...sizes,
     ...seen.sweepKeys.map((key) =>
       words(`sweep:${key}`, key, ({ sweep }) => plain(sweep[key]), { section: "Sweep", shown: true }),
     ),
@@ -53,6 +54,7 @@ export function columnsOf(seen: Seen, settings: Settings): readonly RunColumn[] 
         shown: true,
       }),
     ),
+    ...trailing,
   ];
 }
 
@@ -67,7 +69,7 @@ export function seenIn(runs: Iterable<RunSummary>, settings: Settings): Seen {
   return { metrics: sorted(metrics), sweepKeys: sorted(sweepKeys), settingKeys: sorted(settingKeys) };
 }
 
-const fixed: readonly RunColumn[] = [
+const leading: readonly RunColumn[] = [
   {
     ...numbers("star", "Star", ({ star }) => (star ? 1 : 0), count, { shown: true, width: 34 }),
     numeric: false,
@@ -81,26 +83,9 @@ const fixed: readonly RunColumn[] = [
     (_, { progress }) => `${count(progress?.step ?? 0)} / ${count(progress?.steps ?? 0)}`,
     { shown: true, width: 120 },
   ),
-  words("experiment", "Experiment", ({ experiment }) => experiment && fileName(experiment), {
-    shown: true,
-    width: 150,
-  }),
-  words("variant", "Variant", ({ variant }) => variant || undefined, { shown: true, width: 110 }),
-  numbers("seed", "Seed", ({ seed }) => seed, String, { width: 70 }),
-  words("device", "Device", ({ device }) => device?.name, { width: 90 }),
-  numbers("duration", "Duration", ({ seconds }) => seconds, duration, { shown: true, width: 100 }),
-  {
-    ...words("created", "Created", ({ createdAt }) => createdAt || undefined, { shown: true, width: 135 }),
-    text: ({ createdAt }) => moment(createdAt),
-  },
-  words("tags", "Tags", ({ tags }) => tags.join(", ") || undefined, {
-    shown: true,
-    width: 150,
-    edits: "tags",
-  }),
-  words("notes", "Notes", ({ notes }) => notes || undefined, { shown: true, width: 220, edits: "notes" }),
-  words("problem", "Problem", ({ failure, notices }) => failure?.message ?? notices[0], { width: 240 }),
-  words("id", "Run", ({ id }) => id, { width: 230 }),
+];
+
+const sizes: readonly RunColumn[] = [
   numbers("parameters", "Parameters, non-embedding", ({ counts }) => counts?.nonEmbedding.stored, count, {
     section: "Size",
     shown: true,
@@ -122,6 +107,33 @@ const fixed: readonly RunColumn[] = [
     section: "Size",
     width: 100,
   }),
+];
+
+const trailing: readonly RunColumn[] = [
+  {
+    ...words("experiment", "Experiment", ({ experiment }) => experiment && fileName(experiment), {
+      shown: true,
+      width: 160,
+    }),
+    text: ({ experiment }) =>
+      experiment === undefined ? missing : fileName(experiment).replace(/\.lathe\.md$/, ""),
+  },
+  words("variant", "Variant", ({ variant }) => variant || undefined, { shown: true, width: 110 }),
+  numbers("duration", "Duration", ({ seconds }) => seconds, duration, { shown: true, width: 100 }),
+  {
+    ...words("created", "Created", ({ createdAt }) => createdAt || undefined, { shown: true, width: 145 }),
+    text: ({ createdAt }) => moment(createdAt),
+  },
+  words("tags", "Tags", ({ tags }) => tags.join(", ") || undefined, {
+    shown: true,
+    width: 150,
+    edits: "tags",
+  }),
+  words("notes", "Notes", ({ notes }) => notes || undefined, { shown: true, width: 260, edits: "notes" }),
+  numbers("seed", "Seed", ({ seed }) => seed, String, { width: 70 }),
+  words("device", "Device", ({ device }) => device?.name, { width: 90 }),
+  words("problem", "Problem", ({ failure, notices }) => failure?.message ?? notices[0], { width: 240 }),
+  words("id", "Run", ({ id }) => id, { width: 230 }),
 ];
 
 function metricColumns(metric: string): RunColumn[] {

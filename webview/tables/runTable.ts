@@ -12,6 +12,7 @@ import {
   createSortedRowModel,
   type ExpandedState,
   type GroupingState,
+  type RowModel,
   rowExpandingFeature,
   rowSortingFeature,
   type SortingState,
@@ -72,6 +73,7 @@ export interface ShownColumn extends RunColumn {
 export class RunTable {
   private columns: readonly RunColumn[] = [];
   private readonly table;
+  private drawn: { readonly from: ModelRows; readonly rows: readonly TableRow[] } | undefined;
 
   constructor(arrangement: Arrangement) {
     this.table = constructTable({
@@ -163,8 +165,15 @@ export class RunTable {
     this.table.getRow(key, true).toggleExpanded(expanded);
   }
 
+  /** The same array as long as nothing has changed. */
   rows(): readonly TableRow[] {
-    return this.table.getRowModel().rows.map((row): TableRow => {
+    const { rows } = this.table.getRowModel();
+    if (this.drawn?.from !== rows) this.drawn = { from: rows, rows: this.flat(rows) };
+    return this.drawn.rows;
+  }
+
+  private flat(rows: ModelRows): readonly TableRow[] {
+    return rows.map((row): TableRow => {
       if (!row.getIsGrouped()) return { kind: "run", key: row.id, run: row.original };
       const value = row.groupingValue as string | number | undefined;
       return {
@@ -177,6 +186,8 @@ export class RunTable {
     });
   }
 }
+
+type ModelRows = RowModel<typeof features, RunSummary>["rows"];
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 

@@ -1,12 +1,9 @@
 /** The panel of all runs: what is listed, filtered, selected and compared, and what may be done with it. */
 import { html, nothing, type TemplateResult } from "lit";
-import type { PageCommand } from "../../src/protocol/page";
+import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { count, plural } from "../kit/format";
-import { icons } from "../kit/icons";
 import type { Panel, Stage } from "../kit/stage";
 import { emptyState, spinner } from "../kit/states";
-import { valueOf } from "../kit/toolkit";
 import type { Page } from "../page";
 import { ColumnMenu } from "./columnMenu";
 import { comparisonView, type Differences } from "./comparison";
@@ -16,6 +13,7 @@ import { parseFilter, type RunFilter } from "./runFilter";
 import { type GridPage, RunGrid } from "./runGrid";
 import { noSelection, retained, type Selection } from "./runSelection";
 import { type Arrangement, RunTable, type TableRow, usualArrangement } from "./runTable";
+import { actionBar, filterBar } from "./runsToolbar";
 import { splitter } from "./splitter";
 
 export interface RunsState {
@@ -27,17 +25,6 @@ export interface RunsState {
   readonly settings: boolean;
   readonly scrollTop: number;
 }
-
-const groupings = [
-  ["", "No groups"],
-  ["experiment", "Experiment"],
-  ["variant", "Variant"],
-  ["state", "State"],
-  ["tags", "Tags"],
-] as const;
-
-const ended = new Set<RunSummary["state"]>(["stopped", "failed", "done", "interrupted", "unreadable"]);
-const resumable = new Set<RunSummary["state"]>(["stopped", "failed", "interrupted"]);
 
 export class RunsPage implements Panel, GridPage {
   readonly table: RunTable;
@@ -68,7 +55,7 @@ export class RunsPage implements Panel, GridPage {
     this.table = new RunTable(state?.arrangement ?? usualArrangement);
     this.filterText = state?.filter ?? "";
     this.selection = { ...noSelection, keys: new Set(state?.selected) };
-    this.compared = page.input.compare ?? state?.compared ?? [];
+    this.compared = state?.compared ?? page.input.compare ?? [];
     this.comparisonHeight = state?.comparisonHeight ?? 260;
     this.scrollTop = state?.scrollTop ?? 0;
     this.grid = new RunGrid(this);
@@ -93,7 +80,27 @@ export class RunsPage implements Panel, GridPage {
       );
     this.refresh(this.runs);
     const shown = this.table.shownColumns();
-    return html`${this.toolbar()} ${this.actions(this.runs)}
+    return html`${filterBar({
+        filter: this.filterText,
+        setFilter: (text) => this.setFilter(text),
+        group: this.table.arrangement.grouping[0],
+        groupBy: (id) => {
+          this.table.groupBy(id);
+          this.changed();
+        },
+        columnMenu: this.menu.draw(this.columns),
+        exportCsv: () => this.exportShown(),
+      })}
+      ${actionBar({
+        chosen: this.selectedRuns(),
+        matching: this.matching,
+        all: this.runs.size,
+        problem: this.filter.problem,
+        compare: (runs) => this.compare(runs),
+        copy: () => this.copy("rows", ""),
+        openPanel: (opened) => this.ask("page.openPanel", opened),
+        command: (command, runs) => this.command(command, runs),
+      })}
       ${
         this.rows.length === 0
           ? emptyState(
@@ -203,86 +210,6 @@ export class RunsPage implements Panel, GridPage {
     this.rows = this.table.rows();
   }
 
-  private toolbar(): TemplateResult {
-    const [group = ""] = this.table.arrangement.grouping;
-    return html`<div class="toolbar">
-      <vscode-text-field
-        class="filter"
-        placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
-        aria-label="Filter the runs"
-        .value=${this.filterText}
-        @input=${(event: Event) => this.setFilter(valueOf(event))}
-        ><span slot="start">${icons.search}</span></vscode-text-field
-      >
-      <span class="label" aria-hidden="true">Group by</span>
-      <vscode-dropdown
-        aria-label="Group by"
-        @change=${(event: Event) => {
-          this.table.groupBy(valueOf(event) || undefined);
-          this.changed();
-        }}
-      >
-        ${groupings.map(([id, title]) => html`<vscode-option value=${id} ?selected=${id === group}>${title}</vscode-option>`)}
-      </vscode-dropdown>
-      <span class="spring"></span>
-      ${this.menu.draw(this.columns)}
-      <button class="quiet" title="Writes what is shown into a file" @click=${() => this.exportShown()}>
-        ${icons.export} Export CSV
-      </button>
-    </div>`;
-  }
-
-  private actions(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
-    const chosen = this.selectedRuns();
-    const keys = chosen.map(({ folder }) => folder);
-    const subjects = keys.map((run) => ({ kind: "run", run }) as const);
-    const some = chosen.length > 0;
-    const action = (label: string, icon: TemplateResult, enabled: boolean, act: () => void) =>
-      html`<button class="quiet" ?disabled=${!enabled} @click=${act}>${icon} ${label}</button>`;
-    const of =
-      this.matching === runs.size
-        ? plural(runs.size, "run")
-        : `${count(this.matching)} of ${plural(runs.size, "run")}`;
-    return html`<div class="actions" role="toolbar" aria-label="Selected runs">
-      ${action("Compare", icons.compare, chosen.length > 1, () => this.compare(keys))}
-      ${action("Charts", icons.chart, some, () => this.open(keys))}
-      ${action("Parameters", icons.sizes, some, () =>
-        this.ask("page.openPanel", { panel: "parameters", input: { subjects } }),
-      )}
-      ${action("Weights", icons.histogram, some && chosen.length < 3, () =>
-        this.ask("page.openPanel", { panel: "weights", input: { subjects } }),
-      )}
-      <span class="divider"></span>
-      ${action(
-        "Stop",
-        icons.stop,
-        chosen.some(({ state }) => !ended.has(state)),
-        () =>
-          this.command(
-            "lathe.stopRun",
-            keysOf(chosen, ({ state }) => !ended.has(state)),
-          ),
-      )}
-      ${action(
-        "Resume",
-        icons.resume,
-        chosen.some(({ state }) => resumable.has(state)),
-        () =>
-          this.command(
-            "lathe.resumeRun",
-            keysOf(chosen, ({ state }) => resumable.has(state)),
-          ),
-      )}
-      ${action("Log", icons.log, chosen.length === 1, () => this.command("lathe.showRunLog", keys))}
-      <span class="divider"></span>
-      ${action("Copy", icons.copy, some, () => this.copy("rows", ""))}
-      ${action("Delete", icons.trash, some && chosen.every(({ state }) => ended.has(state)), () => this.remove(keys))}
-      <span class="spring"></span>
-      ${this.filter.problem === undefined ? nothing : html`<span class="problem" role="status">${this.filter.problem}</span>`}
-      <span class="status" role="status">${of}${some ? `, ${count(chosen.length)} selected` : ""}</span>
-    </div>`;
-  }
-
   private comparison(runs: ReadonlyMap<string, RunSummary>): TemplateResult | typeof nothing {
     const compared = this.compared.flatMap((key) => runs.get(key) ?? []);
     if (compared.length === 0) return nothing;
@@ -333,12 +260,11 @@ export class RunsPage implements Panel, GridPage {
     });
   }
 
+  /** A folded group or a filter hides rows, and what is hidden is not acted upon. */
   private selectedRuns(): readonly RunSummary[] {
-    const order = this.rows.flatMap((row) =>
+    return this.rows.flatMap((row) =>
       row.kind === "run" && this.selection.keys.has(row.key) ? [row.run] : [],
     );
-    // A collapsed group or a filter hides rows, and what is hidden is not acted upon.
-    return order;
   }
 
   private lines(runs: readonly RunSummary[]): CsvValue[][] {
@@ -358,11 +284,9 @@ export class RunsPage implements Panel, GridPage {
     this.ask("page.command", { command, runs });
   }
 
-  private readonly ask: Page<"runs", RunsState>["host"]["request"] = (name, params) => {
-    const asked = this.page.host.request(name, params);
-    this.stage.attempt(() => asked);
-    return asked;
-  };
+  private ask<K extends keyof PageRequests>(name: K, params: PageRequests[K]["params"]): void {
+    this.stage.attempt(() => this.page.host.request(name, params));
+  }
 
   private changed(): void {
     this.stage.redraw();
@@ -387,8 +311,4 @@ export class RunsPage implements Panel, GridPage {
       scrollTop: this.grid.scrollTop,
     });
   }
-}
-
-function keysOf(runs: readonly RunSummary[], holds: (run: RunSummary) => boolean): readonly string[] {
-  return runs.filter(holds).map(({ folder }) => folder);
 }

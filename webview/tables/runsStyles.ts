@@ -25,8 +25,8 @@ export const runsStyles = css`
     color: var(--vscode-editorWarning-foreground, var(--lathe-bad));
   }
   .toolbar .filter {
-    flex: 1;
-    min-width: 220px;
+    flex: 8;
+    min-width: 240px;
     max-width: 640px;
   }
   .toolbar vscode-dropdown {

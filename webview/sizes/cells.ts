@@ -1,0 +1,40 @@
+/** How a count stands in a table, with what changed and how much of the whole it is. */
+import { html, nothing, type TemplateResult } from "lit";
+import { bytes, change, count, figure, missing } from "../kit/format";
+import type { CountName } from "./sizeRows";
+
+export function written(value: number | undefined, name: CountName): string {
+  if (value === undefined) return missing;
+  if (name === "bytes") return bytes(value);
+  return name === "bitsPerWeight" ? figure(value, 4) : count(value);
+}
+
+export function numberCell(value: number | undefined, name: CountName): TemplateResult {
+  const exact = value === undefined || name !== "bytes" ? nothing : `${count(value)} bytes`;
+  return html`<td class="number ${value === undefined ? "muted" : ""}" title=${exact}>
+    ${written(value, name)}
+  </td>`;
+}
+
+/** Against the first model: the difference as a number, and as a share of what it was. */
+export function changeCell(
+  value: number | undefined,
+  base: number | undefined,
+  name: CountName,
+): TemplateResult {
+  if (value === undefined || base === undefined) return html`<td class="number muted">${missing}</td>`;
+  if (value === base) return html`<td class="number muted">same</td>`;
+  const difference = `${value > base ? "+" : "−"}${written(Math.abs(value - base), name)}`;
+  const ratio = base === 0 ? undefined : (value - base) / base;
+  return html`<td class="number change ${value < base ? "less" : "more"}" title=${difference}>
+    ${ratio === undefined ? difference : change(ratio)}
+  </td>`;
+}
+
+export function shareCell(value: number | undefined, whole: number | undefined): TemplateResult {
+  const share = value === undefined || whole === undefined || whole === 0 ? 0 : value / whole;
+  const words = share === 0 ? missing : `${(share * 100).toFixed(1)} %`;
+  return html`<td class="share">
+    <span class="track"><i style="width:${share * 100}%"></i></span><span>${words}</span>
+  </td>`;
+}

@@ -1,0 +1,110 @@
+/** Counts of several models brought together: by role, gathered in layers, with what changed against the first. */
+import type { Counts, RoleCounts } from "../../src/protocol/counts";
+import type { ModelSize, PublishedSize, Subject } from "../../src/protocol/service/models";
+
+export const numbers = ["trainable", "stored", "nonZero", "bitsPerWeight", "bytes"] as const;
+export type CountName = (typeof numbers)[number];
+
+export const titles: Readonly<Record<CountName, string>> = {
+  trainable: "Trainable",
+  stored: "Stored",
+  nonZero: "Non-zero",
+  bitsPerWeight: "Bits per weight",
+  bytes: "Bytes",
+};
+
+/** A model that is shown, being counted, counted, or impossible to count. */
+export interface Measured {
+  readonly subject: Subject;
+  readonly size?: ModelSize;
+  readonly problem?: string;
+}
+
+export interface SizeRow {
+  readonly role: string;
+  /** What stands in the table, the layer being said above. */
+  readonly title: string;
+  /** Per model; undefined where it has no such role. */
+  readonly counts: readonly (RoleCounts | undefined)[];
+}
+
+export interface SizeGroup {
+  readonly key: string;
+  readonly title: string;
+  readonly rows: readonly SizeRow[];
+  readonly sums: readonly (Counts | undefined)[];
+  readonly representations: readonly string[];
+}
+
+export type Part = "nonEmbedding" | "total";
+
+/** Roles in the order of the first model, those of later models after them; `layers.3.mlp.up_proj` is in `layers.3`. */
+export function groupsOf(models: readonly ModelSize[], part: Part): readonly SizeGroup[] {
+  const rows = new Map<string, (RoleCounts | undefined)[]>();
+  models.forEach(({ counts }, i) => {
+    for (const each of counts.roles) {
+      if (part === "nonEmbedding" && each.embedding) continue;
+      const row = rows.get(each.role) ?? models.map(() => undefined);
+      row[i] = each;
+      rows.set(each.role, row);
+    }
+  });
+  const groups = new Map<string, SizeRow[]>();
+  for (const [role, counts] of rows) {
+    const [, layer, rest] = /^((?:.*?\.)?\d+)\.(.+)$/.exec(role) ?? [];
+    const key = layer ?? "";
+    groups.set(key, [...(groups.get(key) ?? []), { role, title: rest ?? role, counts }]);
+  }
+  return [...groups].map(([key, members]) => ({
+    key,
+    title: key === "" ? "Outside the layers" : key.replace(/^layers\.(\d+)$/, "Layer $1"),
+    rows: members,
+    sums: models.map((_, i) => sum(members.flatMap(({ counts }) => counts[i] ?? []))),
+    representations: models.map((_, i) =>
+      [...new Set(members.flatMap(({ counts }) => counts[i]?.representation ?? []))].join(", "),
+    ),
+  }));
+}
+
+function sum(all: readonly Counts[]): Counts | undefined {
+  if (all.length === 0) return undefined;
+  const total = (name: keyof Counts) => all.reduce((so, counts) => so + counts[name], 0);
+  return {
+    trainable: total("trainable"),
+    stored: total("stored"),
+    nonZero: total("nonZero"),
+    bits: total("bits"),
+    bytes: total("bytes"),
+  };
+}
+
+export function numberOf(counts: Counts | undefined, name: CountName): number | undefined {
+  if (counts === undefined) return undefined;
+  if (name !== "bitsPerWeight") return counts[name];
+  return counts.stored === 0 ? 0 : counts.bits / counts.stored;
+}
+
+export interface Verdict {
+  readonly agrees: boolean;
+  readonly words: string;
+  /** Ours over theirs, less one. */
+  readonly gap: number;
+}
+
+/** A published figure is as exact as its digits: 35M and 35,127,296 agree. */
+export function verdictOf(ours: number, published: number): Verdict {
+  const gap = (ours - published) / published;
+  if (ours === published) return { agrees: true, words: "equal", gap };
+  const zeros = /0*$/.exec(String(Math.round(published)))![0].length;
+  const grain = 10 ** zeros;
+  const rounded = Math.round(ours / grain) * grain === published;
+  return { agrees: rounded, words: rounded ? "equal when rounded" : "not equal", gap };
+}
+
+export function publishedOf(
+  { published }: ModelSize,
+  part: Part,
+): (PublishedSize & { figure: number }) | undefined {
+  const figure = published?.[part];
+  return published === undefined || figure === undefined ? undefined : { ...published, figure };
+}

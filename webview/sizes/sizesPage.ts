@@ -1,0 +1,235 @@
+/** The panel Parameters: the five numbers of one or more models, in total and by role, against the first of them. */
+import { html, type TemplateResult } from "lit";
+import { toWorkbenchError } from "../../src/protocol/errors";
+import type { ModelSize, Subject } from "../../src/protocol/service/models";
+import { icons } from "../kit/icons";
+import type { Panel, Stage } from "../kit/stage";
+import { emptyState } from "../kit/states";
+import { SubjectPicker } from "../kit/subjectPicker";
+import { valueOf } from "../kit/toolkit";
+import type { Page } from "../page";
+import { csvOf, tabbed } from "../tables/csv";
+import { roleTable } from "./roleTable";
+import {
+  groupsOf,
+  type CountName,
+  type Measured,
+  numbers,
+  type Part,
+  type SizeGroup,
+  titles,
+} from "./sizeRows";
+import { sizeLines } from "./sizesCsv";
+import { totalsView } from "./totalsView";
+
+export interface SizesState {
+  readonly subjects: readonly Subject[];
+  readonly part: Part;
+  readonly number: CountName;
+  readonly byShare: boolean;
+  /** Groups that are the other way than usual. */
+  readonly toggled: readonly string[];
+}
+
+/** More groups than this are closed at first. */
+const manyGroups = 3;
+
+export class SizesPage implements Panel {
+  private measured: readonly Measured[] = [];
+  private part: Part;
+  private number: CountName;
+  private byShare: boolean;
+  private readonly toggled: Set<string>;
+  private readonly picker: SubjectPicker;
+
+  constructor(
+    private readonly page: Page<"parameters", SizesState>,
+    private readonly stage: Stage,
+  ) {
+    const { state } = page;
+    this.part = state?.part ?? "total";
+    this.number = state?.number ?? "stored";
+    this.byShare = state?.byShare ?? false;
+    this.toggled = new Set(state?.toggled);
+    this.picker = new SubjectPicker("add", ["run", "path", "plan"], page.host, stage, (subject) =>
+      this.setSubjects([...this.subjects, subject]),
+    );
+    page.host.on("inputChanged", ({ input }) => {
+      this.setSubjects((input as { readonly subjects: readonly Subject[] }).subjects);
+    });
+    page.host.on("backendRestarted", () => this.measure(this.subjects));
+    this.measure(state?.subjects ?? page.input.subjects);
+  }
+
+  draw(): TemplateResult {
+    if (this.measured.length === 0)
+      return emptyState(
+        "No model to count",
+        "Add a run, an experiment or a model on disk to see how many parameters and bytes it has, role by role. With two or more, the changes against the first are shown.",
+        this.picker.draw("Add a model"),
+      );
+    const models = this.models();
+    const groups = this.groups(models);
+    return html`${this.toolbar(models)}
+      <div class="scroll" tabindex="0" role="region" aria-label="Sizes">
+        ${totalsView(this.measured, {
+          remove: (subject) => this.setSubjects(this.subjects.filter((each) => each !== subject)),
+          first: (subject) =>
+            this.setSubjects([subject, ...this.subjects.filter((each) => each !== subject)]),
+        })}
+        ${
+          models.length === 0
+            ? html``
+            : roleTable(models, groups, {
+                part: this.part,
+                number: this.number,
+                isOpen: ({ key }) => this.isOpen(key, groups.length),
+                toggle: ({ key }) => this.toggle(key),
+              })
+        }
+      </div>`;
+  }
+
+  private toolbar(models: readonly ModelSize[]): TemplateResult {
+    const choice = <T extends string>(
+      label: string,
+      value: T,
+      all: readonly (readonly [T, string])[],
+      set: (value: T) => void,
+    ) =>
+      html`<span class="label" aria-hidden="true">${label}</span>
+        <vscode-dropdown
+          aria-label=${label}
+          @change=${(event: Event) => {
+            set(valueOf(event) as T);
+            this.changed();
+          }}
+        >
+          ${all.map(([id, title]) => html`<vscode-option value=${id} ?selected=${id === value}>${title}</vscode-option>`)}
+        </vscode-dropdown>`;
+    const groups = this.groups(models);
+    return html`<div class="toolbar">
+      ${this.picker.draw("Add a model")}
+      ${choice(
+        "Roles of",
+        this.part,
+        [
+          ["total", "whole model"],
+          ["nonEmbedding", "non-embedding"],
+        ],
+        (part) => (this.part = part),
+      )}
+      ${
+        models.length < 2
+          ? html``
+          : choice(
+              "Compare",
+              this.number,
+              numbers.map((name) => [name, titles[name].toLowerCase()] as const),
+              (number) => {
+                this.number = number;
+              },
+            )
+      }
+      ${choice(
+        "Order",
+        this.byShare ? "share" : "model",
+        [
+          ["model", "as in the model"],
+          ["share", "largest first"],
+        ],
+        (order) => {
+          this.byShare = order === "share";
+        },
+      )}
+      <span class="spring"></span>
+      <button class="quiet" @click=${() => this.setAllOpen(groups, true)}>Open all</button>
+      <button class="quiet" @click=${() => this.setAllOpen(groups, false)}>Close all</button>
+      <button
+        class="quiet"
+        @click=${() => this.stage.attempt(() => this.page.host.request("page.copy", { text: tabbed(sizeLines(models)) }))}
+      >
+        ${icons.copy} Copy
+      </button>
+      <button
+        class="quiet"
+        @click=${() =>
+          this.stage.attempt(() =>
+            this.page.host.request("page.save", {
+              name: "parameters.csv",
+              content: { text: csvOf(sizeLines(models)) },
+            }),
+          )}
+      >
+        ${icons.export} Export CSV
+      </button>
+    </div>`;
+  }
+
+  private get subjects(): readonly Subject[] {
+    return this.measured.map(({ subject }) => subject);
+  }
+
+  private models(): readonly ModelSize[] {
+    return this.measured.flatMap(({ size }) => size ?? []);
+  }
+
+  private groups(models: readonly ModelSize[]): readonly SizeGroup[] {
+    const groups = groupsOf(models, this.part);
+    if (!this.byShare) return groups;
+    const largest = (counts: readonly ({ readonly bytes: number } | undefined)[]) =>
+      Math.max(0, ...counts.map((each) => each?.bytes ?? 0));
+    return groups
+      .map((group) => ({
+        ...group,
+        rows: [...group.rows].sort((a, b) => largest(b.counts) - largest(a.counts)),
+      }))
+      .sort((a, b) => largest(b.sums) - largest(a.sums));
+  }
+
+  private setSubjects(subjects: readonly Subject[]): void {
+    this.measure(subjects);
+    this.keep();
+  }
+
+  /** One request a model, so that one that can't be counted leaves the others. */
+  private measure(subjects: readonly Subject[]): void {
+    const known = new Map(this.measured.map((each) => [each.subject, each]));
+    this.measured = subjects.map((subject) => known.get(subject) ?? { subject });
+    this.stage.redraw();
+    for (const { subject, size } of this.measured) if (size === undefined) void this.measureOne(subject);
+  }
+
+  private async measureOne(subject: Subject): Promise<void> {
+    const measured = await this.page.host.request("sizes.of", { subjects: [subject] }).then(
+      ({ sizes: [size] }): Measured =>
+        size === undefined ? { subject, problem: "The service has counted nothing." } : { subject, size },
+      (thrown: unknown): Measured => ({ subject, problem: toWorkbenchError(thrown).message }),
+    );
+    this.measured = this.measured.map((each) => (each.subject === subject ? measured : each));
+    this.stage.redraw();
+  }
+
+  private isOpen(key: string, groups: number): boolean {
+    return groups <= manyGroups !== this.toggled.has(key);
+  }
+
+  private toggle(key: string): void {
+    if (!this.toggled.delete(key)) this.toggled.add(key);
+    this.changed();
+  }
+
+  private setAllOpen(groups: readonly SizeGroup[], open: boolean): void {
+    for (const { key } of groups) if (this.isOpen(key, groups.length) !== open) this.toggle(key);
+  }
+
+  private changed(): void {
+    this.stage.redraw();
+    this.keep();
+  }
+
+  private keep(): void {
+    const { part, number, byShare, subjects } = this;
+    this.page.keep({ subjects, part, number, byShare, toggled: [...this.toggled] });
+  }
+}

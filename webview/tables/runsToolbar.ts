@@ -1,0 +1,106 @@
+/** What stands above the table of runs: how it is filtered, grouped and written out, and what may be done with the selected. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { PageCommand, PageRequests } from "../../src/protocol/page";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { count, plural } from "../kit/format";
+import { icons } from "../kit/icons";
+import { valueOf } from "../kit/toolkit";
+
+export interface FilterBarPage {
+  readonly filter: string;
+  readonly setFilter: (text: string) => void;
+  readonly group: string | undefined;
+  readonly groupBy: (id: string | undefined) => void;
+  readonly columnMenu: TemplateResult;
+  readonly exportCsv: () => void;
+}
+
+export interface ActionBarPage {
+  readonly chosen: readonly RunSummary[];
+  /** Runs that the filter lets through. */
+  readonly matching: number;
+  readonly all: number;
+  /** What is wrong with the filter. */
+  readonly problem: string | undefined;
+  readonly compare: (runs: readonly string[]) => void;
+  readonly copy: () => void;
+  readonly openPanel: (opened: PageRequests["page.openPanel"]["params"]) => void;
+  readonly command: (command: PageCommand, runs: readonly string[]) => void;
+}
+
+const groupings = [
+  ["", "No groups"],
+  ["experiment", "Experiment"],
+  ["variant", "Variant"],
+  ["state", "State"],
+  ["tags", "Tags"],
+] as const;
+
+export function filterBar(page: FilterBarPage): TemplateResult {
+  return html`<div class="toolbar">
+    <vscode-text-field
+      class="filter"
+      placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
+      aria-label="Filter the runs"
+      .value=${page.filter}
+      @input=${(event: Event) => page.setFilter(valueOf(event))}
+      ><span slot="start">${icons.search}</span></vscode-text-field
+    >
+    <span class="label" aria-hidden="true">Group by</span>
+    <vscode-dropdown
+      aria-label="Group by"
+      @change=${(event: Event) => page.groupBy(valueOf(event) || undefined)}
+    >
+      ${groupings.map(
+        ([id, title]) =>
+          html`<vscode-option value=${id} ?selected=${id === (page.group ?? "")}>${title}</vscode-option>`,
+      )}
+    </vscode-dropdown>
+    <span class="spring"></span>
+    ${page.columnMenu}
+    <button class="quiet" title="Writes what is shown into a file" @click=${page.exportCsv}>
+      ${icons.export} Export CSV
+    </button>
+  </div>`;
+}
+
+const ended = new Set<RunSummary["state"]>(["stopped", "failed", "done", "interrupted", "unreadable"]);
+const resumable = new Set<RunSummary["state"]>(["stopped", "failed", "interrupted"]);
+
+export function actionBar(page: ActionBarPage): TemplateResult {
+  const { chosen, matching, all } = page;
+  const keys = chosen.map(({ folder }) => folder);
+  const active = keysOf(chosen, ({ state }) => !ended.has(state));
+  const idle = keysOf(chosen, ({ state }) => resumable.has(state));
+  const subjects = keys.map((run) => ({ kind: "run", run }) as const);
+  const action = (label: string, icon: TemplateResult, enabled: boolean, act: () => void) =>
+    html`<button class="quiet" ?disabled=${!enabled} @click=${act}>${icon} ${label}</button>`;
+  const number = matching === all ? plural(all, "run") : `${count(matching)} of ${plural(all, "run")}`;
+  const some = chosen.length > 0;
+  return html`<div class="actions" role="toolbar" aria-label="Selected runs">
+    ${action("Compare", icons.compare, chosen.length > 1, () => page.compare(keys))}
+    ${action("Charts", icons.chart, some, () => page.openPanel({ panel: "charts", input: { runs: keys } }))}
+    ${action("Parameters", icons.sizes, some, () =>
+      page.openPanel({ panel: "parameters", input: { subjects } }),
+    )}
+    ${action("Weights", icons.histogram, some && chosen.length < 3, () =>
+      page.openPanel({ panel: "weights", input: { subjects } }),
+    )}
+    <span class="divider"></span>
+    ${action("Stop", icons.stop, active.length > 0, () => page.command("lathe.stopRun", active))}
+    ${action("Resume", icons.resume, idle.length > 0, () => page.command("lathe.resumeRun", idle))}
+    ${action("Log", icons.log, chosen.length === 1, () => page.command("lathe.showRunLog", keys))}
+    <span class="divider"></span>
+    ${action("Copy", icons.copy, some, page.copy)}
+    ${action("Delete", icons.trash, some && active.length === 0, () =>
+      page.command("lathe.deleteRuns", keys),
+    )}
+    <span class="spring"></span>
+    ${page.problem === undefined ? nothing : html`<span class="problem" role="status">${page.problem}</span>`}
+    <span class="status" role="status">${number}${some ? `, ${count(chosen.length)} selected` : ""}</span>
+  </div>`;
+}
+
+function keysOf(runs: readonly RunSummary[], holds: (run: RunSummary) => boolean): readonly string[] {
+  return runs.filter(holds).map(({ folder }) => folder);
+}

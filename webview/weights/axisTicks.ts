@@ -1,0 +1,18 @@
+/** Round numbers along an axis: multiples of 1, 2 or 5 times a power of ten, and powers of ten where it is logarithmic. */
+export function linearTicks(from: number, to: number, most: number): number[] {
+  const range = to - from;
+  if (!(range > 0)) return [from];
+  const least = range / Math.max(1, most);
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= least) ?? 10);
+  const first = Math.ceil(from / step - 1e-9);
+  const last = Math.floor(to / step + 1e-9);
+  // Counted, since sums of steps would drift away from round numbers; and zero has no sign.
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step + 0);
+}
+
+export function powerTicks(to: number): number[] {
+  const powers = Math.max(1, Math.ceil(Math.log10(Math.max(1, to))));
+  const every = Math.ceil(powers / 5);
+  return Array.from({ length: Math.floor(powers / every) + 1 }, (_, i) => 10 ** (i * every));
+}

@@ -1,0 +1,123 @@
+/**
+ * A matrix as a picture: each rectangle shows its value of largest magnitude. Drawn pixel by pixel on a canvas that the
+ * browser scales without smoothing, so that a thousand by a thousand costs no elements.
+ */
+import { html, type TemplateResult } from "lit";
+import type { HeatMap } from "../../src/protocol/service/models";
+import type { Ground } from "../charts/palette";
+import { figure } from "../kit/format";
+import { colorAt, gradient } from "./ramp";
+
+export interface HeatMapView {
+  readonly title: string;
+  readonly map: HeatMap;
+  /** The magnitude that has the strongest colour: the same for maps that are compared. */
+  readonly limit: number;
+  readonly ground: Ground;
+  readonly hovered: number | undefined;
+  readonly hover: (cell: number | undefined) => void;
+}
+
+export function heatMapView(view: HeatMapView): TemplateResult {
+  const { map, title, hovered } = view;
+  const [rows, columns] = map.shape;
+  return html`<figure class="heat">
+    <figcaption>
+      <b>${title}</b> <span class="muted">${rows} × ${columns}, drawn as ${map.rows} × ${map.columns}</span>
+    </figcaption>
+    <canvas
+      width=${map.columns}
+      height=${map.rows}
+      role="img"
+      tabindex="0"
+      aria-label="Heat map of ${title}; the arrow keys read its values"
+      style="aspect-ratio:${ratio(map)}"
+      @pointermove=${(event: PointerEvent) => view.hover(cellAt(event, map))}
+      @pointerleave=${() => view.hover(undefined)}
+      @keydown=${(event: KeyboardEvent) => onKey(event, view)}
+    ></canvas>
+    <p class="hint" aria-live="polite">
+      ${hovered === undefined ? "Point at the picture, or use the arrow keys, to read it." : cellWords(map, hovered)}
+    </p>
+  </figure>`;
+}
+
+/** A scale that both pictures share. */
+export function legendView(limit: number, ground: Ground): TemplateResult {
+  return html`<div class="legend">
+    <span>${figure(-limit, 3)}</span><i style="background:${gradient(ground)}"></i
+    ><span>${figure(limit, 3)}</span>
+    <span class="muted"
+      >and beyond; zero is neutral; each rectangle shows its value of largest magnitude</span
+    >
+  </div>`;
+}
+
+/**
+ * The magnitude that all but half a percent stay below: what is beyond has the strongest colour too, and a single outlier
+ * does not make everything else look like zero.
+ */
+export function limitOf(maps: readonly HeatMap[]): number {
+  const sizes = maps
+    .flatMap(({ values }) => values.map((value) => Math.abs(value ?? 0)))
+    .sort((a, b) => a - b);
+  return sizes[Math.floor((sizes.length - 1) * 0.995)] || 1;
+}
+
+/** Fills the canvas; called when it stands and when what it shows has changed. */
+export function paint(canvas: HTMLCanvasElement, { map, limit, ground, hovered }: HeatMapView): void {
+  const context = canvas.getContext("2d");
+  if (context === null) return;
+  const image = context.createImageData(map.columns, map.rows);
+  map.values.forEach((value, i) => image.data.set(colorAt((value ?? NaN) / limit, ground), i * 4));
+  if (hovered !== undefined)
+    image.data.set(ground === "dark" ? [255, 255, 255, 255] : [0, 0, 0, 255], hovered * 4);
+  context.putImageData(image, 0, 0);
+}
+
+/** The picture keeps the shape of the matrix within limits that leave a vector visible. */
+function ratio({ shape: [rows, columns] }: HeatMap): number {
+  return Math.max(0.5, Math.min(8, columns / Math.max(1, rows)));
+}
+
+function cellAt(event: PointerEvent, { rows, columns }: HeatMap): number | undefined {
+  const box = (event.currentTarget as Element).getBoundingClientRect();
+  const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
+  const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
+  return row >= 0 && row < rows && column >= 0 && column < columns ? row * columns + column : undefined;
+}
+
+function onKey(event: KeyboardEvent, { map, hovered, hover }: HeatMapView): void {
+  const { rows, columns } = map;
+  const steps: Readonly<Record<string, readonly [number, number]>> = {
+    ArrowLeft: [0, -1],
+    ArrowRight: [0, 1],
+    ArrowUp: [-1, 0],
+    ArrowDown: [1, 0],
+  };
+  const step = steps[event.key];
+  if (event.key === "Escape") hover(undefined);
+  if (step === undefined) return;
+  event.preventDefault();
+  if (hovered === undefined) {
+    hover(Math.floor(rows / 2) * columns + Math.floor(columns / 2));
+    return;
+  }
+  const row = Math.max(0, Math.min(rows - 1, Math.floor(hovered / columns) + step[0]));
+  const column = Math.max(0, Math.min(columns - 1, (hovered % columns) + step[1]));
+  hover(row * columns + column);
+}
+
+/** Which part of the matrix a rectangle stands for, and what it holds. */
+function cellWords(map: HeatMap, cell: number): string {
+  const range = (at: number, cells: number, whole: number) => {
+    const [from, to] = [
+      Math.floor((at * whole) / cells),
+      Math.max(1, Math.floor(((at + 1) * whole) / cells)) - 1,
+    ];
+    return from >= to ? String(from) : `${from} to ${to}`;
+  };
+  const row = range(Math.floor(cell / map.columns), map.rows, map.shape[0]);
+  const column = range(cell % map.columns, map.columns, map.shape[1]);
+  return `Row ${row}, column ${column}: ${figure(map.values[cell] ?? NaN, 5)}`;
+}

@@ -1,0 +1,56 @@
+/**
+ * Colours for signed values: blue below zero, orange above, the ground's own neutral at zero, equally far from it on both
+ * sides. Blue and orange stay apart for every common kind of colour blindness, and lightness alone says how far from zero.
+ */
+import type { Ground } from "../charts/palette";
+
+type Color = readonly [number, number, number];
+
+const ends: Readonly<
+  Record<Ground, { readonly low: readonly Color[]; readonly zero: Color; readonly high: readonly Color[] }>
+> = {
+  light: {
+    low: [
+      [5, 48, 97],
+      [67, 147, 195],
+      [190, 220, 236],
+    ],
+    zero: [250, 250, 250],
+    high: [
+      [254, 217, 166],
+      [230, 130, 40],
+      [127, 59, 8],
+    ],
+  },
+  dark: {
+    low: [
+      [180, 225, 255],
+      [56, 140, 215],
+      [28, 62, 100],
+    ],
+    zero: [34, 34, 34],
+    high: [
+      [100, 56, 16],
+      [225, 125, 30],
+      [255, 226, 170],
+    ],
+  },
+};
+
+/** `share` from −1 to 1. What is no number is transparent. */
+export function colorAt(share: number, ground: Ground): readonly [number, number, number, number] {
+  if (Number.isNaN(share)) return [0, 0, 0, 0];
+  const { low, zero, high } = ends[ground];
+  const stops = [...low, zero, ...high];
+  const at = ((Math.max(-1, Math.min(1, share)) + 1) / 2) * (stops.length - 1);
+  const from = Math.min(stops.length - 2, Math.floor(at));
+  const part = at - from;
+  const [a, b] = [stops[from]!, stops[from + 1]!];
+  const mixed = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * part);
+  return [mixed(0), mixed(1), mixed(2), 255];
+}
+
+export function gradient(ground: Ground): string {
+  const { low, zero, high } = ends[ground];
+  return `linear-gradient(to right, ${[...low, zero, ...high].map((each) => `rgb(${each.join(",")})`).join(", ")})`;
+}

@@ -1,0 +1,74 @@
+/** The roles of a model to choose one from: a listbox that a text narrows down, gathered in layers. */
+import { html, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import type { WeightRole } from "../../src/protocol/service/models";
+import { icons } from "../kit/icons";
+import { valueOf } from "../kit/toolkit";
+
+export interface RoleListPage {
+  readonly roles: readonly WeightRole[];
+  readonly chosen: string | undefined;
+  readonly filter: string;
+  setFilter(text: string): void;
+  choose(role: string): void;
+}
+
+export function roleList(page: RoleListPage): TemplateResult {
+  const wanted = page.filter.toLowerCase().split(/\s+/);
+  const found = page.roles.filter(({ role, representation }) =>
+    wanted.every((word) => `${role} ${representation}`.toLowerCase().includes(word)),
+  );
+  const index = found.findIndex(({ role }) => role === page.chosen);
+  return html`<nav class="side" aria-label="Roles">
+    <vscode-text-field
+      placeholder="Filter the roles"
+      aria-label="Filter the roles"
+      .value=${page.filter}
+      @input=${(event: Event) => page.setFilter(valueOf(event))}
+      ><span slot="start">${icons.search}</span></vscode-text-field
+    >
+    <div
+      class="list"
+      role="listbox"
+      tabindex="0"
+      aria-label="Role"
+      aria-activedescendant=${index < 0 ? "" : `role-${index}`}
+      @keydown=${(event: KeyboardEvent) => onKey(event, found, index, page)}
+    >
+      ${repeat(
+        found,
+        ({ role }) => role,
+        ({ role, shape, representation }, i) =>
+          html`<div
+            id="role-${i}"
+            role="option"
+            aria-selected=${role === page.chosen}
+            title="${role}, ${representation}"
+            @click=${() => page.choose(role)}
+          >
+            <span class="name">${role}</span><span class="shape">${shape.join(" × ")}</span>
+          </div>`,
+      )}
+      ${found.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role is called so.</div>` : ""}
+    </div>
+  </nav>`;
+}
+
+function onKey(event: KeyboardEvent, found: readonly WeightRole[], index: number, page: RoleListPage): void {
+  const targets: Readonly<Record<string, number>> = {
+    ArrowUp: index - 1,
+    ArrowDown: index + 1,
+    PageUp: index - 10,
+    PageDown: index + 10,
+    Home: 0,
+    End: found.length - 1,
+  };
+  const target = targets[event.key];
+  if (target === undefined || found.length === 0) return;
+  event.preventDefault();
+  const role = found[Math.max(0, Math.min(found.length - 1, target))]!.role;
+  page.choose(role);
+  requestAnimationFrame(() =>
+    document.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }),
+  );
+}

@@ -1,0 +1,266 @@
+/** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
+import { colorOf } from "../charts/palette";
+import { onThemeChange, readTheme } from "../charts/theme";
+import { icons } from "../kit/icons";
+import type { Panel, Stage } from "../kit/stage";
+import { emptyState } from "../kit/states";
+import { SubjectPicker } from "../kit/subjectPicker";
+import { isChecked } from "../kit/toolkit";
+import type { Page } from "../page";
+import { type HeatMapView, heatMapView, legendView, limitOf, paint } from "./heatMapView";
+import { histogramView } from "./histogram";
+import { roleList } from "./roleList";
+import { statisticsView } from "./statistics";
+
+export interface WeightsState {
+  readonly subjects: readonly Subject[];
+  readonly role: string | undefined;
+  readonly filter: string;
+  readonly logarithmic: boolean;
+}
+
+/** What is read of one model. */
+interface Read {
+  readonly subject: Subject;
+  readonly title: string;
+  readonly roles: readonly WeightRole[];
+}
+
+interface Pictures {
+  readonly role: string;
+  readonly distributions: readonly Distribution[];
+  readonly maps: readonly HeatMap[];
+  readonly limit: number;
+}
+
+const bins = 121;
+const most = { rows: 160, columns: 240 };
+
+export class WeightsPage implements Panel {
+  private subjects: readonly Subject[];
+  private models: readonly Read[] | undefined;
+  private role: string | undefined;
+  private filter: string;
+  private logarithmic: boolean;
+  private pictures: Pictures | undefined;
+  private hoveredBin: number | undefined;
+  private hoveredCells: readonly (number | undefined)[] = [];
+  private asking: AbortController | undefined;
+  private theme = readTheme();
+  private readonly pickers: readonly [SubjectPicker, SubjectPicker];
+
+  constructor(
+    private readonly page: Page<"weights", WeightsState>,
+    private readonly stage: Stage,
+  ) {
+    const { state, input, host } = page;
+    this.subjects = (state?.subjects ?? input.subjects).slice(0, 2);
+    this.role = state?.role;
+    this.filter = state?.filter ?? "";
+    this.logarithmic = state?.logarithmic ?? false;
+    const picker = (place: 0 | 1) =>
+      new SubjectPicker(`model-${place}`, ["run", "path"], host, stage, (subject) =>
+        this.setSubjects(place === 0 ? [subject, ...this.subjects.slice(1)] : [this.subjects[0]!, subject]),
+      );
+    this.pickers = [picker(0), picker(1)];
+    host.on("inputChanged", ({ input: changed }) =>
+      this.setSubjects((changed as { readonly subjects: readonly Subject[] }).subjects),
+    );
+    host.on("backendRestarted", () => this.readModels());
+    onThemeChange(() => {
+      this.theme = readTheme();
+      stage.redraw();
+    });
+    this.readModels();
+  }
+
+  draw(): TemplateResult {
+    if (this.subjects.length === 0)
+      return emptyState(
+        "No weights to show",
+        "Choose a run that has made a checkpoint, or a model on disk. With a second one, both are drawn over each other: before and after.",
+        this.pickers[0].draw("Choose a model"),
+      );
+    return html`${this.toolbar()}
+      <div class="columns">
+        ${roleList({
+          roles: this.models?.[0]?.roles ?? [],
+          chosen: this.role,
+          filter: this.filter,
+          setFilter: (text) => {
+            this.filter = text;
+            this.changed();
+          },
+          choose: (role) => this.choose(role),
+        })}
+        <div class="shown" tabindex="0" role="region" aria-label="Weights of the role">${this.shown()}</div>
+      </div>`;
+  }
+
+  drawn(): void {
+    const canvases = document.querySelectorAll<HTMLCanvasElement>(".heat canvas");
+    this.heatMaps().forEach((view, i) => canvases[i] !== undefined && paint(canvases[i], view));
+  }
+
+  private toolbar(): TemplateResult {
+    const [first, second] = this.models ?? [];
+    return html`<div class="toolbar">
+      <span class="label">${second === undefined ? "Model" : "Before"}</span
+      ><b class="title">${first?.title ?? "…"}</b>
+      ${this.pickers[0].draw("Choose")}
+      <span class="label">After</span>
+      ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? "…"}</b>`}
+      ${this.pickers[1].draw(this.subjects.length < 2 ? "Compare with a model" : "Choose")}
+      ${
+        this.subjects.length < 2
+          ? nothing
+          : html`<button class="quiet" @click=${() => this.setSubjects([...this.subjects].reverse())}>
+                Swap
+              </button>
+              <button
+                class="quiet"
+                aria-label="Take out the second model"
+                @click=${() => this.setSubjects(this.subjects.slice(0, 1))}
+              >
+                ${icons.close}
+              </button>`
+      }
+      <span class="spring"></span>
+      <vscode-checkbox
+        .checked=${this.logarithmic}
+        @change=${(event: Event) => {
+          this.logarithmic = isChecked(event);
+          this.changed();
+        }}
+        >Logarithmic counts</vscode-checkbox
+      >
+    </div>`;
+  }
+
+  private shown(): TemplateResult {
+    const { pictures } = this;
+    if (pictures === undefined)
+      return html`<p class="muted waiting" role="status">
+        ${this.models === undefined ? "Reading the model…" : "Reading the weights…"}
+      </p>`;
+    const role = this.models?.[0]?.roles.find((each) => each.role === pictures.role);
+    const titles = this.titles(pictures.distributions.length);
+    const colors = [0, 1].map((slot) => colorOf(slot, this.theme.ground));
+    const maps = this.heatMaps();
+    return html`<header>
+        <h1>${pictures.role}</h1>
+        <span class="muted">${role?.shape.join(" × ")}, ${role?.representation}</span>
+      </header>
+      <div class="pair">
+        <div class="wide">
+          ${histogramView({
+            distributions: pictures.distributions,
+            titles,
+            colors,
+            logarithmic: this.logarithmic,
+            hovered: this.hoveredBin,
+            hover: (bin) => {
+              this.hoveredBin = bin;
+              this.stage.redraw();
+            },
+          })}
+        </div>
+        ${statisticsView(pictures.distributions, titles, colors)}
+      </div>
+      ${maps.length === 0 ? nothing : legendView(maps[0]!.limit, this.theme.ground)}
+      <div class="pair">${maps.map((view) => heatMapView(view))}</div>`;
+  }
+
+  private heatMaps(): readonly HeatMapView[] {
+    const { maps, limit } = this.pictures ?? { maps: [], limit: 1 };
+    return maps.map((map, i) => ({
+      title: this.titles(maps.length)[i]!,
+      map,
+      limit,
+      ground: this.theme.ground,
+      hovered: this.hoveredCells[i],
+      hover: (cell) => {
+        // Both pictures are read at the same place, where they have the same shape.
+        this.hoveredCells = maps.map((other, j) =>
+          j === i || (other.rows === map.rows && other.columns === map.columns) ? cell : undefined,
+        );
+        this.stage.redraw();
+      },
+    }));
+  }
+
+  private titles(number: number): readonly string[] {
+    const own = (this.models ?? []).map(({ title }) => title);
+    const same = own[0] === own[1];
+    return Array.from({ length: number }, (_, i) =>
+      number === 1 || !same ? (own[i] ?? "") : `${own[i]!} (${i === 0 ? "before" : "after"})`,
+    );
+  }
+
+  private setSubjects(subjects: readonly Subject[]): void {
+    this.subjects = subjects.slice(0, 2);
+    this.readModels();
+    this.changed();
+  }
+
+  private choose(role: string): void {
+    if (role === this.role && this.pictures?.role === role) return;
+    this.role = role;
+    this.readPictures();
+    this.changed();
+  }
+
+  private readModels(): void {
+    this.models = undefined;
+    this.pictures = undefined;
+    const { subjects } = this;
+    if (subjects.length === 0) return;
+    this.stage.attempt(async () => {
+      const read = await Promise.all(
+        subjects.map(async (subject): Promise<Read> => ({
+          subject,
+          ...(await this.page.host.request("weights.roles", { subject })),
+        })),
+      );
+      if (subjects !== this.subjects) return;
+      this.models = read;
+      const { roles } = read[0]!;
+      if (!roles.some(({ role }) => role === this.role))
+        this.role = (roles.find(({ shape }) => shape.length > 1) ?? roles[0])?.role;
+      this.readPictures();
+      this.changed();
+    });
+  }
+
+  /** A later choice leaves the earlier one unanswered. */
+  private readPictures(): void {
+    const { models, role } = this;
+    if (models === undefined || role === undefined) return;
+    this.asking?.abort();
+    const { signal } = (this.asking = new AbortController());
+    this.hoveredBin = undefined;
+    this.hoveredCells = [];
+    const having = models.filter(({ roles }) => roles.some((each) => each.role === role));
+    this.stage.attempt(async () => {
+      const subjects = having.map(({ subject }) => subject);
+      const { host } = this.page;
+      const [{ distributions }, maps] = await Promise.all([
+        host.request("weights.histogram", { subjects, role, bins }, signal),
+        Promise.all(
+          subjects.map((subject) => host.request("weights.heatMap", { subject, role, ...most }, signal)),
+        ),
+      ]);
+      if (signal.aborted) return;
+      this.pictures = { role, distributions, maps, limit: limitOf(maps) };
+      this.stage.redraw();
+    });
+  }
+
+  private changed(): void {
+    this.stage.redraw();
+    const { subjects, role, filter, logarithmic } = this;
+    this.page.keep({ subjects, role, filter, logarithmic });
+  }
+}
