@@ -4,6 +4,6 @@ import { definePanel } from "./panel";
 export default definePanel({
   title: "Charts",
   icon: "charts",
-  requests: ["runs.list", "runs.differences", "runs.annotate", "metrics.series", "metrics.watch"],
+  requests: ["runs.list", "metrics.series", "metrics.watch"],
   events: ["runsChanged", "metricsAppended"],
 });

@@ -4,6 +4,6 @@ import { definePanel } from "./panel";
 export default definePanel({
   title: "Parameters",
   icon: "parameters",
-  requests: ["runs.list", "models.list", "sizes.of", "experiment.outline"],
-  events: ["runsChanged"],
+  requests: ["runs.list", "models.list", "sizes.of"],
+  events: [],
 });

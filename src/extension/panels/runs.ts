@@ -1,25 +1,9 @@
-/** The table of all runs. */
+/** The table of all runs. What it does to them it says as commands, which ask and offer to undo. */
 import { definePanel } from "./panel";
 
 export default definePanel({
   title: "Runs",
   icon: "runs",
-  requests: [
-    "runs.list",
-    "runs.stop",
-    "runs.resume",
-    "runs.pause",
-    "runs.continue",
-    "runs.requeue",
-    "runs.annotate",
-    "runs.trash",
-    "runs.restore",
-    "runs.differences",
-    "runs.results",
-    "runs.log",
-    "metrics.series",
-    "metrics.watch",
-    "sizes.of",
-  ],
-  events: ["runsChanged", "metricsAppended"],
+  requests: ["runs.list", "runs.annotate", "runs.differences"],
+  events: ["runsChanged"],
 });

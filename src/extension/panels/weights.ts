@@ -5,5 +5,5 @@ export default definePanel({
   title: "Weights",
   icon: "weights",
   requests: ["runs.list", "models.list", "weights.roles", "weights.histogram", "weights.heatMap"],
-  events: ["runsChanged"],
+  events: [],
 });
