@@ -91,8 +91,8 @@ export function isGoingOn({ state }: RunSummary): boolean {
   return state === "queued" || state === "running" || state === "paused";
 }
 
-function isDone({ steps }: CellRun): boolean {
-  return steps.every(({ state }) => state === "done");
+function isDone({ summary, steps }: CellRun): boolean {
+  return summary.state === "done" || steps.every(({ state }) => state === "done");
 }
 
 /** `isNext` says whether the run has done all above the cell: then it is this cell that it stands before, or in. */

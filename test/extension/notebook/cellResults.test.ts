@@ -35,7 +35,7 @@ async function start(steps: number, milliseconds = 5) {
 
 describe("the results of cells", () => {
   test("the cell that trains has begun, the one below waits, and both end well with their own steps", async () => {
-    const { service, experiment, runs } = await start(600);
+    const { service, experiment, runs } = await start(300);
     await service.row(runs[0]!, (row) => (row?.progress?.step ?? 0) > 0);
     const [training, waiting] = await resultsOf(service, experiment);
     expect(training).toMatchObject({ begun: true, ended: false });
@@ -51,7 +51,7 @@ describe("the results of cells", () => {
     ]);
     const losses = trained.output.series.filter(({ metric }) => metric === "train/loss");
     expect(losses.map(({ run }) => run)).toEqual(runs);
-    expect(losses[0]!.total).toBe(600);
+    expect(losses[0]!.total).toBe(300);
     expect(losses[0]!.x.length).toBeLessThanOrEqual(400);
     expect(trained.endedAt).toBeGreaterThan(trained.startedAt!);
     expect(evaluated).toMatchObject({ begun: true, ended: true, success: true });
