@@ -8,12 +8,18 @@ export interface WrittenFolder {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
 
+/** Where the folder lies while a process writes it; what is left there by one that was killed is nobody's. */
+export function draftOf(folder: string, pid: number): string {
+  const target = resolve(folder);
+  return join(dirname(target), `.${basename(target)}.${pid}.tmp`);
+}
+
 export async function writeFolder(
   folder: string,
   fill: (draft: string) => Promise<void>,
 ): Promise<WrittenFolder> {
   const target = resolve(folder);
-  const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  const draft = draftOf(target, process.pid);
   try {
     // Something of the user's may be there; an export never replaces it.
     if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0))

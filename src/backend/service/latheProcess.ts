@@ -1,0 +1,96 @@
+/**
+ * Asks the command line, in a process of its own, for what the service must not do itself: load the runtime, hold the
+ * weights of a model. What crashes or takes all memory there takes nothing of the window along, and it can be cancelled.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { type ErrorCode, WorkbenchError } from "../../protocol/errors";
+
+/** Far above any document. */
+const mostBytes = 16 * 2 ** 20;
+
+const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+
+/** The one document of `lathe … --json`. Throws what the command says, with its own code. */
+export async function askLathe<T>(
+  args: readonly string[],
+  document: z.ZodType<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const { output, errors, ending } = await run([...args, "--json"], signal);
+  let answer: unknown;
+  try {
+    answer = JSON.parse(output);
+  } catch (cause) {
+    const last = errors.trim().split("\n").slice(-5).join("\n");
+    throw new WorkbenchError(
+      "internal",
+      `\`lathe ${args[0] ?? ""}\` ended with ${ending} and without an answer. ${last}`.trim(),
+      {},
+      { cause },
+    );
+  }
+  const failure = failureSchema.safeParse(answer);
+  if (failure.success)
+    throw new WorkbenchError(failure.data.error.code as ErrorCode, failure.data.error.message);
+  return document.parse(answer);
+}
+
+/** The bundled command line beside the running program. LATHE_COMMAND overrides, as tests do. */
+function programPath(): string {
+  const beside = typeof __dirname === "string" ? __dirname : process.cwd();
+  const path = resolve(process.env.LATHE_COMMAND ?? join(beside, "lathe.cjs"));
+  if (existsSync(path)) return path;
+  throw new WorkbenchError("internal", `The program ${path} is missing; build it with \`npm run build\`.`);
+}
+
+interface Ended {
+  readonly output: string;
+  readonly errors: string;
+  readonly ending: string;
+}
+
+function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
+  const child = spawn(process.execPath, [programPath(), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    windowsHide: true,
+    env: {
+      ...process.env,
+      ORT_DISABLE_TELEMETRY: "1",
+      // Under Electron the executable is an editor unless told otherwise.
+      ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
+    },
+  });
+  return new Promise((done, fail) => {
+    const parts: Record<"output" | "errors", Buffer[]> = { output: [], errors: [] };
+    let bytes = 0;
+    const stop = () => child.kill("SIGKILL");
+    const take = (name: "output" | "errors") => (part: Buffer) => {
+      bytes += part.length;
+      if (bytes > mostBytes) stop();
+      else parts[name].push(part);
+    };
+    child.stdout.on("data", take("output"));
+    child.stderr.on("data", take("errors"));
+    signal.addEventListener("abort", stop, { once: true });
+    child.once("error", fail);
+    child.once("close", (status, killed) => {
+      signal.removeEventListener("abort", stop);
+      const text = (name: "output" | "errors") => Buffer.concat(parts[name]).toString("utf8");
+      if (signal.aborted)
+        // Whoever asked clears away what the process has left.
+        fail(
+          new WorkbenchError("cancelled", `\`lathe ${args[0] ?? ""}\` was cancelled.`, { pid: child.pid }),
+        );
+      else
+        done({
+          output: text("output"),
+          errors: text("errors"),
+          ending: killed ?? `status ${status ?? "unknown"}`,
+        });
+    });
+    if (signal.aborted) stop();
+  });
+}
