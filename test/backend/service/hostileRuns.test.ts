@@ -186,7 +186,9 @@ describe("a record", () => {
     const pipe = join(makeRun(runs, "pipe"), "run.json");
     rmSync(pipe);
     if (posix) execFileSync("mkfifo", [pipe]);
-    const odd = makeRun(runs, "odd", { counts: { total: "<b>" } as unknown as NonNullable<RunRecord["counts"]> });
+    const odd = makeRun(runs, "odd", {
+      counts: { total: "<b>" } as unknown as NonNullable<RunRecord["counts"]>,
+    });
     const markup = `<img src=x onerror=alert(1)>\u001b[31m${"x".repeat(10_000)}`;
     const shown = RunFolder.create(
       runs,
