@@ -73,7 +73,7 @@ export class ChartsPage implements Panel {
         </button>
         ${this.board.controls()}
         <span class="spring"></span>
-        <span class="muted hint">drag to zoom · Shift drags · Ctrl and wheel</span>
+        <span class="muted hint">drag to zoom, with Shift to move, or Ctrl and the wheel</span>
       </div>
       <div class="charts-page">
         ${this.lists ? this.side(this.runs) : nothing}

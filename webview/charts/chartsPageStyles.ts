@@ -129,6 +129,11 @@ export const chartsPageStyles = css`
     grid-column: 1 / -1;
     --lathe-chart-height: clamp(240px, 46vh, 460px);
   }
+  /* The first chart's legend stands for all; the others' are there for their values. */
+  .board > .chart:not(:first-of-type) .legend {
+    max-height: 52px;
+    overflow-y: auto;
+  }
   .board > .empty {
     grid-column: 1 / -1;
     min-height: 50vh;

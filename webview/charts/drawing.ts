@@ -44,6 +44,9 @@ export interface Drawing {
   readonly width: number;
 }
 
+/** Set by a schedule, not measured: there is no noise to take away, and an average would only come late. */
+const exact = /\/learning_rate$/;
+
 export function drawingOf(tracks: readonly Track[], view: View): Drawing {
   const width = smoothingWidth(view.smoothing, extent(tracks));
   let [below, before] = [0, 0];
@@ -62,7 +65,7 @@ export function drawingOf(tracks: readonly Track[], view: View): Drawing {
       else if (view.logY && value <= 0) below++;
     });
     const truth = drawable(y);
-    if (width === 0) return { ...track, bold: truth, faint: undefined };
+    if (width === 0 || exact.test(track.metric)) return { ...track, bold: truth, faint: undefined };
     return { ...track, bold: drawable(smoothed(x, y, width)), faint: truth };
   });
   const remarks = [

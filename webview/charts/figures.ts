@@ -12,7 +12,14 @@ export function exact(value: number): string {
 /** Four digits, zeros at the end too, so that a column of them stays in line while it changes. */
 export function reading(value: number): string {
   const size = Math.abs(value);
-  return size === 0 || (size >= 1e-3 && size < 1000) ? value.toPrecision(4).replace("-", "−") : figure(value);
+  return size >= 1e-3 && size < 1000 ? value.toPrecision(4).replace("-", "−") : scaleLabel(value);
+}
+
+/** What stands at a tick of the vertical axis: as short as it is true. */
+export function scaleLabel(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-3 && size < 1e7)) return figure(value, 5);
+  return Number(value.toPrecision(4)).toExponential().replace("e+", "e").replaceAll("-", "−");
 }
 
 /** `step 1,200`, `1,200,000 tokens`, `3 min 20 s`. */

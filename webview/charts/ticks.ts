@@ -1,8 +1,7 @@
 /** Where lines of the grid stand and what is written at them: round numbers, also on a clock and on a logarithmic axis. */
 import type { Scale } from "chart.js";
-import { figure } from "../kit/format";
 import type { View } from "./drawing";
-import { tickLabel, timeStep } from "./figures";
+import { scaleLabel, tickLabel, timeStep } from "./figures";
 
 interface TickStyle {
   readonly color: string;
@@ -38,7 +37,7 @@ export function verticalTicks(view: View, style: TickStyle) {
     ticks: {
       ...style,
       maxTicksLimit: 7,
-      callback: (value: string | number) => figure(Number(value), 5),
+      callback: (value: string | number) => scaleLabel(Number(value)),
     },
     afterBuildTicks: (scale: Scale) => {
       if (view.logY)

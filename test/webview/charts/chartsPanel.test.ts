@@ -220,7 +220,7 @@ describe.skipIf(noChromium !== undefined)("the panel of charts", () => {
   it("shows markup in names of runs and metrics as text", async () => {
     const name = `<img src=x onerror="document.title='owned'"><b>bold</b> \u001b[31m`;
     const run = await WrittenRun.write(workspace, { name, lines: 20 });
-    run.append({ step: 21, seconds: 9, "eval/<script>document.title='owned'</script>": 1 } as never);
+    run.append({ step: 21, seconds: 9, "eval/<script>document.title='owned'</script>": 1 });
     const page = await open([run]);
     await rows(page, "loss", 2);
     await page.page.locator(".legend").getByText("<img src=x").waitFor();

@@ -1,0 +1,218 @@
+/** The output of a cell as the notebook shows it: from a snapshot alone, and live. */
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Block } from "../../../src/protocol/blocks";
+import type { CellOutput } from "../../../src/protocol/cellOutput";
+import type { StepResult } from "../../../src/protocol/service/runs";
+import { noChromium, PageHarness, type TestPage } from "../pageHarness";
+import { WrittenRun } from "../sampleRuns";
+
+if (noChromium !== undefined) console.log(`The renderer was not tested in a browser: ${noChromium}`);
+
+describe.skipIf(noChromium !== undefined)("the output of a cell", () => {
+  const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-cell-")));
+  let harness: PageHarness;
+  const three: WrittenRun[] = [];
+  beforeAll(async () => {
+    for (const [i, name] of ["dense", "grouped", "kronecker"].entries())
+      three.push(
+        await WrittenRun.write(workspace, {
+          name,
+          seed: i + 1,
+          floor: 1.5 + i * 0.22,
+          state: i === 2 ? "done" : "running",
+          lines: i === 2 ? 400 : 290 + i * 55,
+        }),
+      );
+    harness = await PageHarness.open(workspace);
+  });
+  afterAll(async () => {
+    await harness.close();
+    rmSync(workspace, { recursive: true, force: true });
+  });
+
+  /** As the notebook's controller makes it. */
+  async function outputOf(
+    runs: readonly WrittenRun[],
+    steps: (run: number) => readonly StepResult[] = () => [training],
+  ): Promise<CellOutput> {
+    const { runs: listed } = await harness.backend.request("runs.list", {});
+    const queries = runs.flatMap(({ path: run }) =>
+      ["train/loss", "eval/loss"].map((metric) => ({ run, metric, axis: "step" as const, points: 400 })),
+    );
+    const { series } = await harness.backend.request("metrics.series", { queries });
+    return {
+      version: 1,
+      series,
+      runs: runs.map(({ path }, i) => ({
+        summary: listed.find(({ folder }) => folder === path)!,
+        steps: steps(i),
+        stale: i === 2,
+      })),
+    };
+  }
+
+  it.each(["dark", "light", "highContrast"] as const)(
+    "is good to look at and to hear, in %s",
+    async (theme) => {
+      const page = await harness.renderer({ theme });
+      await page.showOutput("one", await outputOf(three, (run) => [training, evaluation(run)]));
+      await rows(page, 6);
+      await page.page.mouse.move(640, 250);
+      await page.page.locator(".reading").waitFor();
+      await page.screenshot(`cell-${theme}`);
+      expect(await page.violations()).toEqual([]);
+      expect(page.faults).toEqual([]);
+      await page.close();
+    },
+  );
+
+  it("shows its snapshot where there is nobody to ask", async () => {
+    const page = await harness.renderer({ messaging: false });
+    await page.showOutput("one", await outputOf(three));
+    await rows(page, 6);
+    expect(await page.page.getByRole("button", { name: /Stop|Pause|Open in Charts/ }).count()).toBe(0);
+    expect(await page.page.getByLabel("Axis").locator("option").allInnerTexts()).toEqual(["Steps"]);
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("follows a run from its snapshot on, without a gap and without a new output", async () => {
+    const run = await WrittenRun.write(workspace, { name: "followed", state: "running", lines: 30 });
+    const output = await outputOf([run]);
+    run.grow(10);
+    const page = await harness.renderer();
+    await page.showOutput("one", output);
+    await expect.poll(() => table(page).then(([first]) => first)).toContain("step 1 step 40");
+    run.grow(25);
+    await expect.poll(() => table(page).then(([first]) => first)).toContain("step 1 step 65");
+    await expect.poll(() => page.page.locator(".progress .words").innerText()).toBe("65 of 400");
+    run.folder.update({ state: "stopped" });
+    await page.page.getByRole("button", { name: "Resume followed" }).waitFor();
+    await page.close();
+  });
+
+  it("keeps the chart and what was chosen when the editor draws it again", async () => {
+    const page = await harness.renderer();
+    const output = await outputOf(three);
+    await page.showOutput("one", output);
+    await rows(page, 6);
+    await page.page.evaluate(
+      "window.before = document.getElementById('one').shadowRoot.querySelector('canvas')",
+    );
+    await page.page.getByLabel("Smoothing").fill("0.8");
+    await page.page
+      .locator(".legend")
+      .getByRole("button", { name: /^dense/ })
+      .click();
+    await rows(page, 4);
+    await page.showOutput("one", output);
+    await rows(page, 4);
+    expect(await page.page.getByLabel("Smoothing").inputValue()).toBe("0.8");
+    const same = "window.before === document.getElementById('one').shadowRoot.querySelector('canvas')";
+    expect(await page.page.evaluate(same)).toBe(true);
+    // Scrolled out of sight, thrown away by the editor, and drawn again.
+    await page.removeOutput("one");
+    await page.showOutput("one", output);
+    await rows(page, 4);
+    expect(await page.page.getByLabel("Smoothing").inputValue()).toBe("0.8");
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("passes on what is to be done with a run, a file and the curves", async () => {
+    const page = await harness.renderer();
+    await page.showOutput("one", await outputOf(three, (run) => [training, evaluation(run)]));
+    await page.page.getByRole("button", { name: "Stop dense" }).click();
+    await page.page.getByRole("button", { name: "Pause grouped" }).click();
+    await page.page.getByRole("button", { name: "eval.json" }).first().click();
+    await page.page.getByRole("button", { name: "Open in Charts" }).click();
+    await expect.poll(() => page.asked.panels.length).toBe(1);
+    expect(page.asked.commands).toEqual([
+      { command: "lathe.stopRun", runs: [three[0]!.path] },
+      { command: "lathe.pauseRun", runs: [three[1]!.path] },
+    ]);
+    expect(page.asked.opened).toEqual([{ path: "/work/eval.json" }]);
+    expect(page.asked.panels).toEqual([{ panel: "charts", input: { runs: three.map(({ path }) => path) } }]);
+    await page.close();
+  });
+
+  it("joins equal tables of several runs and sets their samples side by side", async () => {
+    const page = await harness.renderer({ messaging: false });
+    await page.showOutput("one", await outputOf(three, (run) => [evaluation(run)]));
+    const cells = page.page.locator("table.result tbody tr");
+    expect(await cells.count()).toBe(3);
+    expect(await cells.nth(1).innerText()).toMatch(/grouped\s+validation\s+48,211/);
+    expect(await page.page.locator(".sample-text").first().innerText()).toBe("export function prune()\n  {}");
+    expect(await page.page.locator(".samples .sample-text").count()).toBe(6);
+    await page.close();
+  });
+
+  it("shows markup in names, tables, samples and messages as text", async () => {
+    const bad = `<img src=x onerror="document.title='owned'">\u001b]0;x\u0007`;
+    const run = await WrittenRun.write(workspace, {
+      name: bad,
+      lines: 20,
+      state: "failed",
+      record: { failure: { code: "internal", message: bad }, notices: [bad] },
+    });
+    const blocks: Block[] = [
+      { kind: "table", title: bad, columns: [bad], rows: [[bad]] },
+      { kind: "samples", title: bad, samples: [{ prompt: bad, text: bad }] },
+      { kind: "text", text: bad },
+      { kind: "file", label: bad, path: bad },
+    ];
+    const page = await harness.renderer();
+    const steps = [{ index: 0, action: bad, state: "done" as const, blocks }];
+    await page.showOutput("one", await outputOf([run], () => steps));
+    await page.page.getByText("<img src=x").first().waitFor();
+    expect(await page.page.getByText("<img src=x").count()).toBeGreaterThan(9);
+    expect(await page.page.locator("img").count()).toBe(0);
+    expect(await page.page.title()).toBe("Notebook");
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+});
+
+const training: StepResult = { index: 0, action: "train", state: "running", blocks: [] };
+
+const evaluation = (run: number): StepResult => ({
+  index: 1,
+  action: "evaluate",
+  state: "done",
+  blocks: [
+    {
+      kind: "table",
+      title: "Perplexity, stride 128",
+      columns: ["split", "tokens", "loss", "perplexity"],
+      rows: [["validation", 48_211, 1.712 + run * 0.2, 5.54 + run]],
+    },
+    {
+      kind: "samples",
+      title: "Samples, temperature 0.8",
+      samples: [
+        { prompt: "export function ", text: "prune()\n  {}" },
+        { prompt: "import ", text: '{ Model } from "./model";' },
+      ],
+    },
+    { kind: "file", label: "eval.json", path: "/work/eval.json", bytes: 1834 },
+  ],
+});
+
+async function rows(page: TestPage, count: number): Promise<void> {
+  await expect.poll(() => table(page).then(({ length }) => length)).toBe(count);
+}
+
+/** What a screen reader is told instead of the picture. */
+function table(page: TestPage): Promise<string[]> {
+  const found = page.page.locator("section.chart tbody tr");
+  return found.evaluateAll((all) =>
+    all.map((row) =>
+      [...(row as never as { cells: Iterable<{ textContent: string }> }).cells]
+        .map(({ textContent }) => textContent.trim())
+        .join(" "),
+    ),
+  );
+}
