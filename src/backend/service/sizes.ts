@@ -1,6 +1,5 @@
 /** How large models are: on disk to the last zero, planned ones as their configuration says, published ones as printed. */
 import { join, resolve } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import type { ModelCounts, RoleCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import { paperSchema } from "../../protocol/experiment";
@@ -12,6 +11,7 @@ import type { ModelShape } from "../models/model";
 import { stampOf } from "../runs/boundedFile";
 import { readsFiles, shapeAfter } from "../runs/estimate";
 import { loadPlans } from "../runs/loadPlans";
+import { inTurns } from "./inTurns";
 import type { Service } from "./service";
 import { openSubject, planOf, type StoredSubject, titleOf } from "./subjects";
 
@@ -19,7 +19,6 @@ type PlannedSubject = Extract<Subject, { readonly kind: "plan" }>;
 
 /** Files that were counted and have not changed are not counted again. */
 const mostCounted = 100;
-const turnMilliseconds = 20;
 
 export class Sizes {
   /** The least recently used first. */
@@ -48,14 +47,7 @@ export class Sizes {
 async function count(model: OpenedModel, signal: AbortSignal): Promise<ModelCounts> {
   const options = { tensors: (name: string) => model.read(name), file: model.written };
   const roles: RoleCounts[] = [];
-  let begun = performance.now();
-  for (const role of countRoles(model.shape, options)) {
-    roles.push(role);
-    if (performance.now() - begun < turnMilliseconds) continue;
-    await setImmediate();
-    signal.throwIfAborted();
-    begun = performance.now();
-  }
+  for await (const role of inTurns(countRoles(model.shape, options), signal)) roles.push(role);
   return countedModel(roles, options);
 }
 

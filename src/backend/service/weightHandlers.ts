@@ -1,18 +1,15 @@
+/** Weights as roles, histograms and pictures. What reads them is loaded with the first question. */
 import type { Handlers } from "../../protocol/connection";
-import { WorkbenchError } from "../../protocol/errors";
 import type { ModelRequests } from "../../protocol/service/models";
 import type { Service } from "./service";
 
-const missing = (): never => {
-  throw new WorkbenchError("unsupported", "Not built yet.");
-};
-
 export function weightHandlers(
-  _service: Service,
+  service: Service,
 ): Handlers<Pick<ModelRequests, "weights.roles" | "weights.histogram" | "weights.heatMap">> {
+  const weights = () => import("./weights");
   return {
-    "weights.roles": missing,
-    "weights.histogram": missing,
-    "weights.heatMap": missing,
+    "weights.roles": async ({ subject }) => (await weights()).rolesOf(service, subject),
+    "weights.histogram": async (asked, { signal }) => (await weights()).histogram(service, asked, signal),
+    "weights.heatMap": async (asked, { signal }) => (await weights()).heatMap(service, asked, signal),
   };
 }

@@ -1,0 +1,34 @@
+/** A coarse picture of a matrix in which no outlier is lost: each rectangle shows its value of largest magnitude. */
+import type { HeatMap } from "../../protocol/service/models";
+import { inTurns } from "./inTurns";
+import type { RoleValues } from "./roleValues";
+
+export async function heatMapOf(
+  role: RoleValues,
+  size: { readonly rows: number; readonly columns: number },
+  signal: AbortSignal,
+): Promise<HeatMap> {
+  const rows = Math.min(size.rows, role.rows);
+  const columns = Math.min(size.columns, role.columns);
+  const cellOfRow = cells(role.rows, rows);
+  const cellOfColumn = cells(role.columns, columns);
+  const shown = new Float64Array(rows * columns);
+  const magnitude = new Float64Array(rows * columns).fill(-1);
+  for await (const { values, row, column, down } of inTurns(role.lines(), signal))
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      const cell = cellOfRow[down ? row + i : row]! * columns + cellOfColumn[down ? column : column + i]!;
+      // What is no number is the worst outlier of all.
+      const size = Number.isFinite(value) ? Math.abs(value) : Infinity;
+      if (size <= magnitude[cell]!) continue;
+      magnitude[cell] = size;
+      shown[cell] = value;
+    }
+  const values = Array.from(shown, (value) => (Number.isFinite(value) ? value : null));
+  return { rows, columns, values, shape: [role.rows, role.columns] };
+}
+
+/** For each place of an axis the cell that shows it. */
+function cells(length: number, count: number): Uint32Array {
+  return Uint32Array.from({ length }, (_, place) => Math.floor((place * count) / length));
+}

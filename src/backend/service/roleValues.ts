@@ -1,0 +1,158 @@
+/**
+ * The numbers of one role of a model, as the dense matrix that it stands for, a line at a time. A dense matrix is read from
+ * the file piece by piece; any other is made whole by its representation, so no more than one matrix is ever in memory.
+ */
+import { distance } from "fastest-levenshtein";
+import { WorkbenchError } from "../../protocol/errors";
+import type { WeightRole } from "../../protocol/service/models";
+import { sizeOf } from "../graph/op";
+import type { OpenedModel } from "../imports/openModel";
+import { familyOf, matrixSlots, type ModelShape } from "../models/model";
+import type { MatrixSlot, StoredMatrix } from "../models/weights";
+import { asFloats, denseShape, weightName } from "../representations/dense";
+import type { MatrixSpec, ParameterSpec } from "../representations/representation";
+
+/** Consecutive values of a row, or of a column where it goes down. */
+export interface ValueLine {
+  readonly values: Float32Array;
+  readonly row: number;
+  readonly column: number;
+  readonly down: boolean;
+}
+
+/** Outputs of a matrix, the end excluded. */
+interface Columns {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface RolePart {
+  readonly stored: StoredMatrix;
+  readonly columns: Columns;
+  /** Where they stand in the role. */
+  readonly at: number;
+}
+
+interface FoundRole extends WeightRole {
+  readonly parts: readonly RolePart[];
+  /** Of a role that is no matrix. */
+  readonly vector?: ParameterSpec;
+}
+
+export interface RoleValues {
+  readonly rows: number;
+  readonly columns: number;
+  lines(): Generator<ValueLine>;
+}
+
+const pieceValues = 2 ** 21;
+
+/** A packed matrix is there as a whole, and so is each of its parts, however it is stored. */
+export function weightRoles(shape: ModelShape): readonly WeightRole[] {
+  return rolesOf(shape).map(({ role, shape: size, representation }) => ({
+    role,
+    shape: size,
+    representation,
+  }));
+}
+
+export function valuesOf(model: OpenedModel, role: string): RoleValues {
+  const roles = rolesOf(model.shape);
+  const found = roles.find((each) => each.role === role);
+  if (found === undefined) throw noRole(model, role, roles);
+  const { vector, parts } = found;
+  const [rows = 1, columns = 1] = found.shape.length === 1 ? [1, ...found.shape] : found.shape;
+  if (vector !== undefined) {
+    const values = () => asFloats(vector.name, model.read(vector.name));
+    return {
+      rows,
+      columns,
+      lines: function* () {
+        yield { values: values(), row: 0, column: 0, down: false };
+      },
+    };
+  }
+  return {
+    rows,
+    columns,
+    lines: function* () {
+      for (const part of parts) yield* linesOf(model, part);
+    },
+  };
+}
+
+function rolesOf(shape: ModelShape): FoundRole[] {
+  const matrices = matrixSlots(shape).flatMap(slotRoles);
+  const seen = new Set<string>();
+  const vectors = familyOf(shape.family)
+    .tensors(shape.config)
+    // A norm has a weight and perhaps a bias; the first stands for the role.
+    .filter(({ role }) => !seen.has(role) && seen.add(role))
+    .map((spec) => ({
+      role: spec.role,
+      shape: [sizeOf(spec.shape)],
+      representation: "dense",
+      parts: [],
+      vector: spec,
+    }));
+  return [...matrices, ...vectors];
+}
+
+function slotRoles({ matrix, stored, split }: MatrixSlot): FoundRole[] {
+  const of = (spec: MatrixSpec, outputs: number, parts: readonly RolePart[]): FoundRole => ({
+    role: spec.role,
+    shape: [spec.inputs, outputs],
+    representation: [...new Set(parts.map((part) => part.stored.type))].join(" + "),
+    parts,
+  });
+  let at = 0;
+  const parts = stored.map((each): RolePart => {
+    const part = { stored: each, columns: { from: 0, to: each.matrix.outputs }, at };
+    at += each.matrix.outputs;
+    return part;
+  });
+  const whole = of(matrix, matrix.outputs, parts);
+  if (split)
+    return [whole, ...parts.map((part) => of(part.stored.matrix, part.columns.to, [{ ...part, at: 0 }]))];
+  const packed = (matrix.parts ?? []).map(({ role, from, to }) =>
+    of({ ...matrix, role }, to - from, [{ stored: stored[0]!, columns: { from, to }, at: 0 }]),
+  );
+  return [whole, ...packed];
+}
+
+function* linesOf(model: OpenedModel, { stored, columns, at }: RolePart): Generator<ValueLine> {
+  const { matrix, type, representation, options } = stored;
+  const down = type === "dense" && matrix.layout === "out_in";
+  const [majors, minors] = type === "dense" ? denseShape(matrix) : [matrix.inputs, matrix.outputs];
+  const [first, last] = down ? [columns.from, columns.to] : [0, majors];
+  const read = type === "dense" ? reader(model, weightName(matrix)) : whole();
+  const step = Math.max(1, Math.floor(pieceValues / minors));
+  for (let start = first; start < last; start += step) {
+    const end = Math.min(last, start + step);
+    const piece = read(start * minors, end * minors);
+    for (let major = start; major < end; major++) {
+      const line = piece.subarray((major - start) * minors, (major - start + 1) * minors);
+      yield down
+        ? { values: line, row: 0, column: at + major - columns.from, down }
+        : { values: line.subarray(columns.from, columns.to), row: major, column: at, down };
+    }
+  }
+
+  function whole(): (from: number, to: number) => Float32Array {
+    const dense = representation.materialise((name) => model.read(name), matrix, options);
+    return (from, to) => dense.subarray(from, to);
+  }
+}
+
+function reader(model: OpenedModel, name: string): (from: number, to: number) => Float32Array {
+  return (from, to) => asFloats(name, model.read(name, from, to));
+}
+
+function noRole({ source }: OpenedModel, role: string, roles: readonly FoundRole[]): WorkbenchError {
+  const allowed = roles.map((each) => each.role);
+  const nearest = allowed.reduce((best, each) => (distance(role, each) < distance(role, best) ? each : best));
+  return new WorkbenchError("not-found", `${source} has no role ${role}. The nearest is ${nearest}.`, {
+    allowed,
+    nearest,
+  });
+}
