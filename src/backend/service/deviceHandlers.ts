@@ -35,7 +35,7 @@ export function deviceHandlers(_service: Service): Handlers<DeviceRequests> {
 
 /** Several windows' parts may wait for one answer, so that none of them can cancel it. */
 async function listed(): Promise<readonly DeviceEntry[]> {
-  const { devices } = await askLathe(["devices"], answerSchema, new AbortController().signal);
+  const { devices } = await askLathe("devices", [], answerSchema, new AbortController().signal);
   return devices.map(
     ({
       name,

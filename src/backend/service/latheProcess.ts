@@ -13,13 +13,14 @@ const mostBytes = 16 * 2 ** 20;
 
 const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
-/** The one document of `lathe … --json`. Throws what the command says, with its own code. */
+/** The one document of `lathe COMMAND --json …`. Throws what the command says, with its own code. */
 export async function askLathe<T>(
+  command: string,
   args: readonly string[],
   document: z.ZodType<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const { output, errors, ending } = await run([...args, "--json"], signal);
+  const { output, errors, ending } = await run([command, "--json", ...args], signal);
   let answer: unknown;
   try {
     answer = JSON.parse(output);
@@ -27,7 +28,7 @@ export async function askLathe<T>(
     const last = errors.trim().split("\n").slice(-5).join("\n");
     throw new WorkbenchError(
       "internal",
-      `\`lathe ${args[0] ?? ""}\` ended with ${ending} and without an answer. ${last}`.trim(),
+      `\`lathe ${command}\` ended with ${ending} and without an answer. ${last}`.trim(),
       {},
       { cause },
     );

@@ -38,7 +38,8 @@ export function modelHandlers(service: Service): Handlers<Requests> {
         );
       const model = await modelPath(service, subject);
       const asked = askLathe(
-        ["export", `--format=${format}`, `--out=${to}`, "--", model],
+        "export",
+        [`--format=${format}`, `--out=${to}`, "--", model],
         exportedSchema,
         signal,
       ).catch((thrown: unknown) => clearAfter(thrown, to));

@@ -1,0 +1,51 @@
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { deviceNames } from "../../../src/protocol/experiment";
+import { useBundledPrograms } from "./realRuns";
+import { temporaryFolder } from "../runs/workbench";
+import { Window } from "./window";
+
+let window: Window;
+beforeAll(async () => {
+  await useBundledPrograms();
+  window = await new Window().open();
+}, 60_000);
+
+test("every device is there, the processor works, and what does not work says why", async () => {
+  const { devices } = await window.ask("devices.list", {});
+  expect(devices.map(({ name }) => name)).toEqual(deviceNames.filter((name) => name !== "auto"));
+  expect(devices.find(({ name }) => name === "cpu")).toEqual({
+    name: "cpu",
+    works: true,
+    description: expect.stringContaining("threads") as string,
+    memoryBytes: expect.any(Number) as number,
+  });
+  for (const { works, reason, description } of devices) {
+    expect(description).not.toBe("");
+    expect(works ? reason : reason?.length).toEqual(works ? undefined : expect.any(Number));
+  }
+}, 60_000);
+
+test("the service itself does not load the runtime for it", () => {
+  const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: readonly string[] };
+  expect(sharedObjects.filter((path) => /onnxruntime/i.test(path))).toEqual([]);
+});
+
+test("devices are tried once, and anew when asked to; a trial that crashes is an error, and the next one counts", async () => {
+  const script = join(temporaryFolder(), "lathe.cjs");
+  const saved = process.env.LATHE_COMMAND;
+  const { devices } = await window.ask("devices.list", {});
+  writeFileSync(script, "process.kill(process.pid, 'SIGKILL')");
+  chmodSync(script, 0o755);
+  process.env.LATHE_COMMAND = script;
+  try {
+    expect(await window.ask("devices.list", {})).toEqual({ devices });
+    await expect(window.ask("devices.list", { again: true })).rejects.toThrow(
+      "`lathe devices` ended with SIGKILL and without an answer.",
+    );
+  } finally {
+    process.env.LATHE_COMMAND = saved;
+  }
+  expect(await window.ask("devices.list", {})).toEqual({ devices });
+}, 60_000);
