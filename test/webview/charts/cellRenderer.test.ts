@@ -2,20 +2,20 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Block } from "../../../src/protocol/blocks";
 import type { CellOutput } from "../../../src/protocol/cellOutput";
 import type { StepResult } from "../../../src/protocol/service/runs";
 import { noChromium, PageHarness, type TestPage } from "../pageHarness";
 import { WrittenRun } from "../sampleRuns";
 
-if (noChromium !== undefined) console.log(`The renderer was not tested in a browser: ${noChromium}`);
-
-describe.skipIf(noChromium !== undefined)("the output of a cell", () => {
+describe("the output of a cell", () => {
   const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-cell-")));
   let harness: PageHarness;
   const three: WrittenRun[] = [];
+  beforeEach(({ skip }) => skip(noChromium !== undefined, noChromium));
   beforeAll(async () => {
+    if (noChromium !== undefined) return;
     for (const [i, name] of ["dense", "grouped", "kronecker"].entries())
       three.push(
         await WrittenRun.write(workspace, {
@@ -29,7 +29,7 @@ describe.skipIf(noChromium !== undefined)("the output of a cell", () => {
     harness = await PageHarness.open(workspace);
   });
   afterAll(async () => {
-    await harness.close();
+    if (noChromium === undefined) await harness.close();
     rmSync(workspace, { recursive: true, force: true });
   });
 
