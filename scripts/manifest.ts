@@ -108,7 +108,7 @@ export function contributes({ commands, views }: Definitions): Record<string, un
         contextualTitle: "Lathe",
         icon: container.icon,
         ...(collapsed === true ? { visibility: "collapsed" } : {}),
-        ...(size === undefined ? {} : { initialSize: size }),
+        initialSize: size,
       })),
     },
     viewsWelcome: ordered.flatMap(([id, { welcome }]) =>

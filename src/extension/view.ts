@@ -7,8 +7,8 @@ export interface View {
   /** Shown while the tree is empty: what to do next, in Markdown with command links. */
   readonly welcome: readonly { readonly when?: string; readonly text: string }[];
   readonly collapsed?: boolean;
-  /** Its share of the side panel's height, beside the others' shares. */
-  readonly size?: number;
+  /** Its percentage of the side panel's height. What folded views leave over goes to the first one. */
+  readonly size: number;
   /** Makes the tree; everything it holds goes into `workbench.context.subscriptions`. */
   create(workbench: Workbench, id: string): vscode.TreeView<unknown>;
 }

@@ -29,6 +29,7 @@ const tryThem = "No device was found.\n[Try Them Again](command:lathe.refreshDev
 
 export default defineView({
   title: "Devices",
+  size: 8,
   collapsed: true,
   welcome: [
     { when: inNoFolder, text: `${tryThem}\n[Open Folder](command:vscode.openFolder)` },

@@ -29,10 +29,12 @@ type Node = ExperimentNode | ProblemNode;
 
 const elsewhere = "**/{node_modules,.lathe,.git}/**";
 const mostFiles = 5000;
+/** Until the answer to a row's opening has arrived, also from afar. */
+const settledMilliseconds = 1000;
 
 export default defineView({
   title: "Experiments",
-  size: 2,
+  size: 25,
   welcome: [
     {
       when: inNoFolder,
@@ -101,8 +103,8 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   private async lookInto(node: FileNode): Promise<Node[]> {
     try {
       const outline = await this.outlines.of(node.experiment);
-      // The file's own row tells its faults, once this answer has arrived.
-      setTimeout(() => this.changes.fire(node));
+      // The file's own row tells its faults, but not while VS Code still opens it: it would keep rows that are none any more.
+      if (outline.faults > 0) setTimeout(() => this.changes.fire(node), settledMilliseconds);
       return childrenOf(node, outline);
     } catch (error) {
       return [{ kind: "problem", message: toWorkbenchError(error).message }];

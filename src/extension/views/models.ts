@@ -30,6 +30,7 @@ export const modelTree = onePerWorkbench(
 
 export default defineView({
   title: "Models",
+  size: 8,
   collapsed: true,
   welcome: [
     {

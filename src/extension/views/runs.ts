@@ -29,7 +29,7 @@ type Node = RunTreeNode | ProblemNode;
 
 export default defineView({
   title: "Runs",
-  size: 4,
+  size: 59,
   welcome: [
     {
       when: inNoFolder,
