@@ -5,7 +5,7 @@ import { actionKeys, type ExperimentSchema } from "../../protocol/experiment";
 import type { Completion, ExperimentText } from "../../protocol/service/experiments";
 import { dataSets } from "../data/datasets/catalog";
 import { namedTokenizers } from "../data/tokenizers/openTokenizer";
-import type { PlainMap } from "../experiment/plainMap";
+import { isMap, type PlainMap } from "../experiment/plainMap";
 import { optionsOf } from "../experiment/schemaWalk";
 import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
 import { type Cursor, cursorAt } from "./cursor";
@@ -43,7 +43,7 @@ export function complete(
   };
   const keys = keysAt(schema, cells, here, { cursor, target, together });
   const suggestions =
-    keys === undefined ? values(cursor, target, models) : keySuggestions(cursor, target, keys);
+    keys === undefined ? values(cursor, target, models) : keySuggestions({ cursor, target, together }, keys);
   const range = new Places(text).range(here.start + cursor.start, here.start + cursor.end);
   return suggestions.map((suggestion) => ({ ...suggestion, range }));
 }
@@ -87,9 +87,12 @@ function declaredBeside(cells: readonly CellText[], here: CellText): string[] {
     .filter((key) => !isActionKey(key));
 }
 
-function keySuggestions(cursor: Cursor, { path, variant }: Target, keys: Options): Suggestion[] {
+function keySuggestions({ cursor, target, together }: Found, keys: Options): Suggestion[] {
+  const { path, variant } = target;
   const snippet = (key: string, option: z.ZodType) => {
     if (path[0] === "sweep") return sweepSnippet(key, option);
+    // Whatever a section needs is in its cell; a variant only changes it.
+    if (path.length === 0 && variant && isMap(together()[key])) return `${key}: {$1}`;
     return path.length === 0 && !variant && !cursor.flow
       ? sectionSnippet(key, option)
       : keySnippet(key, option);
