@@ -3,7 +3,7 @@ import type { Host } from "../page";
 import type { ChartView, PictureFormat } from "./chartView";
 import type { CurveFeed } from "./curveFeed";
 import { csvOf } from "./curvesCsv";
-import { pictureOf } from "./picture";
+import { pictureOf } from "./takePicture";
 import { pngOf } from "./picturePng";
 import { svgOf } from "./pictureSvg";
 import { readTheme } from "./theme";

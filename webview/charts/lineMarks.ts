@@ -1,5 +1,6 @@
 /** Marks along each line, so that runs are told apart without their colours. */
 import type { Plugin } from "chart.js";
+import { markPlaces, markSize } from "./markPlaces";
 import { markOf } from "./palette";
 
 declare module "chart.js" {
@@ -7,30 +8,6 @@ declare module "chart.js" {
   interface LineControllerDatasetOptions {
     slot?: number;
   }
-}
-
-export const markSize = 3.2;
-/** Pixels between two marks of a line. */
-const apart = 280;
-
-export interface Place {
-  readonly x: number;
-  readonly y: number;
-}
-
-/** Where marks stand on a line given in pixels: at its end, and on the way at places that differ by slot. */
-export function markPlaces(points: readonly Place[], slot: number): Place[] {
-  const visible = points.filter(({ x, y }) => !Number.isNaN(x) && !Number.isNaN(y));
-  const last = visible.at(-1);
-  if (last === undefined) return [];
-  const places: Place[] = [];
-  let next = visible[0]!.x + 60 + ((slot * 67) % apart);
-  for (const point of visible) {
-    if (point.x < next || last.x - point.x < 24) continue;
-    places.push(point);
-    next = point.x + apart;
-  }
-  return [...places, last];
 }
 
 export const lineMarks: Plugin<"line"> = {

@@ -1,5 +1,5 @@
 /** A picture as PNG, at twice the size of the screen so that it stays sharp in a paper. */
-import { markSize } from "./lineMarks";
+import { markSize } from "./markPlaces";
 import type { Picture, Stroke } from "./picture";
 
 const scale = 2;

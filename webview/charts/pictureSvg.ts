@@ -1,5 +1,5 @@
 /** A picture as SVG: true vectors and true text, nothing that runs or loads. */
-import { markSize } from "./lineMarks";
+import { markSize } from "./markPlaces";
 import type { Picture, Stroke } from "./picture";
 
 export function svgOf(picture: Picture): string {
