@@ -1,10 +1,11 @@
 /** What a page shows when it has nothing else to show: that it waits, that there is nothing, that something went wrong. */
 import { html, nothing, type TemplateResult } from "lit";
 import { icons } from "./icons";
+import { named } from "./named";
 
 export function spinner(label: string): TemplateResult {
   return html`<div class="empty" role="status">
-    <vscode-progress-ring aria-label=${label}></vscode-progress-ring>
+    <vscode-progress-ring ${named(label)}></vscode-progress-ring>
     <p>${label}</p>
   </div>`;
 }

@@ -4,6 +4,7 @@ import type { Subject } from "../../src/protocol/service/models";
 import type { Host } from "../page";
 import { fileName, moment } from "./format";
 import { icons } from "./icons";
+import { named } from "./named";
 import { placeBelow } from "./menu";
 import type { Stage } from "./stage";
 import { valueOf } from "./toolkit";
@@ -56,7 +57,7 @@ export class SubjectPicker {
     const sections = [...new Set(shown.map(({ section }) => section))];
     return html`<vscode-text-field
         placeholder="Find a run, a model or an experiment"
-        aria-label="Find a model"
+        ${named("Find a model")}
         autofocus
         .value=${this.search}
         @input=${(event: Event) => {

@@ -1,6 +1,9 @@
 /** Which columns the table of runs shows. Metrics may be many, so the list can be searched. */
 import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
+import { repeat } from "lit/directives/repeat.js";
 import { icons } from "../kit/icons";
+import { named } from "../kit/named";
 import { placeBelow } from "../kit/menu";
 import { isChecked, valueOf } from "../kit/toolkit";
 import type { RunColumn } from "./runColumns";
@@ -43,7 +46,7 @@ export class ColumnMenu {
     const sections = [...new Set(found.map(({ section }) => section))];
     return html`<vscode-text-field
         placeholder="Find a column"
-        aria-label="Find a column"
+        ${named("Find a column")}
         autofocus
         .value=${this.search}
         @input=${(event: Event) => {
@@ -55,7 +58,11 @@ export class ColumnMenu {
         ${sections.map(
           (section) =>
             html`<h3>${section}</h3>
-              ${found.filter((column) => column.section === section).map((column) => this.choice(column))}`,
+              ${repeat(
+                found.filter((column) => column.section === section),
+                ({ id }) => id,
+                (column) => this.choice(column),
+              )}`,
         )}
         ${found.length === 0 ? html`<span class="muted">No column is called so.</span>` : nothing}
       </div>
@@ -74,7 +81,8 @@ export class ColumnMenu {
   private choice(column: RunColumn): TemplateResult {
     const shown = this.page.table.isShown(column);
     return html`<vscode-checkbox
-      .checked=${shown}
+      ${named(column.title)}
+      .checked=${live(shown)}
       @change=${(event: Event) => {
         if (isChecked(event) === this.page.table.isShown(column)) return;
         this.page.table.show(column.id, isChecked(event));

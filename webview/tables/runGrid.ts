@@ -19,6 +19,8 @@ import type { RunTable, ShownColumn, TableRow } from "./runTable";
 
 export const rowHeight = 28;
 export const headHeight = 32;
+/** Rows drawn beyond what is in sight. */
+const overscan = 8;
 
 /** What the grid asks of the page it stands in. */
 export interface GridPage {
@@ -41,6 +43,9 @@ export class RunGrid {
   private active: Place = { row: 1, column: 1 };
   private activeKey: string | undefined;
   private focusWanted = false;
+  /** Whether the keyboard was on the table before it was drawn anew. */
+  private focused = false;
+  private slots = 0;
   private readonly editor: CellEditor;
   private readonly virtualizer: Virtualizer<HTMLElement, HTMLElement>;
   private scroller: HTMLElement | null = null;
@@ -59,6 +64,8 @@ export class RunGrid {
     this.columns = columns;
     this.followActive();
     this.virtualizer.setOptions(this.virtualOptions());
+    this.focused = this.scroller?.contains(document.activeElement) === true;
+    const items = this.virtualizer.getVirtualItems().filter(({ index }) => index < rows.length);
     const width = columns.reduce((sum, { pixels }) => sum + pixels, 0);
     const grouped = this.page.table.arrangement.grouping.length > 0;
     return html`<div
@@ -87,8 +94,8 @@ export class RunGrid {
       })}
       <div class="body" role="rowgroup" style="height:${this.virtualizer.getTotalSize()}px;width:${width}px">
         ${repeat(
-          this.virtualizer.getVirtualItems().filter(({ index }) => index < rows.length),
-          ({ index }) => rows[index]!.key,
+          items,
+          ({ index }) => this.slotOf(index, items.length),
           ({ index, start }) => this.rowView(rows[index]!, index, start),
         )}
       </div>
@@ -99,15 +106,16 @@ export class RunGrid {
   drawn(root: ParentNode): void {
     this.scroller = root.querySelector<HTMLElement>(".grid");
     this.virtualizer._willUpdate();
-    if (this.editor.drawn(root) || !this.focusWanted) return;
+    // A row that is drawn by another element now takes the focus along.
+    if (this.editor.drawn(root) || !(this.focusWanted || this.focused)) return;
     const cell = root.querySelector<HTMLElement>(
       `[data-row="${this.active.row}"][data-column="${this.active.column}"]`,
     );
     const only = cell ?? root.querySelector<HTMLElement>(`[data-row="${this.active.row}"]`);
     if (only === null) return;
+    if (document.activeElement !== only) only.focus({ preventScroll: true });
+    if (this.focusWanted) this.revealColumn(only);
     this.focusWanted = false;
-    only.focus({ preventScroll: true });
-    this.revealColumn(only);
   }
 
   /** Puts the keyboard onto the table, as after an action of the toolbar. */
@@ -122,6 +130,18 @@ export class RunGrid {
 
   scrollTo(pixels: number): void {
     this.virtualizer.scrollToOffset(pixels);
+  }
+
+  /**
+   * Elements of rows that leave one end are used again at the other, which is far cheaper than making new ones. The row
+   * with the focus stands apart where it is out of sight.
+   */
+  private slotOf(index: number, drawn: number): string | number {
+    this.slots = Math.max(this.slots, drawn);
+    const { range } = this.virtualizer;
+    const inSight =
+      range === null || (index >= range.startIndex - overscan && index <= range.endIndex + overscan);
+    return inSight ? index % this.slots : "away";
   }
 
   private rowView(row: TableRow, index: number, start: number): TemplateResult {
@@ -220,7 +240,9 @@ export class RunGrid {
       this.moveTo(next);
       const reached = this.rows[next.row - 1];
       if (shiftKey && reached?.kind === "run" && row?.kind === "run" && next.row !== 0) {
-        const from = this.page.selection.anchor === undefined ? selectOnly(row.key) : this.page.selection;
+        // From where the focus is, unless an extension from elsewhere is going on.
+        const { selection } = this.page;
+        const from = selection.keys.has(row.key) ? selection : selectOnly(row.key);
         this.page.select(extendTo(from, reached.key, this.runKeys()));
       }
     }
@@ -316,15 +338,14 @@ export class RunGrid {
       estimateSize: () => rowHeight,
       getItemKey: (index: number) => this.rows[index]?.key ?? index,
       scrollPaddingEnd: headHeight,
-      overscan: 10,
+      overscan,
       // The row with the focus always exists, or the keyboard would lose its place.
-      rangeExtractor: ({ startIndex, endIndex, overscan, count }) => {
+      rangeExtractor: ({ startIndex, endIndex, count }) => {
         const [from, to] = [Math.max(0, startIndex - overscan), Math.min(count - 1, endIndex + overscan)];
         const indices = Array.from({ length: to - from + 1 }, (_, i) => from + i);
         const active = this.active.row - 1;
-        return active >= 0 && active < count && (active < from || active > to)
-          ? [...indices, active]
-          : indices;
+        if (active < 0 || active >= count || (active >= from && active <= to)) return indices;
+        return active < from ? [active, ...indices] : [...indices, active];
       },
       scrollToFn: elementScroll,
       observeElementRect,

@@ -88,6 +88,7 @@ export const runsStyles = css`
   .row {
     --row: transparent;
     position: absolute;
+    contain: layout style;
     display: flex;
     width: 100%;
     height: 28px;

@@ -4,6 +4,7 @@ import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { count, plural } from "../kit/format";
 import { icons } from "../kit/icons";
+import { named } from "../kit/named";
 import { valueOf } from "../kit/toolkit";
 
 export interface FilterBarPage {
@@ -41,7 +42,7 @@ export function filterBar(page: FilterBarPage): TemplateResult {
     <vscode-text-field
       class="filter"
       placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
-      aria-label="Filter the runs"
+      ${named("Filter the runs")}
       .value=${page.filter}
       @input=${(event: Event) => page.setFilter(valueOf(event))}
       ><span slot="start">${icons.search}</span></vscode-text-field

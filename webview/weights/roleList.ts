@@ -3,6 +3,7 @@ import { html, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { WeightRole } from "../../src/protocol/service/models";
 import { icons } from "../kit/icons";
+import { named } from "../kit/named";
 import { valueOf } from "../kit/toolkit";
 
 export interface RoleListPage {
@@ -22,7 +23,7 @@ export function roleList(page: RoleListPage): TemplateResult {
   return html`<nav class="side" aria-label="Roles">
     <vscode-text-field
       placeholder="Filter the roles"
-      aria-label="Filter the roles"
+      ${named("Filter the roles")}
       .value=${page.filter}
       @input=${(event: Event) => page.setFilter(valueOf(event))}
       ><span slot="start">${icons.search}</span></vscode-text-field

@@ -4,6 +4,7 @@ import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/proto
 import { colorOf } from "../charts/palette";
 import { onThemeChange, readTheme } from "../charts/theme";
 import { icons } from "../kit/icons";
+import { named } from "../kit/named";
 import type { Panel, Stage } from "../kit/stage";
 import { emptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
@@ -129,6 +130,7 @@ export class WeightsPage implements Panel {
       }
       <span class="spring"></span>
       <vscode-checkbox
+        ${named("Logarithmic counts")}
         .checked=${this.logarithmic}
         @change=${(event: Event) => {
           this.logarithmic = isChecked(event);

@@ -1,0 +1,379 @@
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "csv-parse/sync";
+import type { Locator } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { RunNotes } from "../../src/protocol/run";
+import { noChromium, PageHarness, type TestPage } from "./pageHarness";
+import { makeRuns } from "./runFolders";
+import type { ThemeName } from "./themes";
+
+const temporary: string[] = [];
+afterAll(() => temporary.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+function newWorkspace(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "lathe-pages-")));
+  mkdirSync(join(folder, ".lathe", "runs"), { recursive: true });
+  temporary.push(folder);
+  return folder;
+}
+
+const evil = `<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u001b[31mred`;
+
+/** The table as the tests speak of it. */
+class Table {
+  constructor(readonly page: TestPage) {}
+
+  get grid(): Locator {
+    return this.page.page.locator(".grid");
+  }
+  rows(): Locator {
+    return this.page.page.locator(".grid .body > [role=row]");
+  }
+  cell(row: number, column: number): Locator {
+    return this.page.page.locator(`[data-row="${row}"][data-column="${column}"]`);
+  }
+  header(title: string): Locator {
+    return this.page.page.getByRole("columnheader", { name: title, exact: true });
+  }
+  status(): Locator {
+    return this.page.page.locator(".actions .status");
+  }
+  async filter(text: string): Promise<void> {
+    await this.page.page.locator("vscode-text-field.filter input").fill(text);
+  }
+  async column(title: string): Promise<number> {
+    return Number(await this.header(title).getAttribute("data-column"));
+  }
+  /** What stands in a column, from the top; only as far as rows are drawn. */
+  async texts(title: string): Promise<string[]> {
+    const cells = this.page.page.locator(`.body [data-column="${await this.column(title)}"]`);
+    return (await cells.allInnerTexts()).map((text) => text.trim());
+  }
+}
+
+describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`, () => {
+  let workspace: string;
+  let folders: string[];
+  let harness: PageHarness;
+  let page: TestPage;
+  let table: Table;
+  const notesOf = (folder: string) =>
+    JSON.parse(readFileSync(join(folder, "notes.json"), "utf8")) as RunNotes;
+  const press = (key: string) => page.page.keyboard.press(key);
+
+  beforeAll(async () => {
+    workspace = newWorkspace();
+    folders = makeRuns(workspace, 30, (i) =>
+      i === 2
+        ? { notes: { name: evil, tags: ["<b>bold</b>"], notes: `=HYPERLINK("http://x")\n${evil}` } }
+        : i === 0
+          ? { notes: { name: "first of all", tags: ["one", "two"], notes: 'with, "quotes"' } }
+          : {},
+    );
+    harness = await PageHarness.open(workspace);
+  });
+  afterAll(() => harness.close());
+
+  async function open(options: Parameters<PageHarness["panel"]>[2] = {}): Promise<void> {
+    page = await harness.panel("runs", {}, { width: 1360, height: 820, ...options });
+    page.page.setDefaultTimeout(10_000);
+    table = new Table(page);
+    await table.rows().first().waitFor();
+  }
+
+  describe("of thirty runs", () => {
+    beforeAll(() => open());
+    beforeEach(async () => {
+      await table.filter("");
+      await table.rows().nth(20).waitFor();
+    });
+
+    it("sorts by a column, both ways, and by a second one within the first", async () => {
+      const numbers = async (title: string) =>
+        (await table.texts(title)).map((text) => Number(text.replace(",", "")));
+      await table.header("train/loss last").click();
+      await expect.poll(() => table.header("train/loss last").getAttribute("aria-sort")).toBe("ascending");
+      const rising = await numbers("train/loss last");
+      expect(rising).toEqual([...rising].sort((a, b) => a - b));
+      await table.header("train/loss last").click();
+      await expect.poll(() => table.header("train/loss last").getAttribute("aria-sort")).toBe("descending");
+      const falling = await numbers("train/loss last");
+      expect(falling).toEqual([...falling].sort((a, b) => b - a));
+      await table.header("State").click();
+      await table.header("train/loss last").click({ modifiers: ["Shift"] });
+      await expect.poll(() => table.header("train/loss last").getAttribute("aria-sort")).toBe("ascending");
+      const states = await table.texts("State");
+      const losses = await numbers("train/loss last");
+      expect(states).toEqual([...states].sort());
+      losses.forEach(
+        (loss, i) =>
+          states[i] === states[i + 1] && expect(loss).toBeLessThanOrEqual(losses[i + 1] ?? Infinity),
+      );
+      await table.header("Created").click();
+      await table.header("Created").click();
+    });
+
+    it("filters by words, columns and numbers, and says when a column is unknown", async () => {
+      await table.filter("first nothing");
+      await expect.poll(() => table.status().innerText()).toContain("0 of 30");
+      await table.filter('"first of all"');
+      await expect.poll(() => table.status().innerText()).toContain("1 of 30");
+      await table.filter("tag:two state:done");
+      await expect.poll(() => table.status().innerText()).toContain("1 of 30");
+      await table.filter("loss<2.2 -state:failed");
+      await expect.poll(() => table.status().innerText()).toMatch(/^\d+ of 30/);
+      const losses = await table.texts("eval/loss last");
+      expect(losses.length).toBeGreaterThan(2);
+      for (const loss of losses) expect(Number(loss)).toBeLessThan(2.2);
+      await table.filter("colour:red");
+      await expect
+        .poll(() => page.page.locator(".problem").innerText())
+        .toContain('No column is called "colour"');
+      await expect.poll(() => table.rows().count()).toBeGreaterThan(20);
+    });
+
+    it("shows what a run says as text, whatever it says", async () => {
+      await table.filter("onerror");
+      await expect.poll(() => table.rows().count()).toBe(1);
+      expect(await table.cell(1, await table.column("Name")).innerText()).toContain(
+        '<img src=x onerror="window.hacked=1">',
+      );
+      expect(await table.cell(1, await table.column("Tags")).innerText()).toContain("<b>bold</b>");
+      expect(await page.page.evaluate("'hacked' in window")).toBe(false);
+      expect(await table.grid.locator("img, script, b").count()).toBe(0);
+    });
+
+    it("writes a star, tags, notes and a name into notes.json of the run", async () => {
+      await table.filter('"first of all"');
+      await expect.poll(() => table.rows().count()).toBe(1);
+      await table.cell(1, await table.column("Star")).click();
+      await expect.poll(() => notesOf(folders[0]!).star).toBe(true);
+      await table.cell(1, await table.column("Tags")).dblclick();
+      await page.page.locator(".edit").fill("one, three,, three");
+      await press("Enter");
+      await expect.poll(() => notesOf(folders[0]!).tags).toEqual(["one", "three"]);
+      await table.cell(1, await table.column("Notes")).dblclick();
+      await page.page.locator(".edit").fill("first line");
+      await press("Shift+Enter");
+      await page.page.keyboard.type("second line");
+      await press("Enter");
+      await expect.poll(() => notesOf(folders[0]!).notes).toBe("first line\nsecond line");
+      await table.cell(1, await table.column("Name")).click();
+      await press("F2");
+      await page.page.locator(".edit").fill("never mind");
+      await press("Escape");
+      expect(notesOf(folders[0]!).name).toBe("first of all");
+      await expect.poll(() => page.page.evaluate("document.activeElement.dataset.column")).toBe("1");
+      await expect.poll(() => table.texts("Tags")).toEqual(["one\nthree"]);
+    });
+
+    it("follows what happens to runs elsewhere", async () => {
+      await table.filter("seen-elsewhere");
+      await expect.poll(() => table.rows().count()).toBe(0);
+      writeFileSync(join(folders[4]!, "notes.json"), JSON.stringify({ tags: ["seen-elsewhere"] }));
+      await expect.poll(() => table.rows().count()).toBe(1);
+    });
+
+    it("is walked through and chosen from with the keyboard alone", async () => {
+      await table.cell(1, 1).click();
+      await press("ArrowDown");
+      await press("Shift+ArrowDown");
+      await press("Shift+ArrowDown");
+      await expect.poll(() => table.status().innerText()).toContain("3 selected");
+      await press("Escape");
+      await press("Space");
+      await press("ArrowUp");
+      await press("ArrowUp");
+      await press("Space");
+      await expect.poll(() => table.status().innerText()).toContain("2 selected");
+      expect(await table.rows().nth(1).getAttribute("aria-selected")).toBe("true");
+      await press("Control+a");
+      await expect.poll(() => table.status().innerText()).toContain("30 selected");
+      await press("Control+End");
+      const last = (await table.grid.getAttribute("aria-colcount"))!;
+      await expect
+        .poll(() =>
+          page.page.evaluate(
+            "[document.activeElement.dataset.row, document.activeElement.dataset.column].join()",
+          ),
+        )
+        .toBe(`30,${Number(last) - 1}`);
+      await press("Control+Home");
+      await press("Escape");
+      await press("ArrowUp");
+      expect(await page.page.evaluate("document.activeElement.getAttribute('role')")).toBe("columnheader");
+      await press("ArrowDown");
+      await press("ArrowRight");
+      await press("ArrowRight");
+      await press("Enter");
+      await expect
+        .poll(() => page.asked.panels)
+        .toEqual([{ panel: "charts", input: { runs: [folders[0]] } }]);
+      await press("Control+c");
+      await expect.poll(() => page.asked.copied).toEqual(["done"]);
+      await press("Delete");
+      await expect
+        .poll(() => page.asked.commands)
+        .toEqual([{ command: "lathe.deleteRuns", runs: [folders[0]] }]);
+      // One stop of the Tab key, not one a cell.
+      expect(await table.grid.locator('[tabindex="0"]').count()).toBe(1);
+    });
+
+    it("compares runs by the settings in which they differ", async () => {
+      await table.cell(1, 1).click();
+      await table.cell(4, 1).click({ modifiers: ["Shift"] });
+      await page.page.getByRole("button", { name: "Compare" }).click();
+      const comparison = page.page.locator(".comparison");
+      await expect.poll(() => comparison.innerText()).toContain("seed");
+      expect(await comparison.innerText()).not.toContain("model_type");
+      expect(await comparison.locator("thead th").count()).toBe(5);
+      await page.screenshot("runs-compared-dark");
+      await comparison.getByRole("button", { name: "Close the comparison" }).click();
+      await expect.poll(() => comparison.count()).toBe(0);
+    });
+
+    it("groups runs, and folds and unfolds a group", async () => {
+      await page.page.locator("vscode-dropdown").click();
+      await page.page.getByRole("option", { name: "Variant" }).click();
+      const groups = page.page.locator(".row.group");
+      await expect.poll(() => groups.count()).toBe(4);
+      await page.screenshot("runs-grouped-dark");
+      expect(await table.grid.getAttribute("role")).toBe("treegrid");
+      await groups.first().click();
+      await expect.poll(() => groups.first().getAttribute("aria-expanded")).toBe("false");
+      await press("ArrowRight");
+      await expect.poll(() => groups.first().getAttribute("aria-expanded")).toBe("true");
+      expect(await page.violations()).toEqual([]);
+      await page.page.locator("vscode-dropdown").click();
+      await page.page.getByRole("option", { name: "No groups" }).click();
+      await expect.poll(() => groups.count()).toBe(0);
+    });
+
+    it("shows the columns that are chosen, settings too, as wide as they are drawn", async () => {
+      await page.page.getByRole("button", { name: "Columns" }).click();
+      await page.page.locator("#columns-menu vscode-text-field input").fill("perplexity min");
+      await page.page.getByRole("checkbox", { name: "eval/perplexity min" }).click();
+      await table.header("eval/perplexity min").waitFor();
+      await page.page.getByRole("button", { name: "Add settings" }).click();
+      await page.page.locator("#columns-menu vscode-text-field input").fill("");
+      await table.header("seed").waitFor();
+      await page.screenshot("runs-columns-dark");
+      await press("Escape");
+      const header = table.header("Name");
+      await header.focus();
+      const before = (await header.boundingBox())!.width;
+      const handle = (await header.locator(".resizer").boundingBox())!;
+      await page.page.mouse.move(handle.x + 4, handle.y + 6);
+      await page.page.mouse.down();
+      await page.page.mouse.move(handle.x + 64, handle.y + 6);
+      await page.page.mouse.up();
+      await expect.poll(async () => Math.round((await header.boundingBox())!.width - before)).toBe(60);
+    });
+
+    it("writes what it shows as CSV that no spreadsheet takes for formulas", async () => {
+      await page.page.getByRole("button", { name: "Export CSV" }).click();
+      await expect.poll(() => page.asked.saved.length).toBe(1);
+      const { name, content } = page.asked.saved[0]!;
+      expect(name).toBe("runs.csv");
+      const rows = parse((content as { text: string }).text, { columns: true, relax_quotes: false });
+      expect(rows).toHaveLength(30);
+      const hostile = (rows as Record<string, string>[]).find(({ Tags }) => Tags === "<b>bold</b>")!;
+      expect(hostile.Notes).toBe(`'=HYPERLINK("http://x")\n${evil}`);
+      expect(Number(hostile["train/loss last"])).toBeGreaterThan(1);
+    });
+
+    it("comes back as it was left", async () => {
+      await table.filter("state:done");
+      await table.header("Duration").click();
+      await table.cell(2, 1).click();
+      const widths = (await table.header("Name").boundingBox())!.width;
+      const name = await table.cell(2, 1).innerText();
+      const kept = () =>
+        page.page.evaluate<{ state: { filter: string; selected: string[] } }>(
+          "acquireVsCodeApi().getState()",
+        );
+      await expect.poll(async () => (await kept()).state.selected.length).toBe(1);
+      await open({ state: (await kept()).state });
+      expect(await page.page.locator("vscode-text-field.filter input").inputValue()).toBe("state:done");
+      expect(await table.header("Duration").getAttribute("aria-sort")).toBe("ascending");
+      expect((await table.header("Name").boundingBox())!.width).toBe(widths);
+      expect(await table.cell(2, 1).innerText()).toBe(name);
+      await expect.poll(() => table.status().innerText()).toContain("1 selected");
+      await table.header("seed").waitFor();
+      expect(page.faults).toEqual([]);
+      await page.close();
+    });
+  });
+
+  it.each<ThemeName>(["dark", "light", "highContrast", "highContrastLight"])(
+    "is readable by everybody in the theme %s",
+    async (theme) => {
+      await open({ theme });
+      await table.cell(2, 1).click();
+      await table.cell(4, 1).click({ modifiers: ["ControlOrMeta"] });
+      await page.screenshot(`runs-${theme}`);
+      expect(await page.violations()).toEqual([]);
+      expect(page.faults).toEqual([]);
+      await page.close();
+    },
+  );
+
+  it("says what to do while there are no runs", async () => {
+    const empty = await PageHarness.open(newWorkspace());
+    const opened = await empty.panel("runs", {});
+    await opened.page.getByText("No runs yet").waitFor();
+    await opened.screenshot("runs-empty-dark");
+    await empty.close();
+  });
+});
+
+describe.skipIf(noChromium !== undefined)(`the table of 5,000 runs${noChromium ?? ""}`, () => {
+  it("draws only the rows in sight, and sorts and filters them all at once", async () => {
+    const workspace = newWorkspace();
+    makeRuns(workspace, 5000);
+    const harness = await PageHarness.open(workspace);
+    const page = await harness.panel("runs", {}, { width: 1360, height: 820 });
+    const table = new Table(page);
+    await table.rows().first().waitFor();
+    await expect.poll(() => table.grid.getAttribute("aria-rowcount")).toBe("5001");
+    expect(await table.rows().count()).toBeLessThan(60);
+
+    // Scrolled by most of a page every frame. What counts is the page's own work: drawing is slow without a GPU.
+    const devtools = await page.page.context().newCDPSession(page.page);
+    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+    const seconds = async () => {
+      const { metrics } = await devtools.send("Performance.getMetrics");
+      return metrics.find(({ name }) => name === "ScriptDuration")!.value;
+    };
+    const before = await seconds();
+    const frames = 40;
+    await page.page.evaluate(`new Promise((resolve) => {
+      const grid = document.querySelector(".grid");
+      let left = ${frames};
+      const step = () => {
+        grid.scrollTop += 500;
+        if (--left > 0) requestAnimationFrame(step);
+        else resolve();
+      };
+      requestAnimationFrame(step);
+    })`);
+    const frame = ((await seconds()) - before) / frames;
+    console.log(`5,000 runs: ${(frame * 1000).toFixed(1)} ms of work a frame while scrolling`);
+    expect(frame).toBeLessThan(0.06);
+    await expect.poll(() => table.rows().count()).toBeLessThan(70);
+
+    await table.cell(1, 1).click();
+    await page.page.keyboard.press("Control+End");
+    await expect.poll(() => page.page.evaluate("document.activeElement.dataset.row")).toBe("5000");
+    const began = performance.now();
+    await table.header("Name").click();
+    await expect.poll(() => table.header("Name").getAttribute("aria-sort")).toBe("ascending");
+    await table.filter("variant:dense loss<2");
+    await expect.poll(() => table.status().innerText()).toMatch(/of 5,000/);
+    console.log(`5,000 runs: ${Math.round(performance.now() - began)} ms to sort and filter`);
+    expect(page.faults).toEqual([]);
+    await harness.close();
+  }, 120_000);
+});
