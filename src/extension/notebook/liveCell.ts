@@ -37,11 +37,10 @@ export class LiveCell {
     return this.cell.index < 0 || this.cell.notebook.isClosed;
   }
 
-  start(order = this.order, at = Date.now()): void {
+  private start(at = Date.now()): void {
     if (this.started) return;
     this.started = true;
-    this.order = order;
-    this.execution.executionOrder = order;
+    this.execution.executionOrder = this.order;
     this.execution.start(at);
   }
 
@@ -49,7 +48,7 @@ export class LiveCell {
   async show({ output, begun, ended, success, startedAt, endedAt }: CellResult): Promise<boolean> {
     if (begun) {
       // What an earlier window began shows its own times.
-      this.start(this.order, this.order === undefined ? startedAt : Date.now());
+      this.start(this.order === undefined ? startedAt : Date.now());
       await this.replace([
         vscode.NotebookCellOutputItem.json(output, cellOutputType),
         vscode.NotebookCellOutputItem.text(cellMarkdown(output), "text/markdown"),

@@ -53,16 +53,15 @@ export class NotebookRuns implements vscode.Disposable {
     const { notebook } = this.options;
     const last = cells.reduce((a, b) => (b.index > a.index ? b : a));
     const waiting = this.live.open(last);
-    waiting.start(++this.order);
     await this.inTurn(async () => {
       try {
         const started = await this.start(last);
-        await this.attach(true);
+        await this.attach(cells);
         this.expect(started);
-        for (const cell of cells) await this.tick(cell);
       } catch (thrown) {
         this.shown.delete(last);
         this.live.forget(last);
+        waiting.order ??= ++this.order;
         await waiting.fail(faultText(thrown, faultPlaces(notebook)));
       }
     });
@@ -70,7 +69,7 @@ export class NotebookRuns implements vscode.Disposable {
 
   /** Shows what earlier runs have left, and goes on with those that still run. */
   async restore(): Promise<void> {
-    await this.inTurn(() => this.attach(false));
+    await this.inTurn(() => this.attach([]));
   }
 
   /** Finds out which runs are of an earlier text than the one in the editor. */
@@ -117,20 +116,27 @@ export class NotebookRuns implements vscode.Disposable {
       );
   }
 
-  private async attach(numbered: boolean): Promise<void> {
+  /** `asked` are the cells that a person has just run; the others show what they have shown before. */
+  private async attach(asked: readonly vscode.NotebookCell[]): Promise<void> {
     const { workbench, notebook, onChange } = this.options;
     if (notebook.isClosed || notebook.isUntitled) return;
     await workbench.runs.load();
     this.attached = await this.ask(notebookSource(notebook));
     onChange();
-    for (const [cell, runs] of this.attached) {
+    const concerned = [...new Set([...asked, ...this.attached.keys()])].sort((a, b) => a.index - b.index);
+    for (const cell of concerned) {
+      const runs = this.attached.get(cell);
+      if (runs === undefined) {
+        await this.tick(cell);
+        continue;
+      }
       const key = runs.map(({ run }) => run).join("\n");
       const goesOn = runs.flatMap(({ run }) => workbench.runs.get(run) ?? []).some(isGoingOn);
       // It stands there as it ended.
       if (this.live.get(cell) === undefined && !goesOn && this.shown.get(cell) === key) continue;
       this.shown.set(cell, key);
       const live = this.live.open(cell);
-      if (numbered) live.order ??= ++this.order;
+      if (asked.length > 0) live.order ??= ++this.order;
       this.live.follows(live, runs);
     }
     await this.live.refresh();
@@ -155,9 +161,9 @@ export class NotebookRuns implements vscode.Disposable {
 
   /** A cell without actions has nothing to do and did it. */
   private async tick(cell: vscode.NotebookCell): Promise<void> {
-    if (this.attached.has(cell)) return;
     const live = this.live.open(cell);
     this.live.forget(cell);
+    live.order ??= ++this.order;
     await live.clear();
   }
 
