@@ -26,12 +26,16 @@ function twoEnds() {
 }
 
 function connected() {
-  const asked: { readonly name: string; readonly signal: AbortSignal | undefined }[] = [];
+  const asked: {
+    readonly name: string;
+    readonly params: unknown;
+    readonly signal: AbortSignal | undefined;
+  }[] = [];
   const listeners = new Map<string, (payload: never) => void>();
   let restarted: () => void = () => undefined;
   const backend = {
-    request: (name: string, _: unknown, signal?: AbortSignal) => {
-      asked.push({ name, signal });
+    request: (name: string, params: unknown, signal?: AbortSignal) => {
+      asked.push({ name, params, signal });
       return name === "runs.log" ? new Promise(() => undefined) : Promise.resolve({ runs: [] });
     },
     on: (name: string, listener: (payload: never) => void) => {
@@ -48,7 +52,7 @@ function connected() {
   const page = connectPage({
     channel: hostEnd,
     backend,
-    requests: ["runs.list", "runs.log"],
+    requests: ["runs.list", "runs.log", "metrics.watch"],
     events: ["runsChanged"],
     host: { "page.ready": () => ({ input: 1, state: 2 }) },
     onFault: (error) => faults.push(error),
@@ -142,4 +146,14 @@ test("escapes and links in foreign text are shown, not obeyed", () => {
   expect(notificationText("[run](command:workbench.action.quit)")).toBe(
     "[run]\u200b(command:workbench.action.quit)",
   );
+});
+
+test("a page that is torn away watches no curve any longer", async () => {
+  const { host, page, asked } = connected();
+  await host.request("metrics.watch", { watcher: "a", runs: ["/runs/one"] });
+  page.dispose();
+  expect(asked.map(({ params }) => params)).toEqual([
+    { watcher: "a", runs: ["/runs/one"] },
+    { watcher: "a", runs: [] },
+  ]);
 });

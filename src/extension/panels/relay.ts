@@ -4,13 +4,14 @@
  */
 import type { Backend, Events, Requests } from "../../protocol/backend";
 import {
+  type Call,
   type Channel,
   Connection,
   type Handlers,
   type Nothing,
   type Unsubscribe,
 } from "../../protocol/connection";
-import { WorkbenchError } from "../../protocol/errors";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { HostRequests, PageEvents, PageRequests } from "../../protocol/page";
 
 export interface RelayOptions {
@@ -38,10 +39,14 @@ export function connectPage({
 }: RelayOptions): ConnectedPage {
   const handlers: Partial<Record<keyof PageRequests, unknown>> = { ...host };
   for (const name of requests)
-    handlers[name] = (
-      params: Requests[typeof name]["params"],
-      { signal }: { readonly signal: AbortSignal },
-    ) => backend.request(name, params, signal);
+    handlers[name] = (params: Requests[typeof name]["params"], { signal }: Call) =>
+      backend.request(name, params, signal);
+  const watchers = new Set<string>();
+  if (requests.includes("metrics.watch"))
+    handlers["metrics.watch"] = (params: Requests["metrics.watch"]["params"], { signal }: Call) => {
+      watchers.add(params.watcher);
+      return backend.request("metrics.watch", params, signal);
+    };
   // Total as far as the page is concerned: the connection refuses whatever has no handler.
   const connection = new Connection<Nothing, Nothing, PageRequests, PageEvents>(
     channel,
@@ -57,6 +62,13 @@ export function connectPage({
     dispose() {
       for (const each of subscriptions) each.dispose();
       connection.end(new WorkbenchError("cancelled", "The page was closed."));
+      // A page that is torn away has no time to say that it looks no longer.
+      for (const watcher of watchers)
+        backend.request("metrics.watch", { watcher, runs: [] }).catch((thrown: unknown) => {
+          const error = toWorkbenchError(thrown);
+          // With the window, the service ends as well.
+          if (error.code !== "cancelled") onFault(error);
+        });
     },
   };
 }
