@@ -5,14 +5,14 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type HostResult, resultsVariable } from "./host/run";
 import { bundleHostSuites } from "./support/hostSuites";
-import { installVscode, versions } from "./support/installVscode";
+import { installVscode } from "./support/installVscode";
 import { startServer } from "./support/server";
+import { version } from "./support/study";
 import { launchBrowser, noWindow, Window } from "./support/window";
 
 const reason = noWindow();
-const wanted = process.env["LATHE_VSCODE"] === "lowest" ? versions.lowest : versions.current;
 
-describe(`inside the extension host of VS Code ${wanted.vscode}`, async () => {
+describe(`inside the extension host of VS Code ${version.vscode}`, async () => {
   if (reason !== undefined) {
     test("every suite", ({ skip }) => skip(reason));
     return;
@@ -31,7 +31,7 @@ describe(`inside the extension host of VS Code ${wanted.vscode}`, async () => {
 });
 
 async function runSuites(): Promise<{ status: number | undefined; results: readonly HostResult[] }> {
-  const vscode = await installVscode(wanted);
+  const vscode = await installVscode(version);
   const tests = await bundleHostSuites();
   const scratch = mkdtempSync(join(tmpdir(), "lathe-suites-"));
   const folder = join(scratch, "workspace");

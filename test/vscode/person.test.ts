@@ -1,86 +1,142 @@
-/** What a person does in VS Code, from an empty window to a finished comparison; with pictures of what is seen. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import type { Browser } from "playwright-core";
+/** What a person does with the packed extension, from the walkthrough to the trash; with pictures of what is seen. */
+import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
-import { installVscode, versions } from "./support/installVscode";
-import { type Server, startServer } from "./support/server";
-import { launchBrowser, noWindow, Window } from "./support/window";
+import { Study } from "./support/study";
+import { noWindow, type Window } from "./support/window";
 
 const reason = noWindow();
+if (reason !== undefined) console.log(`Nobody worked in VS Code: ${reason}`);
 
-describe.skipIf(reason !== undefined)("a person in VS Code", () => {
-  let scratch: string;
-  let folder: string;
-  let server: Server;
-  let browser: Browser;
+describe.skipIf(reason !== undefined)("a person who has installed the package", () => {
+  let study: Study;
   let window: Window;
 
   beforeAll(async () => {
-    scratch = mkdtempSync(join(tmpdir(), "lathe-person-"));
-    folder = join(scratch, "study");
-    mkdirSync(folder);
-    cpSync("examples/quick.lathe.md", join(folder, "quick.lathe.md"));
-    server = await startServer(await installVscode(versions.current), {
-      driver: true,
-      environment: { LATHE_STATE_DIR: join(scratch, "state"), ORT_DISABLE_TELEMETRY: "1" },
-    });
-    browser = await launchBrowser(server.home);
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-    window = await Window.open(context, server, { folder, extension: resolve(".") });
+    study = await Study.open({ installed: true });
+    mkdirSync(join(study.folder, "examples"));
+    cpSync("examples/first.lathe.md", join(study.folder, "examples/first.lathe.md"));
+    window = await study.window();
   });
+  afterAll(() => study.close());
 
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  const patience = { timeout: 90_000 };
+  const states = () => study.runs().map(({ state }) => state);
+  const picture = (name: string) => onTestFailed(() => window.screenshot(`failed-${name}`));
 
-  const runs = () =>
-    readdirSync(join(folder, ".lathe/runs")).map((name) => join(folder, ".lathe/runs", name));
-  const record = (run: string) =>
-    JSON.parse(readFileSync(join(run, "run.json"), "utf8")) as { state: string };
-
-  test("opens the walkthrough, whose first step is there to be read", async () => {
-    onTestFailed(() => window.screenshot("failed-walkthrough"));
+  test("reads the walkthrough", async () => {
+    picture("walkthrough");
     await window.command("Lathe: Open Walkthrough");
-    await window.page.getByText("Shrink a language model").first().waitFor();
-    await window.page.waitForTimeout(1000);
+    await window.page.getByText("Watch the loss fall").first().waitFor();
     await window.screenshot("walkthrough");
     await window.command("View: Close All Editors");
   });
 
-  test("runs the quick example and sees its curve under the cell that trains", async () => {
-    onTestFailed(() => window.screenshot("failed-run"));
-    await window.openFile("quick.lathe.md");
-    await window.page.locator(".notebookOverlay").waitFor();
+  test("runs the first example and sees its curve move", async () => {
+    picture("first");
+    await window.openFile("first.lathe.md");
     await window.runAll();
     await window.scrollNotebookTo("max_steps");
-    await window.outputs.locator("canvas").first().waitFor({ timeout: 60_000 });
-    await window.page.waitForTimeout(8000);
-    await window.screenshot("running");
-    await expect.poll(() => runs().length, { timeout: 30_000 }).toBe(2);
-  });
-
-  test("looks at the side panel while it runs", async () => {
-    onTestFailed(() => window.screenshot("failed-tree"));
+    await expect.poll(async () => (await window.curve()).to, patience).toBeGreaterThan(10);
+    const seen = (await window.curve()).to;
+    await expect.poll(async () => (await window.curve()).to, patience).toBeGreaterThan(seen + 10);
     await window.openSidePanel();
-    await window.page.waitForTimeout(2000);
-    await window.screenshot("side-panel");
-    await expect
-      .poll(() => runs().map((run) => record(run).state), { timeout: 120_000 })
-      .toEqual(["done", "done"]);
-    await window.page.waitForTimeout(2000);
-    await window.screenshot("done");
+    await window.screenshot("live");
+    expect(states()).toEqual(["running", "queued"]);
   });
 
-  for (const panel of ["Runs", "Charts"])
-    test(`opens the panel ${panel}`, async () => {
-      onTestFailed(() => window.screenshot(`failed-${panel}`));
-      await window.command(`Lathe: Open ${panel}`);
-      await window.panel.getByText("dense").first().waitFor();
-      await window.page.waitForTimeout(1500);
-      await window.screenshot(panel.toLowerCase());
+  test("reloads the window in the middle, and the curve is there from its first step and goes on", async () => {
+    picture("reloaded");
+    const before = (await window.curve()).to;
+    await window.reload();
+    await window.scrollNotebookTo("max_steps");
+    await expect.poll(async () => (await window.curve()).to, patience).toBeGreaterThan(before);
+    expect((await window.curve()).from).toBeLessThanOrEqual(10);
+    const seen = (await window.curve()).to;
+    await expect.poll(async () => (await window.curve()).to, patience).toBeGreaterThan(seen);
+    await window.screenshot("reloaded");
+  });
+
+  test("stops the run that waits and the one that runs, and resumes this one, in the tree", async () => {
+    picture("stopped");
+    await window.openSidePanel();
+    await window.rowAction(window.treeRow(/^first-grouped/), "Stop Run");
+    await expect.poll(states, patience).toEqual(["running", "stopped"]);
+    await window.rowAction(window.treeRow(/^first-dense/), "Stop Run");
+    await expect.poll(states, patience).toEqual(["stopped", "stopped"]);
+    const [{ progress, id }] = study.runs() as [ReturnType<Study["runs"]>[number]];
+    expect(existsSync(join(study.folder, ".lathe/runs", id, "checkpoints", `step-${progress!.step}`))).toBe(
+      true,
+    );
+    await window.screenshot("stopped");
+    await window.rowAction(window.treeRow(/^first-dense/), "Resume Run");
+    await expect.poll(() => study.runs()[0]?.progress?.step, patience).toBeGreaterThan(progress!.step);
+    await window.rowAction(window.treeRow(/^first-dense/), "Stop Run");
+    await expect.poll(states, patience).toEqual(["stopped", "stopped"]);
+  });
+
+  test("opens each panel, and finds them again after a reload", async () => {
+    picture("panels");
+    await window.command("View: Close All Editors");
+    await window.command("Lathe: Open Runs");
+    await window.panel.getByText("first-dense").first().waitFor();
+    await window.command("Lathe: Open Charts");
+    await window.panel.locator("canvas").first().waitFor();
+    await window.openFile("first.lathe.md");
+    await window.command("Lathe: Show Parameters");
+    await window.panel.getByText("189,056").first().waitFor();
+    await window.screenshot("parameters");
+    await window.command("Lathe: Open Weights");
+    await window.panel.locator("canvas").first().waitFor();
+    await window.screenshot("weights");
+    await window.reload();
+    await window.panel.locator("canvas").first().waitFor({ timeout: 60_000 });
+    const tabs = await window.page.locator(".tabs-container .tab").allTextContents();
+    expect(tabs.map((text) => text.trim())).toEqual([
+      "Runs",
+      "Charts",
+      "first.lathe.md",
+      "Parameters",
+      "Weights",
+    ]);
+  });
+
+  test("moves a run to the trash and takes it back", async () => {
+    picture("trash");
+    await window.openSidePanel();
+    const row = window.treeRow(/^first-grouped/);
+    await row.click();
+    await window.page.keyboard.press("Delete");
+    await expect.poll(() => study.runs().length, patience).toBe(1);
+    expect(readdirSync(join(study.folder, ".lathe/trash"))).toHaveLength(1);
+    await window.page.locator(".notifications-toasts").getByRole("button", { name: "Undo" }).click();
+    await expect.poll(() => study.runs().length, patience).toBe(2);
+  });
+});
+
+describe.skipIf(reason !== undefined)("in a workspace that nobody trusts", () => {
+  let study: Study;
+  let window: Window;
+
+  beforeAll(async () => {
+    study = await Study.open({
+      installed: true,
+      workspaceTrust: true,
+      settings: { "security.workspace.trust.startupPrompt": "never" },
     });
+    cpSync("examples/quick.lathe.md", join(study.folder, "quick.lathe.md"));
+    window = await study.window();
+  });
+  afterAll(() => study.close());
+
+  test("an experiment can be read, and nothing runs", async () => {
+    onTestFailed(() => window.screenshot("failed-untrusted"));
+    await window.openFile("quick.lathe.md");
+    await window.page.locator(".notebookOverlay").getByText("grammar").first().waitFor();
+    await window.runAll().catch(() => undefined);
+    await window.page.waitForTimeout(3000);
+    await window.screenshot("untrusted");
+    expect(study.runs()).toEqual([]);
+    expect(study.server.processes("runProcess.cjs")).toEqual([]);
+  });
 });

@@ -4,7 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import type { CellOutput } from "../../../src/protocol/cellOutput";
-import { eventually, tinyExperiment, workspaceFolder } from "./workspace";
+import { tinyExperiment } from "../support/tinyExperiment";
+import { eventually, workspaceFolder } from "./workspace";
 
 const type = "lathe-notebook";
 
@@ -167,7 +168,7 @@ describe("a notebook", () => {
   });
 
   it("stops a run that is interrupted, after a checkpoint", async () => {
-    put("long.lathe.md", tinyExperiment("long").replace(/max_steps: \d+/, "max_steps: 100000"));
+    put("long.lathe.md", tinyExperiment("long", 100_000));
     const editor = await open("long.lathe.md");
     const index = editor.notebook
       .getCells()

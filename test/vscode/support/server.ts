@@ -1,6 +1,6 @@
 /** Serves the workbench on the loopback interface, with folders of its own for everything that it keeps. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,8 @@ export interface Server {
   /** The folder that holds all that the server has written. */
   readonly home: string;
   readonly logFile: string;
+  /** Processes of this server whose command line holds the text: `--type=extensionHost`, `backend.cjs`. */
+  processes(text: string): readonly number[];
   stop(): Promise<void>;
 }
 
@@ -83,6 +85,7 @@ export async function startServer(vscode: Vscode, options: ServerOptions): Promi
     port,
     home,
     logFile,
+    processes: (text) => processesOf(child.pid!, text),
     stop: async () => {
       endGroup(child);
       await setTimeout(300);
@@ -97,6 +100,21 @@ function endGroup(child: ChildProcess): void {
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "ESRCH") throw thrown;
   }
+}
+
+function processesOf(group: number, text: string): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        // The fifth field is the process group; the second, in brackets, may hold anything.
+        const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\)/s, "").trim().split(" ");
+        return Number(fields[2]) === group && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+      } catch {
+        return false; // It has ended meanwhile.
+      }
+    })
+    .map(Number);
 }
 
 async function answering(port: number, child: ChildProcess, logFile: string): Promise<void> {

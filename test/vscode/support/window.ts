@@ -165,26 +165,51 @@ export class Window {
     return this.page.locator('.part.sidebar [role="treeitem"]').filter({ hasText: text }).first();
   }
 
+  /** What a screen reader says of each row that is in view. */
+  async treeLabels(): Promise<readonly string[]> {
+    const rows = await this.page.locator('.part.sidebar [role="treeitem"]').all();
+    return Promise.all(rows.map(async (row) => (await row.getAttribute("aria-label")) ?? ""));
+  }
+
+  /** Presses a button that a row of a tree shows while the mouse is over it. */
+  async rowAction(row: Locator, title: string): Promise<void> {
+    // The tip of another button may lie over the row.
+    await this.page.mouse.move(720, 4);
+    await row.hover({ position: { x: 40, y: 10 } });
+    await row.locator(`.action-label[aria-label^="${title}"]`).click();
+  }
+
   /** Starts every cell of the notebook that is on top. */
   async runAll(): Promise<void> {
     await this.page.locator(".notebook-toolbar-container").getByText("Run All").click();
   }
 
-  /** Brings the output of the notebook into view. */
+  /** Goes down the notebook until the cell with this text is in view, and past it so that its output is. */
   async scrollNotebookTo(text: string): Promise<void> {
-    const list = this.page.locator(".notebookOverlay .monaco-list").first();
-    await list.hover();
-    for (let tries = 0; tries < 40; tries++) {
-      if (await this.page.locator(".notebookOverlay .code-cell-row").filter({ hasText: text }).isVisible())
-        break;
-      await this.page.mouse.wheel(0, 200);
-      await this.page.waitForTimeout(100);
+    const cell = this.page.locator(".notebookOverlay .code-cell-row").filter({ hasText: text });
+    await this.page.locator(".notebookOverlay .cell-list-container").click({ position: { x: 10, y: 120 } });
+    for (let tries = 0; tries < 30 && !(await cell.isVisible()); tries++) {
+      await this.page.keyboard.press("ArrowDown");
+      await this.page.waitForTimeout(150);
     }
+    await this.page.keyboard.press("ArrowDown");
   }
 
   /** All outputs of the notebook: they live in one page. */
   get outputs(): FrameLocator {
     return this.frame('iframe.webview.ready[src*="purpose=notebookRenderer"]:visible');
+  }
+
+  /**
+   * The first and last step of the training loss in the output that is in view, by the table that screen readers get;
+   * zeros while there is none.
+   */
+  async curve(): Promise<{ readonly from: number; readonly to: number }> {
+    const row = this.outputs.locator("table tr").filter({ hasText: "train/loss" }).first();
+    if ((await row.count()) === 0) return { from: 0, to: 0 };
+    const [, from = "", to = ""] = await row.locator("td").allTextContents();
+    const step = (text: string) => Number(text.replace(/\D/g, ""));
+    return { from: step(from), to: step(to) };
   }
 
   /** The page of the panel that is on top. */

@@ -1,0 +1,101 @@
+/**
+ * What the workbench looks like in a light, a dark and a high-contrast theme, over runs whose curves are made up: the
+ * pictures lie in test-results/vscode to be looked at, and each shows what it is named after.
+ */
+import { cpSync } from "node:fs";
+import { afterAll, beforeAll, describe, onTestFailed, test } from "vitest";
+import { WrittenRun } from "../webview/sampleRuns";
+import { Study } from "./support/study";
+import { noWindow, type Window } from "./support/window";
+
+const reason = noWindow();
+if (reason !== undefined) console.log(`No pictures of VS Code: ${reason}`);
+
+const themes = { light: "Light Modern", dark: "Dark Modern", contrast: "Dark High Contrast" };
+
+describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
+  let study: Study;
+  let window: Window;
+
+  beforeAll(async () => {
+    study = await Study.open();
+    for (const file of ["JP47D54C", "JP47D55C", "JP47D56C"])
+      cpSync(`examples/papers/kphi3/${file}.lathe.md`, `${study.folder}/${file}.lathe.md`);
+    cpSync("examples/quick.lathe.md", `${study.folder}/quick.lathe.md`);
+    const forms = ["dense", "groups of 8", "groups of 16", "groups of 32", "rank 64", "rank 16", "tied rows"];
+    const more = ["diagonal values", "half of the weights", "2:4"];
+    for (const [e, experiment] of ["width", "depth", "shrunk"].entries())
+      for (const [i, form] of [...forms, ...more].entries())
+        await WrittenRun.write(study.folder, {
+          name: `${experiment}, ${form}`,
+          variant: form,
+          experiment: `${experiment}.lathe.md`,
+          seed: 10 * e + i,
+          floor: 1.4 + 0.11 * i + 0.2 * e,
+          state: i === 4 && e === 1 ? "failed" : i === 7 && e === 0 ? "stopped" : "done",
+        });
+    window = await study.window();
+    await window.openFile("quick.lathe.md");
+    await window.runAll();
+    await window.openSidePanel();
+  });
+  afterAll(() => study.close());
+
+  async function inEachTheme(name: string): Promise<void> {
+    for (const [short, theme] of Object.entries(themes)) {
+      await window.theme(theme);
+      await window.screenshot(`${name}-${short}`);
+    }
+  }
+  const picture = (name: string) => onTestFailed(() => window.screenshot(`failed-picture-${name}`));
+
+  test("a notebook whose curve is being drawn", async () => {
+    picture("notebook");
+    await window.scrollNotebookTo("max_steps");
+    await window.outputs.locator("canvas").first().waitFor();
+    await inEachTheme("notebook");
+    await window.command("View: Close All Editors");
+  });
+
+  test("thirty runs", async () => {
+    picture("runs");
+    await window.command("Lathe: Open Runs");
+    await window.panel.getByText("width, dense").first().waitFor();
+    await inEachTheme("runs");
+  });
+
+  test("ten curves", async () => {
+    picture("charts");
+    await window.command("View: Close All Editors");
+    await window.rowAction(window.treeRow(/^shrunk/), "Open Charts");
+    await window.panel.locator("canvas").first().waitFor();
+    await inEachTheme("charts");
+  });
+
+  test("the three published models beside one another", async () => {
+    picture("parameters");
+    await window.command("View: Close All Editors");
+    await window.openFile("JP47D54C.lathe.md");
+    await window.command("Lathe: Show Parameters");
+    for (const [file, count] of [
+      ["JP47D55C", "35,011,584"],
+      ["JP47D56C", "52,515,840"],
+    ] as const) {
+      await window.panel.getByRole("button", { name: "Add a model" }).click();
+      await window.panel.getByPlaceholder("Find a run, a model or an experiment").pressSequentially(file);
+      await window.panel.locator(".subjects button").first().click();
+      await window.panel.getByText(count).first().waitFor();
+    }
+    await window.panel.getByText("226,507,776").first().waitFor();
+    await inEachTheme("parameters");
+  });
+
+  test("the weights of a trained model", async () => {
+    picture("weights");
+    await window.command("View: Close All Editors");
+    await window.command("Lathe: Open Weights");
+    await window.choose("quick-dense").catch(() => undefined);
+    await window.panel.locator("canvas").first().waitFor();
+    await inEachTheme("weights");
+  });
+});

@@ -1,0 +1,101 @@
+/** A folder of a person, the server that has it open, and a browser: what the tests in VS Code start from. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Browser, BrowserContext } from "playwright-core";
+import type { RunRecord } from "../../../src/protocol/run";
+import { installVscode, versions } from "./installVscode";
+import { type Server, startServer } from "./server";
+import { launchBrowser, Window } from "./window";
+
+/** LATHE_VSCODE=lowest takes the lowest version that the manifest allows. */
+export const version = process.env["LATHE_VSCODE"] === "lowest" ? versions.lowest : versions.current;
+
+export interface StudyOptions {
+  /** The packed extension, as a person has it, instead of the checkout. */
+  readonly installed?: boolean;
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly workspaceTrust?: boolean;
+}
+
+export class Study {
+  private constructor(
+    private readonly scratch: string,
+    readonly folder: string,
+    readonly server: Server,
+    private readonly browser: Browser,
+    private readonly context: BrowserContext,
+    private readonly installed: boolean,
+  ) {}
+
+  static async open(options: StudyOptions = {}): Promise<Study> {
+    const { installed = false, ...rest } = options;
+    const vscode = await installVscode(version);
+    const scratch = mkdtempSync(join(tmpdir(), "lathe-vscode-"));
+    const folder = join(scratch, "study");
+    mkdirSync(folder);
+    const server = await startServer(vscode, {
+      ...rest,
+      driver: !installed,
+      install: installed ? [packedExtension()] : [],
+      environment: { LATHE_STATE_DIR: join(scratch, "state"), ORT_DISABLE_TELEMETRY: "1" },
+    });
+    const browser = await launchBrowser(server.home);
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    return new Study(scratch, folder, server, browser, context, installed);
+  }
+
+  window(): Promise<Window> {
+    const extension = this.installed ? {} : { extension: resolve(".") };
+    return Window.open(this.context, this.server, { folder: this.folder, ...extension });
+  }
+
+  /** The records of all runs, the oldest first. */
+  runs(): readonly RunRecord[] {
+    const runs = join(this.folder, ".lathe/runs");
+    return names(runs)
+      .map((id) => JSON.parse(readFileSync(join(runs, id, "run.json"), "utf8")) as RunRecord)
+      .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  }
+
+  /** The lines of a run's history that have a training loss. */
+  losses(id: string): number {
+    const text = readFileSync(join(this.folder, ".lathe/runs", id, "metrics.jsonl"), "utf8");
+    return text.split("\n").filter((line) => line.includes('"train/loss"')).length;
+  }
+
+  /** Runs go on without anybody, so they are ended by hand. */
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.server.stop();
+    for (const { process: owner, state } of this.runs())
+      if (owner !== undefined && ["running", "queued", "paused"].includes(state)) end(owner.pid);
+    rmSync(this.scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  }
+}
+
+/** Packs what lies in dist/ and returns the file. */
+function packedExtension(): string {
+  const file = resolve(".cache/lathe-under-test.vsix");
+  const arguments_ = ["scripts/package.ts", "--no-build", "--out", file];
+  execFileSync(process.execPath, ["node_modules/tsx/dist/cli.mjs", ...arguments_], { stdio: "pipe" });
+  return file;
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ESRCH") throw thrown;
+  }
+}
+
+function names(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  }
+}
