@@ -3,6 +3,7 @@
  * when the window was reloaded or they were started elsewhere. Run folders are the truth: nothing is kept here that a
  * closed notebook would miss.
  */
+import { setTimeout } from "node:timers/promises";
 import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
@@ -192,11 +193,15 @@ async function save(notebook: vscode.NotebookDocument): Promise<void> {
       "invalid-input",
       "The experiment is no file yet, and its runs would have no place. Save it first, as NAME.lathe.md.",
     );
-  if (notebook.isDirty && !(await notebook.save()))
-    throw new WorkbenchError(
-      "io",
-      "The experiment could not be saved, and only what is saved is run. Save it, then run the cell again.",
-    );
+  // VS Code gives up a save that another cell's output overtakes, and then the next one succeeds.
+  for (let tries = 0; tries < 4; tries++) {
+    if (!notebook.isDirty || (await notebook.save())) return;
+    await setTimeout(250);
+  }
+  throw new WorkbenchError(
+    "io",
+    "The experiment could not be saved, and only what is saved is run. Save it, then run the cell again.",
+  );
 }
 
 /** The service leaves out cells without a word, so the last that it knows up to here counts. */
