@@ -56,6 +56,13 @@ function meant(
   const own = part === "key" ? [...path, String(scalar.value)] : path;
   const named = own.slice(0, own.findLastIndex((step) => typeof step === "string") + 1);
   if (named.length === 0 || (named[0] === "variants" && named.length === 2)) return undefined;
+  // A swept path is explained by what it leads to; `train.1.max_steps` means one training of several.
+  if (named[0] === "sweep" && named.length === 2) {
+    const swept = String(named[1])
+      .split(".")
+      .filter((step) => !/^\d+$/.test(step));
+    return targetAt(schema, swept, all(), all);
+  }
   return targetAt(schema, named, cell, all);
 }
 

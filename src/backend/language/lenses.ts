@@ -1,6 +1,6 @@
 /** What stands over a cell before anything runs: how large the model is, what compressing leaves, what training takes. */
 import type { ModelCounts } from "../../protocol/counts";
-import { toWorkbenchError } from "../../protocol/errors";
+import { WorkbenchError } from "../../protocol/errors";
 import { type ActionKey, trainSchema } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
@@ -38,23 +38,27 @@ interface Known {
 
 async function knownOf(experiment: Experiment, plan: RunPlan, estimate: Estimate): Promise<Known> {
   const cells = stepCells(experiment, plan);
+  const { found, reason } = await tried(plan, estimate);
+  if (reason === undefined) return { plan, cells, estimate: found };
+  // A method may refuse the model, and the model be known all the same.
+  for (let steps = plan.steps.length - 1; steps >= 0; steps--) {
+    const before = await tried({ ...plan, steps: plan.steps.slice(0, steps) }, estimate);
+    if (before.reason === undefined) return { plan, cells, reason, estimate: before.found };
+  }
+  return { plan, cells, reason };
+}
+
+type Tried =
+  | { readonly found: PlanEstimate; readonly reason?: undefined }
+  | { readonly found?: undefined; readonly reason: string };
+
+/** What can't be is a reason; anything else that is thrown, such as that nobody waits any more, is nobody's size. */
+async function tried(plan: RunPlan, estimate: Estimate): Promise<Tried> {
   try {
-    return { plan, cells, estimate: await estimate(plan) };
+    return { found: await estimate(plan) };
   } catch (thrown) {
-    const reason = toWorkbenchError(thrown).message;
-    // A method may refuse the model, and the model be known all the same.
-    for (let steps = plan.steps.length - 1; steps >= 0; steps--)
-      try {
-        return {
-          plan,
-          cells,
-          reason,
-          estimate: await estimate({ ...plan, steps: plan.steps.slice(0, steps) }),
-        };
-      } catch {
-        continue; // The reason is told already.
-      }
-    return { plan, cells, reason };
+    if (thrown instanceof WorkbenchError && thrown.code !== "cancelled") return { reason: thrown.message };
+    throw thrown;
   }
 }
 

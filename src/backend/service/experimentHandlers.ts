@@ -2,7 +2,6 @@
 import { dirname, relative, resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Handlers } from "../../protocol/connection";
-import type { RunPlan } from "../../protocol/run";
 import type { ExperimentRequests } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { EarlierRun } from "../language/attach";
@@ -41,7 +40,7 @@ export function experimentHandlers(service: Service): Handlers<ExperimentRequest
 }
 
 async function estimator(service: Service, file: string, signal: AbortSignal): Promise<Estimate> {
-  const [{ estimatePlan }, { workspaceOf }] = await Promise.all([
+  const [{ estimatePlan, readsFiles }, { workspaceOf }] = await Promise.all([
     import("../runs/estimate"),
     import("../runs/runLocation"),
   ]);
@@ -53,13 +52,6 @@ async function estimator(service: Service, file: string, signal: AbortSignal): P
     if (readsFiles(plan)) service.requireTrust("Reading the files that the size of this model follows from");
     return estimatePlan(plan, workspace);
   };
-}
-
-/** Beyond the text of the experiment itself. */
-function readsFiles({ baseModel, model, data }: RunPlan): boolean {
-  if (baseModel !== undefined) return true;
-  const { tokenizer } = data ?? {};
-  return model?.["vocab_size"] === undefined && tokenizer !== "bytes" && tokenizer !== "characters";
 }
 
 function runsOf(service: Service, file: string): EarlierRun[] {

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import { lensesOf } from "../../../src/backend/language/lenses";
+import { estimatePlan } from "../../../src/backend/runs/estimate";
+import { WorkbenchError } from "../../../src/protocol/errors";
+import { cells, file, language } from "./editor";
+
+const head =
+  'data: {text: "*.txt", sequence_len: 16}\nmodel: {model_type: phi3, hidden_size: 64, num_attention_heads: 4, num_hidden_layers: 1, intermediate_size: 128, max_position_embeddings: 32}';
+const train = "train: {max_steps: 5}";
+
+const lenses = (...bodies: readonly string[]) =>
+  lensesOf(language.understand({ file, text: cells(...bodies) }), (plan) => estimatePlan(plan, "/nowhere"));
+const titles = async (...bodies: readonly string[]) =>
+  (await lenses(...bodies)).map(({ line, cell, title }) => `${line}/${cell} ${title}`);
+const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string;
+
+test("sizes, bytes and memory stand over the model, work over the training", async () => {
+  // 64 · (3 · 64 + 64 + 2 · 128) + 128 · 64 in matrices, three norms of 64, and 2 · 257 · 64 in embeddings.
+  expect(await titles(head, train)).toEqual([
+    matching(/^3\/0 41,152 non-embedding · 296 kB · [\d.]+ MB to train$/),
+    matching(/^9\/1 5 steps of 128 tokens · [\d.]+ MB · [\d.]+ MFLOP a step$/),
+  ]);
+  const [{ tooltip } = { tooltip: "" }] = await lenses(head, train);
+  expect(tooltip).toContain("41,152 parameters without embeddings, 74,048 in all");
+});
+
+test("variants that differ have one each", async () => {
+  const variants = "variants: {dense: {}, grouped: {model: {min_channels_per_group: 16}}, again: {}}";
+  const found = await lenses(head, variants, train);
+  expect(found.map(({ line, variant }) => [line, variant])).toEqual([
+    [3, "dense"],
+    [3, "grouped"],
+    [15, "dense"],
+    [15, "grouped"],
+  ]);
+  expect(found.slice(0, 2).map(({ title }) => title)).toEqual([
+    matching(/^dense, again: 41,152 non-embedding/),
+    matching(/^grouped: [\d,]+ non-embedding/),
+  ]);
+});
+
+test("what all variants share is said once, and a variant without the action says nothing", async () => {
+  expect(
+    await titles(head, "variants: {a: {}, b: {train: {learning_rate: 1e-3}}, c: {train: null}}", train),
+  ).toEqual([
+    matching(/^3\/0 a, b: 41,152 non-embedding · 296 kB · [\d.]+ MB to train$/),
+    matching(/^3\/0 c: 41,152 non-embedding · 296 kB$/),
+    matching(/^15\/2 a, b: 5 steps/),
+  ]);
+});
+
+test("what a method leaves stands over it, and why it refuses", async () => {
+  const compress = "compress: [{magnitude: {sparsity: 0.5}}, {magnitude: {sparsity: 0.75}}]";
+  const [, over] = await titles(head, compress);
+  // A quarter of 40,960, and the norms.
+  expect(over).toMatch(/^9\/1 41,152 → 10,432 non-embedding \(25\.3 %\) · 296 kB → [\d.]+ kB$/);
+  const [model, refusal] = await titles(`${head.slice(0, -1)}, min_channels_per_group: 16}`, compress);
+  expect(model).toMatch(/^3\/0 [\d,]+ non-embedding/);
+  expect(refusal).toMatch(/^9\/1 Magnitude pruning cannot be applied: /);
+});
+
+test("where the size can't be known the reason stands there", async () => {
+  expect(await titles(head.replace("sequence_len: 16", "sequence_len: 16, tokenizer: characters"))).toEqual([
+    matching(/^3\/0 Size not known yet: The vocabulary of the tokenizer `characters` follows from the text/),
+  ]);
+  const [missing] = await titles("base_model: nowhere/at/all", "evaluate: {counts: {}}");
+  expect(missing).toMatch(/^2\/0 Size not known yet: There is no model at /);
+  expect(await titles(head, "train: {max_steps: x}")).toEqual([]);
+});
+
+test("epochs are as many steps as the text gives, which is said", async () => {
+  const [, over] = await lenses(head, "train: {num_train_epochs: 2}");
+  expect(over).toMatchObject({
+    title: matching(/^2 epochs, 128 tokens a step/),
+    tooltip: expect.stringContaining("follows from the text") as string,
+  });
+});
+
+test("only what can't be is a reason: other failures are told as such", async () => {
+  const understood = language.understand({ file, text: cells(head) });
+  const failing = (thrown: Error) => lensesOf(understood, () => Promise.reject(thrown));
+  await expect(failing(new TypeError("a slip"))).rejects.toThrow("a slip");
+  await expect(failing(new WorkbenchError("cancelled", "nobody waits"))).rejects.toThrow("nobody waits");
+  expect(await failing(new WorkbenchError("unsupported", "too $(bug) large"))).toMatchObject([
+    { title: "Size not known yet: too $ (bug) large" },
+  ]);
+});
