@@ -40,7 +40,8 @@ async function series(run: string, query: Partial<SeriesQuery> = {}) {
 
 /** What a page knows of one run if it follows the rule of the protocol: it asks again after a restart. */
 class Page {
-  private known: AppendedLine[] = [];
+  /** Undefined until it has asked. */
+  private known: AppendedLine[] | undefined;
   private heard = 0;
 
   constructor(private readonly run: string) {}
@@ -50,25 +51,27 @@ class Page {
     const events = window.events("metricsAppended").filter(({ run }) => run === this.run);
     const fresh = events.slice(this.heard);
     this.heard = events.length;
-    const restart = fresh.findLastIndex(({ restarted }) => restarted);
-    for (const { from, lines: more } of fresh.slice(restart + 1)) {
+    for (const { from, lines: more, restarted } of fresh) {
+      if (restarted) this.known = undefined;
+      if (this.known === undefined) continue;
       // Nothing is missing in between, and nothing comes twice.
-      if (restart === -1) expect(from).toBe(this.known.length);
+      expect(from).toBe(this.known.length);
       this.known.push(...more);
     }
-    return restart !== -1;
+    return fresh.some(({ restarted }) => restarted);
   }
 
-  /** As much as the answer knows, and no more: what it holds need not be told again. */
+  /** What has been told up to the answer is what the answer knows: no line more, none less. */
   async ask(): Promise<void> {
     const { lines: count } = await series(this.run);
-    if (!this.hear() && this.known.length > 0) expect(this.known.length).toBe(count);
+    this.hear();
+    if (this.known !== undefined) expect(this.known.length).toBe(count);
     const { lines: whole } = await readMetrics(join(this.run, "metrics.jsonl"));
     this.known = whole.slice(0, count);
   }
 
   get lines(): readonly AppendedLine[] {
-    return this.known;
+    return this.known ?? [];
   }
 }
 

@@ -19,8 +19,7 @@ const event = new Type("Event")
   .add(new Field("summary", 5, "Summary"));
 new Root().add(value).add(summary).add(event);
 
-const record = (fields: Readonly<Record<string, unknown>>): Buffer =>
-  tfRecord(event.encode(fields).finish());
+const record = (fields: Readonly<Record<string, unknown>>): Buffer => tfRecord(event.encode(fields).finish());
 
 function lineRecord({ step, tokens: _, seconds, ...metrics }: MetricLine, startedAt: number): Buffer {
   const values = Object.entries(metrics).map(([tag, simpleValue]) => ({ tag, simpleValue }));
