@@ -11,7 +11,11 @@ import { noWindow, type Window } from "./support/window";
 const reason = noWindow();
 if (reason !== undefined) console.log(`No pictures of VS Code: ${reason}`);
 
-const themes = { light: "Light Modern", dark: "Dark Modern", contrast: "Dark High Contrast" };
+const themes = [
+  ["light", "Light Modern", "vs"],
+  ["dark", "Dark Modern", "vs-dark"],
+  ["contrast", "Dark High Contrast", "hc-black"],
+] as const;
 
 describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
   let study: Study;
@@ -42,8 +46,8 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
   afterAll(() => study.close());
 
   async function inEachTheme(name: string): Promise<void> {
-    for (const [short, theme] of Object.entries(themes)) {
-      await window.theme(theme);
+    for (const [short, theme, kind] of themes) {
+      await window.theme(theme, kind);
       await window.screenshot(`${name}-${short}`);
     }
   }
@@ -82,7 +86,7 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
       ["JP47D56C", "52,515,840"],
     ] as const) {
       await window.panel.getByRole("button", { name: "Add a model" }).click();
-      await window.panel.getByPlaceholder("Find a run, a model or an experiment").pressSequentially(file);
+      await window.panel.getByRole("textbox", { name: "Find a model" }).pressSequentially(file);
       await window.panel.locator(".subjects button").first().click();
       await window.panel.getByText(count).first().waitFor();
     }
@@ -94,7 +98,8 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
     picture("weights");
     await window.command("View: Close All Editors");
     await window.command("Lathe: Open Weights");
-    await window.choose("quick-dense").catch(() => undefined);
+    await window.choose("quick-dense");
+    await window.page.keyboard.press("Enter");
     await window.panel.locator("canvas").first().waitFor();
     await inEachTheme("weights");
   });

@@ -16,16 +16,24 @@ export function subjectsOfArguments(
   if (paths.length > 0) return paths.map((path) => ({ kind: "path", path }));
   const runs = runsOfArguments(workbench, args);
   if (runs !== undefined) return runs.map(({ folder }) => ({ kind: "run", run: folder }));
-  const experiment = experimentOfArguments(args);
-  return experiment === undefined
-    ? undefined
-    : [
-        {
-          kind: "plan",
-          experiment: experiment.experiment,
-          ...(experiment.variant === undefined ? {} : { variant: experiment.variant }),
-        },
-      ];
+  const found = experimentOfArguments(args);
+  if (found === undefined) return undefined;
+  const { experiment, variant } = found;
+  const text = textOfArguments(args);
+  return [
+    {
+      kind: "plan",
+      experiment,
+      ...(text === undefined ? {} : { text }),
+      ...(variant === undefined ? {} : { variant }),
+    },
+  ];
+}
+
+/** A lens stands over text that may not be saved, and hands it along. */
+function textOfArguments([first]: readonly unknown[]): string | undefined {
+  const { text } = (first ?? {}) as { readonly text?: unknown };
+  return typeof text === "string" ? text : undefined;
 }
 
 /** Nodes of the tree of models carry what stands for them as `model`. */

@@ -97,7 +97,7 @@ describe("a notebook", () => {
     assert.ok(fixes.some(({ title }) => title.includes("max_steps")));
     const line = cell.document.lineAt(cell.document.lineCount - 1);
     const edit = new vscode.WorkspaceEdit();
-    edit.insert(cell.document.uri, line.range.end, "\n  lear");
+    edit.insert(cell.document.uri, line.range.end, "\n  warm");
     await vscode.workspace.applyEdit(edit);
     const { items } = await vscode.commands.executeCommand<vscode.CompletionList>(
       "vscode.executeCompletionItemProvider",
@@ -105,7 +105,7 @@ describe("a notebook", () => {
       cell.document.lineAt(cell.document.lineCount - 1).range.end,
     );
     const labels = items.map(({ label }) => (typeof label === "string" ? label : label.label));
-    assert.ok(labels.includes("learning_rate"), labels.join(" "));
+    assert.ok(labels.includes("warmup_steps"), labels.join(" "));
     const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
       "vscode.executeHoverProvider",
       cell.document.uri,

@@ -157,7 +157,9 @@ export class Window {
   async openSidePanel(): Promise<void> {
     const shown = this.page.locator(".part.sidebar .composite.title").filter({ hasText: /lathe/i });
     if (await shown.isVisible()) return;
-    await this.page.locator('.activitybar [aria-label^="Lathe"]').first().click();
+    // Not in the middle, where a badge may lie over the icon.
+    const icon = this.page.locator('.activitybar [aria-label^="Lathe"]').first();
+    await icon.click({ position: { x: 6, y: 6 } });
     await shown.waitFor();
   }
 
@@ -226,13 +228,16 @@ export class Window {
     return this.page.locator(".notification-list-item-message").allTextContents();
   }
 
-  async theme(name: string): Promise<void> {
+  /** `kind` is the class by which VS Code says what it now shows: `vs`, `vs-dark`, `hc-black`. */
+  async theme(name: string, kind: string): Promise<void> {
     await this.pick(">Preferences: Color Theme", "Preferences: Color Theme", () =>
       this.page.keyboard.press("F1"),
     );
     await this.page.locator(".quick-input-widget:visible input.input").fill(name);
     await this.choose(name);
-    await this.page.waitForTimeout(500);
+    await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
+    // Pages hear of it later than the workbench.
+    await this.page.waitForTimeout(1000);
   }
 
   async screenshot(name: string): Promise<void> {
