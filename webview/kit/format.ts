@@ -27,6 +27,13 @@ export function figure(value: number, digits = 4): string {
   return minus(trimmed(value.toPrecision(digits)));
 }
 
+/** As many digits for every number of a column, so that they stand below each other. */
+export function aligned(value: number, digits = 4): string {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || value === 0 || size < 1e-3 || size >= 1000) return figure(value, digits);
+  return minus(value.toPrecision(digits));
+}
+
 /** Decimal units, as disks and downloads are sold. */
 export function bytes(value: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

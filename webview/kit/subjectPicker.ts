@@ -32,9 +32,9 @@ export class SubjectPicker {
     private readonly choose: (subject: Subject) => void,
   ) {}
 
-  draw(label: string): TemplateResult {
+  draw(label: string, icon: TemplateResult | typeof nothing = icons.add): TemplateResult {
     return html`<button class="quiet" id="${this.id}-button" popovertarget="${this.id}-menu">
-        ${icons.add} ${label}
+        ${icon} ${label}
       </button>
       <div
         popover

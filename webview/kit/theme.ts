@@ -12,7 +12,7 @@ export function adoptStyles(...styles: readonly CSSResult[]): void {
 const theme = css`
   :root {
     --lathe-border: var(--vscode-contrastBorder, var(--vscode-panel-border, rgba(128, 128, 128, 0.35)));
-    --lathe-line: var(--vscode-contrastBorder, color-mix(in srgb, currentColor 12%, transparent));
+    --lathe-line: color-mix(in srgb, currentColor 12%, transparent);
     --lathe-muted: var(--vscode-descriptionForeground);
     --lathe-hover: var(--vscode-list-hoverBackground);
     --lathe-selected: var(--vscode-list-activeSelectionBackground);
@@ -24,6 +24,10 @@ const theme = css`
     --lathe-bad: var(--vscode-errorForeground);
     --lathe-surface: var(--vscode-editor-background);
     --lathe-raised: var(--vscode-editorWidget-background, var(--vscode-editor-background));
+  }
+  .vscode-high-contrast,
+  .vscode-high-contrast-light {
+    --lathe-line: color-mix(in srgb, currentColor 35%, transparent);
   }
   *,
   *::before,

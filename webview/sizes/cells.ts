@@ -16,18 +16,19 @@ export function numberCell(value: number | undefined, name: CountName): Template
   </td>`;
 }
 
-/** Against the first model: the difference as a number, and as a share of what it was. */
+/** Against the first model: as a share of what it was, and where there is room the difference as a number too. */
 export function changeCell(
   value: number | undefined,
   base: number | undefined,
   name: CountName,
+  room = false,
 ): TemplateResult {
   if (value === undefined || base === undefined) return html`<td class="number muted">${missing}</td>`;
   if (value === base) return html`<td class="number muted">same</td>`;
   const difference = `${value > base ? "+" : "−"}${written(Math.abs(value - base), name)}`;
-  const ratio = base === 0 ? undefined : (value - base) / base;
+  const ratio = base === 0 ? difference : change((value - base) / base);
   return html`<td class="number change ${value < base ? "less" : "more"}" title=${difference}>
-    ${ratio === undefined ? difference : change(ratio)}
+    ${room ? html`<span class="difference">${difference}</span>` : nothing}${ratio}
   </td>`;
 }
 

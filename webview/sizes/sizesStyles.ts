@@ -77,9 +77,6 @@ export const sizesStyles = css`
   .about.problem {
     color: var(--lathe-bad);
   }
-  .published td {
-    white-space: normal;
-  }
   .verdict {
     margin-left: 6px;
     font-weight: 600;
@@ -96,10 +93,9 @@ export const sizesStyles = css`
   .verdict.differs {
     color: var(--lathe-bad);
   }
-  .source {
-    display: block;
+  .difference {
+    margin-right: 10px;
     color: var(--lathe-muted);
-    font-size: 0.9em;
   }
   .change.less {
     color: var(--lathe-good-text);

@@ -63,7 +63,11 @@ function about({ size, problem }: Measured): TemplateResult {
     num_hidden_layers === undefined ? "" : `${num_hidden_layers} layers`,
     hidden_size === undefined ? "" : `width ${hidden_size}`,
   ];
-  return html`<span class="about muted">${shape.filter((part) => part !== "").join(", ")}</span>`;
+  return html`<span class="about muted"
+    >${shape.filter((part) => part !== "").join(", ")}${
+      size.published === undefined ? nothing : html`<br />${size.published.source}`
+    }</span
+  >`;
 }
 
 function section(title: string, part: Part, measured: readonly Measured[]): TemplateResult {
@@ -79,7 +83,7 @@ function section(title: string, part: Part, measured: readonly Measured[]): Temp
         <th scope="row">${titles[name]}</th>
         ${all.map((counts, i) => {
           const value = numberOf(counts, name);
-          return html`${numberCell(value, name)}${i === 0 ? nothing : changeCell(value, base, name)}`;
+          return html`${numberCell(value, name)}${i === 0 ? nothing : changeCell(value, base, name, true)}`;
         })}
       </tr>`;
     })}
@@ -102,6 +106,5 @@ function publishedCell(size: ModelSize | undefined, part: Part, columns: number)
     gap === 0 ? words : `${words}, ${Math.abs(gap) < 1e-4 ? figure(gap * 100, 2) + " %" : change(gap)}`;
   return html`<td class="number" colspan=${columns} title=${published.source}>
     ${count(published.figure)} <span class="verdict ${agrees ? "agrees" : "differs"}">${verdict}</span>
-    <span class="source">${published.source}</span>
   </td>`;
 }

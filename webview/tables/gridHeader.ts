@@ -31,7 +31,7 @@ export function headerView(columns: readonly ShownColumn[], page: HeaderPage): T
           ${
             column.id === "star"
               ? html`<span class="star">${icons.starOutline}</span><span class="hidden">Star</span>`
-              : html`<span class="text">${column.title}</span>`
+              : html`<span class="text">${column.heading ?? column.title}</span>`
           }
           ${
             column.sorted === undefined

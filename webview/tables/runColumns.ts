@@ -1,6 +1,6 @@
 /** Every column that a table of runs can have. A column says what sorts and filters, and apart from that what is read. */
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { bytes, count, duration, figure, fileName, missing, moment } from "../kit/format";
+import { aligned, bytes, count, duration, fileName, missing, moment } from "../kit/format";
 
 export type CellValue = string | number | undefined;
 export type EditableField = "name" | "tags" | "notes";
@@ -8,6 +8,8 @@ export type EditableField = "name" | "tags" | "notes";
 export interface RunColumn {
   readonly id: string;
   readonly title: string;
+  /** What stands over the column where the title is too long. */
+  readonly heading?: string;
   readonly section: "Run" | "Size" | "Metrics" | "Sweep" | "Settings";
   readonly width: number;
   /** Numbers stand at the right, digit under digit. */
@@ -26,6 +28,7 @@ export type Settings = ReadonlyMap<string, Readonly<Record<string, string | numb
 
 interface Described {
   readonly section?: RunColumn["section"];
+  readonly heading?: string;
   readonly width?: number;
   readonly shown?: boolean;
   readonly edits?: EditableField;
@@ -46,7 +49,11 @@ export function columnsOf(seen: Seen, settings: Settings): readonly RunColumn[] 
     ...seen.metrics.flatMap(metricColumns),
     ...sizes,
     ...seen.sweepKeys.map((key) =>
-      words(`sweep:${key}`, key, ({ sweep }) => plain(sweep[key]), { section: "Sweep", shown: true }),
+      words(`sweep:${key}`, key, ({ sweep }) => plain(sweep[key]), {
+        section: "Sweep",
+        heading: key.slice(key.lastIndexOf(".") + 1),
+        shown: true,
+      }),
     ),
     ...seen.settingKeys.map((key) =>
       words(`setting:${key}`, key, ({ folder }) => plain(settings.get(folder)?.[key] ?? undefined), {
@@ -88,8 +95,9 @@ const leading: readonly RunColumn[] = [
 const sizes: readonly RunColumn[] = [
   numbers("parameters", "Parameters, non-embedding", ({ counts }) => counts?.nonEmbedding.stored, count, {
     section: "Size",
+    heading: "Parameters",
     shown: true,
-    width: 130,
+    width: 120,
   }),
   numbers("parameters:total", "Parameters, total", ({ counts }) => counts?.total.stored, count, {
     section: "Size",
@@ -141,9 +149,9 @@ function metricColumns(metric: string): RunColumn[] {
     const id = `${metric}.${which}`;
     return numbers(
       id,
-      `${metric} ${which}`,
+      which === "last" ? metric : `${metric} ${which}`,
       ({ metrics }) => metrics[metric]?.[which] ?? undefined,
-      (value) => figure(value),
+      (value) => aligned(value),
       {
         section: "Metrics",
         shown: usualMetrics.has(id),

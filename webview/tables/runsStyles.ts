@@ -106,9 +106,14 @@ export const runsStyles = css`
     color: inherit;
     opacity: 0.8;
   }
-  .row.selected {
-    outline: 1px solid var(--vscode-contrastActiveBorder, transparent);
-    outline-offset: -1px;
+  /* Over the pinned cells too. */
+  .row.selected::after {
+    position: absolute;
+    z-index: 2;
+    inset: 0;
+    border: 1px solid var(--vscode-contrastActiveBorder, transparent);
+    pointer-events: none;
+    content: "";
   }
   .row.group {
     cursor: pointer;

@@ -110,10 +110,10 @@ export class WeightsPage implements Panel {
     return html`<div class="toolbar">
       <span class="label">${second === undefined ? "Model" : "Before"}</span
       ><b class="title">${first?.title ?? "…"}</b>
-      ${this.pickers[0].draw("Choose")}
+      ${this.pickers[0].draw("Change", nothing)}
       <span class="label">After</span>
       ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? "…"}</b>`}
-      ${this.pickers[1].draw(this.subjects.length < 2 ? "Compare with a model" : "Choose")}
+      ${this.subjects.length < 2 ? this.pickers[1].draw("Compare with a model") : this.pickers[1].draw("Change", nothing)}
       ${
         this.subjects.length < 2
           ? nothing
@@ -230,7 +230,8 @@ export class WeightsPage implements Panel {
       this.models = read;
       const { roles } = read[0]!;
       if (!roles.some(({ role }) => role === this.role))
-        this.role = (roles.find(({ shape }) => shape.length > 1) ?? roles[0])?.role;
+        // A matrix of the first layer says more than an embedding does.
+        this.role = (roles.find(({ role, shape }) => shape.length > 1 && /\d/.test(role)) ?? roles[0])?.role;
       this.readPictures();
       this.changed();
     });

@@ -1,0 +1,152 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import magnitude from "../../src/backend/methods/magnitude";
+import { writeCheckpoint } from "../../src/backend/training/checkpoint";
+import type { Subject } from "../../src/protocol/service/models";
+import { drawnTensors, tinyShape } from "../support/subject";
+import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
+import type { ThemeName } from "./themes";
+
+describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
+  let workspace: string;
+  let harness: PageHarness;
+  let before: Subject;
+  let after: Subject;
+
+  beforeAll(async () => {
+    workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-pages-")));
+    const shape = tinyShape("llama", {
+      hidden_size: 128,
+      intermediate_size: 256,
+      num_hidden_layers: 3,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+    });
+    const tensors = drawnTensors(shape, 3);
+    // Heavy in the middle and uneven across columns, as weights are that have learnt something.
+    for (const { data } of tensors.values())
+      data.forEach((value, i) => {
+        data[i] = 0.03 * Math.atanh(value * 0.99) * (1.2 + Math.sin((i % 128) / 9));
+      });
+    const lab = {
+      seed: 1,
+      signal: new AbortController().signal,
+      progress: () => undefined,
+      log: () => undefined,
+    };
+    const pruned = await magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), lab);
+    const saved = (name: string, checkpoint: Parameters<typeof writeCheckpoint>[1]): Subject => {
+      const path = join(workspace, name);
+      writeCheckpoint(path, checkpoint);
+      return { kind: "path", path };
+    };
+    before = saved("dense", { shape, tensors });
+    after = saved("pruned", pruned);
+    harness = await PageHarness.open(workspace);
+  });
+  afterAll(async () => {
+    await harness.close();
+    rmSync(workspace, { recursive: true, force: true });
+  });
+
+  async function open(subjects: readonly Subject[], options: PageOptions = {}): Promise<TestPage> {
+    const page = await harness.panel("weights", { subjects }, { width: 1360, height: 860, ...options });
+    page.page.setDefaultTimeout(20_000);
+    if (subjects.length > 0 || options.state !== undefined) await page.page.locator(".histogram").waitFor();
+    return page;
+  }
+
+  it("draws a role before and after, and tells what half of it became", async () => {
+    const page = await open([before, after]);
+    await page.page.getByRole("option", { name: "layers.1.mlp.up_proj" }).click();
+    await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.1.mlp.up_proj");
+    const statistics = page.page.locator(".statistics");
+    await expect.poll(() => statistics.innerText()).toContain("16,384 (50.0 %)");
+    expect(await statistics.innerText()).toContain("32,768");
+    expect(await page.page.locator(".histogram .bars, .histogram .over").count()).toBe(2);
+    await page.screenshot("weights-dark");
+    await page.page.getByRole("checkbox", { name: "Logarithmic counts" }).click();
+    await page.page.locator(".histogram").press("ArrowRight");
+    await expect
+      .poll(() => page.page.locator(".wide .hint").innerText())
+      .toMatch(/ to .*dense: .*pruned: .*%/);
+    await page.screenshot("weights-logarithmic-dark");
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
+  it("paints each value of a small matrix where it stands, and reads it at the pointer and by key", async () => {
+    const page = await open([before, after]);
+    await page.page.getByRole("option", { name: "layers.0.self_attn.q_proj" }).click();
+    await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.0.self_attn.q_proj");
+    const canvas = page.page.locator(".heat canvas").first();
+    await expect.poll(() => canvas.getAttribute("width")).toBe("128");
+    const wanted = await harness.backend.request("weights.heatMap", {
+      subject: before,
+      role: "layers.0.self_attn.q_proj",
+      rows: 160,
+      columns: 240,
+    });
+    expect([wanted.rows, wanted.columns]).toEqual([128, 128]);
+    const pixels = await page.page.evaluate<number[]>(
+      `[...document.querySelector(".heat canvas").getContext("2d").getImageData(0, 0, 128, 128).data]`,
+    );
+    // Blue for what is below zero, orange for what is above: red and blue tell which.
+    const largest = Math.max(...wanted.values.map((value) => Math.abs(value!)));
+    wanted.values.forEach((value, i) => {
+      const [red, , blue] = pixels.slice(i * 4) as [number, number, number];
+      if (Math.abs(value!) > largest / 50) expect(red > blue).toBe(value! > 0);
+    });
+    const box = (await canvas.boundingBox())!;
+    await canvas.hover({ position: { x: box.width * (5.5 / 128), y: box.height * (2.5 / 128) } });
+    const shown = page.page.locator(".heat .hint").first();
+    await expect.poll(() => shown.innerText()).toContain("Row 2, column 5");
+    const value = Number((await shown.innerText()).split(": ")[1]!.replace("−", "-"));
+    expect(value).toBeCloseTo(wanted.values[2 * 128 + 5]!, 4);
+    await canvas.press("ArrowDown");
+    await expect.poll(() => shown.innerText()).toContain("Row 3, column 5");
+    // Both pictures are read at the same place.
+    await expect.poll(() => page.page.locator(".heat .hint").last().innerText()).toContain("Row 3, column 5");
+    await page.close();
+  });
+
+  it("finds roles by text and keyboard, and comes back with the one that was chosen", async () => {
+    const page = await open([before]);
+    await page.page.locator(".side vscode-text-field input").fill("2 down");
+    await expect.poll(() => page.page.getByRole("option").count()).toBe(1);
+    const list = page.page.getByRole("listbox", { name: "Role" });
+    await list.press("ArrowDown");
+    await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.2.mlp.down_proj");
+    const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");
+    await page.close();
+    const again = await open([], { state: kept.state });
+    expect(await again.page.locator("h1").innerText()).toBe("layers.2.mlp.down_proj");
+    await again.close();
+  });
+
+  it("says what to do with no model, and what is wrong with one that is not there", async () => {
+    const empty = await open([]);
+    await empty.page.getByText("No weights to show").waitFor();
+    await empty.close();
+    const page = await harness.panel("weights", {
+      subjects: [{ kind: "path", path: join(workspace, "nowhere") }],
+    });
+    await expect.poll(() => page.page.getByRole("alert").innerText()).toContain("nowhere");
+    await page.page.getByRole("button", { name: "Dismiss the message" }).click();
+    await expect.poll(() => page.page.getByRole("alert").count()).toBe(0);
+    await page.close();
+  });
+
+  it.each<ThemeName>(["dark", "light", "highContrast", "highContrastLight"])(
+    "is readable by everybody in the theme %s",
+    async (theme) => {
+      const page = await open([before, after], { theme });
+      await page.screenshot(`weights-${theme}`);
+      expect(await page.violations()).toEqual([]);
+      expect(page.faults).toEqual([]);
+      await page.close();
+    },
+  );
+});
