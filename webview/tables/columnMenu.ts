@@ -15,7 +15,6 @@ export interface ColumnMenuPage {
   redraw(): void;
   /** Reads the settings in which runs differ, so that they become columns. */
   readSettings(): void;
-  readonly settingsRead: boolean;
 }
 
 export class ColumnMenu {
@@ -70,7 +69,6 @@ export class ColumnMenu {
         <vscode-button appearance="secondary" @click=${() => this.usual()}>Usual columns</vscode-button>
         <vscode-button
           appearance="secondary"
-          ?disabled=${this.page.settingsRead}
           title="Adds a column for every setting in which the runs differ"
           @click=${() => this.page.readSettings()}
           >Add settings</vscode-button

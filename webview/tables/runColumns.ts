@@ -155,7 +155,7 @@ function metricColumns(metric: string): RunColumn[] {
       {
         section: "Metrics",
         shown: usualMetrics.has(id),
-        width: 112,
+        width: 124,
       },
     );
   });

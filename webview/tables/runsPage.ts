@@ -45,7 +45,6 @@ export class RunsPage implements Panel, GridPage {
   private readonly grid: RunGrid;
   private readonly menu: ColumnMenu;
   private rows: readonly TableRow[] = [];
-  readonly settingsRead: boolean = false;
 
   constructor(
     private readonly page: Page<"runs", RunsState>,

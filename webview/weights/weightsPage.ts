@@ -147,13 +147,16 @@ export class WeightsPage implements Panel {
       return html`<p class="muted waiting" role="status">
         ${this.models === undefined ? "Reading the model…" : "Reading the weights…"}
       </p>`;
-    const role = this.models?.[0]?.roles.find((each) => each.role === pictures.role);
+    const roles = (this.models ?? []).flatMap(
+      ({ roles: all }) => all.find(({ role }) => role === pictures.role) ?? [],
+    );
+    const representations = [...new Set(roles.map(({ representation }) => representation))];
     const titles = this.titles(pictures.distributions.length);
     const colors = [0, 1].map((slot) => colorOf(slot, this.theme.ground));
     const maps = this.heatMaps();
     return html`<header>
         <h1>${pictures.role}</h1>
-        <span class="muted">${role?.shape.join(" × ")}, ${role?.representation}</span>
+        <span class="muted">${roles[0]?.shape.join(" × ")}, ${representations.join(", then ")}</span>
       </header>
       <div class="pair">
         <div class="wide">
