@@ -237,4 +237,3 @@ export const themes: Readonly<Record<ThemeName, Theme>> = {
   highContrast: { kind: "vscode-high-contrast", variables: { ...fonts, ...highContrast } },
   highContrastLight: { kind: "vscode-high-contrast-light", variables: { ...fonts, ...highContrastLight } },
 };
-
