@@ -1,5 +1,5 @@
 /** What a person does with the packed extension, from the walkthrough to the trash; with pictures of what is seen. */
-import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { cpSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { Study } from "./support/study";
@@ -14,8 +14,8 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
 
   beforeAll(async () => {
     study = await Study.open({ installed: true });
-    mkdirSync(join(study.folder, "examples"));
-    cpSync("examples/first.lathe.md", join(study.folder, "examples/first.lathe.md"));
+
+    cpSync("examples/first.lathe.md", join(study.folder, "first.lathe.md"));
     window = await study.window();
   });
   afterAll(() => study.close());
@@ -89,6 +89,8 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
     await window.command("Lathe: Open Weights");
     await window.panel.locator("canvas").first().waitFor();
     await window.screenshot("weights");
+    // In a browser, VS Code writes down its editors every five seconds.
+    await window.page.waitForTimeout(7000);
     await window.reload();
     await window.panel.locator("canvas").first().waitFor({ timeout: 60_000 });
     const tabs = await window.page.locator(".tabs-container .tab").allTextContents();
