@@ -465,7 +465,7 @@ const cases: readonly Case[] = [
   {
     what: "an unknown format to export to",
     args: ["export", "checkpoint", "--format", "gguf", "--out", "new"],
-    message: "--format is onnx or safetensors.",
+    message: "--format is onnx, safetensors, csv or tensorboard.",
   },
 ];
 
