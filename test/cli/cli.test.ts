@@ -48,7 +48,7 @@ function write(name: string, cells: string): string {
 
 const short =
   "data: {grammar: {}}\nmodel: {model_type: llama, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1, num_attention_heads: 2}\ntrain: {max_steps: 30, per_device_train_batch_size: 2, save_steps: 10}";
-const long = short.replace("30", "3000");
+const long = short.replace("30", "100000");
 
 async function onlyRun() {
   const runs = await listRuns(join(workspace, ".lathe", "runs"));

@@ -18,7 +18,7 @@ train: {max_steps: ${steps}, per_device_train_batch_size: 4, learning_rate: 3e-3
 describe("a training", { timeout: 120_000 }, () => {
   it("that is stopped has a checkpoint of its last step, and goes on bit for bit", async () => {
     const workspace = realWorkspace();
-    const file = workspace.write("long.lathe.md", training(400));
+    const file = workspace.write("long.lathe.md", training(1500));
     const attached = workspace.lathe("run", file, "--device", "cpu");
     while (runsOf(workspace).length === 0) await setTimeout(20);
     const [folder] = runsOf(workspace) as [string];
@@ -34,7 +34,7 @@ describe("a training", { timeout: 120_000 }, () => {
     expect(stopped.state).toBe("stopped");
     const { step } = stopped.progress!;
     expect(step).toBeGreaterThanOrEqual(30);
-    expect(step).toBeLessThan(400);
+    expect(step).toBeLessThan(1500);
     expect((await historyOf(folder)).findLast((line) => "train/loss" in line)?.step).toBe(step);
     expect(readCheckpoint(join(folder, "checkpoints", `step-${step}`)).training?.state.step).toBe(step);
 
@@ -46,7 +46,11 @@ describe("a training", { timeout: 120_000 }, () => {
 
   it("that is paused waits, and lets go of nothing", async () => {
     const workspace = realWorkspace();
-    const folder = await workspace.begin(workspace.write("long.lathe.md", training(400)), "--device", "cpu");
+    const folder = await workspace.begin(
+      workspace.write("long.lathe.md", training(100_000)),
+      "--device",
+      "cpu",
+    );
     await pastStep(folder, 10);
     expect(await workspace.lathe("pause", "last")).toMatchObject({ status: 0 });
     await inState(folder, "paused");
@@ -62,7 +66,7 @@ describe("a training", { timeout: 120_000 }, () => {
 
   it("waits for its device behind another, unless it is not to wait", async () => {
     const workspace = realWorkspace();
-    const file = workspace.write("long.lathe.md", training(3000));
+    const file = workspace.write("long.lathe.md", training(100_000));
     const first = await workspace.begin(file, "--device", "cpu");
     await pastStep(first, 1);
     const second = await workspace.begin(file, "--device", "cpu", "--seed", "1");
