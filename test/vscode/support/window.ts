@@ -174,10 +174,17 @@ export class Window {
 
   /** Presses a button that a row of a tree shows while the mouse is over it. */
   async rowAction(row: Locator, title: string): Promise<void> {
-    // The tip of another button may lie over the row.
-    await this.page.mouse.move(720, 4);
-    await row.hover({ position: { x: 40, y: 10 } });
-    await row.locator(`.action-label[aria-label^="${title}"]`).click();
+    for (let tries = 1; ; tries++) {
+      // The tip of another button may lie over the row, and a row that is drawn anew under a mouse that rests shows none.
+      await this.page.mouse.move(720, 4);
+      await row.hover({ position: { x: 40, y: 10 } });
+      try {
+        await row.locator(`.action-label[aria-label^="${title}"]`).click({ timeout: 2_000 });
+        return;
+      } catch (thrown) {
+        if (tries === 10) throw thrown;
+      }
+    }
   }
 
   /** Starts every cell of the notebook that is on top. */
