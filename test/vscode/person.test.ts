@@ -1,5 +1,5 @@
 /** What a person does with the packed extension, from the walkthrough to the trash; with pictures of what is seen. */
-import { cpSync, existsSync, readdirSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { Study } from "./support/study";
@@ -15,7 +15,12 @@ describe.skipIf(reason !== undefined)("a person who has installed the package", 
   beforeAll(async () => {
     study = await Study.open({ installed: true });
 
-    cpSync("examples/first.lathe.md", join(study.folder, "first.lathe.md"));
+    // Long enough for all that a person does before it is stopped.
+    const text = readFileSync("examples/first.lathe.md", "utf8").replace(
+      /max_steps: \d+/,
+      "max_steps: 20000",
+    );
+    writeFileSync(join(study.folder, "first.lathe.md"), text);
     window = await study.window();
   });
   afterAll(() => study.close());
