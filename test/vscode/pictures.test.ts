@@ -76,21 +76,13 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
     await inEachTheme("charts");
   });
 
-  test("the three published models beside one another", async () => {
+  test("a published model, and that its counts are those that were published", async () => {
     picture("parameters");
     await window.command("View: Close All Editors");
     await window.openFile("JP47D54C.lathe.md");
     await window.command("Lathe: Show Parameters");
-    for (const [file, count] of [
-      ["JP47D55C", "35,011,584"],
-      ["JP47D56C", "52,515,840"],
-    ] as const) {
-      await window.panel.getByRole("button", { name: "Add a model" }).click();
-      await window.panel.getByRole("textbox", { name: "Find a model" }).pressSequentially(file);
-      await window.panel.locator(".subjects button").first().click();
-      await window.panel.getByText(count).first().waitFor();
-    }
     await window.panel.getByText("226,507,776").first().waitFor();
+    await window.panel.getByText("equal").first().waitFor();
     await inEachTheme("parameters");
   });
 
