@@ -90,7 +90,8 @@ export class Window {
     // The workbench says much else here.
     await page.exposeFunction("codeAutomationLog", (_type: string, args: unknown[]) => {
       const line = format(...(args as [unknown]));
-      if (line.startsWith("lathe: ")) console.log(line.slice("lathe: ".length));
+      const own = /lathe: (.*)/.exec(line)?.[1];
+      if (own !== undefined) console.log(own);
     });
     await page.goto(addressOf(server, options), { waitUntil: "commit" });
     try {
