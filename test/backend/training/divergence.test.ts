@@ -1,37 +1,14 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WorkbenchError } from "../../../src/protocol/errors";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
 import type { HostTensor } from "../../../src/backend/training/safetensors";
-import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
-import { noise, temporaryFolder, type TinyTraining, type Trained, trainTiny } from "../../support/tinyRun";
+import { weightsOf } from "../../support/tinyModels";
+import { temporaryFolder } from "../../support/tinyRun";
+import { useTinyTraining } from "../../support/tinyTraining";
 
-let engine: Engine;
-let data: DataSet;
-beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 1 });
-  data = await noise(3000);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-});
-
-const shape = tinyShape("phi3");
-const run = (
-  options: Readonly<Record<string, unknown>>,
-  more: Partial<TinyTraining> = {},
-): Promise<Trained> =>
-  trainTiny({
-    engine,
-    shape,
-    data,
-    options: trainOptions({ learning_rate: 0.01, lr_scheduler_type: "constant", ...options }),
-    ...more,
-  });
+const training = useTinyTraining();
+const { run, shape } = training;
 
 describe("a training that diverges", () => {
   async function divergence(promise: Promise<unknown>): Promise<WorkbenchError> {
@@ -98,7 +75,7 @@ describe("a training that diverges", () => {
   it("before the first step is stopped by the evaluation, naming the weight", async () => {
     const tensors = poisoned("lm_head.weight", Infinity);
     const thrown = await divergence(
-      run({ max_steps: 3, eval_steps: 1 }, { tensors, validation: data.validation }),
+      run({ max_steps: 3, eval_steps: 1 }, { tensors, validation: training.data.validation }),
     );
     expect(thrown.message).toContain("Step 0: the loss on the validation split is");
     expect(thrown.message).toContain("not finite is lm_head.weight.");

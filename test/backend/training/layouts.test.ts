@@ -1,37 +1,13 @@
 /** What a training gets to work on: masked matrices, and batches of every layout. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { describe, expect, it } from "vitest";
 import { withRepresentations } from "../../../src/backend/models/model";
 import type { HostTensor, HostTensors } from "../../../src/backend/training/safetensors";
 import { uniform } from "../../support/sampleValues";
-import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
-import { noise, tinyData, type TinyTraining, type Trained, trainTiny } from "../../support/tinyRun";
+import { tinyShape, weightsOf } from "../../support/tinyModels";
+import { tinyData } from "../../support/tinyRun";
+import { useTinyTraining } from "../../support/tinyTraining";
 
-let engine: Engine;
-let data: DataSet;
-beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 1 });
-  data = await noise(3000);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-});
-
-const shape = tinyShape("phi3");
-const run = (
-  options: Readonly<Record<string, unknown>>,
-  more: Partial<TinyTraining> = {},
-): Promise<Trained> =>
-  trainTiny({
-    engine,
-    shape,
-    data,
-    options: trainOptions({ learning_rate: 0.01, lr_scheduler_type: "constant", ...options }),
-    ...more,
-  });
+const { run, shape } = useTinyTraining();
 
 describe("a masked matrix", () => {
   const masked = withRepresentations(shape, {

@@ -1,7 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { describe, expect, it } from "vitest";
 import { stepsOf } from "../../../src/backend/training/request";
 import { relativeError, uniform } from "../../support/sampleValues";
 import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
@@ -12,32 +9,11 @@ import {
   tinyData,
   type TinyTraining,
   type Trained,
-  trainTiny,
 } from "../../support/tinyRun";
+import { useTinyTraining } from "../../support/tinyTraining";
 
-let engine: Engine;
-let data: DataSet;
-beforeAll(async () => {
-  engine = await openEngine("cpu", { threads: 1 });
-  data = await noise(3000);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-});
-
-const shape = tinyShape("phi3");
-const run = (
-  options: Readonly<Record<string, unknown>>,
-  more: Partial<TinyTraining> = {},
-): Promise<Trained> =>
-  trainTiny({
-    engine,
-    shape,
-    data,
-    options: trainOptions({ learning_rate: 0.01, lr_scheduler_type: "constant", ...options }),
-    ...more,
-  });
+const training = useTinyTraining();
+const { run, shape } = training;
 
 describe("steps", () => {
   it("are max_steps, else what the epochs take, rounded up", () => {
@@ -116,7 +92,7 @@ describe("evaluation", () => {
   const watched = { max_steps: 12, eval_steps: 5, eval_batches: 2 };
 
   it("comes before the first step, every eval_steps, and at the end", async () => {
-    const { metrics } = await run(watched, { validation: data.validation });
+    const { metrics } = await run(watched, { validation: training.data.validation });
     expect(metrics["eval/loss"]!.map(([step]) => step)).toEqual([0, 5, 10, 12]);
     const values = metrics["eval/loss"]!.map(([, loss]) => loss);
     expect(values[0]).toBeCloseTo(Math.log(32), 1);
@@ -124,15 +100,15 @@ describe("evaluation", () => {
   });
 
   it("comes at the end alone where no eval_steps are given, and not before the first step unless wanted", async () => {
-    const once = await run({ max_steps: 4 }, { validation: data.validation });
+    const once = await run({ max_steps: 4 }, { validation: training.data.validation });
     expect(once.metrics["eval/loss"]!.map(([step]) => step)).toEqual([4]);
-    const later = await run(watched, { validation: data.validation, evaluateFirst: false });
+    const later = await run(watched, { validation: training.data.validation, evaluateFirst: false });
     expect(later.metrics["eval/loss"]!.map(([step]) => step)).toEqual([5, 10, 12]);
   });
 
   it("does not come without a validation split, and does not change the training", async () => {
     const blind = await run(watched);
-    const seeing = await run(watched, { validation: data.validation });
+    const seeing = await run(watched, { validation: training.data.validation });
     expect(blind.metrics["eval/loss"]).toBeUndefined();
     expect(seeing.losses).toEqual(blind.losses);
   });
@@ -140,7 +116,7 @@ describe("evaluation", () => {
   it("drops nothing at random: two evaluations of the same weights agree", async () => {
     const dropping = tinyShape("gpt2", { embd_pdrop: 0.5, resid_pdrop: 0.5, attn_pdrop: 0.5 });
     const still = { ...watched, learning_rate: 0, weight_decay: 0 };
-    const { metrics, losses } = await run(still, { shape: dropping, validation: data.validation });
+    const { metrics, losses } = await run(still, { shape: dropping, validation: training.data.validation });
     expect(new Set(metrics["eval/loss"]!.map(([, loss]) => loss)).size).toBe(1);
     expect(new Set(losses).size).toBe(losses.length);
   });
@@ -149,7 +125,7 @@ describe("evaluation", () => {
 describe("checkpoints", () => {
   it("are handed over every save_steps, at the end, and whenever the validation loss is the lowest", async () => {
     const options = { max_steps: 11, eval_steps: 2, eval_batches: 2, save_steps: 4, learning_rate: 0.3 };
-    const { saves, metrics, result } = await run(options, { validation: data.validation });
+    const { saves, metrics, result } = await run(options, { validation: training.data.validation });
     let lowest = Infinity;
     const best = metrics["eval/loss"]!.flatMap(([step, loss]) => {
       if (step === 0 || loss >= lowest) return [];

@@ -12,7 +12,7 @@ import {
 import { mostBytes, Outlines } from "../../../src/extension/views/experimentTree/outlines";
 import { hostile, someRun } from "./someRun";
 
-const file: FileNode = { kind: "experiment", experiment: "/work/sub/first.lathe.md", folder: "sub" };
+const file: FileNode = { kind: "experiment", experiment: "/study/sub/first.lathe.md", folder: "sub" };
 const outline: Outline = {
   title: "Grouped against dense",
   variants: [
@@ -80,7 +80,7 @@ test("a file tells its runs and faults, and looks like the worst of what it ran 
 
 test("a file may be called as it likes", () => {
   const face = fileFace(
-    { kind: "experiment", experiment: `/work/${hostile}.lathe.md`, folder: hostile },
+    { kind: "experiment", experiment: `/study/${hostile}.lathe.md`, folder: hostile },
     [],
     { ...outline, title: hostile },
   );

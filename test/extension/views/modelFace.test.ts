@@ -6,7 +6,7 @@ import { hostile, someRun } from "./someRun";
 
 const run = someRun({ name: "grouped" });
 const model = (given: Partial<ModelEntry>): ModelEntry => ({
-  path: `/work/${given.step ?? 0}-${given.modifiedAt ?? ""}`,
+  path: `/study/${given.step ?? 0}-${given.modifiedAt ?? ""}`,
   kind: "checkpoint",
   run: run.folder,
   title: "grouped, step 100",

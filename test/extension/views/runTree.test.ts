@@ -28,7 +28,7 @@ function redrawn(tree: RunTree, changed: readonly RunSummary[], removed: readonl
   return nodes === "everything" ? nodes : nodes.map(nameOf);
 }
 
-const other = "/work/other.lathe.md";
+const other = "/study/other.lathe.md";
 
 test("runs stand below their experiments, the newest first, and what waits is a queue above them", () => {
   const tree = treeOf(
@@ -43,10 +43,10 @@ test("runs stand below their experiments, the newest first, and what waits is a 
     "queue",
     "  first",
     "  second",
-    "experiment:/work/other.lathe.md",
+    "experiment:/study/other.lathe.md",
     "  launching",
     "  b",
-    "experiment:/work/first.lathe.md",
+    "experiment:/study/first.lathe.md",
     "  c",
     "  a",
   ]);
@@ -84,7 +84,7 @@ describe("after a change only what differs is drawn anew", () => {
   test("another state: its experiment with it, whose row counts what is active", () => {
     const run = someRun({ name: "a", state: "running" });
     const tree = treeOf(run, someRun({ name: "b", experiment: other }));
-    expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/study/first.lathe.md"]);
   });
 
   test("a new run in the experiment on top: that experiment; in one below: everything, since it moves up", () => {
@@ -101,22 +101,22 @@ describe("after a change only what differs is drawn anew", () => {
     const { queuePosition: _, ...begun } = { ...first, state: "running" as const };
     expect(redrawn(tree, [begun, { ...second, queuePosition: 1 }])).toEqual([
       "queue",
-      "experiment:/work/first.lathe.md",
+      "experiment:/study/first.lathe.md",
     ]);
     // A row that moved is another row: VS Code mixes them up where the node or the id is the same.
     expect(tree.nodeOf(first.folder)).not.toBe(waiting);
     expect(runFace(begun).id).not.toBe(runFace(first).id);
     const { queuePosition: __, ...last } = { ...second, state: "running" as const };
     expect(redrawn(tree, [last])).toBe("everything");
-    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  a", "  second", "  first"]);
+    expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  a", "  second", "  first"]);
   });
 
   test("runs that are gone: their experiment, or everything when it was the last one", () => {
     const [a, b, c] = [someRun({ name: "a" }), someRun({ name: "b" }), someRun({ experiment: other })];
     const tree = treeOf(a, b, c);
-    expect(redrawn(tree, [], [a.folder, "/never/seen"])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(redrawn(tree, [], [a.folder, "/never/seen"])).toEqual(["experiment:/study/first.lathe.md"]);
     expect(redrawn(tree, [], [c.folder])).toBe("everything");
-    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  b"]);
+    expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b"]);
   });
 
   test("by loss, a better loss moves a run and draws its experiment anew; a slightly better one does not", () => {
@@ -125,7 +125,7 @@ describe("after a change only what differs is drawn anew", () => {
     tree.arrange({ filter: {}, sorting: "loss" });
     expect(drawn(tree).slice(1)).toEqual(["  a", "  b", "  none"]);
     expect(redrawn(tree, [{ ...b, metrics: loss(2.5) }])).toEqual(["b"]);
-    expect(redrawn(tree, [{ ...b, metrics: loss(1) }])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(redrawn(tree, [{ ...b, metrics: loss(1) }])).toEqual(["experiment:/study/first.lathe.md"]);
     expect(drawn(tree).slice(1)).toEqual(["  b", "  a", "  none"]);
   });
 });
@@ -157,11 +157,11 @@ describe("a filter", () => {
     const run = someRun({ name: "a", state: "running" });
     const tree = treeOf(run, someRun({ name: "b", state: "running" }));
     tree.arrange({ filter: { states: ["running"] }, sorting: "newest" });
-    expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/work/first.lathe.md"]);
+    expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/study/first.lathe.md"]);
     expect(redrawn(tree, [{ ...run, state: "done", star: true }])).toEqual([]);
-    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  b"]);
+    expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b"]);
     tree.arrange(unarranged);
-    expect(drawn(tree)).toEqual(["experiment:/work/first.lathe.md", "  b", "  a"]);
+    expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b", "  a"]);
   });
 });
 
@@ -192,7 +192,7 @@ test("names are sorted as people count, and states by what needs somebody", () =
 
 test("5,000 runs: how long the tree takes is printed", () => {
   const runs = Array.from({ length: 5000 }, (_, i) =>
-    someRun({ name: `run ${i}`, experiment: `/work/e${i % 25}.lathe.md`, metrics: loss(5000 - i) }),
+    someRun({ name: `run ${i}`, experiment: `/study/e${i % 25}.lathe.md`, metrics: loss(5000 - i) }),
   );
   const timed = (what: string, work: () => unknown) => {
     const [start, busy] = [performance.now(), process.cpuUsage()];

@@ -8,10 +8,10 @@ export function someRun(given: Partial<RunSummary> = {}): RunSummary {
   const number = ++made;
   const id = given.id ?? `first-20260101-${String(number).padStart(6, "0")}-00aa`;
   return {
-    folder: `/work/.lathe/runs/${id}`,
+    folder: `/study/.lathe/runs/${id}`,
     id,
     name: "first",
-    experiment: "/work/first.lathe.md",
+    experiment: "/study/first.lathe.md",
     variant: "",
     sweep: {},
     seed: 0,

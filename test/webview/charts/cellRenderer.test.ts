@@ -134,7 +134,7 @@ describe("the output of a cell", () => {
       { command: "lathe.stopRun", runs: [three[0]!.path] },
       { command: "lathe.pauseRun", runs: [three[1]!.path] },
     ]);
-    expect(page.asked.opened).toEqual([{ path: "/work/eval.json" }]);
+    expect(page.asked.opened).toEqual([{ path: "/study/eval.json" }]);
     expect(page.asked.panels).toEqual([{ panel: "charts", input: { runs: three.map(({ path }) => path) } }]);
     await page.close();
   });
@@ -197,7 +197,7 @@ const evaluation = (run: number): StepResult => ({
         { prompt: "import ", text: '{ Model } from "./model";' },
       ],
     },
-    { kind: "file", label: "eval.json", path: "/work/eval.json", bytes: 1834 },
+    { kind: "file", label: "eval.json", path: "/study/eval.json", bytes: 1834 },
   ],
 });
 

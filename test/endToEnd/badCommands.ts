@@ -1,0 +1,120 @@
+/** Commands that cannot be carried out, and what is said of each. */
+import { type Case, trainKeys } from "./badExperiments";
+
+export const badCommands: readonly Case[] = [
+  {
+    what: "a variant where there are none",
+    args: ["run", "good.lathe.md", "--variant", "small"],
+    message: "--variant small: good.lathe.md has no variants. Leave the option out.",
+  },
+  {
+    what: "an unknown device",
+    args: ["run", "good.lathe.md", "--device", "gpu"],
+    message:
+      '--device: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.',
+  },
+  {
+    what: "a setting without a value",
+    args: ["run", "good.lathe.md", "--set", "train.max_steps"],
+    message: "--set train.max_steps: write a path and a value, such as --set train.max_steps=100.",
+  },
+  {
+    what: "a setting of an unknown key",
+    args: ["run", "good.lathe.md", "--set", "train.max_step=3"],
+    message: `--set train.max_step: unknown key "max_step" in train. Did you mean "max_steps"? Allowed: ${trainKeys}.`,
+  },
+  {
+    what: "a setting of a wrong type",
+    args: ["run", "good.lathe.md", "--set", "train.max_steps=few"],
+    message: '--set train.max_steps: train.max_steps has to be a whole number, not "few".',
+  },
+  {
+    what: "a setting that is no YAML",
+    args: ["run", "good.lathe.md", "--set", "train.max_steps=[1"],
+    message: "--set train.max_steps=[1: not valid YAML: flow sequence must end with a ].",
+  },
+  {
+    what: "a seed that is none",
+    args: ["run", "good.lathe.md", "--seed", "x"],
+    message: "option '--seed <number>' argument 'x' is invalid. Write a whole number.",
+  },
+  {
+    what: "an unknown option",
+    args: ["run", "good.lathe.md", "--fast"],
+    message: "unknown option '--fast'",
+  },
+  {
+    what: "an experiment that is not there",
+    args: ["run", "nowhere.lathe.md"],
+    message: "There is no experiment nowhere.lathe.md. Check the path.",
+  },
+  {
+    what: "a folder instead of an experiment",
+    args: ["run", "."],
+    message: ". is a folder. Name an experiment file, such as ./first.lathe.md.",
+  },
+  {
+    what: "a picture instead of an experiment",
+    args: ["run", "picture.png"],
+    message: "picture.png:1:1: the file is not text in UTF-8. Save it as UTF-8, or choose another.",
+  },
+  {
+    what: "a text instead of an experiment",
+    args: ["run", "text.txt"],
+    message:
+      "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and holds keys such as model or train.",
+  },
+  {
+    what: "a file without cells to count",
+    args: ["params", "text.txt"],
+    message:
+      "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and holds keys such as model or train.",
+  },
+  {
+    what: "a plan of what is not there",
+    args: ["plan", "nowhere.lathe.md"],
+    message: "There is no experiment nowhere.lathe.md. Check the path.",
+  },
+  {
+    what: "a run that does not exist",
+    args: ["show", "nothing", "--out", "runs"],
+    message: "No run nothing in WORKSPACE/runs. The nearest is small-ID; `lathe runs` lists all.",
+  },
+  {
+    what: "a run where there are none",
+    args: ["attach", "last"],
+    message: "There are no runs in WORKSPACE/.lathe/runs. Start one with `lathe run FILE`.",
+  },
+  {
+    what: "a beginning that two runs have",
+    args: ["show", "small", "--out", "two"],
+    message: "small could be any of 2 runs: small-ID, small-ID. Write more of its id.",
+  },
+  {
+    what: "a finished run to resume",
+    args: ["resume", "last", "--out", "runs"],
+    message: "small-ID is done; there is nothing left to resume.",
+  },
+  {
+    what: "a finished run to stop",
+    args: ["stop", "last", "--out", "runs"],
+    message: "small-ID is done; only a run that is going can be asked to stop.",
+  },
+  {
+    what: "a model that is not there",
+    args: ["inspect", "nowhere"],
+    message:
+      "There is no model nowhere: no file or folder of that name here, and no run. There are no runs in WORKSPACE/.lathe/runs. Start one with `lathe run FILE`.",
+  },
+  {
+    what: "a cut model to write with",
+    args: ["generate", "cut"],
+    message:
+      "WORKSPACE/cut/model.safetensors is not what was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
+  },
+  {
+    what: "an unknown format to export to",
+    args: ["export", "checkpoint", "--format", "gguf", "--out", "new"],
+    message: "--format is onnx, safetensors, csv or tensorboard.",
+  },
+];

@@ -1,0 +1,306 @@
+/** Experiments that cannot run, and what is said of each. */
+
+export const data = "data: {text: text.txt, sequence_len: 16, val_fraction: 0.2}";
+export const model =
+  "model: {model_type: llama, hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2}";
+export const train = "train: {max_steps: 4, per_device_train_batch_size: 2}";
+const evaluate = (options: string) => [data, model, `evaluate: {perplexity: {${options}}}`];
+const on = (base: string) => [data, `base_model: ${base}`, train];
+const reading = (what: string) => [data.replace("text.txt", what), model, train];
+export const tokenizer = (what: string) => [data.replace("16,", `16, tokenizer: ${what},`), model, train];
+
+export interface Case {
+  readonly what: string;
+  /** The experiment; without one, `args` are the whole command. */
+  readonly cells?: readonly string[];
+  readonly args?: readonly string[];
+  /** With WORKSPACE for its path, and RUN for the id of its run. */
+  readonly message: string;
+}
+
+export const trainKeys =
+  "max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, logging_steps, eval_steps, eval_batches, save_steps, save_total_limit, load_best_model_at_end, gradient_checkpointing";
+const modelKinds =
+  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), or a llama2.c .bin file.";
+
+export const badExperiments: readonly Case[] = [
+  {
+    what: "an unknown key",
+    cells: [data, model, "train: {learning_rat: 1}"],
+    message: `bad.lathe.md:6:9: unknown key "learning_rat" in train. Did you mean "learning_rate"? Allowed: ${trainKeys}.`,
+  },
+  {
+    what: "an unknown cell",
+    cells: [data, model, "trian: {max_steps: 1}"],
+    message:
+      'bad.lathe.md:6:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.',
+  },
+  {
+    what: "a wrong type",
+    cells: [data, model, "train: {max_steps: many}"],
+    message: 'bad.lathe.md:6:20: train.max_steps has to be a whole number, not "many".',
+  },
+  {
+    what: "a negative size",
+    cells: [data, model.replace("hidden_size: 16", "hidden_size: -16"), train],
+    message: "bad.lathe.md:5:41: model.hidden_size has to be more than 0, not -16.",
+  },
+  {
+    what: "heads that do not divide the width",
+    cells: [data, model.replace("heads: 2", "heads: 3"), train],
+    message:
+      "bad.lathe.md:5:111: model.num_attention_heads: 3 heads do not divide the width hidden_size 16; choose a divisor of it.",
+  },
+  {
+    what: "an unknown model",
+    cells: [data, model.replace("llama", "lama"), train],
+    message:
+      'bad.lathe.md:5:21: unknown value "lama" of model.model_type. Did you mean "llama"? Allowed: gpt2, kphi3, llama, phi3.',
+  },
+  {
+    what: "a key that is declared twice",
+    cells: [data, model, model, train],
+    message: 'bad.lathe.md:6:1: the key "model" is given twice.',
+  },
+  {
+    what: "a training above its model",
+    cells: [data, train, model],
+    message: "bad.lathe.md:5:1: train stands before any model. Move model, on line 6, above it.",
+  },
+  {
+    what: "a training without text",
+    cells: [model, train],
+    message: "bad.lathe.md:5:8: train has no text to read; declare data above it.",
+  },
+  {
+    what: "a training without a model",
+    cells: [data, train],
+    message: "bad.lathe.md:5:8: train has no model to work on; declare model or base_model above it.",
+  },
+  {
+    what: "evaluations without a validation split",
+    cells: [data.replace("0.2", "0"), model, "train: {max_steps: 4, eval_steps: 2}"],
+    message: "bad.lathe.md:6:35: train.eval_steps needs a validation split; raise data.val_fraction above 0.",
+  },
+  {
+    what: "broken YAML",
+    cells: [data, model, "train: {max_steps: 4"],
+    message:
+      "bad.lathe.md:6:22: not valid YAML: flow map in block collection must be sufficiently indented and end with a }.",
+  },
+  {
+    what: "an indentation of tabs",
+    cells: [data, model, "train:\n\tmax_steps: 4"],
+    message: "bad.lathe.md:7:1: not valid YAML: tabs are not allowed as indentation.",
+  },
+  {
+    what: "sequences that are longer than the data",
+    cells: [data.replace("16", "900"), model, train],
+    message:
+      "The training split of text.txt has 764 tokens (of 1002 in all), but a sequence of data.sequence_len 900 needs 901. Lower data.sequence_len, or give more text.",
+  },
+  {
+    what: "sequences that are longer than the model",
+    cells: [data, model.replace("}", ", max_position_embeddings: 8}"), train],
+    message:
+      "bad.lathe.md:4:38: data.sequence_len has to be at most 8, the model's max_position_embeddings; it is 16.",
+  },
+  {
+    what: "an empty file",
+    cells: reading("empty.txt"),
+    message: "There is no text in empty.txt. Name files that hold some.",
+  },
+  {
+    what: "a pattern that no file matches",
+    cells: reading('"*.tex"'),
+    message:
+      'No file matches "*.tex" in WORKSPACE. Patterns are relative to the experiment; folders named node_modules are read only when the pattern names them.',
+  },
+  {
+    what: "a folder instead of its files",
+    cells: reading("empty-folder"),
+    message:
+      'WORKSPACE/empty-folder is a folder. Write which files in it are meant, for example "empty-folder/**/*.txt".',
+  },
+  {
+    what: "a binary file",
+    cells: reading("picture.png"),
+    message:
+      "WORKSPACE/picture.png is not text: it holds a NUL byte at position 4. Take it out of the data with a narrower pattern, or convert it to UTF-8.",
+  },
+  {
+    what: "text that is not UTF-8",
+    cells: reading("latin.txt"),
+    message:
+      "WORKSPACE/latin.txt is not text: it is not valid UTF-8 around byte 0. Take it out of the data with a narrower pattern, or convert it to UTF-8.",
+  },
+  {
+    what: "an unknown data set",
+    cells: ["data: {dataset: wikitext}", model, train],
+    message:
+      'bad.lathe.md:4:17: unknown value "wikitext" of data.dataset. Did you mean "wikitext-2"? Allowed: penn-treebank, tiny-shakespeare, tinystories, wikitext-2.',
+  },
+  {
+    what: "a tokenizer that is not there",
+    cells: tokenizer("nowhere.json"),
+    message:
+      'There is no tokenizer "nowhere.json": it is not one of bytes, characters, and there is no file WORKSPACE/nowhere.json. Write one of these names, or the path of a tokenizer.json relative to the experiment.',
+  },
+  {
+    what: "a tokenizer that is cut off",
+    cells: tokenizer("broken.json"),
+    message:
+      "broken.json: the tokenizer cannot be read (Unexpected end of JSON input). Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
+  },
+  {
+    what: "a tokenizer that is none",
+    cells: tokenizer("other.json"),
+    message:
+      "other.json: the tokenizer cannot be read (model: Invalid input: expected object, received undefined). Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
+  },
+  {
+    what: "a tokenizer that is larger than the vocabulary",
+    cells: [data, model.replace("}", ", vocab_size: 100}"), train],
+    message: "vocab_size is 100, but the tokenizer has 257 tokens; raise it to 257 or leave it out.",
+  },
+  {
+    what: "a tokenizer that is larger than a base model's vocabulary",
+    cells: on("checkpoint"),
+    message:
+      "The tokenizer has 257 tokens, but the model knows only 20. Use the tokenizer that belongs to the model.",
+  },
+  {
+    what: "an unknown device in the file",
+    cells: [data, model, train, "device: gpu"],
+    message:
+      'bad.lathe.md:7:9: unknown value "gpu" of device. Did you mean "webgpu"? Allowed: auto, cpu, webgpu, cuda, dml, coreml.',
+  },
+  {
+    what: "a base model that is not there",
+    cells: on("nowhere"),
+    message: `There is no model at WORKSPACE/nowhere. ${modelKinds} Models of the Hugging Face hub are not fetched: download the folder first.`,
+  },
+  {
+    what: "a base model of the hub",
+    cells: on("openai-community/gpt2"),
+    message: `There is no model at WORKSPACE/openai-community/gpt2. ${modelKinds} Models of the Hugging Face hub are not fetched: download the folder first.`,
+  },
+  {
+    what: "a base model without a model",
+    cells: on("empty-folder"),
+    message: `WORKSPACE/empty-folder holds no model. ${modelKinds}`,
+  },
+  {
+    what: "a base model that is a text",
+    cells: on("text.txt"),
+    message: `WORKSPACE/text.txt is a file of no kind that is read here. ${modelKinds}`,
+  },
+  {
+    what: "a checkpoint whose weights are cut off",
+    cells: on("cut"),
+    message:
+      "WORKSPACE/cut/model.safetensors is not what was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
+  },
+  {
+    what: "a checkpoint with the configuration of another",
+    cells: on("mixed"),
+    message:
+      "WORKSPACE/mixed/config.json is not what was written: its content has changed. Use another checkpoint of the run.",
+  },
+  {
+    what: "a model folder whose weights are cut off",
+    cells: on("exported-cut"),
+    message:
+      "WORKSPACE/exported-cut/model.safetensors is no usable safetensors file: model.layers.0.self_attn.q_proj.weight ([16, 16] F32) claims bytes 1280 to 2304, which do not fit its shape or the file. Use another copy of it.",
+  },
+  {
+    what: "a model folder with the configuration of another",
+    cells: on("exported-mixed"),
+    message:
+      "WORKSPACE/exported-mixed does not fit its configuration: model.embed_tokens.weight is [20, 16] where the model has [20, 32]; model.layers.0.self_attn.q_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.self_attn.k_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.self_attn.v_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.self_attn.o_proj.weight is [16, 16] where the model has [32, 32]; model.layers.0.mlp.gate_proj.weight is [32, 16] where the model has [32, 32]; model.layers.0.mlp.up_proj.weight is [32, 16] where the model has [32, 32]; model.layers.0.mlp.down_proj.weight is [16, 32] where the model has [32, 32]; and 4 more. Check that config.json and the weights belong together.",
+  },
+  {
+    what: "sequences that are longer than a base model",
+    cells: [data.replace("16", "2049").replace("0.2", "0"), "base_model: checkpoint", train].map((cell) =>
+      cell.replace("text.txt", "long.txt"),
+    ),
+    message:
+      "data.sequence_len is 2049, but the model has only 2048 positions. Lower sequence_len or raise the model's.",
+  },
+  {
+    what: "an unknown metric",
+    cells: [data, model, "evaluate: {perplexty: {}}"],
+    message:
+      'bad.lathe.md:6:12: unknown key "perplexty" in evaluate. Did you mean "perplexity"? Allowed: counts, generate, perplexity.',
+  },
+  {
+    what: "an unknown method",
+    cells: [data, model, "compress: {magnitud: {sparsity: 0.5}}"],
+    message:
+      'bad.lathe.md:6:12: unknown key "magnitud" in compress. Did you mean "magnitude"? Allowed: magnitude.',
+  },
+  {
+    what: "an unknown export format",
+    cells: [data, model, "export: {format: gguf}"],
+    message: 'bad.lathe.md:6:18: unknown value "gguf" of export.format. Allowed: onnx, safetensors.',
+  },
+  {
+    what: "a sparsity above 1",
+    cells: [data, model, "compress: {magnitude: {sparsity: 1.5}}"],
+    message: "bad.lathe.md:6:34: compress.magnitude.sparsity has to be at most 1, not 1.5.",
+  },
+  {
+    what: "a method on a role that it cannot treat",
+    cells: [
+      data,
+      model.replace("llama", "kphi3").replace("}", ", min_channels_per_group: 8}"),
+      'compress: {magnitude: {sparsity: 0.5, targets: ["layers.*.mlp.*"]}}',
+    ],
+    message:
+      "Magnitude pruning cannot be applied: layers.0.mlp.gate_up_proj is stored grouped, and weights are dropped from dense or masked matrices (and so for 1 more). Leave such roles out with ignore.",
+  },
+  {
+    what: "a target that matches nothing",
+    cells: [data, model, "compress: {magnitude: {sparsity: 0.5, targets: [attention]}}"],
+    message:
+      'targets: "attention" matches no role; roles are embed_tokens, layers.<n>.self_attn.q_proj, layers.<n>.self_attn.k_proj, layers.<n>.self_attn.v_proj, layers.<n>.self_attn.o_proj, layers.<n>.mlp.gate_proj, layers.<n>.mlp.up_proj, layers.<n>.mlp.down_proj, lm_head. The embeddings and the head are matched by their plain name only.',
+  },
+  {
+    what: "a stride above the context",
+    cells: evaluate("stride: 32"),
+    message:
+      "bad.lathe.md:6:33: evaluate.perplexity.stride has to be at most the context, 16 tokens; it is 32, so tokens between windows would go unscored.",
+  },
+  {
+    what: "a context that is longer than the model",
+    cells: [
+      data,
+      model.replace("}", ", max_position_embeddings: 16}"),
+      "evaluate: {perplexity: {context: 64}}",
+    ],
+    message: "A context of 64 is longer than the model's 16 positions. Choose at most 16.",
+  },
+  {
+    what: "a split that the data has not",
+    cells: evaluate("split: test"),
+    message:
+      "text.txt has no test split, only train and validation. Name files in data.test_text, or choose another split.",
+  },
+  {
+    what: "an evaluation without text",
+    cells: ["base_model: exported", "evaluate: {perplexity: {}}"],
+    message: "evaluate.perplexity has no text to read. Add a data cell above it.",
+  },
+  {
+    what: "samples without a tokenizer",
+    cells: ["base_model: exported-bare", "evaluate: {generate: {prompts: [a]}}"],
+    message:
+      "evaluate.generate needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.",
+  },
+  {
+    what: "an unknown variant",
+    cells: [data, model, train, "variants: {small: {}, large: {}}"],
+    args: ["--variant", "smal"],
+    message: '--variant: unknown variant "smal". Did you mean "small"? Allowed: small, large.',
+  },
+];
