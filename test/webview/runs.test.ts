@@ -201,7 +201,9 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await press("Control+Home");
       await press("Escape");
       await press("ArrowUp");
-      expect(await page.page.evaluate("document.activeElement.getAttribute('role')")).toBe("columnheader");
+      await expect
+        .poll(() => page.page.evaluate("document.activeElement.getAttribute('role')"))
+        .toBe("columnheader");
       await press("ArrowDown");
       await press("ArrowRight");
       await press("ArrowRight");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Block } from "../../../src/protocol/blocks";
 import type { CellOutput } from "../../../src/protocol/cellOutput";
-import type { StepResult } from "../../../src/protocol/service/runs";
+import type { RunSummary, StepResult } from "../../../src/protocol/service/runs";
 import { noChromium, PageHarness, type TestPage } from "../pageHarness";
 import { WrittenRun } from "../sampleRuns";
 
@@ -38,7 +38,15 @@ describe("the output of a cell", () => {
     runs: readonly WrittenRun[],
     steps: (run: number) => readonly StepResult[] = () => [training],
   ): Promise<CellOutput> {
-    const { runs: listed } = await harness.backend.request("runs.list", {});
+    const summaries = new Map<string, RunSummary>();
+    // The service looks for folders that others have written once in a while.
+    await expect
+      .poll(async () => {
+        const { runs: listed } = await harness.backend.request("runs.list", {});
+        for (const summary of listed) summaries.set(summary.folder, summary);
+        return runs.filter(({ path }) => !summaries.has(path)).map(({ path }) => path);
+      })
+      .toEqual([]);
     const queries = runs.flatMap(({ path: run }) =>
       ["train/loss", "eval/loss"].map((metric) => ({ run, metric, axis: "step" as const, points: 400 })),
     );
@@ -47,7 +55,7 @@ describe("the output of a cell", () => {
       version: 1,
       series,
       runs: runs.map(({ path }, i) => ({
-        summary: listed.find(({ folder }) => folder === path)!,
+        summary: summaries.get(path)!,
         steps: steps(i),
         stale: i === 2,
       })),
