@@ -61,7 +61,7 @@ export function loopPlan(options: Partial<LoopOptions> = {}, name = "loop"): Run
 export async function until(
   folder: string,
   condition: (record: RunRecord) => boolean,
-  milliseconds = 20_000,
+  milliseconds = 45_000,
 ): Promise<RunRecord> {
   const end = performance.now() + milliseconds;
   for (;;) {

@@ -141,7 +141,7 @@ describe("a run that is going", () => {
   });
 
   it("is stopped even when nobody waits for its end any more", async () => {
-    const { service, run } = await started({ milliseconds: 300 });
+    const { service, run } = await started({ milliseconds: 1500 });
     await pastStep(run, 1);
     const controller = new AbortController();
     const answer = service.ask("runs.stop", { run }, controller.signal);
@@ -278,12 +278,14 @@ describe("the index", () => {
   it("tells at most a few times a second", async () => {
     const { workspace } = experimentWorkspace();
     const service = await ForkedService.open(workspace);
+    const begun = performance.now();
     for (let i = 0; i < 20; i++) {
       RunFolder.create(runsFolderOf(workspace), loopPlan({}, `r${i}`), { state: "done" });
       await setTimeout(50);
     }
     await expect.poll(() => service.rows.size).toBe(20);
-    expect(service.events.runsChanged.length).toBeLessThanOrEqual(10);
+    const seconds = (performance.now() - begun) / 1000;
+    expect(service.events.runsChanged.length).toBeLessThanOrEqual(Math.ceil(4 * seconds) + 1);
   });
 });
 
