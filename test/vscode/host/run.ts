@@ -1,7 +1,7 @@
 /** Runs the suites of this folder inside VS Code's extension host, and writes down how each test ended. */
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Mocha from "mocha";
+import type Mocha from "mocha";
 
 export interface HostResult {
   readonly title: string;
@@ -14,8 +14,10 @@ export interface HostResult {
 /** Names the file for the results; the same entry serves `@vscode/test-electron`, which needs none. */
 export const resultsVariable = "LATHE_HOST_RESULTS";
 
-export function run(): Promise<void> {
-  const mocha = new Mocha({ ui: "bdd", timeout: 60_000, color: false });
+export async function run(): Promise<void> {
+  // Mocha is an ES module. What `require` makes of one differs between the Nodes of older and newer VS Codes.
+  const { default: Runner } = await import("mocha");
+  const mocha = new Runner({ ui: "bdd", timeout: 60_000, color: false });
   for (const file of readdirSync(__dirname))
     if (file.endsWith(".suite.cjs")) mocha.addFile(join(__dirname, file));
   const results: HostResult[] = [];
