@@ -5,19 +5,19 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type HostResult, resultsVariable } from "./host/run";
 import { bundleHostSuites } from "./support/hostSuites";
-import { installVscode } from "./support/installVscode";
+import { installVscode, type Version } from "./support/installVscode";
 import { startServer } from "./support/server";
-import { version } from "./support/study";
+import { versionsUnderTest } from "./support/study";
 import { launchBrowser, noWindow, Window } from "./support/window";
 
 const reason = noWindow();
 
-describe(`inside the extension host of VS Code ${version.vscode}`, async () => {
+describe.each(versionsUnderTest)("inside the extension host of VS Code $vscode", async (version) => {
   if (reason !== undefined) {
     test("every suite", ({ skip }) => skip(reason));
     return;
   }
-  const { status, results } = await runSuites();
+  const { status, results } = await runSuites(version);
   test.each(results)("$title", ({ failure, skipped }) => {
     expect(skipped).toBe(false);
     if (failure !== undefined) throw new Error(failure);
@@ -30,7 +30,9 @@ describe(`inside the extension host of VS Code ${version.vscode}`, async () => {
   });
 });
 
-async function runSuites(): Promise<{ status: number | undefined; results: readonly HostResult[] }> {
+async function runSuites(
+  version: Version,
+): Promise<{ status: number | undefined; results: readonly HostResult[] }> {
   const vscode = await installVscode(version);
   const tests = await bundleHostSuites();
   const scratch = mkdtempSync(join(tmpdir(), "lathe-suites-"));

@@ -16,7 +16,7 @@ import {
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 
-interface Version {
+export interface Version {
   /** Of VS Code itself, as `engines.vscode` counts. */
   readonly vscode: string;
   readonly codeServer: string;

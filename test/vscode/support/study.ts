@@ -9,8 +9,12 @@ import { installVscode, versions } from "./installVscode";
 import { type Server, startServer } from "./server";
 import { launchBrowser, Window } from "./window";
 
-/** LATHE_VSCODE=lowest takes the lowest version that the manifest allows. */
-export const version = process.env["LATHE_VSCODE"] === "lowest" ? versions.lowest : versions.current;
+/** LATHE_VSCODE=lowest takes the lowest version that the manifest allows, `current` the newest alone. */
+const chosen = process.env["LATHE_VSCODE"];
+const version = chosen === "lowest" ? versions.lowest : versions.current;
+
+/** What needs no person is tested in both, unless one is chosen. */
+export const versionsUnderTest = chosen === undefined ? [versions.lowest, versions.current] : [version];
 
 export interface StudyOptions {
   /** The packed extension, as a person has it, instead of the checkout. */
