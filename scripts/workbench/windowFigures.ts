@@ -1,7 +1,6 @@
 /** How the workbench stands many runs and a long history as a person meets them: in a real VS Code, in a real browser. */
 import { renameSync } from "node:fs";
 import { join } from "node:path";
-import type { Frame } from "playwright-core";
 import { Study } from "../../test/vscode/support/study";
 import { noWindow, type Window } from "../../test/vscode/support/window";
 import { descendants, memoryOf, print, printLoad, processor } from "./figures";
@@ -73,7 +72,7 @@ async function tree(window: Window, study: Study, { runs }: Counts): Promise<voi
   ];
   const before = processor(pids());
   await page.locator('.activitybar [aria-label^="Lathe"]').first().click();
-  const wall = (await page.evaluate("window.latheRows")) as number;
+  const wall = await page.evaluate<number>("window.latheRows");
   const used = processor(pids()) - before;
   print("click on Lathe's icon to the first rows, activation included", `${wall.toFixed(0)} ms`);
   print("processor of host and service by then", `${used} ms`);
@@ -122,10 +121,10 @@ async function table(window: Window, { runs }: Counts): Promise<void> {
   await window.panel.getByText("sizes-dense").first().waitFor();
   print(`command to the table of ${runs} runs`, `${(performance.now() - begun).toFixed(0)} ms`);
   const grid = await window.panel.locator(".grid").elementHandle();
-  const frame = (await grid?.ownerFrame()) as Frame;
+  const frame = (await grid.ownerFrame())!;
   const pids = () => descendants("chrom");
   const before = processor(pids());
-  const frames = (await frame.evaluate(`(async () => {
+  const frames = await frame.evaluate<number[]>(`(async () => {
     const grid = document.querySelector(".grid");
     const times = [];
     let last = await new Promise(requestAnimationFrame);
@@ -136,7 +135,7 @@ async function table(window: Window, { runs }: Counts): Promise<void> {
       last = now;
     }
     return times;
-  })()`)) as number[];
+  })()`);
   const used = (processor(pids()) - before) / frames.length;
   const sorted = [...frames].sort((a, b) => a - b);
   const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] ?? NaN).toFixed(0);

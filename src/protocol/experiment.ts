@@ -3,7 +3,7 @@
  * Keys are those that people already type for Hugging Face's `TrainingArguments` and `config.json`.
  * Models, methods and metrics bring their own schemas; `experimentSchema` joins them.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const positiveInt = z.int().positive();
 const share = z.number().min(0).max(1);

@@ -10,7 +10,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { TextCounts } from "./spaces";
 

@@ -1,5 +1,5 @@
 /** The five numbers of a model as a metric: what `accounting` counts, under names that curves and comparisons can use. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Counts, ModelCounts } from "../../protocol/counts";
 import { countModel } from "./accounting";
 import { defineMetric } from "./metric";

@@ -1,5 +1,5 @@
 /** Samples of what a model writes, as a metric of an experiment. The command line streams the same through `generation`. */
-import { z } from "zod";
+import * as z from "zod";
 import { type Continuation, continuePrompts, type GenerationOptions } from "./generation";
 import { defineMetric } from "./metric";
 

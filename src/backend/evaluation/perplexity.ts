@@ -3,7 +3,7 @@
  * those of Hugging Face's guide to perplexity: with a stride of a whole context they do not overlap.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { countText } from "../data/spaces";
 import { IGNORED, type Split } from "../data/split";

@@ -1,6 +1,6 @@
 /** Turns what a schema objects to into messages that name the place, the allowed values and the nearest known word. */
 import { distance } from "fastest-levenshtein";
-import { z } from "zod";
+import * as z from "zod";
 import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
 import type { Path } from "./experiment";
 import { keysAt, schemaAt } from "./schemaWalk";

@@ -1,5 +1,5 @@
 /** Finds the part of a schema that a path leads to, so that messages, completion and sweeps know what may stand there. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Path } from "./experiment";
 
 /** The schema and what it wraps, from the outside in: default and description may stand in any of these. */

@@ -1,7 +1,7 @@
 /** The forward pass as one ONNX file with its weights inside and standard operators only, for any runtime. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Graph } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";

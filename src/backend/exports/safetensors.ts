@@ -1,6 +1,6 @@
 /** A folder as Hugging Face's `transformers` reads it: config.json and model.safetensors under its tensor names. */
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { exportedConfig } from "../models/huggingFace";
 import { writeSafetensors } from "../training/safetensors";
 import { writeConfig, writeTokenizer } from "./companions";

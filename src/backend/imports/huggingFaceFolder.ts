@@ -1,7 +1,7 @@
 /** Reads a model folder in the form that Hugging Face's libraries write: config.json beside one or several safetensors files. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Shape } from "../graph/op";
 import { bindTensors } from "../models/huggingFace";

@@ -1,7 +1,7 @@
 /** Finds out what a path to a model is, and reads it: a run folder, a checkpoint, a Hugging Face folder, a llama2.c file. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";

@@ -1,7 +1,7 @@
 /** Reads a JSON file of a model folder, within bounds and against a schema. */
 import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 
 /** The index of the largest models has a few megabytes. */

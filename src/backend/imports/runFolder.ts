@@ -1,7 +1,7 @@
 /** Which checkpoint of a run folder is the model of the run. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 
 export type Which = "last" | "best";

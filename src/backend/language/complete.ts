@@ -1,5 +1,5 @@
 /** What may be written at a place of an experiment, also while its text does not parse. From the schema alone. */
-import { z } from "zod";
+import * as z from "zod";
 import { mostCharacters } from "../../protocol/cells";
 import { actionKeys, type ExperimentSchema } from "../../protocol/experiment";
 import type { Completion, ExperimentText } from "../../protocol/service/experiments";

@@ -1,5 +1,5 @@
 /** What a schema says about one option: type, values, default, meaning. The one source of completion and hover. */
-import { z } from "zod";
+import * as z from "zod";
 import { bare, descriptionOf, layersOf } from "../experiment/schemaWalk";
 import { jsonSchemaOf, typeOf } from "./typeText";
 

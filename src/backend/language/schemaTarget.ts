@@ -1,5 +1,5 @@
 /** From a place in a cell to the schema of what may stand there, variants and cells above taken into account. */
-import { z } from "zod";
+import * as z from "zod";
 import { type ExperimentSchema, otherNames } from "../../protocol/experiment";
 import type { Path } from "../experiment/experiment";
 import { valueAt } from "../experiment/faults";

@@ -1,5 +1,5 @@
 /** What a completion writes: a key with the most likely value, as a snippet whose gaps an editor walks through. */
-import { z } from "zod";
+import * as z from "zod";
 import { bare, optionsOf, schemaAt } from "../experiment/schemaWalk";
 import { factsOf, isRequired, plainValue, tagOf } from "./schemaFacts";
 import { mapOf } from "./schemaTarget";

@@ -1,5 +1,5 @@
 /** The paths that a sweep of an experiment may list values for. */
-import { z } from "zod";
+import * as z from "zod";
 import type { ExperimentSchema } from "../../protocol/experiment";
 import { branchable, isActionKey } from "../experiment/parts";
 import type { PlainMap } from "../experiment/plainMap";

@@ -1,5 +1,5 @@
 /** What may stand in an option, in words: shared by completion, hover and the reference page. */
-import { z } from "zod";
+import * as z from "zod";
 
 export interface JsonSchema {
   readonly type?: string;

@@ -1,5 +1,5 @@
 /** Magnitude pruning (Han et al. 2015): the weights nearest to zero become zero, and stay zero when training goes on. */
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { splitPacked } from "../models/huggingFace";

@@ -2,7 +2,7 @@
  * What the configurations of all families share. The keys are those of Hugging Face's `config.json`; a key that real files
  * carry is accepted where it cannot change what the model computes, and refused with the reason where it would.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const positiveInt = z.int().positive();
 export const dropoutRate = z.number().min(0).max(0.999);

@@ -1,6 +1,6 @@
 /** Says what is wrong with a configuration that came from a file rather than from an experiment's cell. */
 import { distance } from "fastest-levenshtein";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 
 /** The known word that was most likely meant, if any is near enough to be a slip. */

@@ -1,5 +1,5 @@
 /** GPT-2 (Radford et al. 2019): learned positions, layer norms before each block, packed q, k, v, a tied head. */
-import { z } from "zod";
+import * as z from "zod";
 import { add } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, slice } from "../graph/ops/movement";

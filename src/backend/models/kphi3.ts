@@ -1,5 +1,5 @@
 /** kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): Phi-3 whose projections are grouped pointwise convolution blocks. */
-import { z } from "zod";
+import * as z from "zod";
 import { checkHeads } from "./config";
 import { defineModel } from "./family";
 import { phi3Decoder, phi3Keys } from "./phi3";

@@ -1,5 +1,5 @@
 /** Llama (Touvron et al. 2023): rotary positions, RMS norms, a gated feed-forward layer, grouped-query attention. */
-import { z } from "zod";
+import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
 import type { MatrixSpec } from "../representations/representation";
 import { checkHeads, decoderKeys, headSizes, inertKeys, only, positiveInt } from "./config";

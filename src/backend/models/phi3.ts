@@ -1,5 +1,5 @@
 /** Phi-3 (Abdin et al. 2024): a llama whose q, k, v and whose gate and up are packed, without biases. */
-import { z } from "zod";
+import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";

@@ -1,5 +1,5 @@
 /** The plain matrix: one tensor in the layout of its family. */
-import { z } from "zod";
+import * as z from "zod";
 import { matmul } from "../graph/ops/matmul";
 import {
   defineRepresentation,

@@ -2,7 +2,7 @@
  * The grouped pointwise convolution block of kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): the sum of two
  * block-diagonal products, one on the channels in their order, one on a fixed interleaving of the same channels.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Value } from "../graph/op";
 import { add } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";

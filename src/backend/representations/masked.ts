@@ -1,5 +1,5 @@
 /** A dense matrix of which a fixed 0/1 mask keeps some scalars: what unstructured and n:m pruning leave behind. */
-import { z } from "zod";
+import * as z from "zod";
 import { scalar, type Value } from "../graph/op";
 import { where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";

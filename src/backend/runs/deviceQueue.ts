@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import envPaths from "env-paths";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { writeAtomic } from "./atomicFile";
 import { withFolder } from "./folderMutex";

@@ -4,7 +4,7 @@
  */
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Step } from "../../protocol/run";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../training/checkpoint";
 import { readMetrics } from "./metricsReader";

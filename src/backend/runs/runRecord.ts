@@ -1,5 +1,5 @@
 /** Reads the text of `run.json`. Unknown keys pass, so that a newer version's runs can still be listed. */
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { actionKeys } from "../../protocol/experiment";
 import type { RunRecord } from "../../protocol/run";

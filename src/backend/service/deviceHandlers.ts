@@ -1,6 +1,6 @@
 /** Which devices work here. They are tried in other processes, and once: a graphics driver may take seconds, or crash. */
 import { totalmem } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 import type { Handlers } from "../../protocol/connection";
 import type { DeviceEntry, DeviceRequests } from "../../protocol/service/models";
 import { askLathe } from "./latheProcess";

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type ErrorCode, WorkbenchError } from "../../protocol/errors";
 
 /** Far above any document. */

@@ -1,7 +1,7 @@
 /** Models on disk, and their export. Neither reads a weight in the service itself. */
 import { rm } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Handlers } from "../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { ModelRequests, Subject } from "../../protocol/service/models";

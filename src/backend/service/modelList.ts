@@ -2,7 +2,7 @@
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { ModelEntry } from "../../protocol/service/models";
 import type { RunSummary } from "../../protocol/service/runs";
 import { readBounded } from "../runs/boundedFile";

@@ -1,6 +1,6 @@
 /** `notes.json` of a run folder: a person's own words about a run, the only file there that the run does not write. */
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { RunNotes } from "../../protocol/run";
 import { writeAtomic } from "../runs/atomicFile";

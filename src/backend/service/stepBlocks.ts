@@ -1,5 +1,5 @@
 /** What the steps of a run have left behind, as tables, samples and files. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { Counts } from "../../protocol/counts";
 import { protocolLine } from "../evaluation/perplexity";

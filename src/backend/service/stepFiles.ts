@@ -1,6 +1,6 @@
 /** The files that a step of a run has left, read within bounds; what is missing or damaged is told in its place. */
 import { lstatSync, readdirSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import type { Block } from "../../protocol/blocks";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { readBounded } from "../runs/boundedFile";

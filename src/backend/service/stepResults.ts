@@ -1,7 +1,7 @@
 /** The steps of one run with how they stand and what they have left. */
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Block } from "../../protocol/blocks";
 import { WorkbenchError } from "../../protocol/errors";
 import type { FoundRun, RunRecord, Step } from "../../protocol/run";

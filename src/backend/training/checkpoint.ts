@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";

@@ -3,7 +3,7 @@
  * the header is capped, every offset has to fit the file, and together the tensors have to cover it.
  */
 import { closeSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
 

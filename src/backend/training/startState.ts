@@ -1,5 +1,5 @@
 /** Where a training begins: at its first sequence with empty optimizer slots, or where its checkpoint left off. */
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { Sampler, type SamplerState } from "../data/sampler";
 import { type Shape, sizeOf } from "../graph/op";

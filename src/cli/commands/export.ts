@@ -1,6 +1,6 @@
 /** `lathe export RUN`: writes a model, or the history of a run, in a form that other programs read. */
 import { basename, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { exporters } from "../../backend/exports/catalog";
 import { exportModel } from "../../backend/exports/exportModel";
 import { historyExporters } from "../../backend/exports/histories/catalog";

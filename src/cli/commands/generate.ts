@@ -1,7 +1,7 @@
 /** `lathe generate MODEL`: writes on from prompts, shown as they are written. */
 import { continuePrompts } from "../../backend/evaluation/generation";
 import { generationKeys, resolveGeneration } from "../../backend/evaluation/generate";
-import { z } from "zod";
+import * as z from "zod";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
 import { checkedOptions, collect, number } from "../givenOptions";

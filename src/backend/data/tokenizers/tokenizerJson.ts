@@ -1,7 +1,7 @@
 /** Any Hugging Face `tokenizer.json`, run by their own library, with the words of a text remembered for speed. */
 import { createHash } from "node:crypto";
 import { Tokenizer as Library } from "@huggingface/tokenizers";
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import { isSpace } from "../spaces";
 import { byteLevelAlphabet, bytesTokenizer } from "./bytes";
