@@ -23,7 +23,9 @@ export interface BackendOptions {
   readonly program: string;
   /** The Node executable to run it with, asked for at every start. */
   executable(): string;
-  /** What `workspace.open` is told at every start. */
+  /** What `workspace.open` is told at once at every start, so that the runs of the folders are there without a search. */
+  folders(): Requests["workspace.open"]["params"];
+  /** What it is told then, and whenever something has changed. */
   workspace(): Promise<Requests["workspace.open"]["params"]>;
   readonly log: Log;
   /** It died, once for each death. `givenUp` means that it is not started again before `revive`. */
@@ -166,12 +168,25 @@ export class BackendProcess implements LastingBackend {
   }
 
   private async open(connection: ServiceConnection): Promise<ServiceConnection> {
-    const { version, pid } = await connection.request("workspace.open", await this.options.workspace());
+    const opened = connection.request("workspace.open", this.options.folders());
+    void this.search(connection);
+    const { version, pid } = await opened;
     this.options.log("info", `The backend service ${version} runs as process ${pid}.`);
     // Not before the workspace is open: a listener asks at once for what it has to ask for again.
     if (++this.starts > 1)
       for (const listener of this.restartListeners) this.tell(listener, undefined as never);
     return connection;
+  }
+
+  /** Whatever comes of the search, the service has to hear the end of it: some requests wait for all experiments. */
+  private async search(connection: ServiceConnection): Promise<void> {
+    const fail = (thrown: unknown) => {
+      const { code, message } = toWorkbenchError(thrown);
+      if (code !== "cancelled") this.options.log("error", `Experiments can't be looked for: ${message}`);
+    };
+    const found = await this.options.workspace().catch(fail);
+    const workspace = found ?? { ...this.options.folders(), searching: false };
+    await connection.request("workspace.open", workspace).catch(fail);
   }
 
   private died(running: Running, how: string, lastWords: readonly string[]): void {

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../protocol/errors";
 import { BackendProcess } from "./backendProcess";
-import { openedWorkspace, watchWorkspace } from "./openedWorkspace";
+import { openedFolders, openedWorkspace, watchWorkspace } from "./openedWorkspace";
 import { createPanelHost } from "./panels/panelHost";
 import { notificationText, plainText } from "./plainText";
 import { createRunStore } from "./runStore";
@@ -21,6 +21,7 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
   const backend = new BackendProcess({
     program: context.asAbsolutePath("dist/backend.cjs"),
     executable: nodePath,
+    folders: openedFolders,
     workspace: openedWorkspace,
     log: write,
     onCrash: (error, givenUp) => {

@@ -8,8 +8,20 @@ export function isExperiment(uri: vscode.Uri): boolean {
   return uri.scheme === "file" && uri.path.endsWith(".lathe.md");
 }
 
-export async function openedWorkspace(): Promise<Requests["workspace.open"]["params"]> {
-  const found = await vscode.workspace.findFiles(experimentGlob, "**/{node_modules,.lathe,.git}/**", 10_000);
+type Opened = Requests["workspace.open"]["params"];
+
+/** At once, without those experiments that nobody has open: a large folder takes a while to search. */
+export function openedFolders(): Opened {
+  return { ...openedWith([]), searching: true };
+}
+
+export async function openedWorkspace(): Promise<Opened> {
+  return openedWith(
+    await vscode.workspace.findFiles(experimentGlob, "**/{node_modules,.lathe,.git}/**", 10_000),
+  );
+}
+
+function openedWith(found: readonly vscode.Uri[]): Opened {
   const opened = [
     ...vscode.workspace.notebookDocuments.map(({ uri }) => uri),
     ...vscode.workspace.textDocuments.map(({ uri }) => uri),

@@ -15,6 +15,8 @@ export interface ServiceRequests {
       readonly folders: readonly string[];
       readonly experiments: readonly string[];
       readonly trusted: boolean;
+      /** More experiments are looked for: another of these requests follows. */
+      readonly searching?: boolean;
     };
     result: { readonly version: string; readonly pid: number };
   };

@@ -31,7 +31,8 @@ afterEach(() => {
   delete process.env["SHAKY_DIES_AT_START"];
 });
 
-const workspace = { folders: ["/a"], experiments: [], trusted: true };
+const workspace = { folders: ["/a"], experiments: ["/a/x.lathe.md"], trusted: true };
+const folders = { ...workspace, experiments: [], searching: true };
 
 function start(options: Partial<BackendOptions> = {}) {
   const log: string[] = [];
@@ -40,6 +41,7 @@ function start(options: Partial<BackendOptions> = {}) {
   service = new BackendProcess({
     program,
     executable: () => process.execPath,
+    folders: () => folders,
     workspace: async () => workspace,
     log: (_, message) => log.push(message),
     onCrash: (error, givenUp) => crashes.push({ error, givenUp }),
@@ -49,23 +51,37 @@ function start(options: Partial<BackendOptions> = {}) {
   return { service, log, crashes, restarts: () => restarts };
 }
 
-test("the first request starts the service, which knows the workspace before it answers", async () => {
-  const { service, log } = start();
+test("the first request starts the service, which knows the folders before it answers, and the experiments once they are found", async () => {
+  let find: (found: typeof workspace) => void = () => undefined;
+  const { service, log } = start({ workspace: () => new Promise((found) => (find = found)) });
   expect(log).toEqual([]);
   const answers = await Promise.all([service.request("runs.list", {}), service.request("runs.list", {})]);
-  expect(answers).toEqual([{ runs: [workspace] }, { runs: [workspace] }]);
+  expect(answers).toEqual([{ runs: [folders] }, { runs: [folders] }]);
+  find(workspace);
+  await expect.poll(async () => (await service.request("runs.list", {})).runs).toEqual([folders, workspace]);
   expect(log.filter((line) => line.includes("runs as process"))).toHaveLength(1);
 });
 
 test("a service that runs is told of another workspace, one that does not hears of it when it starts", async () => {
-  let folders = ["/a"];
-  const { service } = start({ workspace: async () => ({ ...workspace, folders }) });
+  let opened = ["/a"];
+  const { service } = start({ workspace: async () => ({ ...workspace, folders: opened }) });
+  const told = async () => {
+    const { runs } = await service.request("runs.list", {});
+    return runs.map((each) => (each as unknown as typeof workspace).folders);
+  };
   await service.reopen();
-  await service.request("runs.list", {});
-  folders = ["/b"];
+  await expect.poll(told).toEqual([["/a"], ["/a"]]);
+  opened = ["/b"];
   await service.reopen();
-  const { runs } = await service.request("runs.list", {});
-  expect(runs.map((each) => (each as unknown as typeof workspace).folders)).toEqual([["/a"], ["/b"]]);
+  expect(await told()).toEqual([["/a"], ["/a"], ["/b"]]);
+});
+
+test("a service whose workspace can't be searched knows its folders, and waits for nothing more", async () => {
+  const { service, log } = start({ workspace: () => Promise.reject(new Error("No search here.")) });
+  await expect
+    .poll(async () => (await service.request("runs.list", {})).runs)
+    .toEqual([folders, { ...folders, searching: false }]);
+  expect(log.filter((line) => line.includes("No search here."))).toHaveLength(1);
 });
 
 test("an error of the service arrives with its code and details", async () => {

@@ -77,10 +77,12 @@ export class PageHarness {
         logLevel: "warning",
       });
     const log: string[] = [];
+    const opened = { folders: [workspace], experiments: [], trusted: true };
     const backend = new BackendProcess({
       program: join(folder, "backend.cjs"),
       executable: () => process.execPath,
-      workspace: async () => ({ folders: [workspace], experiments: [], trusted: true }),
+      folders: () => opened,
+      workspace: async () => opened,
       log: (level, message) => log.push(`${level}: ${message}`),
       onCrash: (error) => log.push(`crash: ${error.message}`),
     });

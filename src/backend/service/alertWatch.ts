@@ -43,7 +43,9 @@ export class AlertWatch implements Disposable {
 
   /** From now on the states of these runs are known: a change of them is news. */
   begin(): void {
-    for (const { folder, state } of this.runs.summaries()) this.states.set(folder, state);
+    for (const { folder, state } of this.runs.summaries())
+      // Of one that is known already, a change may be about to be told.
+      if (!this.states.has(folder)) this.states.set(folder, state);
   }
 
   private look({ changed, removed }: RunChanges): void {

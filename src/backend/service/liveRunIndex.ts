@@ -28,6 +28,7 @@ export interface OpenedFolders {
   readonly folders: readonly string[];
   readonly experiments: readonly string[];
   readonly trusted: boolean;
+  readonly searching?: boolean;
 }
 
 interface Entry {
@@ -53,6 +54,8 @@ const firstRuns = 300;
 
 export class LiveRunIndex implements RunIndex, Disposable {
   private readonly entries = new Map<string, Entry>();
+  /** Found, but not read yet. */
+  private readonly unread = new Map<string, RunsRoot>();
   private readonly batch = new ChangeBatch();
   private roots: readonly RunsRoot[] = [];
   private trusted = false;
@@ -64,11 +67,12 @@ export class LiveRunIndex implements RunIndex, Disposable {
 
   constructor(private readonly warn: (message: string) => void) {}
 
-  /** Every run of the opened folders has been read. */
-  complete: Promise<void> = Promise.resolve();
+  /** Every run of the opened folders has been read, those of experiments that are still looked for included. */
+  private complete: Promise<void> = Promise.resolve();
+  private found: (complete: Promise<void>) => void = () => undefined;
 
   /** Replaces what is looked at; answered once the newest runs there are known. The others are told as changes. */
-  async open({ folders, experiments, trusted }: OpenedFolders): Promise<void> {
+  async open({ folders, experiments, trusted, searching = false }: OpenedFolders): Promise<void> {
     const workspaces = [...new Set([...folders, ...experiments.map(workspaceOf)])];
     const kept = trusted === this.trusted ? this.roots : [];
     this.trusted = trusted;
@@ -78,9 +82,20 @@ export class LiveRunIndex implements RunIndex, Disposable {
     for (const root of this.roots) if (!next.includes(root)) root[Symbol.dispose]();
     this.roots = next;
     await new Promise<void>((resolve, reject) => {
-      this.complete = this.rescan(resolve);
-      this.complete.catch(reject);
+      const read = this.rescan(resolve);
+      read.catch(reject);
+      this.found(read);
+      this.complete = searching ? new Promise((found) => (this.found = found)) : read;
     });
+  }
+
+  /** Resolves once these runs have been read, ahead of all others; where one is not found, or none is named, once all have. */
+  async known(runs?: readonly string[]): Promise<void> {
+    if (runs?.every((run) => this.entries.has(run) || this.unread.has(run)) !== true) return this.complete;
+    for (const run of runs) {
+      const root = this.unread.get(run);
+      if (root !== undefined) await this.read(run, root);
+    }
   }
 
   /** Also looks there from now on: an experiment may be the first of its workspace. */
@@ -157,7 +172,11 @@ export class LiveRunIndex implements RunIndex, Disposable {
       else this.entries.set(run, { ...entry, root });
     }
     const fresh = [...present].filter(([run]) => !this.entries.has(run)).sort(newestFirst);
-    const read = ([run, root]: (typeof fresh)[number]) => this.read(run, root);
+    this.unread.clear();
+    for (const [run, root] of fresh) this.unread.set(run, root);
+    const read = async ([run, root]: (typeof fresh)[number]) => {
+      if (this.unread.has(run)) await this.read(run, root);
+    };
     await inStretches(fresh.slice(0, firstRuns), read);
     this.timer ??= setInterval(() => void this.tick(), tickMilliseconds).unref();
     newestKnown();
@@ -172,6 +191,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
   private async read(run: string, root: RunsRoot): Promise<void> {
     const stamps = { recordStamp: stampOf(join(run, "run.json")), notesStamp: notesStamp(run) };
     const found = await readRun(run);
+    this.unread.delete(run);
     // Between the look at its name and this one it may have been moved away, with its root or by itself.
     if (!this.roots.includes(root) || (found.record === undefined && stampOf(run) === "")) return;
     const notes = stamps.notesStamp === "" ? {} : this.notesOf(run);

@@ -7,7 +7,7 @@ import { AlertWatch } from "./alertWatch";
 import { LiveRunIndex } from "./liveRunIndex";
 import type { Service } from "./service";
 
-/** Requests that do without the older ones of thousands of runs, which take a while to read. */
+/** Requests that do without any run, or make do with the newest, since thousands of older ones take a while to read. */
 const withoutRuns: ReadonlySet<string> = new Set<keyof Requests>([
   "runs.list",
   "runs.start",
@@ -38,7 +38,11 @@ export class WindowService implements Service {
 
   open(params: Requests["workspace.open"]["params"]): Promise<void> {
     this.trusted = params.trusted;
-    return (this.opened = this.runs.open(params).then(() => this.alerts.begin()));
+    const opened = this.runs.open(params).then(() => this.alerts.begin());
+    // What comes with another folder is told as changes, which no request for what is there already waits for.
+    this.opened ??= opened;
+    opened.catch(() => (this.opened = undefined));
+    return opened;
   }
 
   requireTrust(what: string): void {
@@ -71,11 +75,21 @@ export class WindowService implements Service {
         if (this.opened === undefined)
           throw new WorkbenchError("invalid-input", `workspace.open comes first, then ${name}.`);
         await this.opened;
-        if (!withoutRuns.has(name)) await this.runs.complete;
+        if (!withoutRuns.has(name)) await this.runs.known(namedRuns(params));
         return handler(params, call);
       };
       return [name, answer];
     });
     return Object.fromEntries(waiting) as H;
   }
+}
+
+/** The runs that a request is about; undefined where it may be about any. */
+function namedRuns(params: unknown): readonly string[] | undefined {
+  const { run, runs, queries } = params as Partial<{
+    readonly run: string;
+    readonly runs: readonly string[];
+    readonly queries: readonly { readonly run: string }[];
+  }>;
+  return run === undefined ? (runs ?? queries?.map((query) => query.run)) : [run];
 }
