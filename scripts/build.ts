@@ -12,7 +12,9 @@ const built = await Promise.allSettled(present.map((program) => bundle(program, 
 built.forEach((each, i) => {
   if (each.status !== "fulfilled") return;
   const kilobytes = (each.value / 1000).toFixed(0);
-  console.log(`${`dist/${present[i]!.file}`.padEnd(22)} ${kilobytes.padStart(6)} kB`);
+  const { file, mostBytes } = present[i]!;
+  const most = mostBytes === undefined ? "" : `, at most ${mostBytes / 1000}`;
+  console.log(`${`dist/${file}`.padEnd(26)} ${kilobytes.padStart(6)} kB${most}`);
 });
 for (const { source } of programs.filter((each) => !present.includes(each)))
   console.log(`${source} is not there: left out`);

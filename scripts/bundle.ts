@@ -7,15 +7,18 @@ import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type BuildOptions } from "esbuild";
+import { mostPageBytes } from "./packageContent";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-interface Program {
+export interface Program {
   readonly source: string;
   readonly file: string;
   readonly executable?: boolean;
   /** Runs in a page of the editor instead of in Node. */
   readonly browser?: boolean;
+  /** What it may grow to, where somebody waits for it to be loaded. */
+  readonly mostBytes?: number;
 }
 
 /** Every file in webview/panels is the page of a panel. */
@@ -25,14 +28,21 @@ const pages = readdirSync(join(root, "webview/panels"))
     source: `webview/panels/${file}`,
     file: `pages/${file.replace(/\.ts$/, ".js")}`,
     browser: true,
+    mostBytes: mostPageBytes,
   }));
 
 export const programs: readonly Program[] = [
   { source: "src/cli/main.ts", file: "lathe.cjs", executable: true },
   { source: "src/backend/runs/runProcess.ts", file: "runProcess.cjs" },
   { source: "src/backend/main.ts", file: "backend.cjs" },
-  { source: "src/extension/extension.ts", file: "extension.cjs" },
-  { source: "webview/renderer/renderer.ts", file: "pages/renderer.js", browser: true },
+  // Every window of the editor loads it where it opens an experiment or the side panel: no package belongs in it.
+  { source: "src/extension/extension.ts", file: "extension.cjs", mostBytes: 300e3 },
+  {
+    source: "webview/renderer/renderer.ts",
+    file: "pages/renderer.js",
+    browser: true,
+    mostBytes: mostPageBytes,
+  },
   ...pages,
 ];
 
@@ -77,8 +87,8 @@ export async function bundle(program: Program, folder: string): Promise<number> 
   return statSync(target).size;
 }
 
-/** Every file that the program is made of, as a path from the root. */
-export async function bundledFiles(program: Program): Promise<string[]> {
+/** Every file that the program is made of, as a path from the root, and how many bytes of the program are its. */
+export async function bundledFiles(program: Program): Promise<ReadonlyMap<string, number>> {
   const { metafile } = await build({
     ...optionsOf(program, ""),
     write: false,
@@ -86,8 +96,9 @@ export async function bundledFiles(program: Program): Promise<string[]> {
     sourcemap: false,
   });
   // What was left out in the end needs no mention.
-  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
-    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  return new Map(
+    inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [[file, bytesInOutput]] : [])),
   );
 }
 

@@ -9,7 +9,7 @@ const beside = ["onnxruntime-node", "onnxruntime-common"];
 export async function thirdPartyNotices(root: string): Promise<string> {
   const folders = new Set(beside.map((name) => `node_modules/${name}`));
   for (const program of programs.filter(isPresent))
-    for (const file of await bundledFiles(program)) {
+    for (const file of (await bundledFiles(program)).keys()) {
       const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0];
       if (folder !== undefined) folders.add(folder);
     }

@@ -19,7 +19,7 @@ export interface PackedFile {
 /** The marketplace takes more, but nobody waits gladly. */
 const mostBytes = 60e6;
 /** A page crosses the network wherever the editor is remote. */
-const mostPageBytes = 500e3;
+export const mostPageBytes = 500e3;
 
 const needed = [
   "package.json",

@@ -7,7 +7,7 @@ export default definePanel<"charts">({
   requests: ["runs.list", "metrics.series", "metrics.watch"],
   events: ["runsChanged", "metricsAppended"],
   /** A history of a million lines takes the service a second to read; it keeps what it has read. */
-  prepare: (backend, { runs }) =>
+  prepare: async (backend, { runs }) =>
     backend.request("metrics.series", {
       queries: runs.map((run) => ({ run, metric: "train/loss", axis: "step", points: 8 })),
     }),

@@ -56,6 +56,8 @@ export function createPanelHost({ context, backend, log }: PanelHostOptions): Pa
   function open<P extends PanelId>(id: P, input: PanelInputs[P]): void {
     const already = opened.get(id);
     if (already === undefined) {
+      // The page asks for the same again, and tells what goes wrong with it.
+      panels[id].prepare?.(backend, input).catch(() => undefined);
       const webview = vscode.window.createWebviewPanel(
         viewType(id),
         panels[id].title,
@@ -73,8 +75,6 @@ export function createPanelHost({ context, backend, log }: PanelHostOptions): Pa
 
   function attach(id: PanelId, webview: vscode.WebviewPanel, kept: Kept): void {
     const { title, icon, requests, events } = panels[id];
-    // The page asks for the same again, and tells what goes wrong with it.
-    panels[id].prepare?.(backend, kept.input as PanelInputs[PanelId]).catch(() => undefined);
     const page = connectPage({
       channel: {
         post: (message) => void webview.webview.postMessage(message),

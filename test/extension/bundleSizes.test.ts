@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { bundle, programs } from "../../scripts/bundle";
+import { partsOf } from "../../scripts/bundleParts";
+
+const folder = mkdtempSync(join(tmpdir(), "lathe-sizes-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("what somebody waits for to be loaded", () => {
+  const limited = programs.flatMap((program) =>
+    program.mostBytes === undefined ? [] : [{ ...program, most: program.mostBytes }],
+  );
+
+  test("is the program of the host and every page", () => {
+    const pages = programs.filter(({ browser }) => browser === true);
+    expect(pages.length).toBeGreaterThan(4);
+    expect(limited.map(({ file }) => file)).toEqual(
+      expect.arrayContaining(["extension.cjs", ...pages.map(({ file }) => file)]),
+    );
+  });
+
+  test.each(limited)("$file is at most $most bytes", async ({ most, ...program }) => {
+    expect(await bundle(program, folder)).toBeLessThanOrEqual(most);
+  });
+
+  test("no package is part of the host's program, which computes nothing", async () => {
+    const host = programs.find(({ file }) => file === "extension.cjs")!;
+    const parts = [...(await partsOf(host)).keys()];
+    expect(parts).toContain("src/extension/views");
+    expect(parts.filter((part) => part.startsWith("package "))).toEqual([]);
+  });
+});
