@@ -45,7 +45,7 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     });
   };
   const runs = createRunStore(backend);
-  const panels = createPanelHost({ context, backend, log: write });
+  const panels = createPanelHost({ context, backend, runs, log: write });
 
   context.subscriptions.push(log, backend, runs, panels);
   context.subscriptions.push(watchWorkspace(() => void backend.reopen().catch(report)));

@@ -6,6 +6,7 @@ import type { WorkbenchError } from "../../protocol/errors";
 import type { PanelId, PanelInputs } from "../../protocol/page";
 import type { LastingBackend } from "../backendProcess";
 import type { Log } from "../log";
+import type { RunStore } from "../runStore";
 import { panels } from "./catalog";
 import { hostRequests } from "./hostRequests";
 import { pageHtml } from "./pageHtml";
@@ -14,6 +15,7 @@ import { connectPage, type ConnectedPage } from "./relay";
 export interface PanelHostOptions {
   readonly context: vscode.ExtensionContext;
   readonly backend: LastingBackend;
+  readonly runs: RunStore;
   readonly log: Log;
 }
 
@@ -45,7 +47,7 @@ export function viewType(panel: PanelId): string {
   return `lathe.${panel}Panel`;
 }
 
-export function createPanelHost({ context, backend, log }: PanelHostOptions): PanelHost {
+export function createPanelHost({ context, backend, runs, log }: PanelHostOptions): PanelHost {
   const opened = new Map<PanelId, Opened>();
   const media = vscode.Uri.joinPath(context.extensionUri, "media");
   const pages = vscode.Uri.joinPath(context.extensionUri, "dist", "pages");
@@ -85,6 +87,8 @@ export function createPanelHost({ context, backend, log }: PanelHostOptions): Pa
       events,
       host: {
         ...hostRequests({ openPanel: open, log }),
+        // Thousands of runs are here already, and need not cross from the service once more for each page.
+        "runs.list": async () => ({ runs: await runs.load() }),
         "page.ready": () => ({ input: opened.get(id)?.input, state: kept.state }),
       },
       onFault: fault,

@@ -12,7 +12,7 @@ import {
   type Unsubscribe,
 } from "../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import type { HostRequests, PageEvents, PageRequests } from "../../protocol/page";
+import type { PageEvents, PageRequests } from "../../protocol/page";
 
 export interface RelayOptions {
   readonly channel: Channel;
@@ -20,8 +20,8 @@ export interface RelayOptions {
   /** What the page may ask of the backend. */
   readonly requests: readonly (keyof Requests)[];
   readonly events: readonly (keyof Events)[];
-  /** What the host itself answers; a request that is not there is refused. */
-  readonly host: Partial<Handlers<HostRequests>>;
+  /** What the host answers by itself; a request that is neither here nor among `requests` is refused. */
+  readonly host: Partial<Handlers<PageRequests>>;
   readonly onFault: (error: WorkbenchError) => void;
 }
 
@@ -39,7 +39,7 @@ export function connectPage({
 }: RelayOptions): ConnectedPage {
   const handlers: Partial<Record<keyof PageRequests, unknown>> = { ...host };
   for (const name of requests)
-    handlers[name] = (params: Requests[typeof name]["params"], { signal }: Call) =>
+    handlers[name] ??= (params: Requests[typeof name]["params"], { signal }: Call) =>
       backend.request(name, params, signal);
   const watchers = new Set<string>();
   if (requests.includes("metrics.watch"))
