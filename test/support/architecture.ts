@@ -100,6 +100,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "crc-32": ["src/backend/exports"],
   protobufjs: ["src/backend/graph", "src/backend/engine", "src/backend/exports"],
   yaml: ["src/backend/experiment", "src/backend/language", "src/backend/runs"],
+  "@huggingface/jinja": ["src/backend/data"],
   "@huggingface/tokenizers": ["src/backend/data"],
   "csv-parse": ["src/backend/data"],
   hyparquet: ["src/backend/data"],

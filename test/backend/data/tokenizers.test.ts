@@ -136,7 +136,7 @@ describe("tokenizer.json", () => {
       },
       added: [{ content: "</s>" }, { content: "<mask>", rstrip: true }],
     });
-    const tokenizer = tokenizerFromJson("small", json, undefined);
+    const tokenizer = tokenizerFromJson("small", json);
     expect(tokenizer.seams).toEqual(["gap"]);
     for (const text of ["the  cat in    the (hat)", "x\n  the the\n", " the", "the "])
       expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
@@ -156,7 +156,7 @@ describe("tokenizer.json", () => {
       pair: [],
       special_tokens: { "<s>": { id: "<s>", ids: [3], tokens: ["<s>"] } },
     };
-    const tokenizer = tokenizerFromJson("small", JSON.stringify(json), undefined);
+    const tokenizer = tokenizerFromJson("small", JSON.stringify(json));
     expect(tokenizer.bos).toBe(3);
     expect([...tokenizer.encode("ab")]).toEqual([2]);
   });
@@ -168,8 +168,10 @@ describe("tokenizer.json", () => {
       pre_tokenizer: { type: "Whitespace" },
       added: [{ content: "<end>" }],
     });
-    expect(tokenizerFromJson("small", json, '{"eos_token": {"content": "<end>"}}').endOfText).toBe(1);
-    expect(tokenizerFromJson("small", json, undefined).endOfText).toBeUndefined();
+    expect(
+      tokenizerFromJson("small", json, { config: '{"eos_token": {"content": "<end>"}}' }).endOfText,
+    ).toBe(1);
+    expect(tokenizerFromJson("small", json).endOfText).toBeUndefined();
   });
 
   test.each([

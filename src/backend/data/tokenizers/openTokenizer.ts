@@ -23,12 +23,14 @@ export async function openTokenizer(name: string, baseFolder: string): Promise<T
       "unsupported",
       `${file} is a SentencePiece model, which is not read here. Give the tokenizer.json of the same model.`,
     );
-  const config = path.join(path.dirname(file), "tokenizer_config.json");
-  return tokenizerFromJson(
-    path.basename(file),
-    await readFile(file, "utf8"),
-    (await exists(config)) ? await readFile(config, "utf8") : undefined,
-  );
+  const beside = async (name: string) => {
+    const other = path.join(path.dirname(file), name);
+    return (await exists(other)) ? await readFile(other, "utf8") : undefined;
+  };
+  return tokenizerFromJson(path.basename(file), await readFile(file, "utf8"), {
+    config: await beside("tokenizer_config.json"),
+    template: await beside("chat_template.jinja"),
+  });
 }
 
 async function locate(name: string, wanted: string): Promise<string> {

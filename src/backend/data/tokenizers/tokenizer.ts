@@ -1,4 +1,5 @@
 /** What turns text into token ids and back. Every tokenizer is exact about where a long text may be cut. */
+import type { Chat } from "./chatTemplate";
 
 /**
  * Where a text can be cut in two so that the ids of the halves, joined, are the ids of the whole:
@@ -16,6 +17,10 @@ export interface Tokenizer {
   readonly endOfText: number | undefined;
   /** Opens a document; where it equals `endOfText` it stands once between two documents. */
   readonly bos: number | undefined;
+  /** Where it differs from `endOfText`: what the tokenizer's settings say ends an answer, such as `<|eot_id|>`. */
+  readonly endOfAnswer?: number | undefined;
+  /** How conversations are written, where the tokenizer comes with a template. */
+  readonly chat?: Chat | undefined;
   /** Equal hashes give equal ids for every text. */
   readonly hash: string;
   readonly seams: readonly Seam[];

@@ -6,6 +6,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { isSpace } from "../spaces";
 import { byteLevelAlphabet, bytesTokenizer } from "./bytes";
 import { charactersTokenizer } from "./characters";
+import { chatTemplate, type NamedTokens } from "./chatTemplate";
 import { IdList, type Seam, type Tokenizer, WordMemo } from "./tokenizer";
 
 /** The part that is looked at here; the library reads the rest. */
@@ -29,9 +30,18 @@ const fileSchema = z.looseObject({
     )
     .default([]),
 });
+const tokenSchema = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
 const configSchema = z.looseObject({
-  eos_token: z.union([z.string(), z.looseObject({ content: z.string() })]).nullish(),
+  bos_token: tokenSchema,
+  eos_token: tokenSchema,
+  unk_token: tokenSchema,
+  pad_token: tokenSchema,
+  chat_template: z
+    .union([z.string(), z.array(z.looseObject({ name: z.string(), template: z.string() }))])
+    .nullish(),
 });
+type Settings = z.infer<typeof configSchema>;
+const tokenNames = ["bos_token", "eos_token", "unk_token", "pad_token"] as const;
 
 /** Names by which vocabularies call the token between documents, the plainest first. */
 const endOfTextNames = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
@@ -44,8 +54,18 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message.slice(0, 300) : String(cause);
 }
 
-/** `config` is the text of the `tokenizer_config.json` beside the file, where there is one. */
-export function tokenizerFromJson(id: string, text: string, config: string | undefined): Tokenizer {
+/** The files beside a `tokenizer.json`, as texts. */
+export interface TokenizerSettings {
+  readonly config?: string | undefined;
+  /** A `chat_template.jinja`, which stands for the template in `tokenizer_config.json`. */
+  readonly template?: string | undefined;
+}
+
+export function tokenizerFromJson(
+  id: string,
+  text: string,
+  { config, template }: TokenizerSettings = {},
+): Tokenizer {
   const unreadable = (what: string, cause: unknown): WorkbenchError =>
     new WorkbenchError(
       "invalid-input",
@@ -54,15 +74,23 @@ export function tokenizerFromJson(id: string, text: string, config: string | und
       {},
       { cause },
     );
+  const besides = {
+    ...(config === undefined ? {} : { "tokenizer_config.json": config }),
+    ...(template === undefined ? {} : { "chat_template.jinja": template }),
+  };
+  const chatOf = (given: Settings): Pick<Tokenizer, "chat"> => {
+    const source = template ?? templateOf(given);
+    return source === undefined ? {} : { chat: chatTemplate(id, source, namedTokens(given)) };
+  };
   let file: z.infer<typeof fileSchema>;
-  let settings: z.infer<typeof configSchema>;
+  let settings: Settings;
   let library: Library;
   try {
     const json: unknown = JSON.parse(text);
     file = fileSchema.parse(json);
-    const plain = recognise(file);
-    if (plain !== undefined) return plain;
     settings = configSchema.parse(config === undefined ? {} : JSON.parse(config));
+    const plain = recognise(file);
+    if (plain !== undefined) return { ...plain, ...chatOf(settings), files: { ...plain.files, ...besides } };
     library = new Library({ post_processor: null, decoder: null, ...file }, settings);
   } catch (cause) {
     throw unreadable("the tokenizer cannot be read", cause);
@@ -93,10 +121,9 @@ export function tokenizerFromJson(id: string, text: string, config: string | und
       : undefined;
 
   const idOf = (token: string): number | undefined => library.token_to_id(token);
-  const eos = settings.eos_token;
-  const endOfText = [...endOfTextNames, ...(eos == null ? [] : [typeof eos === "string" ? eos : eos.content])]
-    .map(idOf)
-    .find((token) => token !== undefined);
+  const eos = namedTokens(settings).eos_token;
+  const endOfAnswer = eos === undefined ? undefined : idOf(eos);
+  const endOfText = [...endOfTextNames.map(idOf), endOfAnswer].find((token) => token !== undefined);
   let highest = -1;
   for (const token of library.get_vocab().values()) if (token > highest) highest = token;
 
@@ -105,14 +132,13 @@ export function tokenizerFromJson(id: string, text: string, config: string | und
     vocabSize: highest + 1,
     endOfText,
     bos: openingToken(library),
+    endOfAnswer: endOfAnswer === endOfText ? undefined : endOfAnswer,
+    ...chatOf(settings),
     hash: createHash("sha256")
-      .update(JSON.stringify([text, config ?? ""]))
+      .update(JSON.stringify([text, config ?? "", ...(template === undefined ? [] : [template])]))
       .digest("hex"),
     seams,
-    files: {
-      "tokenizer.json": text,
-      ...(config === undefined ? {} : { "tokenizer_config.json": config }),
-    },
+    files: { "tokenizer.json": text, ...besides },
     encode(words) {
       if (words === "") return new Int32Array(0);
       if (encodeWords === undefined || reaching.some((token) => words.includes(token.content)))
@@ -125,6 +151,20 @@ export function tokenizerFromJson(id: string, text: string, config: string | und
       return library.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
     },
   };
+}
+
+function namedTokens(settings: Settings): NamedTokens {
+  const named = tokenNames.flatMap((name) => {
+    const token = settings[name];
+    return token == null ? [] : [[name, typeof token === "string" ? token : token.content] as const];
+  });
+  return Object.fromEntries(named);
+}
+
+/** Of several templates the one for plain conversations. */
+function templateOf({ chat_template: given }: Settings): string | undefined {
+  if (!Array.isArray(given)) return given ?? undefined;
+  return given.find(({ name }) => name === "default")?.template;
 }
 
 /** The token that the file itself puts before a text, such as `<s>`. */
