@@ -73,7 +73,8 @@ class OnnxRuntimeEngine implements Engine, Owner {
   async compile(graph: Graph, { state = {}, inPlace = true }: CompileOptions = {}): Promise<Program> {
     this.#checkOpen();
     checkState(graph, state);
-    const bytes = encodeOnnx(graph);
+    // WebGPU has no FusedMatMul: its operands would travel to the processor, and the product back.
+    const bytes = encodeOnnx(graph, { fused: this.device.name !== "webgpu" });
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
     const proven = this.transfer === undefined && inPlace ? inPlaceStates(graph, state) : new Set<string>();
     const provenOutputs = Object.keys(state).filter((output) => proven.has(state[output]!));

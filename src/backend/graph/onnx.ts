@@ -13,12 +13,17 @@ const microsoftOpset = 1;
 export interface EncodeOptions {
   /** Only standard operators, for files that another runtime will read. */
   readonly portable?: boolean;
+  /** False for a device that would leave a product with a transpose inside to the processor; default true. */
+  readonly fused?: boolean;
   /** Values to store in the file by parameter name, for an exported model; otherwise parameters are inputs. */
   readonly weights?: ReadonlyMap<string, Float32Array>;
 }
 
 /** The bytes of a ModelProto. Inputs keep their names; nodes are named by their number and operation, for error messages. */
-export function encodeOnnx(graph: Graph, { portable = false, weights }: EncodeOptions = {}): Uint8Array {
+export function encodeOnnx(
+  graph: Graph,
+  { portable = false, fused = true, weights }: EncodeOptions = {},
+): Uint8Array {
   const nodes: { output: string[]; [field: string]: unknown }[] = [];
   const initializers: object[] = [];
   const constants = new Map<string, string>();
@@ -39,6 +44,7 @@ export function encodeOnnx(graph: Graph, { portable = false, weights }: EncodeOp
   };
   const emit: Emitter = {
     portable,
+    fused: fused && !portable,
     node(onnx, feeds, attributes = {}, domain = "") {
       const name = fresh(`${current}/${onnx}`);
       nodes.push({

@@ -66,6 +66,8 @@ export interface Emitter {
   constant(data: ConstantData, shape: Shape): string;
   /** True where only standard operators may be used, because another runtime will read the file. */
   readonly portable: boolean;
+  /** True where the runtime has products with a transpose and a factor inside. */
+  readonly fused: boolean;
 }
 
 export interface OpDefinition<In extends readonly Value[], A extends Attrs> {

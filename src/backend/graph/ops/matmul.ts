@@ -66,7 +66,7 @@ function emitProduct(
   if (plain)
     return emit.node("Gemm", [left, b!, ...bias], { transA, transB: attrs.transposeB, alpha: scale });
   if (!transA && !attrs.transposeB && scale === 1) return emit.node("MatMul", [left, b!]);
-  if (!emit.portable)
+  if (emit.fused)
     return emit.node(
       "FusedMatMul",
       [left, b!],
