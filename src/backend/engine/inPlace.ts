@@ -5,6 +5,7 @@
 import { type Graph, inputsOf, topological } from "../graph/graph";
 import type { AnyOp, Value } from "../graph/op";
 import { add, div, maximum, minimum, mul, neg, sub, where } from "../graph/ops/elementwise";
+import { replaceRows } from "../graph/ops/indexing";
 import { concat } from "../graph/ops/movement";
 
 /** Each element of the output depends on the same element of a full-sized input, so reading may alias writing. */
@@ -65,7 +66,13 @@ function mayBeView(value: Value): boolean {
 /** Whether `value` reads the old buffer, directly or through views, only at the place of the element that it writes. */
 function isAligned(value: Value, old: Value, views: ReadonlySet<Value>): boolean {
   if (value === old) return true;
-  if (value.kind !== "apply" || !elementwise.has(value.op) || !sameType(value, old)) return false;
+  if (value.kind !== "apply" || !sameType(value, old)) return false;
+  // It writes some rows and leaves the others where they are; where and what it writes must not come from the old buffer.
+  if (value.op === replaceRows)
+    return (
+      isAligned(value.inputs[0]!, old, views) && !value.inputs.slice(1).some((input) => views.has(input))
+    );
+  if (!elementwise.has(value.op)) return false;
   return value.inputs.every((input) => !views.has(input) || isAligned(input, old, views));
 }
 

@@ -1,7 +1,9 @@
 /** Samples of what a model writes, as a metric of an experiment. The command line streams the same through `generation`. */
 import * as z from "zod";
-import { type Continuation, continuePrompts, type GenerationOptions } from "./generation";
+import { chatRoles } from "../data/tokenizers/chatTemplate";
+import { continuePrompts, type GenerationOptions } from "./generation";
 import { defineMetric } from "./metric";
+import type { Continuation } from "./writtenText";
 
 /** Names, meanings and defaults of Hugging Face's generation options. */
 export const generationKeys = {
@@ -33,6 +35,18 @@ export const generationKeys = {
     .positive()
     .default(1)
     .describe("Makes tokens that have occurred less likely where above 1."),
+  stop: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .default([])
+    .describe("Text, or texts, that end the writing; they are not part of it."),
+  stop_token_ids: z
+    .array(z.int().min(0))
+    .default([])
+    .describe("Ids of tokens that end the writing, besides those of the tokenizer and the model."),
+  use_cache: z
+    .boolean()
+    .default(true)
+    .describe("Keep keys and values of earlier tokens; false reads the whole text again for each token."),
   add_special_tokens: z
     .boolean()
     .default(true)
@@ -52,14 +66,27 @@ export function resolveGeneration(given: GivenOptions, seed: number): Generation
     top_k: top_k ?? 50,
     top_p: top_p ?? 1,
     repetition_penalty: given.repetition_penalty,
+    stop: [given.stop].flat(),
+    stop_token_ids: given.stop_token_ids,
+    use_cache: given.use_cache,
     add_special_tokens: given.add_special_tokens,
     seed: given.seed ?? seed,
   };
 }
 
+const message = z.strictObject({
+  role: z.enum(chatRoles).describe("Who speaks."),
+  content: z.string().describe("What is said."),
+});
+
 const options = z
   .strictObject({
-    prompts: z.array(z.string()).min(1).describe("Beginnings to write on from."),
+    prompts: z
+      .array(z.union([z.string(), z.array(message).min(1)]))
+      .min(1)
+      .describe(
+        "Beginnings to write on from: texts, or conversations as lists of `role` and `content`, which the chat template of the tokenizer writes down.",
+      ),
     ...generationKeys,
   })
   .superRefine((given, context) => {

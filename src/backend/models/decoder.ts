@@ -6,7 +6,7 @@ import type { Value } from "../graph/op";
 import type { MatrixSpec, ParameterSpec } from "../representations/representation";
 import { headSizes, ropeTheta } from "./config";
 import type { Dimensions, ForwardOptions, ModelInputs, Weights } from "./family";
-import { attention, attentionBias, dropoutOf, rotary, tokensOf, wantedRows } from "./layers";
+import { attention, attentionBias, cacheOf, dropoutOf, rotary, tokensOf, wantedRows } from "./layers";
 import { embedding, head, norm, range } from "./specs";
 
 /** The keys of a configuration that the decoder reads. */
@@ -103,7 +103,15 @@ export function decoder(
     const start = x;
     const mixed = attention(
       projections.queries(`${layer}.self_attn`, normed(`${layer}.input_layernorm`, x)),
-      { tokens, ...sizes, bias, rotary: angles, dropout: drop, dropoutRate: config.attention_dropout },
+      {
+        tokens,
+        ...sizes,
+        bias,
+        rotary: angles,
+        extend: cacheOf(inputs, index),
+        dropout: drop,
+        dropoutRate: config.attention_dropout,
+      },
     );
     x = add(x, drop(weights.linear(`${layer}.self_attn.o_proj`, mixed), residualRate));
     const inner = projections.gated(`${layer}.mlp`, normed(`${layer}.post_attention_layernorm`, x));

@@ -13,8 +13,17 @@ export interface ModelInputs {
   readonly positions?: Value;
   /** int32 [batch, time]: tokens attend to earlier ones with the same non-zero number; 0 is padding. One document a row when left out. */
   readonly segments?: Value;
+  /** Keys and values of earlier tokens, which the new ones attend to; needs `positions`. */
+  readonly cache?: Cache;
   /** int32 scalar that changes every step; there is no dropout without it. */
   readonly dropoutSeed?: Value;
+}
+
+/** Where the keys and values of all tokens are kept from run to run, a slot for each position. */
+export interface Cache {
+  readonly slots: number;
+  /** Takes those of a layer's new tokens [batch, kvHeads, time, headDim], gives those of all slots. */
+  extend(layer: number, keys: Value, values: Value): readonly [Value, Value];
 }
 
 export interface ForwardOptions {

@@ -8,7 +8,7 @@ import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { dropoutRate, inertKeys, only, positiveInt } from "./config";
 import { type Complete, defineModel } from "./family";
-import { activations, attention, attentionBias, dropoutOf, tokensOf, wantedRows } from "./layers";
+import { activations, attention, attentionBias, cacheOf, dropoutOf, tokensOf, wantedRows } from "./layers";
 import { embedding, head, norm, packed, range } from "./specs";
 
 const config = z
@@ -191,6 +191,7 @@ export default defineModel<z.output<typeof config>>({
         kvHeads: given.n_head,
         headDim: width / given.n_head,
         bias,
+        extend: cacheOf(inputs, layer),
         dropout: drop,
         dropoutRate: given.attn_pdrop,
       });

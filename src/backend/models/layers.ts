@@ -50,14 +50,20 @@ const masked = -1e9;
 
 /**
  * What is added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
- * [batch, 1, time, time] with segments. A padding token attends to everything equally, which nobody reads.
+ * [batch, 1, time, time] with segments, or [batch, 1, time, slots] with a cache. A padding token attends to everything
+ * equally, which nobody reads.
  */
 export function attentionBias(inputs: ModelInputs, window?: number | null): Value {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
-  const row = reshape(iota(time), { shape: [time, 1] });
-  const column = reshape(iota(time), { shape: [1, time] });
+  const { cache } = inputs;
+  const keys = cache?.slots ?? time;
+  const row =
+    cache === undefined
+      ? reshape(iota(time), { shape: [time, 1] })
+      : reshape(inputs.positions!, { shape: [batch, 1, time, 1] });
+  const column = reshape(iota(keys), { shape: [1, keys] });
   let allowed = lessOrEqual(column, row);
-  if (window != null && window < time)
+  if (window != null && window < keys)
     allowed = and(allowed, less(sub(row, column), constant(Int32Array.of(window), [])));
   if (inputs.segments !== undefined) {
     const query = reshape(inputs.segments, { shape: [batch, 1, time, 1] });
@@ -75,13 +81,18 @@ export interface Rotary {
 
 export function rotary(inputs: ModelInputs, headDim: number, theta: number): Rotary {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
-  const positions =
-    inputs.positions === undefined
-      ? reshape(iota(time), { shape: [time, 1] })
-      : reshape(inputs.positions, { shape: [batch, 1, time, 1] });
   const half = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
-  const angles = mul(cast(positions, { to: "float32" }), constant(half, [headDim / 2]));
-  return { cos: cos(angles), sin: sin(angles) };
+  const of = (positions: Value): Rotary => {
+    const angles = mul(cast(positions, { to: "float32" }), constant(half, [headDim / 2]));
+    return { cos: cos(angles), sin: sin(angles) };
+  };
+  const every = (count: number) => of(reshape(iota(count), { shape: [count, 1] }));
+  if (inputs.positions === undefined) return every(time);
+  if (inputs.cache === undefined) return of(reshape(inputs.positions, { shape: [batch, 1, time, 1] }));
+  // Looked up, as cosines of many positions depend on nothing and are computed once, and on no device that is poor at it.
+  const tables = every(inputs.cache.slots);
+  const at = reshape(inputs.positions, { shape: [batch, 1, time] });
+  return { cos: gather(tables.cos, at), sin: gather(tables.sin, at) };
 }
 
 /** Rotary embedding in the rotate-half convention: channel i of a head turns together with channel i + d/2. */
@@ -113,6 +124,8 @@ export interface AttentionOptions {
   readonly headDim: number;
   readonly bias: Value;
   readonly rotary?: Rotary;
+  /** Puts new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and gives all of them. */
+  readonly extend?: ((keys: Value, values: Value) => readonly [Value, Value]) | undefined;
   readonly dropout: Dropout;
   readonly dropoutRate: number;
 }
@@ -128,17 +141,23 @@ export function attention(
   // Queries that share a key head are stacked along time, so that keys and values are never repeated.
   const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * time, last];
   const queries = reshape(turn(split(q, heads)), { shape: stacked(headDim) });
-  const keys = turn(split(k, kvHeads));
-  const values = split(v, kvHeads);
+  const own = [turn(split(k, kvHeads)), split(v, kvHeads)] as const;
+  const [keys, values] = options.extend?.(...own) ?? own;
+  const keyCount = keys.type.shape[2]!;
   const products = matmul(queries, keys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
-  const scores = add(reshape(products, { shape: [batch, heads, time, time] }), bias);
+  const scores = add(reshape(products, { shape: [batch, heads, time, keyCount] }), bias);
   const dropped = options.dropout(softmax(scores), options.dropoutRate);
   const mixed = // [batch, kvHeads, group · time, headDim]
     dropped.kind === "apply" && dropped.op === softmax
-      ? softmaxMatmul(reshape(scores, { shape: stacked(time) }), values)
-      : matmul(reshape(dropped, { shape: stacked(time) }), values);
+      ? softmaxMatmul(reshape(scores, { shape: stacked(keyCount) }), values)
+      : matmul(reshape(dropped, { shape: stacked(keyCount) }), values);
   const byHead = reshape(mixed, { shape: [batch, heads, time, headDim] });
   return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
+}
+
+/** How the attention of a layer reaches the cache, where there is one. */
+export function cacheOf({ cache }: ModelInputs, layer: number): AttentionOptions["extend"] {
+  return cache && ((keys, values) => cache.extend(layer, keys, values));
 }
 
 /** The rows whose logits are wanted. */

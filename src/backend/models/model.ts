@@ -185,7 +185,9 @@ export function forward(
       (value.type.shape.join() !== tokens.type.shape.join() || value.type.dtype !== "int32")
     )
       throw new Error(`${name} are int32 [${tokens.type.shape.join(", ")}] as the tokens are.`);
-  const time = tokens.type.shape[1]!;
+  const time = inputs.cache?.slots ?? tokens.type.shape[1]!;
+  if (inputs.cache !== undefined && (positions === undefined || segments !== undefined))
+    throw new Error("A cache needs the positions of the tokens, and has no segments.");
   if (time > context)
     throw new WorkbenchError(
       "unsupported",

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { inPlaceStates } from "../../../src/backend/engine/inPlace";
 import { input, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, maximum, mul, neg, sub } from "../../../src/backend/graph/ops/elementwise";
+import { replaceRows } from "../../../src/backend/graph/ops/indexing";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../../../src/backend/graph/ops/movement";
 import { sum } from "../../../src/backend/graph/ops/reduction";
@@ -35,6 +36,12 @@ describe("a state is overwritten in place", () => {
 
   it("when the update does not read it, but comes after all who do", () => {
     expect(safe(matmul(g, matmul(w, g)))).toBe(true);
+  });
+
+  it("when the update replaces some of its rows", () => {
+    const [at, rows] = [input("at", [2], "int32"), input("rows", [2, 4])];
+    expect(safe(replaceRows(w, at, rows))).toBe(true);
+    expect(safe(replaceRows(w, at, matmul(rows, w)))).toBe(true);
   });
 
   it("when it does not change at all", () => {
@@ -71,6 +78,13 @@ describe("a state keeps a second set of buffers", () => {
 
   it("when the update multiplies matrices of it", () => {
     expect(safe(matmul(w, g))).toBe(false);
+  });
+
+  it("when the update replaces some of its rows by others of them", () => {
+    const at = input("at", [2], "int32");
+    expect(safe(replaceRows(w, at, slice(w, { axis: 0, start: 0, end: 2 })))).toBe(false);
+    const next = replaceRows(w, at, input("rows", [2, 4]));
+    expect(safe(next, { late: matmul(x, w) })).toBe(false);
   });
 
   it("when the update broadcasts a smaller view of it", () => {

@@ -31,6 +31,9 @@ const greedy: GenerationOptions = {
   top_k: 0,
   top_p: 1,
   repetition_penalty: 1,
+  stop: [],
+  stop_token_ids: [],
+  use_cache: true,
   add_special_tokens: true,
   seed: 1,
 };

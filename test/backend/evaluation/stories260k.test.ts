@@ -38,6 +38,9 @@ describe("stories260K", () => {
       top_k: 0,
       top_p: 1,
       repetition_penalty: 1,
+      stop: [],
+      stop_token_ids: [],
+      use_cache: true,
       add_special_tokens: true,
       seed: 0,
     };

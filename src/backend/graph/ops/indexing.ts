@@ -1,5 +1,5 @@
 /** Operations that pick or place elements by index. Indices are int32; those that ONNX wants as int64 are cast on the way out. */
-import { defineOp, type Op, type PlainTensor, type Shape, sizeOf, type Value } from "../op";
+import { constant, defineOp, type Op, type PlainTensor, type Shape, sizeOf, type Value } from "../op";
 
 function requireIndex(name: string, dtype: string): void {
   if (dtype !== "int32") throw new Error(`${name} takes int32 indices, not ${dtype}.`);
@@ -9,6 +9,8 @@ function checked(index: number, size: number, name: string): number {
   if (!(index >= 0 && index < size)) throw new Error(`${name}: index ${index} is outside 0…${size - 1}.`);
   return index;
 }
+
+const zeros = (shape: Shape) => constant(new Float32Array(sizeOf(shape)), shape);
 
 const ids = (shape: Shape, size: number) => ({ dtype: "int32", shape, range: [0, size] }) as const;
 
@@ -87,6 +89,42 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
     { inputs: [ids([6], 3), [6, 2]], attrs: { rows: 4 } },
     { inputs: [ids([2, 3], 3), [2, 3, 2]], attrs: { rows: 9 } },
   ],
+});
+
+/** Some rows of a table put in the place of old ones: [rows, width], int32 [n], [n, width] → [rows, width]. No row may come twice. */
+export const replaceRows: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
+  name: "replaceRows",
+  onnx: (emit, [table, index, updates], { types }) => {
+    const column = emit.constant(BigInt64Array.of(BigInt(types[1].shape[0]!), 1n), [2]);
+    const at = emit.node("Cast", [emit.node("Reshape", [index!, column])], { to: 7 });
+    return emit.node("ScatterND", [table!, at, updates!]);
+  },
+  infer: ([table, index, updates]) => {
+    requireIndex("replaceRows", index.dtype);
+    const [rows] = index.shape;
+    if (table.shape.length !== 2 || updates.shape.join() !== [rows, table.shape[1]].join())
+      throw new Error(
+        `replaceRows of [${table.shape.join(", ")}] at [${index.shape.join(", ")}] by [${updates.shape.join(", ")}].`,
+      );
+    return table;
+  },
+  // dtable = dy without the replaced rows, dupdates = those rows.
+  gradient: ({ inputs: [, index, updates], grad: dy, needs }) => [
+    needs[0] ? replaceRows(dy, index, zeros(updates.type.shape)) : null,
+    null,
+    needs[2] ? gather(dy, index) : null,
+  ],
+  evaluate: ([table, index, updates]) => {
+    const out = Float64Array.from(table.data);
+    const width = table.type.shape[1]!;
+    index.data.forEach((row, i) => {
+      const start = checked(row, table.type.shape[0]!, "replaceRows") * width;
+      out.set(updates.data.subarray(i * width, (i + 1) * width), start);
+    });
+    return out;
+  },
+  // A single index, because drawn ones could come twice.
+  samples: [{ inputs: [[5, 3], ids([1], 5), [1, 3]], attrs: {} }],
 });
 
 /** One element of each row: [n, width] by int32 [n] → [n]. */

@@ -1,0 +1,190 @@
+/**
+ * What a model says comes next after some texts that grow a token at a time. With a cache only what is new of a text is
+ * computed; without one, all of it, each time.
+ */
+import { WorkbenchError } from "../../protocol/errors";
+import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
+import { input, sizeOf } from "../graph/op";
+import { type CacheSizes, KeyValueCache, cacheNames, cacheType } from "../models/keyValueCache";
+import { dimensionsOf, forward, type ModelShape, parametersOf, valueOf } from "../models/model";
+import { disposeAll } from "../training/evaluateLoss";
+import { uploadAll } from "../training/feeds";
+import { ForwardProgram } from "./forwardProgram";
+import type { Subject } from "./metric";
+
+export interface GrowingText {
+  readonly ids: readonly number[];
+  /** What follows a text that is not open is not asked for. */
+  readonly isOpen: boolean;
+}
+
+export interface NextToken extends AsyncDisposable {
+  /**
+   * Logits [texts, vocabulary] of the token after each text, from as many of its last tokens as there are places. Each
+   * call gives the same texts in the same order, which may only have grown.
+   */
+  logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array>;
+}
+
+type Model = Pick<Subject, "shape" | "tensors">;
+
+/** Every call is one pass over the last `slots` tokens of all texts. */
+export async function withoutCache(
+  engine: Engine,
+  model: Model,
+  { batch, slots: time }: CacheSizes,
+): Promise<NextToken> {
+  const program = await ForwardProgram.open(engine, model, { batch, time, rows: batch }, (all) => all);
+  return {
+    logits: (texts, signal) => {
+      const tokens = new Int32Array(batch * time);
+      const rows = new Int32Array(batch);
+      texts.forEach(({ ids }, i) => {
+        const last = ids.slice(-time);
+        // What stands after the last token is padding, which no earlier token sees.
+        tokens.set(last, i * time);
+        rows[i] = i * time + last.length - 1;
+      });
+      return program.ask({ tokens, rows }, signal);
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  };
+}
+
+/** Attention scores take batch · heads · chunk · slots numbers, so a long text goes in chunk by chunk. */
+const longestChunk = 256;
+
+export class WithCache implements NextToken {
+  /** By the number of tokens of each text that a run takes: 1 for a step, more to read texts. */
+  readonly #programs = new Map<number, Program>();
+  readonly #weights: Tensors;
+  #tables: Readonly<Record<string, Tensor>>;
+  /** How many tokens of each text, from its first, the cache holds. */
+  readonly #held: number[];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly model: Model,
+    private readonly sizes: CacheSizes,
+  ) {
+    this.#weights = uploadAll(engine, model.tensors);
+    const dimensions = dimensionsOf(model.shape);
+    const type = cacheType(dimensions, sizes);
+    const empty = () => engine.upload(type, new Float32Array(sizeOf(type.shape)));
+    this.#tables = Object.fromEntries(cacheNames(dimensions).map((name) => [`past.${name}`, empty()]));
+    this.#held = new Array<number>(sizes.batch).fill(0);
+  }
+
+  logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
+    const { slots } = this.sizes;
+    const isNext = texts.every(
+      ({ ids, isOpen }, i) => !isOpen || (ids.length <= slots && ids.length - 1 <= this.#held[i]!),
+    );
+    return isNext ? this.#step(texts, signal) : this.#read(texts, signal);
+  }
+
+  /** One token of each text. That of a closed text is written once more, to its own place. */
+  async #step(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
+    const logits = await this.#run(
+      1,
+      {
+        tokens: Int32Array.from(texts, ({ ids }) => ids.at(-1)!),
+        positions: Int32Array.from(texts, ({ ids }) => Math.min(ids.length, this.sizes.slots) - 1),
+        rows: Int32Array.from(texts, (_, i) => i),
+      },
+      signal,
+    );
+    texts.forEach(({ ids }, i) => (this.#held[i] = Math.max(this.#held[i]!, ids.length)));
+    return logits;
+  }
+
+  /**
+   * The last tokens of each text from their first, as positions move when a text has outgrown the slots. All texts have
+   * the places of the longest; behind the end of a shorter one stands padding, in slots that its next tokens take over.
+   */
+  async #read(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
+    const { batch, slots } = this.sizes;
+    const windows = texts.map(({ ids }) => ids.slice(-slots));
+    const longest = Math.max(...windows.map(({ length }) => length));
+    const time = Math.min(longest, longestChunk);
+    const { vocabulary } = dimensionsOf(this.model.shape);
+    const wanted = new Float32Array(batch * vocabulary);
+    for (let from = 0; from < longest; from += time) {
+      // The last chunk begins earlier rather than end after the longest text: it writes some slots again.
+      const start = Math.min(from, longest - time);
+      const tokens = new Int32Array(batch * time);
+      const positions = Int32Array.from({ length: batch * time }, (_, i) => start + (i % time));
+      const last = windows.map(({ length }) => length - 1 - start);
+      const isHere = (i: number) => last[i]! >= 0 && last[i]! < time;
+      windows.forEach((ids, i) => tokens.set(ids.slice(start, start + time), i * time));
+      const rows = Int32Array.from(last, (row, i) => i * time + (isHere(i) ? row : 0));
+      const logits = await this.#run(time, { tokens, positions, rows }, signal);
+      for (let i = 0; i < batch; i++)
+        if (isHere(i)) wanted.set(logits.subarray(i * vocabulary, (i + 1) * vocabulary), i * vocabulary);
+    }
+    texts.forEach(({ ids }, i) => (this.#held[i] = ids.length <= slots ? ids.length : 0));
+    return wanted;
+  }
+
+  async #run(
+    time: number,
+    feeds: Readonly<Record<"tokens" | "positions" | "rows", Int32Array>>,
+    signal: AbortSignal,
+  ): Promise<Float32Array> {
+    if (signal.aborted) throw new WorkbenchError("cancelled", "The evaluation was stopped.");
+    const { batch } = this.sizes;
+    const program = await this.#program(time);
+    const uploaded = Object.fromEntries(
+      Object.entries(feeds).map(([name, data]) => {
+        const shape = name === "rows" ? [batch] : [batch, time];
+        return [name, this.engine.upload({ dtype: "int32", shape }, data)];
+      }),
+    );
+    const { logits, ...tables } = await program.run({ ...this.#weights, ...this.#tables, ...uploaded });
+    this.#tables = Object.fromEntries(
+      Object.entries(tables).map(([name, table]) => [name.replace("present.", "past."), table]),
+    );
+    disposeAll(uploaded);
+    const answer = (await logits!.read()).slice() as Float32Array;
+    logits![Symbol.dispose]();
+    return answer;
+  }
+
+  async #program(time: number): Promise<Program> {
+    let program = this.#programs.get(time);
+    if (program === undefined) {
+      const { graph, state } = cachedForward(this.model.shape, { ...this.sizes, time });
+      program = await this.engine.compile(graph, { state });
+      this.#programs.set(time, program);
+    }
+    return program;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    disposeAll(this.#tables);
+    disposeAll(this.#weights);
+    for (const program of this.#programs.values()) await program[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * `tokens` and `positions` int32 [batch, time], `rows` int32 [batch] of the [batch · time] whose logits are wanted, and
+ * `past.<layer>.key` and `.value` → `logits` [batch, vocabulary] and the tables with the new tokens, `present.…`.
+ */
+export function cachedForward(shape: ModelShape, { time, ...sizes }: CacheSizes & { readonly time: number }) {
+  const dimensions = dimensionsOf(shape);
+  const int = (name: string, size: readonly number[]) => input(name, size, "int32");
+  const positions = int("positions", [sizes.batch, time]);
+  const type = cacheType(dimensions, sizes);
+  const cache = new KeyValueCache(dimensions, sizes, positions, (name) => input(`past.${name}`, type.shape));
+  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const logits = forward(
+    shape,
+    (name) => values.get(name)!,
+    { tokens: int("tokens", [sizes.batch, time]), positions, cache },
+    { rows: int("rows", [sizes.batch]) },
+  );
+  const present = Object.fromEntries([...cache.next].map(([name, next]) => [`present.${name}`, next]));
+  const state = Object.fromEntries([...cache.next.keys()].map((name) => [`present.${name}`, `past.${name}`]));
+  return { graph: { outputs: { logits, ...present } }, state };
+}
