@@ -9,6 +9,11 @@ export function number(text: string): number {
   return value;
 }
 
+/** `1,2` → [1, 2] */
+export function numbers(text: string): readonly number[] {
+  return text.split(",").map(number);
+}
+
 /** For options that may be repeated. */
 export function collect(text: string, previous: unknown): readonly string[] {
   return [...((previous ?? []) as readonly string[]), text];

@@ -1,6 +1,6 @@
 /** The commands that take a model, as real processes on tiny models. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
@@ -179,6 +179,36 @@ describe("lathe generate", () => {
     expect(samples[0]!.text).toMatch(/[\u0000-\u001f]/);
   });
 
+  it("asks in the form of the chat template, ends at a stop text, and says how fast it was", async () => {
+    const chat = join(workspace, "chat");
+    cpSync(join(workspace, "model"), chat, { recursive: true });
+    writeFileSync(
+      join(chat, "chat_template.jinja"),
+      "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}",
+    );
+    const ask = ["generate", "chat", "--prompt", "Hi", "--max-new-tokens", "30", ...onCpu, "--json"];
+    const found = json(await lathe(...ask, "--system", "So"));
+    const [sample] = found["samples"] as { prompt: string; text: string; finish: string }[];
+    expect(sample).toMatchObject({
+      prompt: "s:So;u:Hi;",
+      prompt_tokens: 10,
+      messages: [
+        { role: "system", content: "So" },
+        { role: "user", content: "Hi" },
+      ],
+    });
+    const speed = found["speed"] as Record<string, number>;
+    expect(speed["prompt_tokens_per_second"]).toBeGreaterThan(0);
+    expect(speed["new_tokens_per_second"]).toBeGreaterThan(0);
+    const stop = sample!.text.slice(2, 4);
+    const ended = json(await lathe(...ask, "--system", "So", "--stop", stop, "--no-cache"));
+    expect(ended["options"]).toMatchObject({ stop: [stop], use_cache: false });
+    const before = sample!.text.slice(0, sample!.text.indexOf(stop));
+    expect(ended["samples"]).toMatchObject([{ text: before, finish: "stop" }]);
+    const { errors } = await lathe("generate", "model", "--chat", "--prompt", "Hi", ...onCpu);
+    expect(errors).toMatch(/bytes has no chat template/);
+  });
+
   it("takes the tokenizer of the run's own text", async () => {
     const options = ["--max-new-tokens", "5", ...onCpu];
     const found = json(await lathe("generate", "last", "--prompt", "a", "--json", ...options));
@@ -237,6 +267,9 @@ it.each([
   [["eval", "model", "--data", "night.txt", "--device", "gpu"], /Unknown device gpu; known are auto, cpu/],
   [["generate", "last", "--prompt", "€", ...onCpu], /The character "€"/],
   [["generate", "model", "--top-p", "1.5"], /^--top-p: /],
+  [["generate", "model", "--stop", ""], /^--stop: /],
+  [["generate", "model", "--stop-token-ids", "1,two"], /Write a number/],
+  [["generate", "model", "--prompt", "far too long for a context of 16", ...onCpu], /Prompt 1 has 32 tokens/],
   [["generate", "model", "--temperature", "hot"], /Write a number/],
   [["generate", "model", "--tokenizer", "none.json"], /There is no tokenizer "none.json"/],
   [["export", "last", "--format", "gguf"], /--format is onnx, safetensors, csv or tensorboard/],

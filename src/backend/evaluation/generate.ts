@@ -1,7 +1,7 @@
 /** Samples of what a model writes, as a metric of an experiment. The command line streams the same through `generation`. */
 import * as z from "zod";
 import { chatRoles } from "../data/tokenizers/chatTemplate";
-import { continuePrompts, type GenerationOptions } from "./generation";
+import { continuePrompts, type GenerationOptions, textsOf } from "./generation";
 import { defineMetric } from "./metric";
 import type { Continuation } from "./writtenText";
 
@@ -120,13 +120,42 @@ export default defineMetric<z.output<typeof options>, Generation>({
       repetition_penalty: 1.2,
     },
   ],
+  check: ({ shape, tokenizer }, { prompts, ...given }) => {
+    if (tokenizer !== undefined) textsOf({ shape, tokenizer }, prompts, resolveGeneration(given, 0));
+  },
   evaluate: async (subject, { prompts, ...given }, lab) => {
     const resolved = resolveGeneration(given, lab.seed);
-    const samples = await continuePrompts(subject, prompts, resolved, lab);
+    const written = prompts.map(() => "");
+    const progress: typeof lab.progress = (done, total, what) => {
+      const now = written.find((text) => text !== "");
+      lab.progress(done, total, now === undefined ? what : `${tailOf(now)} ${what}`);
+    };
+    const samples = await continuePrompts(
+      subject,
+      prompts,
+      resolved,
+      { ...lab, progress },
+      {
+        onText: (prompt, piece) => (written[prompt] = written[prompt]! + piece),
+        onEnd: (prompt, sample) => {
+          written[prompt] = "";
+          lab.log?.(lineOf(sample));
+        },
+      },
+    );
     return {
       values: { "generate/tokens": samples.reduce((total, { ids }) => total + ids.length, 0) },
-      lines: samples.map(({ prompt, text }) => `${JSON.stringify(prompt)} → ${JSON.stringify(text)}`),
+      lines: samples.map(lineOf),
       details: { options: resolved, samples },
     };
   },
 });
+
+function lineOf({ prompt, text }: Continuation): string {
+  return `${JSON.stringify(prompt)} → ${JSON.stringify(text)}`;
+}
+
+/** What is being written, beside the progress: its last words on one line. */
+function tailOf(text: string): string {
+  return `…${text.slice(-40).replace(/\s+/g, " ")}`;
+}

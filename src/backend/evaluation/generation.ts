@@ -11,7 +11,15 @@ import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, tokenizerOf } from "./metric";
 import { withoutCache, WithCache } from "./nextToken";
 import { candidates, draw, mostLikely, penaliseRepetition, type SamplingOptions } from "./sampling";
-import { type Continuation, type Ends, type Prompt, type WritingOptions, WrittenText } from "./writtenText";
+import {
+  type Continuation,
+  type Ends,
+  type Prompt,
+  type WritingListener,
+  type WritingOptions,
+  type WritingTimes,
+  WrittenText,
+} from "./writtenText";
 
 export interface GenerationOptions extends SamplingOptions, WritingOptions {
   readonly max_new_tokens: number;
@@ -23,8 +31,7 @@ export interface GenerationOptions extends SamplingOptions, WritingOptions {
   readonly use_cache: boolean;
 }
 
-/** Called with each piece of text as it is written. */
-export type OnText = (prompt: number, text: string) => void;
+type WithTokenizer = Pick<Subject, "shape"> & { readonly tokenizer: Tokenizer };
 
 const mostPromptsAtOnce = 8;
 /** Keys and values of all prompts of a batch; where one prompt alone needs more, it has it. */
@@ -35,48 +42,78 @@ export async function continuePrompts(
   prompts: readonly Prompt[],
   options: GenerationOptions,
   lab: EvaluationLab,
-  onText: OnText = () => undefined,
+  listener: WritingListener = {},
 ): Promise<Continuation[]> {
-  const tokenizer = tokenizerOf(subject);
-  checkVocabulary(subject, tokenizer);
-  const ends = endsOf(subject, tokenizer, options);
-  const texts = prompts.map(
-    (prompt, i) => new WrittenText(prompt, tokenizer, options, ends, i, (text) => onText(i, text)),
-  );
-  texts.forEach((text, i) => refuseLong(text, i, subject));
+  const texts = textsOf({ ...subject, tokenizer: tokenizerOf(subject) }, prompts, options, listener);
   const atOnce = promptsAtOnce(subject, texts, options);
   const steps = Math.ceil(prompts.length / atOnce) * options.max_new_tokens;
   for (let first = 0; first < texts.length; first += atOnce) {
     const some = texts.slice(first, first + atOnce);
     const done = (first / atOnce) * options.max_new_tokens;
-    await writeTogether(subject, some, options, lab, (step) => lab.progress(done + step, steps, "tokens"));
+    const progress = (step: number) => lab.progress(done + step, steps, "tokens");
+    const times = await writeTogether(subject, some, options, { ...lab, progress });
+    listener.onTimed?.(times);
   }
   return texts.map((text) => text.continuation);
+}
+
+/** The prompts as ids; refuses what the model cannot go on from. */
+export function textsOf(
+  subject: WithTokenizer,
+  prompts: readonly Prompt[],
+  options: GenerationOptions,
+  listener: WritingListener = {},
+): WrittenText[] {
+  checkVocabulary(subject);
+  const ends = endsOf(subject, options);
+  return prompts.map((prompt, i) => {
+    const text = new WrittenText(prompt, subject.tokenizer, options, ends, i, listener);
+    refuseLong(text, i, subject);
+    return text;
+  });
 }
 
 async function writeTogether(
   subject: Subject,
   texts: readonly WrittenText[],
   options: GenerationOptions,
-  lab: EvaluationLab,
-  progress: (step: number) => void,
-): Promise<void> {
+  {
+    engine,
+    signal,
+    progress,
+  }: Pick<EvaluationLab, "engine" | "signal"> & {
+    readonly progress: (step: number) => void;
+  },
+): Promise<WritingTimes> {
   const { vocabulary } = dimensionsOf(subject.shape);
   const sizes = { batch: texts.length, slots: slotsFor(subject, texts, options) };
+  const tokens = () => texts.reduce((total, { ids }) => total + ids.length, 0);
+  const promptTokens = tokens();
   await using next = options.use_cache
-    ? new WithCache(lab.engine, subject, sizes)
-    : await withoutCache(lab.engine, subject, sizes);
+    ? new WithCache(engine, subject, sizes)
+    : await withoutCache(engine, subject, sizes);
+  const begun = performance.now();
+  let [readAt, readTokens] = [begun, promptTokens];
   for (let step = 0; step < options.max_new_tokens && texts.some(({ isOpen }) => isOpen); step++) {
-    const logits = await next.logits(texts, lab.signal);
+    const logits = await next.logits(texts, signal);
     texts.forEach((text, i) => {
       if (!text.isOpen) return;
       const own = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
       penaliseRepetition(own, text.ids, options.repetition_penalty);
       text.add(options.do_sample ? draw(candidates(own, options), text.uniform()) : mostLikely(own));
     });
+    if (step === 0) [readAt, readTokens] = [performance.now(), tokens()];
     progress(step + 1);
   }
+  const seconds = (from: number, to: number) => (to - from) / 1000;
+  const times = {
+    prompt_tokens: promptTokens,
+    prompt_seconds: seconds(begun, readAt),
+    new_tokens: tokens() - readTokens,
+    new_seconds: seconds(readAt, performance.now()),
+  };
   for (const text of texts) text.close();
+  return times;
 }
 
 /** The longest that one of the texts can become before its last token, within the model's context. */
@@ -97,12 +134,8 @@ function promptsAtOnce(subject: Subject, texts: readonly WrittenText[], options:
 }
 
 /** What ends a text: what the tokenizer, the model and the options say. */
-function endsOf({ shape }: Subject, tokenizer: Tokenizer, { stop, stop_token_ids }: GenerationOptions): Ends {
-  // A special token has no text in which it could be found.
-  const special = stop.flatMap((text) => {
-    const ids = tokenizer.encode(text);
-    return ids.length === 1 && tokenizer.decode(ids) === "" ? [ids[0]!] : [];
-  });
+function endsOf({ shape, tokenizer }: WithTokenizer, { stop, stop_token_ids }: GenerationOptions): Ends {
+  const special = stop.flatMap((text) => specialId(tokenizer, text) ?? []);
   const ends = [tokenizer.endOfText, tokenizer.endOfAnswer, shape.config["eos_token_id"]].flat();
   return new Map([
     ...[...stop_token_ids, ...special].map((id) => [id, "stop"] as const),
@@ -110,7 +143,19 @@ function endsOf({ shape }: Subject, tokenizer: Tokenizer, { stop, stop_token_ids
   ]);
 }
 
-function refuseLong({ ids }: WrittenText, index: number, { shape }: Subject): void {
+/** The id of a special token, which has no text in which it could be found. */
+function specialId(tokenizer: Tokenizer, text: string): number | undefined {
+  let ids: Int32Array;
+  try {
+    ids = tokenizer.encode(text);
+  } catch (thrown) {
+    if (thrown instanceof WorkbenchError && thrown.code === "invalid-input") return undefined; // It has no such letters.
+    throw thrown;
+  }
+  return ids.length === 1 && tokenizer.decode(ids) === "" ? ids[0] : undefined;
+}
+
+function refuseLong({ ids }: WrittenText, index: number, { shape }: Pick<Subject, "shape">): void {
   const { context } = dimensionsOf(shape);
   if (ids.length <= context) return;
   throw new WorkbenchError(
@@ -120,7 +165,7 @@ function refuseLong({ ids }: WrittenText, index: number, { shape }: Subject): vo
   );
 }
 
-function checkVocabulary({ shape }: Subject, tokenizer: Tokenizer): void {
+function checkVocabulary({ shape, tokenizer }: WithTokenizer): void {
   const { vocabulary } = dimensionsOf(shape);
   if (tokenizer.vocabSize <= vocabulary) return;
   throw new WorkbenchError(

@@ -32,6 +32,8 @@ export interface EvaluationLab {
   readonly seed: number;
   readonly signal: AbortSignal;
   progress(done: number, total: number, what: string): void;
+  /** A line that need not wait for the end; `Measured.lines` has it again. */
+  log?(line: string): void;
 }
 
 export interface Measured<D> {
@@ -51,7 +53,7 @@ export interface Metric<O, D> {
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses what this model or this text cannot give, before anything is trained for it. */
-  check?(subject: Pick<Subject, "shape" | "data">, options: O): void;
+  check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void;
   evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measured<D>>;
 }
 

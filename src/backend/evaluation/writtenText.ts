@@ -32,6 +32,24 @@ export interface Continuation {
 /** Ids that end a text, and what it is then said to have ended with. */
 export type Ends = ReadonlyMap<number, Continuation["finish"]>;
 
+/** Hears of texts while they are written, by the place of their prompt. */
+export interface WritingListener {
+  /** Each piece as it comes: whole characters, and nothing that a stop text may still take back. */
+  onText?(prompt: number, piece: string): void;
+  onEnd?(prompt: number, continuation: Continuation): void;
+  /** Once for each batch of prompts, at its end. */
+  onTimed?(speed: WritingTimes): void;
+}
+
+/** Reading the prompts, up to the first new token of each, and writing on. */
+export interface WritingTimes {
+  readonly prompt_tokens: number;
+  readonly prompt_seconds: number;
+  /** Tokens after the first of each prompt. */
+  readonly new_tokens: number;
+  readonly new_seconds: number;
+}
+
 export class WrittenText implements GrowingText {
   readonly ids: number[];
   isOpen = true;
@@ -50,8 +68,9 @@ export class WrittenText implements GrowingText {
     private readonly tokenizer: Tokenizer,
     private readonly options: WritingOptions,
     private readonly ends: Ends,
-    index: number,
-    private readonly onText: (text: string) => void,
+    /** Its place among the prompts. */
+    private readonly index: number,
+    private readonly listener: WritingListener,
   ) {
     this.uniform = uniformStream(options.seed, index);
     // A chat template writes the opening token itself.
@@ -95,6 +114,7 @@ export class WrittenText implements GrowingText {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.#show(this.#written());
+    this.listener.onEnd?.(this.index, this.continuation);
   }
 
   get continuation(): Continuation {
@@ -115,7 +135,7 @@ export class WrittenText implements GrowingText {
 
   #show(text: string): void {
     if (text.length <= this.#shown.length || !text.startsWith(this.#shown)) return;
-    this.onText(text.slice(this.#shown.length));
+    this.listener.onText?.(this.index, text.slice(this.#shown.length));
     this.#shown = text;
   }
 

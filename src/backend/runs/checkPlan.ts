@@ -10,6 +10,7 @@ import { defaultCacheFolder } from "../data/cacheFolder";
 import { type DataSet, openData } from "../data/dataSet";
 import { findFiles } from "../data/files";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
+import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { chooseDevice } from "../engine/devices";
 import { threadCount } from "../engine/runtime";
 import { metrics } from "../evaluation/catalog";
@@ -43,7 +44,10 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
   using data = options && (await readWhereShort(options, folder));
   const base = plan.baseModel === undefined ? undefined : await importModel(resolve(folder, plan.baseModel));
-  const vocabSize = data?.tokenizer.vocabSize ?? (options && (await vocabularyOf(options, folder)));
+  const own =
+    base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
+  const tokenizer = data?.tokenizer ?? (options === undefined ? own : await namedTokenizer(options, folder));
+  const vocabSize = options && tokenizer?.vocabSize;
   let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
   if (options !== undefined)
     refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
@@ -52,6 +56,7 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
     if (step.action === "evaluate")
       checkEvaluation(step.options, {
         shape,
+        tokenizer,
         data: data && { title: titleOf(plan.data), ...data },
         hasData: options !== undefined,
         hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
@@ -75,13 +80,15 @@ async function readWhereShort(options: DataOptions, baseFolder: string): Promise
   return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
 }
 
-async function vocabularyOf({ tokenizer }: DataOptions, folder: string): Promise<number | undefined> {
-  if (tokenizer === "characters") return undefined;
-  return (await openTokenizer(tokenizer, folder)).vocabSize;
+/** Undefined for one that is made from the text. */
+async function namedTokenizer({ tokenizer }: DataOptions, folder: string): Promise<Tokenizer | undefined> {
+  return tokenizer === "characters" ? undefined : openTokenizer(tokenizer, folder);
 }
 
 interface Subject {
   readonly shape: ModelShape;
+  /** Absent where only the run can say which it is. */
+  readonly tokenizer: Tokenizer | undefined;
   /** Absent also where it is left to the run to read it. */
   readonly data: EvaluationData | undefined;
   readonly hasData: boolean;

@@ -1,10 +1,12 @@
 /** `lathe generate MODEL`: writes on from prompts, shown as they are written. */
 import { continuePrompts } from "../../backend/evaluation/generation";
+import type { WritingTimes } from "../../backend/evaluation/writtenText";
+import type { ChatMessage } from "../../backend/data/tokenizers/chatTemplate";
 import { generationKeys, resolveGeneration } from "../../backend/evaluation/generate";
 import * as z from "zod";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
-import { checkedOptions, collect, number } from "../givenOptions";
+import { checkedOptions, collect, number, numbers } from "../givenOptions";
 import {
   checkpointOption,
   loadModel,
@@ -13,16 +15,22 @@ import {
   openModelTokenizer,
   tokenizerOption,
 } from "../modelArgument";
+import { figure } from "../quantities";
 import { plain } from "../terminal";
 
 interface Options extends ModelOptions {
   readonly prompt?: readonly string[];
+  readonly chat?: boolean;
+  readonly system?: string;
   readonly maxNewTokens?: number;
   readonly sample?: boolean;
   readonly temperature?: number;
   readonly topK?: number;
   readonly topP?: number;
   readonly repetitionPenalty?: number;
+  readonly stop?: readonly string[];
+  readonly stopTokenIds?: readonly number[];
+  readonly cache?: boolean;
   readonly seed?: number;
   readonly device?: string;
 }
@@ -32,51 +40,81 @@ export default defineCommand<readonly [string], Options>({
   arguments: [modelArgument],
   options: [
     ["--prompt <text>", "where to write on from; may be repeated; a new text when left out", collect],
+    ["--chat", "ask each prompt as a user's message, in the form of the tokenizer's chat template"],
+    ["--system <text>", "a message of the system before it; asks like --chat"],
     ["--max-new-tokens <tokens>", "tokens to write; 64 when left out", number],
     ["--sample", "draw tokens by their probability; the most likely one each time when left out"],
     ["--temperature <number>", "divides the logits; samples", number],
     ["--top-k <tokens>", "sample from the most likely tokens; 50 when left out, 0 for all", number],
     ["--top-p <probability>", "sample from the fewest tokens that have this probability together", number],
     ["--repetition-penalty <number>", "make tokens that have occurred less likely", number],
+    ["--stop <text>", "end where the model writes this; may be repeated", collect],
+    ["--stop-token-ids <ids>", "end at one of these tokens; numbers with commas between them", numbers],
+    ["--no-cache", "read the whole text again for each token, to compare"],
     ["--seed <number>", "seed of the draws; 0 when left out", number],
     tokenizerOption,
     checkpointOption,
     deviceOption,
   ],
   async run({ args: [text], options, terminal }) {
-    const { prompt, sample, tokenizer: _tokenizer, checkpoint: _checkpoint, device, ...given } = options;
+    const { prompt = [""], chat, system, sample, cache, device, ...rest } = options;
+    const { tokenizer: _tokenizer, checkpoint: _checkpoint, ...given } = rest;
     const chosen = checkedOptions(z.strictObject(generationKeys), {
       ...given,
       ...(sample === true ? { doSample: true } : {}),
+      ...(cache === false ? { useCache: false } : {}),
     });
     const resolved = resolveGeneration(chosen, 0);
-    const prompts = prompt ?? [""];
+    const asked = chat === true || system !== undefined;
+    const prompts = asked ? prompt.map((content) => conversation(content, system)) : prompt;
     const model = await loadModel(text, options);
     const tokenizer = await openModelTokenizer(model, options);
     await using lab = await openLab({ device, seed: resolved.seed }, terminal);
     // The first text is shown as it is written, once the prompts are known to be good; the others wait for their turn.
-    let shown = terminal.json ? "" : prompts[0]!;
+    let shown = terminal.json || asked ? "" : prompt[0]!;
     const write = (piece: string) => {
       if (!terminal.json) process.stdout.write(plain(shown + piece));
       shown = "";
     };
     const quiet = terminal.json ? lab : { ...lab, progress: () => undefined };
-    const samples = await continuePrompts(
-      { ...model, tokenizer },
-      prompts,
-      resolved,
-      quiet,
-      (which, piece) => {
+    const times: WritingTimes[] = [];
+    const samples = await continuePrompts({ ...model, tokenizer }, prompts, resolved, quiet, {
+      onText: (which, piece) => {
         if (which === 0) write(piece);
       },
-    );
+      onTimed: (each) => times.push(each),
+    });
     write("\n");
+    const speed = speedOf(times);
+    terminal.say(speedLine(speed));
     return {
-      document: { model: model.source, device: lab.engine.device.name, options: resolved, samples },
+      document: { model: model.source, device: lab.engine.device.name, options: resolved, speed, samples },
       text: samples
         .slice(1)
-        .map((each) => `\n${plain(each.prompt + each.text)}\n`)
+        .map((each, i) => `\n${plain((asked ? `${prompt[i + 1]!}\n` : each.prompt) + each.text)}\n`)
         .join(""),
     };
   },
 });
+
+function conversation(content: string, system: string | undefined): ChatMessage[] {
+  const question = { role: "user", content } as const;
+  return system === undefined ? [question] : [{ role: "system", content: system }, question];
+}
+
+/** Tokens a second; null where there were none to time. */
+function speedOf(times: readonly WritingTimes[]) {
+  const rate = (tokens: "prompt_tokens" | "new_tokens", seconds: "prompt_seconds" | "new_seconds") => {
+    const [count, taken] = [tokens, seconds].map((key) => times.reduce((sum, each) => sum + each[key], 0));
+    return count === 0 || taken === 0 ? null : count! / taken!;
+  };
+  return {
+    prompt_tokens_per_second: rate("prompt_tokens", "prompt_seconds"),
+    new_tokens_per_second: rate("new_tokens", "new_seconds"),
+  };
+}
+
+function speedLine({ prompt_tokens_per_second, new_tokens_per_second }: ReturnType<typeof speedOf>): string {
+  const shown = (rate: number | null) => (rate === null ? "none" : `${figure(rate)} a second`);
+  return `Tokens of prompts: ${shown(prompt_tokens_per_second)}; new tokens: ${shown(new_tokens_per_second)}.`;
+}

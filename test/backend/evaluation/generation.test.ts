@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ChatMessage, chatTemplate } from "../../../src/backend/data/tokenizers/chatTemplate";
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { charactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
@@ -7,6 +8,7 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
 import { continuePrompts, type GenerationOptions } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";
+import type { Prompt, WritingTimes } from "../../../src/backend/evaluation/writtenText";
 import { mostLikely } from "../../../src/backend/evaluation/sampling";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
@@ -37,7 +39,7 @@ const greedy: GenerationOptions = {
   add_special_tokens: true,
   seed: 1,
 };
-const write = (prompts: string[], options: Partial<GenerationOptions>, subject = letters) =>
+const write = (prompts: Prompt[], options: Partial<GenerationOptions>, subject = letters) =>
   continuePrompts(subject, prompts, { ...greedy, ...options }, quietLab(engine));
 
 /** The most likely next ids by the plain evaluator, one whole pass a token. */
@@ -112,7 +114,7 @@ describe("continuePrompts", () => {
       ["é", "x"],
       { ...greedy, max_new_tokens: 40, do_sample: true, temperature: 2, seed: 9 },
       quietLab(engine),
-      (prompt, text) => pieces[prompt]!.push(text),
+      { onText: (prompt, text) => pieces[prompt]!.push(text) },
     );
     expect(pieces.map((each) => each.join(""))).toEqual(samples.map(({ text }) => text));
     expect(pieces[1]!.length).toBeGreaterThan(5);
@@ -131,11 +133,101 @@ describe("continuePrompts", () => {
       ["a"],
       { ...greedy, do_sample: true, temperature: 5, max_new_tokens: 30 },
       quietLab(engine),
-      (_, text) => shown.push(text),
+      { onText: (_, text) => shown.push(text) },
     );
     expect(shown.join("")).toBe(sample!.text);
     expect(shown.slice(0, -1).filter((piece) => piece.endsWith("\uFFFD"))).toEqual([]);
     expect(sample!.text).toContain("é");
+  });
+
+  it("ends before a stop text, of which nothing is shown, not even its beginning", async () => {
+    const [free] = await write(["abc"], { max_new_tokens: 12 });
+    const stop = free!.text.slice(4, 7);
+    const at = free!.text.indexOf(stop);
+    const shown: string[] = [];
+    const [ended] = await continuePrompts(
+      letters,
+      ["abc"],
+      { ...greedy, max_new_tokens: 12, stop: ["never", stop] },
+      quietLab(engine),
+      { onText: (_, piece) => shown.push(piece) },
+    );
+    expect(ended).toMatchObject({ text: free!.text.slice(0, at), finish: "stop" });
+    expect(ended!.ids).toEqual(free!.ids.slice(0, at + stop.length));
+    expect(shown.join("")).toBe(ended!.text);
+    // What only looked like the beginning of a stop text is shown after all.
+    const almost = `${free!.text.slice(-2)}z`;
+    expect((await write(["abc"], { max_new_tokens: 12, stop: [almost] }))[0]).toEqual(free);
+  });
+
+  it("ends at a stop token, also one that is named by its text alone", async () => {
+    const [free] = await write(["abc"], { max_new_tokens: 12 });
+    const id = free!.ids[3]!;
+    const before = free!.ids.slice(0, free!.ids.indexOf(id));
+    const [ended] = await write(["abc"], { max_new_tokens: 12, stop_token_ids: [id] });
+    expect(ended).toMatchObject({ ids: before, finish: "stop" });
+    const tokenizer = {
+      ...letters.tokenizer!,
+      encode: (text: string) => (text === "<end>" ? Int32Array.of(id) : letters.tokenizer!.encode(text)),
+      decode: (ids: ArrayLike<number>) =>
+        letters.tokenizer!.decode(Array.from(ids).filter((each) => each !== id)),
+    };
+    const special = await write(["d"], { max_new_tokens: 12, stop: ["<end>"] }, { ...letters, tokenizer });
+    const plainly = await write(["d"], { max_new_tokens: 12, stop_token_ids: [id] });
+    expect(special[0]!.ids).toEqual(plainly[0]!.ids);
+    const { shape } = letters;
+    const configured = { ...letters, shape: { ...shape, config: { ...shape.config, eos_token_id: [id] } } };
+    expect((await write(["abc"], { max_new_tokens: 12 }, configured))[0]).toMatchObject({
+      ids: before,
+      finish: "end_of_text",
+    });
+  });
+
+  it("answers conversations in the form of the chat template", async () => {
+    const chat = chatTemplate("letters", "{% for m in messages %}a{{ m.content }}b{% endfor %}c", {});
+    const subject = { ...letters, tokenizer: { ...letters.tokenizer!, chat, bos: 1 } };
+    const messages: ChatMessage[] = [{ role: "user", content: "de" }];
+    const [answer, plainly] = await write([[...messages], "adebc"], { add_special_tokens: false }, subject);
+    expect(answer).toEqual({ ...plainly, messages });
+    // The template writes the opening token itself, where there is to be one.
+    expect((await write([messages], {}, subject))[0]).toEqual(answer);
+    await expect(write([messages], {})).rejects.toThrow(/characters has no chat template/);
+  });
+
+  it.each([true, false])("writes the same in batches of any size, use_cache %s", async (use_cache) => {
+    const prompts = ["a", "abcdefgh", "hg", "abcabcabcabc", "d", "dd", "ddd", "e", "ee"];
+    const together = await write(prompts, { use_cache, max_new_tokens: 9 });
+    for (const [i, prompt] of prompts.entries())
+      expect(together[i]!.ids).toEqual(reference(letters, prompt, 9));
+  });
+
+  it("tells how long reading and writing took", async () => {
+    const times: WritingTimes[] = [];
+    await continuePrompts(letters, ["abc", "d"], greedy, quietLab(engine), {
+      onTimed: (each) => times.push(each),
+    });
+    expect(times).toMatchObject([{ prompt_tokens: 4, new_tokens: 10 }]);
+    expect(Math.min(times[0]!.prompt_seconds, times[0]!.new_seconds)).toBeGreaterThan(0);
+  });
+
+  it("stops between two tokens when it is told to", async () => {
+    const stopping = new AbortController();
+    const shown: string[] = [];
+    const writing = continuePrompts(letters, ["abc"], greedy, quietLab(engine, stopping.signal), {
+      onText: (_, piece) => {
+        shown.push(piece);
+        if (shown.length === 3) stopping.abort();
+      },
+    });
+    await expect(writing).rejects.toMatchObject({ code: "cancelled" });
+    expect(shown).toHaveLength(3);
+  });
+
+  it("refuses a prompt that is longer than the model's context, before anything is written", async () => {
+    await expect(write(["a", "abcdefghabcdefgha"], {})).rejects.toThrow(
+      /Prompt 2 has 17 tokens, and the model sees 16 at once/,
+    );
+    expect((await write(["abcdefghabcdefgh"], { max_new_tokens: 3 }))[0]!.ids).toHaveLength(3);
   });
 
   it("starts from the token that opens a document where the prompt is empty", async () => {
@@ -173,6 +265,11 @@ describe("generate", () => {
     [{ repetition_penalty: 0 }, "repetition_penalty"],
     [{ do_sample: false, top_k: 3 }, "top_k"],
     [{ prompts: [] }, "prompts"],
+    [{ prompts: [[]] }, "prompts"],
+    [{ prompts: [[{ role: "robot", content: "a" }]] }, "prompts"],
+    [{ stop: 3 }, "stop"],
+    [{ stop: "" }, "stop"],
+    [{ stop_token_ids: "2" }, "stop_token_ids"],
   ])("refuses %j", (given, key) => {
     const parsed = generate.options.safeParse({ prompts: ["a"], ...given });
     expect(parsed.error?.issues.map(({ path }) => path[0])).toEqual([key]);

@@ -13,6 +13,7 @@ const action: Action = {
     const lines: string[] = [];
     for (const [name, given] of Object.entries(step.options)) {
       const metric = metrics[name]!;
+      const told = new Set<string>();
       const measured = await metric.evaluate(
         {
           shape: workpiece.shape,
@@ -26,6 +27,10 @@ const action: Action = {
           engine,
           seed: context.plan.seed,
           signal: context.signal,
+          log: (line) => {
+            told.add(line);
+            context.log(line);
+          },
           progress: (done, total, what) =>
             context.progress({
               step: workpiece.step,
@@ -36,7 +41,7 @@ const action: Action = {
       );
       if (Object.keys(measured.values).length > 0)
         context.metric({ step: workpiece.step, ...measured.values });
-      for (const line of measured.lines) context.log(line);
+      for (const line of measured.lines) if (!told.has(line)) context.log(line);
       lines.push(`## ${metric.title}`, "", ...measured.lines, "");
       results[name] = { values: measured.values, details: measured.details as unknown };
       if (name === "generate")
