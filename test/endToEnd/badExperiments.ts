@@ -5,6 +5,7 @@ export const model =
   "model: {model_type: llama, hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2}";
 export const train = "train: {max_steps: 4, per_device_train_batch_size: 2}";
 const evaluate = (options: string) => [data, model, `evaluate: {perplexity: {${options}}}`];
+const asking = (prompts: string) => `evaluate: {generate: {prompts: ${prompts}}}`;
 const on = (base: string) => [data, `base_model: ${base}`, train];
 const reading = (what: string) => [data.replace("text.txt", what), model, train];
 export const tokenizer = (what: string) => [data.replace("16,", `16, tokenizer: ${what},`), model, train];
@@ -296,6 +297,45 @@ export const badExperiments: readonly Case[] = [
     cells: ["base_model: exported-bare", "evaluate: {generate: {prompts: [a]}}"],
     message:
       "evaluate.generate needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.",
+  },
+  {
+    what: "a prompt that is longer than the model's context",
+    cells: [
+      data,
+      model.replace("}", ", max_position_embeddings: 16}"),
+      asking('["Line 1", "Line 2 says 4 on."]'),
+    ],
+    message:
+      "Prompt 2 has 17 tokens, and the model sees 16 at once. Shorten it to 16 tokens, or use a model of a longer context.",
+  },
+  {
+    what: "a conversation with somebody unknown",
+    cells: [data, model, asking("[[{role: robot, content: Hi}]]")],
+    message:
+      'bad.lathe.md:6:41: unknown value "robot" of evaluate.generate.prompts.0.0.role. Allowed: system, user, assistant.',
+  },
+  {
+    what: "a conversation in which nobody speaks",
+    cells: [data, model, asking("[[]]")],
+    message:
+      "bad.lathe.md:6:33: evaluate.generate.prompts.0 has to be a list of at least 1 entries, not an empty list.",
+  },
+  {
+    what: "a stop text that is a number",
+    cells: [data, model, asking("[a], stop: 3")],
+    message: "bad.lathe.md:6:43: evaluate.generate.stop has to be text or a list, not 3.",
+  },
+  {
+    what: "a conversation that nothing says how to write down",
+    cells: [data, model, asking("[[{role: user, content: Hi}]]")],
+    message:
+      "The tokenizer bytes has no chat template, neither chat_template.jinja nor chat_template in its tokenizer_config.json. Write the prompt as text, in the form that the model was trained on.",
+  },
+  {
+    what: "a conversation that the chat template refuses",
+    cells: ["base_model: exported-strict", asking("[[{role: system, content: Hi}]]")],
+    message:
+      "The chat template of tokenizer.json refuses this conversation (only users speak). Change the messages, or write the prompt as text in the form that the model knows.",
   },
   {
     what: "an unknown variant",

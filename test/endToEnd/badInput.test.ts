@@ -40,11 +40,15 @@ beforeAll(async () => {
   truncateSync(inside("cut", "model.safetensors"), 3000);
   widen(inside("mixed", "config.json"));
   await workspace.lathe("export", checkpoint, "--format", "safetensors", "--out", "exported");
-  for (const name of ["exported-cut", "exported-mixed", "exported-bare"])
+  for (const name of ["exported-cut", "exported-mixed", "exported-bare", "exported-strict"])
     cpSync(inside("exported"), inside(name), { recursive: true });
   truncateSync(inside("exported-cut", "model.safetensors"), 3000);
   widen(inside("exported-mixed", "config.json"));
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) rmSync(inside("exported-bare", name));
+  writeFileSync(
+    inside("exported-strict", "chat_template.jinja"),
+    "{% for m in messages %}{% if m.role != 'user' %}{{ raise_exception('only users speak') }}{% endif %}{% endfor %}",
+  );
 }, 60_000);
 
 function widen(config: string): void {
