@@ -1,18 +1,39 @@
 /** What the evaluating steps of a run have found, from `steps/<n>-evaluate/eval.json`; tolerant of what is not there. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
+import generate from "../backend/evaluation/generate";
+import type { Sample } from "../protocol/blocks";
 
 /** Far above any list of results. */
 const mostBytes = 8 * 1024 * 1024;
 
 /** What the evaluations have to say to a person: counts, perplexity with its protocol, samples. Text of models among it. */
-export function evaluationText(folder: string): string {
+export function evaluationText(folder: string, { samples = true } = {}): string {
   const pages = stepFolders(folder).flatMap(({ path }) => {
     const page = join(path, "report.md");
     const found = statSync(page, { throwIfNoEntry: false });
     return found === undefined || found.size > mostBytes ? [] : [readFileSync(page, "utf8").trim()];
   });
-  return pages.join("\n\n").replaceAll(/^## .*\n\n/gm, "");
+  return pages
+    .flatMap((page) => page.split(/^(?=## )/m))
+    .filter((part) => samples || !part.startsWith(`## ${generate.title}\n`))
+    .map((part) => part.replace(/^## .*\n\n/, "").trim())
+    .join("\n\n");
+}
+
+const sampled = z.object({
+  generate: z.object({
+    details: z.object({ samples: z.array(z.object({ prompt: z.string(), text: z.string() })) }),
+  }),
+});
+
+/** What the model wrote, over all evaluations. */
+export function samplesOf(folder: string): readonly Sample[] {
+  return evaluationsOf(folder).flatMap(({ results }) => {
+    const parsed = sampled.safeParse(results);
+    return parsed.success ? parsed.data.generate.details.samples : [];
+  });
 }
 
 export interface Evaluation {

@@ -2,7 +2,8 @@
 import { exitStatus, WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord, RunState } from "../protocol/run";
 import type { ExitStatus } from "./command";
-import { evaluatedValues, evaluationsOf, evaluationText } from "./evaluations";
+import { besideEachOther, type NamedSamples } from "../protocol/blocks";
+import { evaluatedValues, evaluationsOf, evaluationText, samplesOf } from "./evaluations";
 import { lossPlot } from "./lossPlot";
 import { count, duration, figure } from "./quantities";
 import type { RunHistory } from "./runHistory";
@@ -108,14 +109,32 @@ export function runReport(run: ReportedRun, terminal: Terminal): string {
 /** The same of several runs, in the order they ran, each with what a table has no room for. */
 export function runsReport(runs: readonly ReportedRun[], terminal: Terminal): string {
   const { colors, width } = terminal;
+  const sampled = runs.flatMap(({ record: { name }, folder }) => {
+    const samples = samplesOf(folder);
+    return samples.length === 0 ? [] : [{ name, samples }];
+  });
+  const several = sampled.length > 1;
   const each = runs.map(({ record, folder, history }) =>
     joined([
       `${colors.bold(plainLine(record.name))}  ${plainLine(folder)}`,
       lossPlot(history, width, colors),
-      plain(evaluationText(folder)),
+      plain(evaluationText(folder, { samples: !several })),
     ]),
   );
-  return joined([...each, comparison(runs, colors)]);
+  return joined([...each, several ? samplesBesides(sampled, colors) : "", comparison(runs, colors)]);
+}
+
+/** Each prompt with what every run wrote after it. */
+function samplesBesides(runs: readonly NamedSamples[], colors: Colors): string {
+  const indented = (text: string) => plain(text.trim()).replaceAll("\n", "\n    ");
+  return besideEachOther(runs)
+    .map(({ prompt, texts }) => {
+      const lines = texts.map((text, i) =>
+        text === null ? [] : [`  ${colors.dim(plainLine(runs[i]!.name))}\n    ${indented(text)}`],
+      );
+      return [colors.bold(plain(prompt.trim())), ...lines.flat()].join("\n");
+    })
+    .join("\n\n");
 }
 
 function joined(parts: readonly (string | undefined)[]): string {

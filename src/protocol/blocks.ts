@@ -18,6 +18,32 @@ export interface Sample {
   readonly text: string;
 }
 
+/** Samples of one run under the name by which a reader knows it. */
+export interface NamedSamples {
+  readonly name: string;
+  readonly samples: readonly Sample[];
+}
+
+/** The same prompt of several runs beside each other: each prompt once, with the text of each run or null. */
+export function besideEachOther(
+  runs: readonly NamedSamples[],
+): readonly { readonly prompt: string; readonly texts: readonly (string | null)[] }[] {
+  const rows = new Map<string, { readonly prompt: string; readonly texts: (string | null)[] }>();
+  runs.forEach(({ samples }, run) => {
+    const times = new Map<string, number>();
+    for (const { prompt, text } of samples) {
+      // A prompt that is given twice has a row for each time.
+      const time = times.get(prompt) ?? 0;
+      times.set(prompt, time + 1);
+      const key = `${time} ${prompt}`;
+      const row = rows.get(key) ?? { prompt, texts: runs.map(() => null) };
+      row.texts[run] = text;
+      rows.set(key, row);
+    }
+  });
+  return [...rows.values()];
+}
+
 export function markdownOf(blocks: readonly Block[]): string {
   return blocks.map(blockMarkdown).join("\n\n");
 }

@@ -2,7 +2,7 @@
  * The output of a notebook cell. It is complete in itself, so that it shows without anybody to ask; while a run goes on,
  * the renderer follows it with `metrics.watch` and `runsChanged` through its messaging.
  */
-import { type Block, markdownOf } from "./blocks";
+import { besideEachOther, type Block, markdownOf, type NamedSamples } from "./blocks";
 import type { PageRequests } from "./page";
 import type { Series } from "./service/metrics";
 import type { RunSummary, StepResult } from "./service/runs";
@@ -55,6 +55,24 @@ export function cellMarkdown(output: CellOutput): string {
   const failures = output.runs.flatMap(({ summary: { name, failure } }): Block[] =>
     failure === undefined ? [] : [{ kind: "text", text: `${name}: ${failure.message}` }],
   );
-  const results = output.runs.flatMap(({ steps }) => steps.flatMap(({ blocks }) => blocks));
-  return markdownOf([table, ...failures, ...results]);
+  const sampled = output.runs.flatMap(({ summary: { name }, steps }) => {
+    const samples = steps.flatMap(({ blocks }) =>
+      blocks.flatMap((block) => (block.kind === "samples" ? block.samples : [])),
+    );
+    return samples.length === 0 ? [] : [{ name, samples }];
+  });
+  const several = sampled.length > 1;
+  const results = output.runs.flatMap(({ steps }) =>
+    steps.flatMap(({ blocks }) => blocks.filter(({ kind }) => !several || kind !== "samples")),
+  );
+  return markdownOf([table, ...failures, ...results, ...(several ? [sampleTable(sampled)] : [])]);
+}
+
+function sampleTable(runs: readonly NamedSamples[]): Block {
+  return {
+    kind: "table",
+    title: "Samples",
+    columns: ["prompt", ...runs.map(({ name }) => name)],
+    rows: besideEachOther(runs).map(({ prompt, texts }) => [prompt, ...texts]),
+  };
 }

@@ -1,6 +1,7 @@
 import { fromMarkdown } from "mdast-util-from-markdown";
 import { describe, expect, test } from "vitest";
-import { cellMarkdown, type CellOutput } from "../../src/protocol/cellOutput";
+import type { Sample } from "../../src/protocol/blocks";
+import { cellMarkdown, type CellOutput, type CellRun } from "../../src/protocol/cellOutput";
 import type { RunSummary } from "../../src/protocol/service/runs";
 
 const hostile = '<img src=x onerror="alert(1)"> [a](command:x) ![b](http://c) | `d` **e**\n# f';
@@ -45,6 +46,36 @@ describe("the plain form of a cell's output", () => {
 
       small: No number\\."
     `);
+  });
+
+  test("sets the samples of several runs beside each other, prompt by prompt", () => {
+    const run = (name: string, samples: readonly Sample[]): CellRun => ({
+      summary: { ...summary, name },
+      steps: [{ index: 0, action: "evaluate", state: "done", blocks: [{ kind: "samples", samples }] }],
+      stale: false,
+    });
+    const runs = [
+      run("dense", [
+        { prompt: "Hi", text: "you\nthere" },
+        { prompt: "Hi", text: "again" },
+      ]),
+      run("grouped", [
+        { prompt: "Why?", text: hostile },
+        { prompt: "Hi", text: "he" },
+      ]),
+    ];
+    const text = cellMarkdown({ ...output, runs });
+    const rows = text.slice(text.indexOf("**Samples**")).split("\n").slice(2);
+    expect(rows.slice(0, 4)).toEqual([
+      "| prompt | dense | grouped |",
+      "| --- | --- | --- |",
+      "| Hi | you there | he |",
+      "| Hi | again | – |",
+    ]);
+    expect(rows[4]).toMatch(/^\| Why\? \| – \| \\<img src=x/);
+    expect(rows).toHaveLength(5);
+    // Of one run they stay as they are, with their lines.
+    expect(cellMarkdown({ ...output, runs: runs.slice(0, 1) })).toContain("Hiyou\nthere");
   });
 
   test("nothing that a run says of itself is markup", () => {

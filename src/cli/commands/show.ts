@@ -3,22 +3,27 @@ import { join } from "node:path";
 import { readMetrics } from "../../backend/runs/metricsReader";
 import { defineCommand } from "../command";
 import { RunHistory } from "../runHistory";
-import { runDocument, runReport } from "../runReport";
+import { type ReportedRun, runDocument, runReport, runsReport } from "../runReport";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
-export default defineCommand<[run: string], RunsOption>({
-  summary: "show a run: record, summary, loss",
-  arguments: [runArgument],
+export default defineCommand<[runs: readonly string[]], RunsOption>({
+  summary: "show a run: record, summary, loss; or several beside each other",
+  arguments: [["<run...>", runArgument[1]]],
   options: [runsOption],
-  async run({ args: [text], options, terminal }) {
-    const { folder, record } = await selectRun(text, options);
-    const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
-    if (bad > 0) terminal.say(`metrics.jsonl has ${bad} lines that can't be read; they are left out.`);
-    const history = new RunHistory();
-    history.add(lines);
-    return {
-      document: { ...runDocument({ folder, record }), metrics: { lines: lines.length, bad } },
-      text: runReport({ folder, record, history }, terminal),
-    };
+  async run({ args: [texts], options, terminal }) {
+    const shown: (ReportedRun & { readonly document: object })[] = [];
+    for (const text of texts) {
+      const { folder, record } = await selectRun(text, options);
+      const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
+      if (bad > 0) terminal.say(`metrics.jsonl has ${bad} lines that can't be read; they are left out.`);
+      const history = new RunHistory();
+      history.add(lines);
+      const document = { ...runDocument({ folder, record }), metrics: { lines: lines.length, bad } };
+      shown.push({ folder, record, history, document });
+    }
+    const only = shown.length === 1 ? shown[0] : undefined;
+    return only === undefined
+      ? { document: { runs: shown.map(({ document }) => document) }, text: runsReport(shown, terminal) }
+      : { document: only.document, text: runReport(only, terminal) };
   },
 });
