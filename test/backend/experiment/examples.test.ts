@@ -7,6 +7,7 @@ import { loadExperiment } from "../../../src/backend/experiment/load";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns } from "../../../src/backend/experiment/plan";
 import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
+import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
 import { countModel } from "../../../src/backend/evaluation/accounting";
 import { shapeFromConfig } from "../../../src/backend/models/model";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
@@ -54,6 +55,8 @@ test("the published models have the published sizes, and the cards say the same"
   const sizes: unknown[] = [];
   for (const name of examples.filter((each) => each.startsWith("papers/"))) {
     const [{ model, paper } = {}] = await plansOf(name);
+    // The prompts are asked of models that are already there.
+    if (model === undefined) continue;
     const { nonEmbedding, total } = countModel(shapeFromConfig(model!));
     sizes.push([path.basename(name, ".lathe.md"), nonEmbedding.trainable, total.trainable]);
     const measured: Record<string, number> = {
@@ -69,4 +72,18 @@ test("the published models have the published sizes, and the cards say the same"
     ["JP47D55C", 35_011_584, 232_012_800],
     ["JP47D56C", 52_515_840, 249_517_056],
   ]);
+});
+
+test("the prompts of the published models go to each of them in turn", async () => {
+  const plans = await plansOf("papers/kphi3/prompts.lathe.md");
+  expect(plans.map(({ baseModel }) => baseModel)).toEqual(
+    ["54C", "55C", "56C"].map((each) => `schuler/experimental-JP47D${each}`),
+  );
+  for (const { steps } of plans) {
+    const { prompts, ...given } = generate.options.parse(steps[0]!.options.generate);
+    expect(prompts).toHaveLength(10);
+    expect(new Set(prompts).size).toBe(10);
+    for (const prompt of prompts) expect(prompt).toMatch(/^<\|user\|>[^]+\n<\|end\|>\n?<\|assistant\|>\n?$/);
+    expect(resolveGeneration(given, 0)).toMatchObject({ do_sample: true, top_k: 50, top_p: 0.25 });
+  }
 });
