@@ -75,6 +75,11 @@ export class WithCache implements NextToken {
     this.#held = new Array<number>(sizes.batch).fill(0);
   }
 
+  /** The next texts are others. */
+  forget(): void {
+    this.#held.fill(0);
+  }
+
   logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     const { slots } = this.sizes;
     const isNext = texts.every(

@@ -3,17 +3,19 @@ import { writeFileSync } from "node:fs";
 import Table from "cli-table3";
 import { costPlot } from "../../backend/bench/costPlot";
 import { type CostRow, costTable } from "../../backend/bench/costTable";
+import { type GenerationSpeed, measureGeneration } from "../../backend/bench/generationSpeed";
 import { flopsFormula, measureSpeed, type Speed, standardGpt } from "../../backend/bench/trainingSpeed";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import type { DeviceName } from "../../protocol/experiment";
 import { defineCommand } from "../command";
-import { bytes, count } from "../quantities";
+import { bytes, count, figure } from "../quantities";
 import type { Terminal } from "../terminal";
 
 interface Options {
   readonly device?: string;
   readonly steps?: string;
   readonly table?: boolean;
+  readonly generation?: boolean;
   readonly svg?: string;
 }
 
@@ -23,6 +25,7 @@ export default defineCommand<readonly [], Options>({
     ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
     ["--steps <number>", "timed steps", (text) => text],
     ["--table", "also how the time grows with width, depth, sequence and batch"],
+    ["--generation", "also how fast text is written, with a cache of keys and values and without"],
     ["--svg <file>", "write that table as a picture"],
   ],
   async run({ options, terminal }) {
@@ -35,6 +38,8 @@ export default defineCommand<readonly [], Options>({
       { config: standardGpt, rows: 8, length: 256, steps, warmup: 3 },
       say,
     );
+    const writing =
+      options.generation === true ? await measureGeneration(engine, standardGpt, say) : undefined;
     const rows: CostRow[] = [];
     if (options.table === true || options.svg !== undefined)
       for await (const row of costTable(engine)) {
@@ -43,10 +48,11 @@ export default defineCommand<readonly [], Options>({
       }
     if (options.svg !== undefined) writeFileSync(options.svg, costPlot(rows));
     return {
-      document: { device: engine.device, flopsFormula, gpt, table: rows },
+      document: { device: engine.device, flopsFormula, gpt, generation: writing, table: rows },
       text: [
         `${engine.device.name} (${engine.device.description})`,
         summary(gpt),
+        ...(writing === undefined ? [] : [writingSummary(writing)]),
         ...(rows.length > 0 ? [tableOf(rows, terminal)] : []),
       ].join("\n\n"),
     };
@@ -76,6 +82,21 @@ function summary(speed: Speed): string {
     ],
     ["loss", `${speed.lossFirst.toFixed(4)} → ${speed.lossLast.toFixed(4)}`],
   ];
+  return listed(lines);
+}
+
+function writingSummary({ promptTokens, newTokens, cached, uncached, ratio }: GenerationSpeed): string {
+  const speeds = (speed: GenerationSpeed["cached"]) =>
+    `${figure(speed.promptTokensPerSecond)} tokens of a prompt a second, ${figure(speed.newTokensPerSecond)} new ones`;
+  return listed([
+    ["writing", `${newTokens} tokens after a prompt of ${promptTokens}, one text (medians)`],
+    ["with cache", speeds(cached)],
+    ["without", speeds(uncached)],
+    ["ratio", `${figure(ratio)} times as many new tokens with the cache`],
+  ]);
+}
+
+function listed(lines: readonly (readonly [string, string])[]): string {
   return lines.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
 }
 

@@ -1,0 +1,76 @@
+/** Times the writing of a text with a cache of keys and values and without one, token by token in turn. */
+import type { Engine } from "../engine/engine";
+import { type NextToken, withoutCache, WithCache } from "../evaluation/nextToken";
+import { initialise } from "../models/initialise";
+import { dimensionsOf, shapeFromConfig } from "../models/model";
+import { median } from "./productRate";
+
+export interface WritingSpeed {
+  readonly promptTokensPerSecond: number;
+  /** Of tokens after the first. */
+  readonly newTokensPerSecond: number;
+}
+
+export interface GenerationSpeed {
+  readonly promptTokens: number;
+  readonly newTokens: number;
+  readonly cached: WritingSpeed;
+  readonly uncached: WritingSpeed;
+  /** New tokens a second with the cache, over those without. */
+  readonly ratio: number;
+}
+
+/** Reads the prompt this often, the first time not counted: it also prepares the programs. */
+const readings = 4;
+
+export async function measureGeneration(
+  engine: Engine,
+  config: Readonly<Record<string, unknown>>,
+  report?: (line: string) => void,
+): Promise<GenerationSpeed> {
+  const shape = shapeFromConfig(config);
+  const { context: slots, vocabulary } = dimensionsOf(shape);
+  const promptTokens = Math.floor(slots / 2);
+  const newTokens = Math.floor(slots / 4);
+  const model = { shape, tensors: initialise(shape, 0) };
+  const sizes = { batch: 1, slots };
+  await using cached = new WithCache(engine, model, sizes);
+  await using uncached = await withoutCache(engine, model, sizes);
+  const writers: readonly NextToken[] = [cached, uncached];
+  const prompt = (first: number) =>
+    Array.from({ length: promptTokens }, (_, i) => (first + 31 * i) % vocabulary);
+
+  const reading: number[][] = [[], []];
+  for (let time = 0; time < readings; time++)
+    for (const [i, writer] of writers.entries()) {
+      cached.forget();
+      const taken = await timed(writer, prompt(time));
+      if (time > 0) reading[i]!.push(taken);
+    }
+  const writing: number[][] = [[], []];
+  const ids = prompt(readings - 1);
+  for (let step = 0; step < newTokens; step++) {
+    ids.push((step * 7) % vocabulary);
+    // In turn, so that a machine whose speed drifts slows both. The first step prepares its program.
+    for (const [i, writer] of writers.entries()) {
+      const taken = await timed(writer, ids);
+      if (step > 0) writing[i]!.push(taken);
+    }
+  }
+  const [withIt, without] = writers.map((_, i) => ({
+    promptTokensPerSecond: promptTokens / median(reading[i]!),
+    newTokensPerSecond: 1 / median(writing[i]!),
+  })) as [WritingSpeed, WritingSpeed];
+  const ratio = withIt.newTokensPerSecond / without.newTokensPerSecond;
+  report?.(
+    `writing: ${withIt.newTokensPerSecond.toFixed(1)} tokens/s, ${ratio.toFixed(1)} times without a cache`,
+  );
+  return { promptTokens, newTokens, cached: withIt, uncached: without, ratio };
+}
+
+/** Seconds that the next token takes. */
+async function timed(writer: NextToken, ids: readonly number[]): Promise<number> {
+  const begun = performance.now();
+  await writer.logits([{ ids, isOpen: true }], new AbortController().signal);
+  return (performance.now() - begun) / 1000;
+}
