@@ -52,7 +52,7 @@ export function typeOf(schema: JsonSchema, shown: (value: unknown) => string = c
     case "boolean":
       return "true or false";
     case "array":
-      return `list of ${schema.items?.type === undefined ? "values" : plural(typeOf(schema.items, shown))}`;
+      return `list of ${entries(schema.items, shown)}`;
     case "object":
       return "map";
     case "null":
@@ -62,9 +62,16 @@ export function typeOf(schema: JsonSchema, shown: (value: unknown) => string = c
   }
 }
 
+function entries(items: JsonSchema | undefined, shown: (value: unknown) => string): string {
+  const kinds = (items?.anyOf ?? [items]).map((kind) =>
+    kind?.type === undefined ? "values" : plural(typeOf(kind, shown)),
+  );
+  return [...new Set(kinds)].join(" or ");
+}
+
 function plural(type: string): string {
   if (type === "text") return "texts";
-  return type.replace(/^(map|number|whole number)\b/, "$1s");
+  return type.replace(/^(list|map|number|whole number)\b/, "$1s");
 }
 
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {

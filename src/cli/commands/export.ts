@@ -30,6 +30,7 @@ interface Options extends ModelOptions {
   readonly sequenceLen?: number;
   readonly batchSize?: number;
   readonly inputType?: string;
+  readonly withPast?: boolean;
 }
 
 const modelFormats = Object.keys(exporters);
@@ -46,6 +47,7 @@ export default defineCommand<readonly [string], Options>({
     ["--sequence-len <tokens>", "onnx: tokens that the graph takes", number],
     ["--batch-size <rows>", "onnx: rows that the graph takes", number],
     ["--input-type <type>", "onnx: int64 or int32 token ids"],
+    ["--with-past", "onnx: also a file for one token at a time, with keys and values of those before"],
     tokenizerOption,
     checkpointOption,
   ],

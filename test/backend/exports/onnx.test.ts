@@ -17,11 +17,16 @@ import { from, valuesOf } from "../../support/tensors";
 const [batch, time] = [2, 7];
 const sizes = { sequence_len: time, batch_size: batch };
 
-async function written(shape: ModelShape, tensors: HostTensors, options: object): Promise<Buffer> {
+async function written(
+  shape: ModelShape,
+  tensors: HostTensors,
+  options: object,
+  name = "model.onnx",
+): Promise<Buffer> {
   using folder = temporaryFolder();
   const target = join(folder.path, "out");
   await exportModel({ shape, tensors }, { format: "onnx", ...options }, target);
-  return readFileSync(join(target, "model.onnx"));
+  return readFileSync(join(target, name));
 }
 
 function tokensFor(shape: ModelShape): number[] {
@@ -57,6 +62,48 @@ describe.each(Object.keys(models))("%s", (family) => {
     const { logits } = await session.run({ input_ids: new Tensor(input_type, data, [batch, time]) });
     expect(logits!.dims).toEqual([batch, time, dimensionsOf(shape).vocabulary]);
     expect(relativeError(logits!.data as Float32Array, reference(shape, tensors))).toBeLessThan(1e-5);
+    await session.release();
+  });
+
+  it("writes a step with past keys and values that comes to the same logits, token by token", async () => {
+    const { context, layers, vocabulary } = dimensionsOf(shape);
+    const options = { ...sizes, with_past: true };
+    const file = await written(shape, tensors, options, "decoder_with_past_model.onnx");
+    const { opsetImport } = modelProto.decode(file) as unknown as Decoded;
+    expect(opsetImport.map(({ domain }) => domain)).toEqual([""]);
+    const session = await InferenceSession.create(file);
+    const names = session.inputNames.filter((name) => name.startsWith("past_key_values."));
+    expect(names).toHaveLength(2 * layers);
+    expect(names).toContain("past_key_values.0.key");
+    expect(context).toBeGreaterThan(time);
+    let past = Object.fromEntries(
+      session.inputMetadata
+        .filter(({ name }) => names.includes(name))
+        .map((each) => {
+          const dims = (each as unknown as { readonly shape: readonly number[] }).shape;
+          const numbers = new Float32Array(dims.reduce((a, b) => a * b, 1));
+          return [each.name, new Tensor("float32", numbers, dims)];
+        }),
+    );
+    const all = tokensFor(shape);
+    const got = new Float32Array(batch * time * vocabulary);
+    const column = (values: number[]) => new Tensor("int64", BigInt64Array.from(values, BigInt), [batch, 1]);
+    for (let position = 0; position < time; position++) {
+      const { logits, ...present } = await session.run({
+        ...past,
+        input_ids: column([all[position]!, all[time + position]!]),
+        position_ids: column([position, position]),
+      });
+      for (let row = 0; row < batch; row++)
+        got.set(
+          (logits!.data as Float32Array).subarray(row * vocabulary, (row + 1) * vocabulary),
+          (row * time + position) * vocabulary,
+        );
+      past = Object.fromEntries(
+        Object.entries(present).map(([name, table]) => [name.replace("present.", "past_key_values."), table]),
+      ) as typeof past;
+    }
+    expect(relativeError(got, reference(shape, tensors))).toBeLessThan(1e-4);
     await session.release();
   });
 
