@@ -68,7 +68,14 @@ function valueSnippet(option: z.ZodType, gaps: Gaps): string {
   const list = schemaAt(option, [], []);
   if (!(list instanceof z.ZodArray)) return gaps.empty();
   // Patterns often begin with a star, which means something else in YAML.
-  return bare(list.element as z.ZodType) instanceof z.ZodString ? `["${gaps.empty()}"]` : `[${gaps.empty()}]`;
+  return isText(bare(list.element as z.ZodType)) ? `["${gaps.empty()}"]` : `[${gaps.empty()}]`;
+}
+
+/** Of several kinds the first is the plainest. */
+function isText(schema: z.ZodType): boolean {
+  return schema instanceof z.ZodUnion
+    ? isText(bare(schema.options[0] as z.ZodType))
+    : schema instanceof z.ZodString;
 }
 
 /** What a new map begins with; undefined where the option is no map. */

@@ -57,7 +57,7 @@ test("the published models have the published sizes, and the cards say the same"
     const [{ model, paper } = {}] = await plansOf(name);
     // The prompts are asked of models that are already there.
     if (model === undefined) continue;
-    const { nonEmbedding, total } = countModel(shapeFromConfig(model!));
+    const { nonEmbedding, total } = countModel(shapeFromConfig(model));
     sizes.push([path.basename(name, ".lathe.md"), nonEmbedding.trainable, total.trainable]);
     const measured: Record<string, number> = {
       "parameters/non_embedding": nonEmbedding.trainable,
