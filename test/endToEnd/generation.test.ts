@@ -13,7 +13,7 @@ evaluate: {generate: {${generate}}}
 `;
 const logOf = (folder: string) => readFileSync(join(folder, "log.txt"), "utf8");
 
-describe("samples of a run", { timeout: 60_000 }, () => {
+describe("samples of a run", { timeout: 180_000 }, () => {
   it("are kept with it, told as they end, and shown beside those of other models", async () => {
     const workspace = realWorkspace();
     const text = `${cells("prompts: [a, aa], max_new_tokens: 40")}variants: {dense: {}, wide: {model: {intermediate_size: 64}}}`;
@@ -53,7 +53,7 @@ describe("samples of a run", { timeout: 60_000 }, () => {
     const file = workspace.write("long.lathe.md", cells("prompts: [a], max_new_tokens: 100000000"));
     const folder = await workspace.begin(file, "--device", "cpu");
     await expect
-      .poll(() => recordOf(folder).progress?.action ?? "")
+      .poll(() => recordOf(folder).progress?.action ?? "", { timeout: 120_000 })
       .toMatch(/^….{40} tokens \d+\/100000000$/);
     expect((await workspace.lathe("stop", "last")).status).toBe(0);
     expect(recordOf(folder).state).toBe("stopped");

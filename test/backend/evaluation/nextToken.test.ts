@@ -156,7 +156,7 @@ describe("the cache on the processor", () => {
   });
 });
 
-describe.each(["cpu", "webgpu"] as const)("on %s", (device) => {
+describe.each(["cpu", "webgpu"] as const)("on %s", { timeout: 180_000 }, (device) => {
   const reason = device === "webgpu" ? noWebgpu : undefined;
   if (reason !== undefined) {
     it("every model", ({ skip }) => {
