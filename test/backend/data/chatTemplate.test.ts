@@ -68,6 +68,13 @@ describe("a chat template", () => {
   });
 });
 
+it("a chat template is ended when it takes too long", () => {
+  const loops = "{% for a in r %}".repeat(4) + "{% endfor %}".repeat(4);
+  const endless = chatTemplate("small.json", `{% set r = range(9000) %}${loops}`, tokens, 300);
+  expect(() => endless.apply([hello])).toThrow(/small\.json refuses this conversation \(.*300ms\)/);
+  expect(chatTemplate("small.json", phi3, tokens, 60_000).apply([hello])).toContain("Hello");
+});
+
 describe("a tokenizer", () => {
   const files = bytesTokenizer().files;
 

@@ -1,7 +1,9 @@
 /**
  * Chat templates: the Jinja text beside a tokenizer that says how a conversation is written down for its model. It comes
- * with files of others, so it sees the conversation and nothing of the machine: no file, no clock.
+ * with files of others, so it sees the conversation and nothing of the machine, no file and no clock, and is ended when it
+ * takes too long.
  */
+import { runInNewContext } from "node:vm";
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
 import { WorkbenchError } from "../../../protocol/errors";
 
@@ -21,19 +23,29 @@ export interface Chat {
 export type NamedTokens = Readonly<Record<string, string>>;
 
 const longestTemplate = 2 ** 18;
+/** A thousand times what any template needs. */
+const longestMilliseconds = 10_000;
 const longestRange = 10_000;
 
 /** The template is read when it is first needed: a broken one takes nothing from who only trains. */
-export function chatTemplate(tokenizer: string, source: string, tokens: NamedTokens): Chat {
+export function chatTemplate(
+  tokenizer: string,
+  source: string,
+  tokens: NamedTokens,
+  milliseconds = longestMilliseconds,
+): Chat {
   let template: Template | undefined;
   return {
     apply: (messages) => {
       try {
         if (source.length > longestTemplate)
           throw new Error(`it has ${source.length} letters, and at most ${longestTemplate} are read`);
-        template ??= new Template(source);
-        const written = new Interpreter(environmentOf(messages, tokens)).run(template.parsed);
-        return written.value as string;
+        const write = () => {
+          template ??= new Template(source);
+          return new Interpreter(environmentOf(messages, tokens)).run(template.parsed).value as string;
+        };
+        // Only what a script has begun can be ended from outside.
+        return runInNewContext("write()", { write }, { timeout: milliseconds }) as string;
       } catch (thrown) {
         const said = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, 300);
         throw new WorkbenchError(
