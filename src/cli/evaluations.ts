@@ -1,7 +1,7 @@
 /** What the evaluating steps of a run have found, from `steps/<n>-evaluate/eval.json`; tolerant of what is not there. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import generate from "../backend/evaluation/generate";
 import type { Sample } from "../protocol/blocks";
 
