@@ -4,6 +4,8 @@
  * Models, methods and metrics bring their own schemas; `experimentSchema` joins them.
  */
 import * as z from "zod";
+import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
+import { allKeys, changes, choice, optional } from "./schemaParts";
 
 const positiveInt = z.int().positive();
 const share = z.number().min(0).max(1);
@@ -55,8 +57,9 @@ export const dataSchema = z.strictObject({
     .optional()
     .describe(
       "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph about `{input}` " +
-        "alone is left out where a row has none.",
+        "alone is left out where a row has none. In a template without `{input}` it follows the instruction.",
     ),
+  ...rowOptions,
   train_on_inputs: z
     .boolean()
     .default(true)
@@ -69,15 +72,22 @@ export const dataSchema = z.strictObject({
     ),
   sequence_len: positiveInt.default(256).describe("Tokens of one training sequence."),
   val_fraction: share.default(0.1).describe("Share of the documents kept for validation."),
+  val_set_size: positiveInt
+    .optional()
+    .describe("Number of documents kept for validation; takes precedence over `val_fraction`."),
   split_seed: z
     .int()
     .min(0)
     .default(0)
-    .describe("Seed of the draw of validation documents; runs with other `seed`s keep the same split."),
+    .describe(
+      "Seed of the draw of validation documents; runs with other `seed`s keep the same split. It draws other documents " +
+        "than scikit-learn or `datasets` do from the same number.",
+    ),
   packing: z
     .boolean()
     .default(true)
     .describe("Join documents end to end into full sequences; otherwise one document a sequence, padded."),
+  ...packingOptions,
   document_mask: z
     .boolean()
     .default(false)
@@ -90,7 +100,14 @@ export const scheduleNames = ["constant", "constant_with_warmup", "linear", "cos
 
 export const trainSchema = z.strictObject({
   max_steps: positiveInt.optional().describe("Optimizer steps; takes precedence over `num_train_epochs`."),
-  num_train_epochs: z.number().positive().default(3).describe("Passes over the training sequences."),
+  num_train_epochs: z
+    .number()
+    .positive()
+    .default(3)
+    .describe(
+      "Passes over the training sequences. Blocks drawn with replacement are whole, so there are as many as hold at " +
+        "least that many times the documents: 19 in the published runs.",
+    ),
   per_device_train_batch_size: positiveInt
     .default(8)
     .describe("Sequences of one forward and backward pass. Also `micro_batch_size`."),
@@ -119,11 +136,16 @@ export const trainSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("Clip gradients to this global norm; 0 clips nothing."),
+  ...blockOptions,
   logging_steps: positiveInt.default(1).describe("Steps between two lines of training loss."),
   eval_steps: positiveInt
     .optional()
     .describe("Steps between two evaluations on the validation split; also one at the end."),
-  eval_batches: positiveInt.default(16).describe("Batches of one evaluation during training."),
+  eval_batches: z
+    .int()
+    .min(0)
+    .default(16)
+    .describe("Batches of one evaluation during training; 0 takes the whole split."),
   save_steps: positiveInt
     .optional()
     .describe("Steps between two checkpoints; one is always written at the end."),
@@ -183,6 +205,7 @@ export interface SchemaCatalog {
 export const declarationKeys = [
   "name",
   "folder",
+  "recipe",
   "data",
   "model",
   "base_model",
@@ -243,6 +266,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
 
   // A variant changes single keys of the cells, so nothing is required in it and null takes a key or an action away.
   const variant = z.strictObject({
+    recipe: changes(recipeSchema),
     data: changes(data),
     model: changes(
       z.strictObject(allKeys("model_type", catalog.models)).describe("Changes of the model's configuration."),
@@ -269,6 +293,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
         "Folder that relative paths start from, seen from the file; without it the file's own folder.",
       )
       .optional(),
+    recipe: recipeSchema.optional(),
     data: data.optional(),
     model: model.optional(),
     base_model: base_model.optional(),
@@ -298,73 +323,6 @@ export function experimentSchema(catalog: SchemaCatalog) {
 }
 
 export type ExperimentSchema = ReturnType<typeof experimentSchema>;
-
-function optional(schemas: Readonly<Record<string, z.ZodType>>) {
-  const entries = Object.entries(schemas).map(([id, schema]) => [
-    id,
-    asObject(id, schema).strict().optional(),
-  ]);
-  return Object.fromEntries(entries) as Record<string, z.ZodOptional>;
-}
-
-/** The schemas of a catalog as one, told apart by a key whose value is the entry's name. */
-function choice(key: string, schemas: Readonly<Record<string, z.ZodType>>): z.ZodType {
-  const options = Object.entries(schemas).map(([id, schema]) => {
-    const tag = z.literal(id).describe(`Has to be ${id} for the keys that follow.`);
-    return asObject(id, schema)
-      .safeExtend({ [key]: tag })
-      .strict();
-  });
-  const [first, ...rest] = options;
-  if (first === undefined) return z.strictObject({ [key]: z.never() });
-  return z.discriminatedUnion(key, [first, ...rest]);
-}
-
-function allKeys(key: string, schemas: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> {
-  const shape: Record<string, z.ZodType> = { [key]: z.string() };
-  for (const [id, schema] of Object.entries(schemas))
-    for (const [name, option] of Object.entries(asObject(id, schema).shape))
-      // Families disagree on bounds of an equal key; the family's own schema decides after merging.
-      if (name !== key) shape[name] ??= z.unknown().describe(option.description ?? "");
-  return shape;
-}
-
-function asObject(id: string, schema: z.ZodType): z.ZodObject<Record<string, z.ZodType>> {
-  if (schema instanceof z.ZodObject) return schema;
-  throw new Error(`The schema of ${id} has to be an object of named options.`);
-}
-
-/** The same keys at every depth, none required, none filled in, each also null. */
-function changes(schema: z.ZodType): z.ZodType {
-  const described = (changed: z.ZodType) =>
-    schema.description === undefined ? changed : changed.describe(schema.description);
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
-    return described(changes(schema.unwrap() as z.ZodType));
-  if (schema instanceof z.ZodObject) {
-    const shape = Object.entries<z.ZodType>(schema.shape);
-    return described(
-      z
-        .strictObject(Object.fromEntries(shape.map(([name, option]) => [name, changes(option)])))
-        .nullable()
-        .optional(),
-    );
-  }
-  if (schema instanceof z.ZodArray)
-    return described(
-      z
-        .array(changes(schema.element as z.ZodType))
-        .nullable()
-        .optional(),
-    );
-  if (schema instanceof z.ZodUnion)
-    return described(
-      z
-        .union((schema.options as z.ZodType[]).map(changes))
-        .nullable()
-        .optional(),
-    );
-  return described(schema.nullable().optional());
-}
 
 export type DataOptions = z.infer<typeof dataSchema>;
 export type GrammarOptions = z.infer<typeof grammarSchema>;

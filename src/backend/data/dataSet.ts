@@ -4,9 +4,10 @@ import type { DataOptions } from "../../protocol/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
 import { openOrigin, type Origin } from "./origin";
-import { type Partition, partition } from "./partition";
+import type { Layout } from "./packing";
+import { holdsBack, type Partition, partition } from "./partition";
 import { hashOf, type Source, type SourceContext } from "./source";
-import { type Layout, Split, type SplitSummary } from "./split";
+import { Split, type SplitSummary } from "./split";
 import type { TokenFile } from "./tokenFile";
 import { openTokens } from "./tokenise";
 import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
@@ -36,10 +37,17 @@ export interface DataSet extends Disposable {
   readonly test: Split | undefined;
   /** Nats a token below which no model of the grammar's text can come in the long run. */
   readonly floor: number | undefined;
-  readonly summary: {
-    readonly train: SplitSummary;
-    readonly validation?: SplitSummary;
-    readonly test?: SplitSummary;
+  readonly summary: DataSummary;
+}
+
+export interface DataSummary {
+  readonly train: SplitSummary;
+  readonly validation?: SplitSummary;
+  readonly test?: SplitSummary;
+  /** Rows of the training files that held text, and how many were left after each text that none may contain. */
+  readonly rows?: {
+    readonly read: number;
+    readonly filters: readonly { readonly text: string; readonly left: number }[];
   };
 }
 
@@ -77,9 +85,10 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
   };
 
   const file = await read(origin.train);
+  const { rows } = file.manifest;
   const parts: Partition =
     origin.validation === undefined
-      ? partition(file, options.val_fraction, options.split_seed)
+      ? partition(file, options, options.split_seed)
       : { train: everything(file), validation: [], notice: undefined };
   if (parts.notice !== undefined) notices.push(parts.notice);
   const layout: Layout = {
@@ -87,6 +96,12 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
     packing: options.packing,
     documentMask: options.document_mask,
     padding: tokenizer.endOfText ?? 0,
+    trainOnPadding: options.train_on_padding,
+    // A token that both opens and ends documents stands once between two of them.
+    opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
+    ...(options.packing && options.packing_strategy === "characters"
+      ? { characters: Math.ceil(options.sequence_len * options.characters_per_token) }
+      : {}),
   };
   const whole = async (source: Source | undefined): Promise<Split | undefined> => {
     if (source === undefined) return undefined;
@@ -95,7 +110,7 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
   };
   const train = new Split(file, parts.train, layout);
   const validation =
-    origin.validation === undefined && options.val_fraction > 0
+    origin.validation === undefined && holdsBack(options)
       ? new Split(file, parts.validation, layout)
       : await whole(origin.validation);
   const test = await whole(origin.test);
@@ -103,14 +118,19 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
   if (validation !== undefined)
     assertFits(validation, "validation", origin.validation ?? origin.train, file.manifest.tokens, options);
   if (test !== undefined) assertFits(test, "test", origin.test!, test.tokens, options);
+  if (train.tooLong > 0)
+    notices.push(
+      `${train.tooLong} of ${train.documents} documents to train on are left out of packing by characters: each has ` +
+        `at least the ${layout.characters!} characters of a sequence.`,
+    );
 
   return {
     tokenizer,
     hash: hashOf([
       [origin.train.key, origin.validation?.key, origin.test?.key],
       tokenizer.hash,
-      [options.sequence_len, options.packing, options.document_mask],
-      origin.validation === undefined ? [options.val_fraction, options.split_seed] : [],
+      layout,
+      origin.validation === undefined ? [options.val_set_size, options.val_fraction, options.split_seed] : [],
     ]),
     notices,
     train,
@@ -121,6 +141,14 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
       train: train.summary,
       ...(validation === undefined ? {} : { validation: validation.summary }),
       ...(test === undefined ? {} : { test: test.summary }),
+      ...(rows === undefined
+        ? {}
+        : {
+            rows: {
+              read: rows.read,
+              filters: options.drop_rows_containing.map((text, i) => ({ text, left: rows.left[i]! })),
+            },
+          }),
     },
     [Symbol.dispose]() {
       for (const opened of files) opened[Symbol.dispose]();
@@ -158,11 +186,14 @@ function assertFits(split: Split, name: string, source: Source, all: number, opt
   const drawn = all === split.tokens ? "" : ` (of ${all} in all)`;
   const advice =
     name === "validation"
-      ? "Raise data.val_fraction, lower data.sequence_len, give data.validation_text, or set data.val_fraction to 0."
+      ? "Raise data.val_fraction or data.val_set_size, lower data.sequence_len, give data.validation_text, or set data.val_fraction to 0."
       : "Lower data.sequence_len, or give more text.";
-  const needed = options.packing
-    ? `a sequence of data.sequence_len ${length} needs ${length + 1}`
-    : "a sequence needs a document of at least two";
+  const needed =
+    split.layout.characters !== undefined
+      ? `packed by characters a sequence takes documents of ${split.layout.characters} characters together`
+      : options.packing
+        ? `a sequence of data.sequence_len ${length} needs ${length + 1}`
+        : "a sequence needs a document of at least two";
   throw new WorkbenchError("invalid-input", `${own}${drawn}, but ${needed}. ${advice}`, {
     tokens: split.tokens,
   });

@@ -1,6 +1,8 @@
 /** Which pieces of a corpus are for training and which for validation. */
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { WorkbenchError } from "../../protocol/errors";
+import type { DataOptions } from "../../protocol/experiment";
 import type { TokenFile } from "./tokenFile";
 
 /** Consecutive pieces, `end` not included. */
@@ -18,11 +20,27 @@ export interface Partition {
 /** With fewer documents than this a split by document would be far from the share that was asked for. */
 export const FEWEST_DOCUMENTS = 20;
 
-export function partition(file: TokenFile, fraction: number, seed: number): Partition {
+/** What is held back for validation: so many documents, else a share of them. */
+export type HeldBack = Pick<DataOptions, "val_set_size" | "val_fraction">;
+
+export function holdsBack({ val_set_size: size, val_fraction: fraction }: HeldBack): boolean {
+  return size !== undefined || fraction > 0;
+}
+
+export function partition(file: TokenFile, held: HeldBack, seed: number): Partition {
+  const { val_set_size: size, val_fraction: fraction } = held;
   const everything = [{ start: 0, end: file.pieces }];
-  if (fraction === 0) return { train: everything, validation: [], notice: undefined };
+  if (!holdsBack(held)) return { train: everything, validation: [], notice: undefined };
   const ends: number[] = [];
   for (let piece = 0; piece < file.pieces; piece++) if (file.row(piece).endsDocument) ends.push(piece + 1);
+  if (size !== undefined) {
+    if (size < ends.length) return { ...byDocument(ends, size, seed), notice: undefined };
+    throw new WorkbenchError(
+      "invalid-input",
+      `data.val_set_size ${size} leaves nothing to train on: there are ${ends.length} documents. ` +
+        "Lower it, or give data.val_fraction instead.",
+    );
+  }
   const wanted = Math.round(ends.length * fraction);
   if (ends.length >= FEWEST_DOCUMENTS && wanted > 0 && wanted < ends.length)
     return { ...byDocument(ends, wanted, seed), notice: undefined };

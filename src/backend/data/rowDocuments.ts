@@ -86,7 +86,10 @@ interface Pair {
   readonly response: string;
 }
 
-/** A paragraph of the template that is about `{input}` alone is left out where a row has none. */
+/**
+ * A paragraph of the template that is about `{input}` alone is left out where a row has none; in a template without
+ * `{input}` it follows the instruction.
+ */
 function pairWriter(template: string): (pair: Pair) => { prompt: string; text: string } {
   const parts = template.split("{response}");
   const [before, after] = parts;
@@ -99,10 +102,11 @@ function pairWriter(template: string): (pair: Pair) => { prompt: string; text: s
     .split("\n\n")
     .filter((paragraph) => !paragraph.includes("{input}") || paragraph.includes("{instruction}"))
     .join("\n\n");
+  const hasPlace = before.includes("{input}");
   return ({ instruction, input, response }) => ({
     // One pass, so that braces inside a row's own text stay as they are.
     prompt: (input === "" ? withoutInput : before).replace(/\{(instruction|input)\}/g, (_, name) =>
-      name === "input" ? input : instruction,
+      name === "input" ? input : hasPlace || input === "" ? instruction : `${instruction}\n\n${input}`,
     ),
     text: response + after,
   });

@@ -11,6 +11,7 @@ import { parquetRows } from "./formats/parquetRows";
 import { plainDocuments } from "./formats/plainText";
 import type { Fragment } from "./pieces";
 import { rowReader, type RowReader } from "./rowDocuments";
+import { type RowCounts, RowScreen } from "./rowScreen";
 
 export interface Source {
   /** For messages: "12 files matching **\/*.ts". */
@@ -19,9 +20,14 @@ export interface Source {
   readonly key: string;
   /** What `report` will add up to, as far as it is known beforehand. */
   readonly bytes: number;
-  fragments(context: ReadContext): AsyncGenerator<Fragment>;
+  fragments(context: SourceReading): AsyncGenerator<Fragment>;
   /** Throws when what was read need no longer be what the key was made from. */
   assertUnchanged(): Promise<void>;
+}
+
+export interface SourceReading extends ReadContext {
+  /** Called at the end by a source that screens its rows. */
+  counted?(rows: RowCounts): void;
 }
 
 export interface SourceContext {
@@ -37,11 +43,19 @@ export async function fileSource(
   context: SourceContext,
 ): Promise<Source> {
   const reader = files.some((file) => file.format !== "text") ? rowReader(options) : undefined;
-  if (reader === undefined && (options.instruction_column ?? options.response_column) !== undefined)
+  const forRows = [
+    ...(options.instruction_column === undefined && options.response_column === undefined
+      ? []
+      : ["instruction pairs"]),
+    ...(options.clean_rows === "none" && options.drop_rows_containing.length === 0
+      ? []
+      : ["rows to clean or to drop"]),
+  ];
+  if (reader === undefined && forRows.length > 0)
     throw new WorkbenchError(
       "invalid-input",
-      `Instruction pairs are read from JSONL, JSON, CSV, TSV or Parquet; ${title} is plain text. ` +
-        "Set data.format, or leave the columns out.",
+      `${title} is plain text, but ${forRows.join(" and ")} are read from JSONL, JSON, CSV, TSV or Parquet. ` +
+        "Set data.format, or leave out the options of data that are for rows.",
     );
   const limit = options.max_bytes ?? Infinity;
   const read = reader === undefined ? withinLimit(files, limit) : files;
@@ -62,6 +76,8 @@ export async function fileSource(
     response_column: options.response_column,
     template: options.template,
     train_on_inputs: options.train_on_inputs,
+    clean_rows: options.clean_rows,
+    drop_rows_containing: options.drop_rows_containing,
     header: options.header,
   };
   return {
@@ -79,17 +95,24 @@ async function* documents(
   options: DataOptions,
   reader: RowReader | undefined,
   temporaryFolder: string,
-  context: ReadContext,
+  context: SourceReading,
 ): AsyncGenerator<Fragment> {
-  for (const file of files) {
-    if (file.format === "text" || reader === undefined) {
-      yield* plainDocuments(decodedText(file, context));
-      continue;
+  const screen = new RowScreen(options.clean_rows, options.drop_rows_containing);
+  try {
+    for (const file of files) {
+      if (file.format === "text" || reader === undefined) {
+        yield* plainDocuments(decodedText(file, context));
+        continue;
+      }
+      for await (const row of rows(file, options.header, reader, temporaryFolder, context)) {
+        const document = reader.document(row);
+        const kept = document && screen.take(document);
+        if (kept !== undefined) yield kept;
+      }
     }
-    for await (const row of rows(file, options.header, reader, temporaryFolder, context)) {
-      const document = reader.document(row);
-      if (document !== undefined) yield document;
-    }
+  } finally {
+    // Also where whoever reads has enough.
+    if (options.drop_rows_containing.length > 0) context.counted?.(screen.counts);
   }
 }
 

@@ -24,6 +24,13 @@ export function isSpace(unit: number): boolean {
   );
 }
 
+/** Unicode characters, which is what Python counts as the length of a text. */
+export function countCharacters(text: string): number {
+  let characters = text.length;
+  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) characters--;
+  return characters;
+}
+
 export function countText(text: string): TextCounts {
   let words = 0;
   let lines = 0;

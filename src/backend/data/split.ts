@@ -3,6 +3,7 @@
  * Only positions are kept in memory; ids are read from the token file when they are asked for.
  */
 import { WorkbenchError } from "../../protocol/errors";
+import { type Documents, lastAtMost, type Layout, pack, type Packed } from "./packing";
 import type { PieceRange } from "./partition";
 import type { TextCounts } from "./spaces";
 import type { TokenFile } from "./tokenFile";
@@ -23,16 +24,6 @@ export interface Batch {
   readonly positions?: Int32Array;
 }
 
-export interface Layout {
-  /** Tokens of a sequence that go into the model; the labels reach one further. */
-  readonly sequenceLength: number;
-  /** Documents end to end; otherwise each begins a sequence of its own, and its last one is padded. */
-  readonly packing: boolean;
-  readonly documentMask: boolean;
-  /** Stands in padding; no loss and no other token sees it. */
-  readonly padding: number;
-}
-
 export interface SplitSummary extends TextCounts {
   readonly documents: number;
   readonly tokens: number;
@@ -49,10 +40,12 @@ export class Split {
   readonly #fileStarts: Float64Array;
   /** First token of each document, then `tokens`. */
   readonly #documentStarts: Float64Array;
+  /** Length of each document; only where packing goes by it. */
+  readonly #characters: Float64Array | undefined;
   /** Start, end, start, end, … of tokens that no loss counts. */
   readonly #masked: Float64Array;
-  /** Number of the first sequence of each document, then `sequences`; only without packing. */
-  readonly #documentSequences: Float64Array | undefined;
+  /** All documents in their order. */
+  readonly #packed: Packed;
 
   constructor(
     readonly file: TokenFile,
@@ -62,6 +55,7 @@ export class Split {
     const fileStarts: number[] = [];
     const runStarts: number[] = [];
     const documentStarts: number[] = [];
+    const documentCharacters: number[] = [];
     const masked: number[] = [];
     let own = 0;
     let bytes = 0;
@@ -76,8 +70,13 @@ export class Split {
       fileStarts.push(position);
       for (; piece < end; piece++) {
         const row = file.row(piece);
-        if (begins) documentStarts.push(own);
+        if (begins) {
+          documentStarts.push(own);
+          if (layout.characters !== undefined) documentCharacters.push(0);
+        }
         begins = row.endsDocument;
+        if (layout.characters !== undefined)
+          documentCharacters[documentCharacters.length - 1]! += row.characters;
         if (row.masked) masked.push(own, own + row.tokens);
         own += row.tokens;
         position += row.tokens;
@@ -93,12 +92,10 @@ export class Split {
     this.#fileStarts = Float64Array.from(fileStarts);
     documentStarts.push(own);
     this.#documentStarts = Float64Array.from(documentStarts);
+    this.#characters = layout.characters === undefined ? undefined : Float64Array.from(documentCharacters);
     this.#masked = Float64Array.from(masked);
-    if (layout.packing) this.sequences = Math.max(0, Math.floor((own - 1) / layout.sequenceLength));
-    else {
-      this.#documentSequences = sequencesOf(this.#documentStarts, layout.sequenceLength);
-      this.sequences = this.#documentSequences.at(-1)!;
-    }
+    this.#packed = this.pack();
+    this.sequences = this.#packed.sequences;
   }
 
   get summary(): SplitSummary {
@@ -106,26 +103,32 @@ export class Split {
     return { documents, tokens, sequences, ...this.counts };
   }
 
+  /** Sequences of the documents of `order`, by default of all in their own, in this split's layout. */
+  pack(order?: Uint32Array): Packed {
+    const starts = this.#documentStarts;
+    const documents: Documents = {
+      count: this.documents,
+      tokens: (document) => starts[document + 1]! - starts[document]!,
+      characters: (document) => this.#characters![document]!,
+    };
+    return pack(documents, this.layout, order);
+  }
+
+  /** Documents that packing by characters leaves out, because one alone would fill a sequence. */
+  get tooLong(): number {
+    const { characters: limit = Infinity } = this.layout;
+    return this.#characters?.reduce((count, length) => (length >= limit ? count + 1 : count), 0) ?? 0;
+  }
+
   /** `count` tokens from position `from` of this split on. */
   read(from: number, count: number): Int32Array {
-    if (from < 0 || count < 0 || from + count > this.tokens)
-      throw new WorkbenchError(
-        "internal",
-        `Tokens ${from} to ${from + count} were asked for, but the split has ${this.tokens}.`,
-      );
     const ids = new Int32Array(count);
-    let run = lastAtMost(this.#runStarts, from);
-    for (let done = 0; done < count; run++) {
-      const skip = from + done - this.#runStarts[run]!;
-      const take = Math.min(count - done, this.#runStarts[run + 1]! - this.#runStarts[run]! - skip);
-      this.file.read(this.#fileStarts[run]! + skip, take, ids, done);
-      done += take;
-    }
+    this.#readInto(ids, 0, from, count);
     return ids;
   }
 
   /** The given sequences as rows; −1 gives a row of padding, which fills up a batch of fixed size. */
-  batch(indices: readonly number[]): Batch {
+  batch(indices: readonly number[], packed = this.#packed): Batch {
     const { sequenceLength: length, packing, documentMask, padding } = this.layout;
     const size = indices.length * length;
     const tokens = new Int32Array(size).fill(padding);
@@ -134,15 +137,13 @@ export class Split {
     const positions = documentMask && packing ? new Int32Array(size) : undefined;
     for (const [row, index] of indices.entries()) {
       if (index === -1) continue;
-      const { start, count } = this.#extent(index);
-      const at = row * length;
-      const ids = this.read(start, count + 1);
-      tokens.set(ids.subarray(0, count), at);
-      labels.set(ids.subarray(1), at);
-      this.#ignoreMasked(start + 1, count, labels, at);
-      if (positions !== undefined && segments !== undefined)
-        this.#divide(start, count, at, labels, segments, positions);
-      else segments?.fill(1, at, at + count);
+      const [at, end] = [row * length, (row + 1) * length];
+      this.#fill(index, packed, {
+        tokens: tokens.subarray(at, end),
+        labels: labels.subarray(at, end),
+        segments: segments?.subarray(at, end),
+        positions: positions?.subarray(at, end),
+      });
     }
     return {
       rows: indices.length,
@@ -163,74 +164,69 @@ export class Split {
       );
   }
 
-  /** Where a sequence begins, and how many tokens it feeds to the model. */
-  #extent(index: number): { start: number; count: number } {
-    const { sequenceLength } = this.layout;
-    if (!Number.isInteger(index) || index < 0 || index >= this.sequences)
-      throw new WorkbenchError("internal", `There is no sequence ${index}; the split has ${this.sequences}.`);
-    if (this.#documentSequences === undefined)
-      return { start: index * sequenceLength, count: sequenceLength };
-    const document = lastAtMost(this.#documentSequences, index);
-    const start =
-      this.#documentStarts[document]! + (index - this.#documentSequences[document]!) * sequenceLength;
-    return { start, count: Math.min(sequenceLength, this.#documentStarts[document + 1]! - 1 - start) };
+  /** One sequence into one row, whose labels are all ignored and whose tokens are all padding so far. */
+  #fill(index: number, packed: Packed, row: Row): void {
+    if (!Number.isInteger(index) || index < 0 || index >= packed.sequences)
+      throw new WorkbenchError("internal", `There is no sequence ${index} among ${packed.sequences}.`);
+    const { sequenceLength: length, documentMask, padding, trainOnPadding, characters } = this.layout;
+    const ids = new Int32Array(length + 1);
+    const owners = new Int32Array(length + 1);
+    const places = new Int32Array(length + 1);
+    const counts = new Uint8Array(length + 1).fill(1);
+    let filled = 0;
+    let owner = 0;
+    for (const { document, from, count } of packed.stretches(index)) {
+      const start = this.#documentStarts[document]! + from;
+      this.#readInto(ids, filled, start, count);
+      this.#unmark(start, count, counts, filled);
+      owners.fill(++owner, filled, filled + count);
+      for (let i = 0; i < count; i++) places[filled + i] = i;
+      filled += count;
+    }
+    // The last token has nothing to predict, unless padding follows that the loss counts, or it is the sequence's own.
+    const fed = Math.min(length, trainOnPadding || characters !== undefined ? filled : filled - 1);
+    row.tokens.set(ids.subarray(0, fed));
+    row.positions?.set(places.subarray(0, fed));
+    row.segments?.set(documentMask ? owners.subarray(0, fed) : new Int32Array(fed).fill(1));
+    for (let i = 0; i < length; i++)
+      if (i + 1 < filled) {
+        const crosses = documentMask && owners[i] !== owners[i + 1];
+        if (!crosses && counts[i + 1] === 1) row.labels[i] = ids[i + 1]!;
+      } else if (trainOnPadding && i + 1 < length) row.labels[i] = padding;
   }
 
-  /** `from` is the position of the first label's token. */
-  #ignoreMasked(from: number, count: number, labels: Int32Array, at: number): void {
+  #readInto(ids: Int32Array, at: number, from: number, count: number): void {
+    if (from < 0 || count < 0 || from + count > this.tokens)
+      throw new WorkbenchError(
+        "internal",
+        `Tokens ${from} to ${from + count} were asked for, but the split has ${this.tokens}.`,
+      );
+    let run = lastAtMost(this.#runStarts, from);
+    for (let done = 0; done < count; run++) {
+      const skip = from + done - this.#runStarts[run]!;
+      const take = Math.min(count - done, this.#runStarts[run + 1]! - this.#runStarts[run]! - skip);
+      this.file.read(this.#fileStarts[run]! + skip, take, ids, at + done);
+      done += take;
+    }
+  }
+
+  /** Sets the marks of those of `count` tokens that no loss counts to 0. */
+  #unmark(from: number, count: number, marks: Uint8Array, at: number): void {
     const masked = this.#masked;
     if (masked.length === 0) return;
     let i = Math.max(0, lastAtMost(masked, from)) & ~1;
     for (; i < masked.length && masked[i]! < from + count; i += 2) {
       const start = Math.max(masked[i]! - from, 0);
       const end = Math.min(masked[i + 1]! - from, count);
-      if (start < end) labels.fill(IGNORED, at + start, at + end);
+      if (start < end) marks.fill(0, at + start, at + end);
     }
-  }
-
-  /** Numbers the documents of a row, and ignores the labels that lie in another document than their token. */
-  #divide(
-    start: number,
-    count: number,
-    at: number,
-    labels: Int32Array,
-    segments: Int32Array,
-    positions: Int32Array,
-  ): void {
-    let document = lastAtMost(this.#documentStarts, start);
-    let segment = 1;
-    let first = start;
-    for (let i = 0; i < count; i++) {
-      if (start + i >= this.#documentStarts[document + 1]!) {
-        document = lastAtMost(this.#documentStarts, start + i);
-        segment++;
-        first = start + i;
-        if (i > 0) labels[at + i - 1] = IGNORED;
-      }
-      segments[at + i] = segment;
-      positions[at + i] = start + i - first;
-    }
-    if (start + count >= this.#documentStarts[document + 1]!) labels[at + count - 1] = IGNORED;
   }
 }
 
-function sequencesOf(documentStarts: Float64Array, sequenceLength: number): Float64Array {
-  const first = new Float64Array(documentStarts.length);
-  for (let document = 0; document + 1 < documentStarts.length; document++) {
-    const predicted = documentStarts[document + 1]! - documentStarts[document]! - 1;
-    first[document + 1] = first[document]! + Math.ceil(Math.max(0, predicted) / sequenceLength);
-  }
-  return first;
-}
-
-/** Index of the last entry of a rising list that is at most `value`; −1 when all are greater. */
-function lastAtMost(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
+/** The part of a batch that is one sequence. */
+interface Row {
+  readonly tokens: Int32Array;
+  readonly labels: Int32Array;
+  readonly segments: Int32Array | undefined;
+  readonly positions: Int32Array | undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * The token cache: ids of a whole corpus and a table of its pieces in one file, written once and read by position.
  *
- * Layout: ids (2 or 4 bytes each), table (five 32-bit numbers a piece), manifest (JSON), its length (32 bits), magic.
+ * Layout: ids (2 or 4 bytes each), table (six 32-bit numbers a piece), manifest (JSON), its length (32 bits), magic.
  * Numbers are in the machine's byte order, as the file never leaves the machine. A file is written under a name of
  * its own and renamed when complete, so two processes may build the same one; what does not match its manifest is
  * not used.
@@ -12,17 +12,19 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs
 import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import type { RowCounts } from "./rowScreen";
 import type { TextCounts } from "./spaces";
 
 const MAGIC = "LATHETOK";
 const BUFFER_IDS = 1 << 19;
-/** tokens, bytes, words, lines, flags */
-const COLUMNS = 5;
+/** tokens, bytes, words, lines, flags, characters */
+const COLUMNS = 6;
 const ENDS_DOCUMENT = 1;
 const MASKED = 2;
 
 export interface PieceRow extends TextCounts {
   readonly tokens: number;
+  readonly characters: number;
   readonly endsDocument: boolean;
   /** No loss counts for these tokens. */
   readonly masked: boolean;
@@ -33,6 +35,8 @@ const manifestSchema = z.strictObject({
   width: z.union([z.literal(2), z.literal(4)]),
   tokens: z.int().min(0),
   pieces: z.int().min(0),
+  /** Of sources that screen their rows. */
+  rows: z.strictObject({ read: z.int().min(0), left: z.array(z.int().min(0)) }).optional(),
   sha256: z.string(),
 });
 type Manifest = z.infer<typeof manifestSchema>;
@@ -86,11 +90,11 @@ export class TokenFileWriter {
     }
     this.#tokens += tokens;
     const flags = (row.endsDocument ? ENDS_DOCUMENT : 0) | (row.masked ? MASKED : 0);
-    this.#table.add([tokens, row.bytes, row.words, row.lines, flags]);
+    this.#table.add([tokens, row.bytes, row.words, row.lines, flags, row.characters]);
   }
 
   /** Writes the rest, gives the file its name, and closes. */
-  async finish(): Promise<void> {
+  async finish(rows?: RowCounts): Promise<void> {
     await this.#flush();
     const table = this.#table.bytes();
     await this.#write(table);
@@ -99,6 +103,7 @@ export class TokenFileWriter {
       width: this.#ids.BYTES_PER_ELEMENT as 2 | 4,
       tokens: this.#tokens,
       pieces: table.length / (4 * COLUMNS),
+      ...(rows === undefined ? {} : { rows: { read: rows.read, left: [...rows.left] } }),
       sha256: this.#digest.digest("hex"),
     };
     const text = Buffer.from(JSON.stringify(manifest));
@@ -194,9 +199,11 @@ export class TokenFile implements Disposable {
   }
 
   row(piece: number): PieceRow {
-    const [tokens, bytes, words, lines, flags] = this.table.subarray(piece * COLUMNS, (piece + 1) * COLUMNS);
+    const numbers = this.table.subarray(piece * COLUMNS, (piece + 1) * COLUMNS);
+    const [tokens, bytes, words, lines, flags, characters] = numbers;
     return {
       tokens: tokens!,
+      characters: characters!,
       bytes: bytes!,
       words: words!,
       lines: lines!,

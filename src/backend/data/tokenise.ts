@@ -2,13 +2,14 @@
 import path from "node:path";
 import { throwIfCancelled } from "./files";
 import { type Piece, piecesOf } from "./pieces";
+import type { RowCounts } from "./rowScreen";
 import { hashOf, type Source, type SourceContext } from "./source";
-import { countText } from "./spaces";
+import { countCharacters, countText } from "./spaces";
 import { TokenFile, TokenFileWriter } from "./tokenFile";
 import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Raised whenever the same text and tokenizer would give another file. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 export interface Tokens {
   readonly file: TokenFile;
@@ -44,8 +45,10 @@ async function build(
   const target = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
   const writer = await TokenFileWriter.create(file, key, tokenizer.vocabSize);
   let read = 0;
+  let rows: RowCounts | undefined;
   const reading = {
     signal: context.signal,
+    counted: (counts: RowCounts) => (rows = counts),
     report(bytes: number) {
       read += bytes;
       context.progress(Math.min(read, source.bytes), source.bytes, "tokenising");
@@ -63,7 +66,7 @@ async function build(
       starts = piece.end;
     }
     await source.assertUnchanged();
-    await writer.finish();
+    await writer.finish(rows);
   } catch (thrown) {
     await writer.abandon();
     throw thrown;
@@ -80,6 +83,7 @@ async function addText(
   const { bytes, words, lines } = countText(text);
   await writer.add([head, tokenizer.encode(text), tail], {
     bytes: bytes + dropped,
+    characters: countCharacters(text) + dropped,
     words,
     lines,
     endsDocument: end,
@@ -105,11 +109,13 @@ async function addPair(
   while (shared < alone.length && alone[shared] === whole[shared]) shared++;
   await writer.add([head, whole.subarray(0, shared)], {
     ...countText(prompt),
+    characters: countCharacters(prompt),
     endsDocument: false,
     masked: true,
   });
   await writer.add([whole.subarray(shared), tail], {
     ...countText(response),
+    characters: countCharacters(response),
     endsDocument: true,
     masked: false,
   });

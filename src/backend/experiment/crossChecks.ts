@@ -61,6 +61,8 @@ function dataFaults(data: PlainMap): CrossFault[] {
     faults.push(
       found(["document_mask"], "has to be false without packing: each sequence is one document already"),
     );
+  if (data.packing_strategy === "characters" && data.packing === false)
+    faults.push(found(["packing_strategy"], "says how documents are packed, and packing is false"));
   if (isMap(data.grammar) && Number(data.grammar.branching) > Number(data.grammar.symbols))
     faults.push(
       found(["grammar", "branching"], `has to be at most grammar.symbols, ${String(data.grammar.symbols)}`),
@@ -92,13 +94,17 @@ function trainFaults(train: PlainMap, data: PlainMap | undefined): Omit<CrossFau
       path: ["warmup_steps"],
       message: `has to be at most max_steps, ${steps}; it is ${warmup}`,
     });
-  if (train.load_best_model_at_end === true && train.eval_steps === undefined)
+  const blocks =
+    train.block_rows !== undefined ||
+    train.sample_with_replacement === true ||
+    train.restart_optimizer === true;
+  if (train.load_best_model_at_end === true && train.eval_steps === undefined && !blocks)
     faults.push({
       path: ["load_best_model_at_end"],
-      message: "needs eval_steps, to know which checkpoint is best",
+      message: "needs eval_steps or block_rows, to know which checkpoint is best",
     });
   const splits = data === undefined || data.dataset !== undefined || data.validation_text !== undefined;
-  if (train.eval_steps !== undefined && !splits && data.val_fraction === 0)
+  if (train.eval_steps !== undefined && !splits && data.val_fraction === 0 && data.val_set_size === undefined)
     faults.push({
       path: ["eval_steps"],
       message: "needs a validation split; raise data.val_fraction above 0",

@@ -2,6 +2,7 @@
 import type { WorkbenchError } from "../../protocol/errors";
 import type { ActionKey } from "../../protocol/experiment";
 import { applyAssignment, type Assignment } from "./applyAssignment";
+import { applyRecipe, giveWay, recipeOf } from "./applyRecipe";
 import { applyVariant } from "./applyVariant";
 import { crossFaults } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
@@ -26,9 +27,16 @@ export function resolve(
     if (section !== undefined) declarations.set(key, partOf(section, faults));
   }
   branch.actions = experiment.actions.map((action) => partOf(action, faults));
+  const assignments = [...(choice.sweep ?? []), ...(choice.settings ?? [])];
+  const recipe = recipeOf(branch, choice.variant, assignments);
+  // Below what the cells say, so that a variant's null takes away what the recipe gives.
+  const given = applyRecipe(branch, recipe);
   if (choice.variant !== undefined) applyVariant(branch, choice.variant);
-  for (const assignment of [...(choice.sweep ?? []), ...(choice.settings ?? [])])
-    applyAssignment(branch, assignment);
+  for (const assignment of assignments) applyAssignment(branch, assignment);
+  // And to what only the variant or a setting has brought.
+  applyRecipe(branch, recipe, given);
+  giveWay(branch, recipe);
+  checkedPart(branch, declarations.get("recipe"));
 
   const { actions } = branch;
   const data = checkedPart(branch, declarations.get("data")) as PlainMap | undefined;

@@ -1,30 +1,57 @@
 /** Mean loss of a model over a fixed set of batches: what training watches. */
+import type { TrainOptions } from "../../protocol/experiment";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import type { Batch } from "../data/split";
 import { IGNORED } from "../data/split";
 import { feedBatch, uploadScalar } from "./feeds";
 import { inverseCountName } from "./trainStep";
 
-/** Nats per token that counts, over all batches together; the program is that of `buildEvaluation`. */
+/**
+ * Nats per token that counts: over all batches together, or the mean of the means of sequences (rows in which a label
+ * counts), which is what Hugging Face's trainer reports with batches of one. The program is that of `buildEvaluation`.
+ */
 export async function evaluateLoss(
   engine: Engine,
   program: Program,
   weights: Tensors,
   batches: Iterable<Batch>,
+  average: TrainOptions["eval_loss_average"] = "tokens",
 ): Promise<{ loss: number; tokens: number }> {
   let total = 0;
   let tokens = 0;
+  let parts = 0;
   for (const batch of batches) {
     const counted = countedLabels(batch);
     if (counted === 0) continue;
     const feeds = { ...feedBatch(engine, batch), [inverseCountName]: uploadScalar(engine, 1) };
     const outputs = await program.run(only(program.inputs, { ...weights, ...feeds }));
-    total += Number((await outputs.loss!.read())[0]);
+    if (average === "sequences") {
+      const means = sequenceMeans(batch, (await outputs.per_token!.read()) as Float32Array);
+      total += means.reduce((sum, mean) => sum + mean, 0);
+      parts += means.length;
+    } else {
+      total += Number((await outputs.loss!.read())[0]);
+      parts += counted;
+    }
     tokens += counted;
     disposeAll(feeds);
     disposeAll(outputs);
   }
-  return { loss: tokens === 0 ? NaN : total / tokens, tokens };
+  return { loss: parts === 0 ? NaN : total / parts, tokens };
+}
+
+/** Mean over the labels that count of each row that has some; `perToken` is [rows, length]. */
+function sequenceMeans({ rows, length, labels }: Batch, perToken: Float32Array): number[] {
+  return Array.from({ length: rows }, (_, row) => row * length).flatMap((start) => {
+    let total = 0;
+    let counted = 0;
+    for (let i = start; i < start + length; i++) {
+      if (labels[i] === IGNORED) continue;
+      total += perToken[i]!;
+      counted++;
+    }
+    return counted === 0 ? [] : [total / counted];
+  });
 }
 
 /** The tensors that a program asks for; it refuses any others. */

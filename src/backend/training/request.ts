@@ -26,7 +26,12 @@ export function batchSizeOf(options: TrainOptions): number {
   return options.micro_batch_size ?? options.per_device_train_batch_size;
 }
 
-/** Optimizer steps of a training: `max_steps`, or as many as the epochs take. */
+/** Whether documents are drawn and packed block by block, rather than packed once and drawn as sequences. */
+export function hasBlocks(options: TrainOptions): boolean {
+  return options.block_rows !== undefined || options.sample_with_replacement || options.restart_optimizer;
+}
+
+/** Optimizer steps of a training without blocks: `max_steps`, or as many as the epochs take. */
 export function stepsOf(options: TrainOptions, sequences: number): number {
   const perStep = batchSizeOf(options) * options.gradient_accumulation_steps;
   return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));

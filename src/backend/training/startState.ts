@@ -1,11 +1,12 @@
 /** Where a training begins: at its first sequence with empty optimizer slots, or where its checkpoint left off. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import { type BlockOptions, BlockSampler, type BlockState } from "../data/blockSampler";
 import { Sampler, type SamplerState } from "../data/sampler";
 import { type Shape, sizeOf } from "../graph/op";
 import { optimizers } from "./optimizers/catalog";
 import type { HostTensor, HostTensors } from "./safetensors";
-import { batchSizeOf, type TrainingRequest } from "./request";
+import { batchSizeOf, hasBlocks, type TrainingRequest } from "./request";
 import { slotName } from "./trainStep";
 
 const samplerStateSchema: z.ZodType<SamplerState> = z.object({
@@ -14,18 +15,41 @@ const samplerStateSchema: z.ZodType<SamplerState> = z.object({
   position: z.int().min(0),
   sequences: z.int().min(0),
 });
+const blockStateSchema: z.ZodType<BlockState> = z.object({
+  seed: z.int(),
+  block: z.int().min(0),
+  position: z.int().min(0),
+  documents: z.int().min(0),
+});
 
 /** Draws training sequences from where the training stands. */
-export function samplerOf({ train, options, seed, resume }: TrainingRequest): Sampler {
+export function samplerOf(request: TrainingRequest): Sampler | BlockSampler {
+  const { train, options, seed, resume } = request;
   const size = batchSizeOf(options);
-  if (resume === undefined) return new Sampler(train, size, seed);
-  const { data, error } = samplerStateSchema.safeParse(resume.state.sampler);
-  if (error !== undefined)
-    throw new WorkbenchError(
-      "corrupt",
-      `The checkpoint does not say where its training stood in the data: ${z.prettifyError(error)}. Use another checkpoint of the run.`,
-    );
-  return Sampler.restore(train, size, data);
+  const dataSeed = options.data_seed ?? seed;
+  if (hasBlocks(options)) {
+    const blocks: BlockOptions = {
+      batchSize: size,
+      batchesPerStep: options.gradient_accumulation_steps,
+      seed: dataSeed,
+      rows: options.block_rows ?? train.documents,
+      replacement: options.sample_with_replacement,
+      epochs: options.max_steps === undefined ? options.num_train_epochs : undefined,
+    };
+    if (resume === undefined) return new BlockSampler(train, blocks);
+    return BlockSampler.restore(train, blocks, savedState(blockStateSchema, resume.state.sampler));
+  }
+  if (resume === undefined) return new Sampler(train, size, dataSeed);
+  return Sampler.restore(train, size, savedState(samplerStateSchema, resume.state.sampler));
+}
+
+function savedState<T>(schema: z.ZodType<T>, saved: unknown): T {
+  const { data, error } = schema.safeParse(saved);
+  if (error === undefined) return data;
+  throw new WorkbenchError(
+    "corrupt",
+    `The checkpoint does not say where its training stood in the data: ${z.prettifyError(error)}. Use another checkpoint of the run.`,
+  );
 }
 
 /** What the optimizer keeps beside each parameter: from the checkpoint, or nothing yet. */

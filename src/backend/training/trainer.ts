@@ -2,6 +2,7 @@
  * The training loop: draw a batch, run the step's program, report, evaluate, save. What a step computes is in `trainStep`,
  * what a checkpoint holds in `checkpoint`; who asked for the training, and where its files go, is none of its business.
  */
+import { type BlockPlace, BlockSampler } from "../data/blockSampler";
 import type { Sampler } from "../data/sampler";
 import type { Batch } from "../data/split";
 import type { Tensor, Tensors } from "../engine/engine";
@@ -58,7 +59,7 @@ class TrainingSession implements AsyncDisposable {
   private constructor(
     private readonly request: TrainingRequest,
     private readonly programs: Programs,
-    private readonly sampler: Sampler,
+    private readonly sampler: Sampler | BlockSampler,
     /** Weights, optimizer slots and summed gradients by name, as they stand on the device. */
     private held: Tensors,
   ) {
@@ -85,7 +86,7 @@ class TrainingSession implements AsyncDisposable {
 
   async run(observer: TrainingObserver): Promise<TrainingResult> {
     const { options, train, validation } = this.request;
-    const steps = stepsOf(options, train.sequences);
+    const steps = this.blocks?.steps ?? stepsOf(options, train.sequences);
     // Such as operations that the device leaves to the processor.
     for (const notice of new Set(this.programs.all.flatMap(({ notices }) => notices))) observer.log(notice);
     const fresh = this.step === 0 && (this.request.evaluateFirst ?? true);
@@ -105,7 +106,10 @@ class TrainingSession implements AsyncDisposable {
       await this.advance(steps, observer);
       const due = (every: number | undefined) => every !== undefined && this.step % every === 0;
       const last = this.step === steps;
-      if (validation !== undefined && (due(options.eval_steps) || last)) {
+      if (
+        validation !== undefined &&
+        (due(options.eval_steps) || last || this.blocks?.blockIsOver === true)
+      ) {
         if (await this.evaluate(observer)) await save(true);
       }
       if ((due(options.save_steps) || last) && savedAt !== this.step) await save(false);
@@ -113,19 +117,27 @@ class TrainingSession implements AsyncDisposable {
     return this.result("done");
   }
 
+  private get blocks(): BlockSampler | undefined {
+    return this.sampler instanceof BlockSampler ? this.sampler : undefined;
+  }
+
   /** One optimizer step over `gradient_accumulation_steps` batches. */
   private async advance(steps: number, observer: TrainingObserver): Promise<void> {
     const { engine, options, seed } = this.request;
     const begun = performance.now();
     const step = this.step + 1;
+    const restarts = options.restart_optimizer && step > 1 && this.blocks?.blockIsOver === true;
+    if (restarts) this.restartOptimizer();
     const batches = Array.from({ length: options.gradient_accumulation_steps }, () => this.sampler.next());
+    const block = this.blocks?.block;
+    if (block?.step === 1) observer.log(blockLine(block, options.sample_with_replacement, restarts));
+    const optimizerStep = options.restart_optimizer && block !== undefined ? block.step : step;
     const counted = batches.reduce((total, batch) => total + countedLabels(batch), 0);
     const rate = learningRate(options, step, steps);
     const scalars = Object.fromEntries(
-      Object.entries(optimizers[options.optim].scalars(options, step, rate)).map(([name, number]) => [
-        name,
-        uploadScalar(engine, number),
-      ]),
+      Object.entries(optimizers[options.optim].scalars(options, optimizerStep, rate)).map(
+        ([name, number]) => [name, uploadScalar(engine, number)],
+      ),
     );
     const { programs } = this;
     const { trained } = (programs.kind === "fused" ? programs.step : programs.apply).graph;
@@ -176,6 +188,18 @@ class TrainingSession implements AsyncDisposable {
     observer.progress(step, steps, this.secondsLeft(steps));
   }
 
+  /** Moments as at the very start. */
+  private restartOptimizer(): void {
+    const { engine, trainee, options } = this.request;
+    const held = { ...this.held };
+    for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
+      for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
+        held[slot]![Symbol.dispose]();
+        held[slot] = uploadHost(engine, zeros(shape));
+      }
+    this.held = held;
+  }
+
   /** Runs a program on the held state and its own feeds; its next state is held from then on. */
   private async execute({ program, graph }: Compiled<StatefulGraph>, feeds: Tensors): Promise<Tensors> {
     const inputs = only(program.inputs, { ...this.held, ...feeds });
@@ -191,8 +215,9 @@ class TrainingSession implements AsyncDisposable {
     const { engine, validation, options, trainee } = this.request;
     if (validation === undefined || this.programs.evaluation === undefined) return false;
     const weights = Object.fromEntries(trainee.parameters.map(({ name }) => [name, this.held[name]!]));
-    const batches = validation.batches(batchSizeOf(options), options.eval_batches);
-    const { loss, tokens } = await evaluateLoss(engine, this.programs.evaluation, weights, batches);
+    const batches = validation.batches(batchSizeOf(options), options.eval_batches || Infinity);
+    const average = options.eval_loss_average;
+    const { loss, tokens } = await evaluateLoss(engine, this.programs.evaluation, weights, batches, average);
     if (tokens === 0) {
       observer.log("No evaluation: no label counts in the first batches of the validation split.");
       return false;
@@ -246,6 +271,19 @@ class TrainingSession implements AsyncDisposable {
     disposeAll(this.held);
     for (const program of this.programs.all) await program[Symbol.asyncDispose]();
   }
+}
+
+function blockLine(
+  { index, documents, sequences, steps }: BlockPlace,
+  replacement: boolean,
+  restarted: boolean,
+): string {
+  const shown = (number: number) => number.toLocaleString("en-US");
+  const drawn = replacement
+    ? ` drawn with replacement, ${shown(new Set(documents).size)} of them different,`
+    : "";
+  const again = restarted ? "; the optimizer begins anew" : "";
+  return `Block ${index + 1}: ${shown(documents.length)} documents${drawn} in ${shown(sequences)} sequences, ${shown(steps)} steps${again}.`;
 }
 
 async function readNumber(tensor: Tensor): Promise<number> {

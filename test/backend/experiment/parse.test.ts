@@ -116,7 +116,7 @@ describe("faults of an experiment", () => {
   test("an unknown key names its place, the nearest key and all allowed ones", () => {
     const error = faultsOf(file("train:\n  learning_rte: 1"));
     expect(error.message).toMatchInlineSnapshot(
-      `"x.lathe.md:5:3: unknown key "learning_rte" in train. Did you mean "learning_rate"? Allowed: max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, logging_steps, eval_steps, eval_batches, save_steps, save_total_limit, load_best_model_at_end, gradient_checkpointing."`,
+      `"x.lathe.md:5:3: unknown key "learning_rte" in train. Did you mean "learning_rate"? Allowed: max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, data_seed, block_rows, sample_with_replacement, restart_optimizer, eval_loss_average, logging_steps, eval_steps, eval_batches, save_steps, save_total_limit, load_best_model_at_end, gradient_checkpointing."`,
     );
     expect(error.faults[0]).toMatchObject({
       code: "invalid-input",
@@ -125,7 +125,7 @@ describe("faults of an experiment", () => {
     expect(error.faults[0]!.details.allowed).toContain("max_steps");
     expect(messages(file("trian: {}"))).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
       ]
     `);
     expect(messages(file("xyzzy: {}"))[0]).not.toMatch(/Did you mean/);
@@ -259,7 +259,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:4:74: data.response_column needs instruction_column beside it.",
         "x.lathe.md:4:108: data.document_mask has to be false without packing: each sequence is one document already.",
         "x.lathe.md:16:37: train.warmup_steps has to be at most max_steps, 5; it is 6.",
-        "x.lathe.md:16:64: train.load_best_model_at_end needs eval_steps, to know which checkpoint is best.",
+        "x.lathe.md:16:64: train.load_best_model_at_end needs eval_steps or block_rows, to know which checkpoint is best.",
         "x.lathe.md:22:33: evaluate.perplexity.stride has to be at most the context, 9999 tokens; it is 10000, so tokens between windows would go unscored.",
       ]
     `);
@@ -328,7 +328,7 @@ describe("faults of an experiment", () => {
     ).toMatchInlineSnapshot(`
       [
         "x.lathe.md:16:8: train has no text to read; declare data above it (variant g).",
-        "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: data, model, base_model, device, seed, train, compress, evaluate, export, report.",
+        "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report.",
         "x.lathe.md:24:15: unknown key "hiden_size" in variants.b.model. Did you mean "hidden_size"? Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, use_cache, n_embd, n_positions, resid_pdrop.",
         "x.lathe.md:25:36: model.num_attention_heads: 5 heads do not divide the width 64.",
         "x.lathe.md:26:7: variant d changes compress, but no cell has that action. Add a compress cell, and "compress: null" to the variants that go without.",
@@ -362,7 +362,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:11:3: train.learning_rate changes train, but no cell has that action.",
         "x.lathe.md:12:3: unknown key "hiden" in model. Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, model_type.",
         "x.lathe.md:13:23: model.hidden_size has to be a whole number, not "x".",
-        "x.lathe.md:14:3: unknown path "modl.hidden_size". Allowed: data, model, base_model, device, seed, train, compress, evaluate, export, report.",
+        "x.lathe.md:14:3: unknown path "modl.hidden_size". Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report.",
         "x.lathe.md:15:14: sweep.data.text has to be a list of at least 1 entries, not an empty list.",
         "x.lathe.md:16:11: sweep.device has to be a list, not "cpu".",
         "x.lathe.md:17:13: seed has to be a whole number, not "one".",
@@ -399,9 +399,9 @@ describe("faults of an experiment", () => {
         "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and holds keys such as model or train.",
         "x.lathe.md:5:1: the key "a" is given twice.",
         "x.lathe.md:4:26: not valid YAML: flow map in block collection must be sufficiently indented and end with a }.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:5:1: a cell is one YAML document. Give the second a cell of its own.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:1:1: the block that opens here is never closed. Add a line with \`\`\`.",
         "x.lathe.md:2:3: a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string.",
         "x.lathe.md:1:1: the file has 262145 characters, and an experiment at most 262144. Keep data in files of its own.",

@@ -1,9 +1,10 @@
 /** Plain text: a file is a document, and a line `<|endoftext|>` ends one inside a file. */
 import type { Fragment } from "../pieces";
 
-const MARKER = "<|endoftext|>";
+/** Ends a document where documents stand in one text. */
+export const documentMarker = "<|endoftext|>";
 /** Held back while more text may come: a marker with the line ends around it. */
-const HELD_BACK = MARKER.length + 4;
+const HELD_BACK = documentMarker.length + 4;
 
 export async function* plainDocuments(chunks: AsyncIterable<string>): AsyncGenerator<Fragment> {
   const splitter = new MarkerSplitter();
@@ -22,9 +23,9 @@ class MarkerSplitter {
   *take(chunk: string, last: boolean): Generator<Fragment> {
     this.#buffer += chunk;
     for (;;) {
-      const at = this.#buffer.indexOf(MARKER, this.#searched);
+      const at = this.#buffer.indexOf(documentMarker, this.#searched);
       if (at < 0) break;
-      const after = at + MARKER.length;
+      const after = at + documentMarker.length;
       if (!last && after + 2 > this.#buffer.length) break;
       const lineEnd =
         after === this.#buffer.length ? "" : /^\r?\n/.exec(this.#buffer.slice(after, after + 2))?.[0];

@@ -1,0 +1,56 @@
+/** Fills in what a recipe says, below all that the cells, the variant, the sweep and the settings say themselves. */
+import { type RecipeName, recipeGivesWay, recipes } from "../../protocol/recipe";
+import type { Assignment } from "./applyAssignment";
+import type { Branch, Part } from "./parts";
+import { isMap, merged, type PlainMap } from "./plainMap";
+
+/** The recipe of a branch: whoever speaks last decides. What is no recipe is reported where values are checked. */
+export function recipeOf(
+  { experiment }: Branch,
+  variantName: string | undefined,
+  assignments: readonly Assignment[],
+): RecipeName | undefined {
+  const { recipe, variants } = experiment.declarations;
+  const variant = isMap(variants?.value) ? variants.value[variantName ?? ""] : undefined;
+  const spoken: unknown[] = [recipe?.value];
+  if (isMap(variant) && variant.recipe !== undefined) spoken.push(variant.recipe);
+  for (const { path, value } of assignments) if (path === "recipe") spoken.push(value);
+  const name = spoken.at(-1);
+  return typeof name === "string" && Object.hasOwn(recipes, name) ? (name as RecipeName) : undefined;
+}
+
+/** Puts the recipe below what the parts say; returns the parts, those of `treated` among them, which are left alone. */
+export function applyRecipe(
+  branch: Branch,
+  name: RecipeName | undefined,
+  treated: ReadonlySet<Part> = new Set(),
+): ReadonlySet<Part> {
+  if (name === undefined) return treated;
+  const parts = partsOf(branch).filter((part) => !treated.has(part));
+  for (const part of parts) part.value = merged(recipes[name][part.key], part.value);
+  return new Set([...treated, ...parts]);
+}
+
+/** An option of the recipe that somebody says in another way is theirs. */
+export function giveWay(branch: Branch, name: RecipeName | undefined): void {
+  if (name === undefined) return;
+  for (const part of partsOf(branch)) {
+    const { key, value } = part;
+    if (!isMap(value)) continue;
+    const recipe: PlainMap = recipes[name][key];
+    part.value = Object.fromEntries(
+      Object.entries(value).filter(([option, given]) => {
+        const rivals = recipeGivesWay[key][option] ?? [];
+        return given !== recipe[option] || !rivals.some((rival) => rival in value);
+      }),
+    );
+  }
+}
+
+type RecipePart = Part & { readonly key: "data" | "train" };
+
+function partsOf({ declarations, actions }: Branch): RecipePart[] {
+  const data = declarations.get("data");
+  const parts = data === undefined ? actions : [data, ...actions];
+  return parts.filter((part): part is RecipePart => part.key === "data" || part.key === "train");
+}
