@@ -190,7 +190,7 @@ function assertFits(split: Split, name: string, source: Source, all: number, opt
       : "Lower data.sequence_len, or give more text.";
   const needed =
     split.layout.characters !== undefined
-      ? `packed by characters a sequence takes documents of ${split.layout.characters} characters together`
+      ? `packed by characters a sequence takes documents below ${split.layout.characters} characters that have as many together`
       : options.packing
         ? `a sequence of data.sequence_len ${length} needs ${length + 1}`
         : "a sequence needs a document of at least two";

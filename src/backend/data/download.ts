@@ -21,6 +21,7 @@ export interface Remote {
   readonly url: string;
   readonly sha256: string;
   readonly bytes: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** For the message when it fails. */
@@ -124,7 +125,11 @@ async function fetchRest(remote: Remote, partial: string, context: DownloadConte
   const signals = [silence.signal, ...(context.signal === undefined ? [] : [context.signal])];
   const response = await fetch(remote.url, {
     // A compressed transfer could not be continued at a byte of the file.
-    headers: { "accept-encoding": "identity", ...(have > 0 ? { range: `bytes=${have}-` } : {}) },
+    headers: {
+      ...remote.headers,
+      "accept-encoding": "identity",
+      ...(have > 0 ? { range: `bytes=${have}-` } : {}),
+    },
     signal: AbortSignal.any(signals),
   }).catch((cause: unknown) => {
     clearTimeout(timer);

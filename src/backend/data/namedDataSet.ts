@@ -6,6 +6,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import type { DataOptions } from "../../protocol/experiment";
 import { download, type DownloadContext } from "./download";
 
 export interface NamedFile {
@@ -16,16 +17,35 @@ export interface NamedFile {
   readonly bytes: number;
 }
 
-export interface NamedDataSet {
+interface Described {
   readonly title: string;
   /** Folder below `LATHE_DATA` and below the cache. */
   readonly folder: string;
   readonly licence: string;
   /** What it is good for, in a sentence. */
   readonly purpose: string;
+  /** Where rows hold what, for a cell that does not say. */
+  readonly columns?: Readonly<Pick<DataOptions, "instruction_column" | "response_column">>;
+}
+
+/** Files that are known one by one. */
+export interface ListedDataSet extends Described {
   readonly train: NamedFile;
   readonly validation?: NamedFile;
   readonly test?: NamedFile;
+}
+
+/** Parquet files of a data set on the Hugging Face hub, which says what they are. */
+export interface HubDataSet extends Described {
+  readonly hub: { readonly id: string; readonly split: string };
+}
+
+export type NamedDataSet = ListedDataSet | HubDataSet;
+
+/** Where a named data set is looked for. */
+export interface DataPlaces extends DownloadContext {
+  readonly cacheFolder: string;
+  readonly dataFolder: string | undefined;
 }
 
 export function defineDataSet(entry: NamedDataSet): NamedDataSet {
@@ -37,7 +57,7 @@ export async function locateFile(
   id: string,
   { folder, licence }: Pick<NamedDataSet, "folder" | "licence">,
   file: NamedFile,
-  context: DownloadContext & { readonly cacheFolder: string; readonly dataFolder: string | undefined },
+  context: DataPlaces,
 ): Promise<string> {
   if (context.dataFolder !== undefined && context.dataFolder !== "") {
     for (const name of [file.name, `${file.name}.gz`]) {
@@ -69,7 +89,8 @@ export async function locateFile(
   return cached;
 }
 
-async function contentHash(file: string): Promise<string> {
+/** Of the content; a gzipped file is unzipped for it. */
+export async function contentHash(file: string): Promise<string> {
   const digest = createHash("sha256");
   try {
     if (file.endsWith(".gz")) await pipeline(createReadStream(file), createGunzip(), digest);

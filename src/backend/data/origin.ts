@@ -6,7 +6,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import { dataSets } from "./datasets/catalog";
 import { findFiles, throwIfCancelled } from "./files";
 import { MarkovSource } from "./grammar";
-import { locateFile, type NamedDataSet } from "./namedDataSet";
+import { locateHubFiles } from "./hubDataSet";
+import { type ListedDataSet, locateFile, type NamedDataSet } from "./namedDataSet";
 import { fileSource, hashOf, namesOf, type Source, type SourceContext } from "./source";
 
 export interface Origin {
@@ -89,9 +90,15 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
         "Files of your own are read with data.text.",
       { allowed, nearest: closest(id, allowed) },
     );
+  const reading = withColumns(options, entry);
+  const own = await ownSplits(reading, context);
+  if ("hub" in entry) {
+    const files = await findFiles(await locateHubFiles(id, entry, context), context.baseFolder, "parquet");
+    const train = await fileSource(`${entry.title}, ${namesOf(files)}`, files, reading, context);
+    return { train, ...own, grammar: undefined, notices: [] };
+  }
   const read = async (split: "train" | "validation" | "test"): Promise<Source | undefined> =>
-    entry[split] && namedSource(id, entry, entry[split], options, context);
-  const own = await ownSplits(options, context);
+    entry[split] && namedSource(id, entry, entry[split], reading, context);
   return {
     train: (await read("train"))!,
     validation: own.validation ?? (await read("validation")),
@@ -101,10 +108,16 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
   };
 }
 
+/** A data set knows the columns of its pairs, which a cell may still name itself. */
+function withColumns(options: DataOptions, { columns }: NamedDataSet): DataOptions {
+  const says = options.instruction_column !== undefined || options.response_column !== undefined;
+  return columns === undefined || says ? options : { ...options, ...columns };
+}
+
 async function namedSource(
   id: string,
-  entry: NamedDataSet,
-  wanted: NonNullable<NamedDataSet["test"]>,
+  entry: ListedDataSet,
+  wanted: NonNullable<ListedDataSet["test"]>,
   options: DataOptions,
   context: OriginContext,
 ): Promise<Source> {

@@ -6,9 +6,6 @@ import { resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { type DataOptions, dataSchema, type DeviceName } from "../../protocol/experiment";
 import type { RunPlan, Step } from "../../protocol/run";
-import { defaultCacheFolder } from "../data/cacheFolder";
-import { type DataSet, openData } from "../data/dataSet";
-import { findFiles } from "../data/files";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { chooseDevice } from "../engine/devices";
@@ -21,6 +18,7 @@ import type { ModelShape } from "../models/model";
 import { methodPlan } from "./actions/compress";
 import { titleOf } from "./actions/evaluate";
 import { refuseMismatch } from "./modelFit";
+import { readWhereShort } from "./shortData";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 /** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
@@ -66,19 +64,6 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
 
 /** Of a tokenizer that is made from a long text, where only the kind of each matrix matters. */
 const standInVocabulary = 256;
-
-/** Files up to this size together are read before the run; their tokens are kept, so nothing is read twice. */
-const shortBytes = 4 * 2 ** 20;
-
-async function readWhereShort(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
-  if (options.dataset !== undefined) return undefined; // It may have to be downloaded.
-  const named = [options.text, options.validation_text, options.test_text].flat();
-  const patterns = named.filter((pattern) => pattern !== undefined);
-  const files = await findFiles(patterns, baseFolder, options.format);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, options.grammar?.length ?? 0);
-  if (Math.min(bytes, options.max_bytes ?? Infinity) > shortBytes) return undefined;
-  return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
-}
 
 /** Undefined for one that is made from the text. */
 async function namedTokenizer({ tokenizer }: DataOptions, folder: string): Promise<Tokenizer | undefined> {

@@ -7,6 +7,7 @@ import { dataSchema, type DeviceName } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
 import { defaultCacheFolder } from "../data/cacheFolder";
 import { type DataSet, openData } from "../data/dataSet";
+import { dataLines } from "../data/summaryText";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { Engine } from "../engine/engine";
@@ -94,9 +95,7 @@ async function readData(context: RunContext, options: NonNullable<RunPlan["data"
     progress: (done, total, what) =>
       context.progress({ step: context.control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
   });
-  const { train, validation } = data.summary;
-  const held = validation === undefined ? "none held back" : `${validation.tokens} held back for validation`;
-  context.log(`Data: ${train.tokens} tokens in ${train.sequences} sequences to train on, ${held}.`);
+  for (const line of dataLines(data.summary)) context.log(line);
   for (const notice of data.notices) context.notice(notice);
   if (data.floor !== undefined)
     context.log(`The text's entropy rate is ${data.floor.toFixed(4)} nats a token.`);

@@ -18,7 +18,7 @@ import {
   rounded,
 } from "./stepBlocks";
 import { StepFiles } from "./stepFiles";
-import { type LineRange, trainBlocks } from "./trainBlocks";
+import { dataBlocks, type LineRange, trainBlocks } from "./trainBlocks";
 
 /** Of a longer history only the record's summary is shown; the curve is drawn elsewhere. */
 const longestHistory = 32 * 2 ** 20;
@@ -94,7 +94,8 @@ async function blocksOf(
   circumstances: Circumstances,
 ): Promise<readonly Block[]> {
   const { state } = circumstances;
-  if (step.action === "train") return training(record, files, circumstances);
+  if (step.action === "train")
+    return [...dataBlocks(files), ...(await training(record, files, circumstances))];
   // Before it has ended an action has written some of its files at most.
   if (state !== "done") return [];
   const blocks = {

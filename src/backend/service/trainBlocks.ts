@@ -1,7 +1,33 @@
 /** What a training has come to so far, from the part of the history that is its own. */
+import { z } from "zod";
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { MetricColumn, MetricColumns } from "./metricColumns";
 import { rounded } from "./stepBlocks";
+import type { StepFiles } from "./stepFiles";
+
+const data = z.object({
+  rows: z
+    .object({
+      read: z.number(),
+      filters: z.array(z.object({ text: z.string(), left: z.number() })).max(1000),
+    })
+    .optional(),
+});
+
+/** Rows that were left after each text that none may contain. */
+export function dataBlocks(files: StepFiles): readonly Block[] {
+  return files.blocks("data.json", () => {
+    if (!files.has("data.json")) return [];
+    const { rows } = files.json("data.json", data);
+    if (rows === undefined) return [];
+    const left = rows.filters.map((filter, i): CellValue[] => {
+      const before = rows.filters[i - 1]?.left ?? rows.read;
+      return [`without “${filter.text.slice(0, 80)}”`, filter.left, before - filter.left];
+    });
+    const columns = ["rows", "left", "dropped"];
+    return [{ kind: "table", title: "Data", columns, rows: [["with text", rows.read, null], ...left] }];
+  });
+}
 
 /** Lines of the history, the end excluded. */
 export interface LineRange {

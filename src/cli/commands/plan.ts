@@ -1,14 +1,21 @@
 /** `lathe plan FILE`: what would run, how large it gets and how long it takes. Nothing is trained or written. */
 import { openProductRate } from "../../backend/bench/productRate";
+import type { DataSummary } from "../../backend/data/dataSet";
+import { dataLines } from "../../backend/data/summaryText";
+import { canonicalJson } from "../../backend/experiment/stepKey";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
 import { loadPlans } from "../../backend/runs/loadPlans";
-import type { DeviceName } from "../../protocol/experiment";
+import { readWhereShort } from "../../backend/runs/shortData";
+import { experimentFolder } from "../../backend/runs/workshop";
+import { dataSchema, type DeviceName } from "../../protocol/experiment";
+import { toWorkbenchError } from "../../protocol/errors";
+import type { RunPlan } from "../../protocol/run";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
 import { type PlanOptions, planOptions } from "../planOptions";
 import { bytes, count, duration } from "../quantities";
-import type { Terminal } from "../terminal";
+import { plainLine, type Terminal } from "../terminal";
 
 /** Share of the rate of plain products that whole training steps reach; see `lathe bench`. */
 const usualShare = 0.6;
@@ -20,11 +27,13 @@ export default defineCommand<readonly [string], PlanOptions>({
   async run({ args: [file], options, catalog, terminal }) {
     const { workspace, plans } = await loadPlans(file, options, catalog);
     const estimates = await Promise.all(plans.map((plan) => estimatePlan(plan, workspace)));
+    const data = await dataOf(plans, workspace);
     const trains = estimates.some(({ steps }) => steps.some(({ training }) => training !== undefined));
     const rate = trains ? await productRate((plans[0]?.device ?? "auto") as DeviceName) : undefined;
     const document = estimates.map((each, i) => ({
       ...each,
       seed: plans[i]!.seed,
+      ...(data[i] === undefined ? {} : { data: data[i] }),
       steps: each.steps.map((step) => ({
         ...step,
         training: step.training && {
@@ -34,7 +43,7 @@ export default defineCommand<readonly [string], PlanOptions>({
       })),
     }));
     const text = [
-      ...estimates.map((each) => describe(each, rate?.flopsPerSecond, terminal)),
+      ...estimates.map((each, i) => describe(each, data[i], rate?.flopsPerSecond, terminal)),
       ...(rate === undefined
         ? []
         : [
@@ -44,6 +53,30 @@ export default defineCommand<readonly [string], PlanOptions>({
     return { document: { runs: document, ...(rate && { machine: rate }) }, text: text.join("\n\n") };
   },
 });
+
+type FoundData = { readonly summary: DataSummary } | { readonly failure: string };
+
+/** Of text that is short enough to be read here; of other text the run tells it. What is wrong with it stops no plan. */
+async function dataOf(plans: readonly RunPlan[], workspace: string): Promise<(FoundData | undefined)[]> {
+  const known = new Map<string, FoundData | undefined>();
+  const found: (FoundData | undefined)[] = [];
+  for (const plan of plans) {
+    const key = canonicalJson([plan.data, plan.folder]);
+    if (!known.has(key)) known.set(key, await readData(plan, workspace));
+    found.push(known.get(key));
+  }
+  return found;
+}
+
+async function readData(plan: RunPlan, workspace: string): Promise<FoundData | undefined> {
+  if (plan.data === undefined) return undefined;
+  try {
+    using data = await readWhereShort(dataSchema.parse(plan.data), experimentFolder({ plan, workspace }));
+    return data && { summary: data.summary };
+  } catch (thrown) {
+    return { failure: toWorkbenchError(thrown).message };
+  }
+}
 
 async function productRate(name: DeviceName) {
   await using engine = await openEngine(name);
@@ -57,7 +90,12 @@ function secondsOf({ steps, flopsPerStep }: TrainingEstimate, rate: number | und
   return steps === undefined || rate === undefined ? undefined : (steps * flopsPerStep) / (rate * usualShare);
 }
 
-function describe(estimate: PlanEstimate, rate: number | undefined, terminal: Terminal): string {
+function describe(
+  estimate: PlanEstimate,
+  data: FoundData | undefined,
+  rate: number | undefined,
+  terminal: Terminal,
+): string {
   const { name, family, before, steps } = estimate;
   const lines = steps.map(({ action, counts, training }, i) => {
     const size = `${count(counts.total.stored)} parameters, ${bytes(counts.total.bytes)}`;
@@ -71,5 +109,7 @@ function describe(estimate: PlanEstimate, rate: number | undefined, terminal: Te
     const time = seconds === undefined ? "" : `, about ${duration(seconds)}`;
     return `  ${i + 1}. ${action}: ${work}${time}; memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
   });
-  return [countsTable(`${name} (${family})`, before, terminal, false), ...lines].join("\n");
+  const said = data === undefined ? [] : "failure" in data ? [data.failure] : dataLines(data.summary);
+  const text = said.map((line) => `  ${plainLine(line)}`);
+  return [countsTable(`${name} (${family})`, before, terminal, false), ...text, ...lines].join("\n");
 }

@@ -1,5 +1,6 @@
 /** Trains the model, writing checkpoints and metrics into the run. */
 import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../protocol/experiment";
 import {
@@ -11,6 +12,7 @@ import {
 import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../action";
+import { writeAtomic } from "../atomicFile";
 import type { RunContext } from "../runContext";
 
 const action: Action = {
@@ -19,9 +21,10 @@ const action: Action = {
     return savedSteps(context).some((step) => step > workpiece.step);
   },
 
-  async perform({ step, workpiece, workshop, again, lines }) {
+  async perform({ step, workpiece, workshop, folder, again, lines }) {
     const { context, engine } = workshop;
-    const { train: sequences, validation } = dataOf(workshop);
+    const { train: sequences, validation, summary } = dataOf(workshop);
+    writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
     const { shape } = workpiece;
     const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;

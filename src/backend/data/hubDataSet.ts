@@ -1,0 +1,221 @@
+/**
+ * Parquet files of a data set on the Hugging Face hub: found in `LATHE_DATA`, in the caches of Hugging Face and of Lathe,
+ * else downloaded. The hub itself names the files with their sizes and SHA-256, and the list is kept beside them.
+ */
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { z } from "zod";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { download } from "./download";
+import { contentHash, type DataPlaces, type HubDataSet } from "./namedDataSet";
+
+const listSchema = z.object({
+  commit: z.string().regex(/^[0-9a-f]{40}$/),
+  files: z
+    .array(
+      z.object({
+        // Becomes a path below the cache.
+        name: z.string().regex(/^(?!.*\.\.)\w[\w./-]{0,200}$/),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+        bytes: z.int().positive(),
+      }),
+    )
+    .min(1),
+});
+type FileList = z.infer<typeof listSchema>;
+
+/** What the hub answers about a revision, as far as it is looked at. */
+const revisionSchema = z.object({
+  sha: z.string(),
+  siblings: z.array(
+    z.object({
+      rfilename: z.string(),
+      lfs: z.object({ sha256: z.string(), size: z.number() }).nullish(),
+    }),
+  ),
+});
+
+const ANSWER_MILLISECONDS = 30_000;
+
+/** Paths of all files of the split, in order. */
+export async function locateHubFiles(
+  id: string,
+  entry: HubDataSet,
+  context: DataPlaces,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<string[]> {
+  const { dataFolder } = context;
+  if (dataFolder !== undefined && dataFolder !== "") {
+    const own = path.join(dataFolder, entry.folder);
+    const { files, lacking } = await parquetFiles(own, entry.hub.split);
+    if (lacking !== undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        `${own} does not hold the whole data set "${id}": ${lacking}. Place the missing files there, or take the ` +
+          "others away to have all of them downloaded.",
+      );
+    if (files.length > 0) return files;
+  }
+  for (const snapshot of await snapshots(entry.hub.id, environment)) {
+    const { files, lacking } = await parquetFiles(snapshot, entry.hub.split);
+    if (files.length > 0 && lacking === undefined) return files;
+  }
+  return fetched(id, entry, context, environment);
+}
+
+/** Files of a split, and what is missing where their names say of how many they are. */
+async function parquetFiles(
+  folder: string,
+  split: string,
+): Promise<{ files: string[]; lacking?: string | undefined }> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []); // No such folder: no files.
+  const files = ofSplit(
+    names.filter((name) => name.endsWith(".parquet")),
+    split,
+  );
+  return { files: files.sort().map((name) => path.join(folder, name)), lacking: lackingOf(files) };
+}
+
+/** Those that name the split, or all where none does. */
+function ofSplit(names: readonly string[], split: string): string[] {
+  const named = names.filter((name) => name.split(/[^A-Za-z]+/).includes(split));
+  return named.length > 0 ? named : [...names];
+}
+
+function lackingOf(names: readonly string[]): string | undefined {
+  const present = new Set<number>();
+  let count = 0;
+  for (const name of names) {
+    const [, number, of] = /-(\d{5})-of-(\d{5})/.exec(name) ?? [];
+    if (number === undefined || of === undefined) continue;
+    present.add(Number(number));
+    count = Number(of);
+  }
+  const missing = Array.from({ length: count }, (_, i) => i).filter((number) => !present.has(number));
+  return missing.length === 0 ? undefined : `of ${count} files ${missing.length} are missing`;
+}
+
+/** Folders of Hugging Face's own cache that may hold the data set; the present main revision first. */
+async function snapshots(hubId: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
+  const home = environment["HF_HOME"] ?? path.join(os.homedir(), ".cache", "huggingface");
+  const cache = environment["HF_HUB_CACHE"] ?? path.join(home, "hub");
+  const folder = path.join(cache, `datasets--${hubId.replace("/", "--")}`);
+  const commits = await readdir(path.join(folder, "snapshots")).catch(() => []); // Nothing of it is cached.
+  const main = await readFile(path.join(folder, "refs", "main"), "utf8").catch(() => "");
+  const order = (commit: string): number => (commit === main.trim() ? 0 : 1);
+  return commits
+    .sort((a, b) => order(a) - order(b) || a.localeCompare(b))
+    .map((commit) => path.join(folder, "snapshots", commit));
+}
+
+async function fetched(
+  id: string,
+  entry: HubDataSet,
+  context: DataPlaces,
+  environment: NodeJS.ProcessEnv,
+): Promise<string[]> {
+  const { hub, folder } = entry;
+  const endpoint = (environment["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
+  const token = environment["HF_TOKEN"];
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const cached = path.join(context.cacheFolder, "datasets", folder);
+  const remedy =
+    `Without a network, place its Parquet files (${hub.split}-*.parquet of ${endpoint}/datasets/${hub.id}) ` +
+    (context.dataFolder === undefined || context.dataFolder === ""
+      ? `in ${folder} below a folder that the environment variable LATHE_DATA names.`
+      : `in ${path.join(context.dataFolder, folder)}.`);
+  const what = `the data set "${id}" (${entry.licence})`;
+  const isOffline = ["1", "true", "yes", "on"].includes(environment["HF_HUB_OFFLINE"]?.toLowerCase() ?? "");
+  const unreachable = (why: string, cause?: unknown) =>
+    new WorkbenchError("network", `Could not download ${what}: ${why}. ${remedy}`, {}, { cause });
+
+  const listFile = path.join(cached, "hub.json");
+  let list = await keptList(listFile);
+  if (list === undefined) {
+    if (isOffline) throw unreachable("HF_HUB_OFFLINE is set");
+    context.progress(0, 1, `asking the hub for ${hub.id}`);
+    list = await askHub(hub, endpoint, headers, context.signal, unreachable);
+    await mkdir(cached, { recursive: true });
+    await writeFile(listFile, `${JSON.stringify(list, undefined, 2)}\n`);
+  }
+  const files: string[] = [];
+  for (const { name, sha256, bytes } of list.files) {
+    const file = path.join(cached, name);
+    if (!(await isIntact(file, sha256, bytes))) {
+      if (isOffline) throw unreachable("HF_HUB_OFFLINE is set");
+      await rm(file, { force: true });
+      const url = `${endpoint}/datasets/${hub.id}/resolve/${list.commit}/${name}`;
+      await download({ url, sha256, bytes, headers }, file, context, { what, remedy });
+    }
+    files.push(file);
+  }
+  return files;
+}
+
+async function keptList(file: string): Promise<FileList | undefined> {
+  const text = await readFile(file, "utf8").catch(() => undefined); // Not asked for yet.
+  if (text === undefined) return undefined;
+  try {
+    return listSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined; // A damaged list is asked for again.
+  }
+}
+
+/** The split's Parquet files on the main branch, else those that the hub has made of the data set. */
+async function askHub(
+  { id, split }: HubDataSet["hub"],
+  endpoint: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+  fail: (why: string, cause?: unknown) => WorkbenchError,
+): Promise<FileList> {
+  for (const revision of ["main", "refs%2Fconvert%2Fparquet"]) {
+    const url = `${endpoint}/api/datasets/${id}/revision/${revision}?blobs=true`;
+    const limits = [AbortSignal.timeout(ANSWER_MILLISECONDS), ...(signal === undefined ? [] : [signal])];
+    const response = await fetch(url, { headers, signal: AbortSignal.any(limits) }).catch(
+      (cause: unknown) => {
+        if (signal?.aborted === true)
+          throw new WorkbenchError("cancelled", "Stopped while preparing the data.");
+        throw fail(`${new URL(url).host} cannot be reached (${reasonOf(cause)})`, cause);
+      },
+    );
+    if (response.status === 404 && revision !== "main") break;
+    if (!response.ok) throw fail(`${url} was answered with ${response.status} ${response.statusText}`.trim());
+    const answer = revisionSchema.safeParse(await response.json().catch(() => undefined));
+    if (!answer.success) throw fail(`${url} was answered with something else than a list of files`);
+    const { sha, siblings } = answer.data;
+    const names = siblings.map(({ rfilename }) => rfilename).filter((name) => name.endsWith(".parquet"));
+    const wanted = new Set(ofSplit(names, split));
+    const files = siblings.flatMap(({ rfilename: name, lfs }) =>
+      wanted.has(name) && lfs != null ? [{ name, sha256: lfs.sha256, bytes: lfs.size }] : [],
+    );
+    if (files.length === 0) continue;
+    const list = listSchema.safeParse({
+      commit: sha,
+      files: files.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    });
+    if (!list.success) throw fail(`${url} was answered with file names or checksums that are none`);
+    return list.data;
+  }
+  throw fail(`${id} has no Parquet file of the split ${split} whose checksum the hub names`);
+}
+
+/** The code of what lies below a failed request, else its message. */
+function reasonOf(failure: unknown): string {
+  const inner = (failure as { cause?: { code?: unknown } }).cause?.code;
+  return typeof inner === "string" ? inner : failure instanceof Error ? failure.message : String(failure);
+}
+
+async function isIntact(file: string, sha256: string, bytes: number): Promise<boolean> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    (thrown: unknown) => {
+      const error = toWorkbenchError(thrown);
+      if (error.code !== "not-found") throw error;
+      return undefined;
+    },
+  );
+  return size === bytes && (await contentHash(file)) === sha256;
+}

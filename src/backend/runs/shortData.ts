@@ -1,0 +1,18 @@
+/** Data that is short enough to be read before a run begins. */
+import type { DataOptions } from "../../protocol/experiment";
+import { defaultCacheFolder } from "../data/cacheFolder";
+import { type DataSet, openData } from "../data/dataSet";
+import { findFiles } from "../data/files";
+
+/** Files up to this size together are read before the run; their tokens are kept, so nothing is read twice. */
+const shortBytes = 4 * 2 ** 20;
+
+export async function readWhereShort(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
+  if (options.dataset !== undefined) return undefined; // It may have to be downloaded.
+  const named = [options.text, options.validation_text, options.test_text].flat();
+  const patterns = named.filter((pattern) => pattern !== undefined);
+  const files = await findFiles(patterns, baseFolder, options.format);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, options.grammar?.length ?? 0);
+  if (Math.min(bytes, options.max_bytes ?? Infinity) > shortBytes) return undefined;
+  return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
+}

@@ -1,0 +1,301 @@
+/** What the recipe of a published training does to rows before a model sees them. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { RowScreen } from "../../../src/backend/data/rowScreen";
+import { countCharacters } from "../../../src/backend/data/spaces";
+import type { Batch, Split } from "../../../src/backend/data/split";
+import { dataLines } from "../../../src/backend/data/summaryText";
+import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
+import type { DataOptions } from "../../../src/protocol/experiment";
+import { recipes } from "../../../src/protocol/recipe";
+import { failureOf, openIn, sharedFile, temporaryFolder, writeFiles } from "./fixtures";
+
+const END = 256;
+const IGNORED = -100;
+const paper = recipes.paper.data as Partial<DataOptions>;
+const fixed = recipes.fixed.data as Partial<DataOptions>;
+const unwanted = recipes.paper.data.drop_rows_containing as string[];
+
+async function open(rows: readonly object[], options: Partial<DataOptions>) {
+  const folder = temporaryFolder();
+  await writeFiles(folder, { "rows.jsonl": rows.map((row) => JSON.stringify(row)).join("\n") });
+  return openIn(folder, { text: "rows.jsonl", ...options });
+}
+
+/** The documents of a split, one string each. */
+function textsOf(split: Split, tokenizer: Tokenizer): string[] {
+  const ids = split.read(0, split.tokens);
+  const texts: string[] = [];
+  for (let start = 0, end = 0; start < ids.length; start = end + 1) {
+    end = ids.indexOf(END, start);
+    texts.push(tokenizer.decode(ids.subarray(start, end)));
+  }
+  return texts;
+}
+
+describe("the format", () => {
+  const pairs = {
+    instruction_column: "instruction",
+    template: recipes.paper.data.template as string,
+    sequence_len: 4,
+    val_fraction: 0,
+  };
+
+  test("a pair is one turn of a user and one of the assistant", async () => {
+    const rows = [{ instruction: "Add 1 and 2.", response: "3" }];
+    using data = await open(rows, { ...pairs, response_column: "response" });
+    expect(textsOf(data.train, data.tokenizer)).toEqual(["<|user|>Add 1 and 2.<|end|><|assistant|>3<|end|>"]);
+  });
+
+  test("an input follows its instruction where the template has no place for it", async () => {
+    const rows = [
+      { instruction: "Add.", input: "1 and {2}", output: "3" },
+      { instruction: "Say a.", input: "", output: "a" },
+    ];
+    using data = await open(rows, { ...pairs, input_column: "input", response_column: "output" });
+    expect(textsOf(data.train, data.tokenizer)).toEqual([
+      "<|user|>Add.\n\n1 and {2}<|end|><|assistant|>3<|end|>",
+      "<|user|>Say a.<|end|><|assistant|>a<|end|>",
+    ]);
+  });
+});
+
+describe("cleaning", () => {
+  const screen = (cleaning: DataOptions["clean_rows"]) => new RowScreen(cleaning, []);
+
+  test("as published removes one line end behind a marker, and none before one", () => {
+    const text = "\x1f <|user|>\n\nHi\n<|end|><|assistant|>\nHo/n<|end|>\n ";
+    expect(screen("published").take({ text, end: true })?.text).toBe(
+      "<|user|>\nHi\n<|end|><|assistant|>Ho<|end|>",
+    );
+    expect(screen("mended").take({ text, end: true })?.text).toBe(
+      "<|user|>\nHi<|end|><|assistant|>Ho/n<|end|>",
+    );
+    expect(screen("none").take({ text, end: true })?.text).toBe(text);
+  });
+
+  test.each([
+    [" <|user|>\nHi\n<|end|><|assistant|>", "\n\nHo\n<|end|> ", "<|user|>Hi"],
+    ["<|user|>\n<|assistant|>", "\n", "<|user|><|assistant|>"],
+    ["  ", "  a", ""],
+  ])("the prompt %j and the response %j come to the same text as both together", (prompt, text, start) => {
+    for (const cleaning of ["published", "mended"] as const) {
+      const whole = screen(cleaning).take({ text: prompt + text, end: true })!.text;
+      const parts = screen(cleaning).take({ prompt, text, end: true })!;
+      expect(parts.prompt! + parts.text).toBe(whole);
+      expect(parts.prompt!.startsWith(start)).toBe(true);
+      expect(parts.prompt!.length).toBeLessThanOrEqual(prompt.length);
+    }
+  });
+});
+
+describe("rows that are dropped", () => {
+  /** Rule n finds n + 1 of these, though rules after it may match them as well. */
+  const refusals = [
+    "I am not able to. I cannot.",
+    "I am an AI, and I do not know.",
+    "No: I do not.",
+    "Sorry, I cannot.",
+    "It goes against my rules.",
+    "That is not my job.",
+    "I don't have one.",
+  ];
+  const rows = [
+    { instruction: "Say I do not.", response: "Well." },
+    ...refusals.flatMap((response, i) =>
+      Array.from({ length: i + 1 }, () => ({ instruction: "?", response })),
+    ),
+    ...Array.from({ length: 10 }, (_, i) => ({ instruction: `Say ${i}.`, response: `I am ${i}.` })),
+    { instruction: "", response: "" },
+  ];
+  const options = { ...paper, sequence_len: 16, val_set_size: 2 };
+
+  test("are counted rule by rule, in order, instructions included, and again from the cache", async () => {
+    const folder = temporaryFolder();
+    await writeFiles(folder, { "rows.jsonl": rows.map((row) => JSON.stringify(row)).join("\n") });
+    // 39 rows hold text; "Say I do not." goes with the third rule.
+    const left = [38, 36, 32, 28, 23, 17, 10];
+    for (let time = 0; time < 2; time++) {
+      using data = await openIn(folder, { ...options, text: "rows.jsonl" });
+      expect(data.summary.rows).toEqual({
+        read: 39,
+        filters: unwanted.map((text, i) => ({ text, left: left[i] })),
+      });
+      expect(data.train.documents).toBe(8);
+      expect(data.validation!.documents).toBe(2);
+      expect(dataLines(data.summary)[0]).toBe(
+        'Rows: 39 with text; left without "I am not" 38, "I am an AI" 36, "I do not" 32, "I cannot" 28, ' +
+          '"t goes against my" 23, "t is not my" 17, "I don\'t have" 10.',
+      );
+    }
+  });
+
+  test("change the hash of the data, and plain text has no rows to drop", async () => {
+    using all = await open(rows, { ...options, drop_rows_containing: [] });
+    using some = await open(rows, options);
+    expect(all.hash).not.toBe(some.hash);
+    expect(all.summary.rows).toBeUndefined();
+    const folder = temporaryFolder();
+    await writeFiles(folder, { "a.txt": "plain" });
+    const error = await failureOf(openIn(folder, { text: "a.txt", drop_rows_containing: ["x"] }));
+    expect(error.message).toContain("plain text, but rows to clean or to drop");
+  });
+
+  test("a validation split of as many documents as there are is refused", async () => {
+    const error = await failureOf(open(rows, { ...options, val_set_size: 10 }));
+    expect(error.message).toContain(
+      "data.val_set_size 10 leaves nothing to train on: there are 10 documents",
+    );
+  });
+});
+
+function row(batch: Batch, values: Int32Array, at = 0): number[] {
+  return [...values.subarray(at * batch.length, (at + 1) * batch.length)];
+}
+
+describe("packing by characters", () => {
+  // With its marker of 13 characters each document of 7 counts 20.
+  const documents = ["aaaaaaa", "bbbbbbb", "ccccccc", "ddddddd", "eeeeeee"];
+  const strategy = { packing_strategy: "characters", val_fraction: 0 } as const;
+  const [a, b, c, d] = Buffer.from("abcd");
+  const texts = (list: readonly string[]) => list.map((text) => ({ text }));
+  const times = (count: number, id: number) => Array.from({ length: count }, () => id);
+
+  test("joins documents until they have enough characters, cuts at the context and drops the tail", async () => {
+    // 10 tokens of 4 characters are 40: two documents a sequence, 16 tokens of which 10 fit.
+    using data = await open(texts(documents), { ...strategy, sequence_len: 10, characters_per_token: 4 });
+    expect(data.train.sequences).toBe(2);
+    const batch = data.train.batch([0, 1]);
+    expect(row(batch, batch.tokens)).toEqual([...times(7, a!), END, b, b]);
+    expect(row(batch, batch.labels)).toEqual([...times(6, a!), END, b, b, IGNORED]);
+    expect(row(batch, batch.tokens, 1)).toEqual([...times(7, c!), END, d, d]);
+    expect(batch.segments).toBeUndefined();
+  });
+
+  test("pads what comes out short, and counts padding only when asked to", async () => {
+    const short = { ...strategy, sequence_len: 29, characters_per_token: 40 / 29 };
+    const tokens = [...times(7, a!), END, ...times(7, b!), END, ...times(13, END)];
+    using silent = await open(texts(documents), short);
+    const ignored = silent.train.batch([0]);
+    expect(row(ignored, ignored.tokens)).toEqual(tokens);
+    expect(row(ignored, ignored.labels)).toEqual([...tokens.slice(1, 16), ...times(14, IGNORED)]);
+    using counted = await open(texts(documents), { ...short, train_on_padding: true });
+    const labelled = counted.train.batch([0]);
+    expect(row(labelled, labelled.tokens)).toEqual(tokens);
+    // The labels are the inputs, one ahead; nothing follows the last position.
+    expect(row(labelled, labelled.labels)).toEqual([...tokens.slice(1), IGNORED]);
+  });
+
+  test("leaves out documents that would fill a sequence alone, and says so", async () => {
+    const list = ["a".repeat(40), documents[1]!, "c".repeat(39), "d".repeat(41), documents[4]!];
+    using data = await open(texts(list), { ...strategy, sequence_len: 10, characters_per_token: 4 });
+    const batch = data.train.batch([0]);
+    expect(data.train.sequences).toBe(1);
+    expect(data.tokenizer.decode(batch.tokens)).toBe("bbbbbbbcc");
+    expect(data.notices.join()).toContain(
+      "2 of 5 documents to train on are left out of packing by characters",
+    );
+  });
+
+  test("counts characters as Python does, not UTF-16 units", async () => {
+    expect(countCharacters("a𝒜é😀")).toBe(4);
+    const emoji = { ...strategy, sequence_len: 8, characters_per_token: 5 };
+    using data = await open(texts(["😀".repeat(27), "x"]), emoji);
+    expect(data.train.tooLong).toBe(0);
+    expect(data.train.sequences).toBe(1);
+  });
+
+  test("the documents of a drawn order are packed among themselves, repeated ones too", async () => {
+    using data = await open(texts(documents), { ...strategy, sequence_len: 20, characters_per_token: 2 });
+    const packed = data.train.pack(Uint32Array.of(4, 4, 0, 3, 1));
+    expect(packed.sequences).toBe(2);
+    const batch = data.train.batch([0, 1, -1], packed);
+    const text = (at: number) => data.tokenizer.decode(row(batch, batch.tokens, at));
+    expect([text(0), text(1), text(2)]).toEqual(["eeeeeeeeeeeeee", "aaaaaaaddddddd", ""]);
+  });
+
+  test("a document mask keeps documents apart here too", async () => {
+    const options = { ...strategy, sequence_len: 10, characters_per_token: 4, document_mask: true };
+    using data = await open(texts(documents), options);
+    const batch = data.train.batch([0]);
+    expect(row(batch, batch.segments!)).toEqual([...times(8, 1), 2, 2]);
+    expect(row(batch, batch.positions!)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1]);
+    expect(batch.labels[7]).toBe(IGNORED);
+  });
+
+  test("too little text for one sequence is said in characters", async () => {
+    const error = await failureOf(open(texts(["ab"]), { ...strategy, sequence_len: 10 }));
+    expect(error.message).toContain("takes documents below 50 characters that have as many together");
+  });
+});
+
+test.each([{}, { document_mask: true }, { packing: false }])(
+  "drawn documents are packed by tokens as a split of the documents in that order is, with %j",
+  async (more) => {
+    const list = ["ab", "cdefg", "h", "ijklmnop", ""];
+    const order = [3, 0, 3, 1, 2, 1];
+    const texts = (chosen: readonly string[]) => chosen.map((text) => ({ text: `${text}.` }));
+    const options = { sequence_len: 5, val_fraction: 0, ...more };
+    using drawn = await open(texts(list), options);
+    using written = await open(texts(order.map((i) => list[i]!)), options);
+    const packed = drawn.train.pack(Uint32Array.from(order));
+    expect(packed.sequences).toBe(written.train.sequences);
+    const all = Array.from({ length: packed.sequences }, (_, i) => i);
+    expect(drawn.train.batch(all, packed)).toEqual(written.train.batch(all));
+  },
+);
+
+test("the mended recipe counts responses alone, in full sequences with documents apart", async () => {
+  const rows = [
+    { instruction: "Hi?", response: "Ho." },
+    { instruction: "A?", response: "B." },
+    { instruction: "C?", response: "D." },
+  ];
+  using data = await open(rows, { ...fixed, sequence_len: 60, val_set_size: undefined, val_fraction: 0 });
+  const batch = data.train.batch([0]);
+  const counted = [...batch.labels].filter((label) => label !== IGNORED);
+  expect(data.tokenizer.decode(counted)).toMatch(/^(Ho|B|D)\.<\|end\|>(Ho|B|D)?\.?/);
+  expect(new Set(batch.segments)).toEqual(new Set([1, 2]));
+});
+
+test("Alpaca goes through the recipe as through a few plain lines", async (context) => {
+  const file = sharedFile(context, "alpaca", "alpaca_data.json.gz");
+  const folder = temporaryFolder();
+  using data = await openIn(folder, {
+    ...paper,
+    text: path.relative(folder, file),
+    input_column: "input",
+    response_column: "output",
+    max_bytes: 3_000_000,
+    sequence_len: 256,
+    val_set_size: 500,
+  });
+  const { rows, train, validation } = data.summary;
+  const all = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8")) as Record<string, string>[];
+  let left = all.slice(0, rows!.read).map(({ instruction, input, output }) => {
+    const asked = input === "" ? instruction! : `${instruction!}\n\n${input!}`;
+    return `<|user|>${asked}<|end|><|assistant|>${output!}<|end|>`.replaceAll("|>\n", "|>");
+  });
+  expect(left.length).toBeGreaterThan(5000);
+  for (const { text, left: counted } of rows!.filters) {
+    left = left.filter((each) => !each.includes(text));
+    expect([text, counted]).toEqual([text, left.length]);
+  }
+  expect(validation!.documents).toBe(500);
+  // The last row is cut where the bytes end, and counts all the same.
+  expect(train.documents + 500).toBe(left.length);
+  const sequences = (split: Split): number => {
+    let packed = 0;
+    let characters = 0;
+    for (const text of textsOf(split, data.tokenizer)) {
+      if (Array.from(text).length >= 256 * 5) continue;
+      characters += Array.from(text).length + "<|endoftext|>".length;
+      if (characters >= 256 * 5) [packed, characters] = [packed + 1, 0];
+    }
+    return packed;
+  };
+  expect(data.validation!.sequences).toBe(sequences(data.validation!));
+  expect(data.train.sequences).toBe(sequences(data.train));
+});
