@@ -28,9 +28,10 @@ async function open(rows: readonly object[], options: Partial<DataOptions>) {
 function textsOf(split: Split, tokenizer: Tokenizer): string[] {
   const ids = split.read(0, split.tokens);
   const texts: string[] = [];
-  for (let start = 0, end = 0; start < ids.length; start = end + 1) {
-    end = ids.indexOf(END, start);
+  for (let start = 0; start < ids.length;) {
+    const end = ids.indexOf(END, start);
     texts.push(tokenizer.decode(ids.subarray(start, end)));
+    start = end + 1;
   }
   return texts;
 }

@@ -107,7 +107,9 @@ it("documents of a packed row that are masked from each other have the losses th
       (_, at) => row.segments![at] === document + 1 && row.labels[at] !== IGNORED,
     );
     expect(inRow.length).toBeGreaterThan(5);
-    expect([...single.each].slice(0, inRow.length)).toEqual(inRow.map((loss) => expect.closeTo(loss, 4)));
+    expect([...single.each].slice(0, inRow.length)).toEqual(
+      inRow.map((loss): unknown => expect.closeTo(loss, 4)),
+    );
   }
 });
 

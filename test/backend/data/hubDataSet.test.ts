@@ -1,0 +1,175 @@
+/** A data set of the hub: found where it lies, else fetched from a server that answers as the hub does. */
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openData } from "../../../src/backend/data/dataSet";
+import { dataSets } from "../../../src/backend/data/datasets/catalog";
+import { locateHubFiles } from "../../../src/backend/data/hubDataSet";
+import type { HubDataSet } from "../../../src/backend/data/namedDataSet";
+import { recipes } from "../../../src/protocol/recipe";
+import { failureOf, optionsOf, temporaryFolder, writeFiles } from "./fixtures";
+
+const entry = dataSets.lamini as HubDataSet;
+const commit = "0123456789abcdef0123456789abcdef01234567";
+
+function parquet(rows: readonly (readonly [string, string])[]): Uint8Array {
+  const column = (name: string, at: 0 | 1) => ({ name, data: rows.map((row) => row[at]) });
+  return new Uint8Array(
+    parquetWriteBuffer({ columnData: [column("instruction", 0), column("response", 1)] }),
+  );
+}
+
+const shards: Readonly<Record<string, Uint8Array>> = {
+  "data/train-00000-of-00002-ab12.parquet": parquet([
+    ["One?", "Yes."],
+    ["Two?", "I cannot."],
+  ]),
+  "data/train-00001-of-00002-cd34.parquet": parquet([["Three?", "No."]]),
+};
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+let server: Server;
+let requests: string[];
+let environment: Record<string, string>;
+/** What the hub says of a revision, or a status. */
+let revisions: Record<string, unknown>;
+
+beforeEach(async () => {
+  requests = [];
+  const listed = Object.entries(shards).map(([rfilename, bytes]) => {
+    return { rfilename, size: bytes.length, lfs: { sha256: sha256(bytes), size: bytes.length } };
+  });
+  revisions = { main: { sha: commit, siblings: [{ rfilename: "README.md", size: 9 }, ...listed] } };
+  server = createServer((request, response) => {
+    const { pathname } = new URL(request.url!, "http://hub");
+    requests.push(`${pathname}${request.headers.authorization === "Bearer secret" ? " with token" : ""}`);
+    const revision = /^\/api\/datasets\/MBZUAI\/LaMini-instruction\/revision\/(.+)$/.exec(pathname)?.[1];
+    if (revision !== undefined) {
+      const answer = revisions[decodeURIComponent(revision)];
+      response.writeHead(answer === undefined ? 404 : 200).end(JSON.stringify(answer));
+      return;
+    }
+    const name = pathname.replace(`/datasets/MBZUAI/LaMini-instruction/resolve/${commit}/`, "");
+    const bytes = shards[name];
+    response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address() as AddressInfo;
+  environment = { HF_ENDPOINT: `http://127.0.0.1:${port}`, HF_HOME: temporaryFolder() };
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((closed) => server.close(closed));
+});
+
+interface Where {
+  readonly cacheFolder?: string;
+  readonly dataFolder?: string;
+}
+
+const locate = ({ cacheFolder = temporaryFolder(), dataFolder }: Where = {}) =>
+  locateHubFiles(
+    "lamini",
+    entry,
+    { cacheFolder, dataFolder, signal: undefined, progress: () => undefined },
+    environment,
+  );
+
+test("its files are fetched by the commit and checksums that the hub names, once", async () => {
+  const cacheFolder = temporaryFolder();
+  const files = await locate({ cacheFolder });
+  const below = (file: string) => path.join(cacheFolder, "datasets", "lamini", ...file.split("/"));
+  expect(files).toEqual(Object.keys(shards).map(below));
+  expect(requests).toHaveLength(3);
+  expect(requests[1]).toBe(
+    `/datasets/MBZUAI/LaMini-instruction/resolve/${commit}/data/train-00000-of-00002-ab12.parquet`,
+  );
+  expect(await locate({ cacheFolder })).toEqual(files);
+  expect(requests).toHaveLength(3);
+  writeFileSync(files[0]!, "damaged");
+  environment.HF_TOKEN = "secret";
+  await locate({ cacheFolder });
+  expect(requests.slice(3)).toEqual([`${requests[1]!} with token`]);
+});
+
+test("what Hugging Face's own cache holds whole is used, and half of it is not", async () => {
+  const folder = path.join(environment.HF_HOME!, "hub", "datasets--MBZUAI--LaMini-instruction", "snapshots");
+  const [first, second] = Object.entries(shards);
+  await writeFiles(path.join(folder, commit), { [first![0]]: first![1] });
+  const fetched = await locate();
+  expect(requests).toHaveLength(3);
+  expect(fetched[0]).not.toContain(folder);
+  await writeFiles(path.join(folder, commit), { [second![0]]: second![1] });
+  expect(await locate()).toEqual(Object.keys(shards).map((name) => path.join(folder, commit, name)));
+  expect(requests).toHaveLength(3);
+});
+
+test("LATHE_DATA comes first, and has to hold all files", async () => {
+  const dataFolder = temporaryFolder();
+  const [first, second] = Object.entries(shards);
+  await writeFiles(path.join(dataFolder, "lamini"), { [path.basename(first![0])]: first![1] });
+  const error = await failureOf(locate({ dataFolder }));
+  expect(error.code).toBe("invalid-input");
+  expect(error.message).toContain("of 2 files 1 are missing");
+  await writeFiles(path.join(dataFolder, "lamini"), { [path.basename(second![0])]: second![1] });
+  expect((await locate({ dataFolder })).map((file) => path.dirname(file))).toEqual(
+    Array.from({ length: 2 }, () => path.join(dataFolder, "lamini")),
+  );
+  expect(requests).toEqual([]);
+});
+
+test("where the main branch has no Parquet file, those that the hub has made of it are taken", async () => {
+  const { main } = revisions;
+  revisions = { main: { sha: commit, siblings: [{ rfilename: "data.json" }] }, "refs/convert/parquet": main };
+  expect(await locate()).toHaveLength(2);
+});
+
+test.each([
+  ["no network", () => (environment.HF_ENDPOINT = "http://127.0.0.1:1"), "127.0.0.1:1 cannot be reached"],
+  ["offline mode", () => (environment.HF_HUB_OFFLINE = "1"), "HF_HUB_OFFLINE is set"],
+  ["an unknown id", () => (revisions = {}), "was answered with 404"],
+  [
+    "no files",
+    () => (revisions = { main: { sha: commit, siblings: [] } }),
+    "has no Parquet file of the split",
+  ],
+  ["no list", () => (revisions = { main: ["x"] }), "something else than a list of files"],
+  [
+    "a file that lies outside",
+    () => {
+      const lfs = { sha256: "0".repeat(64), size: 1 };
+      revisions = { main: { sha: commit, siblings: [{ rfilename: "../train.parquet", lfs }] } };
+    },
+    "file names or checksums that are none",
+  ],
+])("%s is one error that says which files to place where", async (_, spoil, reason) => {
+  spoil();
+  const dataFolder = temporaryFolder();
+  const error = await failureOf(locate({ dataFolder }));
+  expect(error.code).toBe("network");
+  expect(error.message).toContain(reason);
+  expect(error.message).toContain("train-*.parquet of ");
+  expect(error.message).toContain(path.join(dataFolder, "lamini"));
+});
+
+test("its rows are read through the recipe, and without one by the columns that it is known to have", async () => {
+  const dataFolder = temporaryFolder();
+  await writeFiles(path.join(dataFolder, "lamini"), shards);
+  const open = (options: Parameters<typeof optionsOf>[0]) =>
+    openData(optionsOf({ dataset: "lamini", sequence_len: 16, val_fraction: 0, ...options }), {
+      baseFolder: "/",
+      cacheFolder: temporaryFolder(),
+      dataFolder,
+    });
+  using plain = await open({});
+  expect(plain.train.documents).toBe(3);
+  expect(plain.tokenizer.decode(plain.train.read(0, 26))).toBe("### Instruction:\nOne?\n\n###");
+  using recipe = await open({ ...recipes.fixed.data, sequence_len: 16, val_set_size: undefined });
+  expect(recipe.train.documents).toBe(2);
+  expect(recipe.summary.rows?.filters[3]).toEqual({ text: "I cannot", left: 2 });
+});
