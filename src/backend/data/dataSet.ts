@@ -9,7 +9,7 @@ import { holdsBack, type Partition, partition } from "./partition";
 import { hashOf, type Source, type SourceContext } from "./source";
 import { Split, type SplitSummary } from "./split";
 import type { TokenFile } from "./tokenFile";
-import { openTokens } from "./tokenise";
+import { NotKept, openTokens } from "./tokenise";
 import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
 import { openTokenizer } from "./tokenizers/openTokenizer";
 import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
@@ -22,6 +22,8 @@ export interface OpenDataContext {
   /** Where named data sets are looked for first; the environment's `LATHE_DATA` unless given. */
   readonly dataFolder?: string;
   readonly signal?: AbortSignal;
+  /** Make no tokens: where they are not in the cache, there is no data set. */
+  readonly onlyKept?: boolean;
   /** Units are bytes; called at most a few times a megabyte. */
   progress?(done: number, total: number, what: string): void;
 }
@@ -51,12 +53,18 @@ export interface DataSummary {
   };
 }
 
-export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet> {
+export async function openData(
+  options: DataOptions,
+  context: OpenDataContext & { readonly onlyKept?: false },
+): Promise<DataSet>;
+export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet | undefined>;
+export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet | undefined> {
   const files: TokenFile[] = [];
   try {
     return await open(options, context, files);
   } catch (thrown) {
     for (const file of files) file[Symbol.dispose]();
+    if (thrown instanceof NotKept) return undefined;
     throw toWorkbenchError(thrown);
   }
 }
@@ -73,7 +81,7 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
   const tokenizer = await tokenizerFor(options.tokenizer, origin, context);
   const notices = [...origin.notices];
   const read = async (source: Source): Promise<TokenFile> => {
-    const tokens = await openTokens(source, tokenizer, cacheFolder, working);
+    const tokens = await openTokens(source, tokenizer, cacheFolder, working, context.onlyKept);
     files.push(tokens.file);
     notices.push(...tokens.notices);
     if (tokens.file.manifest.tokens === 0)

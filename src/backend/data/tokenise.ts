@@ -11,6 +11,9 @@ import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 /** Raised whenever the same text and tokenizer would give another file. */
 const FORMAT = 2;
 
+/** The tokens are not in the cache, and whoever asked does not want to wait for them. */
+export class NotKept extends Error {}
+
 export interface Tokens {
   readonly file: TokenFile;
   readonly notices: readonly string[];
@@ -21,11 +24,13 @@ export async function openTokens(
   tokenizer: Tokenizer,
   cacheFolder: string,
   context: SourceContext,
+  onlyKept = false,
 ): Promise<Tokens> {
   const key = hashOf([FORMAT, source.key, tokenizer.hash]);
   const file = path.join(cacheFolder, "tokens", `${key}.tokens`);
   const cached = await TokenFile.open(file, key);
   if (cached instanceof TokenFile) return { file: cached, notices: [] };
+  if (onlyKept) throw new NotKept();
   await build(file, key, source, tokenizer, context);
   const built = await TokenFile.open(file, key);
   if (!(built instanceof TokenFile))

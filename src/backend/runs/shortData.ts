@@ -1,4 +1,4 @@
-/** Data that is short enough to be read before a run begins. */
+/** Data that is short enough to be read before a run begins, or whose tokens an earlier run has left. */
 import type { DataOptions } from "../../protocol/experiment";
 import { defaultCacheFolder } from "../data/cacheFolder";
 import { type DataSet, openData } from "../data/dataSet";
@@ -15,4 +15,12 @@ export async function readWhereShort(options: DataOptions, baseFolder: string): 
   const bytes = files.reduce((sum, file) => sum + file.bytes, options.grammar?.length ?? 0);
   if (Math.min(bytes, options.max_bytes ?? Infinity) > shortBytes) return undefined;
   return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
+}
+
+/** The same, and text of any length whose tokens are in the cache already; it is read once for its hash. */
+export async function readWhereKept(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
+  const short = await readWhereShort(options, baseFolder);
+  if (short !== undefined || options.dataset !== undefined || options.tokenizer === "characters")
+    return short;
+  return openData(options, { baseFolder, cacheFolder: defaultCacheFolder(), onlyKept: true });
 }

@@ -6,7 +6,7 @@ import { canonicalJson } from "../../backend/experiment/stepKey";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
 import { loadPlans } from "../../backend/runs/loadPlans";
-import { readWhereShort } from "../../backend/runs/shortData";
+import { readWhereKept } from "../../backend/runs/shortData";
 import { experimentFolder } from "../../backend/runs/workshop";
 import { dataSchema, type DeviceName } from "../../protocol/experiment";
 import { toWorkbenchError } from "../../protocol/errors";
@@ -54,9 +54,10 @@ export default defineCommand<readonly [string], PlanOptions>({
   },
 });
 
-type FoundData = { readonly summary: DataSummary } | { readonly failure: string };
+/** A summary, or why there is none. */
+type FoundData = { readonly summary: DataSummary } | { readonly unread: string };
 
-/** Of text that is short enough to be read here; of other text the run tells it. What is wrong with it stops no plan. */
+/** Of text that is short, or that an earlier run has read; of other text the run tells it. What is wrong stops no plan. */
 async function dataOf(plans: readonly RunPlan[], workspace: string): Promise<(FoundData | undefined)[]> {
   const known = new Map<string, FoundData | undefined>();
   const found: (FoundData | undefined)[] = [];
@@ -71,10 +72,11 @@ async function dataOf(plans: readonly RunPlan[], workspace: string): Promise<(Fo
 async function readData(plan: RunPlan, workspace: string): Promise<FoundData | undefined> {
   if (plan.data === undefined) return undefined;
   try {
-    using data = await readWhereShort(dataSchema.parse(plan.data), experimentFolder({ plan, workspace }));
-    return data && { summary: data.summary };
+    using data = await readWhereKept(dataSchema.parse(plan.data), experimentFolder({ plan, workspace }));
+    if (data !== undefined) return { summary: data.summary };
+    return { unread: "Data: read by the run, which tells its rows and sequences." };
   } catch (thrown) {
-    return { failure: toWorkbenchError(thrown).message };
+    return { unread: toWorkbenchError(thrown).message };
   }
 }
 
@@ -109,7 +111,7 @@ function describe(
     const time = seconds === undefined ? "" : `, about ${duration(seconds)}`;
     return `  ${i + 1}. ${action}: ${work}${time}; memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
   });
-  const said = data === undefined ? [] : "failure" in data ? [data.failure] : dataLines(data.summary);
+  const said = data === undefined ? [] : "unread" in data ? [data.unread] : dataLines(data.summary);
   const text = said.map((line) => `  ${plainLine(line)}`);
   return [countsTable(`${name} (${family})`, before, terminal, false), ...text, ...lines].join("\n");
 }
