@@ -1,5 +1,6 @@
 /** The reference of experiments, as a page for people and as a JSON schema for editors, both from the one zod schema. */
 import { actionKeys, declarationKeys, experimentSchema } from "../src/protocol/experiment";
+import { recipeDifferences } from "../src/protocol/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
 import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";
 import { schemaCatalog } from "../src/backend/schemaCatalog";
@@ -36,8 +37,45 @@ stand, on the model that stands above them, and may stand as often as needed.
   before anything runs.
 `;
 
+const recipeValue = (value: unknown) => (value === undefined ? "" : code(value));
+
 /** What a table of keys cannot show. */
 const remarks: Readonly<Record<string, string>> = {
+  recipe: `\`\`\`yaml example
+recipe: paper
+data: {dataset: lamini, tokenizer: phi3/tokenizer.json}
+model: {model_type: kphi3, num_hidden_layers: 2, intermediate_size: 9216}
+variants: {paper: {}, fixed: {recipe: fixed}, masked: {data: {document_mask: true}}}
+train: {}
+\`\`\`
+
+A recipe is nothing but options that the cells leave open; \`config.resolved.yaml\` of a run names them all. The two differ
+in these, each of which may be set by itself and says below what it is for:
+
+| option | \`paper\` | \`fixed\` |
+|---|---|---|
+${recipeDifferences()
+  .map(({ path, paper, fixed }) => `| \`${path}\` | ${recipeValue(paper)} | ${recipeValue(fixed)} |`)
+  .join("\n")}
+
+Both read pairs from the columns \`instruction\` and \`response\` (for Alpaca write \`input_column: input\` and
+\`response_column: output\`), write them in the format of Phi-3, drop rows that contain one of seven texts, hold 5,000 rows
+back and train at a constant rate in blocks of 400,000 rows, with sequences of 4,096 tokens. A small experiment sets
+\`sequence_len\`, \`val_set_size\` or \`val_fraction\`, \`block_rows\` and \`max_steps\` for itself.
+
+Where this differs from the published code, or had to choose:
+
+- Draws are seeded, where the published ones follow the clock: \`split_seed\` decides which rows are held back,
+  \`data_seed\` (else \`seed\`) which rows a block has and the order of its sequences. The same numbers give other rows than
+  scikit-learn, \`datasets\` or PyTorch draw with them, so a split equals the published one in size, not row by row.
+- A resumed run goes on with the very next sequence, in a block and at its border.
+- The learning rate runs over the whole training; \`restart_optimizer\` concerns the optimizer alone. At a constant rate
+  there is no difference to a new trainer for each block.
+- Rows are tokenised one by one, which gives the tokens of a packed text because a marker stands at every border.
+- Padding is a token like any other to the model: it sees the text before it, and no text sees it.
+- A block has a whole number of steps: its last batch is filled up with rows that nothing counts.
+- All numbers are float32, where the published runs compute in bfloat16.
+`,
   data: `One of \`text\`, \`dataset\` and \`grammar\` is the source. Named data sets are looked for in the folder that the
 environment variable \`LATHE_DATA\` names, then in the cache, then downloaded and checked:
 
@@ -46,6 +84,10 @@ environment variable \`LATHE_DATA\` names, then in the cache, then downloaded an
 ${Object.entries(dataSets)
   .map(([id, { title, purpose, licence }]) => `| \`${id}\` | ${title}. ${purpose} | ${licence} |`)
   .join("\n")}
+
+\`lamini\` are the Parquet files of \`MBZUAI/LaMini-instruction\`: of the folder \`lamini\` in \`LATHE_DATA\`, of Hugging Face's
+own cache (\`HF_HUB_CACHE\`, \`HF_HOME\`), or downloaded from the hub (\`HF_ENDPOINT\`, \`HF_TOKEN\`, \`HF_HUB_OFFLINE\`) and
+held against the checksums that it names. The columns of its pairs are known.
 `,
   variants: `\`\`\`yaml example
 variants:

@@ -181,3 +181,19 @@ export const recipeSchema = z
     "Options of `data` and `train` at once, each of which a cell may still set otherwise: the training recipe of " +
       '"Saving 77% of the Parameters", `paper` to the letter, `fixed` with what is wrong in it mended.',
   );
+
+/** The switches in which the recipes differ, by path, with the value of each; undefined where it does not matter. */
+export function recipeDifferences(): {
+  readonly path: string;
+  readonly paper: unknown;
+  readonly fixed: unknown;
+}[] {
+  return (["data", "train"] as const).flatMap((cell) =>
+    Object.keys({ ...recipes.paper[cell], ...recipes.fixed[cell] }).flatMap((option) => {
+      const [paper, fixed] = [recipes.paper[cell][option], recipes.fixed[cell][option]];
+      return JSON.stringify(paper) === JSON.stringify(fixed)
+        ? []
+        : [{ path: `${cell}.${option}`, paper, fixed }];
+    }),
+  );
+}

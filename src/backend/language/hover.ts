@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { mostCharacters } from "../../protocol/cells";
 import type { ExperimentSchema } from "../../protocol/experiment";
+import { recipeDifferences, recipeNames, recipes } from "../../protocol/recipe";
 import type { ExperimentText, TextRange } from "../../protocol/service/experiments";
 import { dataSets } from "../data/datasets/catalog";
 import type { PlainMap } from "../experiment/plainMap";
@@ -75,6 +76,7 @@ function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string 
     ...(fallback === undefined ? [] : [`Default: ${code(plainValue(fallback))}`]),
     ...(choice === undefined ? [] : [`\`${choice.key}\`: ${choice.values.map(code).join(", ")}`]),
     ...sourceOf(path, schema, cells),
+    ...recipeSays(key, cells),
     ...(variant ? ["`null` takes the key away in this variant."] : []),
   ];
   const sets =
@@ -85,6 +87,25 @@ function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string 
     .filter((part) => part !== "")
     .join("\n\n");
 }
+
+/** What the recipe of the cells sets an option to, and of the key itself what the recipes differ in. */
+function recipeSays(key: string, cells: PlainMap): string[] {
+  if (key === "recipe")
+    return [
+      recipeDifferences()
+        .map(({ path, paper, fixed }) => `- ${code(path)}: ${shown(paper)} or ${shown(fixed)}`)
+        .join("\n"),
+    ];
+  const name = recipeNames.find((each) => each === cells.recipe);
+  const [cell, option = ""] = key.split(".");
+  if (name === undefined || (cell !== "data" && cell !== "train")) return [];
+  const value = recipes[name][cell][option];
+  return value === undefined
+    ? []
+    : [`With ${code(`recipe: ${name}`)}, where nobody sets it: ${shown(value)}`];
+}
+
+const shown = (value: unknown) => (value === undefined ? "–" : code(plainValue(value)));
 
 /** Whose option it is: what a catalog entry brings differs from entry to entry. */
 function sourceOf(path: Target["path"], schema: z.ZodType, cells: PlainMap): string[] {

@@ -33,7 +33,7 @@ export default defineCommand<readonly [string], PlanOptions>({
     const document = estimates.map((each, i) => ({
       ...each,
       seed: plans[i]!.seed,
-      ...(data[i] === undefined ? {} : { data: data[i] }),
+      ...(data[i] === undefined ? {} : { data: "summary" in data[i] ? data[i].summary : data[i] }),
       steps: each.steps.map((step) => ({
         ...step,
         training: step.training && {

@@ -120,6 +120,11 @@ describe("hover", () => {
     ["data: {dataset: |wikitext-2}", ["WikiText-2", "CC BY-SA 3.0"]],
     ["sweep: {train.1.learning_|rate: [1]}", ["`train.learning_rate`", "Peak learning rate."]],
     ["see|d: 3", ["Seed of weights"]],
+    ["recipe: pap|er", ["`paper`, `fixed`", "- `data.packing_strategy`: `characters` or `wrapped`"]],
+    [
+      "recipe: fixed\ndata: {packing_|strategy: wrapped}",
+      ["What packing fills a sequence by.", "With `recipe: fixed`, where nobody sets it: `wrapped`"],
+    ],
   ])("%j", (body, parts) => {
     const markdown = hovered(body)?.markdown ?? "";
     for (const part of parts) expect(markdown).toContain(part);

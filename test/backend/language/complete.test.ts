@@ -42,6 +42,7 @@ describe("keys", () => {
     expect(labels(phi3, "|")).toEqual([
       "name",
       "folder",
+      "recipe",
       "data",
       "base_model",
       "device",
@@ -72,6 +73,7 @@ describe("keys", () => {
     expect(labels(phi3, "variants: {a: {model: {|}}}")).toContain("min_channels_per_group");
     expect(labels(phi3, "variants: {a: {model: {model_type: gpt2, |}}}")).toContain("n_embd");
     expect(labels(phi3, "variants: {a: {|}}")).toEqual([
+      "recipe",
       "data",
       "model",
       "base_model",
@@ -146,7 +148,7 @@ describe("values", () => {
     ["device: |", ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"]],
     ["export: {format: |}", ["onnx", "safetensors"]],
     ["data: {tokenizer: |}", ["bytes", "characters"]],
-    ["data: {dataset: |}", ["penn-treebank", "tiny-shakespeare", "tinystories", "wikitext-2"]],
+    ["data: {dataset: |}", ["lamini", "penn-treebank", "tiny-shakespeare", "tinystories", "wikitext-2"]],
     ["train: {learning_rate: |}", ["0.00005"]],
     ["seed: |", ["0"]],
   ])("%j", (body, values) => {

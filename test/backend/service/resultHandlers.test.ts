@@ -72,6 +72,35 @@ test("each step of a real run tells what it has come to", async () => {
   expect(markdownOf(steps.flatMap(({ blocks }) => blocks))).toContain("**Perplexity**");
 });
 
+test("a training tells how many rows each rule has left of its text", async () => {
+  const rows = ["yes", "no", "never", "no", "no way"].map((text) =>
+    JSON.stringify({ text: `${text}. `.repeat(9) }),
+  );
+  const file = join(temporaryFolder(), "rows.jsonl");
+  writeFileSync(file, rows.join("\n"));
+  const { window, run } = await realRun(
+    tinyExperiment
+      .split("\n\n")
+      .slice(0, 3)
+      .join("\n\n")
+      .replace(
+        "grammar: {length: 4000}",
+        `text: ${JSON.stringify(file)}, drop_rows_containing: [never, way]`,
+      ),
+  );
+  const { steps } = await window.ask("runs.results", { run });
+  expect(tables(steps[0]!.blocks)[0]).toEqual({
+    kind: "table",
+    title: "Data",
+    columns: ["rows", "left", "dropped"],
+    rows: [
+      ["with text", 5, null],
+      ["without “never”", 4, 1],
+      ["without “way”", 3, 1],
+    ],
+  });
+});
+
 test("what is damaged is told in its place, and hides nothing else", async () => {
   const run = await copy("damaged");
   writeFileSync(join(run, "steps/3-evaluate/eval.json"), "{ not json");
