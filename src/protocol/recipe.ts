@@ -2,7 +2,7 @@
  * The training recipe of "Saving 77% of the Parameters in Large Language Models" as options of the cells `data` and
  * `train`, and the presets that set them all: to the letter, or mended. Each option stands by itself as well.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** What becomes of a row's text before it is tokenised. */
 export const rowOptions = {

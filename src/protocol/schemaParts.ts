@@ -1,5 +1,5 @@
 /** How the schema of experiments is put together: entries of a catalog as options, and what a variant may change. */
-import { z } from "zod";
+import * as z from "zod";
 
 export function optional(schemas: Readonly<Record<string, z.ZodType>>) {
   const entries = Object.entries(schemas).map(([id, schema]) => [

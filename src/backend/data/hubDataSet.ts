@@ -5,7 +5,7 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { download } from "./download";
 import { contentHash, type DataPlaces, type HubDataSet } from "./namedDataSet";

@@ -1,5 +1,5 @@
 /** What a training has come to so far, from the part of the history that is its own. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { MetricColumn, MetricColumns } from "./metricColumns";
 import { rounded } from "./stepBlocks";
