@@ -19,6 +19,7 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
     }),
     ...later(
       [
+        "experiments.list",
         "experiment.outline",
         "experiment.check",
         "experiment.complete",

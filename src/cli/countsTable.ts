@@ -1,7 +1,7 @@
 /** The five numbers of a model as a table. */
 import Table from "cli-table3";
 import type { Counts, ModelCounts } from "../protocol/counts";
-import { bytes, count } from "./quantities";
+import { bytes, count } from "../protocol/quantities";
 import { plainLine, type Terminal } from "./terminal";
 
 export function countsTable(

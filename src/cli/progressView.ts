@@ -1,7 +1,7 @@
 /** Shows on standard error how a run goes: a bar where lines can be drawn anew, else a plain line every few seconds. */
 import { SingleBar } from "cli-progress";
 import type { RunRecord } from "../protocol/run";
-import { duration, figure, rate } from "./quantities";
+import { duration, figure, shortCount } from "../protocol/quantities";
 import type { RunHistory } from "./runHistory";
 import { plainLine, type Terminal } from "./terminal";
 
@@ -45,7 +45,7 @@ function facts(record: RunRecord, history: RunHistory): string {
   return [
     ...(train === undefined ? [] : [`loss ${figure(train.value)}`]),
     ...(evaluation === undefined ? [] : [`eval ${figure(evaluation.value)}`]),
-    ...(speed === undefined ? [] : [`${rate(speed)} tok/s`]),
+    ...(speed === undefined ? [] : [`${shortCount(speed)} tok/s`]),
     ...(left === undefined ? [] : [`${duration(left)} left`]),
   ].join("  ");
 }

@@ -5,7 +5,7 @@ import type { ExitStatus } from "./command";
 import { besideEachOther, type NamedSamples } from "../protocol/blocks";
 import { evaluatedValues, evaluationsOf, evaluationText, samplesOf } from "./evaluations";
 import { lossPlot } from "./lossPlot";
-import { count, duration, figure } from "./quantities";
+import { count, duration, figure } from "../protocol/quantities";
 import type { RunHistory } from "./runHistory";
 import { table } from "./table";
 import { plain, plainLine, type Colors, type Terminal } from "./terminal";

@@ -24,7 +24,7 @@ const noBorders = Object.fromEntries(
 /** The first column and columns of words stand left, columns of numbers right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], colors: Colors): string {
   const numeric = head.map(
-    (_, column) => column > 0 && rows.every((row) => /^[-–\d]/.test(row[column] ?? "–")),
+    (_, column) => column > 0 && rows.every((row) => /^[−–∞\d]|^NaN$/.test(row[column] ?? "–")),
   );
   const made = new Table({
     head: head.map((title) => colors.dim(title)),

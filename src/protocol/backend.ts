@@ -7,8 +7,8 @@ import type { RunEvents, RunRequests } from "./service/runs";
 
 export interface ServiceRequests {
   /**
-   * The first request, and again whenever folders or trust change. Runs are found in `.lathe/runs` of the folders and of
-   * the packages that hold the experiments. Without trust nothing is started, resumed, exported or moved.
+   * The first request, and again whenever folders or trust change. Runs are found in `.lathe/runs` of the folders and
+   * wherever runs of the experiments go. Without trust nothing is started, resumed, exported or moved.
    */
   "workspace.open": {
     params: {

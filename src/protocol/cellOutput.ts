@@ -4,6 +4,7 @@
  */
 import { besideEachOther, type Block, markdownOf, type NamedSamples } from "./blocks";
 import type { PageRequests } from "./page";
+import { count, figure } from "./quantities";
 import type { Series } from "./service/metrics";
 import type { RunSummary, StepResult } from "./service/runs";
 
@@ -37,6 +38,11 @@ export const rendererRequests = [
   "page.log",
 ] as const satisfies readonly (keyof PageRequests)[];
 
+/** An empty cell where there is no number. */
+function shown(value: number | undefined, format: (value: number) => string): string | null {
+  return value === undefined ? null : format(value);
+}
+
 /** The plain alternative: what each run came to, as Markdown. */
 export function cellMarkdown(output: CellOutput): string {
   const metrics = ["train/loss", "eval/loss"];
@@ -44,8 +50,8 @@ export function cellMarkdown(output: CellOutput): string {
     summary.name,
     stale ? `${summary.state}, of an earlier text` : summary.state,
     summary.progress === undefined ? null : `${summary.progress.step} of ${summary.progress.steps}`,
-    ...metrics.map((metric) => summary.metrics[metric]?.last.toPrecision(5) ?? null),
-    summary.counts?.nonEmbedding.stored.toLocaleString("en") ?? null,
+    ...metrics.map((metric) => shown(summary.metrics[metric]?.last, (value) => figure(value, 5))),
+    shown(summary.counts?.nonEmbedding.stored, count),
   ]);
   const table: Block = {
     kind: "table",

@@ -1,8 +1,9 @@
 /** The command line as a person or a script meets it: real processes, with a small loop in place of training. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { LiveRunIndex } from "../../src/backend/service/liveRunIndex";
 import { listRuns } from "../../src/backend/runs/findRuns";
 import { bundle, bundleLoop, ended, inState, newWorkspace, pastStep } from "../backend/runs/workbench";
 
@@ -99,6 +100,20 @@ describe("lathe run", () => {
       id: runs[0]!.id,
       metrics: { bad: 0 },
     });
+  });
+
+  it("puts runs where `lathe runs` lists them and a window shows them, in a folder without any mark", async () => {
+    rmSync(join(workspace, ".lathe"), { recursive: true });
+    mkdirSync(join(workspace, "deep", "er"), { recursive: true });
+    const file = write(join("deep", "er", "first.lathe.md"), short);
+    expect((await lathe("run", file)).status).toBe(0);
+    const { folder } = await onlyRun();
+    expect(json<{ folder: string }[]>(await lathe("runs", "--json"))).toMatchObject([{ folder }]);
+    const warned: string[] = [];
+    using index = new LiveRunIndex((message) => warned.push(message));
+    await index.open({ folders: [workspace], experiments: [join(workspace, file)], trusted: true });
+    expect(index.summaries()).toMatchObject([{ folder, experiment: join(workspace, file) }]);
+    expect(warned).toEqual([]);
   });
 
   it("runs all variants one after the other and compares them", async () => {

@@ -1,7 +1,6 @@
 import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import { lossPlot, resample } from "../../src/cli/lossPlot";
-import { count, duration, figure, rate } from "../../src/cli/quantities";
 import { RunHistory } from "../../src/cli/runHistory";
 import { plain, plainLine } from "../../src/cli/terminal";
 
@@ -15,23 +14,6 @@ describe("text from elsewhere", () => {
     const all = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
     const codes = Array.from(plain(all), (character) => character.charCodeAt(0));
     expect(codes.filter((code) => (code < 32 && code !== 10) || (code > 126 && code < 160))).toEqual([]);
-  });
-});
-
-describe("numbers", () => {
-  it("are written as a person reads them", () => {
-    expect([3.2, 75, 3725, 90_000].map(duration)).toEqual(["3 s", "1 min 15 s", "1 h 2 min", "1 d 1 h"]);
-    expect([0, 4.123456, 0.5, 12, 1234567, 0.0000123, 1e9].map(figure)).toEqual([
-      "0",
-      "4.123",
-      "0.5",
-      "12",
-      "1,234,567",
-      "1.23e-5",
-      "1.00e+9",
-    ]);
-    expect([1234567.4].map(count)).toEqual(["1,234,567"]);
-    expect([3.21, 450, 12_345, 2_500_000].map(rate)).toEqual(["3.2", "450", "12.3k", "2.50M"]);
   });
 });
 

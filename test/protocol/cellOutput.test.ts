@@ -42,7 +42,7 @@ describe("the plain form of a cell's output", () => {
     expect(text).toMatchInlineSnapshot(`
       "| run | state | step | train loss | eval loss | non\\-embedding parameters |
       | --- | --- | --- | --- | --- | --- |
-      | small | failed, of an earlier text | 3 of 10 | 2\\.5000 | – | – |
+      | small | failed, of an earlier text | 3 of 10 | 2\\.5 | – | – |
 
       small: No number\\."
     `);

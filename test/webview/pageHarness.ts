@@ -62,7 +62,7 @@ export class PageHarness {
   ) {}
 
   /** Opens the folder in a service of its own. */
-  static async open(workspace: string): Promise<PageHarness> {
+  static async open(workspace: string, experiments: readonly string[] = []): Promise<PageHarness> {
     const folder = resolve("node_modules/.cache/lathe-pages", String(process.pid));
     await bundle({ source: "src/backend/main.ts", file: "backend.cjs" }, folder);
     for (const [name, format] of [
@@ -77,7 +77,7 @@ export class PageHarness {
         logLevel: "warning",
       });
     const log: string[] = [];
-    const opened = { folders: [workspace], experiments: [], trusted: true };
+    const opened = { folders: [workspace], experiments, trusted: true };
     const backend = new BackendProcess({
       program: join(folder, "backend.cjs"),
       executable: () => process.execPath,

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
@@ -28,7 +28,15 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     const shape = tinyShape("llama");
     writeCheckpoint(path, { shape, tensors: drawnTensors(shape, 3) });
     checkpoint = { kind: "path", path };
-    harness = await PageHarness.open(workspace);
+    const branching = join(workspace, "branching.lathe.md");
+    writeFileSync(
+      branching,
+      '# <img src=x onerror="alert(1)"> and two ways\n\n```yaml\nmodel: {model_type: gpt2}\nvariants: {wide: {}, narrow: {}}\n```\n',
+    );
+    harness = await PageHarness.open(workspace, [
+      ...published.flatMap((each) => (each.kind === "plan" ? [each.experiment] : [])),
+      branching,
+    ]);
   });
   afterAll(async () => {
     await harness.close();
@@ -100,6 +108,39 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     expect(rows.at(-1)).toMatchObject({ role: "whole model", stored: String(sum) });
     await page.page.getByRole("button", { name: "Copy" }).click();
     await expect.poll(() => page.asked.copied[0]?.split("\n").length).toBe(rows.length + 1);
+    await page.close();
+  });
+
+  it("brings the published models beside one another though none has ever run", async () => {
+    const page = await open([]);
+    const choose = async (name: string, button: string) => {
+      await page.page.getByRole("button", { name: button }).click();
+      await page.page.locator(".menu vscode-text-field input").fill(name);
+      await expect.poll(() => page.page.locator(".subjects .choice").count()).toBe(1);
+      if (name === "JP47D55C") await page.screenshot("parameters-choosing-dark");
+      await page.page.locator(".subjects .choice").click();
+    };
+    for (const name of ["JP47D54C", "JP47D55C", "JP47D56C"]) {
+      await choose(name, "Add a model");
+      await expect.poll(() => totals(page).innerText()).toContain(name);
+    }
+    await counted(page);
+    await expect.poll(() => page.page.locator(".verdict.agrees").count()).toBe(6);
+    const text = await totals(page).innerText();
+    for (const number of ["226,507,776", "35,011,584", "52,515,840", "Published"])
+      expect(text).toContain(number);
+    await page.close();
+  });
+
+  it("offers each variant of an experiment, by name and by what its heading says", async () => {
+    const page = await open([]);
+    await page.page.getByRole("button", { name: "Add a model" }).click();
+    await page.page.locator(".menu vscode-text-field input").fill("two ways");
+    await expect
+      .poll(() => page.page.locator(".subjects .choice").allInnerTexts())
+      .toEqual(["wide", "narrow"].map((name) => expect.stringContaining(`branching, ${name}`) as string));
+    expect(await page.page.locator(".subjects").innerText()).toContain('<img src=x onerror="alert(1)">');
+    expect(page.faults).toEqual([]);
     await page.close();
   });
 

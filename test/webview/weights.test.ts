@@ -1,6 +1,6 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import magnitude from "../../src/backend/methods/magnitude";
 import { writeCheckpoint } from "../../src/backend/training/checkpoint";
@@ -134,8 +134,22 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
       subjects: [{ kind: "path", path: join(workspace, "nowhere") }],
     });
     await expect.poll(() => page.page.getByRole("alert").innerText()).toContain("nowhere");
-    await page.page.getByRole("button", { name: "Dismiss the message" }).click();
-    await expect.poll(() => page.page.getByRole("alert").count()).toBe(0);
+    // Another choice is at hand, and none of it has to be dismissed.
+    await page.page.getByRole("button", { name: "Change" }).click();
+    const search = page.page.locator(".menu vscode-text-field input");
+    await search.waitFor();
+    await expect.poll(() => page.page.locator(".menu").first().innerText()).toContain("no weights. Run its");
+    await page.close();
+  });
+
+  it("says of an experiment that has never run how it gets weights", async () => {
+    const experiment = resolve("examples/papers/kphi3/JP47D54C.lathe.md");
+    const page = await harness.panel("weights", { subjects: [{ kind: "plan", experiment }] });
+    const said = page.page.getByRole("alert");
+    await expect.poll(() => said.innerText()).toContain("JP47D54C.lathe.md has no weights yet");
+    expect(await said.innerText()).toContain("Run it and choose the run");
+    expect(await page.violations()).toEqual([]);
+    await page.screenshot("weights-never-ran-dark");
     await page.close();
   });
 

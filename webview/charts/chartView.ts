@@ -1,6 +1,6 @@
 /** A chart with all that belongs to it: title, legend, readings, keyboard, exports, and the same as a table for readers. */
 import { html, nothing, render, type TemplateResult } from "lit";
-import { figure } from "../kit/format";
+import { figure } from "../../src/protocol/quantities";
 import { type Drawing, drawingOf, ends, type Track, type View } from "./drawing";
 import { exact, place } from "./figures";
 import { Hover, neighbour } from "./hover";

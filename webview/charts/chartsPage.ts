@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { PanelInputs } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { plural } from "../kit/format";
+import { plural } from "../../src/protocol/quantities";
 import type { Panel, Stage } from "../kit/stage";
 import { emptyState, spinner } from "../kit/states";
 import type { Page } from "../page";

@@ -1,7 +1,7 @@
 /** From curves to lines as they are drawn: smoothing, gaps, and what a logarithmic axis can't show, which is said. */
 import type { Axis } from "../../src/protocol/service/metrics";
 import { type Points } from "./curve";
-import { plural } from "../kit/format";
+import { plural } from "../../src/protocol/quantities";
 import { smoothed, smoothingWidth } from "./smoothing";
 
 /** How all charts of a page are looked at. */

@@ -1,6 +1,6 @@
 /** Places on the axes of charts, as a person reads them. */
 import type { Axis } from "../../src/protocol/service/metrics";
-import { count, duration, figure, shortCount } from "../kit/format";
+import { count, duration, figure, shortCount } from "../../src/protocol/quantities";
 
 export const axisNames: Readonly<Record<Axis, string>> = { step: "Steps", tokens: "Tokens", seconds: "Time" };
 

@@ -1,7 +1,7 @@
 /** The runs that can be shown in charts: those that are, and the newest of the rest, a filter away from all. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { count, figure, moment } from "../kit/format";
+import { count, figure, moment } from "../../src/protocol/quantities";
 import { sample } from "./sample";
 import type { ChartTheme } from "./theme";
 

@@ -1,8 +1,10 @@
 /** Chooses a model that a page is to show: the last checkpoint of a run, a model on disk, or what an experiment would make. */
 import { html, nothing, type TemplateResult } from "lit";
+import type { ExperimentEntry } from "../../src/protocol/service/experiments";
 import type { Subject } from "../../src/protocol/service/models";
 import type { Host } from "../page";
-import { fileName, moment } from "./format";
+import { fileName } from "../../src/protocol/fileName";
+import { moment } from "../../src/protocol/quantities";
 import { icons } from "./icons";
 import { named } from "./named";
 import { placeBelow } from "./menu";
@@ -56,7 +58,7 @@ export class SubjectPicker {
     const shown = found.slice(0, mostShown);
     const sections = [...new Set(shown.map(({ section }) => section))];
     return html`<vscode-text-field
-        placeholder="Find a run, a model or an experiment"
+        placeholder=${this.kinds.includes("plan") ? "Find a run, a model or an experiment" : "Find a run or a model"}
         ${named("Find a model")}
         autofocus
         .value=${this.search}
@@ -69,9 +71,7 @@ export class SubjectPicker {
         ${this.choices === undefined ? html`<p class="muted">Looking for models…</p>` : nothing}
         ${
           this.choices !== undefined && found.length === 0
-            ? html`<p class="muted">
-                There is none of that name. A model appears here once a run has made a checkpoint.
-              </p>`
+            ? html`<p class="muted">${this.noneFound()}</p>`
             : nothing
         }
         ${sections.map(
@@ -81,6 +81,15 @@ export class SubjectPicker {
         )}
         ${found.length > shown.length ? html`<p class="muted">${found.length - shown.length} more: type to find them.</p>` : nothing}
       </div>`;
+  }
+
+  private noneFound(): string {
+    const next = this.kinds.includes("plan")
+      ? "A run appears here once it has made a model, an experiment as soon as its file is there."
+      : "What has never run has no weights. Run its experiment: the run appears here with its first checkpoint.";
+    return (this.choices ?? []).length === 0
+      ? `There is nothing yet. ${next}`
+      : `There is none of that name. ${next}`;
   }
 
   private choice({ title, detail, subject }: Choice): TemplateResult {
@@ -107,9 +116,12 @@ export class SubjectPicker {
   }
 
   private async find(): Promise<readonly Choice[]> {
-    const [{ runs }, { models }] = await Promise.all([
+    const [{ runs }, { models }, { experiments }] = await Promise.all([
       this.host.request("runs.list", {}),
       this.host.request("models.list", {}),
+      this.kinds.includes("plan")
+        ? this.host.request("experiments.list", {})
+        : { experiments: [] as readonly ExperimentEntry[] },
     ]);
     const ofRuns = runs
       .filter(({ counts }) => counts !== undefined)
@@ -125,18 +137,18 @@ export class SubjectPicker {
       detail: step === undefined ? fileName(path) : `step ${step}`,
       subject: { kind: "path", path },
     }));
-    const planned = new Map<string, Choice>();
-    for (const { experiment, variant } of runs) {
-      if (experiment === undefined) continue;
-      planned.set(`${experiment}\n${variant}`, {
+    const planned = experiments.flatMap(({ file, title, variants }) => {
+      const name = fileName(file).replace(/\.lathe\.md$/, "");
+      const choice = (shown: string, variant?: string): Choice => ({
         section: "Experiments",
-        title: variant === "" ? fileName(experiment) : `${fileName(experiment)}, ${variant}`,
-        detail: "as planned",
-        subject: { kind: "plan", experiment, ...(variant === "" ? {} : { variant }) },
+        title: shown,
+        detail: title === name ? "as planned" : title,
+        subject: { kind: "plan", experiment: file, ...(variant === undefined ? {} : { variant }) },
       });
-    }
-    return [...ofRuns, ...planned.values(), ...ofModels].filter(({ subject }) =>
-      this.kinds.includes(subject.kind),
-    );
+      return variants.length === 0
+        ? [choice(name)]
+        : variants.map((variant) => choice(`${name}, ${variant}`, variant));
+    });
+    return [...ofRuns, ...planned, ...ofModels].filter(({ subject }) => this.kinds.includes(subject.kind));
   }
 }

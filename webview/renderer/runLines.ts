@@ -6,7 +6,7 @@ import type { RunSummary } from "../../src/protocol/service/runs";
 import { reading } from "../charts/figures";
 import { sample } from "../charts/sample";
 import type { ChartTheme } from "../charts/theme";
-import { count, duration, shortCount } from "../kit/format";
+import { count, duration, shortCount } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 
 export interface RunLinesGiven {

@@ -4,7 +4,7 @@ import type { Block, CellValue } from "../../src/protocol/blocks";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import { sample } from "../charts/sample";
 import type { ChartTheme } from "../charts/theme";
-import { bytes, count, figure } from "../kit/format";
+import { bytes, count, figure } from "../../src/protocol/quantities";
 
 export interface StepResultsGiven {
   readonly runs: readonly CellRun[];

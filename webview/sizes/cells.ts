@@ -1,6 +1,6 @@
 /** How a count stands in a table, with what changed and how much of the whole it is. */
 import { html, nothing, type TemplateResult } from "lit";
-import { bytes, change, count, figure, missing } from "../kit/format";
+import { bytes, change, count, figure, missing, percent } from "../../src/protocol/quantities";
 import type { CountName } from "./sizeRows";
 
 export function written(value: number | undefined, name: CountName): string {
@@ -34,7 +34,7 @@ export function changeCell(
 
 export function shareCell(value: number | undefined, whole: number | undefined): TemplateResult {
   const share = value === undefined || whole === undefined || whole === 0 ? 0 : value / whole;
-  const words = share === 0 ? missing : `${(share * 100).toFixed(1)} %`;
+  const words = share === 0 ? missing : percent(share);
   return html`<td class="share">
     <span class="track"><i style="width:${share * 100}%"></i></span><span>${words}</span>
   </td>`;

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Counts } from "../../src/protocol/counts";
 import type { ModelSize } from "../../src/protocol/service/models";
-import { missing, plural } from "../kit/format";
+import { missing, plural } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { changeCell, numberCell, shareCell } from "./cells";
 import { type CountName, numberOf, numbers, type Part, type SizeGroup, titles } from "./sizeRows";

@@ -1,7 +1,7 @@
 /** The models side by side: what each one is, its five numbers with and without embeddings, and what has been published. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { ModelSize, Subject } from "../../src/protocol/service/models";
-import { change, count, figure } from "../kit/format";
+import { change, count, figure } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { changeCell, numberCell } from "./cells";
 import { type Measured, numberOf, numbers, type Part, publishedOf, titles, verdictOf } from "./sizeRows";

@@ -1,7 +1,7 @@
 /** What stands in a cell of the table of runs. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { missing } from "../kit/format";
+import { missing } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import type { RunColumn } from "./runColumns";
 

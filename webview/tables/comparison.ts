@@ -1,7 +1,7 @@
 /** Runs side by side: the settings in which they differ, their sizes and what they came to, against the first of them. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunRequests, RunSummary } from "../../src/protocol/service/runs";
-import { bytes, change, count, figure, missing } from "../kit/format";
+import { bytes, change, count, figure, missing } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 
 export type Differences = RunRequests["runs.differences"]["result"];

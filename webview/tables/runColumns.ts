@@ -1,6 +1,7 @@
 /** Every column that a table of runs can have. A column says what sorts and filters, and apart from that what is read. */
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { aligned, bytes, count, duration, fileName, missing, moment } from "../kit/format";
+import { fileName } from "../../src/protocol/fileName";
+import { aligned, bytes, count, duration, missing, moment } from "../../src/protocol/quantities";
 
 export type CellValue = string | number | undefined;
 export type EditableField = "name" | "tags" | "notes";

@@ -6,7 +6,7 @@ import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } 
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { plural } from "../kit/format";
+import { plural } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { CellEditor } from "./cellEditor";
 import { cellTitle, cellView } from "./cellViews";

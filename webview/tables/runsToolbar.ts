@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { count, plural } from "../kit/format";
+import { count, plural } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { named } from "../kit/named";
 import { valueOf } from "../kit/toolkit";

@@ -5,7 +5,7 @@
 import { html, type TemplateResult } from "lit";
 import type { HeatMap } from "../../src/protocol/service/models";
 import type { Ground } from "../charts/palette";
-import { figure } from "../kit/format";
+import { figure } from "../../src/protocol/quantities";
 import { colorAt, gradient } from "./ramp";
 
 export interface HeatMapView {

@@ -1,7 +1,7 @@
 /** How the values of a role are distributed: bars for the first model, a line over them for the second, on the same edges. */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { Distribution } from "../../src/protocol/service/models";
-import { count, figure, percent, shortCount } from "../kit/format";
+import { count, figure, percent, shortCount } from "../../src/protocol/quantities";
 import { linearTicks, powerTicks } from "./axisTicks";
 
 export interface HistogramView {

@@ -1,7 +1,7 @@
 /** The distribution of a role in numbers, before and after. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { Distribution } from "../../src/protocol/service/models";
-import { count, figure, percent } from "../kit/format";
+import { count, figure, percent } from "../../src/protocol/quantities";
 
 type Line = readonly [title: string, text: (distribution: Distribution) => string];
 

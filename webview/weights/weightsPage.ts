@@ -1,5 +1,6 @@
 /** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture. */
 import { html, nothing, type TemplateResult } from "lit";
+import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
 import { colorOf } from "../charts/palette";
 import { onThemeChange, readTheme } from "../charts/theme";
@@ -46,6 +47,8 @@ export class WeightsPage implements Panel {
   private filter: string;
   private logarithmic: boolean;
   private pictures: Pictures | undefined;
+  /** Why the models can't be read. */
+  private problem: string | undefined;
   private hoveredBin: number | undefined;
   private hoveredCells: readonly (number | undefined)[] = [];
   private asking: AbortController | undefined;
@@ -142,7 +145,9 @@ export class WeightsPage implements Panel {
   }
 
   private shown(): TemplateResult {
-    const { pictures } = this;
+    const { pictures, problem } = this;
+    if (problem !== undefined)
+      return html`<div role="alert">${emptyState("These weights can't be shown", problem)}</div>`;
     if (pictures === undefined)
       return html`<p class="muted waiting" role="status">
         ${this.models === undefined ? "Reading the model…" : "Reading the weights…"}
@@ -220,6 +225,7 @@ export class WeightsPage implements Panel {
   private readModels(): void {
     this.models = undefined;
     this.pictures = undefined;
+    this.problem = undefined;
     const { subjects } = this;
     if (subjects.length === 0) return;
     this.stage.attempt(async () => {
@@ -228,8 +234,13 @@ export class WeightsPage implements Panel {
           subject,
           ...(await this.page.host.request("weights.roles", { subject })),
         })),
-      );
-      if (subjects !== this.subjects) return;
+      ).catch((thrown: unknown) => {
+        if (subjects !== this.subjects) return undefined;
+        this.problem = toWorkbenchError(thrown).message;
+        this.stage.redraw();
+        return undefined;
+      });
+      if (read === undefined || subjects !== this.subjects) return;
       this.models = read;
       const { roles } = read[0]!;
       if (!roles.some(({ role }) => role === this.role))

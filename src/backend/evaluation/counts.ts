@@ -1,6 +1,7 @@
 /** The five numbers of a model as a metric: what `accounting` counts, under names that curves and comparisons can use. */
 import * as z from "zod";
 import type { Counts, ModelCounts } from "../../protocol/counts";
+import { count } from "../../protocol/quantities";
 import { countModel } from "./accounting";
 import { defineMetric } from "./metric";
 
@@ -43,9 +44,8 @@ function named(part: string, counts: Counts): Record<`${string}/${string}`, numb
 }
 
 function line(part: string, { trainable, stored, nonZero, bits, bytes }: Counts): string {
-  const shown = (number: number) => number.toLocaleString("en-US");
   return (
-    `${part}: ${shown(trainable)} trainable, ${shown(stored)} stored, ${shown(nonZero)} non-zero, ` +
-    `${shown(bits)} bits, ${shown(bytes)} bytes`
+    `${part}: ${count(trainable)} trainable, ${count(stored)} stored, ${count(nonZero)} non-zero, ` +
+    `${count(bits)} bits, ${count(bytes)} bytes`
   );
 }

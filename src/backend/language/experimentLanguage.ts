@@ -1,6 +1,5 @@
 /** Everything that an editor may ask about the text of an experiment, with what is worth keeping between two questions. */
 import { createHash } from "node:crypto";
-import { relative } from "node:path";
 import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../protocol/experiment";
 import type {
   AttachedRun,
@@ -10,7 +9,6 @@ import type {
   Lens,
   Outline,
 } from "../../protocol/service/experiments";
-import { workspaceOf } from "../runs/runLocation";
 import { attach, type EarlierRun } from "./attach";
 import { complete, type Surroundings } from "./complete";
 import { diagnose, understand, type Understood } from "./diagnose";
@@ -24,16 +22,18 @@ export class ExperimentLanguage {
   /** Check, outline, lenses and outputs ask for one text in turn; a window has a notebook or two open. */
   readonly #understood = new Kept<Understood>(8);
 
-  constructor(catalog: SchemaCatalog) {
+  /** `nameOf` gives what plans call a file, as seen from the folder of its runs. */
+  constructor(
+    catalog: SchemaCatalog,
+    private readonly nameOf: (file: string) => string,
+  ) {
     this.#schema = experimentSchema(catalog);
   }
 
   understand({ file, text }: ExperimentText): Understood {
-    const key = createHash("sha256").update(`${file}\0${text}`).digest("hex");
-    return this.#understood.get(key, () => {
-      const name = relative(workspaceOf(file), file).replaceAll("\\", "/");
-      return understand({ file, text }, this.#schema, name);
-    });
+    const name = this.nameOf(file);
+    const key = createHash("sha256").update(`${file}\0${name}\0${text}`).digest("hex");
+    return this.#understood.get(key, () => understand({ file, text }, this.#schema, name));
   }
 
   check(given: ExperimentText): Diagnostic[] {

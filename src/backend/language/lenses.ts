@@ -2,12 +2,12 @@
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import { type ActionKey, trainSchema } from "../../protocol/experiment";
+import { bytes, count, flops, percent } from "../../protocol/quantities";
 import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
 import type { Experiment, Section } from "../experiment/experiment";
 import type { PlanEstimate, TrainingEstimate } from "../runs/estimate";
 import type { Understood } from "./diagnose";
-import { bytes, count, flops, share } from "./lensText";
 import { stepCells } from "./stepCells";
 
 /** Answers what a plan comes to, or throws why that is not known. */
@@ -147,7 +147,7 @@ function actionSays({ plan, cells, estimate, reason }: Known, { what, cell }: Pl
   const before = first.index === 0 ? estimate.before : estimate.steps[first.index - 1]!.counts;
   const [from, to] = [before.nonEmbedding.stored, after.counts.nonEmbedding.stored];
   return {
-    title: `${count(from)} → ${count(to)} non-embedding (${share(to, from)}) · ${bytes(before.total.bytes)} → ${bytes(after.counts.total.bytes)}`,
+    title: `${count(from)} → ${count(to)} non-embedding (${percent(from === 0 ? 0 : to / from)}) · ${bytes(before.total.bytes)} → ${bytes(after.counts.total.bytes)}`,
     tooltip: `Before: ${countsText(before)}\n\nAfter: ${countsText(after.counts)}`,
   };
 }

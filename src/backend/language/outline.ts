@@ -11,15 +11,22 @@ import { keyName, looseDocument, plainCell } from "./looseYaml";
 const known: ReadonlySet<string> = new Set([...declarationKeys, ...actionKeys]);
 const actions: ReadonlySet<string> = new Set(actionKeys);
 
-export function outlineOf({ file, text }: ExperimentText, { faults, plans }: Understood): Outline {
-  const cells = cellTexts(file, text);
+export function outlineOf(given: ExperimentText, { faults, plans }: Understood): Outline {
+  const cells = cellTexts(given.file, given.text);
   return {
-    title: titleOf(file, text, cells),
-    variants: variantsOf(text, cells),
+    ...headOf(given, cells),
     cells: cells.map(outlineCell),
     ...(faults.length === 0 ? { runs: plans.length } : {}),
     faults: faults.length,
   };
+}
+
+/** What can be said of it without understanding it. */
+export function headOf(
+  { file, text }: ExperimentText,
+  cells: readonly CellText[] = cellTexts(file, text),
+): Pick<Outline, "title" | "variants"> {
+  return { title: titleOf(file, text, cells), variants: variantsOf(text, cells) };
 }
 
 function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCell {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import type { DeviceName } from "../../protocol/experiment";
+import { count } from "../../protocol/quantities";
 import type { Step } from "../../protocol/run";
 import { version } from "../../protocol/version";
 import { chooseDevice } from "../engine/devices";
@@ -103,6 +104,5 @@ function tellCounts(context: RunContext, { shape, tensors, checkpoint }: Workpie
     ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),
   });
   context.describe({ counts: { nonEmbedding, total } });
-  const shown = (number: number) => number.toLocaleString("en-US");
-  context.log(`${shown(nonEmbedding.stored)} non-embedding parameters, ${shown(total.stored)} in all.`);
+  context.log(`${count(nonEmbedding.stored)} non-embedding parameters, ${count(total.stored)} in all.`);
 }

@@ -18,6 +18,8 @@ export interface PlanChoice {
   readonly seed?: number | undefined;
   readonly device?: string | undefined;
   readonly throughCell?: number | undefined;
+  /** Folders that are open where it was chosen: see `workspaceOf`. */
+  readonly opened?: readonly string[] | undefined;
   /** Take over no finished steps of earlier runs. */
   readonly fresh?: boolean | undefined;
 }
@@ -29,7 +31,7 @@ export interface Plans {
 }
 
 export async function loadPlans(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
-  const workspace = workspaceOf(file);
+  const workspace = workspaceOf(file, choice.opened);
   const { text, variant, set, seed, device, throughCell, fresh } = choice;
   const experiment =
     text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);

@@ -3,18 +3,50 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
-/** The nearest folder above the experiment that has `.lathe`, `.git` or a package.json; else its own folder. */
-export function workspaceOf(experiment: string): string {
-  const own = dirname(resolve(experiment));
-  for (let folder = own; ; folder = dirname(folder)) {
-    if ([".lathe", ".git", "package.json"].some((mark) => existsSync(join(folder, mark)))) return folder;
-    if (dirname(folder) === folder) return own;
-  }
+/**
+ * The folder whose `.lathe/runs` takes the runs of an experiment. Of the folders from the experiment's own up to its
+ * repository, or to the root where there is none, the first that answers:
+ *
+ * 1. the nearest that has `.lathe`: where runs are, more of them go;
+ * 2. the nearest that is `opened`: folders of the window, or the one around a terminal's current folder;
+ * 3. the one with `.git`, then the nearest with a package.json;
+ * 4. the experiment's own.
+ *
+ * The first rule is why a window and a terminal agree on every run but the first, wherever that one was started.
+ */
+export function workspaceOf(experiment: string, opened: readonly string[] = []): string {
+  const folders = foldersOf(experiment);
+  const has = (name: string) => (folder: string) => existsSync(join(folder, name));
+  const repository = folders.findIndex(has(".git"));
+  const within = repository < 0 ? folders : folders.slice(0, repository + 1);
+  return (
+    within.find(has(".lathe")) ??
+    within.find((folder) => opened.some((each) => isSamePath(each, folder))) ??
+    folders[repository] ??
+    within.find(has("package.json")) ??
+    folders[0]!
+  );
 }
 
 /** The same search from a folder, for commands that name no experiment. */
 export function workspaceAround(folder: string): string {
   return workspaceOf(join(folder, "experiment"));
+}
+
+/** Its own first. */
+function foldersOf(file: string): string[] {
+  const folders = [dirname(resolve(file))];
+  for (;;) {
+    const above = dirname(folders.at(-1)!);
+    if (above === folders.at(-1)) return folders;
+    folders.push(above);
+  }
+}
+
+/** Windows takes small and large letters for the same, and VS Code writes its drives small. */
+export function isSamePath(one: string, other: string): boolean {
+  const [a, b] = [resolve(one), resolve(other)];
+  return process.platform === "win32" ? a.toLowerCase() === b.toLowerCase() : a === b;
 }
 
 export function runsFolderOf(workspace: string): string {

@@ -7,16 +7,25 @@ import type { RunSummary } from "../../protocol/service/runs";
 import type { EarlierRun } from "../language/attach";
 import type { ExperimentLanguage } from "../language/experimentLanguage";
 import type { Estimate } from "../language/lenses";
+import { isSamePath, workspaceOf } from "../runs/runLocation";
+import { ExperimentList } from "./experimentList";
 import type { Service } from "./service";
 
 export function experimentHandlers(service: Service): Handlers<ExperimentRequests> {
+  const list = new ExperimentList();
   let ready: Promise<ExperimentLanguage> | undefined;
   /** Loaded with the first question, since a window may never ask one. */
   const language = () =>
     (ready ??= Promise.all([import("../language/experimentLanguage"), service.catalog()]).then(
-      ([{ ExperimentLanguage }, catalog]) => new ExperimentLanguage(catalog),
+      ([{ ExperimentLanguage }, catalog]) =>
+        new ExperimentLanguage(catalog, (file) =>
+          relative(workspaceOf(file, service.folders), file).replaceAll("\\", "/"),
+        ),
     ));
   return {
+    "experiments.list": async (_, { signal }) => ({
+      experiments: await list.read(service.experiments, signal),
+    }),
     "experiment.outline": async (given) => (await language()).outline(given),
     "experiment.check": async (given) => ({ diagnostics: (await language()).check(given) }),
     "experiment.complete": async (given) => {
@@ -40,11 +49,8 @@ export function experimentHandlers(service: Service): Handlers<ExperimentRequest
 }
 
 async function estimator(service: Service, file: string, signal: AbortSignal): Promise<Estimate> {
-  const [{ estimatePlan, readsFiles }, { workspaceOf }] = await Promise.all([
-    import("../runs/estimate"),
-    import("../runs/runLocation"),
-  ]);
-  const workspace = workspaceOf(file);
+  const { estimatePlan, readsFiles } = await import("../runs/estimate");
+  const workspace = workspaceOf(file, service.folders);
   return async (plan) => {
     // Each takes up to a tenth of a second; whoever types meanwhile is answered first.
     await setImmediate();
@@ -56,15 +62,10 @@ async function estimator(service: Service, file: string, signal: AbortSignal): P
 
 function runsOf(service: Service, file: string): EarlierRun[] {
   return service.runs.summaries().flatMap(({ folder, experiment, createdAt }) => {
-    if (experiment === undefined || !isSameFile(experiment, file)) return [];
+    if (experiment === undefined || !isSamePath(experiment, file)) return [];
     const { record } = service.runs.find(folder).found;
     return record === undefined ? [] : [{ run: folder, plan: record.plan, createdAt }];
   });
-}
-
-function isSameFile(one: string, other: string): boolean {
-  const [a, b] = [resolve(one), resolve(other)];
-  return process.platform === "win32" ? a.toLowerCase() === b.toLowerCase() : a === b;
 }
 
 const mostModels = 30;

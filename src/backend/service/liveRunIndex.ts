@@ -73,7 +73,10 @@ export class LiveRunIndex implements RunIndex, Disposable {
 
   /** Replaces what is looked at; answered once the newest runs there are known. The others are told as changes. */
   async open({ folders, experiments, trusted, searching = false }: OpenedFolders): Promise<void> {
-    const workspaces = [...new Set([...folders, ...experiments.map(workspaceOf)])];
+    // Of the experiments of one folder one speaks for all.
+    const one = new Map(experiments.map((experiment) => [dirname(experiment), experiment]));
+    const around = [...one.values()].map((experiment) => workspaceOf(experiment, folders));
+    const workspaces = [...new Set([...folders, ...around])];
     const kept = trusted === this.trusted ? this.roots : [];
     this.trusted = trusted;
     const next = workspaces.map(

@@ -6,6 +6,10 @@ import type { RunIndex } from "./runIndex";
 export interface Service {
   /** The runs of the opened folders. A run that is not in it does not exist for any request. */
   readonly runs: RunIndex;
+  /** The window's folders, which have a say in where runs go: see `workspaceOf`. */
+  readonly folders: readonly string[];
+  /** Absolute paths of the experiments that the window has found or opened. */
+  readonly experiments: readonly string[];
   /** Throws `unsupported` in a workspace that is not trusted: `what` names the refused deed. */
   requireTrust(what: string): void;
   emit<K extends keyof Events>(name: K, payload: Events[K]): void;

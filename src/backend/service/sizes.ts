@@ -63,7 +63,7 @@ async function planFor(
   service: Service,
   { experiment, text, variant }: PlannedSubject,
 ): Promise<{ readonly plan: RunPlan; readonly workspace: string }> {
-  const choice = { ...(text === undefined ? {} : { text }), ...(variant === undefined ? {} : { variant }) };
+  const choice = { text, variant, opened: service.folders };
   const { plans, workspace } = await loadPlans(resolve(experiment), choice, await service.catalog());
   const [plan] = plans;
   if (plan !== undefined) return { plan, workspace };

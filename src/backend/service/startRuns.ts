@@ -16,7 +16,7 @@ export async function startRuns(
   ]);
   const { workspace, plans } = await loadPlans(
     experiment,
-    { ...choice, set: settings },
+    { ...choice, set: settings, opened: service.folders },
     await service.catalog(),
   );
   refuseIdle(plans);

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { Counts } from "../../protocol/counts";
+import { percent } from "../../protocol/quantities";
 import { protocolLine } from "../evaluation/perplexity";
 import type { StepFiles } from "./stepFiles";
 
@@ -66,7 +67,7 @@ function roleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
 }
 
 function change(before: Counts, after: Counts): CellValue[] {
-  const left = before.stored === 0 ? null : `${((100 * after.stored) / before.stored).toFixed(1)} %`;
+  const left = before.stored === 0 ? null : percent(after.stored / before.stored);
   return [before.stored, after.stored, left, before.bytes, after.bytes];
 }
 

@@ -22,9 +22,11 @@ export function titleOf(service: Service, subject: StoredSubject): string {
 export function openSubject(service: Service, subject: Subject): OpenedModel {
   if (subject.kind === "path") return openModel(resolve(subject.path));
   if (subject.kind === "run") return openModel(checkpointFolder(service, subject));
+  const { experiment, variant } = subject;
+  const of = variant === undefined ? "" : `, variant ${variant},`;
   throw new WorkbenchError(
     "unsupported",
-    `The model of ${subject.variant ?? basename(subject.experiment)} has no weights yet. Run the experiment first.`,
+    `${basename(experiment)}${of} has no weights yet: it was only planned. Run it and choose the run, which has weights from its first checkpoint on.`,
   );
 }
 

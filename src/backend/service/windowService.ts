@@ -25,6 +25,8 @@ type AnyHandler = (params: never, call: Call) => unknown;
 export class WindowService implements Service {
   readonly runs: LiveRunIndex;
   private readonly alerts: AlertWatch;
+  folders: readonly string[] = [];
+  experiments: readonly string[] = [];
   private trusted = false;
   private opened: Promise<void> | undefined;
   private readonly deeds = new Set<Promise<unknown>>();
@@ -37,7 +39,7 @@ export class WindowService implements Service {
   }
 
   open(params: Requests["workspace.open"]["params"]): Promise<void> {
-    this.trusted = params.trusted;
+    ({ folders: this.folders, experiments: this.experiments, trusted: this.trusted } = params);
     const opened = this.runs.open(params).then(() => this.alerts.begin());
     // What comes with another folder is told as changes, which no request for what is there already waits for.
     this.opened ??= opened;

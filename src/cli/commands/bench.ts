@@ -8,7 +8,7 @@ import { flopsFormula, measureSpeed, type Speed, standardGpt } from "../../backe
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import type { DeviceName } from "../../protocol/experiment";
 import { defineCommand } from "../command";
-import { bytes, count, figure } from "../quantities";
+import { bytes, count, figure } from "../../protocol/quantities";
 import type { Terminal } from "../terminal";
 
 interface Options {

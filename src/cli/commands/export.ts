@@ -20,7 +20,7 @@ import {
   type ModelOptions,
   tokenizerOption,
 } from "../modelArgument";
-import { bytes } from "../quantities";
+import { bytes } from "../../protocol/quantities";
 import { selectRun } from "../runSelection";
 import { plainLine } from "../terminal";
 

@@ -15,7 +15,7 @@ import {
   openModelTokenizer,
   tokenizerOption,
 } from "../modelArgument";
-import { figure } from "../quantities";
+import { figure } from "../../protocol/quantities";
 import { plain } from "../terminal";
 
 interface Options extends ModelOptions {

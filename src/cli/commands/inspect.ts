@@ -6,7 +6,7 @@ import type { HostTensor, HostTensors } from "../../backend/training/safetensors
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
 import { checkpointOption, loadModel, modelArgument, type ModelOptions } from "../modelArgument";
-import { count, figure } from "../quantities";
+import { count, figure } from "../../protocol/quantities";
 import { table } from "../table";
 import { plainLine, type Terminal } from "../terminal";
 
@@ -92,7 +92,7 @@ function tensorTable(tensors: readonly Described[], terminal: Terminal): string 
       type,
       shape.join("×"),
       count(non_zero),
-      ...[mean, deviation, lowest, highest].map(figure),
+      ...[mean, deviation, lowest, highest].map((value) => figure(value)),
     ]),
     terminal.colors,
   );

@@ -1,6 +1,6 @@
 /** `lathe params FILE`: how many parameters the models of an experiment have. Nothing is run and no weight is made. */
 import { estimatePlan } from "../../backend/runs/estimate";
-import { loadPlans } from "../../backend/runs/loadPlans";
+import { plansHere } from "../plansHere";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
 import { type PlanOptions, planOptions } from "../planOptions";
@@ -10,7 +10,7 @@ export default defineCommand<readonly [string], PlanOptions & { readonly roles?:
   arguments: [["<file>", "experiment file"]],
   options: [...planOptions, ["--roles", "a line for each matrix"]],
   async run({ args: [file], options, catalog, terminal }) {
-    const { workspace, plans } = await loadPlans(file, options, catalog);
+    const { workspace, plans } = await plansHere(file, options, catalog);
     const models = await Promise.all(
       plans.map(async (plan) => {
         const { name, variant, family, before } = await estimatePlan({ ...plan, steps: [] }, workspace);

@@ -5,7 +5,6 @@ import { dataLines } from "../../backend/data/summaryText";
 import { canonicalJson } from "../../backend/experiment/stepKey";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
-import { loadPlans } from "../../backend/runs/loadPlans";
 import { readWhereKept } from "../../backend/runs/shortData";
 import { experimentFolder } from "../../backend/runs/workshop";
 import { dataSchema, type DeviceName } from "../../protocol/experiment";
@@ -13,8 +12,9 @@ import { toWorkbenchError } from "../../protocol/errors";
 import type { RunPlan } from "../../protocol/run";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
+import { plansHere } from "../plansHere";
 import { type PlanOptions, planOptions } from "../planOptions";
-import { bytes, count, duration } from "../quantities";
+import { bytes, count, duration } from "../../protocol/quantities";
 import { plainLine, type Terminal } from "../terminal";
 
 /** Share of the rate of plain products that whole training steps reach; see `lathe bench`. */
@@ -25,7 +25,7 @@ export default defineCommand<readonly [string], PlanOptions>({
   arguments: [["<file>", "experiment file"]],
   options: planOptions,
   async run({ args: [file], options, catalog, terminal }) {
-    const { workspace, plans } = await loadPlans(file, options, catalog);
+    const { workspace, plans } = await plansHere(file, options, catalog);
     const estimates = await Promise.all(plans.map((plan) => estimatePlan(plan, workspace)));
     const data = await dataOf(plans, workspace);
     const trains = estimates.some(({ steps }) => steps.some(({ training }) => training !== undefined));

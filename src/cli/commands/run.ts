@@ -1,7 +1,7 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { resolve } from "node:path";
 import { checkPlans } from "../../backend/runs/checkPlan";
-import { loadPlans } from "../../backend/runs/loadPlans";
+import { plansHere } from "../plansHere";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/startRun";
 import { startAndAttach, type Attached } from "../attachRun";
 import { defineCommand } from "../command";
@@ -27,7 +27,7 @@ export default defineCommand<[file: string], Options>({
     ["--detach", "start and return; several runs then queue behind one another"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
-    const { workspace, plans } = await loadPlans(file, options, catalog);
+    const { workspace, plans } = await plansHere(file, options, catalog);
     // What cannot be is said before the first run has begun, and leaves nothing behind.
     await checkPlans(plans, workspace);
     const start: StartOptions = {

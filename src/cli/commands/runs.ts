@@ -2,7 +2,7 @@
 import { listRuns } from "../../backend/runs/findRuns";
 import type { FoundRun } from "../../protocol/run";
 import { defineCommand } from "../command";
-import { duration, figure } from "../quantities";
+import { duration, figure } from "../../protocol/quantities";
 import { coloredState, runDocument } from "../runReport";
 import { runsFolder, runsOption, type RunsOption } from "../runSelection";
 import { table } from "../table";

@@ -31,6 +31,17 @@ export async function chosenExperiment(
   return picked === undefined ? undefined : { experiment: picked.uri.fsPath };
 }
 
+/** All that are selected along with the one that a menu was opened on, each once, as they stand below each other. */
+export function experimentsOfArguments([first, selected]: readonly unknown[]): readonly HasExperiment[] {
+  const items = Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
+  const found = items.flatMap((item) => experimentOfArguments([item]) ?? []);
+  const whole = new Set(
+    found.flatMap(({ experiment, variant }) => (variant === undefined ? experiment : [])),
+  );
+  const each = found.filter(({ experiment, variant }) => variant === undefined || !whole.has(experiment));
+  return [...new Map(each.map((one) => [`${one.experiment}\n${one.variant ?? ""}`, one])).values()];
+}
+
 /** What menus hand over: a node of a tree, the address of a file, or the notebook's toolbar. */
 export function experimentOfArguments([first]: readonly unknown[]): HasExperiment | undefined {
   if (typeof first !== "object" || first === null) return undefined;

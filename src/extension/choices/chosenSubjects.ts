@@ -2,38 +2,18 @@
 import { isAbsolute } from "node:path";
 import * as vscode from "vscode";
 import type { Subject } from "../../protocol/service/models";
-import type { HasExperiment } from "../command";
 import type { Workbench } from "../workbench";
-import { experimentOfArguments } from "./chosenExperiment";
+import { experimentsOfArguments } from "./chosenExperiment";
 import { runsOfArguments } from "./chosenRuns";
 
-/** Undefined where the arguments of the command stand for no model. */
-export function subjectsOfArguments(
+/** Models that lie somewhere. Undefined where the arguments of the command stand for none. */
+export function storedSubjects(
   workbench: Workbench,
   args: readonly unknown[],
 ): readonly Subject[] | undefined {
   const paths = pathsOfArguments(args);
   if (paths.length > 0) return paths.map((path) => ({ kind: "path", path }));
-  const runs = runsOfArguments(workbench, args);
-  if (runs !== undefined) return runs.map(({ folder }) => ({ kind: "run", run: folder }));
-  const found = experimentOfArguments(args);
-  if (found === undefined) return undefined;
-  const { experiment, variant } = found;
-  const text = textOfArguments(args);
-  return [
-    {
-      kind: "plan",
-      experiment,
-      ...(text === undefined ? {} : { text }),
-      ...(variant === undefined ? {} : { variant }),
-    },
-  ];
-}
-
-/** A lens stands over text that may not be saved, and hands it along. */
-function textOfArguments([first]: readonly unknown[]): string | undefined {
-  const { text } = (first ?? {}) as { readonly text?: unknown };
-  return typeof text === "string" ? text : undefined;
+  return runsOfArguments(workbench, args)?.map(({ folder }) => ({ kind: "run", run: folder }));
 }
 
 /** Nodes of the tree of models carry what stands for them as `model`. */
@@ -45,17 +25,27 @@ function pathsOfArguments([first, selected]: readonly unknown[]): string[] {
   });
 }
 
-/** The model of each variant of an experiment, up to as many as fit beside each other. */
-export async function experimentSubjects(
-  { backend }: Workbench,
-  { experiment, variant }: HasExperiment,
+/** What experiments would make, whether they have ever run or not: the model of each of their variants. */
+export async function plannedSubjects(
+  workbench: Workbench,
+  args: readonly unknown[],
 ): Promise<readonly Subject[]> {
-  if (variant !== undefined) return [{ kind: "plan", experiment, variant }];
+  const { text } = (args[0] ?? {}) as { readonly text?: unknown };
+  const found: Subject[] = [];
+  for (const { experiment, variant } of experimentsOfArguments(args)) {
+    const of = { kind: "plan" as const, experiment, ...(variant === undefined ? {} : { variant }) };
+    // A lens stands over text that may not be saved, and hands it along.
+    if (typeof text === "string") found.push({ ...of, text });
+    else if (variant !== undefined) found.push(of);
+    else found.push(...(await variantsOf(workbench, experiment)));
+  }
+  return found;
+}
+
+export async function variantsOf({ backend }: Workbench, experiment: string): Promise<readonly Subject[]> {
   const document = await vscode.workspace.openTextDocument(vscode.Uri.file(experiment));
-  const { variants } = await backend.request("experiment.outline", {
-    file: experiment,
-    text: document.getText(),
-  });
+  const asked = { file: experiment, text: document.getText() };
+  const { variants } = await backend.request("experiment.outline", asked);
   if (variants.length === 0) return [{ kind: "plan", experiment }];
-  return variants.slice(0, 4).map(({ name }) => ({ kind: "plan", experiment, variant: name }));
+  return variants.map(({ name }) => ({ kind: "plan", experiment, variant: name }));
 }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import * as vscode from "vscode";
 import { chosenRun } from "../choices/chosenRuns";
-import { subjectsOfArguments } from "../choices/chosenSubjects";
+import { storedSubjects } from "../choices/chosenSubjects";
 import { defineCommand } from "../command";
 import { notificationText, plainText } from "../plainText";
 import type { Subject } from "../../protocol/service/models";
@@ -27,7 +27,7 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Exporting a model");
-    const subject = subjectsOfArguments(workbench, args)?.[0] ?? (await trainedModel(workbench, args));
+    const subject = storedSubjects(workbench, args)?.[0] ?? (await trainedModel(workbench, args));
     if (subject === undefined) return;
     const { formats } = await workbench.backend.request("models.formats", {});
     const format = await vscode.window.showQuickPick(

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import type { Workbench } from "../workbench";
-import { count } from "../views/quantities";
+import { count } from "../../protocol/quantities";
 import { isFiltering, parseFilter, type RunFilter } from "../views/runTree/arrangement";
 import { shownStates, stateFaces } from "../views/runTree/runStates";
 import { shownRuns } from "../views/runTree/shownRuns";

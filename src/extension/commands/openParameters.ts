@@ -1,8 +1,12 @@
+import * as vscode from "vscode";
 import type { Subject } from "../../protocol/service/models";
 import { chosenExperiment } from "../choices/chosenExperiment";
-import { experimentSubjects, subjectsOfArguments } from "../choices/chosenSubjects";
+import { plannedSubjects, storedSubjects, variantsOf } from "../choices/chosenSubjects";
 import { defineCommand } from "../command";
 import type { Workbench } from "../workbench";
+
+/** More columns than that nobody compares. */
+const mostModels = 12;
 
 export default defineCommand({
   title: "Show Parameters",
@@ -23,15 +27,22 @@ export default defineCommand({
       when: "view == lathe.experiments && viewItem =~ /\\b(experiment|variant)\\b/",
       group: "3_open@2",
     },
+    { menu: "explorer/context", when: "resourceFilename =~ /\\.lathe\\.md$/", group: "navigation@91" },
     { menu: "notebook/toolbar", when: "notebookType == lathe-notebook", group: "navigation/execute@21" },
   ],
   async run(workbench, ...args) {
-    const subjects = subjectsOfArguments(workbench, args) ?? (await chosen(workbench, args));
-    if (subjects.length > 0) workbench.openPanel("parameters", { subjects });
+    const given = storedSubjects(workbench, args) ?? (await plannedSubjects(workbench, args));
+    const subjects = given.length > 0 ? given : await chosen(workbench, args);
+    if (subjects.length === 0) return;
+    workbench.openPanel("parameters", { subjects: subjects.slice(0, mostModels) });
+    if (subjects.length > mostModels)
+      void vscode.window.showInformationMessage(
+        `The first ${mostModels} of ${subjects.length} models are shown. Others can be added in the panel.`,
+      );
   },
 });
 
 async function chosen(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
-  const experiment = await chosenExperiment(args, "Count the parameters of which experiment?");
-  return experiment === undefined ? [] : experimentSubjects(workbench, experiment);
+  const found = await chosenExperiment(args, "Count the parameters of which experiment?");
+  return found === undefined ? [] : variantsOf(workbench, found.experiment);
 }

@@ -1,6 +1,13 @@
+import path from "node:path";
+import * as vscode from "vscode";
+import { WorkbenchError } from "../../protocol/errors";
+import type { RunSummary } from "../../protocol/service/runs";
+import type { Subject } from "../../protocol/service/models";
+import { experimentsOfArguments } from "../choices/chosenExperiment";
 import { chosenRuns } from "../choices/chosenRuns";
-import { subjectsOfArguments } from "../choices/chosenSubjects";
-import { defineCommand } from "../command";
+import { storedSubjects } from "../choices/chosenSubjects";
+import { defineCommand, type HasExperiment } from "../command";
+import type { Workbench } from "../workbench";
 
 export default defineCommand({
   title: "Open Weights",
@@ -17,18 +24,52 @@ export default defineCommand({
       when: "view == lathe.models && viewItem =~ /\\bmodel\\b/",
       group: "3_open@2",
     },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.experiments && viewItem =~ /\\b(experiment|variant)\\b/",
+      group: "3_open@3",
+    },
   ],
   async run(workbench, ...args) {
-    const given = subjectsOfArguments(workbench, args);
-    const runs =
-      given !== undefined
-        ? []
-        : await chosenRuns(workbench, args, {
-            title: "Show the weights of which runs?",
-            fits: ({ metrics }) => Object.keys(metrics).length > 0,
-            none: "No run has made a model yet.",
-          });
-    const subjects = given ?? runs.map(({ folder }) => ({ kind: "run" as const, run: folder }));
+    const given = storedSubjects(workbench, args) ?? (await subjectsOfExperiments(workbench, args));
+    const subjects = given ?? (await chosenSubjects(workbench, args));
     if (subjects.length > 0) workbench.openPanel("weights", { subjects });
   },
 });
+
+async function chosenSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
+  const runs = await chosenRuns(workbench, args, {
+    title: "Show the weights of which runs?",
+    fits: hasModel,
+    none: 'No run has made a model yet. Say "Lathe: Run Experiment" to make one.',
+  });
+  return runs.map(({ folder }) => ({ kind: "run", run: folder }));
+}
+
+/** The newest run of each variant that has one; undefined where the arguments stand for no experiment. */
+async function subjectsOfExperiments(
+  workbench: Workbench,
+  args: readonly unknown[],
+): Promise<readonly Subject[] | undefined> {
+  const experiments = experimentsOfArguments(args);
+  if (experiments.length === 0) return undefined;
+  const runs = (await workbench.runs.load()).filter(hasModel);
+  const newest = new Map<string, RunSummary>();
+  for (const { experiment, variant } of experiments)
+    for (const run of runs) {
+      const isOf = run.experiment !== undefined && vscode.Uri.file(run.experiment).fsPath === experiment;
+      const key = `${experiment}\n${run.variant}`;
+      if (isOf && (variant ?? run.variant) === run.variant && !newest.has(key)) newest.set(key, run);
+    }
+  if (newest.size > 0) return [...newest.values()].map(({ folder }) => ({ kind: "run", run: folder }));
+  const [{ experiment, variant }] = experiments as [HasExperiment];
+  const what = `${path.basename(experiment)}${variant === undefined ? "" : `, variant ${variant},`}`;
+  throw new WorkbenchError(
+    "not-found",
+    `${what} has no weights yet, because no run of it has made a model. Say "Lathe: Run Experiment", and open its weights after the first checkpoint.`,
+  );
+}
+
+function hasModel({ metrics }: RunSummary): boolean {
+  return Object.keys(metrics).length > 0;
+}

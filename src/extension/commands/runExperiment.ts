@@ -1,4 +1,4 @@
-import { chosenExperiment } from "../choices/chosenExperiment";
+import { chosenExperiment, experimentsOfArguments } from "../choices/chosenExperiment";
 import { defineCommand } from "../command";
 import { runInNotebook } from "../runInNotebook";
 import { startRuns } from "../startRuns";
@@ -24,6 +24,13 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Training");
+    const several = experimentsOfArguments(args);
+    if (several.length > 1) {
+      // One after the other, so that they queue in the order of the tree.
+      for (const { experiment, variant } of several)
+        await startRuns(workbench, { experiment, ...(variant === undefined ? {} : { variant }) });
+      return;
+    }
     const chosen = await chosenExperiment(args, "Run which experiment?");
     if (chosen === undefined) return;
     const { experiment, variant } = chosen;

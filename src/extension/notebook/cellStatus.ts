@@ -1,5 +1,6 @@
 /** What stands at the foot of a cell beside its language: its runs with their last loss, and whether they are of this text. */
 import * as vscode from "vscode";
+import { figure } from "../../protocol/quantities";
 import type { RunSummary } from "../../protocol/service/runs";
 import { isGoingOn } from "./cellResults";
 import type { NotebookController } from "./controller";
@@ -65,7 +66,7 @@ function lossOf(runs: readonly RunSummary[]): string | undefined {
     ["train/loss", "train loss"],
   ] as const) {
     const values = runs.flatMap(({ metrics }) => metrics[metric]?.last ?? []).filter(Number.isFinite);
-    if (values.length > 0) return `${name} ${Math.min(...values).toPrecision(4)}`;
+    if (values.length > 0) return `${name} ${figure(Math.min(...values))}`;
   }
   return undefined;
 }

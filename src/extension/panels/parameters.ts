@@ -4,6 +4,6 @@ import { definePanel } from "./panel";
 export default definePanel({
   title: "Parameters",
   icon: "parameters",
-  requests: ["runs.list", "models.list", "sizes.of"],
+  requests: ["experiments.list", "runs.list", "models.list", "sizes.of"],
   events: [],
 });

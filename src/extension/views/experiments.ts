@@ -90,7 +90,11 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
       vscode.workspace.onDidChangeWorkspaceFolders(all),
       this.workbench.runs.onDidChange(({ changed, removed }) => this.runsChanged(changed, removed)),
     );
-    return vscode.window.createTreeView<Node>(id, { treeDataProvider: this, showCollapseAll: true });
+    return vscode.window.createTreeView<Node>(id, {
+      treeDataProvider: this,
+      showCollapseAll: true,
+      canSelectMany: true,
+    });
   }
 
   getChildren(node?: Node): Node[] | Promise<Node[]> {

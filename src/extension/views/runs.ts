@@ -12,7 +12,7 @@ import { toWorkbenchError } from "../../protocol/errors";
 import { defineView } from "../view";
 import type { Workbench } from "../workbench";
 import type { ProblemNode } from "./face";
-import { count, plural } from "./quantities";
+import { count, plural } from "../../protocol/quantities";
 import { filterWords, isFiltering } from "./runTree/arrangement";
 import { groupFace, moreFace } from "./runTree/groupFace";
 import { queueDrag } from "./runTree/queueDrag";

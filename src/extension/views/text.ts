@@ -1,4 +1,5 @@
-/** Text of runs, models and files in the places that trees have for it. Numbers are in `quantities.ts`. */
+/** Text of runs, models and files in the places that trees have for it. */
+import { fileName } from "../../protocol/fileName";
 import { plainText } from "../plainText";
 
 /** On one line, without anything that steers, and no longer than a row can show. */
@@ -20,11 +21,6 @@ export function markdownText(text: string, most = 500): string {
 /** For messages of a view and quick picks, which make links of `[label](target)` and pictures of `$(name)`. */
 export function unlinked(text: string): string {
   return text.replace(/\](?=\()|\$(?=\()/g, "$&\u200b");
-}
-
-/** The file's name without its folder, whichever way the slashes lean. */
-export function fileName(path: string): string {
-  return /[^/\\]*$/.exec(path.replace(/[/\\]+$/, ""))?.[0] ?? path;
 }
 
 /** What an experiment is called where its file is not read. */

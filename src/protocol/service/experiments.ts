@@ -1,4 +1,5 @@
 /** What an editor asks about the text of an experiment. Offsets count UTF-16 units, lines and columns start at 1. */
+import type { Nothing } from "../connection";
 import type { ActionKey, CellKey } from "../experiment";
 
 export interface TextRange {
@@ -63,6 +64,16 @@ export interface Outline {
   readonly faults: number;
 }
 
+/** An experiment of the window. */
+export interface ExperimentEntry {
+  /** Absolute. */
+  readonly file: string;
+  /** Its first heading; empty where the file can't be read. */
+  readonly title: string;
+  /** Empty where it branches into none. */
+  readonly variants: readonly string[];
+}
+
 /** A step of a run that stands for an action of a cell. */
 export interface AttachedRun {
   readonly run: string;
@@ -74,6 +85,8 @@ export interface AttachedRun {
 }
 
 export interface ExperimentRequests {
+  /** The experiments that `workspace.open` named, whether they have ever run or not. */
+  "experiments.list": { params: Nothing; result: { readonly experiments: readonly ExperimentEntry[] } };
   "experiment.outline": { params: ExperimentText; result: Outline };
   "experiment.check": { params: ExperimentText; result: { readonly diagnostics: readonly Diagnostic[] } };
   "experiment.complete": {

@@ -1,9 +1,10 @@
 /** An editor as tests have one: a text with a cursor, and what accepting a completion makes of it. */
+import { basename } from "node:path";
 import type { Completion, TextRange } from "../../../src/protocol/service/experiments";
 import { ExperimentLanguage } from "../../../src/backend/language/experimentLanguage";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
-export const language = new ExperimentLanguage(schemaCatalog);
+export const language = new ExperimentLanguage(schemaCatalog, (file) => basename(file));
 export const file = "/nowhere/x.lathe.md";
 
 /** A Markdown file with one cell an argument. */

@@ -17,7 +17,7 @@ const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string;
 test("sizes, bytes and memory stand over the model, work over the training", async () => {
   // 64 · (3 · 64 + 64 + 2 · 128) + 128 · 64 in matrices, three norms of 64, and 2 · 257 · 64 in embeddings.
   expect(await titles(head, train)).toEqual([
-    matching(/^3\/0 41,152 non-embedding · 296 kB · [\d.]+ MB to train$/),
+    matching(/^3\/0 41,152 non-embedding · 296\.\d\d kB · [\d.]+ MB to train$/),
     matching(/^9\/1 5 steps of 128 tokens · [\d.]+ MB · [\d.]+ MFLOP a step$/),
   ]);
   const [{ tooltip } = { tooltip: "" }] = await lenses(head, train);
@@ -43,8 +43,8 @@ test("what all variants share is said once, and a variant without the action say
   expect(
     await titles(head, "variants: {a: {}, b: {train: {learning_rate: 1e-3}}, c: {train: null}}", train),
   ).toEqual([
-    matching(/^3\/0 a, b: 41,152 non-embedding · 296 kB · [\d.]+ MB to train$/),
-    matching(/^3\/0 c: 41,152 non-embedding · 296 kB$/),
+    matching(/^3\/0 a, b: 41,152 non-embedding · 296\.\d\d kB · [\d.]+ MB to train$/),
+    matching(/^3\/0 c: 41,152 non-embedding · 296\.\d\d kB$/),
     matching(/^15\/2 a, b: 5 steps/),
   ]);
 });
@@ -53,7 +53,7 @@ test("what a method leaves stands over it, and why it refuses", async () => {
   const compress = "compress: [{magnitude: {sparsity: 0.5}}, {magnitude: {sparsity: 0.75}}]";
   const [, over] = await titles(head, compress);
   // A quarter of 40,960, and the norms.
-  expect(over).toMatch(/^9\/1 41,152 → 10,432 non-embedding \(25\.3 %\) · 296 kB → [\d.]+ kB$/);
+  expect(over).toMatch(/^9\/1 41,152 → 10,432 non-embedding \(25\.3 %\) · 296\.\d\d kB → [\d.]+ kB$/);
   const [model, refusal] = await titles(`${head.slice(0, -1)}, min_channels_per_group: 16}`, compress);
   expect(model).toMatch(/^3\/0 [\d,]+ non-embedding/);
   expect(refusal).toMatch(/^9\/1 Magnitude pruning cannot be applied: /);

@@ -1,27 +1,67 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   makeRunId,
   runIdPattern,
   safeName,
   workspaceAboveRun,
+  workspaceAround,
   workspaceOf,
 } from "../../../src/backend/runs/runLocation";
 import { liveness, ownIdentity } from "../../../src/backend/runs/processIdentity";
 import { parseGpus } from "../../../src/backend/runs/systemMetrics";
 import { temporaryFolder } from "./workbench";
 
-it("takes the nearest marked folder above an experiment for its workspace, else the experiment's own", () => {
+it("takes where runs are, what is open, the repository, the package, and else the experiment's own folder", () => {
   const root = temporaryFolder();
-  const deep = join(root, "a", "b", "c");
-  mkdirSync(deep, { recursive: true });
-  mkdirSync(join(root, "a", ".git"));
-  expect(workspaceOf(join(deep, "x.lathe.md"))).toBe(join(root, "a"));
-  mkdirSync(join(root, "a", "b", ".lathe"));
-  expect(workspaceOf(join(deep, "x.lathe.md"))).toBe(join(root, "a", "b"));
+  const [a, b, c] = [join(root, "a"), join(root, "a", "b"), join(root, "a", "b", "c")];
+  mkdirSync(c, { recursive: true });
+  const found = (...opened: string[]) => workspaceOf(join(c, "x.lathe.md"), opened);
+  expect(found()).toBe(c);
+  expect(found(a)).toBe(a);
+  // The inner one of two opened folders; one that the experiment is not in has no say.
+  expect(found(a, b, join(root, "other"))).toBe(b);
+  writeFileSync(join(b, "package.json"), "{}");
+  expect(found()).toBe(b);
+  mkdirSync(join(a, ".git"));
+  expect(found()).toBe(a);
+  expect(found(b)).toBe(b);
+  // What lies beyond the repository belongs to something else.
+  mkdirSync(join(root, ".lathe"));
+  expect(found(root)).toBe(a);
+  mkdirSync(join(a, ".lathe"));
+  expect(found(b)).toBe(a);
   expect(workspaceAboveRun(join(root, ".lathe", "runs", "x"))).toBe(root);
   expect(workspaceAboveRun(join(root, "elsewhere", "x"))).toBeUndefined();
+});
+
+describe("a window and a terminal see the same runs", () => {
+  /** Folders that are made, the experiment, what the window has opened, and where the terminal stands. */
+  const layouts: Record<string, [make: string[], experiment: string, opened: string, current: string]> = {
+    "a repository that is opened": [["p/.git"], "p/e", "p", "p"],
+    "a part of a repository that is opened": [["p/.git"], "p/part/deep", "p/part", "p"],
+    "a repository of packages": [["p/.git", "p/packages/a/package.json"], "p/packages/a/e", "p", "p/packages/a"],
+    "a folder without any mark": [[], "p/e/deep", "p", "p"],
+    "the same, with the terminal beside the experiment": [[], "p/e/deep", "p", "p/e/deep"],
+    "a package that is opened from above": [["p/a/package.json"], "p/a/e", "p", "p/a"],
+    "repositories beside each other": [["p/a/.git", "p/b/.git"], "p/a/e", "p", "p"],
+  };
+  const cases = Object.entries(layouts).flatMap(([name, layout]) =>
+    (["window", "terminal"] as const).map((first) => ({ name, first, layout })),
+  );
+  it.each(cases)("$name, the first run in the $first", ({ first, layout: [make, inner, opened, current] }) => {
+    const root = temporaryFolder();
+    for (const folder of [...make, inner]) mkdirSync(join(root, folder), { recursive: true });
+    const experiment = join(root, inner, "x.lathe.md");
+    const places = {
+      window: () => workspaceOf(experiment, [join(root, opened)]),
+      terminal: () => workspaceOf(experiment, [workspaceAround(join(root, current))]),
+    };
+    const place = places[first]();
+    mkdirSync(join(place, ".lathe"));
+    expect([places.window(), places.terminal()]).toEqual([place, place]);
+  });
 });
 
 it("makes ids that every file system takes, whatever the name", () => {

@@ -115,3 +115,22 @@ test("a model to start from is any that a run has made, seen from the experiment
   ]);
   expect(existsSync(join(place.file, "..", JSON.parse(completions[0]!.label) as string))).toBe(true);
 });
+
+test("experiments are listed with their variants, whether they have run or not, and faulty ones too", async () => {
+  const window = await new Window().open();
+  const [never, broken, gone] = ["never", "broken", "gone"].map((name) =>
+    join(window.workspace, `${name}.lathe.md`),
+  ) as [string, string, string];
+  writeFileSync(never, first);
+  writeFileSync(broken, "# Broken\n\n```yaml\nvariants: {a: {}, b: {}}\nmodel: {\n```\n");
+  await window.open({ experiments: [never, broken, gone], trusted: false });
+  const { experiments } = await window.ask("experiments.list", {});
+  expect(experiments).toEqual([
+    { file: never, title: /^# (.*)$/m.exec(first)![1], variants: ["dense", "grouped"] },
+    { file: broken, title: "Broken", variants: ["a", "b"] },
+    { file: gone, title: "", variants: [] },
+  ]);
+  writeFileSync(broken, "# Mended\n\n```yaml\nvariants: {c: {}}\n```\n");
+  const again = await window.ask("experiments.list", {});
+  expect(again.experiments[1]).toEqual({ file: broken, title: "Mended", variants: ["c"] });
+});

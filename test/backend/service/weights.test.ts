@@ -224,7 +224,9 @@ describe("asking", () => {
       code: "invalid-input",
     });
     const plan = { kind: "plan", experiment: join(window.workspace, "a.lathe.md") } as const;
-    await expect(matrix(plan, "x")).rejects.toThrow(/has no weights yet. Run the experiment first/);
+    await expect(matrix(plan, "x")).rejects.toThrow(
+      /has no weights yet: it was only planned. Run it and choose the run/,
+    );
   });
 
   it("stops soon after nobody wants the answer any more, and lets others have their turn meanwhile", async () => {

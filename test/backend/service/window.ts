@@ -21,8 +21,8 @@ export class Window {
   readonly service = new WindowService((name, payload) => this.heard.push({ name, payload }));
   private readonly handlers = this.service.whenOpen(handlersOf(this.service));
 
-  async open({ trusted = true } = {}): Promise<this> {
-    await this.service.open({ folders: [this.workspace], experiments: [], trusted });
+  async open({ trusted = true, experiments = [] as readonly string[] } = {}): Promise<this> {
+    await this.service.open({ folders: [this.workspace], experiments, trusted });
     return this;
   }
 

@@ -16,9 +16,9 @@ test("nothing is said while nothing goes on", () => {
 
 test("two runs: their progress in the mean, the loss of the one started last, the time until both are done", () => {
   const active = activeRuns([running(36, 12, 2.5), running(50, 5, 1.6234), someRun()]);
-  expect(active?.text).toBe("$(sync~spin) 2 runs · 43 % · loss 1.62 · 0:12 left");
-  expect(active?.spoken).toBe("Lathe: 2 runs, 43 %, loss 1.62, 0:12 left. Shows the runs.");
-  expect(active?.tooltip).toContain("- **first** running · 36 % · loss 2.50 · 0:12 left");
+  expect(active?.text).toBe("$(sync~spin) 2 runs · 43 % · loss 1.623 · 12 s left");
+  expect(active?.spoken).toBe("Lathe: 2 runs, 43 %, loss 1.623, 12 s left. Shows the runs.");
+  expect(active?.tooltip).toContain("- **first** running · 36 % · loss 2.5 · 12 s left");
 });
 
 test("a run that is nearly done is not done", () => {

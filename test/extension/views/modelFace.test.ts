@@ -58,9 +58,9 @@ test("a device says whether it works, why not, and whether it is the chosen one"
   const cpu = { name: "cpu", works: true, description: "8 cores", memoryBytes: 16e9 };
   const cuda = { name: "cuda", works: false, description: "an NVIDIA card", reason: "There is no driver." };
   expect(deviceFace({ kind: "device", device: cpu }, true)).toMatchObject({
-    description: "chosen · 8 cores · 16.0 GB memory",
+    description: "chosen · 8 cores · 16.00 GB memory",
     contextValue: "device.works.chosen",
-    spoken: "cpu, works, chosen, 8 cores, 16.0 GB memory",
+    spoken: "cpu, works, chosen, 8 cores, 16.00 GB memory",
   });
   expect(deviceFace({ kind: "device", device: cuda }, false)).toMatchObject({
     description: "does not work here: There is no driver. · an NVIDIA card",

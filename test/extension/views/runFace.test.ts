@@ -19,19 +19,19 @@ test("a running run tells its loss, how far it is, how long it has taken and wha
   });
   const face = runFace(run);
   expect(face.label).toBe("grouped");
-  expect(face.description).toBe("★ · loss 1.62 · 43 % · 1:15 · 0:12 left · #night · #paper · #a · +1");
+  expect(face.description).toBe("★ · loss 1.623 · 43 % · 1 min 15 s · 12 s left · #night · #paper · #a · +1");
   expect(face.contextValue).toBe("run.running.active.measured.starred.tagged");
   expect(face.spoken).toBe(
-    "grouped, running, starred, loss 1.62, 43 %, 1:15, 0:12 left, tag night, tag paper, tag a",
+    "grouped, running, starred, loss 1.623, 43 %, 1 min 15 s, 12 s left, tag night, tag paper, tag a",
   );
 });
 
 test.each([
   [{ state: "queued" }, "starting", "run.queued.active.plain"],
   [{ state: "queued", queuePosition: 2 }, "behind 2", "run.queued.active.waiting.plain"],
-  [{ state: "paused", seconds: 5 }, "0:05", "run.paused.active.plain"],
+  [{ state: "paused", seconds: 5 }, "5 s", "run.paused.active.plain"],
   [{ state: "stopped" }, "", "run.stopped.ended.resumable.plain"],
-  [{ state: "interrupted", metrics: loss(2) }, "loss 2.00", "run.interrupted.ended.resumable.measured.plain"],
+  [{ state: "interrupted", metrics: loss(2) }, "loss 2", "run.interrupted.ended.resumable.measured.plain"],
   [
     { state: "failed", failure: { code: "diverged", message: "The loss is no number." } },
     "The loss is no number.",
@@ -93,11 +93,11 @@ test("a tooltip says all there is to know", () => {
   expect(text).toContain("Seed: 3");
   expect(text).toContain("Sweep: train.learning_rate = 0.001");
   expect(text).toContain("Device: cpu, 8 cores (auto: no graphics card)");
-  expect(text).toContain("Progress: train, 24 %, 1,234 of 5,000 steps, 1:30 left");
+  expect(text).toContain("Progress: train, 24 %, 1,234 of 5,000 steps, 1 min 30 s left");
   expect(text).toContain(
     "Parameters in all: 1,900 stored, 1,000 trainable, 800 not zero, 28,800 bits, 3.60 kB",
   );
-  expect(text).toContain("| train/loss | 1.50 | 1.50 | 1.50 |\n| z/rate | 3.00 | 1.00 | 4.00 |");
+  expect(text).toContain("| train/loss | 1.5 | 1.5 | 1.5 |\n| z/rate | 3 | 1 | 4 |");
   expect(text).toContain("Notice: Falls back to the processor.");
   expect(text).toContain("Notes: Try again with more steps");
 });

@@ -78,7 +78,7 @@ describe("after a change only what differs is drawn anew", () => {
     const node = tree.nodeOf(run.folder);
     expect(redrawn(tree, [{ ...run, metrics: loss(2) }])).toEqual(["a"]);
     expect(tree.nodeOf(run.folder)).toBe(node);
-    expect(runFace(node!.run).description).toBe("loss 2.00");
+    expect(runFace(node!.run).description).toBe("loss 2");
   });
 
   test("another state: its experiment with it, whose row counts what is active", () => {

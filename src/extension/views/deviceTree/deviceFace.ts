@@ -1,7 +1,7 @@
 /** What runs can compute with, as rows: whether it works here, and why not. */
 import type { DeviceEntry } from "../../../protocol/service/models";
 import type { Face } from "../face";
-import { bytes } from "../quantities";
+import { bytes } from "../../../protocol/quantities";
 import { markdownText, oneLine } from "../text";
 
 export interface DeviceNode {

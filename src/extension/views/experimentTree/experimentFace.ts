@@ -3,7 +3,7 @@ import type { CellKey } from "../../../protocol/experiment";
 import type { Outline, OutlineCell } from "../../../protocol/service/experiments";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { Face, Icon } from "../face";
-import { plural } from "../quantities";
+import { plural } from "../../../protocol/quantities";
 import { isActive, stateFaces, worstState } from "../runTree/runStates";
 import { experimentTitle, markdownText, oneLine } from "../text";
 

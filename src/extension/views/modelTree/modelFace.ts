@@ -2,7 +2,7 @@
 import type { ModelEntry } from "../../../protocol/service/models";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { Face } from "../face";
-import { bytes, count, moment, plural } from "../quantities";
+import { bytes, count, moment, plural } from "../../../protocol/quantities";
 import { markdownText, oneLine } from "../text";
 
 export interface ModelGroupNode {

@@ -1,6 +1,6 @@
 /** What the status bar says while something runs. */
 import type { RunSummary } from "../../../protocol/service/runs";
-import { clock, figure, percent, plural } from "../quantities";
+import { duration, figure, plural, reached } from "../../../protocol/quantities";
 import { markdownText as safe } from "../text";
 import { isActive, isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
 
@@ -48,8 +48,8 @@ function factsOf(runs: readonly RunSummary[]): string[] {
     state === "running" && progress?.secondsLeft !== undefined ? [progress.secondsLeft] : [],
   );
   return [
-    ...(shares.length === 0 ? [] : [percent(shares.reduce((sum, each) => sum + each, 0) / shares.length)]),
+    ...(shares.length === 0 ? [] : [reached(shares.reduce((sum, each) => sum + each, 0) / shares.length)]),
     ...(newest === undefined ? [] : [`loss ${figure(lastLoss(newest)!)}`]),
-    ...(left.length === 0 ? [] : [`${clock(Math.max(...left))} left`]),
+    ...(left.length === 0 ? [] : [`${duration(Math.max(...left))} left`]),
   ];
 }

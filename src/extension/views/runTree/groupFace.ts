@@ -1,6 +1,6 @@
 /** The rows between the runs: experiments, the queue, and what is not shown yet. */
 import type { Face } from "../face";
-import { count, plural } from "../quantities";
+import { count, plural } from "../../../protocol/quantities";
 import { experimentTitle, markdownText, oneLine } from "../text";
 import { isActive } from "./runStates";
 import { type GroupNode, type MoreNode, pageSize } from "./runTree";

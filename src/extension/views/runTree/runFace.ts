@@ -1,7 +1,7 @@
 /** A run as a row of the tree. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { Face } from "../face";
-import { clock, figure, percent } from "../quantities";
+import { duration, figure, reached } from "../../../protocol/quantities";
 import { oneLine } from "../text";
 import { isActive, isResumable, isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
 
@@ -43,9 +43,9 @@ function factsOf(run: RunSummary): string[] {
   const left = state === "running" ? progress?.secondsLeft : undefined;
   return [
     ...(loss === undefined ? [] : [`loss ${figure(loss)}`]),
-    ...(share === undefined || state === "done" ? [] : [percent(share)]),
-    ...(seconds === undefined ? [] : [clock(seconds)]),
-    ...(left === undefined ? [] : [`${clock(left)} left`]),
+    ...(share === undefined || state === "done" ? [] : [reached(share)]),
+    ...(seconds === undefined ? [] : [duration(seconds)]),
+    ...(left === undefined ? [] : [`${duration(left)} left`]),
     ...(state === "failed" && failure !== undefined ? [oneLine(failure.message, 80)] : []),
   ];
 }

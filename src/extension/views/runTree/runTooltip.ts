@@ -1,7 +1,7 @@
 /** All that a row has no room for, as Markdown. Foreign text is escaped; what is not there is left out. */
 import type { Counts } from "../../../protocol/counts";
 import type { RunSummary } from "../../../protocol/service/runs";
-import { bytes, clock, count, figure, moment, percent } from "../quantities";
+import { bytes, count, duration, figure, moment, reached } from "../../../protocol/quantities";
 import { markdownText as safe } from "../text";
 import { progressShare, stateFaces } from "./runStates";
 
@@ -59,14 +59,14 @@ function progressText(run: RunSummary): string | undefined {
   if (progress === undefined || share === undefined || state === "done") return undefined;
   const left = state === "running" ? progress.secondsLeft : undefined;
   const steps = `${count(progress.step)} of ${count(progress.steps)} steps`;
-  return `${safe(progress.action)}, ${percent(share)}, ${steps}${left === undefined ? "" : `, ${clock(left)} left`}`;
+  return `${safe(progress.action)}, ${reached(share)}, ${steps}${left === undefined ? "" : `, ${duration(left)} left`}`;
 }
 
 function timeText({ createdAt, startedAt, endedAt, seconds }: RunSummary): string | undefined {
   const begun = startedAt ?? createdAt;
   if (begun === "") return undefined;
   const until = endedAt === undefined ? "" : ` to ${moment(endedAt)}`;
-  return `${moment(begun)}${until}${seconds === undefined ? "" : `, running for ${clock(seconds)}`}`;
+  return `${moment(begun)}${until}${seconds === undefined ? "" : `, running for ${duration(seconds)}`}`;
 }
 
 function countsText({ trainable, stored, nonZero, bits, bytes: size }: Counts): string {

@@ -1,0 +1,8 @@
+/** The runs that an experiment means on a command line: they go where `lathe runs` then looks, if that lies above the file. */
+import { loadPlans, type PlanChoice, type Plans } from "../backend/runs/loadPlans";
+import { workspaceAround } from "../backend/runs/runLocation";
+import type { SchemaCatalog } from "../protocol/experiment";
+
+export function plansHere(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
+  return loadPlans(file, { ...choice, opened: [workspaceAround(process.cwd())] }, catalog);
+}
