@@ -1,7 +1,7 @@
 /** How a command says that it failed: lines for a person, a document for a program, a status for a script. */
 import { InvalidInput, exitStatus, type WorkbenchError } from "../protocol/errors";
 import type { ExitStatus } from "./command";
-import { plain, plainLine, type Terminal } from "./terminal";
+import { jsonText, plain, plainLine, type Terminal } from "./terminal";
 
 function documentOf({ code, message, details }: WorkbenchError): Record<string, unknown> {
   return { code, message, details };
@@ -17,7 +17,7 @@ export function reportFailure(error: WorkbenchError, terminal: Terminal): ExitSt
   if (error.code === "internal" && cause.stack !== undefined) terminal.say(plain(cause.stack));
   if (terminal.json) {
     const faults = error instanceof InvalidInput ? { faults: error.faults.map(documentOf) } : {};
-    terminal.result(JSON.stringify({ error: { ...documentOf(error), ...faults } }, undefined, 2));
+    terminal.result(jsonText({ error: { ...documentOf(error), ...faults } }));
   }
   return exitStatus(error);
 }

@@ -5,7 +5,7 @@ import type { SchemaCatalog } from "../protocol/experiment";
 import { version } from "../protocol/version";
 import type { AnyCommand, ExitStatus } from "./command";
 import { reportFailure } from "./failure";
-import { Terminal } from "./terminal";
+import { jsonText, Terminal } from "./terminal";
 
 export interface CliEnvironment {
   /** By the names that they are called by. */
@@ -25,7 +25,7 @@ export async function runCli(args: readonly string[], environment: CliEnvironmen
     addCommand(program, name, command, async (given, options) => {
       const terminal = new Terminal(json);
       const outcome = await command.run({ args: given, options, terminal, catalog: environment.catalog });
-      terminal.result(json ? JSON.stringify(outcome.document, undefined, 2) : outcome.text);
+      terminal.result(json ? jsonText(outcome.document) : outcome.text);
       result.status = outcome.status ?? 0;
     });
   }
@@ -56,7 +56,7 @@ function usageStatus(error: CommanderError, terminal: Terminal): ExitStatus {
   if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
   if (terminal.json) {
     const message = error.message.replace(/^error: /, "");
-    terminal.result(JSON.stringify({ error: { code: "invalid-input", message, details: {} } }, undefined, 2));
+    terminal.result(jsonText({ error: { code: "invalid-input", message, details: {} } }));
   }
   return 2;
 }

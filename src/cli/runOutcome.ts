@@ -2,7 +2,7 @@
 import type { Attached } from "./attachRun";
 import type { ExitStatus, Outcome } from "./command";
 import { runDocument, runReport, runsReport, statusOf } from "./runReport";
-import { plain, type Terminal } from "./terminal";
+import { plain, plainLine, type Terminal } from "./terminal";
 
 export function startedOutcome(runs: readonly { id: string; folder: string }[]): Outcome {
   const hint = runs.map(({ id }) => `Started ${id}. Follow it with \`lathe attach ${id}\`.`);
@@ -12,7 +12,8 @@ export function startedOutcome(runs: readonly { id: string; folder: string }[]):
 export function sayEnd({ record, detached }: Attached, terminal: Terminal): void {
   if (detached) return;
   const { red, yellow } = terminal.noticeColors;
-  const { state, failure, id } = record;
+  const { state, failure } = record;
+  const id = plainLine(record.id);
   if (failure !== undefined) terminal.say(`${red("error:")} ${plain(failure.message)}`);
   if (state === "interrupted") terminal.say(red(`${id} died without a word. Its log.txt may say why.`));
   if (state !== "done") terminal.say(yellow(`Go on with \`lathe resume ${id}\`.`));

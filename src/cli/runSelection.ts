@@ -4,6 +4,7 @@ import { findRun } from "../backend/runs/findRuns";
 import { runsFolderOf, workspaceAround } from "../backend/runs/runLocation";
 import { WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
+import { plainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 
 export const runArgument: ArgumentSpec = ["<run>", "id, the beginning of one, a run folder, or `last`"];
@@ -31,5 +32,6 @@ export interface SelectedRun {
 export async function selectRun(text: string, options: RunsOption): Promise<SelectedRun> {
   const run = await findRun(text, runsFolder(options));
   if (run.record === undefined) throw new WorkbenchError(run.failure.code as ErrorCode, run.failure.message);
-  return { id: run.id, folder: run.folder, record: run.record };
+  // A record may have been written by anybody, and the id is said in messages.
+  return { id: plainLine(run.id), folder: run.folder, record: run.record };
 }

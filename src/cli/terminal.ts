@@ -19,6 +19,14 @@ export function plainLine(text: string): string {
   return plain(text).replaceAll("\n", " ");
 }
 
+/** One document, in which what JSON leaves as it is and a terminal obeys is written as an escape of the same text. */
+export function jsonText(document: unknown): string {
+  return JSON.stringify(document, undefined, 2).replace(
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 interface Stream extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
   readonly columns?: number;

@@ -68,9 +68,9 @@ function blockMarkdown(block: Block): string {
   }
 }
 
-/** Nothing of the text is markup, and a row stays a row. */
+/** Nothing of the text is markup, not even an address that would be made a link, and a row stays a row. */
 export function escaped(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+\-.!|<>&~$]/g, "\\$&").replace(/\r?\n|\r/g, " ");
+  return text.replace(/[\\`*_{}[\]()#+\-.!|<>&~$:@]/g, "\\$&").replace(/\r?\n|\r/g, " ");
 }
 
 /** A fence longer than any run of backticks inside. */

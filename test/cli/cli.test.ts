@@ -3,9 +3,18 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { RunFolder } from "../../src/backend/runs/runFolder";
 import { LiveRunIndex } from "../../src/backend/service/liveRunIndex";
 import { listRuns } from "../../src/backend/runs/findRuns";
-import { bundle, bundleLoop, ended, inState, newWorkspace, pastStep } from "../backend/runs/workbench";
+import {
+  bundle,
+  bundleLoop,
+  ended,
+  inState,
+  loopPlan,
+  newWorkspace,
+  pastStep,
+} from "../backend/runs/workbench";
 
 let cli: string;
 let script: string;
@@ -321,4 +330,39 @@ describe("bad input", () => {
     expect((await lathe("--version")).output).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect((await lathe()).status).toBe(2);
   });
+});
+
+// eslint-disable-next-line no-control-regex -- These are the characters that a terminal obeys.
+const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
+
+describe("text that a run holds", () => {
+  it("never steers the terminal, and reaches programs as it is", async () => {
+    const nasty = "a\u001b]0;t\u0007\u001b[2J\u009b31m\u202e\u0008b";
+    const { path } = RunFolder.create(
+      join(workspace, ".lathe", "runs"),
+      { ...loopPlan({}, nasty), variant: nasty, experiment: nasty },
+      {
+        state: "failed",
+        failure: { code: "diverged", message: nasty },
+        notices: [nasty],
+        summary: { [nasty]: { last: 1, min: 1, max: 1 } },
+      },
+    );
+    const record = JSON.parse(readFileSync(join(path, "run.json"), "utf8")) as object;
+    writeFileSync(join(path, "run.json"), JSON.stringify({ ...record, id: nasty }));
+    writeFileSync(join(path, "metrics.jsonl"), `${JSON.stringify({ step: 1, seconds: 1, [nasty]: 1 })}\n`);
+    for (const command of ["runs", "show", "attach", "stop", "pause", "continue", "resume", "export"]) {
+      const named = command === "runs" ? [] : [path];
+      const given = command === "export" ? ["--format", "csv", "--out", join(workspace, "history.csv")] : [];
+      for (const json of [[], ["--json"]]) {
+        const { output, errors } = await lathe(command, ...named, ...given, ...json);
+        expect(output + errors, command).not.toBe("");
+        expect(output + errors, command).not.toMatch(obeyed);
+      }
+    }
+    expect(json<object>(await lathe("show", path, "--json"))).toMatchObject({
+      name: nasty,
+      notices: [nasty],
+    });
+  }, 120_000);
 });

@@ -4,7 +4,8 @@ import type { Sample } from "../../src/protocol/blocks";
 import { cellMarkdown, type CellOutput, type CellRun } from "../../src/protocol/cellOutput";
 import type { RunSummary } from "../../src/protocol/service/runs";
 
-const hostile = '<img src=x onerror="alert(1)"> [a](command:x) ![b](http://c) | `d` **e**\n# f';
+const hostile =
+  '<img src=x onerror="alert(1)"> [a](command:x) ![b](http://c) | `d` **e** https://e.example www.e.example e@e.example\n# f\n===';
 const summary: RunSummary = {
   folder: "/w/.lathe/runs/a",
   id: "a",
@@ -44,7 +45,7 @@ describe("the plain form of a cell's output", () => {
       | --- | --- | --- | --- | --- | --- |
       | small | failed, of an earlier text | 3 of 10 | 2\\.5 | – | – |
 
-      small: No number\\."
+      small\\: No number\\."
     `);
   });
 
@@ -86,5 +87,7 @@ describe("the plain form of a cell's output", () => {
     };
     visit(fromMarkdown(cellMarkdown(output)));
     expect([...kinds].sort()).toEqual(["paragraph", "root", "text"]);
+    // Nor is an address made a link, as editors do of bare ones.
+    expect(cellMarkdown(output)).not.toMatch(/https:|www\.e|e@e/);
   });
 });

@@ -91,6 +91,10 @@ export const chartsPageStyles = css`
     margin: 0;
     accent-color: var(--vscode-focusBorder);
   }
+  .vscode-dark .choices input,
+  .vscode-high-contrast:not(.vscode-high-contrast-light) .choices input {
+    color-scheme: dark;
+  }
   .choices .name {
     flex: 1;
     overflow: hidden;

@@ -1,4 +1,5 @@
 /** Curves as CSV, one point a row, so that any table program can group them by run and metric. */
+import { csvOf } from "../../src/protocol/csv";
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { Points } from "./curve";
 
@@ -8,15 +9,9 @@ export interface NamedCurve {
   readonly points: Points;
 }
 
-export function csvOf(curves: readonly NamedCurve[], axis: Axis): string {
+export function curvesCsv(curves: readonly NamedCurve[], axis: Axis): string {
   const rows = curves.flatMap(({ name, metric, points }) =>
-    points.x.map((x, i) => [cell(name), cell(metric), x, points.y[i] ?? ""].join(",")),
+    points.x.map((x, i) => [name, metric, x, points.y[i]]),
   );
-  return [`run,metric,${axis},value`, ...rows, ""].join("\r\n");
-}
-
-/** A table program takes text that begins like a formula for one, unless a quote stands before it. */
-function cell(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  return csvOf([["run", "metric", axis, "value"], ...rows]);
 }

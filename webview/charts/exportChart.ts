@@ -2,7 +2,7 @@
 import type { Host } from "../page";
 import type { ChartView, PictureFormat } from "./chartView";
 import type { CurveFeed } from "./curveFeed";
-import { csvOf } from "./curvesCsv";
+import { curvesCsv } from "./curvesCsv";
 import { pictureOf } from "./takePicture";
 import { pngOf } from "./picturePng";
 import { svgOf } from "./pictureSvg";
@@ -25,7 +25,7 @@ export async function exportChart(
         points: await feed.everyPoint(line),
       })),
     );
-    await host.request("page.save", { name, content: { text: csvOf(curves, content.view.axis) } });
+    await host.request("page.save", { name, content: { text: curvesCsv(curves, content.view.axis) } });
     return;
   }
   const several = content.metrics.length > 1;

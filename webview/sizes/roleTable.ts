@@ -19,7 +19,7 @@ export function roleTable(
   groups: readonly SizeGroup[],
   page: RoleTablePage,
 ): TemplateResult {
-  return html`<table class="roles">
+  return html`<table class="roles ${models.length === 1 ? "one" : "several"}">
     <thead>
       ${models.length === 1 ? oneHead() : manyHead(models, page.number)}
     </thead>
@@ -76,7 +76,7 @@ function manyHead(models: readonly ModelSize[], number: CountName): TemplateResu
           html`<th scope="col" class="first">Representation</th>
             <th scope="col" class="number">${titles[number]}</th>
             ${i === 0 ? nothing : html`<th scope="col" class="number">Change</th>`}
-            <th scope="col">Share</th>`,
+            <th scope="col" class="number">Share</th>`,
       )}
     </tr>`;
 }

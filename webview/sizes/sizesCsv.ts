@@ -1,7 +1,7 @@
 /** Everything that the panel Parameters counts, as lines of a table: every role of every model, then the totals. */
 import type { Counts } from "../../src/protocol/counts";
 import type { ModelSize } from "../../src/protocol/service/models";
-import type { CsvValue } from "../tables/csv";
+import type { CsvValue } from "../../src/protocol/csv";
 
 export function sizeLines(models: readonly ModelSize[]): CsvValue[][] {
   const line = (model: string, role: string, representation: string, counts: Counts): CsvValue[] => {

@@ -8,7 +8,7 @@ import { emptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
 import { valueOf } from "../kit/toolkit";
 import type { Page } from "../page";
-import { csvOf, tabbed } from "../tables/csv";
+import { csvOf, tabbed } from "../../src/protocol/csv";
 import { roleTable } from "./roleTable";
 import {
   groupsOf,

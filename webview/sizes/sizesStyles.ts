@@ -78,7 +78,6 @@ export const sizesStyles = css`
     color: var(--lathe-bad);
   }
   .verdict {
-    margin-left: 6px;
     font-weight: 600;
   }
   .verdict::before {
@@ -117,7 +116,13 @@ export const sizesStyles = css`
     border-bottom-color: var(--lathe-border);
     font-weight: 600;
   }
-  .roles th:first-child {
+  .alone .verdict {
+    margin-right: 8px;
+  }
+  .roles th[scope="row"],
+  .roles th[scope="rowgroup"],
+  .roles th[rowspan],
+  .roles.one th:first-child {
     position: sticky;
     z-index: 1;
     left: 0;
@@ -154,6 +159,24 @@ export const sizesStyles = css`
     border-radius: 2px;
     overflow: hidden;
     background: var(--lathe-line);
+  }
+  .roles.several td,
+  .roles.several thead th:not([rowspan]) {
+    padding-right: 10px;
+    padding-left: 10px;
+  }
+  .roles.several .share {
+    position: relative;
+    min-width: 64px;
+    text-align: right;
+  }
+  .roles.several .share .track {
+    position: absolute;
+    right: 10px;
+    bottom: 2px;
+    width: 64px;
+    height: 4px;
+    margin: 0;
   }
   .share i {
     display: block;

@@ -91,20 +91,24 @@ function section(title: string, part: Part, measured: readonly Measured[]): Temp
       some
         ? html`<tr class="published">
             <th scope="row">Published</th>
-            ${measured.map(({ size }, i) => publishedCell(size, part, i === 0 ? 1 : 2))}
+            ${measured.map(({ size }, i) => publishedCells(size, part, i === 0))}
           </tr>`
         : nothing
     }
   </tbody>`;
 }
 
-function publishedCell(size: ModelSize | undefined, part: Part, columns: number): TemplateResult {
+/** The number stands below the counts that it is held against; the verdict where there is room. */
+function publishedCells(size: ModelSize | undefined, part: Part, alone: boolean): TemplateResult {
   const published = size === undefined ? undefined : publishedOf(size, part);
-  if (size === undefined || published === undefined) return html`<td colspan=${columns}></td>`;
+  if (size === undefined || published === undefined) return html`<td colspan=${alone ? 1 : 2}></td>`;
   const { agrees, words, gap } = verdictOf(size.counts[part].stored, published.figure);
-  const verdict =
+  const text =
     gap === 0 ? words : `${words}, ${Math.abs(gap) < 1e-4 ? figure(gap * 100, 2) + " %" : change(gap)}`;
-  return html`<td class="number" colspan=${columns} title=${published.source}>
-    ${count(published.figure)} <span class="verdict ${agrees ? "agrees" : "differs"}">${verdict}</span>
-  </td>`;
+  const verdict = html`<span class="verdict ${agrees ? "agrees" : "differs"}">${text}</span>`;
+  const number = count(published.figure);
+  return alone
+    ? html`<td class="number alone" title=${published.source}>${verdict} ${number}</td>`
+    : html`<td class="number" title=${published.source}>${number}</td>
+        <td class="number">${verdict}</td>`;
 }

@@ -7,7 +7,7 @@ import { emptyState, spinner } from "../kit/states";
 import type { Page } from "../page";
 import { ColumnMenu } from "./columnMenu";
 import { comparisonView, type Differences } from "./comparison";
-import { csvOf, type CsvValue, tabbed } from "./csv";
+import { csvOf, type CsvValue, tabbed } from "../../src/protocol/csv";
 import { columnsOf, type EditableField, type RunColumn, seenIn, type Settings } from "./runColumns";
 import { parseFilter, type RunFilter } from "./runFilter";
 import { type GridPage, RunGrid } from "./runGrid";

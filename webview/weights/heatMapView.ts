@@ -21,9 +21,11 @@ export interface HeatMapView {
 export function heatMapView(view: HeatMapView): TemplateResult {
   const { map, title, hovered } = view;
   const [rows, columns] = map.shape;
+  const whole = rows === map.rows && columns === map.columns;
   return html`<figure class="heat">
     <figcaption>
-      <b>${title}</b> <span class="muted">${rows} × ${columns}, drawn as ${map.rows} × ${map.columns}</span>
+      <b>${title}</b>
+      <span class="muted">${rows} × ${columns}${whole ? "" : `, drawn as ${map.rows} × ${map.columns}`}</span>
     </figcaption>
     <canvas
       width=${map.columns}

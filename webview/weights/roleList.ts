@@ -7,7 +7,8 @@ import { named } from "../kit/named";
 import { valueOf } from "../kit/toolkit";
 
 export interface RoleListPage {
-  readonly roles: readonly WeightRole[];
+  /** Undefined while the model is being read. */
+  readonly roles: readonly WeightRole[] | undefined;
   readonly chosen: string | undefined;
   readonly filter: string;
   setFilter(text: string): void;
@@ -16,7 +17,7 @@ export interface RoleListPage {
 
 export function roleList(page: RoleListPage): TemplateResult {
   const wanted = page.filter.toLowerCase().split(/\s+/);
-  const found = page.roles.filter(({ role, representation }) =>
+  const found = (page.roles ?? []).filter(({ role, representation }) =>
     wanted.every((word) => `${role} ${representation}`.toLowerCase().includes(word)),
   );
   const index = found.findIndex(({ role }) => role === page.chosen);
@@ -50,7 +51,7 @@ export function roleList(page: RoleListPage): TemplateResult {
             <span class="name">${role}</span><span class="shape">${shape.join(" × ")}</span>
           </div>`,
       )}
-      ${found.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role is called so.</div>` : ""}
+      ${page.roles !== undefined && found.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role is called so.</div>` : ""}
     </div>
   </nav>`;
 }

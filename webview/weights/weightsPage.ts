@@ -1,5 +1,6 @@
 /** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture. */
 import { html, nothing, type TemplateResult } from "lit";
+import { fileName } from "../../src/protocol/fileName";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
 import { colorOf } from "../charts/palette";
@@ -89,16 +90,20 @@ export class WeightsPage implements Panel {
       );
     return html`${this.toolbar()}
       <div class="columns">
-        ${roleList({
-          roles: this.models?.[0]?.roles ?? [],
-          chosen: this.role,
-          filter: this.filter,
-          setFilter: (text) => {
-            this.filter = text;
-            this.changed();
-          },
-          choose: (role) => this.choose(role),
-        })}
+        ${
+          this.problem !== undefined
+            ? nothing
+            : roleList({
+                roles: this.models?.[0]?.roles,
+                chosen: this.role,
+                filter: this.filter,
+                setFilter: (text) => {
+                  this.filter = text;
+                  this.changed();
+                },
+                choose: (role) => this.choose(role),
+              })
+        }
         <div class="shown" tabindex="0" role="region" aria-label="Weights of the role">${this.shown()}</div>
       </div>`;
   }
@@ -112,10 +117,10 @@ export class WeightsPage implements Panel {
     const [first, second] = this.models ?? [];
     return html`<div class="toolbar">
       <span class="label">${second === undefined ? "Model" : "Before"}</span
-      ><b class="title">${first?.title ?? "…"}</b>
+      ><b class="title">${first?.title ?? this.waiting(0)}</b>
       ${this.pickers[0].draw("Change", nothing)}
       <span class="label">After</span>
-      ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? "…"}</b>`}
+      ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? this.waiting(1)}</b>`}
       ${this.subjects.length < 2 ? this.pickers[1].draw("Compare with a model") : this.pickers[1].draw("Change", nothing)}
       ${
         this.subjects.length < 2
@@ -142,6 +147,15 @@ export class WeightsPage implements Panel {
         >Logarithmic counts</vscode-checkbox
       >
     </div>`;
+  }
+
+  /** What stands for a title that is not known yet. */
+  private waiting(place: 0 | 1): string {
+    const subject = this.subjects[place];
+    if (this.problem === undefined || subject === undefined) return "…";
+    const path =
+      subject.kind === "plan" ? subject.experiment : subject.kind === "run" ? subject.run : subject.path;
+    return fileName(path);
   }
 
   private shown(): TemplateResult {

@@ -39,7 +39,7 @@ export default defineCommand<[], RunsOption>({
     for (const run of runs)
       if (run.record === undefined) terminal.say(plainLine(`${run.id}: ${run.failure.message}`));
     if (runs.length === 0)
-      return { document, text: `No runs in ${folder} yet. Start one with \`lathe run FILE\`.` };
+      return { document, text: `No runs in ${plainLine(folder)} yet. Start one with \`lathe run FILE\`.` };
     return {
       document,
       text: table(

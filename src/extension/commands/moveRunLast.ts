@@ -1,11 +1,13 @@
 import { chosenRun } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
+import { whenTrusted } from "../trust";
 import { isWaiting } from "../views/runTree/runStates";
 
 export default defineCommand({
   title: "Move Run to the End of the Queue",
   icon: "$(arrow-down)",
   palette: "lathe.hasActiveRun",
+  enablement: whenTrusted,
   menus: [
     {
       menu: "view/item/context",

@@ -1,13 +1,13 @@
 import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
-
+import { whenTrusted } from "../trust";
 import { withRuns } from "../withRuns";
 
 export default defineCommand({
   title: "Pause Run",
   icon: "$(debug-pause)",
   palette: "lathe.hasActiveRun",
-
+  enablement: whenTrusted,
   menus: [
     {
       menu: "view/item/context",

@@ -1,6 +1,6 @@
 import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
-
+import { whenTrusted } from "../trust";
 import { isActive } from "../views/runTree/runStates";
 import { withRuns } from "../withRuns";
 
@@ -8,7 +8,7 @@ export default defineCommand({
   title: "Stop Run",
   icon: "$(debug-stop)",
   palette: "lathe.hasActiveRun",
-
+  enablement: whenTrusted,
   menus: [
     {
       menu: "view/item/context",

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
 import { historyExporters } from "../../../src/backend/exports/histories/catalog";
 import { exportHistory } from "../../../src/backend/exports/histories/exportHistory";
@@ -134,6 +135,19 @@ describe("a CSV table", () => {
       const values = metrics.map((name) => (line as unknown as Record<string, number>)[name] ?? "");
       expect(rows[i + 1]).toBe([step, tokens, seconds, ...values].join(","));
     }
+  });
+
+  it("makes no formula of a metric's name, and no cell of another", async () => {
+    const run = RunFolder.create(temporaryFolder(), loopPlan(), { state: "done" });
+    const names = ["=HYPERLINK(1)/a", "＋1/a", "\t-2/a", 'a/\n"b",c'];
+    const values = Object.fromEntries(names.map((name, i) => [name, -i - 1]));
+    writeFileSync(run.inside("metrics.jsonl"), `${JSON.stringify({ step: 1, seconds: 0.5, ...values })}\n`);
+    const rows: string[][] = parse(await exported(run, "csv"));
+    expect(rows).toHaveLength(2);
+    const [head, line] = rows as [string[], string[]];
+    expect(head.slice(3).sort()).toEqual([...names.slice(0, 3).map((name) => `'${name}`), names[3]!].sort());
+    for (const name of names)
+      expect(line[head.findIndex((each) => each.endsWith(name))]).toBe(`${values[name]}`);
   });
 });
 

@@ -41,7 +41,12 @@ describe("a window and a terminal see the same runs", () => {
   const layouts: Record<string, [make: string[], experiment: string, opened: string, current: string]> = {
     "a repository that is opened": [["p/.git"], "p/e", "p", "p"],
     "a part of a repository that is opened": [["p/.git"], "p/part/deep", "p/part", "p"],
-    "a repository of packages": [["p/.git", "p/packages/a/package.json"], "p/packages/a/e", "p", "p/packages/a"],
+    "a repository of packages": [
+      ["p/.git", "p/packages/a/package.json"],
+      "p/packages/a/e",
+      "p",
+      "p/packages/a",
+    ],
     "a folder without any mark": [[], "p/e/deep", "p", "p"],
     "the same, with the terminal beside the experiment": [[], "p/e/deep", "p", "p/e/deep"],
     "a package that is opened from above": [["p/a/package.json"], "p/a/e", "p", "p/a"],
@@ -50,18 +55,21 @@ describe("a window and a terminal see the same runs", () => {
   const cases = Object.entries(layouts).flatMap(([name, layout]) =>
     (["window", "terminal"] as const).map((first) => ({ name, first, layout })),
   );
-  it.each(cases)("$name, the first run in the $first", ({ first, layout: [make, inner, opened, current] }) => {
-    const root = temporaryFolder();
-    for (const folder of [...make, inner]) mkdirSync(join(root, folder), { recursive: true });
-    const experiment = join(root, inner, "x.lathe.md");
-    const places = {
-      window: () => workspaceOf(experiment, [join(root, opened)]),
-      terminal: () => workspaceOf(experiment, [workspaceAround(join(root, current))]),
-    };
-    const place = places[first]();
-    mkdirSync(join(place, ".lathe"));
-    expect([places.window(), places.terminal()]).toEqual([place, place]);
-  });
+  it.each(cases)(
+    "$name, the first run in the $first",
+    ({ first, layout: [make, inner, opened, current] }) => {
+      const root = temporaryFolder();
+      for (const folder of [...make, inner]) mkdirSync(join(root, folder), { recursive: true });
+      const experiment = join(root, inner, "x.lathe.md");
+      const places = {
+        window: () => workspaceOf(experiment, [join(root, opened)]),
+        terminal: () => workspaceOf(experiment, [workspaceAround(join(root, current))]),
+      };
+      const place = places[first]();
+      mkdirSync(join(place, ".lathe"));
+      expect([places.window(), places.terminal()]).toEqual([place, place]);
+    },
+  );
 });
 
 it("makes ids that every file system takes, whatever the name", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { chartGroups } from "../../../webview/charts/chartGroups";
-import { csvOf } from "../../../webview/charts/curvesCsv";
+import { curvesCsv } from "../../../webview/charts/curvesCsv";
 import { drawingOf, type Track, usualView } from "../../../webview/charts/drawing";
 import { place, stretch, tickLabel, timeStep } from "../../../webview/charts/figures";
 import { svgOf } from "../../../webview/charts/pictureSvg";
@@ -103,10 +103,10 @@ describe("words on the axes", () => {
 describe("exports", () => {
   it("write a name with commas, quotes and line ends as one cell of CSV, and no name as a formula", () => {
     const points = { x: [1, 2], y: [0.5, null] };
-    const csv = csvOf(
+    const csv = curvesCsv(
       [
         { name: 'a "b",\nc', metric: "train/loss", points },
-        { name: "=1+1", metric: "train/loss", points },
+        { name: "=1+1", metric: " @SUM(A1)", points },
       ],
       "step",
     );
@@ -114,8 +114,8 @@ describe("exports", () => {
       "run,metric,step,value",
       '"a ""b"",\nc",train/loss,1,0.5',
       '"a ""b"",\nc",train/loss,2,',
-      "'=1+1,train/loss,1,0.5",
-      "'=1+1,train/loss,2,",
+      "'=1+1,' @SUM(A1),1,0.5",
+      "'=1+1,' @SUM(A1),2,",
       "",
     ]);
   });

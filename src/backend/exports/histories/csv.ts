@@ -1,13 +1,12 @@
 /** A table for spreadsheets and data frames: a row a line of the history, a column a metric, empty where a line has none. */
+import { csvRow, type CsvValue } from "../../../protocol/csv";
 import type { MetricLine } from "../../../protocol/run";
 import type { HistoryExporter, HistorySubject } from "./historyExporter";
 
 const coordinates = ["step", "tokens", "seconds"];
 
-/** As RFC 4180 has it. */
-const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-const row = (cells: readonly string[]): string => `${cells.map(cell).join(",")}\n`;
+/** Names of metrics come from whoever wrote the run. */
+const row = (cells: readonly CsvValue[]): string => `${csvRow(cells)}\n`;
 
 /** The metrics of a history and how many lines it has now: a run that is going may add to both. */
 async function measured({ lines }: HistorySubject): Promise<{ metrics: readonly string[]; count: number }> {
@@ -33,7 +32,7 @@ export default {
     let left = count;
     for await (const some of subject.lines()) {
       const known = some.slice(0, left);
-      yield known.map((line) => row(columns.map((name) => String(valueOf(line, name) ?? "")))).join("");
+      yield known.map((line) => row(columns.map((name) => valueOf(line, name)))).join("");
       left -= known.length;
       if (left === 0) return;
     }

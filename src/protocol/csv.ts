@@ -2,9 +2,18 @@
 
 export type CsvValue = string | number | boolean | null | undefined;
 
-/** Numbers keep all their digits; texts that a spreadsheet would take for a formula are defused. */
 export function csvOf(rows: readonly (readonly CsvValue[])[]): string {
-  return rows.map((row) => row.map(field).join(",") + "\r\n").join("");
+  return rows.map((row) => `${csvRow(row)}\r\n`).join("");
+}
+
+/** Without its end. Numbers keep all their digits; texts that a spreadsheet would take for a formula are defused. */
+export function csvRow(row: readonly CsvValue[]): string {
+  return row
+    .map((value) => {
+      const text = defused(value);
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    })
+    .join(",");
 }
 
 /** For pasting into a spreadsheet or a document; a cell stays a cell. */
@@ -14,14 +23,9 @@ export function tabbed(rows: readonly (readonly CsvValue[])[]): string {
     .join("\n");
 }
 
-function field(value: CsvValue): string {
-  const text = defused(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
 /** A spreadsheet computes what begins with one of these signs, full-width forms included; an apostrophe makes it a text. */
 function defused(value: CsvValue): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") return String(value);
-  return /^[\s]*[=+\-@＝＋－＠|]|^[\t\r\n]/u.test(value) ? `'${value}` : value;
+  return /^\s*[=+\-@＝＋－＠|]|^[\t\r\n]/u.test(value) ? `'${value}` : value;
 }
