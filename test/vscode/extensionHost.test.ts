@@ -51,14 +51,16 @@ async function runSuites(
   const browser = await launchBrowser(server.home);
   try {
     const context = await browser.newContext();
-    const status = await Window.runTests(
+    const { status, said } = await Window.runTests(
       context,
       server,
       { folder, extension: resolve("."), tests },
       240_000,
     );
     if (!existsSync(resultsFile))
-      throw new Error(`No suite ran; the server said: ${readFileSync(server.logFile, "utf8").slice(-3000)}`);
+      throw new Error(
+        `No suite ran. The workbench said: ${said.join("\n")}\nThe server said: ${readFileSync(server.logFile, "utf8").slice(-3000)}`,
+      );
     return { status, results: JSON.parse(readFileSync(resultsFile, "utf8")) as HostResult[] };
   } finally {
     await browser.close();

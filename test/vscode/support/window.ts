@@ -72,13 +72,16 @@ export class Window {
     return window;
   }
 
-  /** As `open`, but resolves with the exit status of the tests in the extension host; undefined where they never end. */
+  /**
+   * As `open`, but resolves when the tests in the extension host have ended, with their exit status (undefined where they
+   * never end) and the last of what the workbench said.
+   */
   static async runTests(
     context: BrowserContext,
     server: Server,
     options: WindowOptions,
     milliseconds: number,
-  ): Promise<number | undefined> {
+  ): Promise<{ readonly status: number | undefined; readonly said: readonly string[] }> {
     const page = await context.newPage();
     const status = new Promise<number | undefined>((done) => {
       const timer = setTimeout(() => done(undefined), milliseconds);
@@ -87,15 +90,18 @@ export class Window {
         done(code);
       });
     });
-    // The workbench says much else here.
+    const said: string[] = [];
     await page.exposeFunction("codeAutomationLog", (_type: string, args: unknown[]) => {
       const line = format(...(args as [unknown]));
+      said.push(line);
+      said.splice(0, said.length - 20);
+      // The workbench says much else here.
       const own = /lathe: (.*)/.exec(line)?.[1];
       if (own !== undefined) console.log(own);
     });
     await page.goto(addressOf(server, options), { waitUntil: "commit" });
     try {
-      return await status;
+      return { status: await status, said };
     } finally {
       await page.close();
     }
