@@ -169,13 +169,21 @@ export class Window {
     await shown.waitFor();
   }
 
-  treeRow(text: string | RegExp): Locator {
-    return this.page.locator('.part.sidebar [role="treeitem"]').filter({ hasText: text }).first();
+  /** The rows of all views of the side panel, or of the one that is named. */
+  private rows(view?: string): Locator {
+    const sidebar = this.page.locator(".part.sidebar");
+    const heading = this.page.locator(`.pane-header[aria-label^="${view}"]`);
+    const place = view === undefined ? sidebar : sidebar.locator(".pane").filter({ has: heading });
+    return place.locator('[role="treeitem"]');
+  }
+
+  treeRow(text: string | RegExp, view?: string): Locator {
+    return this.rows(view).filter({ hasText: text }).first();
   }
 
   /** What a screen reader says of each row that is in view. */
-  async treeLabels(): Promise<readonly string[]> {
-    const rows = await this.page.locator('.part.sidebar [role="treeitem"]').all();
+  async treeLabels(view?: string): Promise<readonly string[]> {
+    const rows = await this.rows(view).all();
     return Promise.all(rows.map(async (row) => (await row.getAttribute("aria-label")) ?? ""));
   }
 
@@ -239,6 +247,16 @@ export class Window {
   async notifications(): Promise<readonly string[]> {
     await this.command("Notifications: Show Notifications");
     return this.page.locator(".notification-list-item-message").allTextContents();
+  }
+
+  /** Presses a button of the notification that holds the text. */
+  async notificationAction(text: string, title: string): Promise<void> {
+    await this.command("Notifications: Show Notifications");
+    await this.page
+      .locator(".notifications-center .notification-list-item")
+      .filter({ hasText: text })
+      .getByRole("button", { name: title, exact: true })
+      .click();
   }
 
   /** `kind` is the class by which VS Code says what it now shows: `vs`, `vs-dark`, `hc-black`. */
