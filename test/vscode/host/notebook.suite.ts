@@ -139,14 +139,10 @@ describe("a notebook", () => {
       ranges: [{ start: index, end: index + 1 }],
       document: editor.notebook.uri,
     });
-    const done = await eventually(
-      "the end of the run",
-      () => {
-        const output = outputOf(editor.notebook.cellAt(index));
-        return output?.runs.every(({ summary }) => summary.state === "done") === true ? output : undefined;
-      },
-      60_000,
-    );
+    const done = await eventually("the end of the run", () => {
+      const output = outputOf(editor.notebook.cellAt(index));
+      return output?.runs.every(({ summary }) => summary.state === "done") === true ? output : undefined;
+    });
     assert.equal(done.runs.length, 1);
     const losses = done.series.find(({ metric }) => metric === "train/loss");
     assert.ok((losses?.y.length ?? 0) > 1);

@@ -17,7 +17,7 @@ export const resultsVariable = "LATHE_HOST_RESULTS";
 export async function run(): Promise<void> {
   // Mocha is an ES module. What `require` makes of one differs between the Nodes of older and newer VS Codes.
   const { default: Runner } = await import("mocha");
-  const mocha = new Runner({ ui: "bdd", timeout: 60_000, color: false });
+  const mocha = new Runner({ ui: "bdd", timeout: 180_000, color: false });
   for (const file of readdirSync(__dirname))
     if (file.endsWith(".suite.cjs")) mocha.addFile(join(__dirname, file));
   const results: HostResult[] = [];

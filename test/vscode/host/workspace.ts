@@ -7,7 +7,7 @@ export const workspaceFolder = vscode.workspace.workspaceFolders![0]!.uri.fsPath
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | Promise<T | undefined>,
-  milliseconds = 30_000,
+  milliseconds = 60_000,
 ): Promise<NonNullable<T>> {
   const end = Date.now() + milliseconds;
   for (;;) {
