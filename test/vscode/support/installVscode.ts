@@ -3,12 +3,14 @@
  * Node process, and that Node. It is kept out of package.json, since 350 MB are of no use to anybody but these tests.
  */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -73,6 +75,7 @@ export async function installVscode(version: Version): Promise<Vscode> {
   // Not `npm ci`: the shipped lock lacks an entry.
   await npm(inner, "install", "--omit=dev");
   await bringSearch(draft, inner, npm);
+  shareWorker(inner);
   slim(draft, inner);
   writeFileSync(join(draft, "complete"), `${version.codeServer}\n`);
   rmSync(folder, { recursive: true, force: true });
@@ -81,6 +84,22 @@ export async function installVscode(version: Version): Promise<Vscode> {
     `VS Code ${version.vscode} is in ${folder} after ${((Date.now() - began) / 1000).toFixed(0)} s.`,
   );
   return vscode;
+}
+
+/**
+ * Older versions register a service worker for each page of a panel or notebook, which is well where each has an origin of
+ * its own. This server has one origin for all, where they replace one another's and a page may wait for its own for ever.
+ */
+function shareWorker(inner: string): void {
+  const file = join(inner, "out/vs/workbench/contrib/webview/browser/pre/index.html");
+  const page = readFileSync(file, "utf8");
+  const script = /<script async type="module">(.*?)<\/script>/s.exec(page)?.[1];
+  const shared = script?.replace("&id=${ID}", "");
+  if (script === undefined || shared === undefined || shared === script) return;
+  // The page runs no script but the one whose hash it names.
+  const hash = (text: string) => createHash("sha256").update(text).digest("base64");
+  rmSync(file);
+  writeFileSync(file, page.replace(script, () => shared).replace(hash(script), hash(shared)));
 }
 
 /** What VS Code needs nowhere in these tests: other platforms' programs, Copilot, source maps. */

@@ -210,8 +210,14 @@ export class Window {
   /** Goes down the notebook until the cell with this text is in view, and past it so that its output is. */
   async scrollNotebookTo(text: string): Promise<void> {
     const cell = this.page.locator(".notebookOverlay .code-cell-row").filter({ hasText: text });
-    await this.page.locator(".notebookOverlay .cell-list-container").click({ position: { x: 10, y: 120 } });
-    for (let tries = 0; tries < 30 && !(await cell.isVisible()); tries++) {
+    const list = this.page.locator(".notebookOverlay .cell-list-container");
+    for (let tries = 0; !(await cell.isVisible()); tries++) {
+      if (tries === 200) throw new Error(`No cell with ${text} came into view.`);
+      // From the top again where a notebook that is still being drawn has let the keys pass.
+      if (tries % 30 === 0) {
+        await list.click({ position: { x: 10, y: 120 } });
+        await this.page.keyboard.press("Control+Home");
+      }
       await this.page.keyboard.press("ArrowDown");
       await this.page.waitForTimeout(150);
     }
