@@ -8,6 +8,7 @@ import { openTokenizer } from "../backend/data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../backend/data/tokenizers/tokenizer";
 import type { ImportedModel } from "../backend/imports/importedModel";
 import { importModel } from "../backend/imports/importModel";
+import { refuseUnknownTokens } from "../backend/models/vocabularyFit";
 import { readRecord } from "../backend/runs/runFolder";
 import { workspaceAboveRun } from "../backend/runs/runLocation";
 import { experimentFolder } from "../backend/runs/workshop";
@@ -107,7 +108,9 @@ export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOpti
 
 export async function openModelTokenizer(model: LoadedModel, options: ModelOptions): Promise<Tokenizer> {
   using found = await tokenizerName(model, options);
-  return await openTokenizer(found.name, found.baseFolder);
+  const tokenizer = await openTokenizer(found.name, found.baseFolder);
+  refuseUnknownTokens(model.shape, tokenizer.vocabSize);
+  return tokenizer;
 }
 
 /** The same, or nothing where nobody knows: for what can do without. */

@@ -46,7 +46,7 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
       const config = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as object;
       expect(config).toMatchObject({
         model_type: family,
-        torch_dtype: "float32",
+        torch_dtype: "dtype" in sample ? sample.dtype : "float32",
         vocab_size: 257,
         eos_token_id: 256,
       });

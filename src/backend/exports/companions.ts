@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { exportedConfig } from "../models/huggingFace";
 import { dimensionsOf } from "../models/model";
+import type { StoredDtype } from "../training/halfPrecision";
 import type { ExportSubject } from "./exporter";
 
 /** The class that Hugging Face builds for each `model_type`. */
@@ -14,7 +15,11 @@ const architectures: Readonly<Record<string, string>> = {
   kphi3: "KPhi3ForCausalLM",
 };
 
-export function writeConfig({ shape, tokenizer }: ExportSubject, folder: string): void {
+export function writeConfig(
+  { shape, tokenizer }: ExportSubject,
+  folder: string,
+  dtype: StoredDtype = "float32",
+): void {
   const { torch_dtype: _old, dtype: _new, ...config } = exportedConfig(shape);
   const type = String(config["model_type"]);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
@@ -25,7 +30,7 @@ export function writeConfig({ shape, tokenizer }: ExportSubject, folder: string)
     bos_token_id: config["bos_token_id"] ?? (tokenizer && documentFrame(tokenizer).before[0]) ?? null,
     eos_token_id: config["eos_token_id"] ?? ends ?? null,
     pad_token_id: config["pad_token_id"] ?? null,
-    torch_dtype: "float32",
+    torch_dtype: dtype,
   });
 }
 

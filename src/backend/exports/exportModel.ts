@@ -1,5 +1,6 @@
 /** Writes a model in a format of the catalog. */
 import { WorkbenchError } from "../../protocol/errors";
+import { refuseUnknownTokens } from "../models/vocabularyFit";
 import { exporters } from "./catalog";
 import type { ExportSubject } from "./exporter";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
@@ -25,6 +26,7 @@ export async function exportModel(
     );
   }
   const options = exporter.options.parse(given) as unknown;
+  if (subject.tokenizer !== undefined) refuseUnknownTokens(subject.shape, subject.tokenizer.vocabSize);
   let notices: readonly string[] = [];
   const written = await writeFolder(folder, async (draft) => {
     notices = await exporter.write(subject, options, draft);

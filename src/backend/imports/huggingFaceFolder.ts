@@ -1,82 +1,94 @@
-/** Reads a model folder in the form that Hugging Face's libraries write: config.json beside one or several safetensors files. */
-import { existsSync, statSync } from "node:fs";
+/** What a model folder of Hugging Face's libraries says about itself: its configuration, and which files hold its weights. */
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod";
-import { WorkbenchError } from "../../protocol/errors";
-import type { Shape } from "../graph/op";
-import { bindTensors } from "../models/huggingFace";
-import { familyOf, type ModelShape, shapeFromConfig } from "../models/model";
-import { type HostTensor, type HostTensors, readSafetensors, readTensorSizes } from "../training/safetensors";
-import type { ImportedModel } from "./importedModel";
+import { z } from "zod";
+import { InvalidInput, WorkbenchError } from "../../protocol/errors";
+import { type ModelShape, shapeFromConfig } from "../models/model";
 import { readJson } from "./jsonFile";
+
+const configSchema = z.record(z.string(), z.unknown());
+
+/** The model of a folder without its weights; what is wrong with config.json is told with its path. */
+export function readShape(folder: string): ModelShape {
+  const path = join(folder, "config.json");
+  const config = readJson(path, configSchema);
+  refuseUnsupported(path, config);
+  try {
+    return shapeFromConfig(config);
+  } catch (thrown) {
+    if (!(thrown instanceof WorkbenchError)) throw thrown;
+    const named = (fault: WorkbenchError) =>
+      new WorkbenchError(fault.code, `${path}: ${fault.message}`, fault.details, { cause: fault });
+    throw thrown instanceof InvalidInput ? new InvalidInput(thrown.faults.map(named)) : named(thrown);
+  }
+}
+
+/** What would load, and then compute something else or fail with a puzzling list of tensors. */
+function refuseUnsupported(path: string, config: Readonly<Record<string, unknown>>): void {
+  const { quantization_config: quantisation, architectures } = config;
+  if (quantisation !== undefined && quantisation !== null)
+    throw new WorkbenchError(
+      "unsupported",
+      `${path} has a quantization_config: quantised checkpoints are not read. Use the model in float32, float16 or bfloat16.`,
+    );
+  const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  if (typeof kind === "string" && /(Classification|QuestionAnswering|DoubleHeads\w*|Encoder\w*)$/.test(kind))
+    throw new WorkbenchError(
+      "unsupported",
+      `${path} describes a ${kind}, and only models that predict the next token are read. Use the causal language model that it was made from.`,
+    );
+}
 
 const indexSchema = z.object({
   weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+\.safetensors$/)),
 });
 
-export function readShape(folder: string): ModelShape {
-  return shapeFromConfig(readJson(join(folder, "config.json"), z.record(z.string(), z.unknown())));
+export interface WeightFiles {
+  readonly files: readonly string[];
+  /** The file of each tensor, as the index of a sharded model says; undefined where there is one file. */
+  readonly index?: ReadonlyMap<string, string>;
 }
 
-export function readHuggingFaceFolder(folder: string): ImportedModel {
-  const shape = readShape(folder);
-  const files = weightFiles(folder);
-  const found = new Map<string, HostTensor>();
-  for (const file of files)
-    for (const [name, tensor] of readSafetensors(file).tensors) found.set(name, tensor);
-  const sizes = new Map<string, Shape>([...found].map(([name, tensor]) => [name, tensor.shape]));
-  const bound = bindTensors(shape, folder, sizes);
-  checkTied(folder, shape, found);
-  const tensors: HostTensors = new Map(
-    [...bound].map(([name, inFile]) => [name, floats(folder, inFile, found.get(inFile)!)]),
-  );
-  const stored = new Map(files.flatMap((file) => [...readTensorSizes(file)]));
+export function weightFiles(folder: string): WeightFiles {
+  const single = join(folder, "model.safetensors");
+  if (existsSync(single)) return { files: [single] };
+  const indexPath = join(folder, "model.safetensors.index.json");
+  if (!existsSync(indexPath)) throw noWeights(folder);
+  const { weight_map: map } = readJson(indexPath, indexSchema);
+  const names = [...new Set(Object.values(map))].sort();
+  const missing = names.filter((name) => !existsSync(join(folder, name)));
+  if (missing.length > 0)
+    throw new WorkbenchError(
+      "not-found",
+      `${folder} lacks ${listed(missing)} of the ${names.length} files that model.safetensors.index.json names. ` +
+        "Put what is missing beside it, or download the model again.",
+    );
   return {
-    shape,
-    tensors,
-    source: folder,
-    file: {
-      bytes: files.reduce((bytes, file) => bytes + statSync(file).size, 0),
-      tensorBytes: (name) => stored.get(bound.get(name) ?? "") ?? 0,
-    },
+    files: names.map((name) => join(folder, name)),
+    index: new Map(Object.entries(map).map(([tensor, name]) => [tensor, join(folder, name)])),
   };
 }
 
-export function weightFiles(folder: string): string[] {
-  const single = join(folder, "model.safetensors");
-  if (existsSync(single)) return [single];
-  const index = join(folder, "model.safetensors.index.json");
-  if (existsSync(index)) {
-    const { weight_map: map } = readJson(index, indexSchema);
-    return [...new Set(Object.values(map))].sort().map((name) => join(folder, name));
-  }
-  const old = existsSync(join(folder, "pytorch_model.bin"));
-  throw new WorkbenchError(
-    old ? "unsupported" : "not-found",
-    old
-      ? `${folder} holds its weights as pytorch_model.bin, which is not read. Save the model as safetensors.`
-      : `${folder} has a config.json but no model.safetensors. Put the weights beside it.`,
-  );
+/** The first few of a list of names. */
+export function listed(names: readonly string[]): string {
+  const more = names.length > 4 ? ` and ${names.length - 4} more` : "";
+  return `${names.slice(0, 4).join(", ")}${more}`;
 }
 
-/** A file may repeat a tied tensor; where the two differ, one of them would be lost silently. */
-function checkTied(folder: string, shape: ModelShape, found: ReadonlyMap<string, HostTensor>): void {
-  for (const [alias, name] of familyOf(shape.family).tied(shape.config)) {
-    const [one, other] = [found.get(alias)?.data, found.get(name)?.data];
-    if (one === undefined || other === undefined) continue;
-    if (one.length === other.length && one.every((each, i) => Object.is(each, other[i]))) continue;
-    throw new WorkbenchError(
-      "invalid-input",
-      `${folder}: the configuration ties ${alias} to ${name}, but the file holds two different tensors. ` +
-        'Write "tie_word_embeddings": false into config.json if both are meant.',
+const pickles = /\.(bin|pt|pth|ckpt|h5|msgpack)(\.index\.json)?$/;
+
+function noWeights(folder: string): WorkbenchError {
+  const names = readdirSync(folder);
+  const pickle = names.find((name) => pickles.test(name));
+  if (pickle !== undefined)
+    return new WorkbenchError(
+      "unsupported",
+      `${folder} holds its weights as ${pickle}, which is not read: such files can run code. Save the model as safetensors.`,
     );
-  }
-}
-
-function floats(folder: string, name: string, tensor: HostTensor): HostTensor {
-  if (tensor.data instanceof Float32Array) return tensor;
-  throw new WorkbenchError(
-    "unsupported",
-    `${name} in ${folder} holds whole numbers where weights are wanted: quantised files are not read. Use the unquantised model.`,
+  const other = names.find((name) => name.endsWith(".safetensors"));
+  return new WorkbenchError(
+    "not-found",
+    `${folder} has a config.json but no model.safetensors` +
+      `${other === undefined ? "" : `, and ${other} is named by no model.safetensors.index.json`}. Put the weights beside it.`,
   );
 }

@@ -1,18 +1,20 @@
 /**
- * A model on disk whose tensors are read when they are asked for: for whoever looks at one matrix of a large file. Only
- * names, shapes and sizes are checked; a model that is to be trained or measured is read by `importModel`, which checks all.
+ * The one door to a model on disk. Its tensors are read when they are asked for: for whoever looks at one matrix of a large
+ * file. Only names, shapes and sizes are checked here; `importModel` reads everything through it, and checks all.
  */
-import { statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { WorkbenchError } from "../../protocol/errors";
+import { z } from "zod";
 import type { WrittenFile } from "../evaluation/accounting";
-import { bindTensors } from "../models/huggingFace";
-import type { ModelShape } from "../models/model";
+import type { RepresentationChoices } from "../models/family";
+import { readLlama2c } from "../models/llama2c";
+import { type ModelShape, withRepresentations } from "../models/model";
 import type { TensorData } from "../representations/representation";
-import { openTensors, type TensorFile } from "../training/safetensors";
 import { readShape, weightFiles } from "./huggingFaceFolder";
-import { locate, readLlama2cFile, readOwnShape } from "./importModel";
+import { readJson } from "./jsonFile";
+import { locateModel, type Source } from "./locateModel";
 import type { Which } from "./runFolder";
+import { bindFiles } from "./tensorFiles";
 
 export interface OpenedModel extends Disposable {
   readonly shape: ModelShape;
@@ -25,62 +27,72 @@ export interface OpenedModel extends Disposable {
   readonly written: WrittenFile;
   /** Elements of one of the model's own tensors, from one to before another; all when left out. */
   read(name: string, from?: number, to?: number): TensorData;
+  /** Throws where a file repeats a tied tensor with other numbers. */
+  checkTied(): void;
 }
 
 export function openModel(path: string, which: Which = "last"): OpenedModel {
-  const { kind, path: source, belongings } = locate(path, which);
+  return openSource(locateModel(path, which));
+}
+
+export function openSource({ kind, path: source, belongings }: Source): OpenedModel {
   const shared = { source, run: belongings.run };
   if (kind === "llama2c") return { ...shared, ...openLlama2c(source) };
   const shape = kind === "checkpoint" ? readOwnShape(source) : readShape(source);
-  const files = kind === "checkpoint" ? [join(source, "model.safetensors")] : weightFiles(source);
-  return { ...shared, ...openFiles(shape, source, files) };
+  const weights =
+    kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : weightFiles(source);
+  return { ...shared, shape, files: weights.files, ...bindFiles(shape, source, weights) };
 }
 
-type Opened = Omit<OpenedModel, "source" | "run">;
+/** The model of a source without its weights. */
+export function shapeOf({ kind, path }: Source): ModelShape {
+  if (kind === "checkpoint") return readOwnShape(path);
+  return kind === "huggingFace" ? readShape(path) : readLlama2cFile(path).shape;
+}
 
-function openFiles(shape: ModelShape, source: string, files: readonly string[]): Opened {
-  const opened: TensorFile[] = [];
-  const close = () => opened.forEach((file) => file[Symbol.dispose]());
+const choicesSchema = z.object({
+  representations: z.record(
+    z.string(),
+    z.object({ type: z.string(), options: z.record(z.string(), z.unknown()) }),
+  ),
+});
+
+/** The model of a checkpoint without its weights. */
+function readOwnShape(folder: string): ModelShape {
+  const choices: RepresentationChoices = readJson(
+    join(folder, "manifest.json"),
+    choicesSchema,
+  ).representations;
+  return withRepresentations({ ...readShape(folder), representations: {} }, choices);
+}
+
+function readLlama2cFile(path: string): ReturnType<typeof readLlama2c> {
+  const { size } = statSync(path);
+  return readLlama2c({ bytes: size, read: (bytes) => beginning(path, bytes, size) }, path);
+}
+
+function beginning(path: string, bytes: number, size: number): Uint8Array {
+  if (bytes === size) return readFileSync(path);
+  const file = openSync(path, "r");
   try {
-    for (const file of files) opened.push(openTensors(file));
-    const places = new Map(opened.flatMap((file) => [...file.shapes.keys()].map((name) => [name, file])));
-    const bound = bindTensors(shape, source, new Map(opened.flatMap((file) => [...file.shapes])));
-    const bytes = files.reduce((total, file) => total + statSync(file).size, 0);
-    return {
-      shape,
-      files,
-      written: {
-        bytes,
-        tensorBytes: (name) => {
-          const inFile = bound.get(name) ?? "";
-          return places.get(inFile)?.tensorBytes(inFile) ?? 0;
-        },
-      },
-      read: (name, from, to) => {
-        const inFile = bound.get(name)!;
-        const data = places.get(inFile)!.read(inFile, from, to);
-        if (!(data instanceof Int32Array)) return data;
-        throw new WorkbenchError(
-          "unsupported",
-          `${inFile} in ${source} holds whole numbers where weights are wanted: quantised files are not read.`,
-        );
-      },
-      [Symbol.dispose]: close,
-    };
-  } catch (thrown) {
-    close();
-    throw thrown;
+    const start = Buffer.alloc(bytes);
+    readSync(file, start);
+    return start;
+  } finally {
+    closeSync(file);
   }
 }
 
 /** This format has no names to look tensors up by, and its models are small. */
-function openLlama2c(path: string): Opened {
-  const { shape, tensors, file } = readLlama2cFile(path);
+function openLlama2c(path: string): Omit<OpenedModel, "source" | "run"> {
+  const { shape, tensors } = readLlama2cFile(path);
+  const data = (name: string) => tensors.get(name)?.data as Float32Array | undefined;
   return {
     shape,
     files: [path],
-    written: file!,
-    read: (name, from, to) => (tensors.get(name)!.data as Float32Array).slice(from, to),
+    written: { bytes: statSync(path).size, tensorBytes: (name) => data(name)?.byteLength ?? 0 },
+    read: (name, from, to) => data(name)!.slice(from, to),
+    checkTied: () => undefined, // A tied head is not written twice.
     [Symbol.dispose]: () => undefined,
   };
 }

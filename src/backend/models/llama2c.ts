@@ -25,8 +25,17 @@ function corrupt(file: string, reason: string): WorkbenchError {
   return new WorkbenchError("corrupt", `${file} is no llama2.c checkpoint of version 0: ${reason}.`);
 }
 
-export function readLlama2c(bytes: Uint8Array, file: string): ImportedModel {
-  if (bytes.length < headerBytes) throw corrupt(file, `it has ${bytes.length} bytes, fewer than its header`);
+export interface Llama2cFile {
+  /** Bytes of the whole file. */
+  readonly bytes: number;
+  /** Reads so many bytes from its beginning. */
+  read(bytes: number): Uint8Array;
+}
+
+/** Nothing behind the header is read unless the sizes in it ask for exactly as many bytes as there are. */
+export function readLlama2c({ bytes: length, read: readFile }: Llama2cFile, file: string): ImportedModel {
+  if (length < headerBytes) throw corrupt(file, `it has ${length} bytes, fewer than its header`);
+  const bytes = readFile(headerBytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [dim, hiddenDim, layers, heads, kvHeads, signedVocabulary, context] = headerNames.map((name, i) => {
     const size = view.getInt32(4 * i, true);
@@ -71,14 +80,16 @@ export function readLlama2c(bytes: Uint8Array, file: string): ImportedModel {
   // Rotary tables stand between the last norm and the head; they follow from the sizes and are not read.
   const tables = context * headDim;
   const scalars = vocabulary * dim * (tied ? 1 : 2) + layers * perLayer + dim + tables;
-  if (bytes.length !== headerBytes + 4 * scalars)
-    throw corrupt(file, `its sizes ask for ${headerBytes + 4 * scalars} bytes, but it has ${bytes.length}`);
+  if (length !== headerBytes + 4 * scalars)
+    throw corrupt(file, `its sizes ask for ${headerBytes + 4 * scalars} bytes, but it has ${length}`);
+  const whole = readFile(length);
+  const numbers = new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
 
   const tensors = new Map<string, { shape: Shape; data: Float32Array }>();
   let at = headerBytes;
   const read = (name: string, size: Shape) => {
     const data = new Float32Array(sizeOf(size));
-    for (let i = 0; i < data.length; i++) data[i] = view.getFloat32(at + 4 * i, true);
+    for (let i = 0; i < data.length; i++) data[i] = numbers.getFloat32(at + 4 * i, true);
     at += 4 * data.length;
     const rotated = name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight");
     tensors.set(name, { shape: size, data: rotated ? pairsToHalves(data, headDim, dim) : data });

@@ -1,6 +1,7 @@
 /** Whether a model can read the data: longer sequences than positions, or more tokens than rows of the embedding, would read outside a table. */
 import { WorkbenchError } from "../../protocol/errors";
 import { dimensionsOf, type ModelShape } from "../models/model";
+import { refuseUnknownTokens } from "../models/vocabularyFit";
 
 export interface TextSizes {
   readonly sequenceLength: number;
@@ -8,15 +9,11 @@ export interface TextSizes {
 }
 
 export function refuseMismatch(shape: ModelShape, { sequenceLength, vocabSize }: TextSizes): void {
-  const { context, vocabulary } = dimensionsOf(shape);
+  const { context } = dimensionsOf(shape);
   if (sequenceLength > context)
     throw new WorkbenchError(
       "invalid-input",
       `data.sequence_len is ${sequenceLength}, but the model has only ${context} positions. Lower sequence_len or raise the model's.`,
     );
-  if (vocabSize > vocabulary)
-    throw new WorkbenchError(
-      "invalid-input",
-      `The tokenizer has ${vocabSize} tokens, but the model knows only ${vocabulary}. Use the tokenizer that belongs to the model.`,
-    );
+  refuseUnknownTokens(shape, vocabSize);
 }

@@ -6,6 +6,7 @@ import { closeSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
+import { narrow, type StoredDtype, widenInto } from "./halfPrecision";
 
 /** A tensor on the host. Booleans are bytes of 0 and 1. */
 export interface HostTensor {
@@ -16,6 +17,8 @@ export type HostTensors = ReadonlyMap<string, HostTensor>;
 
 const maxHeaderBytes = 100 * 2 ** 20;
 const chunkBytes = 64 * 2 ** 20;
+/** Numbers of half precision that are converted at a time, so that a tensor is in memory once. */
+const elementsAtOnce = 2 ** 21;
 
 const entrySchema = z.object({
   dtype: z.string(),
@@ -24,18 +27,25 @@ const entrySchema = z.object({
 });
 const metadataSchema = z.record(z.string(), z.string());
 
-/** Writes tensors in the order of the map to an open file; nothing is copied. */
+/** Bytes of a tensor in a file whose floating-point numbers are stored as `dtype`. */
+export function storedBytes({ data }: HostTensor, dtype: StoredDtype): number {
+  return data instanceof Float32Array && dtype !== "float32" ? data.byteLength / 2 : data.byteLength;
+}
+
+/** Writes tensors in the order of the map to an open file, floating-point numbers as `dtype`; no tensor is copied whole. */
 export function writeSafetensors(
   path: string,
   tensors: HostTensors,
   metadata: Readonly<Record<string, string>> = {},
+  dtype: StoredDtype = "float32",
 ): void {
   let offset = 0;
   const header: [string, unknown][] = [["__metadata__", { format: "pt", ...metadata }]];
   for (const [name, tensor] of tensors) {
-    const { shape, data } = tensor;
-    const end = offset + data.byteLength;
-    header.push([name, { dtype: fileDtypes[dtypeOf(tensor)], shape, data_offsets: [offset, end] }]);
+    const end = offset + storedBytes(tensor, dtype);
+    const own = dtypeOf(tensor);
+    const type = fileDtypes[own === "float32" ? dtype : own];
+    header.push([name, { dtype: type, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }
   let text = JSON.stringify(Object.fromEntries(header));
@@ -46,11 +56,19 @@ export function writeSafetensors(
   try {
     writeAll(file, prefix);
     writeAll(file, Buffer.from(text));
-    for (const { data } of tensors.values())
-      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const { data } of tensors.values()) {
+      if (!(data instanceof Float32Array) || dtype === "float32") writeAll(file, bytesOf(data));
+      else
+        for (let from = 0; from < data.length; from += elementsAtOnce)
+          writeAll(file, bytesOf(narrow(data.subarray(from, from + elementsAtOnce), dtype)));
+    }
   } finally {
     closeSync(file);
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 export interface SafetensorsFile {
@@ -61,8 +79,9 @@ export interface SafetensorsFile {
 /** Reads every tensor; float16 and bfloat16 widen to float32. */
 export function readSafetensors(path: string): SafetensorsFile {
   return withHeader(path, ({ entries, metadata, read, broken }) => {
-    const decoded = entries.map(({ name, shape, dtype, start, end }): [string, HostTensor] => {
-      const data = decode(dtype, read(start, end - start));
+    const decoded = entries.map((entry): [string, HostTensor] => {
+      const { name, shape, dtype } = entry;
+      const data = decode(path, entry, read);
       if (dtype === "BOOL" && (data as Uint8Array).some((each) => each > 1))
         throw broken(`${name} is boolean, but holds other bytes than 0 and 1`);
       return [name, { shape, data }];
@@ -84,7 +103,7 @@ export interface TensorFile extends Disposable {
   readonly shapes: ReadonlyMap<string, Shape>;
   /** Bytes of one tensor, 0 for a name that is not there. */
   tensorBytes(name: string): number;
-  /** The elements from one to before another, in their order; all when left out. */
+  /** The elements from one to before another, in their order; all when left out, and none after the last. */
   read(name: string, from?: number, to?: number): HostTensor["data"];
 }
 
@@ -100,23 +119,30 @@ export function openTensors(path: string): TensorFile {
     read: (name, from = 0, to) => {
       const entry = entries.get(name);
       if (entry === undefined) throw new Error(`${path} has no tensor ${name}.`);
-      const width = widths.get(entry.dtype)!;
-      const last = to ?? sizeOf(entry.shape);
-      return decode(entry.dtype, file.read(entry.start + from * width, (last - from) * width));
+      const size = sizeOf(entry.shape);
+      return decode(path, entry, file.read, Math.min(from, size), Math.min(to ?? size, size));
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }
 
+interface Entry {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 interface Header {
   /** In the order of their bytes. */
-  readonly entries: readonly { name: string; shape: Shape; dtype: string; start: number; end: number }[];
+  readonly entries: readonly Entry[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 interface OpenFile extends Header, Disposable {
   /** Bytes of the part that holds the tensors. */
-  readonly read: (start: number, length: number) => Buffer;
+  readonly read: (start: number, length: number) => Buffer<ArrayBuffer>;
   readonly broken: (what: string) => WorkbenchError;
 }
 
@@ -144,8 +170,7 @@ function openFile(path: string): OpenFile {
     let expected = 0;
     for (const { name, dtype, shape, start, end } of entries) {
       const width = widths.get(dtype);
-      if (width === undefined)
-        throw broken(`${name} is ${dtype}, which is not read; known: ${[...widths.keys()].join(", ")}`);
+      if (width === undefined) throw broken(`${name} is ${dtype}, which the format does not have`);
       if (start !== expected || end - start !== sizeOf(shape) * width || 8 + length + end > size)
         throw broken(
           `${name} ([${shape.join(", ")}] ${dtype}) claims bytes ${start} to ${end}, which do not fit its shape or the file`,
@@ -213,7 +238,7 @@ function countNames(text: string): number {
   return count;
 }
 
-/** Bytes of an element. */
+/** Bytes of an element of every type that a header may name. A tensor of a type that is not read harms nobody until it is asked for. */
 const widths: ReadonlyMap<string, number> = new Map([
   ["F32", 4],
   ["F16", 2],
@@ -221,42 +246,62 @@ const widths: ReadonlyMap<string, number> = new Map([
   ["BOOL", 1],
   ["U8", 1],
   ["I32", 4],
+  ["F64", 8],
+  ["I64", 8],
+  ["U64", 8],
+  ["U32", 4],
+  ["I16", 2],
+  ["U16", 2],
+  ["I8", 1],
+  ["F8_E4M3", 1],
+  ["F8_E5M2", 1],
+  ["F8_E8M0", 1],
 ]);
 
 /** The type of a tensor in a graph. */
 export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "bool" {
   return data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool";
 }
-const fileDtypes = { float32: "F32", int32: "I32", bool: "BOOL" } as const;
+const fileDtypes = { float32: "F32", float16: "F16", bfloat16: "BF16", int32: "I32", bool: "BOOL" } as const;
 
-function decode(dtype: string, bytes: Buffer): HostTensor["data"] {
-  const words = () => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+/** Elements of a tensor from one to before another. */
+function decode(
+  path: string,
+  { name, dtype, shape, start }: Entry,
+  read: OpenFile["read"],
+  from = 0,
+  to = sizeOf(shape),
+): HostTensor["data"] {
+  const width = widths.get(dtype)!;
+  const bytes = () => read(start + from * width, (to - from) * width);
   switch (dtype) {
     case "F32":
-      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+      return new Float32Array(bytes().buffer);
     case "I32":
-      return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    case "BF16": {
-      const wide = Uint32Array.from(words(), (word) => word << 16);
-      return new Float32Array(wide.buffer);
+      return new Int32Array(bytes().buffer);
+    case "BOOL":
+    case "U8":
+      return new Uint8Array(bytes().buffer);
+    case "BF16":
+    case "F16": {
+      const out = new Float32Array(to - from);
+      for (let at = from; at < to; at += elementsAtOnce) {
+        const part = read(start + at * 2, 2 * Math.min(elementsAtOnce, to - at));
+        widenInto(out, at - from, new Uint16Array(part.buffer), dtype === "F16" ? "float16" : "bfloat16");
+      }
+      return out;
     }
-    case "F16":
-      return Float32Array.from(words(), halfToNumber);
     default:
-      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      throw new WorkbenchError(
+        "unsupported",
+        `${name} in ${path} is stored as ${dtype}; read are F32, F16, BF16 and I32. Quantised and double-precision ` +
+          "files are not read: save the model in float32, float16 or bfloat16.",
+      );
   }
 }
 
-function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** A buffer of its own, so that a typed array over it is aligned. */
-function readBytes(file: number, position: number, length: number): Buffer {
+/** A buffer of its own from its first byte on, so that a typed array over it is aligned. */
+function readBytes(file: number, position: number, length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length;) {
     const got = readSync(file, bytes, done, Math.min(chunkBytes, length - done), position + done);

@@ -31,6 +31,8 @@ interface Options extends ModelOptions {
   readonly batchSize?: number;
   readonly inputType?: string;
   readonly withPast?: boolean;
+  readonly dtype?: string;
+  readonly maxShardSize?: string;
 }
 
 const modelFormats = Object.keys(exporters);
@@ -44,6 +46,8 @@ export default defineCommand<readonly [string], Options>({
   options: [
     ["--format <name>", `${modelFormats.join(" or ")}; of a run's metrics ${historyFormats.join(" or ")}`],
     ["--out <dir>", "new folder to write; named after the model and the format when left out"],
+    ["--dtype <type>", "safetensors: float32, float16 or bfloat16 weights"],
+    ["--max-shard-size <size>", "safetensors: largest file of weights, such as 5GB; larger models are split"],
     ["--sequence-len <tokens>", "onnx: tokens that the graph takes", number],
     ["--batch-size <rows>", "onnx: rows that the graph takes", number],
     ["--input-type <type>", "onnx: int64 or int32 token ids"],

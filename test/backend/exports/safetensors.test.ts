@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
+import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { exportModel } from "../../../src/backend/exports/exportModel";
+import { bytesOfSize } from "../../../src/backend/exports/shards";
 import { importModel } from "../../../src/backend/imports/importModel";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
@@ -40,6 +42,101 @@ describe.each(Object.keys(models))("%s", (family) => {
     expect(plain(model.tensors)).toEqual(plain(drawnTensors(tied, 6)));
   });
 });
+
+describe.each(Object.keys(models))("%s in half precision and several files", (family) => {
+  const shape = tinyShape(family);
+  const tensors = drawnTensors(shape, 6);
+
+  it.each(["float32", "float16", "bfloat16"] as const)(
+    "%s is the nearest model, and comes back bit for bit when it is written again",
+    async (dtype) => {
+      using folder = temporaryFolder();
+      const options = { format: "safetensors", dtype, max_shard_size: "3KB" };
+      const [once, twice] = [join(folder.path, "once"), join(folder.path, "twice")];
+      const { files } = await exportModel({ shape, tensors }, options, once);
+      const first = await importModel(once);
+      await exportModel(first, options, twice);
+      const config = (folder: string): unknown =>
+        JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+      expect(config(twice)).toEqual(config(once));
+      for (const { name } of files.filter((file) => file.name !== "config.json"))
+        expect(readFileSync(join(twice, name)).equals(readFileSync(join(once, name))), name).toBe(true);
+      expect(plain((await importModel(twice)).tensors)).toEqual(plain(first.tensors));
+      const step = { float32: 0, float16: 2 ** -11, bfloat16: 2 ** -8 }[dtype];
+      for (const [name, { data }] of first.tensors) {
+        const original = tensors.get(name)!.data;
+        expect(
+          data.every((each, i) => Math.abs(each - original[i]!) <= step * Math.abs(original[i]!) + 2 ** -25),
+          name,
+        ).toBe(true);
+      }
+
+      const weights = files.filter(({ name }) => name.endsWith(".safetensors"));
+      expect(weights.length).toBeGreaterThan(2);
+      expect(weights.map(({ name }) => name)).toContain(
+        `model-00001-of-${String(weights.length).padStart(5, "0")}.safetensors`,
+      );
+      const index = JSON.parse(readFileSync(join(once, "model.safetensors.index.json"), "utf8")) as {
+        metadata: { total_size: number };
+        weight_map: Record<string, string>;
+      };
+      const stored = [...tensors.keys()].reduce((sum, name) => sum + first.file!.tensorBytes(name), 0);
+      expect(index.metadata.total_size).toBe(stored);
+      const scalars = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+      expect(stored).toBe(scalars * (dtype === "float32" ? 4 : 2));
+      for (const { name } of weights) {
+        const inside = [...readSafetensors(join(once, name)).tensors.keys()];
+        expect(inside.every((tensor) => index.weight_map[tensor] === name)).toBe(true);
+        const bytes = inside.reduce((sum, tensor) => sum + first.file!.tensorBytes(tensor), 0);
+        expect(inside.length === 1 || bytes <= 3000).toBe(true);
+      }
+    },
+  );
+});
+
+describe("what cannot be written", () => {
+  const shape = tinyShape("gpt2");
+  const refusal = async (options: object, change?: (tensors: HostTensors) => void, tokenizer?: Tokenizer) => {
+    using folder = temporaryFolder();
+    const tensors = drawnTensors(shape, 6);
+    change?.(tensors);
+    const target = join(folder.path, "out");
+    const failure = await exportModel(
+      { shape, tensors, tokenizer },
+      { format: "safetensors", ...options },
+      target,
+    ).then(
+      () => "written",
+      (thrown: Error) => thrown.message,
+    );
+    expect(readdirSync(folder.path)).toEqual([]);
+    return failure;
+  };
+  const large = (tensors: HostTensors) => (tensors.get("transformer.ln_f.bias")!.data[3] = 70_000);
+
+  it("is a number beyond the type's largest", async () => {
+    expect(await refusal({ dtype: "float16" }, large)).toMatch(
+      /ln_f.bias holds 70000, and float16 ends at 65504. Write the model as bfloat16/,
+    );
+  });
+
+  it("is a tokenizer with more tokens than the model", async () => {
+    expect(await refusal({}, undefined, bytesTokenizer())).toMatch(
+      /tokenizer has 257 tokens, but the model knows only 32/,
+    );
+  });
+
+  it.each(["none", "5 parsecs", "0GB", "-1"])("is a file size of %s", async (size) => {
+    expect(await refusal({ max_shard_size: size })).toMatch(/size such as 5GB|at least a byte/);
+  });
+});
+
+it.each([
+  ["5GB", 5e9],
+  ["1.5 MiB", 1.5 * 2 ** 20],
+  ["700", 700],
+  ["2kb", 2000],
+])("reads %s as %d bytes", (text, bytes) => expect(bytesOfSize(text)).toBe(bytes));
 
 it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in parts", async (family) => {
   const shape = tinyShape(family);

@@ -1,8 +1,9 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import { importModel, importShape } from "../../../src/backend/imports/importModel";
+import { openModel } from "../../../src/backend/imports/openModel";
 import { withRepresentations } from "../../../src/backend/models/model";
 import { writeCheckpoint } from "../../../src/backend/training/checkpoint";
 import {
@@ -77,8 +78,44 @@ describe("a Hugging Face folder", () => {
         file.set("transformer.ln_f.bias", { shape: [16], data: new Int32Array(16) }),
       /quantised files are not read/,
     ],
+    [
+      "a weight that is not a number",
+      (file: Map<string, { data: Float32Array }>) => (file.get("transformer.ln_f.bias")!.data[3] = NaN),
+      /element 3 of transformer.ln_f.bias is NaN.*use another copy/,
+    ],
+    [
+      "an infinite weight",
+      (file: Map<string, { data: Float32Array }>) =>
+        (file.get("transformer.wte.weight")!.data[7] = -Infinity),
+      /element 7 of transformer.wte.weight is -Infinity/,
+    ],
   ])("is refused with %s", async (_, change, message) => {
-    await expect(changed(change)).rejects.toThrow(message);
+    await expect(changed(change as Parameters<typeof changed>[0])).rejects.toThrow(message);
+  });
+
+  it.each([
+    ["another width", { n_embd: 32 }, /does not fit its configuration: transformer.wte.weight is \[32, 16\]/],
+    ["more layers", { n_layer: 3 }, /transformer.h.2.*is missing/],
+    ["another vocabulary", { vocab_size: 33 }, /wte.weight is \[32, 16\] where the model has \[33, 16\]/],
+    ["a key that nobody knows", { n_headd: 2 }, /config.json: Unknown key n_headd.*Did you mean n_head/],
+    [
+      "a quantisation",
+      { quantization_config: { bits: 4 } },
+      /config.json has a quantization_config.*not read/,
+    ],
+    [
+      "another task",
+      { architectures: ["GPT2ForSequenceClassification"] },
+      /GPT2ForSequenceClassification, and only models that predict the next token/,
+    ],
+    ["another family", { model_type: "mamba" }, /config.json: Unknown model_type "mamba"; known are gpt2/],
+  ])("is refused where its configuration says %s", async (_, change, message) => {
+    await expect(
+      changed(
+        () => undefined,
+        (config) => Object.assign(config, change),
+      ),
+    ).rejects.toThrow(message);
   });
 
   it("is refused where the configuration is of an unknown kind, or no configuration at all", async () => {
@@ -110,11 +147,41 @@ describe("a Hugging Face folder", () => {
     writeFileSync(join(folder.path, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
     writeFileSync(join(folder.path, "config.json"), JSON.stringify(shape.config));
     expect(data((await importModel(folder.path)).tensors)).toEqual(data(tensors));
-    writeFileSync(
-      join(folder.path, "model.safetensors.index.json"),
-      JSON.stringify({ weight_map: { ...map, x: "../x.safetensors" } }),
-    );
+
+    const index = (weights: object) =>
+      writeFileSync(
+        join(folder.path, "model.safetensors.index.json"),
+        JSON.stringify({ weight_map: weights }),
+      );
+    const second = join(folder.path, "model-00002-of-00002.safetensors");
+    index({ ...map, x: "../x.safetensors" });
     await expect(importModel(folder.path)).rejects.toMatchObject({ code: "corrupt" });
+    index({ ...map, x: "model-00001-of-00002.safetensors" });
+    await expect(importModel(folder.path)).rejects.toThrow(/promises x in model-00001.*does not hold it/);
+    index(map);
+    const whole = readFileSync(second);
+    writeFileSync(second, whole.subarray(0, whole.length / 2));
+    await expect(importModel(folder.path)).rejects.toThrow(/model-00002-of-00002.safetensors is no usable/);
+    writeFileSync(second, readFileSync(join(folder.path, "model-00001-of-00002.safetensors")));
+    await expect(importModel(folder.path)).rejects.toThrow(/is in two of the files/);
+    rmSync(second);
+    await expect(importModel(folder.path)).rejects.toThrow(
+      /lacks model-00002-of-00002.safetensors of the 2 files that .*index.json names/,
+    );
+  });
+
+  it("holds no more of its weights in memory than it has read", async () => {
+    using folder = temporaryFolder();
+    await exportModel(
+      { shape, tensors },
+      { format: "safetensors", dtype: "bfloat16" },
+      join(folder.path, "m"),
+    );
+    using opened = openModel(join(folder.path, "m"));
+    const name = "transformer.wte.weight";
+    const all = opened.read(name);
+    expect(opened.read(name, 5, 9)).toEqual(all.slice(5, 9));
+    expect(opened.written.tensorBytes(name)).toBe(2 * all.length);
   });
 });
 
@@ -228,6 +295,46 @@ it.each([
       return join(folder, "a.txt");
     },
     /a file of no kind that is read here/,
+  ],
+  [
+    "the weights of a folder alone",
+    (folder: string) => {
+      writeFileSync(join(folder, "model.safetensors"), "");
+      return join(folder, "model.safetensors");
+    },
+    /Name the folder in which config.json lies/,
+  ],
+  [
+    "weights without a configuration",
+    (folder: string) => {
+      writeFileSync(join(folder, "model.safetensors"), "");
+      return folder;
+    },
+    /config.json is missing beside them/,
+  ],
+  [
+    "a pickle",
+    (folder: string) => {
+      writeFileSync(join(folder, "model.pt"), "");
+      return join(folder, "model.pt");
+    },
+    /is a pickle, which can run code and is not read. Save the model as safetensors/,
+  ],
+  [
+    "quantised weights",
+    (folder: string) => {
+      writeFileSync(join(folder, "model.gguf"), "GGUF");
+      return join(folder, "model.gguf");
+    },
+    /GGUF file, of which only the vocabulary is read/,
+  ],
+  [
+    "an adapter",
+    (folder: string) => {
+      writeFileSync(join(folder, "adapter_config.json"), "{}");
+      return folder;
+    },
+    /adapter for another model.*Merge it into its base model/,
   ],
   [
     "a .bin file of something else",

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { input } from "../../../src/backend/graph/op";
-import { readLlama2c } from "../../../src/backend/models/llama2c";
+import { type Llama2cFile, readLlama2c } from "../../../src/backend/models/llama2c";
 import { forward, parametersOf } from "../../../src/backend/models/model";
 import { from, valuesOf } from "../../support/tensors";
 
@@ -19,9 +19,14 @@ function countingFile(sizes: readonly number[], scalars: number): Uint8Array {
 const sizes = [8, 3, 2, 2, 1, 5, 4];
 const scalars = 5 * 8 + 2 * (8 + 64 + 32 + 32 + 64 + 8 + 24 + 24 + 24) + 8 + 4 * 4;
 
+const inMemory = (bytes: Uint8Array): Llama2cFile => ({
+  bytes: bytes.length,
+  read: (length) => bytes.subarray(0, length),
+});
+
 describe("a llama2.c checkpoint", () => {
   it("is read tensor by tensor, kind before layer", () => {
-    const { shape, tensors } = readLlama2c(countingFile(sizes, scalars), "toy.bin");
+    const { shape, tensors } = readLlama2c(inMemory(countingFile(sizes, scalars)), "toy.bin");
     expect([...tensors.keys()].sort()).toEqual(
       parametersOf(shape)
         .map(({ name }) => name)
@@ -33,7 +38,7 @@ describe("a llama2.c checkpoint", () => {
   });
 
   it("has the rows of q and k moved from neighbouring pairs to halves", () => {
-    const { tensors } = readLlama2c(countingFile(sizes, scalars), "toy.bin");
+    const { tensors } = readLlama2c(inMemory(countingFile(sizes, scalars)), "toy.bin");
     const { data } = tensors.get("model.layers.0.self_attn.q_proj.weight")!;
     const rows = Array.from({ length: 8 }, (_, row) => (data[row * 8]! - 56) / 8);
     expect(rows).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
@@ -41,7 +46,7 @@ describe("a llama2.c checkpoint", () => {
 
   it("has a head of its own when the vocabulary is negative", () => {
     const file = countingFile(sizes.with(5, -5), scalars + 40);
-    const { shape, tensors } = readLlama2c(file, "toy.bin");
+    const { shape, tensors } = readLlama2c(inMemory(file), "toy.bin");
     expect(shape.config["tie_word_embeddings"]).toBe(false);
     expect(tensors.get("lm_head.weight")!.data[0]).toBe(scalars);
   });
@@ -51,7 +56,7 @@ describe("a llama2.c checkpoint", () => {
     ["of another length than its sizes ask for", countingFile(sizes, scalars - 1), /its sizes ask for/],
     ["with an impossible size", countingFile(sizes.with(2, 1 << 30), 10), /n_layers is 1073741824/],
   ])("%s is refused", (_, bytes, reason) => {
-    expect(() => readLlama2c(bytes, "toy.bin")).toThrow(reason);
+    expect(() => readLlama2c(inMemory(bytes), "toy.bin")).toThrow(reason);
   });
 });
 
@@ -66,7 +71,7 @@ const known = [
 describe("stories260K", () => {
   it("writes its known text greedily from BOS, id by id", async (context) => {
     context.skip(!existsSync(stories), "../shared/data/stories260k is not on this machine");
-    const { shape, tensors } = readLlama2c(readFileSync(stories), stories);
+    const { shape, tensors } = readLlama2c(inMemory(readFileSync(stories)), stories);
     const time = known.length + 1;
     const rows = input("rows", [1], "int32");
     const logits = forward(

@@ -1,9 +1,16 @@
-/** Finds the tokenizer that an experiment or a checkpoint folder names. */
-import { readFile, stat } from "node:fs/promises";
+/** Finds the tokenizer that an experiment or a checkpoint folder names. Whatever file it is in, a tokenizer.json is made of it. */
+import { existsSync } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { WorkbenchError } from "../../../protocol/errors";
+import { z } from "zod";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { readAddedTokens } from "./addedTokens";
+import { byteLevelTokenizerJson, readMerges } from "./byteLevelBpe";
 import { bytesTokenizer } from "./bytes";
+import { mostMetadataBytes, readGgufVocabulary } from "./gguf";
 import { llama2cTokenizer } from "./llama2c";
+import { pieceTokenizerJson } from "./pieceVocabulary";
+import { readSentencePiece } from "./sentencePiece";
 import type { Tokenizer } from "./tokenizer";
 import { tokenizerFromJson } from "./tokenizerJson";
 
@@ -11,39 +18,156 @@ import { tokenizerFromJson } from "./tokenizerJson";
 export const namedTokenizers = ["bytes", "characters"] as const;
 const LARGEST_FILE = 256 * 2 ** 20;
 
-/** `name` is `bytes`, a tokenizer.json, a llama2.c tokenizer `.bin`, or a folder with a tokenizer file in it. */
+/** Files that hold a tokenizer, the best to read first. Of two, the second has the merges. */
+const fileSets = [
+  ["tokenizer.json"],
+  ["vocab.json", "merges.txt"],
+  ["encoder.json", "vocab.bpe"],
+  ["tokenizer.model"],
+  ["tokenizer.bin"],
+] as const;
+
+/** The files in a folder that its tokenizer is read from; none where it has no tokenizer. */
+export function tokenizerFiles(folder: string): readonly string[] {
+  const has = (name: string) => existsSync(path.join(folder, name));
+  return (fileSets.find((names) => names.every(has)) ?? []).map((name) => path.join(folder, name));
+}
+
+/** `name` is `bytes`, a tokenizer file of any kind that is read, or a folder with one in it. */
 export async function openTokenizer(name: string, baseFolder: string): Promise<Tokenizer> {
   if (name === "bytes") return bytesTokenizer();
   const file = await locate(name, path.resolve(baseFolder, name));
+  switch (path.extname(file)) {
+    case ".bin":
+      return llama2cTokenizer(path.basename(file), await readBounded(file));
+    case ".model":
+      return openSentencePiece(file);
+    case ".gguf":
+      return openGguf(file);
+  }
+  const merges = fileSets.find(([first, second]) => second !== undefined && first === path.basename(file));
+  if (merges !== undefined) return openByteLevelBpe(file, path.join(path.dirname(file), merges[1]!));
+  const text = (await readBounded(file)).toString("utf8");
+  return tokenizerFromJson(path.basename(file), text, {
+    config: await beside(file, "tokenizer_config.json"),
+    template: await templateBeside(file),
+  });
+}
+
+async function openSentencePiece(file: string): Promise<Tokenizer> {
+  const id = path.basename(file);
+  const vocabulary = readSentencePiece(id, await readBounded(file));
+  const given = await beside(file, "tokenizer_config.json");
+  const { settings, added } = await addedBeside(file);
+  const opens = vocabulary.bos !== undefined && (settings.add_bos_token ?? vocabulary.opens);
+  const json = pieceTokenizerJson({ ...vocabulary, opens }, added, settings.legacy !== false);
+  const text = (token: number | undefined) =>
+    token === undefined ? undefined : vocabulary.pieces[token]?.text;
+  const { bos, eos, unknown } = vocabulary;
+  return made(id, json, given ?? settingsText(text(bos), text(eos), text(unknown)), await templateBeside(file));
+}
+
+async function openByteLevelBpe(file: string, merges: string): Promise<Tokenizer> {
+  const id = path.basename(file);
+  if (!(await exists(merges)))
+    throw new WorkbenchError("not-found", `${file} is half of a tokenizer: ${merges} is missing beside it.`);
+  let vocab: Record<string, number>;
+  try {
+    vocab = z
+      .record(z.string(), z.int().min(0))
+      .parse(JSON.parse((await readBounded(file)).toString("utf8")));
+  } catch (cause) {
+    if (cause instanceof WorkbenchError) throw cause;
+    throw new WorkbenchError(
+      "invalid-input",
+      `${file} is no list of tokens with their ids. Use another copy of it.`,
+    );
+  }
+  const { settings, added } = await addedBeside(file);
+  const end = "<|endoftext|>";
+  const known = added.some(({ content }) => content === end) || vocab[end] === undefined;
+  const json = byteLevelTokenizerJson({
+    vocab,
+    merges: readMerges((await readBounded(merges)).toString("utf8")),
+    added: known ? added : [{ id: vocab[end]!, content: end, special: true }, ...added],
+    bos: settings.add_bos_token === true ? vocab[end] : undefined,
+  });
+  const config = (await beside(file, "tokenizer_config.json")) ?? settingsText(end, end, end);
+  return made(id, json, config, await templateBeside(file));
+}
+
+async function openGguf(file: string): Promise<Tokenizer> {
+  const id = path.basename(file);
+  const handle = await open(file);
+  try {
+    const length = Math.min((await handle.stat()).size, mostMetadataBytes);
+    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, 0);
+    const { vocabulary, bos, eos, unknown, chatTemplate } = readGgufVocabulary(id, buffer);
+    const json =
+      vocabulary.algorithm === "byteLevel"
+        ? byteLevelTokenizerJson(vocabulary)
+        : pieceTokenizerJson(vocabulary, [], true);
+    return made(id, json, settingsText(bos, eos, unknown, chatTemplate));
+  } finally {
+    await handle.close();
+  }
+}
+
+function made(id: string, json: object, config: string, template?: string): Tokenizer {
+  return tokenizerFromJson(id, JSON.stringify(json), { config, template });
+}
+
+const templateBeside = (file: string) => beside(file, "chat_template.jinja");
+
+/** A tokenizer_config.json for vocabularies that come without one. */
+function settingsText(bos?: string, eos?: string, unknown?: string, chatTemplate?: string): string {
+  const settings = {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    bos_token: bos,
+    eos_token: eos,
+    unk_token: unknown,
+    chat_template: chatTemplate,
+  };
+  return `${JSON.stringify(settings, undefined, 2)}\n`;
+}
+
+async function addedBeside(file: string): Promise<ReturnType<typeof readAddedTokens>> {
+  const settings = await beside(file, "tokenizer_config.json");
+  const added = await beside(file, "added_tokens.json");
+  try {
+    return readAddedTokens({ settings, added });
+  } catch (cause) {
+    throw new WorkbenchError(
+      "invalid-input",
+      `The tokenizer_config.json or added_tokens.json in ${path.dirname(file)} cannot be read ` +
+        `(${cause instanceof z.ZodError ? z.prettifyError(cause) : toWorkbenchError(cause).message}). Use another copy of it.`,
+      {},
+      { cause },
+    );
+  }
+}
+
+/** The text of a file in the same folder, where there is one. */
+async function beside(file: string, name: string): Promise<string | undefined> {
+  const other = path.join(path.dirname(file), name);
+  return (await exists(other)) ? (await readBounded(other)).toString("utf8") : undefined;
+}
+
+async function readBounded(file: string): Promise<Buffer> {
   if ((await stat(file)).size > LARGEST_FILE)
     throw new WorkbenchError("invalid-input", `${file} is larger than any tokenizer file (256 MiB).`);
-  if (file.endsWith(".bin")) return llama2cTokenizer(path.basename(file), await readFile(file));
-  if (file.endsWith(".model"))
-    throw new WorkbenchError(
-      "unsupported",
-      `${file} is a SentencePiece model, which is not read here. Give the tokenizer.json of the same model.`,
-    );
-  const beside = async (name: string) => {
-    const other = path.join(path.dirname(file), name);
-    return (await exists(other)) ? await readFile(other, "utf8") : undefined;
-  };
-  return tokenizerFromJson(path.basename(file), await readFile(file, "utf8"), {
-    config: await beside("tokenizer_config.json"),
-    template: await beside("chat_template.jinja"),
-  });
+  return readFile(file);
 }
 
 async function locate(name: string, wanted: string): Promise<string> {
   const found = await stat(wanted).catch(missing);
   if (found?.isFile() === true) return wanted;
   if (found?.isDirectory() === true) {
-    for (const inside of ["tokenizer.json", "tokenizer.bin"]) {
-      const file = path.join(wanted, inside);
-      if (await exists(file)) return file;
-    }
+    const [file] = tokenizerFiles(wanted);
+    if (file !== undefined) return file;
     throw new WorkbenchError(
       "not-found",
-      `The folder ${wanted} holds no tokenizer.json or tokenizer.bin. Name a folder or file that does.`,
+      `The folder ${wanted} holds no ${fileSets.map((names) => names.join(" with ")).join(", ")}. Name a folder or file that does.`,
     );
   }
   throw new WorkbenchError(

@@ -16,6 +16,8 @@ const fileSchema = z.looseObject({
     // Ids by token, or for Unigram a list of tokens with their scores.
     vocab: z.union([z.record(z.string(), z.int().min(0)), z.array(z.unknown()).min(1)]),
     merges: z.array(z.unknown()).optional(),
+    byte_fallback: z.boolean().nullish(),
+    unk_id: z.int().nullish(),
   }),
   normalizer: z.unknown().default(null),
   pre_tokenizer: z.unknown().default(null),
@@ -96,8 +98,12 @@ export function tokenizerFromJson(
     throw unreadable("the tokenizer cannot be read", cause);
   }
 
-  const idsOf = (words: string): readonly (number | undefined)[] =>
-    library.encode(words, { add_special_tokens: false }).ids;
+  const { type, byte_fallback: fallsBack, unk_id: unknown } = file.model;
+  const spellUnknown = type === "Unigram" && fallsBack === true ? byteSpeller(library, unknown) : undefined;
+  const idsOf = (words: string): readonly (number | undefined)[] => {
+    const { ids, tokens } = library.encode(words, { add_special_tokens: false });
+    return spellUnknown === undefined ? ids : spellUnknown(ids, tokens);
+  };
   const plainly = (words: string): Int32Array => {
     const ids = idsOf(words);
     if (ids.includes(undefined))
@@ -165,6 +171,17 @@ function namedTokens(settings: Settings): NamedTokens {
 function templateOf({ chat_template: given }: Settings): string | undefined {
   if (!Array.isArray(given)) return given ?? undefined;
   return given.find(({ name }) => name === "default")?.template;
+}
+
+/** Puts the bytes of a text in the place of the token that says only that it is unknown, which the library leaves there for Unigram. */
+function byteSpeller(library: Library, unknown: number | null | undefined) {
+  const bytes = Array.from({ length: 256 }, (_, byte) =>
+    library.token_to_id(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+  );
+  return (ids: readonly number[], tokens: readonly string[]): (number | undefined)[] =>
+    ids.flatMap((id, i) =>
+      id === unknown ? Array.from(Buffer.from(tokens[i]!), (byte) => bytes[byte]) : [id],
+    );
 }
 
 /** The token that the file itself puts before a text, such as `<s>`. */

@@ -1,0 +1,38 @@
+/** Byte-level BPE as GPT-2 publishes it (`vocab.json` and `merges.txt`), as a Hugging Face `tokenizer.json`. */
+import { type AddedToken, documentTemplate } from "./addedTokens";
+
+export interface ByteLevelVocabulary {
+  /** Ids by token, written in the printable stand-ins of the bytes. */
+  readonly vocab: Readonly<Record<string, number>>;
+  /** Pairs with a space between them, in the order in which they are joined. */
+  readonly merges: readonly string[];
+  readonly added: readonly AddedToken[];
+  /** What a text begins with, if anything. */
+  readonly bos?: number | undefined;
+}
+
+export function byteLevelTokenizerJson({ vocab, merges, added, bos }: ByteLevelVocabulary): object {
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+  const contents = new Map(added.map(({ id, content }) => [id, content]));
+  return {
+    version: "1.0",
+    added_tokens: added.map((token) => ({
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      ...token,
+    })),
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: documentTemplate(bos, (id) => contents.get(id)!) ?? { ...byteLevel, trim_offsets: false },
+    decoder: byteLevel,
+    model: { type: "BPE", unk_token: null, vocab, merges: merges.map((pair) => pair.split(" ")) },
+  };
+}
+
+/** The pairs of a `merges.txt`, which may begin with a line that says its version. */
+export function readMerges(text: string): string[] {
+  const lines = text.split(/\r?\n/).filter((line) => line !== "");
+  return lines[0]?.startsWith("#version") === true ? lines.slice(1) : lines;
+}

@@ -1,0 +1,116 @@
+/**
+ * A vocabulary of SentencePiece, wherever it was read from, as a Hugging Face `tokenizer.json`, so that one library encodes
+ * all. BPE there has ranked pairs where SentencePiece has scored pieces: every way to join two pieces to a third becomes a
+ * pair, ranked by the score of the third.
+ */
+import { documentTemplate } from "./addedTokens";
+import type { AddedToken } from "./addedTokens";
+
+/** By their numbers in files of SentencePiece and GGUF. */
+export const pieceKinds = [undefined, "normal", "unknown", "control", "user", "unused", "byte"] as const;
+
+export interface Piece {
+  readonly text: string;
+  readonly score: number;
+  readonly kind: NonNullable<(typeof pieceKinds)[number]>;
+}
+
+export interface PieceVocabulary {
+  readonly pieces: readonly Piece[];
+  readonly algorithm: "bpe" | "unigram";
+  readonly unknown: number;
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  /** Whether a text begins with `bos`. */
+  readonly opens: boolean;
+  /** Whether a space is put before every text. */
+  readonly dummyPrefix: boolean;
+  readonly removeExtraSpaces: boolean;
+  readonly byteFallback: boolean;
+}
+
+/** `added`: tokens that other files add to the vocabulary, or say more about. `legacy`: a space before every stretch between added tokens, not only before the first. */
+export function pieceTokenizerJson(
+  given: PieceVocabulary,
+  added: readonly AddedToken[],
+  legacy: boolean,
+): object {
+  const { pieces, algorithm, unknown, dummyPrefix, byteFallback } = given;
+  const own = pieces.flatMap(({ text, kind }, id): AddedToken[] =>
+    kind === "control" || kind === "unknown" || kind === "user"
+      ? [{ id, content: text, special: kind !== "user" }]
+      : [],
+  );
+  const byId = new Map([...own, ...added].map((token) => [token.id, token]));
+  const common = { byte_fallback: byteFallback };
+  return {
+    version: "1.0",
+    added_tokens: [...byId.values()]
+      .sort((a, b) => a.id - b.id)
+      .map((token) => ({ single_word: false, lstrip: false, rstrip: false, normalized: false, ...token })),
+    normalizer: normalizer(given, legacy),
+    // Written so that only what begins a text gets the space.
+    pre_tokenizer:
+      dummyPrefix && !legacy
+        ? { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false }
+        : null,
+    post_processor: documentTemplate(given.opens ? given.bos : undefined, (id) => pieces[id]!.text),
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: "▁" }, content: " " },
+        ...(byteFallback ? [{ type: "ByteFallback" }] : []),
+        { type: "Fuse" },
+        ...(dummyPrefix ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
+      ],
+    },
+    model:
+      algorithm === "bpe"
+        ? {
+            type: "BPE",
+            unk_token: pieces[unknown]?.text ?? null,
+            fuse_unk: true,
+            ...common,
+            vocab: Object.fromEntries(pieces.map(({ text }, id) => [text, id])),
+            merges: mergesOf(pieces),
+          }
+        : {
+            type: "Unigram",
+            unk_id: unknown,
+            ...common,
+            vocab: pieces.map(({ text, score }) => [text, score]),
+          },
+  };
+}
+
+function normalizer({ dummyPrefix, removeExtraSpaces }: PieceVocabulary, legacy: boolean): object {
+  return {
+    type: "Sequence",
+    normalizers: [
+      ...(removeExtraSpaces
+        ? [
+            { type: "Strip", strip_left: true, strip_right: true },
+            { type: "Replace", pattern: { Regex: " {2,}" }, content: " " },
+          ]
+        : []),
+      ...(dummyPrefix && legacy ? [{ type: "Prepend", prepend: "▁" }] : []),
+      { type: "Replace", pattern: { String: " " }, content: "▁" },
+    ],
+  };
+}
+
+/** Pairs of pieces whose union is a piece, best score of the union first. */
+function mergesOf(pieces: readonly Piece[]): [string, string][] {
+  const ids = new Map(pieces.flatMap(({ text, kind }, id) => (kind === "normal" ? [[text, id]] : [])));
+  const ranked = [...ids].sort(([, a], [, b]) => pieces[b]!.score - pieces[a]!.score);
+  return ranked.flatMap(([text]) => {
+    const pairs: (readonly [left: string, right: string, leftId: number, rightId: number])[] = [];
+    for (let at = 1; at < text.length; at++) {
+      const [left, right] = [text.slice(0, at), text.slice(at)];
+      const [leftId, rightId] = [ids.get(left), ids.get(right)];
+      if (leftId !== undefined && rightId !== undefined) pairs.push([left, right, leftId, rightId]);
+    }
+    pairs.sort((a, b) => a[2] - b[2] || a[3] - b[3]);
+    return pairs.map(([left, right]): [string, string] => [left, right]);
+  });
+}

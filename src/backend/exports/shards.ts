@@ -1,0 +1,81 @@
+/** Weights as one safetensors file, or as several with the index that says which tensor is where, as Hugging Face splits them. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { WorkbenchError } from "../../protocol/errors";
+import { largest, type StoredDtype } from "../training/halfPrecision";
+import { type HostTensor, type HostTensors, storedBytes, writeSafetensors } from "../training/safetensors";
+
+export interface Storage {
+  readonly dtype: StoredDtype;
+  /** No file grows larger, unless a single tensor does. */
+  readonly shardBytes: number;
+}
+
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  KI: 2 ** 10,
+  MI: 2 ** 20,
+  GI: 2 ** 30,
+  TI: 2 ** 40,
+};
+export const sizePattern = /^(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?$/i;
+
+/** Bytes of a size as people write it: `5GB` (decimal), `500MiB`. */
+export function bytesOfSize(text: string): number {
+  const [, number, unit = ""] = sizePattern.exec(text)!;
+  return Math.floor(Number(number) * units[unit.toUpperCase()]!);
+}
+
+export function writeShards(folder: string, tensors: HostTensors, { dtype, shardBytes }: Storage): void {
+  refuseOutOfRange(tensors, dtype);
+  const shards = divide(tensors, dtype, shardBytes);
+  const [single] = shards as [HostTensors];
+  if (shards.length === 1) {
+    writeSafetensors(join(folder, "model.safetensors"), single, {}, dtype);
+    return;
+  }
+  const map: [string, string][] = [];
+  const padded = (number: number) => String(number).padStart(5, "0");
+  for (const [i, shard] of shards.entries()) {
+    const name = `model-${padded(i + 1)}-of-${padded(shards.length)}.safetensors`;
+    writeSafetensors(join(folder, name), shard, {}, dtype);
+    for (const tensor of shard.keys()) map.push([tensor, name]);
+  }
+  const total = [...tensors.values()].reduce((sum, tensor) => sum + storedBytes(tensor, dtype), 0);
+  const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(map) };
+  writeFileSync(join(folder, "model.safetensors.index.json"), `${JSON.stringify(index, undefined, 2)}\n`);
+}
+
+/** In their order; a file ends before the tensor that would make it too large. */
+function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): HostTensors[] {
+  const shards: Map<string, HostTensor>[] = [new Map()];
+  let bytes = 0;
+  for (const [name, tensor] of tensors) {
+    const more = storedBytes(tensor, dtype);
+    if (bytes > 0 && bytes + more > shardBytes) {
+      shards.push(new Map());
+      bytes = 0;
+    }
+    shards.at(-1)!.set(name, tensor);
+    bytes += more;
+  }
+  return shards;
+}
+
+/** A weight that is a number and would be written as infinite makes another model, so nothing is written. */
+function refuseOutOfRange(tensors: HostTensors, dtype: StoredDtype): void {
+  if (dtype === "float32") return;
+  const limit = largest[dtype];
+  for (const [name, { data }] of tensors) {
+    const large = data.find((each) => Math.abs(each) > limit && Number.isFinite(each));
+    if (large === undefined) continue;
+    throw new WorkbenchError(
+      "unsupported",
+      `${name} holds ${large}, and ${dtype} ends at ${limit}. Write the model as ${dtype === "float16" ? "bfloat16 or float32" : "float32"}.`,
+    );
+  }
+}
