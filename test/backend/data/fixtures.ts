@@ -1,5 +1,5 @@
 /** What several tests of the data folder need: temporary folders, options with their defaults, real data where it is. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -62,4 +62,11 @@ export function sharedFile(context: TestContext, ...names: string[]): string {
     context.skip(reason);
   }
   return file;
+}
+
+/** The test cases beside the vocabularies: inputs with a divider, and a line of ids for each. */
+export function vocabularyCases(context: TestContext, ...file: string[]): [string, number[]][] {
+  const inputs = readFileSync(sharedFile(context, ...file) + ".inp", "utf8").split("\n__ggml_vocab_test__\n");
+  const outputs = readFileSync(sharedFile(context, ...file) + ".out", "utf8").split("\n");
+  return inputs.slice(0, 47).map((input, i) => [input, (outputs[i]!.match(/\d+/g) ?? []).map(Number)]);
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, test, type TestContext } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { CharacterSet, charactersTokenizer } from "../../../src/backend/data/tokenizers/characters";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import { tokenizerFromJson } from "../../../src/backend/data/tokenizers/tokenizerJson";
-import { failureOf, sharedFile, temporaryFolder, writeFiles } from "./fixtures";
+import { failureOf, sharedFile, temporaryFolder, vocabularyCases, writeFiles } from "./fixtures";
 
 const samples = [
   "The quick brown fox",
@@ -221,13 +221,6 @@ describe("llama2.c tokenizer", () => {
     for (const sample of samples) expect(tokenizer.decode(tokenizer.encode(sample))).toBe(sample);
   });
 });
-
-/** The test cases beside the vocabularies: inputs with a divider, and a line of ids for each. */
-function vocabularyCases(context: TestContext, ...file: string[]): [string, number[]][] {
-  const inputs = readFileSync(sharedFile(context, ...file) + ".inp", "utf8").split("\n__ggml_vocab_test__\n");
-  const outputs = readFileSync(sharedFile(context, ...file) + ".out", "utf8").split("\n");
-  return inputs.slice(0, 47).map((input, i) => [input, (outputs[i]!.match(/\d+/g) ?? []).map(Number)]);
-}
 
 describe("published vocabularies", () => {
   test("GPT-2's tokenizer.json gives the expected ids in all 47 cases", async (context) => {

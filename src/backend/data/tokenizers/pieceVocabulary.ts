@@ -84,18 +84,17 @@ export function pieceTokenizerJson(
 }
 
 function normalizer({ dummyPrefix, removeExtraSpaces }: PieceVocabulary, legacy: boolean): object {
+  const replace = (pattern: object, content: string) => ({ type: "Replace", pattern, content });
+  const spaces = removeExtraSpaces
+    ? [replace({ Regex: "\\A +| +\\z" }, ""), replace({ Regex: " {2,}" }, " ")]
+    : [];
+  // Where nothing is left of a text, nothing is put before it.
+  const prefix = removeExtraSpaces
+    ? replace({ Regex: "\\A(?=[\\s\\S])" }, "▁")
+    : { type: "Prepend", prepend: "▁" };
   return {
     type: "Sequence",
-    normalizers: [
-      ...(removeExtraSpaces
-        ? [
-            { type: "Strip", strip_left: true, strip_right: true },
-            { type: "Replace", pattern: { Regex: " {2,}" }, content: " " },
-          ]
-        : []),
-      ...(dummyPrefix && legacy ? [{ type: "Prepend", prepend: "▁" }] : []),
-      { type: "Replace", pattern: { String: " " }, content: "▁" },
-    ],
+    normalizers: [...spaces, ...(dummyPrefix && legacy ? [prefix] : []), replace({ String: " " }, "▁")],
   };
 }
 

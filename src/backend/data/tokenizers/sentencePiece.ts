@@ -61,7 +61,7 @@ interface Message {
 const modelTypes: Readonly<Record<number, PieceVocabulary["algorithm"]>> = { 1: "unigram", 2: "bpe" };
 
 export function readSentencePiece(id: string, file: Uint8Array): PieceVocabulary {
-  const { pieces: found, trainer = {}, normalizer = {} } = decode(id, file);
+  const { pieces: found, trainer, normalizer } = decode(id, file);
   const pieces = found.map(({ text = "", score = 0, kind = 1 }): Piece => {
     const name = pieceKinds[kind];
     if (name === undefined) throw broken(id, `piece ${JSON.stringify(text)} is of kind ${kind}`);
@@ -88,16 +88,18 @@ export function readSentencePiece(id: string, file: Uint8Array): PieceVocabulary
   };
 }
 
-function decode(id: string, file: Uint8Array): Message & { pieces: NonNullable<Message["pieces"]> } {
+function decode(id: string, file: Uint8Array): Required<Message> {
   let message: Message;
   try {
     message = modelProto.toObject(modelProto.decode(file)) as Message;
   } catch (cause) {
     throw broken(id, cause instanceof Error ? cause.message : String(cause), cause);
   }
-  const { pieces = [] } = message;
+  const { pieces = [], trainer, normalizer } = message;
   if (pieces.length === 0) throw broken(id, "it holds no pieces");
-  return { ...message, pieces };
+  // They stand at its end, so a file without them is one that was cut between two pieces.
+  if (trainer === undefined || normalizer === undefined) throw broken(id, "it lacks its settings");
+  return { pieces, trainer, normalizer };
 }
 
 function broken(id: string, why: string, cause?: unknown): WorkbenchError {
