@@ -1,9 +1,10 @@
 /** How a command line names a model, and what is known about it: its weights, its tokenizer, the run that it comes from. */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { defaultCacheFolder } from "../backend/data/cacheFolder";
 import { openData } from "../backend/data/dataSet";
+import type { DownloadContext } from "../backend/data/download";
 import { openTokenizer } from "../backend/data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../backend/data/tokenizers/tokenizer";
 import type { ImportedModel } from "../backend/imports/importedModel";
@@ -14,13 +15,16 @@ import { workspaceAboveRun } from "../backend/runs/runLocation";
 import { experimentFolder } from "../backend/runs/workshop";
 import { WorkbenchError } from "../protocol/errors";
 import { type DataOptions, dataSchema } from "../protocol/experiment";
+import { plainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 import { selectRun } from "./runSelection";
 
 export const modelArgument: ArgumentSpec = [
   "<model>",
-  "a run, a checkpoint folder, a Hugging Face model folder, or a llama2.c .bin file",
+  "a run, a checkpoint folder, a Hugging Face folder or hub id (owner/name), or a llama2.c .bin file",
 ];
+
+const sayEveryMilliseconds = 3000;
 
 export interface ModelOptions {
   readonly checkpoint?: string;
@@ -48,7 +52,10 @@ export async function loadModel(text: string, { checkpoint }: ModelOptions): Pro
       `--checkpoint is last or best, not ${checkpoint}. For another one, name its folder as the model.`,
       { allowed: ["last", "best"] },
     );
-  const model = await importModel(await pathOf(text), checkpoint === undefined ? {} : { which: checkpoint });
+  const model = await importModel(await pathOf(text), {
+    ...(checkpoint === undefined ? {} : { which: checkpoint }),
+    ...downloads(),
+  });
   if (model.run === undefined) return model;
   const { plan, workspace: written } = readRecord(model.run);
   const workspace = workspaceAboveRun(model.run) ?? written;
@@ -57,9 +64,22 @@ export async function loadModel(text: string, { checkpoint }: ModelOptions): Pro
   return { ...model, runData: { options: dataSchema.parse(plan.data), baseFolder } };
 }
 
-/** A path that is there, else the folder of the run that is meant. */
+/** A line on standard error every few seconds; a download that is stopped goes on from there the next time. */
+function downloads(): DownloadContext {
+  let saidAt = performance.now();
+  return {
+    signal: undefined,
+    progress: (done, total, what) => {
+      if (performance.now() - saidAt < sayEveryMilliseconds && done < total) return;
+      saidAt = performance.now();
+      process.stderr.write(`${plainLine(what)} ${Math.floor((100 * done) / total)} %\n`);
+    },
+  };
+}
+
+/** A path that is there, an id of the hub, else the folder of the run that is meant. */
 async function pathOf(text: string): Promise<string> {
-  if (existsSync(text) || /[\\/]/.test(text)) return resolve(text);
+  if (existsSync(text) || /[\\/]/.test(text)) return text;
   try {
     return (await selectRun(text, {})).folder;
   } catch (thrown) {

@@ -251,7 +251,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
     .string()
     .min(1)
     .describe(
-      "A trained model to start from: a run, a checkpoint, a Hugging Face folder, or a llama2.c file.",
+      "A trained model to start from: a run, a checkpoint, a Hugging Face folder, a llama2.c file, or a model of the hub as owner/name or owner/name@revision, which is downloaded.",
     );
   const device = z
     .enum(deviceNames)

@@ -17,12 +17,14 @@ export interface DownloadContext {
   progress(done: number, total: number, what: string): void;
 }
 
-export interface Remote {
+export type Remote = {
   readonly url: string;
-  readonly sha256: string;
   readonly bytes: number;
   readonly headers?: Readonly<Record<string, string>>;
-}
+} & Digest;
+
+/** What a file has to hash to: by itself, or as git names it, `blob` and its length before it. */
+export type Digest = { readonly sha256: string } | { readonly gitSha1: string };
 
 /** For the message when it fails. */
 export interface DownloadPurpose {
@@ -84,7 +86,8 @@ async function fetchWhole(
   purpose: DownloadPurpose,
 ): Promise<void> {
   // The checksum in the name keeps parts of an older version apart.
-  const partial = `${target}.${remote.sha256.slice(0, 8)}.part`;
+  const [wanted, digest] = "sha256" in remote ? [remote.sha256, "SHA-256"] : [remote.gitSha1, "git hash"];
+  const partial = `${target}.${wanted.slice(0, 8)}.part`;
   const fail = (why: string, cause?: unknown): WorkbenchError =>
     new WorkbenchError(
       "network",
@@ -95,12 +98,9 @@ async function fetchWhole(
   for (let attempt = 1; ; attempt++) {
     try {
       await fetchRest(remote, partial, context);
-      if ((await hashOfFile(partial)) === remote.sha256) break;
+      if ((await hashOfFile(partial, remote)) === wanted) break;
       await rm(partial, { force: true });
-      throw new Interrupted(
-        `its SHA-256 is not ${remote.sha256}, so it is another file or was damaged`,
-        true,
-      );
+      throw new Interrupted(`its ${digest} is not ${wanted}, so it is another file or was damaged`, true);
     } catch (thrown) {
       throwIfCancelled(context.signal);
       if (!(thrown instanceof Interrupted)) throw thrown;
@@ -189,8 +189,9 @@ async function sizeOf(file: string): Promise<number | undefined> {
   );
 }
 
-async function hashOfFile(file: string): Promise<string> {
-  const digest = createHash("sha256");
+async function hashOfFile(file: string, wanted: Digest): Promise<string> {
+  const digest = createHash("sha256" in wanted ? "sha256" : "sha1");
+  if ("gitSha1" in wanted) digest.update(`blob ${await sizeOf(file)}\0`);
   await pipeline(createReadStream(file), digest);
   return digest.digest("hex");
 }

@@ -49,13 +49,22 @@ export interface WeightFiles {
   readonly index?: ReadonlyMap<string, string>;
 }
 
+const readIndex = (folder: string) =>
+  readJson(join(folder, "model.safetensors.index.json"), indexSchema).weight_map;
+const namesIn = (map: Readonly<Record<string, string>>) => [...new Set(Object.values(map))].sort();
+
+/** The files that the index of a sharded model names. */
+export function shardNames(folder: string): readonly string[] {
+  return namesIn(readIndex(folder));
+}
+
 export function weightFiles(folder: string): WeightFiles {
   const single = join(folder, "model.safetensors");
   if (existsSync(single)) return { files: [single] };
   const indexPath = join(folder, "model.safetensors.index.json");
   if (!existsSync(indexPath)) throw noWeights(folder);
-  const { weight_map: map } = readJson(indexPath, indexSchema);
-  const names = [...new Set(Object.values(map))].sort();
+  const map = readIndex(folder);
+  const names = namesIn(map);
   const missing = names.filter((name) => !existsSync(join(folder, name)));
   if (missing.length > 0)
     throw new WorkbenchError(

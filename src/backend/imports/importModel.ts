@@ -2,32 +2,57 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
+import type { DownloadContext } from "../data/download";
 import { type ModelShape, parametersOf } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { readCheckpoint } from "../training/checkpoint";
 import { type HostTensor, readTensorSizes } from "../training/safetensors";
+import { fetchModel, type FetchContext } from "./hub/fetchModel";
+import { hubIdOf } from "./hub/hubId";
 import type { ImportedModel } from "./importedModel";
 import { locateModel, type Source } from "./locateModel";
 import { openSource, shapeOf } from "./openModel";
 import type { Which } from "./runFolder";
 
-export interface ImportOptions {
+export interface ImportOptions extends Partial<DownloadContext> {
   /** Which checkpoint of a run; the last when left out. */
   readonly which?: Which;
+  /** What a path is relative to; the current folder when left out. */
+  readonly baseFolder?: string;
 }
 
-export async function importModel(
-  path: string,
-  { which = "last" }: ImportOptions = {},
-): Promise<ImportedModel> {
-  const source = locateModel(resolve(path), which);
+/** `name` is a path, or an id of the hub where nothing of that name lies there; then the model is downloaded first. */
+export async function importModel(name: string, options: ImportOptions = {}): Promise<ImportedModel> {
+  const path = await folderOf(name, options, { wanted: "everything", network: true });
+  const source = locateModel(path, options.which ?? "last");
   const read = source.kind === "checkpoint" ? readOwn(source.path) : readForeign(source);
   return { ...read, ...source.belongings };
 }
 
-/** The model without its weights; `path` is relative to `baseFolder`. */
-export async function importShape(path: string, baseFolder: string): Promise<ModelShape> {
-  return shapeOf(locateModel(resolve(baseFolder, path), "last"));
+/** The model without its weights, from what is there already. */
+export async function importShape(name: string, baseFolder: string): Promise<ModelShape> {
+  const path = await folderOf(name, { baseFolder }, { wanted: "outline", network: false });
+  return shapeOf(locateModel(path, "last"));
+}
+
+/** What can be known about a model of the hub without its weights; everything about one that lies here. */
+export async function importOutline(
+  name: string,
+  options: ImportOptions,
+): Promise<Pick<ImportedModel, "shape" | "tokenizerFolder">> {
+  if (hubIdOf(name, options.baseFolder ?? ".") === undefined) return importModel(name, options);
+  const path = await folderOf(name, options, { wanted: "outline", network: true });
+  const source = locateModel(path, "last");
+  return { shape: shapeOf(source), ...source.belongings };
+}
+
+async function folderOf(
+  name: string,
+  { baseFolder = ".", signal, progress = () => undefined }: ImportOptions,
+  asked: Pick<FetchContext, "wanted" | "network">,
+): Promise<string> {
+  const id = hubIdOf(name, baseFolder);
+  return id === undefined ? resolve(baseFolder, name) : fetchModel(id, { ...asked, signal, progress });
 }
 
 function readOwn(folder: string): ImportedModel {

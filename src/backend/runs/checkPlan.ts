@@ -2,7 +2,6 @@
  * Finds what would fail only after a run has begun: a device that does not start, text that is none, a model that cannot
  * read it, a method that cannot treat it. What takes long to read is left to the run.
  */
-import { resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { type DataOptions, dataSchema, type DeviceName } from "../../protocol/experiment";
 import type { RunPlan, Step } from "../../protocol/run";
@@ -13,7 +12,7 @@ import { threadCount } from "../engine/runtime";
 import { metrics } from "../evaluation/catalog";
 import type { EvaluationData } from "../evaluation/metric";
 import { canonicalJson } from "../experiment/stepKey";
-import { importModel } from "../imports/importModel";
+import { importOutline } from "../imports/importModel";
 import type { ModelShape } from "../models/model";
 import { methodPlan } from "./actions/compress";
 import { titleOf } from "./actions/evaluate";
@@ -41,7 +40,9 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   const folder = experimentFolder({ plan, workspace });
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
   using data = options && (await readWhereShort(options, folder));
-  const base = plan.baseModel === undefined ? undefined : await importModel(resolve(folder, plan.baseModel));
+  // Weights of the hub are left to the run, which shows how far it is.
+  const base =
+    plan.baseModel === undefined ? undefined : await importOutline(plan.baseModel, { baseFolder: folder });
   const own =
     base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
   const tokenizer = data?.tokenizer ?? (options === undefined ? own : await namedTokenizer(options, folder));

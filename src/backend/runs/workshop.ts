@@ -7,6 +7,7 @@ import { dataSchema, type DeviceName } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
 import { defaultCacheFolder } from "../data/cacheFolder";
 import { type DataSet, openData } from "../data/dataSet";
+import type { DownloadContext } from "../data/download";
 import { dataLines } from "../data/summaryText";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
@@ -50,7 +51,10 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const base =
       plan.baseModel === undefined
         ? undefined
-        : await importModel(resolve(experimentFolder(context), plan.baseModel));
+        : await importModel(plan.baseModel, {
+            baseFolder: experimentFolder(context),
+            ...downloadOf(context),
+          });
     const tokenizer = await tokenizerOf(context, data, base);
     const first = firstWorkpiece(plan, data, base);
     const engine = await openEngine(plan.device as DeviceName);
@@ -86,14 +90,25 @@ export function experimentFolder({ plan, workspace }: Pick<RunContext, "plan" | 
   return resolve(workspace, plan.folder);
 }
 
-async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {
+/** Stops with the run, and shows in its record how far it is. */
+function downloadOf({
+  signal,
+  progress,
+  control,
+}: RunContext): DownloadContext & { readonly signal: AbortSignal } {
   const percent = (done: number, total: number) => (total === 0 ? 0 : Math.floor((100 * done) / total));
+  return {
+    signal,
+    progress: (done, total, what) =>
+      progress({ step: control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
+  };
+}
+
+async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {
   const data = await openData(dataSchema.parse(options), {
     baseFolder: experimentFolder(context),
     cacheFolder: defaultCacheFolder(),
-    signal: context.signal,
-    progress: (done, total, what) =>
-      context.progress({ step: context.control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
+    ...downloadOf(context),
   });
   for (const line of dataLines(data.summary)) context.log(line);
   for (const notice of data.notices) context.notice(notice);
