@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
 import { exporters } from "../../src/backend/exports/catalog";
 import { exportModel } from "../../src/backend/exports/exportModel";

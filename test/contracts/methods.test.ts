@@ -1,7 +1,7 @@
 /** What every method promises, on the smallest model of every family. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { countModel } from "../../src/backend/evaluation/accounting";
 import { methods } from "../../src/backend/methods/catalog";
 import type { Lab, Plan } from "../../src/backend/methods/method";

@@ -22,7 +22,7 @@ export interface Case {
 export const trainKeys =
   "max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, logging_steps, eval_steps, eval_batches, save_steps, save_total_limit, load_best_model_at_end, gradient_checkpointing";
 const modelKinds =
-  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), or a llama2.c .bin file.";
+  "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, or a model of the Hugging Face hub as owner/name.";
 
 export const badExperiments: readonly Case[] = [
   {
@@ -179,12 +179,16 @@ export const badExperiments: readonly Case[] = [
   {
     what: "a base model that is not there",
     cells: on("nowhere"),
-    message: `There is no model at WORKSPACE/nowhere. ${modelKinds} Models of the Hugging Face hub are not fetched: download the folder first.`,
+    message: `There is no model at WORKSPACE/nowhere. ${modelKinds}`,
   },
   {
-    what: "a base model of the hub",
+    what: "a base model of the hub that is in no cache",
     cells: on("openai-community/gpt2"),
-    message: `There is no model at WORKSPACE/openai-community/gpt2. ${modelKinds} Models of the Hugging Face hub are not fetched: download the folder first.`,
+    message:
+      "openai-community/gpt2@main is not, or not whole, in the cache WORKSPACE/hub, and HF_HUB_OFFLINE forbids to download it. " +
+      "Without a network, put config.json, model.safetensors (or model.safetensors.index.json with the files that it names) and the " +
+      "tokenizer's files of openai-community/gpt2 into a folder and name that folder; or copy " +
+      "WORKSPACE/hub/models--openai-community--gpt2 from a machine that has it. Or take HF_HUB_OFFLINE away.",
   },
   {
     what: "a base model without a model",

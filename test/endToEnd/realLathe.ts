@@ -57,6 +57,8 @@ export function realWorkspace(variables: Readonly<Record<string, string>> = {}):
   const env = {
     ...process.env,
     LATHE_CACHE: join(path, "cache"),
+    HF_HUB_CACHE: join(path, "hub"),
+    HF_HUB_OFFLINE: "1",
     LATHE_STATE_DIR: join(path, "state"),
     LATHE_THREADS: "1",
     FORCE_COLOR: "",

@@ -1,5 +1,5 @@
 /** A folder as Hugging Face's `transformers` reads it: config.json and model.safetensors under its tensor names. */
-import { z } from "zod";
+import * as z from "zod";
 import { exportedConfig } from "../models/huggingFace";
 import { storedDtypes } from "../training/halfPrecision";
 import { writeConfig, writeTokenizer } from "./companions";

@@ -1,7 +1,7 @@
 /** What a model folder of Hugging Face's libraries says about itself: its configuration, and which files hold its weights. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, shapeFromConfig } from "../models/model";
 import { readJson } from "./jsonFile";

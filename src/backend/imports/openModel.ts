@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { WrittenFile } from "../evaluation/accounting";
 import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";

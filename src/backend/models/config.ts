@@ -33,6 +33,7 @@ export const inertKeys = {
   eos_token_id: kept,
   finetuning_task: kept,
   id2label: kept,
+  is_llama_config: kept,
   label2id: kept,
   num_labels: kept,
   output_attentions: kept,
@@ -46,6 +47,7 @@ export const inertKeys = {
   task_specific_params: kept,
   tokenizer_class: kept,
   torch_dtype: kept,
+  "transformers.js_config": kept,
   transformers_version: kept,
   unk_token_id: kept,
   use_cache: kept,
@@ -66,6 +68,7 @@ export const ropeKeys = {
     .nullable()
     .optional()
     .describe("Rotary settings as newer configuration files write them; takes precedence over `rope_theta`."),
+  rope_interleaved: only([false], "channels are rotated in halves of a head, not as neighbours"),
   rope_scaling: only(
     [null, { type: "default" }, { rope_type: "default" }],
     "scaled rotary frequencies are not built",

@@ -1,5 +1,5 @@
 /** A small catalog whose schemas are the kinds that models, methods and metrics bring along. */
-import { z } from "zod";
+import * as z from "zod";
 import type { SchemaCatalog } from "../../../src/protocol/experiment";
 
 const width = z.int().positive();

@@ -1,5 +1,5 @@
 /** Tokens that stand beside a vocabulary, as `added_tokens.json` and `tokenizer_config.json` name them. */
-import { z } from "zod";
+import * as z from "zod";
 
 export interface AddedToken {
   readonly id: number;

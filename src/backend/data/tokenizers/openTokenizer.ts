@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { readAddedTokens } from "./addedTokens";
 import { byteLevelTokenizerJson, readMerges } from "./byteLevelBpe";
@@ -64,7 +64,12 @@ async function openSentencePiece(file: string): Promise<Tokenizer> {
   const text = (token: number | undefined) =>
     token === undefined ? undefined : vocabulary.pieces[token]?.text;
   const { bos, eos, unknown } = vocabulary;
-  return made(id, json, given ?? settingsText(text(bos), text(eos), text(unknown)), await templateBeside(file));
+  return made(
+    id,
+    json,
+    given ?? settingsText(text(bos), text(eos), text(unknown)),
+    await templateBeside(file),
+  );
 }
 
 async function openByteLevelBpe(file: string, merges: string): Promise<Tokenizer> {

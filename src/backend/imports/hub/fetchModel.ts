@@ -141,7 +141,7 @@ function notCached(
         `${where}. A run downloads it, and so does \`lathe inspect ${id.repository}\`.`,
       )
     : new WorkbenchError(
-        "network",
+        "not-found",
         `${where}, and HF_HUB_OFFLINE forbids to download it. ${remedy(id, cache)} Or take HF_HUB_OFFLINE away.`,
       );
 }

@@ -1,5 +1,5 @@
 /** Asks the hub what a repository holds and what its files hash to; every way in which it refuses is one clear error. */
-import { z } from "zod";
+import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Digest } from "../../data/download";
 import type { HubId, HubSettings } from "./hubId";

@@ -31,8 +31,8 @@ interface Fetching {
   readonly hub: HubServer;
   readonly cache: string;
   readonly said: string[];
-  fetch(revision?: string, changes?: Partial<FetchContext>, settings?: object): Promise<string>;
-  failure(...given: Parameters<Fetching["fetch"]>): Promise<WorkbenchError>;
+  readonly fetch: (revision?: string, changes?: Partial<FetchContext>, settings?: object) => Promise<string>;
+  readonly failure: (...given: Parameters<Fetching["fetch"]>) => Promise<WorkbenchError>;
 }
 
 async function withHub(content: Partial<HubContent>, use: (fetching: Fetching) => Promise<void>) {
@@ -189,7 +189,7 @@ describe("one clear error, and nothing is written", () => {
       "offline by choice",
       {},
       ["main", {}, { offline: true }],
-      "network",
+      "not-found",
       /HF_HUB_OFFLINE forbids.*put config.json/,
     ],
     [

@@ -58,7 +58,7 @@ export async function startHub({ repository, files, token, gated }: HubContent):
       body?: string | Uint8Array,
     ) => {
       response.writeHead(status, headers);
-      response.end(request.method === "HEAD" ? undefined : body);
+      return response.end(request.method === "HEAD" ? undefined : body);
     };
     if (hub.failing !== undefined) return end(hub.failing);
     if (request.url!.includes("old/name"))
@@ -106,7 +106,9 @@ export async function startHub({ repository, files, token, gated }: HubContent):
   return hub;
 }
 
-async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
+async function listen(
+  answer: (request: IncomingMessage, response: ServerResponse) => unknown,
+): Promise<Server> {
   const server = createServer(answer);
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
   return server;
