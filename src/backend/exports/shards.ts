@@ -52,12 +52,12 @@ export function writeShards(folder: string, tensors: HostTensors, { dtype, shard
 
 /** In their order; a file ends before the tensor that would make it too large. */
 function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): HostTensors[] {
-  const shards: Map<string, HostTensor>[] = [new Map()];
+  const shards = [new Map<string, HostTensor>()];
   let bytes = 0;
   for (const [name, tensor] of tensors) {
     const more = storedBytes(tensor, dtype);
     if (bytes > 0 && bytes + more > shardBytes) {
-      shards.push(new Map());
+      shards.push(new Map<string, HostTensor>());
       bytes = 0;
     }
     shards.at(-1)!.set(name, tensor);

@@ -86,7 +86,7 @@ function beginning(path: string, bytes: number, size: number): Uint8Array {
 /** This format has no names to look tensors up by, and its models are small. */
 function openLlama2c(path: string): Omit<OpenedModel, "source" | "run"> {
   const { shape, tensors } = readLlama2cFile(path);
-  const data = (name: string) => tensors.get(name)?.data as Float32Array | undefined;
+  const data = (name: string) => tensors.get(name)?.data;
   return {
     shape,
     files: [path],

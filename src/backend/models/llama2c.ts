@@ -29,7 +29,7 @@ export interface Llama2cFile {
   /** Bytes of the whole file. */
   readonly bytes: number;
   /** Reads so many bytes from its beginning. */
-  read(bytes: number): Uint8Array;
+  readonly read: (bytes: number) => Uint8Array;
 }
 
 /** Nothing behind the header is read unless the sizes in it ask for exactly as many bytes as there are. */

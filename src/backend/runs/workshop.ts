@@ -91,16 +91,12 @@ export function experimentFolder({ plan, workspace }: Pick<RunContext, "plan" | 
 }
 
 /** Stops with the run, and shows in its record how far it is. */
-function downloadOf({
-  signal,
-  progress,
-  control,
-}: RunContext): DownloadContext & { readonly signal: AbortSignal } {
+function downloadOf(context: RunContext): DownloadContext & { readonly signal: AbortSignal } {
   const percent = (done: number, total: number) => (total === 0 ? 0 : Math.floor((100 * done) / total));
   return {
-    signal,
+    signal: context.signal,
     progress: (done, total, what) =>
-      progress({ step: control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
+      context.progress({ step: context.control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
   };
 }
 

@@ -107,7 +107,7 @@ describe("what cannot be written", () => {
       target,
     ).then(
       () => "written",
-      (thrown: Error) => thrown.message,
+      (thrown: unknown) => (thrown as Error).message,
     );
     expect(readdirSync(folder.path)).toEqual([]);
     return failure;

@@ -30,10 +30,10 @@ export function readGgufVocabulary(id: string, start: Uint8Array): GgufVocabular
       `The vocabulary of ${id} is not read: ${why}. Give the tokenizer.json of the same model.`,
     );
   const list = <T extends Scalar>(key: string, type: "string" | "number"): readonly T[] => {
-    const found = entries.get(`tokenizer.ggml.${key}`) ?? [];
+    const found: unknown = entries.get(`tokenizer.ggml.${key}`) ?? [];
     if (!Array.isArray(found) || found.some((each) => typeof each !== type))
       throw refuse(`tokenizer.ggml.${key} is no list of ${type}s`);
-    return found as unknown as readonly T[];
+    return found as readonly T[];
   };
   const one = <T extends Scalar>(key: string, type: "string" | "number" | "boolean"): T | undefined => {
     const found = entries.get(`tokenizer.${key}`);

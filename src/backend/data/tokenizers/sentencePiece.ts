@@ -91,7 +91,7 @@ export function readSentencePiece(id: string, file: Uint8Array): PieceVocabulary
 function decode(id: string, file: Uint8Array): Required<Message> {
   let message: Message;
   try {
-    message = modelProto.toObject(modelProto.decode(file)) as Message;
+    message = modelProto.toObject(modelProto.decode(file));
   } catch (cause) {
     throw broken(id, cause instanceof Error ? cause.message : String(cause), cause);
   }
