@@ -3,11 +3,11 @@
  * else downloaded. The hub itself names the files with their sizes and SHA-256, and the list is kept beside them.
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { download } from "./download";
+import { hubSettings } from "./hubSettings";
 import { contentHash, type DataPlaces, type HubDataSet } from "./namedDataSet";
 
 const listSchema = z.object({
@@ -98,9 +98,7 @@ function lackingOf(names: readonly string[]): string | undefined {
 
 /** Folders of Hugging Face's own cache that may hold the data set; the present main revision first. */
 async function snapshots(hubId: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
-  const home = environment["HF_HOME"] ?? path.join(os.homedir(), ".cache", "huggingface");
-  const cache = environment["HF_HUB_CACHE"] ?? path.join(home, "hub");
-  const folder = path.join(cache, `datasets--${hubId.replace("/", "--")}`);
+  const folder = path.join(hubSettings(environment).cache, `datasets--${hubId.replace("/", "--")}`);
   const commits = await readdir(path.join(folder, "snapshots")).catch(() => []); // Nothing of it is cached.
   const main = await readFile(path.join(folder, "refs", "main"), "utf8").catch(() => "");
   const order = (commit: string): number => (commit === main.trim() ? 0 : 1);
@@ -116,8 +114,7 @@ async function fetched(
   environment: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   const { hub, folder } = entry;
-  const endpoint = (environment["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
-  const token = environment["HF_TOKEN"];
+  const { endpoint, token, offline: isOffline } = hubSettings(environment);
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const cached = path.join(context.cacheFolder, "datasets", folder);
   const remedy =
@@ -126,7 +123,6 @@ async function fetched(
       ? `in ${folder} below a folder that the environment variable LATHE_DATA names.`
       : `in ${path.join(context.dataFolder, folder)}.`);
   const what = `the data set "${id}" (${entry.licence})`;
-  const isOffline = ["1", "true", "yes", "on"].includes(environment["HF_HUB_OFFLINE"]?.toLowerCase() ?? "");
   const unreachable = (why: string, cause?: unknown) =>
     new WorkbenchError("network", `Could not download ${what}: ${why}. ${remedy}`, {}, { cause });
 

@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { download, type DownloadContext } from "../../data/download";
+import { hubSettings, type HubSettings } from "../../data/hubSettings";
 import { listed, readShape, shardNames } from "../huggingFaceFolder";
 import { HubCache } from "./hubCache";
 import { HubClient, type Repository } from "./hubClient";
-import { type HubId, hubSettings, type HubSettings } from "./hubId";
+import type { HubId } from "./hubId";
 
 export interface FetchContext extends DownloadContext {
   /** Everything, or all but the weights: enough to know what the model is. */

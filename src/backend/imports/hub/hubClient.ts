@@ -2,7 +2,8 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Digest } from "../../data/download";
-import type { HubId, HubSettings } from "./hubId";
+import type { HubSettings } from "../../data/hubSettings";
+import type { HubId } from "./hubId";
 
 export interface Repository {
   readonly commit: string;

@@ -2,9 +2,10 @@ import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bytesTokenizer } from "../../../../src/backend/data/tokenizers/bytes";
+import { hubSettings } from "../../../../src/backend/data/hubSettings";
 import { exportModel } from "../../../../src/backend/exports/exportModel";
 import { fetchModel, type FetchContext } from "../../../../src/backend/imports/hub/fetchModel";
-import { hubIdOf, hubSettings } from "../../../../src/backend/imports/hub/hubId";
+import { hubIdOf } from "../../../../src/backend/imports/hub/hubId";
 import { importModel } from "../../../../src/backend/imports/importModel";
 import { toWorkbenchError, type WorkbenchError } from "../../../../src/protocol/errors";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../../support/subject";
