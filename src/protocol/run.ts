@@ -27,6 +27,8 @@ export interface RunPlan {
   readonly folder: string;
   /** Empty where the experiment has no variants. */
   readonly variant: string;
+  /** The one of the experiment's scales that it is run at, where it has scales. */
+  readonly scale?: string;
   /** Sweep assignments of this run, empty without a sweep: `{ "train.learning_rate": 0.001 }`. */
   readonly sweep: Readonly<Record<string, unknown>>;
   readonly seed: number;

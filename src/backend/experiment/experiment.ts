@@ -36,6 +36,10 @@ export interface Experiment {
   readonly declarations: Readonly<Partial<Record<DeclarationKey, Section>>>;
   /** In the order they run; a list under `compress` is one action an entry. */
   readonly actions: readonly Action[];
+  /** The scale that the declarations and actions are those of. */
+  readonly scale?: string;
+  /** As it was written, where it stands at a scale. */
+  readonly unscaled?: Experiment;
 }
 
 export interface ResolvedAction {

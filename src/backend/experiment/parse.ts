@@ -17,6 +17,8 @@ import { cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cel
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, unknownWord } from "./faults";
 import { isMap } from "./plainMap";
+import { paperFaults } from "./paperFaults";
+import { atScale, chosenScale, scaleNames } from "./scales";
 import { readYaml, type YamlDocument } from "./yamlText";
 
 export interface Reading {
@@ -63,9 +65,14 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
         fault(positionOf(section), `${key} is declared already, on line ${earlier.line}. Keep one of them.`),
       );
   }
-  const experiment = { file, schema, cells, declarations, actions: sections.flatMap(actionsOf) };
-  faults.push(...orderFaults(sections), ...staticFaults(experiment, sections));
-  faults.push(...checkBranches(experiment));
+  const written: Experiment = { file, schema, cells, declarations, actions: sections.flatMap(actionsOf) };
+  const chosen = chosenScale(written);
+  faults.push(...orderFaults(sections), ...staticFaults(written, sections), ...chosen.faults);
+  const scales = scaleNames(written).map((name) => atScale(written, name));
+  // Whichever scale is chosen next has to be sound as well.
+  for (const each of scales.length === 0 || chosen.name === undefined ? [written, ...scales] : scales)
+    faults.push(...checkBranches(each), ...paperFaults(each));
+  const experiment = chosen.name === undefined ? written : atScale(written, chosen.name);
   return { experiment, faults: inOrder(faults) };
 }
 
@@ -177,7 +184,8 @@ function orderFaults(sections: readonly Section[]): WorkbenchError[] {
 
 /** What is wrong in a section whatever the variants make of it. */
 function staticFaults(experiment: Experiment, sections: readonly Section[]): WorkbenchError[] {
-  const branched = experiment.declarations.variants !== undefined;
+  const { variants, scales } = experiment.declarations;
+  const branched = variants !== undefined || scales !== undefined;
   return sections.flatMap((section) => {
     const { key, value } = section;
     const schema = experiment.schema.shape[key];
@@ -188,7 +196,7 @@ function staticFaults(experiment: Experiment, sections: readonly Section[]): Wor
       (path.length === 0 ? positionOf(section) : locate(path.slice(0, -1), "key"));
     // Cells that are joined later are checked once more then, with all their keys and the rules between them.
     const complete =
-      ["name", "folder", "variants", "sweep", "paper"].includes(key) || (!branched && key !== "model");
+      ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) || (!branched && key !== "model");
     return faultsOf(result.error.issues, { name: key, schema, value, locate, complete });
   });
 }

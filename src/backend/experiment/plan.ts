@@ -10,6 +10,7 @@ import { isActionKey } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 import { runName } from "./runName";
+import { rescaled } from "./scales";
 import { withStepKeys } from "./stepKey";
 
 export interface PlanOptions {
@@ -18,7 +19,7 @@ export interface PlanOptions {
   readonly file?: string;
   /** Only this variant. */
   readonly variant?: string;
-  /** Values by path, as `--set` gives them; they win over the file and take a swept path out of the sweep. */
+  /** Values by path, as `--set` gives them; they win over the file and take a swept path out of the sweep; `scale` is chosen first. */
   readonly set?: Readonly<Record<string, unknown>>;
   readonly seed?: number;
   readonly device?: string;
@@ -27,7 +28,9 @@ export interface PlanOptions {
 }
 
 /** All runs of an experiment, in the order they are to be run; one `InvalidInput` with all that is wrong in any of them. */
-export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[] {
+export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
+  const scale = options.set?.["scale"];
+  const experiment = scale === undefined ? read : rescaled(read, scale, { setting: "--set scale" });
   const names = variantNames(experiment);
   const { variant: wanted } = options;
   if (wanted !== undefined && !names.includes(wanted))
@@ -58,7 +61,9 @@ export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[
       const varying = sweep.filter(({ path }) =>
         axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
       );
-      const name = runName(nameOf(experiment, file), names.length > 1 ? variant : undefined, varying);
+      const own = nameOf(experiment, file);
+      const title = experiment.scale === undefined ? own : `${own}-${experiment.scale}`;
+      const name = runName(title, names.length > 1 ? variant : undefined, varying);
       // A variant without the swept action gives the same run at every point of that axis.
       const key = JSON.stringify(sweep.map(({ path, value }) => [path, value]));
       if (keys.has(key)) continue;
@@ -72,7 +77,8 @@ export function planRuns(experiment: Experiment, options: PlanOptions): RunPlan[
 }
 
 function settingsOf(options: PlanOptions): Assignment[] {
-  const written = Object.entries(options.set ?? {}).map(([path, value]): Assignment => {
+  const others = Object.entries(options.set ?? {}).filter(([path]) => path !== "scale");
+  const written = others.map(([path, value]): Assignment => {
     const place = { setting: `--set ${path}` };
     return { path, value, keyPlace: place, valuePlace: place };
   });
@@ -116,6 +122,7 @@ function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): Run
     name,
     folder: folderOf(experiment, file),
     variant,
+    ...(experiment.scale === undefined ? {} : { scale: experiment.scale }),
     sweep: Object.fromEntries(sweep.map(({ path, value }) => [path, value])),
     seed,
     device,

@@ -27,7 +27,7 @@ export function attach(
   runs: readonly EarlierRun[],
 ): AttachedRun[] {
   const branches = new Map<string, EarlierRun[]>();
-  const branchOf = ({ variant, seed }: RunPlan) => JSON.stringify([variant, seed]);
+  const branchOf = ({ variant, seed, scale }: RunPlan) => JSON.stringify([variant, seed, scale]);
   for (const run of [...runs].sort((a, b) => b.createdAt.localeCompare(a.createdAt))) {
     const branch = branches.get(branchOf(run.plan));
     if (branch === undefined) branches.set(branchOf(run.plan), [run]);

@@ -21,7 +21,19 @@ export interface Surroundings {
 }
 
 type Suggestion = Omit<Completion, "range">;
-type Models = () => ReturnType<Surroundings["baseModels"]>;
+
+/** Names that are not in the schema. */
+interface Names {
+  models(): ReturnType<Surroundings["baseModels"]>;
+  scales(): readonly string[];
+}
+
+function scaleNamesOf(together: () => PlainMap): Names["scales"] {
+  return () => {
+    const { scales } = together();
+    return isMap(scales) ? Object.keys(scales) : [];
+  };
+}
 
 export function complete(
   { file, text, offset }: ExperimentText & { readonly offset: number },
@@ -43,7 +55,7 @@ export function complete(
   };
   const keys = keysAt(schema, cells, here, { cursor, target, together });
   const suggestions =
-    keys === undefined ? values(cursor, target, models) : keySuggestions({ cursor, target, together }, keys);
+    keys === undefined ? values(cursor, target, { models, scales: scaleNamesOf(together) }) : keySuggestions({ cursor, target, together }, keys);
   const range = new Places(text).range(here.start + cursor.start, here.start + cursor.end);
   return suggestions.map((suggestion) => ({ ...suggestion, range }));
 }
@@ -118,7 +130,7 @@ function isActionKey(key: string): boolean {
   return (actionKeys as readonly string[]).includes(key);
 }
 
-function values(cursor: Cursor, { schema, path, variant }: Target, models: Models): Suggestion[] {
+function values(cursor: Cursor, { schema, path, variant }: Target, names: Names): Suggestion[] {
   if (cursor.part === "key" && !cursor.alone) return [];
   const { values: listed, fallback, description } = factsOf(schema);
   const value = (written: string, detail: string, documentation: string): Suggestion => {
@@ -134,8 +146,10 @@ function values(cursor: Cursor, { schema, path, variant }: Target, models: Model
     for (const name of namedTokenizers)
       suggestions.push(value(name, name === fallback ? "default" : "", description));
   if (path.join(".") === "base_model")
-    for (const { path: model, title } of models())
+    for (const { path: model, title } of names.models())
       suggestions.push(value(plainValue(model), title, description));
+  if (path.join(".") === "scale")
+    for (const name of names.scales()) suggestions.push(value(plainValue(name), "", description));
   if (suggestions.length === 0 && fallback !== undefined && typeof fallback !== "object")
     suggestions.push(value(plainValue(fallback), "default", description));
   if (variant && path.length > 0 && !listed.includes(null))

@@ -35,6 +35,7 @@ export function targetAt(
   cell: PlainMap,
   all: () => PlainMap,
 ): Target | undefined {
+  if (path[0] === "scales" && path.length > 1) return inScale(schema, path, cell, all);
   if (path[0] !== "variants" || path.length < 2) return inside(schema, path, cell, false);
   const own = path.slice(2);
   const [head] = own;
@@ -42,6 +43,26 @@ export function targetAt(
   if (typeof head !== "string" || !(isBranchable(head) || isActionKey(head))) return undefined;
   const change = valueAt(cell, path.slice(0, 2));
   return inside(schema, own, merged(all(), isMap(change) ? change : {}) as PlainMap, true);
+}
+
+/** A scale changes the cells as a variant does, and the variants and the sweep too. */
+function inScale(
+  schema: ExperimentSchema,
+  path: Path,
+  cell: PlainMap,
+  all: () => PlainMap,
+): Target | undefined {
+  const [, name, head] = path;
+  const own = path.slice(2);
+  const { variants, sweep } = schema.shape;
+  if (head === undefined)
+    return inside(z.strictObject({ ...variantKeys(schema).shape, variants, sweep }), own, {}, true);
+  const changes = valueAt(cell, path.slice(0, 2));
+  const changed = isMap(changes) ? changes : {};
+  if (head === "variants" && own.length > 1)
+    return targetAt(schema, own, changed, () => merged(all(), changed) as PlainMap);
+  if (head === "variants" || head === "sweep") return inside(schema, own, changed, true);
+  return targetAt(schema, ["variants", name!, ...own], { variants: { [name!]: changed } }, all);
 }
 
 function inside(root: z.ZodType, path: Path, value: PlainMap, variant: boolean): Target | undefined {

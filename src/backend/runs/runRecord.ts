@@ -33,6 +33,7 @@ const planSchema = z.looseObject({
   name: text,
   folder: text,
   variant: text,
+  scale: text.optional(),
   sweep: options,
   seed: z.number(),
   device: text,

@@ -1,0 +1,37 @@
+/** Names in a paper cell that lead nowhere: what they mean would be missing from the card without a word. */
+import type { WorkbenchError } from "../../protocol/errors";
+import { variantNames } from "./branches";
+import type { Experiment, Path } from "./experiment";
+import { fault, unknownWord } from "./faults";
+import { isMap } from "./plainMap";
+import { scaleNames } from "./scales";
+
+export function paperFaults(experiment: Experiment): WorkbenchError[] {
+  const { paper } = experiment.declarations;
+  if (paper === undefined || !isMap(paper.value)) return [];
+  const { published, questions, baseline, scale } = paper.value;
+  const variants = variantNames(experiment);
+  const faults: WorkbenchError[] = [];
+  const check = (kind: string, name: unknown, path: Path, known: readonly string[]) => {
+    if (typeof name !== "string" || known.includes(name)) return;
+    const place = paper.find(path) ?? paper.find([], "key")!;
+    faults.push(unknownWord(place, kind, name, known, ` in paper.${path.join(".")}`));
+  };
+  const entries = (value: unknown) => (Array.isArray(value) ? (value as unknown[]) : []);
+  entries(published).forEach((entry, index) => {
+    if (!isMap(entry)) return;
+    check("variant", entry.variant, ["published", index, "variant"], variants);
+    if (!String(entry.quantity).endsWith("_percent") || baseline !== undefined) return;
+    const place = paper.find(["published", index, "quantity"]);
+    if (place !== undefined)
+      faults.push(fault(place, `${String(entry.quantity)} is of a baseline. Name its variant in paper.baseline.`));
+  });
+  entries(questions).forEach((entry, index) => {
+    if (!isMap(entry)) return;
+    for (const key of ["variant", "against"])
+      check("variant", entry[key], ["questions", index, key], variants);
+  });
+  check("variant", baseline, ["baseline"], variants);
+  check("scale", scale, ["scale"], scaleNames(experiment));
+  return faults;
+}

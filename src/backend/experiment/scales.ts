@@ -1,0 +1,72 @@
+/** The same experiment in another size: the changes of one scale merged into the cells, before variants and sweeps. */
+import type { WorkbenchError } from "../../protocol/errors";
+import { type DeclarationKey, declarationKeys } from "../../protocol/experiment";
+import type { Action, Experiment, Path, Section } from "./experiment";
+import { fault, type Place, unknownWord } from "./faults";
+import { isActionKey, withUsualNames } from "./parts";
+import { isMap, merged } from "./plainMap";
+
+export function scaleNames({ declarations: { scales } }: Experiment): string[] {
+  return isMap(scales?.value) ? Object.keys(scales.value) : [];
+}
+
+/** An experiment that was read, at another of its scales; throws the fault of a name that it does not have. */
+export function rescaled(experiment: Experiment, name: unknown, place: Place): Experiment {
+  const written = experiment.unscaled ?? experiment;
+  const names = scaleNames(written);
+  if (typeof name === "string" && names.includes(name)) return atScale(written, name);
+  if (names.length === 0) throw fault(place, `${experiment.file} has no scales. Leave the setting out.`);
+  throw unknownWord(place, "scale", String(name), names);
+}
+
+/** The scale that the file chooses, and what is wrong with the choice. */
+export function chosenScale(experiment: Experiment): { name?: string; faults: WorkbenchError[] } {
+  const { scale } = experiment.declarations;
+  if (typeof scale?.value !== "string") return { faults: [] };
+  const names = scaleNames(experiment);
+  if (names.includes(scale.value)) return { name: scale.value, faults: [] };
+  const place = scale.find([])!;
+  if (names.length > 0) return { faults: [unknownWord(place, "scale", scale.value, names)] };
+  return { faults: [fault(place, "scale chooses one of scales, and none are declared. Add a scales cell.")] };
+}
+
+export function atScale(experiment: Experiment, name: string): Experiment {
+  const section = experiment.declarations.scales!;
+  const changes = (section.value as Readonly<Record<string, unknown>>)[name];
+  const declarations: Partial<Record<DeclarationKey, Section>> = { ...experiment.declarations };
+  let { actions } = experiment;
+  for (const [key, change] of isMap(changes) ? Object.entries(changes) : []) {
+    const find: Section["find"] = (path, part) => section.find([name, key, ...path], part);
+    if (isActionKey(key))
+      actions =
+        change === null
+          ? actions.filter((action) => action.key !== key)
+          : actions.map((action) => (action.key === key ? (changed(action, change, find) as Action) : action));
+    else if (isDeclaration(key)) {
+      const base = declarations[key] ?? { key, cell: section.cell, value: undefined, find: () => undefined };
+      // Starting from a trained model and configuring a new one exclude each other, so naming one drops the other.
+      const other = key === "model" ? "base_model" : key === "base_model" ? "model" : undefined;
+      if (other !== undefined && change !== null && !(other in (changes as object)))
+        Reflect.deleteProperty(declarations, other);
+      if (change === null) Reflect.deleteProperty(declarations, key);
+      else declarations[key] = changed(base, change, find);
+    }
+  }
+  return { ...experiment, declarations, actions, scale: name, unscaled: experiment };
+}
+
+/** The section with the change merged into it; of every word, whoever wrote it last has its place. */
+function changed(base: Section, change: unknown, find: Section["find"]): Section {
+  const first = (finds: readonly Section["find"][]) => (path: Path, part?: "key" | "value") =>
+    finds.map((each) => each(path, part)).find((place) => place !== undefined);
+  const usual = (value: unknown) => withUsualNames(base.key, value, () => undefined, []);
+  return {
+    ...base,
+    value: merged(usual(base.value), usual(change)),
+    find: (path, part) => first(path.length === 0 ? [base.find, find] : [find, base.find])(path, part),
+  };
+}
+
+function isDeclaration(key: string): key is DeclarationKey {
+  return (declarationKeys as readonly string[]).includes(key);
+}
