@@ -8,13 +8,34 @@ import { schemaCatalog } from "../src/backend/schemaCatalog";
 const schemaOfCells = () => jsonSchemaOf(experimentSchema(schemaCatalog));
 
 export function referenceSchema(): string {
-  const { $schema, ...schema } = schemaOfCells() as JsonSchema & { $schema: string };
+  const { $schema, ...schema } = withoutRepeats(schemaOfCells()) as JsonSchema & { $schema: string };
   const head = {
     $schema,
     title: "Cells of a Lathe experiment",
     description: "Written by `npm run generate` from the schemas of models, methods and metrics.",
   };
   return `${JSON.stringify({ ...head, ...schema }, null, 2)}\n`;
+}
+
+/** A scale may change what a variant may, so its part of the schema points to that of variants. */
+function withoutRepeats(schema: JsonSchema): JsonSchema {
+  const properties = { ...schema.properties };
+  const [scales, variants] = [properties["scales"], properties["variants"]];
+  const changesOf = (map: JsonSchema | undefined) =>
+    (map as { additionalProperties?: JsonSchema } | undefined)?.additionalProperties;
+  const own = changesOf(scales)?.anyOf;
+  const changed = own?.map((option) => {
+    const keys = Object.keys(option.properties ?? {});
+    if (keys.length === 0) return option;
+    const branch = changesOf(variants)!.anyOf!.findIndex(({ properties: inside }) => inside !== undefined);
+    const pointer = (key: string) =>
+      key === "variants" || key === "sweep"
+        ? `#/properties/${key}`
+        : `#/properties/variants/additionalProperties/anyOf/${branch}/properties/${key}`;
+    return { ...option, properties: Object.fromEntries(keys.map((key) => [key, { $ref: pointer(key) }])) };
+  });
+  properties["scales"] = { ...scales, additionalProperties: { anyOf: changed } } as JsonSchema;
+  return { ...schema, properties };
 }
 
 const introduction = `# Experiment reference
@@ -100,6 +121,21 @@ variants:
 The keys are those of data, model, base_model, device, seed and of the actions. A model of another family, or one that is
 given only in variants, needs no cell of its own: each variant may bring a whole model.
 `,
+  scales: `\`\`\`yaml example
+scale: small
+\`\`\`
+
+\`\`\`yaml example
+scales:
+  full: {}
+  small: {model: {hidden_size: 96}, train: {max_steps: 300}, variants: {wide: {model: {hidden_size: 144}}}}
+\`\`\`
+
+A scale changes the cells as a variant does, and also the variants and the sweep. \`scale\` chooses one, and \`--set scale=full\`
+on the command line another. All of them are checked, whichever is chosen.
+`,
+  paper: `See [Paper cards](paper-cards.md).
+`,
   sweep: `\`\`\`yaml example
 sweep:
   train.learning_rate: [1e-3, 3e-4]
@@ -137,7 +173,7 @@ export function referencePage(): string {
 function section(key: string, schema: JsonSchema): string[] {
   const lines = [`### ${key}\n`, `${schema.description ?? ""}\n`];
   const remark = remarks[key] === undefined ? [] : [remarks[key]];
-  if (key === "variants" || key === "sweep" || schema.type === "string" || schema.type === "integer")
+  if (["scales", "variants", "sweep"].includes(key) || schema.type === "string" || schema.type === "integer")
     return [...lines, `Type: ${typeOf(schema)}.${defaultOf(schema)}\n`, ...remark];
   const title = entryTitles[key];
   if (title === undefined) return [...lines, ...remark, table(schema)];

@@ -13,7 +13,7 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
   return {
     ...runHandlers(service),
     ...metricHandlers(service),
-    ...later(["runs.results"], async () => {
+    ...later(["runs.results", "runs.card"], async () => {
       const { resultHandlers } = await import("./service/resultHandlers");
       return resultHandlers(service);
     }),

@@ -15,6 +15,8 @@ export interface CellOutput {
   readonly runs: readonly CellRun[];
   /** Training and validation loss of all runs, thinned; empty for a cell that does not train. */
   readonly series: readonly Series[];
+  /** What all runs together come to, in a cell that reports. */
+  readonly card?: readonly Block[];
 }
 
 export interface CellRun {
@@ -71,7 +73,13 @@ export function cellMarkdown(output: CellOutput): string {
   const results = output.runs.flatMap(({ steps }) =>
     steps.flatMap(({ blocks }) => blocks.filter(({ kind }) => !several || kind !== "samples")),
   );
-  return markdownOf([table, ...failures, ...results, ...(several ? [sampleTable(sampled)] : [])]);
+  return markdownOf([
+    table,
+    ...failures,
+    ...(output.card ?? []),
+    ...results,
+    ...(several ? [sampleTable(sampled)] : []),
+  ]);
 }
 
 function sampleTable(runs: readonly NamedSamples[]): Block {

@@ -399,6 +399,8 @@ export function experimentSchema(catalog: SchemaCatalog) {
 
 export type ExperimentSchema = ReturnType<typeof experimentSchema>;
 
+export type Paper = z.infer<typeof paperSchema>;
+export type Quantity = (typeof quantityNames)[number];
 export type DataOptions = z.infer<typeof dataSchema>;
 export type GrammarOptions = z.infer<typeof grammarSchema>;
 export type TrainOptions = z.infer<typeof trainSchema>;

@@ -5,7 +5,7 @@ import { importsOf, resolveImport, type Sources } from "./imports";
  * Folder or file → the folders it may import besides itself; the longest match counts. Where this goes beyond the table
  * of the design: training, methods and evaluation speak the protocol's records and errors; experiment files are read where
  * they are parsed; language answers what an editor asks of their text, and service puts all of it behind one connection;
- * imports and exports turn checkpoints into files of other programs and back; bench measures what
+ * imports and exports turn checkpoints into files of other programs and back; card compares runs with what was published; bench measures what
  * training does; schemaCatalog joins the catalogs' schemas.
  */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -42,6 +42,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
   ],
   "src/backend/experiment": ["src/protocol"],
+  "src/backend/card": ["src/protocol"],
   "src/backend/imports": [
     "src/backend/graph",
     "src/backend/data",

@@ -11,8 +11,10 @@ import type { ChartGroup } from "./chartGroups";
 import { ChartView, type ShownRun } from "./chartView";
 import { controls } from "./controls";
 import { type CurveName, CurveFeed } from "./curveFeed";
-import type { View } from "./drawing";
+import type { Track, View } from "./drawing";
 import { exportChart } from "./exportChart";
+import { referenceSlot } from "./palette";
+import { type Reference, referencePoints } from "./references";
 import { onThemeChange } from "./theme";
 
 /** What a person has chosen, to be kept. */
@@ -36,6 +38,7 @@ export class ChartBoard {
   private hidden: ReadonlySet<string>;
   private runs: readonly ShownRun[] = [];
   private groups: readonly ChartGroup[] = [];
+  private references: readonly Reference[] = [];
   private width = 0;
 
   constructor(
@@ -66,8 +69,13 @@ export class ChartBoard {
   }
 
   /** The runs and the charts from now on; `elements` then holds a chart for each group. */
-  show(runs: readonly ShownRun[], groups: readonly ChartGroup[]): void {
+  show(
+    runs: readonly ShownRun[],
+    groups: readonly ChartGroup[],
+    references: readonly Reference[] = [],
+  ): void {
     this.runs = runs;
+    this.references = references;
     this.groups = groups;
     const titles = new Set(groups.map(({ title }) => title));
     for (const [title, chart] of this.charts) {
@@ -104,17 +112,18 @@ export class ChartBoard {
           return points === undefined ? [] : [{ run, metric, name, slot, place, points }];
         }),
       );
-      const { view, hidden, runs } = this;
+      const { view, runs } = this;
+      const published = this.referenceTracks(metrics);
       // A metric that no run has told yet has no style to explain.
       const told = metrics.filter((metric) =>
         tracks.some((track) => track.metric === metric && track.points.x.length > 0),
       );
       chart.show({
         title,
-        runs,
+        runs: [...runs, ...published],
         metrics: told.length < 2 ? told : metrics,
-        hidden,
-        tracks,
+        hidden: this.hiddenNow(),
+        tracks: [...tracks, ...published],
         view,
         loading: tracks.length < runs.length * metrics.length && this.faults.size === 0,
         faults: [...new Set(this.faults.values())],
@@ -131,6 +140,22 @@ export class ChartBoard {
     this.feed.dispose();
     for (const chart of this.charts.values()) chart.dispose();
     this.charts.clear();
+  }
+
+  private referenceTracks(metrics: readonly string[]): Track[] {
+    return this.references.flatMap((reference): Track[] => {
+      const { run, name, metric } = reference;
+      const place = metrics.indexOf(metric);
+      const points = place < 0 ? undefined : referencePoints(reference, this.view.axis);
+      return points === undefined ? [] : [{ run, metric, name, slot: referenceSlot, place, points }];
+    });
+  }
+
+  /** What has to be asked for is hidden until it is pressed, everything else after. */
+  private hiddenNow(): ReadonlySet<string> {
+    const hidden = new Set(this.hidden);
+    for (const { run, asked } of this.references) if (asked && !hidden.delete(run)) hidden.add(run);
+    return hidden;
   }
 
   private newChart(): ChartView {

@@ -12,6 +12,7 @@ import type { ChartsState } from "./chartsState";
 import { usualView } from "./drawing";
 import { metricList } from "./metricList";
 import { assignSlots } from "./palette";
+import { referencesOf } from "./references";
 import { matches, runList } from "./runList";
 import { runNames } from "./runNames";
 import { readTheme } from "./theme";
@@ -183,6 +184,7 @@ export class ChartsPage implements Panel {
     this.board.show(
       shown.map(({ folder }) => ({ run: folder, name: names.get(folder)!, slot: this.slots.get(folder)! })),
       shown.length === 0 ? [] : chartGroups(this.metrics),
+      referencesOf(shown),
     );
     this.keep();
   }

@@ -2,6 +2,7 @@
 import type { Axis } from "../../src/protocol/service/metrics";
 import { type Points } from "./curve";
 import { plural } from "../../src/protocol/quantities";
+import { referenceSlot } from "./palette";
 import { smoothed, smoothingWidth } from "./smoothing";
 
 /** How all charts of a page are looked at. */
@@ -48,7 +49,8 @@ export interface Drawing {
 const exact = /\/learning_rate$/;
 
 export function drawingOf(tracks: readonly Track[], view: View): Drawing {
-  const width = smoothingWidth(view.smoothing, extent(tracks));
+  const measured = tracks.filter(({ slot }) => slot !== referenceSlot);
+  const width = smoothingWidth(view.smoothing, extent(measured));
   let [below, before] = [0, 0];
   const lines = tracks.map((track): Line => {
     const { x, y } = track.points;
@@ -65,7 +67,8 @@ export function drawingOf(tracks: readonly Track[], view: View): Drawing {
       else if (view.logY && value <= 0) below++;
     });
     const truth = drawable(y);
-    if (width === 0 || exact.test(track.metric)) return { ...track, bold: truth, faint: undefined };
+    // What was published is shown as it was published.
+    if (width === 0 || exact.test(track.metric) || track.slot === referenceSlot) return { ...track, bold: truth, faint: undefined };
     return { ...track, bold: drawable(smoothed(x, y, width)), faint: truth };
   });
   const remarks = [

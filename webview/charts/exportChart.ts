@@ -3,6 +3,7 @@ import type { Host } from "../page";
 import type { ChartView, PictureFormat } from "./chartView";
 import type { CurveFeed } from "./curveFeed";
 import { curvesCsv } from "./curvesCsv";
+import { referenceSlot } from "./palette";
 import { pictureOf } from "./takePicture";
 import { pngOf } from "./picturePng";
 import { svgOf } from "./pictureSvg";
@@ -22,7 +23,7 @@ export async function exportChart(
       drawing.lines.map(async (line) => ({
         name: line.name,
         metric: line.metric,
-        points: await feed.everyPoint(line),
+        points: line.slot === referenceSlot ? line.points : await feed.everyPoint(line),
       })),
     );
     await host.request("page.save", { name, content: { text: curvesCsv(curves, content.view.axis) } });

@@ -20,15 +20,19 @@ const marks = [
   "M0,-1.2L1.14,-.37L.71,.97H-.71L-1.14,-.37Z", // pentagon
 ] as const;
 
+/** Of a line that belongs to no run: grey, and without marks. */
+export const referenceSlot = -1;
+
 /** A run keeps its slot, a small number, while it is shown. */
 export function colorOf(slot: number, ground: Ground): string {
+  if (slot === referenceSlot) return ground === "light" ? "#6a6a6a" : "#a0a0a0";
   const all = colors[ground];
   return all[slot % all.length]!;
 }
 
 /** Seven marks beside eight colours: 56 runs before a pair repeats. */
 export function markOf(slot: number): string {
-  return marks[slot % marks.length]!;
+  return slot === referenceSlot ? "" : marks[slot % marks.length]!;
 }
 
 export const colorCount = colors.light.length;

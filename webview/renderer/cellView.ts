@@ -3,6 +3,7 @@
  * given, and where there is somebody to ask it follows the runs from there.
  */
 import { html, nothing, render, type TemplateResult } from "lit";
+import type { Block } from "../../src/protocol/blocks";
 import type { CellOutput, CellRun } from "../../src/protocol/cellOutput";
 import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
@@ -11,13 +12,14 @@ import type { RunSummary } from "../../src/protocol/service/runs";
 import { type BoardState, ChartBoard } from "../charts/chartBoard";
 import { chartStyles } from "../charts/chartStyles";
 import { assignSlots } from "../charts/palette";
+import { referencesOf } from "../charts/references";
 import { runNames } from "../charts/runNames";
 import { readTheme } from "../charts/theme";
 import { icons } from "../kit/icons";
 import type { Host } from "../page";
 import { cellStyles } from "./cellStyles";
 import { runLines } from "./runLines";
-import { stepResults } from "./stepResults";
+import { cardResult, stepResults } from "./stepResults";
 
 const losses = { title: "loss", metrics: ["train/loss", "eval/loss"] };
 
@@ -26,6 +28,7 @@ export class CellView {
   private readonly board: ChartBoard;
   private readonly subscriptions: Unsubscribe[];
   private runs: readonly CellRun[] = [];
+  private card: readonly Block[] = [];
   private slots = new Map<string, number>();
   private trains = false;
   private frame: number | undefined;
@@ -48,6 +51,7 @@ export class CellView {
 
   show(output: CellOutput): void {
     this.runs = output.runs;
+    this.card = output.card ?? [];
     this.trains =
       output.series.length > 0 ||
       output.runs.some(({ steps }) => steps.some(({ action }) => action === "train"));
@@ -62,7 +66,11 @@ export class CellView {
       name: names.get(folder)!,
       slot: this.slots.get(folder)!,
     }));
-    this.board.show(this.trains ? shown : [], this.trains ? [losses] : []);
+    this.board.show(
+      this.trains ? shown : [],
+      this.trains ? [losses] : [],
+      referencesOf(output.runs.map(({ summary }) => summary)),
+    );
     // At once: the editor measures the output when this returns.
     this.draw();
   }
@@ -95,6 +103,11 @@ export class CellView {
     const names = this.names();
     const folders = this.runs.map(({ summary }) => summary.folder);
     const given = { runs: this.runs, names, slots: this.slots, theme };
+    const onFile =
+      this.host === undefined
+        ? undefined
+        : (path: string) => this.attempt((host) => host.request("page.openFile", { path }));
+    const results = { ...given, onFile };
     return html`<div class="cell">
       ${
         this.trains
@@ -125,13 +138,7 @@ export class CellView {
       })}
       ${this.board.elements}
       ${this.fault === undefined ? nothing : html`<p class="note fault" role="alert">${this.fault}</p>`}
-      ${stepResults({
-        ...given,
-        onFile:
-          this.host === undefined
-            ? undefined
-            : (path) => this.attempt((host) => host.request("page.openFile", { path })),
-      })}
+      ${cardResult(this.card, results)} ${stepResults(results)}
     </div>`;
   }
 

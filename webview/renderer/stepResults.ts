@@ -44,6 +44,15 @@ export function stepResults(given: StepResultsGiven): TemplateResult[] {
   });
 }
 
+/** What all runs of the cell come to together. */
+export function cardResult(card: readonly Block[], given: StepResultsGiven): TemplateResult | typeof nothing {
+  if (card.length === 0) return nothing;
+  return html`<section class="step">
+    <h3>Paper card</h3>
+    ${card.map((block) => parts([{ run: "", block }], given))}
+  </section>`;
+}
+
 /** Block by block where all runs have the same kinds of blocks; else run by run. */
 function joined(
   results: readonly { readonly run: string; readonly blocks: readonly Block[] }[],

@@ -10,7 +10,7 @@ import type { Service } from "./service";
 import { startRuns } from "./startRuns";
 import { restoreRuns, trashRuns } from "./trash";
 
-type RunHandlers = Handlers<Omit<RunRequests, "runs.results">>;
+type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
 
 export function runHandlers(service: Service): RunHandlers {
   const { runs } = service;

@@ -1,7 +1,8 @@
 /** One row of a table of runs, from its record and a person's notes. What could be of any length is cut. */
 import { isAbsolute, join, relative, sep } from "node:path";
-import type { FoundRun, RunNotes, RunRecord } from "../../protocol/run";
-import type { RunSummary } from "../../protocol/service/runs";
+import { paperSchema } from "../../protocol/experiment";
+import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../protocol/run";
+import type { ReferenceSeries, RunSummary } from "../../protocol/service/runs";
 
 const most = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
 
@@ -43,10 +44,29 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
       : { failure: { ...failure, message: cut(failure.message, most.message) } }),
     createdAt,
     ...present(record, "startedAt", "endedAt", "seconds", "device", "progress", "queuePosition", "counts"),
+    ...referencesOf(plan),
     metrics: Object.fromEntries(Object.entries(record.summary).slice(0, most.metrics)),
     notices: record.notices.slice(0, most.notices).map((notice) => cut(notice, most.message)),
     ...personal,
   };
+}
+
+/** The published curves that an experiment's paper has. */
+function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "references"> {
+  if (given?.["series"] === undefined) return {};
+  const paper = paperSchema.safeParse(given).data;
+  if (paper === undefined || paper.series.length === 0) return {};
+  const other = paper.scale !== undefined && paper.scale !== scale ? { otherScale: paper.scale } : {};
+  const references = paper.series.map((series): ReferenceSeries => ({
+    name: series.name,
+    metric: series.metric,
+    firstStep: series.first_step,
+    stepInterval: series.step_interval,
+    tokensPerStep: series.tokens_per_step,
+    values: series.values,
+    ...other,
+  }));
+  return { references };
 }
 
 /** A plan names its file as seen from the workspace; what leads out of it is not believed. */

@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { Counts } from "../../protocol/counts";
 import { percent } from "../../protocol/quantities";
+import type { RunRecord } from "../../protocol/run";
 import { protocolLine } from "../evaluation/perplexity";
 import type { StepFiles } from "./stepFiles";
 
@@ -183,8 +184,10 @@ export function exportBlocks(files: StepFiles): readonly Block[] {
   });
 }
 
-export function reportBlocks(files: StepFiles): readonly Block[] {
+/** With a paper the card of all runs is what there is to read, and the page of one is opened by whoever wants it. */
+export function reportBlocks(files: StepFiles, { plan }: Pick<RunRecord, "plan">): readonly Block[] {
   return files.blocks("report.md", () => {
+    if (plan.paper !== undefined) return files.has("report.md") ? [files.link("report.md")] : [];
     const text = files.text("report.md");
     return [{ kind: "text", text: cut(text, mostText) }, files.link("report.md")];
   });

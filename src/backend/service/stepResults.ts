@@ -103,7 +103,7 @@ async function blocksOf(
     evaluate: evaluateBlocks,
     export: exportBlocks,
     report: reportBlocks,
-  }[step.action](files);
+  }[step.action](files, record);
   return [...blocks, ...figureBlocks(files)];
 }
 

@@ -12,6 +12,7 @@ import params from "./params";
 import pause from "./pause";
 import plan from "./plan";
 import queue from "./queue";
+import report from "./report";
 import resume from "./resume";
 import run from "./run";
 import runs from "./runs";
@@ -31,6 +32,7 @@ export const commands: Readonly<Record<string, AnyCommand>> = {
   pause,
   plan,
   queue,
+  report,
   resume,
   run,
   runs,

@@ -5,6 +5,7 @@ import { plansHere } from "../plansHere";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/startRun";
 import { startAndAttach, type Attached } from "../attachRun";
 import { defineCommand } from "../command";
+import { paperReport } from "../paperReport";
 import { planOptions, type PlanOptions } from "../planOptions";
 import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";
 import { plainLine } from "../terminal";
@@ -27,7 +28,8 @@ export default defineCommand<[file: string], Options>({
     ["--detach", "start and return; several runs then queue behind one another"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
-    const { workspace, plans } = await plansHere(file, options, catalog);
+    const planned = await plansHere(file, options, catalog);
+    const { workspace, plans } = planned;
     // What cannot be is said before the first run has begun, and leaves nothing behind.
     await checkPlans(plans, workspace);
     const start: StartOptions = {
@@ -55,6 +57,13 @@ export default defineCommand<[file: string], Options>({
     if (options.detach === true) return startedOutcome(started);
     const left = plans.length - ended.length;
     if (left > 0) terminal.say(`Not started: ${left} of ${plans.length} runs.`);
-    return endedOutcome(ended, terminal);
+    const outcome = endedOutcome(ended, terminal);
+    const report = left === 0 ? await paperReport(planned, terminal, options.out) : undefined;
+    if (report === undefined) return outcome;
+    return {
+      ...outcome,
+      document: { ...(outcome.document as object), report: report.document },
+      text: `${outcome.text}\n\n${report.text}`,
+    };
   },
 });

@@ -1,5 +1,6 @@
 /** What the runs of an experiment have come to so far, cell by cell. Asks the service and knows nothing of VS Code. */
 import type { Backend } from "../../protocol/backend";
+import type { Block } from "../../protocol/blocks";
 import type { CellOutput, CellRun } from "../../protocol/cellOutput";
 import { toWorkbenchError } from "../../protocol/errors";
 import type { AttachedRun } from "../../protocol/service/experiments";
@@ -42,11 +43,13 @@ export async function cellResults(
   );
   const trained = outlines.map((each) => each.filter(trains).map(({ summary }) => summary.folder));
   const series = await seriesOf(backend, [...new Set(trained.flat())]);
+  const cards = await Promise.all(outlines.map((each) => cardOf(backend, each)));
   return outlines.map((each, index) => ({
     output: {
       version: 1,
       runs: each,
       series: series.filter(({ run }) => trained[index]!.includes(run)),
+      ...(cards[index]!.length === 0 ? {} : { card: cards[index]! }),
     },
     ...standing(each, ({ summary: { folder } }) =>
       outlines
@@ -68,6 +71,18 @@ async function stepsOf(
     if (error.code === "not-found") return undefined;
     throw error;
   }
+}
+
+/** Of a cell that reports; runs of an earlier text are not what the card is about. */
+async function cardOf(
+  backend: Pick<Backend, "request">,
+  runs: readonly CellRun[],
+): Promise<readonly Block[]> {
+  const reporting = runs
+    .filter(({ steps, stale }) => !stale && steps.some(({ action }) => action === "report"))
+    .map(({ summary }) => summary.folder);
+  if (reporting.length === 0) return [];
+  return (await backend.request("runs.card", { runs: reporting })).blocks;
 }
 
 async function seriesOf(

@@ -30,10 +30,23 @@ export interface RunSummary {
   /** Per metric: last, lowest and highest value. */
   readonly metrics: RunRecord["summary"];
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
+  readonly references?: readonly ReferenceSeries[];
   readonly notices: readonly string[];
   readonly tags: readonly string[];
   readonly notes: string;
   readonly star: boolean;
+}
+
+/** A published curve that belongs beside those of a run. */
+export interface ReferenceSeries {
+  readonly name: string;
+  readonly metric: string;
+  readonly firstStep: number;
+  readonly stepInterval: number;
+  readonly tokensPerStep: number;
+  readonly values: readonly number[];
+  /** It was published at another scale than the run's, so one axis does not suit both. */
+  readonly otherScale?: string;
 }
 
 /** What one step of a run has left behind, ready to be shown. */
@@ -90,6 +103,11 @@ export interface RunRequests {
     };
   };
   "runs.results": { params: { readonly run: string }; result: { readonly steps: readonly StepResult[] } };
+  /** The card of the paper that these runs are to reproduce, from those that are done; no blocks where they name none. */
+  "runs.card": {
+    params: { readonly runs: readonly string[] };
+    result: { readonly blocks: readonly Block[] };
+  };
   /** The last part of the log as text; what came before it is left out. */
   "runs.log": { params: { readonly run: string; readonly bytes: number }; result: { readonly text: string } };
 }

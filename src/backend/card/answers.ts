@@ -1,0 +1,57 @@
+/** What the runs decide of a card's questions, from the seeds that two variants share. No answer is written anywhere. */
+import type { Paper } from "../../protocol/experiment";
+import { type Group, valueOf } from "./figures";
+import { type Estimate, estimateOf } from "./studentT";
+
+export type Question = Paper["questions"][number];
+
+export interface Answer {
+  readonly question: Question;
+  readonly answer: "yes" | "no" | "not decided";
+  readonly own?: Estimate;
+  readonly other?: Estimate;
+  /** Of the variant less the one it is measured against, seed by seed. */
+  readonly difference?: Estimate;
+  /** Why nothing is decided. */
+  readonly reason?: string;
+}
+
+export function answerOf(question: Question, groups: readonly Group[]): Answer {
+  const { variant, against, quantity, tolerance } = question;
+  const [own, other] = [variant, against].map((name) => groups.find((group) => group.variant === name));
+  const first = bySeed(own, quantity);
+  const second = bySeed(other, quantity);
+  const seeds = [...first.keys()].filter((seed) => second.has(seed));
+  if (seeds.length === 0) {
+    const missing = [first.size === 0 ? variant : [], second.size === 0 ? against : []].flat();
+    const reason =
+      missing.length > 0
+        ? `no finished run of ${missing.join(" and ")}`
+        : `${variant} and ${against} have no seed in common`;
+    return { question, answer: "not decided", reason };
+  }
+  const of = (values: ReadonlyMap<number, number>) => estimateOf(seeds.map((seed) => values.get(seed)!));
+  // The same seed draws the same batches for both, so what the batches do to a loss cancels.
+  const difference = estimateOf(seeds.map((seed) => first.get(seed)! - second.get(seed)!));
+  const found = { question, own: of(first), other: of(second), difference };
+  const { mean, half } = difference;
+  if (half === undefined)
+    return { ...found, answer: "not decided", reason: "one seed says nothing of the spread" };
+  if (mean + half <= tolerance) return { ...found, answer: "yes" };
+  if (mean - half > tolerance) return { ...found, answer: "no" };
+  return { ...found, answer: "not decided", reason: "the spread of the seeds is wider than the difference" };
+}
+
+function bySeed(group: Group | undefined, quantity: Question["quantity"]): ReadonlyMap<number, number> {
+  return new Map(
+    (group?.runs ?? []).flatMap((run) => {
+      const value = valueOf(run, quantity, undefined);
+      return value === undefined ? [] : [[run.seed, value] as const];
+    }),
+  );
+}
+
+/** Whether a difference is more than what other seeds would change; undefined for a single seed. */
+export function exceedsSpread({ mean, half }: Estimate): boolean | undefined {
+  return half === undefined ? undefined : Math.abs(mean) > half;
+}

@@ -1,0 +1,130 @@
+/** A paper card: published numbers beside those of the runs, the models with their losses, and what follows from both. */
+import type { Block, CellValue } from "../../protocol/blocks";
+import type { Paper, Quantity } from "../../protocol/experiment";
+import { type Answer, answerOf, exceedsSpread } from "./answers";
+import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
+import type { Estimate } from "./studentT";
+import { type CardRow, rowsOf, type Verdict } from "./verdicts";
+
+export interface Card {
+  readonly rows: readonly CardRow[];
+  readonly groups: readonly Group[];
+  readonly answers: readonly Answer[];
+}
+
+export function paperCard(paper: Paper, runs: readonly RunFigures[]): Card {
+  const groups = groupsOf(runs);
+  return {
+    rows: rowsOf(paper, groups),
+    groups,
+    answers: paper.questions.map((question) => answerOf(question, groups)),
+  };
+}
+
+export function cardBlocks(paper: Paper, card: Card): Block[] {
+  const blocks: Block[] = [];
+  if (card.rows.length > 0)
+    blocks.push({
+      kind: "table",
+      title: "Published and reproduced",
+      columns: ["variant", "quantity", "published", "reproduced", "gap", "verdict", "source"],
+      rows: card.rows.map(published),
+    });
+  if (card.groups.length > 0) blocks.push(modelTable(paper, card.groups));
+  return [...blocks, { kind: "text", text: conclusion(card).join("\n") }];
+}
+
+function published({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
+  const { quantity, value, printed, source } = row;
+  return [
+    name,
+    quantity,
+    printed === undefined ? shown(quantity, value) : `${shown(quantity, value)} (${printed})`,
+    reproduced === undefined ? null : withInterval(quantity, reproduced),
+    gap === undefined ? null : signed(quantity, gap),
+    verdict.reason === undefined ? verdict.kind : `${verdict.kind}: ${verdict.reason}`,
+    source ?? null,
+  ];
+}
+
+function modelTable(paper: Paper, groups: readonly Group[]): Block {
+  const baseline = groups.find(({ variant }) => variant === paper.baseline);
+  const quantities: readonly (readonly [string, Quantity])[] = [
+    ["non-embedding", "parameters/non_embedding"],
+    ...(baseline === undefined ? [] : [["% of baseline", "parameters/non_embedding_percent"] as const]),
+    ["whole model", "parameters/total"],
+    ...(baseline === undefined ? [] : [["% of whole", "parameters/total_percent"] as const]),
+    ["train loss", "train/loss"],
+    ["validation loss", "eval/loss"],
+    ["val − train", "loss_gap"],
+    ["perplexity", "perplexity"],
+  ];
+  const number = (value: number | undefined) => (value === undefined ? null : String(value));
+  const rows = groups.map((group): CellValue[] => {
+    const run = group.runs[0]!;
+    const trained = group.runs.filter(({ tokens }) => tokens !== undefined);
+    return [
+      group.name,
+      number(run.layers),
+      number(run.intermediateSize),
+      ...quantities.map(([, quantity]) => {
+        const found = groupEstimate(group, quantity, baseline);
+        return found === undefined ? null : withInterval(quantity, found);
+      }),
+      run.tokens === undefined ? null : run.tokens.toExponential(2),
+      run.flops === undefined ? null : run.flops.toExponential(2),
+      String(trained.length),
+    ];
+  });
+  const names = quantities.map(([name]) => name);
+  const columns = ["variant", "layers", "intermediate", ...names, "tokens", "training FLOPs", "seeds"];
+  return { kind: "table", title: "The models, with 95 % intervals over seeds", columns, rows };
+}
+
+/** Sentences that the numbers make: nothing of them is known beforehand. */
+export function conclusion({ rows, groups, answers }: Card): string[] {
+  const count = (kind: Verdict["kind"]) => rows.filter(({ verdict }) => verdict.kind === kind).length;
+  const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(Boolean);
+  const at = scales.length === 0 ? "" : ` at scale ${scales.join(" and ")}`;
+  const summary =
+    rows.length === 0
+      ? []
+      : [
+          `Of ${rows.length} published numbers, ${count("reproduced")} are reproduced${at}, ${count("not reproduced")} are not, ${count("not comparable")} cannot be compared.`,
+        ];
+  return [...summary, ...answers.map(sentence)];
+}
+
+function sentence({ question: asked, answer, own, other, difference, reason }: Answer): string {
+  const { question, variant, against, quantity, tolerance } = asked;
+  const head = `${question} ${answer.charAt(0).toUpperCase()}${answer.slice(1)}`;
+  const why = reason === undefined ? "" : `, ${reason}`;
+  if (own === undefined || other === undefined || difference === undefined) return `${head}${why}.`;
+  const { mean, half, count } = difference;
+  const range =
+    half === undefined
+      ? "of one seed"
+      : `95 % interval ${signed(quantity, mean - half)} to ${signed(quantity, mean + half)} over ${count} seeds`;
+  const beyond = exceedsSpread(difference);
+  const spread =
+    beyond === undefined ? "" : beyond ? "; larger than the spread of the seeds" : "; within the spread of the seeds";
+  const allowed = tolerance === 0 ? "" : `; up to ${shown(quantity, tolerance)} counts as equal`;
+  const figures = `${quantity} of ${variant} ${withInterval(quantity, own)}, of ${against} ${withInterval(quantity, other)}`;
+  return `${head}${why}: ${figures}; difference ${signed(quantity, mean)}, ${range}${spread}${allowed}.`;
+}
+
+/** Four decimals of a loss: a tenth of what seeds change. Parameters are exact. */
+function shown(quantity: Quantity, value: number): string {
+  if (quantity.endsWith("_percent")) return `${value.toFixed(2)} %`;
+  if (quantity.startsWith("parameters/")) return Math.round(value).toLocaleString("en-US");
+  return quantity === "perplexity" ? value.toFixed(3) : value.toFixed(4);
+}
+
+function withInterval(quantity: Quantity, { mean, half }: Estimate): string {
+  const value = shown(quantity, mean);
+  return half === undefined || quantity.startsWith("parameters/") ? value : `${value} ± ${shown(quantity, half)}`;
+}
+
+function signed(quantity: Quantity, value: number): string {
+  return `${value < 0 ? "−" : "+"}${shown(quantity, Math.abs(value))}`;
+}

@@ -1,0 +1,43 @@
+/** Means over seeds with their 95 % intervals after Student. */
+
+export interface Estimate {
+  readonly mean: number;
+  /** Half the width of the 95 % interval; undefined for a single value, whose error nobody knows. */
+  readonly half?: number;
+  readonly count: number;
+}
+
+/** Of at least one value. */
+export function estimateOf(values: readonly number[]): Estimate {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  if (count < 2) return { mean, count };
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const half = quantile(count - 1) * Math.sqrt(squares / (count - 1) / count);
+  return { mean, half, count };
+}
+
+/** The 97.5 % quantile of Student's t, found by bisection of `within`. */
+export function quantile(freedom: number): number {
+  let [low, high] = [0, 13]; // One degree of freedom has the largest, 12.706.
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (within(middle, freedom) < 0.95) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** Probability of -t to t: the finite sums for whole degrees of freedom, Abramowitz and Stegun 26.7.3 and 26.7.4. */
+function within(t: number, freedom: number): number {
+  const angle = Math.atan(t / Math.sqrt(freedom));
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const odd = freedom % 2 === 1;
+  let term = odd ? cosine : 1;
+  let sum = freedom === 1 ? 0 : term;
+  for (let k = odd ? 3 : 2; k < freedom; k += 2) {
+    term *= ((k - 1) / k) * cosine ** 2;
+    sum += term;
+  }
+  return odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+}

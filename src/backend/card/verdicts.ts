@@ -1,0 +1,79 @@
+/** Published numbers against those of the runs, by rules: what may be compared at all, and what counts as reproduced. */
+import type { Paper, Quantity } from "../../protocol/experiment";
+import { type Group, groupEstimate } from "./figures";
+import type { Estimate } from "./studentT";
+
+export type Published = Paper["published"][number];
+
+export interface Verdict {
+  readonly kind: "reproduced" | "not reproduced" | "not comparable";
+  readonly reason?: string;
+}
+
+export interface CardRow {
+  readonly published: Published;
+  /** The group that was compared; the published variant's name where there is none. */
+  readonly name: string;
+  readonly reproduced: Estimate | undefined;
+  /** Reproduced less published, where the two may be compared. */
+  readonly gap: number | undefined;
+  readonly verdict: Verdict;
+}
+
+export function rowsOf(paper: Paper, groups: readonly Group[]): CardRow[] {
+  const baseline = groups.find(({ variant }) => variant === paper.baseline);
+  return paper.published.flatMap((published): CardRow[] => {
+    // A number that names no variant is about all of them.
+    const meant = groups.filter(
+      ({ variant }) => published.variant === undefined || variant === published.variant,
+    );
+    const name = published.variant ?? "every variant";
+    if (meant.length === 0) return [rowOf(published, name, undefined, { paper, baseline })];
+    return meant.map((group) => rowOf(published, group.name, group, { paper, baseline }));
+  });
+}
+
+interface Around {
+  readonly paper: Paper;
+  readonly baseline: Group | undefined;
+}
+
+function rowOf(published: Published, name: string, group: Group | undefined, around: Around): CardRow {
+  const reproduced = groupEstimate(group, published.quantity, around.baseline);
+  const reason = incomparable(published.quantity, group, reproduced, around.paper);
+  if (reason !== undefined || reproduced === undefined)
+    return { published, name, reproduced, gap: undefined, verdict: { kind: "not comparable", reason: reason! } };
+  const gap = reproduced.mean - published.value;
+  return { published, name, reproduced, gap, verdict: judged(gap, published.tolerance, reproduced) };
+}
+
+/** Numbers written with a few decimals differ by rounding alone. */
+const rounding = 1e-9;
+/** Of the published tokens; the last batch of a text may be left out. */
+const enough = 0.99;
+
+function judged(gap: number, tolerance: number, { mean, half }: Estimate): Verdict {
+  if (Math.abs(gap) <= tolerance + rounding * Math.abs(mean)) return { kind: "reproduced" };
+  return half !== undefined && half > 0 && Math.abs(gap) <= half
+    ? { kind: "not reproduced", reason: "though within the interval of the seeds" }
+    : { kind: "not reproduced" };
+}
+
+/** Why a number may not be held against the published one; undefined where it may. */
+function incomparable(
+  quantity: Quantity,
+  group: Group | undefined,
+  reproduced: Estimate | undefined,
+  { scale, tokens }: Paper,
+): string | undefined {
+  const [run] = group?.runs ?? [];
+  if (run === undefined) return "no finished run";
+  if (scale !== undefined && run.scale !== scale && !quantity.endsWith("_percent"))
+    return `scale ${run.scale ?? "of the cells"}, published at ${scale}`;
+  if (quantity.startsWith("parameters/")) return reproduced === undefined ? "not counted" : undefined;
+  if (run.tokens === undefined) return "no finished run";
+  const least = Math.min(...group!.runs.map((each) => each.tokens ?? 0));
+  if (tokens !== undefined && least < enough * tokens)
+    return `trained on ${((100 * least) / tokens).toPrecision(2)} % of the published tokens`;
+  return reproduced === undefined ? "not measured" : undefined;
+}
