@@ -23,7 +23,9 @@ export async function paperReport(
   const runsFolder = out === undefined ? runsFolderOf(workspace) : resolve(out);
   const siblings = finishedRuns(plans, await listRuns(runsFolder));
   const figures = await Promise.all(
-    plans.map((plan, i) => (siblings[i] === undefined ? plannedFigures(plan, workspace) : figuresOf(siblings[i]))),
+    plans.map((plan, i) =>
+      siblings[i] === undefined ? plannedFigures(plan, workspace) : figuresOf(siblings[i]),
+    ),
   );
   const card = paperCard(paper, figures);
   const blocks = cardBlocks(paper, card);

@@ -68,7 +68,8 @@ export function drawingOf(tracks: readonly Track[], view: View): Drawing {
     });
     const truth = drawable(y);
     // What was published is shown as it was published.
-    if (width === 0 || exact.test(track.metric) || track.slot === referenceSlot) return { ...track, bold: truth, faint: undefined };
+    if (width === 0 || exact.test(track.metric) || track.slot === referenceSlot)
+      return { ...track, bold: truth, faint: undefined };
     return { ...track, bold: drawable(smoothed(x, y, width)), faint: truth };
   });
   const remarks = [

@@ -1,5 +1,5 @@
 /** What the runs decide of a card's questions, from the seeds that two variants share. No answer is written anywhere. */
-import type { Paper } from "../../protocol/experiment";
+import type { Paper } from "../../protocol/paper";
 import { type Group, valueOf } from "./figures";
 import { type Estimate, estimateOf } from "./studentT";
 

@@ -1,5 +1,5 @@
 /** What a card knows of each run, and of the runs of a variant together. */
-import type { Quantity } from "../../protocol/experiment";
+import type { Quantity } from "../../protocol/paper";
 import { type Estimate, estimateOf } from "./studentT";
 
 /** Measured on a finished run, or counted from a plan; the other quantities follow from these. */
@@ -39,7 +39,11 @@ export function groupsOf(runs: readonly RunFigures[]): Group[] {
 }
 
 /** Of one run; per cents are of the first run of the baseline, whose size no seed changes. */
-export function valueOf(run: RunFigures, quantity: Quantity, baseline: Group | undefined): number | undefined {
+export function valueOf(
+  run: RunFigures,
+  quantity: Quantity,
+  baseline: Group | undefined,
+): number | undefined {
   const { values } = run;
   if (quantity === "loss_gap") {
     const [train, validation] = [values["train/loss"], values["eval/loss"]];

@@ -1,6 +1,6 @@
 /** A paper card: published numbers beside those of the runs, the models with their losses, and what follows from both. */
 import type { Block, CellValue } from "../../protocol/blocks";
-import type { Paper, Quantity } from "../../protocol/experiment";
+import type { Paper, Quantity } from "../../protocol/paper";
 import { type Answer, answerOf, exceedsSpread } from "./answers";
 import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
 import type { Estimate } from "./studentT";
@@ -31,7 +31,7 @@ export function cardBlocks(paper: Paper, card: Card): Block[] {
       rows: card.rows.map(published),
     });
   if (card.groups.length > 0) blocks.push(modelTable(paper, card.groups));
-  return [...blocks, { kind: "text", text: conclusion(card).join("\n") }];
+  return [...blocks, ...conclusion(card).map((text): Block => ({ kind: "text", text }))];
 }
 
 function published({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
@@ -84,7 +84,9 @@ function modelTable(paper: Paper, groups: readonly Group[]): Block {
 /** Sentences that the numbers make: nothing of them is known beforehand. */
 export function conclusion({ rows, groups, answers }: Card): string[] {
   const count = (kind: Verdict["kind"]) => rows.filter(({ verdict }) => verdict.kind === kind).length;
-  const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(Boolean);
+  const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(
+    Boolean,
+  );
   const at = scales.length === 0 ? "" : ` at scale ${scales.join(" and ")}`;
   const summary =
     rows.length === 0
@@ -107,7 +109,11 @@ function sentence({ question: asked, answer, own, other, difference, reason }: A
       : `95 % interval ${signed(quantity, mean - half)} to ${signed(quantity, mean + half)} over ${count} seeds`;
   const beyond = exceedsSpread(difference);
   const spread =
-    beyond === undefined ? "" : beyond ? "; larger than the spread of the seeds" : "; within the spread of the seeds";
+    beyond === undefined
+      ? ""
+      : beyond
+        ? "; larger than the spread of the seeds"
+        : "; within the spread of the seeds";
   const allowed = tolerance === 0 ? "" : `; up to ${shown(quantity, tolerance)} counts as equal`;
   const figures = `${quantity} of ${variant} ${withInterval(quantity, own)}, of ${against} ${withInterval(quantity, other)}`;
   return `${head}${why}: ${figures}; difference ${signed(quantity, mean)}, ${range}${spread}${allowed}.`;
@@ -122,7 +128,9 @@ function shown(quantity: Quantity, value: number): string {
 
 function withInterval(quantity: Quantity, { mean, half }: Estimate): string {
   const value = shown(quantity, mean);
-  return half === undefined || quantity.startsWith("parameters/") ? value : `${value} ± ${shown(quantity, half)}`;
+  return half === undefined || quantity.startsWith("parameters/")
+    ? value
+    : `${value} ± ${shown(quantity, half)}`;
 }
 
 function signed(quantity: Quantity, value: number): string {

@@ -1,5 +1,5 @@
 /** Published numbers against those of the runs, by rules: what may be compared at all, and what counts as reproduced. */
-import type { Paper, Quantity } from "../../protocol/experiment";
+import type { Paper, Quantity } from "../../protocol/paper";
 import { type Group, groupEstimate } from "./figures";
 import type { Estimate } from "./studentT";
 
@@ -42,7 +42,13 @@ function rowOf(published: Published, name: string, group: Group | undefined, aro
   const reproduced = groupEstimate(group, published.quantity, around.baseline);
   const reason = incomparable(published.quantity, group, reproduced, around.paper);
   if (reason !== undefined || reproduced === undefined)
-    return { published, name, reproduced, gap: undefined, verdict: { kind: "not comparable", reason: reason! } };
+    return {
+      published,
+      name,
+      reproduced,
+      gap: undefined,
+      verdict: { kind: "not comparable", reason: reason! },
+    };
   const gap = reproduced.mean - published.value;
   return { published, name, reproduced, gap, verdict: judged(gap, published.tolerance, reproduced) };
 }

@@ -13,7 +13,8 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
   const variants = variantNames(experiment);
   const faults: WorkbenchError[] = [];
   const check = (kind: string, name: unknown, path: Path, known: readonly string[]) => {
-    if (typeof name !== "string" || known.includes(name)) return;
+    // A file of one run is a part of its experiment, and its paper may speak of the other parts.
+    if (typeof name !== "string" || known.includes(name) || (kind === "variant" && known.length < 2)) return;
     const place = paper.find(path) ?? paper.find([], "key")!;
     faults.push(unknownWord(place, kind, name, known, ` in paper.${path.join(".")}`));
   };
@@ -24,7 +25,9 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
     if (!String(entry.quantity).endsWith("_percent") || baseline !== undefined) return;
     const place = paper.find(["published", index, "quantity"]);
     if (place !== undefined)
-      faults.push(fault(place, `${String(entry.quantity)} is of a baseline. Name its variant in paper.baseline.`));
+      faults.push(
+        fault(place, `${String(entry.quantity)} is of a baseline. Name its variant in paper.baseline.`),
+      );
   });
   entries(questions).forEach((entry, index) => {
     if (!isMap(entry)) return;

@@ -196,7 +196,8 @@ function staticFaults(experiment: Experiment, sections: readonly Section[]): Wor
       (path.length === 0 ? positionOf(section) : locate(path.slice(0, -1), "key"));
     // Cells that are joined later are checked once more then, with all their keys and the rules between them.
     const complete =
-      ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) || (!branched && key !== "model");
+      ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) ||
+      (!branched && key !== "model");
     return faultsOf(result.error.issues, { name: key, schema, value, locate, complete });
   });
 }

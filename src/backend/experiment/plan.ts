@@ -61,9 +61,7 @@ export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
       const varying = sweep.filter(({ path }) =>
         axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
       );
-      const own = nameOf(experiment, file);
-      const title = experiment.scale === undefined ? own : `${own}-${experiment.scale}`;
-      const name = runName(title, names.length > 1 ? variant : undefined, varying);
+      const name = runName(nameOf(experiment, file), names.length > 1 ? variant : undefined, varying);
       // A variant without the swept action gives the same run at every point of that axis.
       const key = JSON.stringify(sweep.map(({ path, value }) => [path, value]));
       if (keys.has(key)) continue;
@@ -134,9 +132,10 @@ function planOf(experiment: Experiment, resolved: Resolved, chosen: Chosen): Run
   };
 }
 
-function nameOf({ declarations: { name } }: Experiment, file: string): string {
+function nameOf({ declarations: { name }, scale }: Experiment, file: string): string {
   if (typeof name?.value === "string") return name.value;
-  return posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  const own = posix.basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
+  return scale === undefined ? own : `${own}-${scale}`;
 }
 
 /** The folder of the file, or the one it names; forward slashes, which every platform reads. */

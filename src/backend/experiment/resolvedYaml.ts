@@ -7,6 +7,13 @@ export interface ResolvedYamlOptions {
   readonly folder: string;
 }
 
+/** All has been changed already, so each scale changes nothing; the paper names the one of its numbers. */
+function scaleOf({ scale, paper }: RunPlan): object {
+  if (scale === undefined) return {};
+  const names = [scale, paper?.["scale"]].filter((name) => typeof name === "string");
+  return { scale, scales: Object.fromEntries(names.map((name) => [name, {}])) };
+}
+
 export function resolvedYaml(plan: RunPlan, { folder }: ResolvedYamlOptions): string {
   const sweep = Object.entries(plan.sweep).map(([path, value]) => [path, [value]]);
   const head = {
@@ -14,6 +21,7 @@ export function resolvedYaml(plan: RunPlan, { folder }: ResolvedYamlOptions): st
     folder,
     seed: plan.seed,
     device: plan.device,
+    ...scaleOf(plan),
     ...(plan.variant === "" ? {} : { variants: { [plan.variant]: {} } }),
     ...(sweep.length === 0 ? {} : { sweep: Object.fromEntries(sweep) as unknown }),
   };

@@ -41,7 +41,9 @@ export function atScale(experiment: Experiment, name: string): Experiment {
       actions =
         change === null
           ? actions.filter((action) => action.key !== key)
-          : actions.map((action) => (action.key === key ? (changed(action, change, find) as Action) : action));
+          : actions.map((action) =>
+              action.key === key ? (changed(action, change, find) as Action) : action,
+            );
     else if (isDeclaration(key)) {
       const base = declarations[key] ?? { key, cell: section.cell, value: undefined, find: () => undefined };
       // Starting from a trained model and configuring a new one exclude each other, so naming one drops the other.

@@ -1,6 +1,6 @@
 /** The runs that an experiment means as it stands, and what each of them tells a paper card. */
 import { join } from "node:path";
-import { type Paper, paperSchema } from "../../protocol/experiment";
+import { type Paper, paperSchema } from "../../protocol/paper";
 import type { FoundRun, RunPlan, RunRecord } from "../../protocol/run";
 import type { RunFigures } from "../card/figures";
 import { canonicalJson, stepKey } from "../experiment/stepKey";
@@ -13,10 +13,7 @@ export interface Sibling {
 }
 
 /** Of each plan the newest finished run whose results depend on nothing that has changed since. */
-export function finishedRuns(
-  plans: readonly RunPlan[],
-  found: readonly FoundRun[],
-): (Sibling | undefined)[] {
+export function finishedRuns(plans: readonly RunPlan[], found: readonly FoundRun[]): (Sibling | undefined)[] {
   const done = found
     .flatMap((run) => (run.record?.state === "done" ? [{ folder: run.folder, record: run.record }] : []))
     .sort((a, b) => b.record.createdAt.localeCompare(a.record.createdAt));
@@ -48,7 +45,9 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
   const trained = lines.filter((line) => Number.isFinite(line["train/loss"]));
   const last = trained.at(-1);
   // A single batch is noise: the training loss is the mean over the last tenth of the steps.
-  const late = trained.filter(({ step }) => step > 0.9 * (last?.step ?? 0)).map((line) => line["train/loss"]!);
+  const late = trained
+    .filter(({ step }) => step > 0.9 * (last?.step ?? 0))
+    .map((line) => line["train/loss"]!);
   const train = late.length === 0 ? undefined : late.reduce((sum, loss) => sum + loss, 0) / late.length;
   const validation = summary["eval/loss"]?.last ?? summary["perplexity/loss"]?.last;
   const perplexity =

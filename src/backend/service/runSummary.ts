@@ -1,6 +1,6 @@
 /** One row of a table of runs, from its record and a person's notes. What could be of any length is cut. */
 import { isAbsolute, join, relative, sep } from "node:path";
-import { paperSchema } from "../../protocol/experiment";
+import { paperSchema } from "../../protocol/paper";
 import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../protocol/run";
 import type { ReferenceSeries, RunSummary } from "../../protocol/service/runs";
 

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import type { ModelCounts, RoleCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
-import { paperSchema } from "../../protocol/experiment";
+import { paperSchema } from "../../protocol/paper";
 import type { RunPlan } from "../../protocol/run";
 import type { ModelSize, PublishedSize, Subject } from "../../protocol/service/models";
 import { countedModel, countModel, countRoles } from "../evaluation/accounting";

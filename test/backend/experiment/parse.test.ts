@@ -125,7 +125,7 @@ describe("faults of an experiment", () => {
     expect(error.faults[0]!.details.allowed).toContain("max_steps");
     expect(messages(file("trian: {}"))).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
       ]
     `);
     expect(messages(file("xyzzy: {}"))[0]).not.toMatch(/Did you mean/);
@@ -399,9 +399,9 @@ describe("faults of an experiment", () => {
         "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and holds keys such as model or train.",
         "x.lathe.md:5:1: the key "a" is given twice.",
         "x.lathe.md:4:26: not valid YAML: flow map in block collection must be sufficiently indented and end with a }.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:5:1: a cell is one YAML document. Give the second a cell of its own.",
-        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.",
+        "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:1:1: the block that opens here is never closed. Add a line with \`\`\`.",
         "x.lathe.md:2:3: a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string.",
         "x.lathe.md:1:1: the file has 262145 characters, and an experiment at most 262144. Keep data in files of its own.",

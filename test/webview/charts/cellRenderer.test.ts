@@ -158,6 +158,50 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
+  it("shows the card of a paper, and published curves beside those of the runs", async () => {
+    const published = (otherScale?: string) => ({
+      name: otherScale === undefined ? "here" : "elsewhere",
+      metric: "eval/loss",
+      firstStep: 100,
+      stepInterval: 50,
+      tokensPerStep: 2048,
+      values: [3, 2.5, 2.25],
+      ...(otherScale === undefined ? {} : { otherScale }),
+    });
+    const output = await outputOf(three);
+    const runs = output.runs.map((run) => ({
+      ...run,
+      summary: { ...run.summary, references: [published(), published("full")] },
+    }));
+    const card: Block[] = [
+      { kind: "table", title: "Published and reproduced", columns: ["verdict"], rows: [["reproduced"]] },
+      { kind: "text", text: "Of 1 published numbers, 1 are reproduced." },
+    ];
+    const page = await harness.renderer();
+    await page.showOutput("one", { ...output, runs, card });
+    await rows(page, 7);
+    expect((await table(page)).at(-1)).toBe("here, published eval/loss step 100 step 200 2.25 2.25 3");
+    await page.page.getByText("Of 1 published numbers").waitFor();
+    expect(await page.page.locator("table.result tbody tr").count()).toBe(1);
+    // What was published at another scale is there to be asked for.
+    const entry = page.page.locator(".legend").getByRole("button", { name: /^elsewhere/ });
+    expect(await entry.getAttribute("aria-pressed")).toBe("false");
+    await entry.click();
+    await rows(page, 8);
+    await page.page.getByLabel("Axis").selectOption("tokens");
+    await expect.poll(() => table(page).then((all) => all.at(-1))).toContain("204,800 tokens 409,600 tokens");
+    await page.page.getByRole("button", { name: "Save the points as CSV" }).click();
+    await expect.poll(() => page.asked.saved.length).toBe(1);
+    const { content } = page.asked.saved[0]!;
+    expect("text" in content ? content.text : "").toContain('"here, published",eval/loss,204800,3\r\n');
+    // There is no telling how many seconds they took.
+    await page.page.getByLabel("Axis").selectOption("seconds");
+    await rows(page, 6);
+    expect(await page.violations()).toEqual([]);
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
   it("shows markup in names, tables, samples and messages as text", async () => {
     const bad = `<img src=x onerror="document.title='owned'">\u001b]0;x\u0007`;
     const run = await WrittenRun.write(workspace, {

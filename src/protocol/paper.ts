@@ -1,0 +1,91 @@
+/** The schema of a paper cell: what was published, what the runs are to decide, and curves to draw beside theirs. */
+import * as z from "zod";
+
+const positiveInt = z.int().positive();
+
+/** What a paper card can compare: counts of the finished model, losses in nats a token, and what follows from them. */
+export const quantityNames = [
+  "parameters/non_embedding",
+  "parameters/total",
+  "parameters/non_embedding_percent",
+  "parameters/total_percent",
+  "train/loss",
+  "eval/loss",
+  "loss_gap",
+  "perplexity",
+] as const;
+
+const variantName = z.string().min(1);
+const tolerance = z.number().min(0).default(0);
+
+const publishedSchema = z.strictObject({
+  quantity: z
+    .enum(quantityNames)
+    .describe(
+      "What was published; `…_percent` is of the baseline, `loss_gap` validation less training loss.",
+    ),
+  value: z.number().describe("The published number, or the exact one where it follows from the sizes."),
+  printed: z.string().optional().describe("The number as it stands in print, such as 35M."),
+  tolerance: tolerance.describe("Largest difference that still counts as reproduced."),
+  variant: variantName.optional().describe("The variant that the number belongs to."),
+  source: z.string().min(1).optional().describe("Where the number stands: a table, a section, a notebook."),
+  note: z.string().optional().describe("What the number leaves open."),
+});
+
+const questionSchema = z.strictObject({
+  question: z.string().min(1).describe("Asked so that yes means: `variant` is at most as high as `against`."),
+  variant: variantName.describe("The variant that is asked about."),
+  against: variantName.describe("The variant that it is measured against."),
+  quantity: z
+    .enum(["eval/loss", "train/loss", "perplexity", "loss_gap"])
+    .default("eval/loss")
+    .describe("What is compared; lower is better."),
+  tolerance: tolerance.describe("How much higher still counts as equal."),
+});
+
+/** A page gets every point of every curve with each run, so there are few. */
+export const mostReferencePoints = 500;
+
+const seriesSchema = z.strictObject({
+  name: z.string().min(1).max(80).describe("How the line is called in charts."),
+  metric: z
+    .enum(["eval/loss", "train/loss"])
+    .default("eval/loss")
+    .describe("The curve that it stands beside."),
+  first_step: z.int().min(0).describe("Optimizer step of the first value."),
+  step_interval: positiveInt.describe("Optimizer steps from one value to the next."),
+  tokens_per_step: positiveInt.describe("Tokens of one step, for charts over tokens."),
+  values: z.array(z.number()).min(1).max(mostReferencePoints).describe("The published values in order."),
+  source: z.string().min(1).optional().describe("Where the values stand."),
+});
+
+export const paperSchema = z
+  .strictObject({
+    title: z.string().min(1).describe("Title of the publication."),
+    authors: z.array(z.string().min(1)).optional().describe("Names as printed."),
+    year: z.int().min(1900).max(2100).optional().describe("Year of publication."),
+    url: z.url().optional().describe("Where to read it."),
+    scale: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The scale that the numbers were published at; at others only per cents are compared."),
+    tokens: positiveInt
+      .optional()
+      .describe("Tokens that the published models were trained on; losses after fewer are not compared."),
+    baseline: variantName.optional().describe("The variant that per cents are taken of."),
+    published: z.array(publishedSchema).default([]).describe("The numbers to compare with."),
+    questions: z
+      .array(questionSchema)
+      .default([])
+      .describe("What the runs are to decide, each answered from the seeds that two variants share."),
+    series: z
+      .array(seriesSchema)
+      .max(8)
+      .default([])
+      .describe("Published curves, drawn beside those of the runs."),
+  })
+  .describe("The publication that an experiment reproduces.");
+
+export type Paper = z.infer<typeof paperSchema>;
+export type Quantity = (typeof quantityNames)[number];
