@@ -55,7 +55,9 @@ export function complete(
   };
   const keys = keysAt(schema, cells, here, { cursor, target, together });
   const suggestions =
-    keys === undefined ? values(cursor, target, { models, scales: scaleNamesOf(together) }) : keySuggestions({ cursor, target, together }, keys);
+    keys === undefined
+      ? values(cursor, target, { models, scales: scaleNamesOf(together) })
+      : keySuggestions({ cursor, target, together }, keys);
   const range = new Places(text).range(here.start + cursor.start, here.start + cursor.end);
   return suggestions.map((suggestion) => ({ ...suggestion, range }));
 }

@@ -56,7 +56,8 @@ function meant(
 ): Target | undefined {
   const own = part === "key" ? [...path, String(scalar.value)] : path;
   const named = own.slice(0, own.findLastIndex((step) => typeof step === "string") + 1);
-  if (named.length === 0 || (["variants", "scales"].includes(String(named[0])) && named.length === 2)) return undefined;
+  if (named.length === 0 || (["variants", "scales"].includes(String(named[0])) && named.length === 2))
+    return undefined;
   // A swept path is explained by what it leads to; `train.1.max_steps` means one training of several.
   if (named[0] === "sweep" && named.length === 2) {
     const swept = String(named[1])

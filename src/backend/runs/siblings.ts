@@ -91,7 +91,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
   );
   const size = (...keys: readonly string[]) => {
     const value = keys.map((key) => model?.[key]).find((each) => typeof each === "number");
-    return value as number | undefined;
+    return value;
   };
   const [layers, intermediateSize] = [
     size("num_hidden_layers", "n_layer"),
