@@ -107,9 +107,10 @@ function sizeOf(
 }
 
 /** What the experiment's paper says of the variant's size. */
-function publishedSize({ paper: given, variant }: RunPlan): PublishedSize | undefined {
+function publishedSize({ paper: given, variant, scale }: RunPlan): PublishedSize | undefined {
   const paper = paperSchema.safeParse(given).data;
-  if (paper === undefined) return undefined;
+  // At another scale the model is another one, and is meant to be.
+  if (paper === undefined || (paper.scale !== undefined && paper.scale !== scale)) return undefined;
   const value = (part: string) =>
     paper.published.find(
       (entry) =>

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
@@ -44,6 +44,16 @@ async function prunedRun(): Promise<string> {
 }
 
 describe("planned models", () => {
+  it("are held against what was published at their own scale alone", async () => {
+    const experiment = resolve("examples/papers/kphi3/card.lathe.md");
+    const text = readFileSync(experiment, "utf8");
+    const sizeOf = (of: string) =>
+      sizesOf({ kind: "plan", experiment, variant: "kphi3-2", text: of }).then(([size]) => size!);
+    expect((await sizeOf(text)).published).toBeUndefined();
+    const full = await sizeOf(text.replace("scale: small", "scale: full"));
+    expect([full.counts.nonEmbedding.stored, full.published?.nonEmbedding]).toEqual([35_011_584, 35_011_584]);
+  });
+
   it("have the published sizes of the three kphi-3 models, beside what was published", async () => {
     const names = ["JP47D54C", "JP47D55C", "JP47D56C"];
     const sizes = await sizesOf(
