@@ -1,4 +1,6 @@
 /** Experiments that cannot run, and what is said of each. */
+import { schemaCatalog } from "../../src/backend/schemaCatalog";
+import { experimentSchema, trainSchema } from "../../src/protocol/experiment";
 
 export const data = "data: {text: text.txt, sequence_len: 16, val_fraction: 0.2}";
 export const model =
@@ -19,8 +21,10 @@ export interface Case {
   readonly message: string;
 }
 
-export const trainKeys =
-  "max_steps, num_train_epochs, per_device_train_batch_size, micro_batch_size, gradient_accumulation_steps, learning_rate, lr_scheduler_type, warmup_steps, warmup_ratio, min_lr_ratio, optim, adam_beta1, adam_beta2, adam_epsilon, momentum, weight_decay, max_grad_norm, logging_steps, eval_steps, eval_batches, save_steps, save_total_limit, load_best_model_at_end, gradient_checkpointing";
+// Whoever adds a key or a data set has it allowed at once: what is held here is how an unknown one is told.
+export const trainKeys = Object.keys(trainSchema.shape).join(", ");
+const cellKeys = Object.keys(experimentSchema(schemaCatalog).shape).join(", ");
+const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
 const modelKinds =
   "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, or a model of the Hugging Face hub as owner/name.";
 
@@ -33,8 +37,7 @@ export const badExperiments: readonly Case[] = [
   {
     what: "an unknown cell",
     cells: [data, model, "trian: {max_steps: 1}"],
-    message:
-      'bad.lathe.md:6:1: unknown key "trian". Did you mean "train"? Allowed: name, folder, data, model, base_model, device, seed, variants, sweep, paper, train, compress, evaluate, export, report.',
+    message: `bad.lathe.md:6:1: unknown key "trian". Did you mean "train"? Allowed: ${cellKeys}.`,
   },
   {
     what: "a wrong type",
@@ -138,8 +141,7 @@ export const badExperiments: readonly Case[] = [
   {
     what: "an unknown data set",
     cells: ["data: {dataset: wikitext}", model, train],
-    message:
-      'bad.lathe.md:4:17: unknown value "wikitext" of data.dataset. Did you mean "wikitext-2"? Allowed: penn-treebank, tiny-shakespeare, tinystories, wikitext-2.',
+    message: `bad.lathe.md:4:17: unknown value "wikitext" of data.dataset. Did you mean "wikitext-2"? Allowed: ${dataSetNames}.`,
   },
   {
     what: "a tokenizer that is not there",
