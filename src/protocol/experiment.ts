@@ -9,6 +9,7 @@ import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe
 import { allKeys, changes, choice, optional } from "./schemaParts";
 
 const positiveInt = z.int().positive();
+const pieceSize = z.union([z.literal("auto"), z.literal(false), positiveInt]).default("auto");
 const share = z.number().min(0).max(1);
 const oneOrMany = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
@@ -158,9 +159,17 @@ export const trainSchema = z.strictObject({
     .default(false)
     .describe("Go on with the checkpoint of the lowest validation loss."),
   gradient_checkpointing: z
-    .boolean()
-    .default(false)
-    .describe("Recompute each layer in the backward pass: less memory, about a third more time."),
+    .union([z.boolean(), z.literal("auto")])
+    .default("auto")
+    .describe(
+      "Recompute each layer in the backward pass: less memory, about a third more time, equal results. `auto` does where the step would take more than 60 % of the machine's memory.",
+    ),
+  attention_block_size: pieceSize.describe(
+    "Queries of a sequence that attend at a time, their scores recomputed in the backward pass; `auto` keeps the scores of a block within 256 MiB, false takes all at once.",
+  ),
+  loss_chunk_size: pieceSize.describe(
+    "Tokens of a batch whose logits are held at a time; `auto` keeps them within 128 MiB, false takes all at once.",
+  ),
 });
 
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;

@@ -1,5 +1,6 @@
 /** How the time of a step grows with width, depth, sequence and batch: a jump in a row is where something has gone wrong. */
 import type { Engine } from "../engine/engine";
+import { shapeFromConfig } from "../models/model";
 import { measureSpeed, type Speed, standardGpt } from "./trainingSpeed";
 
 export const axes = ["width", "layers", "sequence", "batch"] as const;
@@ -37,7 +38,13 @@ export async function* costTable(engine: Engine): AsyncGenerator<CostRow> {
       yield {
         axis,
         value,
-        speed: await measureSpeed(engine, { config, rows: batch, length: sequence, steps: 5, warmup: 2 }),
+        speed: await measureSpeed(engine, {
+          shape: shapeFromConfig(config),
+          rows: batch,
+          length: sequence,
+          steps: 5,
+          warmup: 2,
+        }),
       };
     }
 }

@@ -1,5 +1,5 @@
 /** Times whole training steps, optimizer included, beside plain matrix products in the same process. */
-import { trainSchema, type TrainOptions } from "../../protocol/experiment";
+import { trainSchema } from "../../protocol/experiment";
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
 import { memoryOf } from "../graph/cost";
@@ -7,10 +7,12 @@ import { inputsOf } from "../graph/graph";
 import { sizeOf } from "../graph/op";
 import { recomputeGateName } from "../graph/recompute";
 import { initialise } from "../models/initialise";
-import { dimensionsOf, type ModelShape, parametersOf, shapeFromConfig } from "../models/model";
+import { dimensionsOf, type ModelShape, parametersOf } from "../models/model";
 import { disposeAll, only } from "../training/evaluateLoss";
-import { feedBatch, uploadAll, uploadScalar } from "../training/feeds";
+import { feedBatch, handOver, uploadScalar } from "../training/feeds";
 import { optimizers } from "../training/optimizers/catalog";
+import type { MemorySavings } from "../training/memorySavings";
+import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { traineeOf } from "../training/trainee";
 import { buildTrainStep, dropoutSeedName, inverseCountName } from "../training/trainStep";
 import { median, openProductRate } from "./productRate";
@@ -29,19 +31,22 @@ export const standardGpt = {
 } as const;
 
 export interface SpeedRequest {
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly shape: ModelShape;
   readonly rows: number;
   readonly length: number;
   /** Timed steps, after `warmup` others. */
   readonly steps: number;
   readonly warmup: number;
-  readonly train?: Partial<TrainOptions>;
+  readonly train?: Readonly<Record<string, unknown>>;
 }
 
 export interface Speed {
   readonly parameters: number;
   readonly rows: number;
   readonly length: number;
+  /** Of each timed step. */
+  readonly seconds: readonly number[];
+  /** Their median. */
   readonly secondsPerStep: number;
   readonly tokensPerSecond: number;
   /** Model operations of a step after `modelFlops`, per second. */
@@ -54,6 +59,7 @@ export interface Speed {
   /** Bytes: what the graph says it needs, and the most that the process has held so far. */
   readonly estimatedBytes: number;
   readonly peakBytes: number;
+  readonly savings: MemorySavings;
 }
 
 /** Said with every figure, since there is more than one convention (this one: Chowdhery et al. 2022, appendix B). */
@@ -82,17 +88,16 @@ export async function measureSpeed(
   request: SpeedRequest,
   report?: (line: string) => void,
 ): Promise<Speed> {
-  const { rows, length, steps, warmup } = request;
-  const shape = shapeFromConfig(request.config);
+  const { shape, rows, length, steps, warmup } = request;
   const options = trainSchema.parse({ weight_decay: 0.1, ...request.train });
-  const graph = buildTrainStep(
-    traineeOf(shape),
-    { rows, length, segments: false, positions: false },
-    options,
-  );
+  const trainee = traineeOf(shape);
+  const size = { rows, length, segments: false, positions: false };
+  const savings = memorySavings(trainee, size, options, memoryLimit(engine.device.name));
+  const graph = buildTrainStep(trainee, size, options, savings);
   const program = await engine.compile(graph, { state: graph.state });
   await using ceiling = await openProductRate(engine);
-  const held: Record<string, Tensor> = { ...uploadAll(engine, initialise(shape, 0)) };
+  const held: Record<string, Tensor> = {};
+  for (const [name, tensor] of initialise(shape, 0)) held[name] = handOver(engine, tensor);
   const states = new Set(Object.values(graph.state));
   for (const { name, type } of inputsOf(graph))
     if (states.has(name) && held[name] === undefined)
@@ -139,6 +144,7 @@ export async function measureSpeed(
     parameters: countParameters(shape),
     rows,
     length,
+    seconds,
     secondsPerStep,
     tokensPerSecond: tokens / secondsPerStep,
     flopsPerSecond,
@@ -148,6 +154,7 @@ export async function measureSpeed(
     lossLast: losses.at(-1)!,
     estimatedBytes: state + working,
     peakBytes: process.resourceUsage().maxRSS * 1024,
+    savings,
   };
 }
 

@@ -14,14 +14,29 @@ export interface GradientOptions {
   readonly recompute?: readonly Segment[];
 }
 
-/** dL/dx for each x of `wrt`, of x's shape; zeros where L does not depend on x. */
+export interface Differentiated {
+  /** dL/dx for each x that was asked for, of x's shape; zeros where L does not depend on x. */
+  readonly gradients: readonly Value[];
+  /** L itself, computed from what the backward pass computes anyway. */
+  readonly value: Value;
+}
+
+/** The gradients of a scalar alone. */
 export function gradients(loss: Value, wrt: readonly Value[], options: GradientOptions = {}): Value[] {
+  return [...differentiate(loss, wrt, options).gradients];
+}
+
+export function differentiate(
+  loss: Value,
+  wrt: readonly Value[],
+  { recompute = [] }: GradientOptions = {},
+): Differentiated {
   if (loss.type.shape.length !== 0)
     throw new Error(`Only a scalar has gradients, not [${loss.type.shape.join(", ")}].`);
   const order = topological([loss]);
   const asked = dependents(order, wrt);
-  const recomputation = new Recomputation(options.recompute ?? []);
   const flowing = new Map<Value, Value[]>([[loss, [scalar(1)]]]);
+  const recomputation = new Recomputation(recompute, settle);
   for (const value of order.reverse()) {
     const arrived = flowing.get(value);
     if (arrived === undefined || value.kind !== "apply" || !asked.has(value)) continue;
@@ -42,10 +57,11 @@ export function gradients(loss: Value, wrt: readonly Value[], options: GradientO
       );
     accumulate(value, flows);
   }
-  return wrt.map((x) => {
+  const found = wrt.map((x) => {
     const arrived = flowing.get(x);
     return arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : total(arrived);
   });
+  return { gradients: found, value: recomputation.last(loss) };
 
   function accumulate(value: Apply, flows: readonly (Value | null)[]): void {
     flows.forEach((flow, i) => {
@@ -53,7 +69,15 @@ export function gradients(loss: Value, wrt: readonly Value[], options: GradientO
       if (flow === null || !asked.has(input)) return;
       const mine = unbroadcast(flow, input.type.shape);
       flowing.set(input, [...(flowing.get(input) ?? []), mine]);
+      recomputation.flowed(value, input);
     });
+  }
+
+  /** Pieces that may yet be joined stay apart; anything else is added up, so that the addends need not be held. */
+  function settle(value: Value): Value {
+    const arrived = flowing.get(value)!;
+    if (!areApart(arrived)) flowing.set(value, [total(arrived)]);
+    return flowing.get(value)!.at(-1)!;
   }
 }
 
@@ -70,19 +94,39 @@ function total(flows: readonly Value[]): Value {
   return joined(flows) ?? flows.reduce((sum, flow) => add(sum, flow));
 }
 
+/** A gradient of some elements along an axis alone, as the gradient of `slice` is. */
+interface Piece {
+  readonly content: Value;
+  readonly axis: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The flows as pieces along one axis, in its order, where all of them are. */
+function piecesOf(flows: readonly Value[]): readonly Piece[] | undefined {
+  const pieces = flows.flatMap((flow) => {
+    if (flow.kind !== "apply" || flow.op !== pad) return [];
+    const [content] = flow.inputs as readonly [Value];
+    const { axis, before } = flow.attrs as { axis: number; before: number };
+    return [{ content, axis, from: before, to: before + content.type.shape[axis]! }];
+  });
+  if (pieces.length !== flows.length || pieces.some(({ axis }) => axis !== pieces[0]!.axis)) return undefined;
+  return pieces.toSorted((a, b) => a.from - b.from);
+}
+
+function areApart(flows: readonly Value[]): boolean {
+  return piecesOf(flows)?.every(({ from }, i, all) => i === 0 || from >= all[i - 1]!.to) ?? false;
+}
+
 /** Uses that tile a value (q, k, v of one product) have gradients that lie side by side: no zeros are padded and added. */
 function joined(flows: readonly Value[]): Value | undefined {
-  const pieces = flows.flatMap((flow) => (flow.kind === "apply" && flow.op === pad ? [flow] : []));
-  const axis = pieces[0]?.attrs.axis as number;
-  if (pieces.length !== flows.length || pieces.some((piece) => piece.attrs.axis !== axis)) return undefined;
-  const sorted = pieces.toSorted((a, b) => Number(a.attrs.before) - Number(b.attrs.before));
-  let end = 0;
-  for (const { attrs, inputs } of sorted) {
-    if (attrs.before !== end) return undefined;
-    end += inputs[0]!.type.shape[axis]!;
-  }
-  if (end !== flows[0]!.type.shape[axis]) return undefined;
-  return concat(...sorted.map(({ inputs }) => inputs[0]!), { axis });
+  const pieces = piecesOf(flows);
+  if (pieces === undefined) return undefined;
+  const { axis } = pieces[0]!;
+  const ends = [0, ...pieces.map(({ to }) => to)];
+  if (pieces.some(({ from }, i) => from !== ends[i])) return undefined;
+  if (ends.at(-1) !== flows[0]!.type.shape[axis]) return undefined;
+  return concat(...pieces.map(({ content }) => content), { axis });
 }
 
 /** Sums a gradient over the axes along which its input was repeated. */

@@ -111,6 +111,8 @@ export function decoder(
         extend: cacheOf(inputs, index),
         dropout: drop,
         dropoutRate: config.attention_dropout,
+        block: options.attentionBlock,
+        onBlock: options.onAttentionBlock,
       },
     );
     x = add(x, drop(weights.linear(`${layer}.self_attn.o_proj`, mixed), residualRate));
@@ -118,8 +120,11 @@ export function decoder(
     x = add(x, drop(weights.linear(`${layer}.mlp.down_proj`, inner), residualRate));
     options.onLayer?.(start, x);
   }
-  const last = wantedRows(normed("norm", x), options);
+  return wantedRows(normed("norm", x), options);
+}
+
+export function decoderLogits(config: DecoderConfig, weights: Weights, hidden: Value): Value {
   return config.tie_word_embeddings
-    ? matmul(last, weights.table("embed_tokens"), { transposeB: true })
-    : weights.linear("lm_head", last);
+    ? matmul(hidden, weights.table("embed_tokens"), { transposeB: true })
+    : weights.linear("lm_head", hidden);
 }

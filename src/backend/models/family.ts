@@ -29,9 +29,13 @@ export interface Cache {
 export interface ForwardOptions {
   /** Called with each decoder layer's input and output; what is between depends on the rest through the input alone. */
   readonly onLayer?: (input: Value, output: Value) => void;
+  /** How many queries of a sequence attend at a time, so that scores are [heads, queries, time]; all when left out. */
+  readonly attentionBlock?: number | undefined;
+  /** Called with the queries, keys and values that a block of attention works on, and with its output. */
+  readonly onAttentionBlock?: (inputs: readonly Value[], output: Value) => void;
   /** Called with the role, input and output of each matrix as it is applied: what calibration observes. */
   readonly onMatrix?: (role: string, x: Value, y: Value) => void;
-  /** int32 [n]: the rows of [batch · time] whose logits are wanted; all of them when left out. */
+  /** int32 [n]: the rows of [batch · time] that are wanted; all of them when left out. */
   readonly rows?: Value;
 }
 
@@ -84,13 +88,15 @@ export interface Family<C> {
   readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
   /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
   readonly prefix: string;
-  /** Logits [batch · time, vocabulary], or [rows, vocabulary] where rows are asked for. */
-  readonly forward: (
+  /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */
+  readonly hidden: (
     config: Complete<C>,
     weights: Weights,
     inputs: ModelInputs,
     options: ForwardOptions,
   ) => Value;
+  /** The head: [rows, width] → logits [rows, vocabulary]. */
+  readonly logits: (config: Complete<C>, weights: Weights, hidden: Value) => Value;
 }
 
 // A catalog holds families of any configuration; each is only given what its own schema has passed.

@@ -158,7 +158,7 @@ export default defineModel<z.output<typeof config>>({
   },
   tied: (given) => (given.tie_word_embeddings ? [["lm_head.weight", "transformer.wte.weight"]] : []),
 
-  forward(given, weights, inputs, options) {
+  hidden(given, weights, inputs, options) {
     const tokens = tokensOf(inputs);
     const { batch, time } = tokens;
     const width = given.n_embd;
@@ -194,15 +194,18 @@ export default defineModel<z.output<typeof config>>({
         extend: cacheOf(inputs, layer),
         dropout: drop,
         dropoutRate: given.attn_pdrop,
+        block: options.attentionBlock,
+        onBlock: options.onAttentionBlock,
       });
       x = add(x, drop(weights.linear(`layers.${layer}.self_attn.o_proj`, mixed), given.resid_pdrop));
       const up = activate(weights.linear(`layers.${layer}.mlp.up_proj`, normed(`h.${layer}.ln_2`, x)));
       x = add(x, drop(weights.linear(`layers.${layer}.mlp.down_proj`, up), given.resid_pdrop));
       options.onLayer?.(start, x);
     }
-    const last = wantedRows(normed("ln_f", x), options);
-    return given.tie_word_embeddings
-      ? matmul(last, weights.table("embed_tokens"), { transposeB: true })
-      : weights.linear("lm_head", last);
+    return wantedRows(normed("ln_f", x), options);
   },
+  logits: (given, weights, hidden) =>
+    given.tie_word_embeddings
+      ? matmul(hidden, weights.table("embed_tokens"), { transposeB: true })
+      : weights.linear("lm_head", hidden),
 });

@@ -1,6 +1,6 @@
 /** Parts that families share. Activations stay [batch · time, width] between them, so that each projection is one product. */
 import { constant, type Shape, type Value, scalar } from "../graph/op";
-import { dropout, gelu, iota } from "../graph/functions";
+import { dropout, type DropoutPart, gelu, iota } from "../graph/functions";
 import { geluTanh, silu } from "../graph/ops/activation";
 import {
   add,
@@ -22,6 +22,7 @@ import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 import { softmax, softmaxMatmul } from "../graph/ops/normalization";
 import type { ForwardOptions, ModelInputs } from "./family";
+import { range } from "./specs";
 
 /** Activations by the names that `config.json` uses. */
 export const activations: Readonly<Record<string, (x: Value) => Value>> = {
@@ -109,12 +110,16 @@ export function turned(x: Value, angles: Rotary): Value {
   );
 }
 
-/** Drops activations where the inputs carry a seed; every call is a site of its own. */
-export type Dropout = (x: Value, rate: number) => Value;
+/** Drops activations where the inputs carry a seed; every call is a site of its own, unless it goes on with the last. */
+export type Dropout = (x: Value, rate: number, part?: DropoutPart) => Value;
 
 export function dropoutOf({ dropoutSeed: seed }: ModelInputs): Dropout {
   let site = 0;
-  return (x, rate) => (seed === undefined ? x : dropout(x, rate, seed, site++));
+  return (x, rate, part) => {
+    if (seed === undefined) return x;
+    if (part === undefined || part.start === 0) site++;
+    return dropout(x, rate, seed, site - 1, part);
+  };
 }
 
 export interface AttentionOptions {
@@ -128,6 +133,9 @@ export interface AttentionOptions {
   readonly extend?: ((keys: Value, values: Value) => readonly [Value, Value]) | undefined;
   readonly dropout: Dropout;
   readonly dropoutRate: number;
+  /** See `ForwardOptions`. */
+  readonly block?: number | undefined;
+  readonly onBlock?: ((inputs: readonly Value[], output: Value) => void) | undefined;
 }
 
 /** softmax(q·kᵀ/√d + bias)·v of every head: [batch · time, heads · d] of each → [batch · time, heads · d]. */
@@ -138,20 +146,39 @@ export function attention(
   const split = (x: Value, count: number) =>
     transpose(reshape(x, { shape: [batch, time, count, headDim] }), { perm: [0, 2, 1, 3] });
   const turn = (x: Value) => (angles === undefined ? x : turned(x, angles));
-  // Queries that share a key head are stacked along time, so that keys and values are never repeated.
-  const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * time, last];
-  const queries = reshape(turn(split(q, heads)), { shape: stacked(headDim) });
-  const own = [turn(split(k, kvHeads)), split(v, kvHeads)] as const;
-  const [keys, values] = options.extend?.(...own) ?? own;
+  const queries = turn(split(q, heads));
+  const news = [turn(split(k, kvHeads)), split(v, kvHeads)] as const;
+  const [keys, values] = options.extend?.(...news) ?? news;
   const keyCount = keys.type.shape[2]!;
-  const products = matmul(queries, keys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
-  const scores = add(reshape(products, { shape: [batch, heads, time, keyCount] }), bias);
-  const dropped = options.dropout(softmax(scores), options.dropoutRate);
-  const mixed = // [batch, kvHeads, group · time, headDim]
-    dropped.kind === "apply" && dropped.op === softmax
-      ? softmaxMatmul(reshape(scores, { shape: stacked(keyCount) }), values)
-      : matmul(reshape(dropped, { shape: stacked(keyCount) }), values);
-  const byHead = reshape(mixed, { shape: [batch, heads, time, headDim] });
+  const size = options.block ?? time;
+  const blocks = range(Math.ceil(time / size)).map((block) => {
+    const [start, end] = [block * size, Math.min(time, (block + 1) * size)];
+    const rows = end - start;
+    const part = (x: Value, axis: number, from: number, to: number) =>
+      from === 0 && to === x.type.shape[axis] ? x : slice(x, { axis, start: from, end: to });
+    // Queries that share a key head are stacked along time, so that keys and values are never repeated.
+    const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * rows, last];
+    const own = reshape(part(queries, 2, start, end), { shape: stacked(headDim) });
+    // No query attends to what comes after it, so a block leaves out all keys after its own.
+    const seen = options.block === undefined ? keyCount : end;
+    const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
+    const axis = bias.type.shape.length - 2;
+    const ownBias = part(part(bias, axis, start, end), axis + 1, 0, seen);
+    const products = matmul(own, seenKeys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
+    const scores = add(reshape(products, { shape: [batch, heads, rows, seen] }), ownBias);
+    const dropped = options.dropout(softmax(scores), options.dropoutRate, {
+      axis: 2,
+      start,
+      whole: [time, keyCount],
+    });
+    const mixed = // [batch, kvHeads, group · rows, headDim]
+      dropped.kind === "apply" && dropped.op === softmax
+        ? softmaxMatmul(reshape(scores, { shape: stacked(seen) }), seenValues)
+        : matmul(reshape(dropped, { shape: stacked(seen) }), seenValues);
+    options.onBlock?.([queries, keys, values], mixed);
+    return reshape(mixed, { shape: [batch, heads, rows, headDim] });
+  });
+  const byHead = blocks.length === 1 ? blocks[0]! : concat(...blocks, { axis: 2 }); // [batch, heads, time, headDim]
   return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
 }
 

@@ -3,7 +3,14 @@ import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
 import type { MatrixSpec } from "../representations/representation";
 import { checkHeads, decoderKeys, headSizes, inertKeys, only, positiveInt } from "./config";
-import { decoder, decoderDimensions, decoderMatrices, decoderNorms, decoderTied } from "./decoder";
+import {
+  decoder,
+  decoderDimensions,
+  decoderLogits,
+  decoderMatrices,
+  decoderNorms,
+  decoderTied,
+} from "./decoder";
 import { type Complete, defineModel } from "./family";
 import { activations } from "./layers";
 
@@ -84,7 +91,8 @@ export default defineModel<z.output<typeof config>>({
   matrices: (given) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),
   tensors: decoderNorms,
   tied: decoderTied,
-  forward: (given, weights, inputs, options) => {
+  logits: decoderLogits,
+  hidden: (given, weights, inputs, options) => {
     const activate = activations[given.hidden_act]!;
     return decoder(given, weights, inputs, options, {
       queries: (role, x) => [

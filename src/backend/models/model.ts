@@ -173,7 +173,32 @@ export function forward(
   inputs: ModelInputs,
   options: ForwardOptions = {},
 ): Value {
-  const { vocabulary, context } = dimensionsOf(shape);
+  return logits(shape, weights, hiddenStates(shape, weights, inputs, options), options);
+}
+
+/** The head on its own: [rows, width] → [rows, vocabulary]. */
+export function logits(
+  shape: ModelShape,
+  weights: ValueSource,
+  hidden: Value,
+  options: ForwardOptions = {},
+): Value {
+  const { vocabulary } = dimensionsOf(shape);
+  const bound = bindWeights(matrixSlots(shape), weights, options);
+  const found = familyOf(shape.family).logits(shape.config, bound, hidden);
+  if (found.type.shape[1] !== vocabulary)
+    throw new Error(`Logits [${found.type.shape.join(", ")}] of a vocabulary of ${vocabulary}.`);
+  return found;
+}
+
+/** What the head reads: [batch · time, width], or the rows that `options` asks for. */
+export function hiddenStates(
+  shape: ModelShape,
+  weights: ValueSource,
+  inputs: ModelInputs,
+  options: ForwardOptions = {},
+): Value {
+  const { context } = dimensionsOf(shape);
   const { tokens, positions, segments } = inputs;
   if (tokens.type.shape.length !== 2 || tokens.type.dtype !== "int32")
     throw new Error(
@@ -193,13 +218,6 @@ export function forward(
       "unsupported",
       `Sequences of ${time} tokens are longer than the model's ${context} positions; shorten sequence_len or raise the positions of the model.`,
     );
-  const logits = familyOf(shape.family).forward(
-    shape.config,
-    bindWeights(matrixSlots(shape), weights, options),
-    inputs,
-    options,
-  );
-  if (logits.type.shape[1] !== vocabulary)
-    throw new Error(`Logits [${logits.type.shape.join(", ")}] of a vocabulary of ${vocabulary}.`);
-  return logits;
+  const bound = bindWeights(matrixSlots(shape), weights, options);
+  return familyOf(shape.family).hidden(shape.config, bound, inputs, options);
 }

@@ -5,7 +5,14 @@ import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { groupedInits } from "../representations/grouped";
 import { checkHeads, decoderKeys, dropoutRate, headSizes, inertKeys, only, positiveInt } from "./config";
-import { decoder, decoderDimensions, decoderMatrices, decoderNorms, decoderTied } from "./decoder";
+import {
+  decoder,
+  decoderDimensions,
+  decoderLogits,
+  decoderMatrices,
+  decoderNorms,
+  decoderTied,
+} from "./decoder";
 import { type Complete, defineModel, type RepresentationChoices } from "./family";
 import { activations } from "./layers";
 import { packed, range } from "./specs";
@@ -108,7 +115,8 @@ export const phi3Decoder = {
   tensors: decoderNorms,
   tied: decoderTied,
   representations: grouped,
-  forward: (given, weights, inputs, options) => {
+  logits: decoderLogits,
+  hidden: (given, weights, inputs, options) => {
     const activate = activations[given.hidden_act]!;
     return decoder(given, weights, inputs, options, {
       queries: (role, x) => weights.parts(`${role}.qkv_proj`, x) as [Value, Value, Value],

@@ -1,7 +1,7 @@
 /** What a plan would come to: exact counts, and estimates of memory and work from the very graphs that would run. */
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
-import { dataSchema, trainSchema } from "../../protocol/experiment";
+import { dataSchema, type DeviceName, trainSchema } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import { countModel } from "../evaluation/accounting";
@@ -9,7 +9,9 @@ import { memoryOf, productFlops } from "../graph/cost";
 import { importShape } from "../imports/importModel";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { traineeOf } from "../training/trainee";
+import type { MemorySavings } from "../training/memorySavings";
 import { batchSizeOf } from "../training/request";
+import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { buildTrainStep } from "../training/trainStep";
 import { methodPlan } from "./actions/compress";
 import { experimentFolder, shapeOfPlan } from "./workshop";
@@ -22,6 +24,8 @@ export interface TrainingEstimate {
   /** Weights, moments and gradients that stay, and the most that a step takes beside them. */
   readonly stateBytes: number;
   readonly workingBytes: number;
+  /** What is never held whole. */
+  readonly savings: MemorySavings;
 }
 
 export interface StepEstimate {
@@ -94,7 +98,9 @@ function estimateTraining(
   const length = data?.sequence_len ?? dimensionsOf(shape).context;
   const documents = data?.document_mask === true;
   const batch = { rows, length, segments: documents || data?.packing === false, positions: documents };
-  const graph = buildTrainStep(traineeOf(shape), batch, options);
+  const trainee = traineeOf(shape);
+  const savings = memorySavings(trainee, batch, options, memoryLimit(plan.device as DeviceName));
+  const graph = buildTrainStep(trainee, batch, options, savings);
   const { state, working } = memoryOf(graph, graph.state);
   const parts = options.gradient_accumulation_steps;
   return {
@@ -103,5 +109,6 @@ function estimateTraining(
     flopsPerStep: productFlops(graph) * parts,
     stateBytes: state,
     workingBytes: working,
+    savings,
   };
 }

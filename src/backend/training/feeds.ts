@@ -23,8 +23,13 @@ export function uploadAll(engine: Engine, tensors: HostTensors): Tensors {
 }
 
 /** The engine may keep and overwrite what it is given, so it gets a copy. */
-export function uploadHost(engine: Engine, tensor: HostTensor): Tensor {
-  return engine.upload({ dtype: dtypeOf(tensor), shape: tensor.shape }, tensor.data.slice());
+function uploadHost(engine: Engine, tensor: HostTensor): Tensor {
+  return handOver(engine, { ...tensor, data: tensor.data.slice() });
+}
+
+/** Without a copy: the array is the engine's from here on. */
+export function handOver(engine: Engine, tensor: HostTensor): Tensor {
+  return engine.upload({ dtype: dtypeOf(tensor), shape: tensor.shape }, tensor.data);
 }
 
 /** Copies the named tensors back to the host. */

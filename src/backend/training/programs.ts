@@ -1,6 +1,8 @@
 /** The compiled programs of a training: one step as a whole, or its batches and its update apart, and the evaluation. */
 import type { Program } from "../engine/engine";
+import type { MemorySavings } from "./memorySavings";
 import { batchSizeOf, type TrainingRequest } from "./request";
+import { memoryLimit, memorySavings } from "./stepMemory";
 import {
   type BatchShape,
   buildAccumulateStep,
@@ -15,7 +17,11 @@ export interface Compiled<G extends StatefulGraph> {
   readonly program: Program;
   readonly graph: G;
 }
-export type Programs = { readonly evaluation: Program | undefined; readonly all: readonly Program[] } & (
+export type Programs = {
+  readonly savings: MemorySavings;
+  readonly evaluation: Program | undefined;
+  readonly all: readonly Program[];
+} & (
   | { readonly kind: "fused"; readonly step: Compiled<UpdateGraph> }
   | {
       readonly kind: "accumulated";
@@ -37,6 +43,7 @@ export async function compilePrograms({
     segments: train.layout.documentMask || !train.layout.packing,
     positions: train.layout.documentMask && train.layout.packing,
   };
+  const savings = memorySavings(trainee, shape, options, memoryLimit(engine.device.name));
   const all: Program[] = [];
   const compile = async <G extends StatefulGraph>(graph: G): Promise<Compiled<G>> => {
     const program = await engine.compile(graph, { state: graph.state });
@@ -44,13 +51,20 @@ export async function compilePrograms({
     return { program, graph };
   };
   try {
-    const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape)));
+    const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape, savings)));
     if (evaluation !== undefined) all.push(evaluation);
     if (options.gradient_accumulation_steps === 1)
-      return { kind: "fused", all, evaluation, step: await compile(buildTrainStep(trainee, shape, options)) };
-    const accumulate = await compile(buildAccumulateStep(trainee, shape, options));
+      return {
+        kind: "fused",
+        savings,
+        all,
+        evaluation,
+        step: await compile(buildTrainStep(trainee, shape, options, savings)),
+      };
+    const accumulate = await compile(buildAccumulateStep(trainee, shape, options, savings));
     return {
       kind: "accumulated",
+      savings,
       all,
       evaluation,
       accumulate,

@@ -3,23 +3,27 @@
  * device that runs graphs also trains. With gradient accumulation it is two programs: one adds gradients up, one applies them.
  */
 import type { TrainOptions } from "../../protocol/experiment";
-import { gradients } from "../graph/autodiff";
+import { differentiate } from "../graph/autodiff";
 import { type Graph, topological } from "../graph/graph";
 import { input, parameter, scalar, type Shape, type Value } from "../graph/op";
 import { add, div, maximum, mul, sqrt } from "../graph/ops/elementwise";
 import { crossEntropy } from "../graph/ops/loss";
-import { concat, reshape } from "../graph/ops/movement";
+import { concat, reshape, slice } from "../graph/ops/movement";
 import { sum, sumSquares } from "../graph/ops/reduction";
 import type { Segment } from "../graph/recompute";
-import type { ForwardOptions, ModelInputs } from "../models/family";
+import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
 import type { ParameterSpec } from "../representations/representation";
+import { type MemorySavings, nothingSaved, savingsBySize } from "./memorySavings";
 import { optimizers } from "./optimizers/catalog";
 
 /** What is trained: parameters by name and the forward function over them. */
 export interface Trainee {
   readonly parameters: readonly ParameterSpec[];
-  /** Logits [batch · time, vocabulary]. */
-  forward(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
+  readonly dimensions: Dimensions;
+  /** What the head reads: [batch · time, width]. */
+  hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
+  /** The head: [rows, width] → logits [rows, vocabulary]. */
+  logits(weights: (name: string) => Value, hidden: Value): Value;
 }
 
 export interface BatchShape {
@@ -51,6 +55,7 @@ export const gradientName = (parameterName: string) => `${parameterName}#gradien
 
 interface LossGraph {
   readonly loss: Value;
+  readonly perToken: Value;
   readonly segments: readonly Segment[];
   readonly weights: ReadonlyMap<string, Value>;
 }
@@ -59,8 +64,9 @@ interface LossGraph {
 function buildLoss(
   trainee: Trainee,
   batch: BatchShape,
+  { attentionBlock, lossChunk, recompute }: MemorySavings,
   training: boolean,
-): LossGraph & { readonly perToken: Value } {
+): LossGraph {
   const { rows, length } = batch;
   const grid: Shape = [rows, length];
   const weights = new Map(
@@ -76,18 +82,38 @@ function buildLoss(
     ...(batch.positions ? { positions: input("positions", grid, "int32") } : {}),
     ...(training ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
   };
-  const logits = trainee.forward((name) => weights.get(name)!, inputs, {
-    // Masks of dropout follow from the seed; with it among the inputs they are drawn again instead of kept.
-    onLayer: (from, to) =>
-      segments.push({
-        inputs: inputs.dropoutSeed === undefined ? [from] : [from, inputs.dropoutSeed],
-        output: to,
-      }),
+  const weight = (name: string) => weights.get(name)!;
+  // Masks of dropout follow from the seed; with it among the inputs they are drawn again instead of kept.
+  const seed = inputs.dropoutSeed === undefined ? [] : [inputs.dropoutSeed];
+  const hidden = trainee.hidden(weight, inputs, {
+    onLayer: (from, output) => recompute && segments.push({ inputs: [from, ...seed], output }),
+    attentionBlock,
+    onAttentionBlock: (from, output) =>
+      attentionBlock !== undefined && segments.push({ inputs: [...from, ...seed], output }),
   });
   const labels = reshape(input("labels", grid, "int32"), { shape: [rows * length] });
-  const perToken = crossEntropy(logits, labels); // [rows · length]
+  const logits = (some: Value) => trainee.logits(weight, some);
+  const perToken =
+    lossChunk === undefined
+      ? crossEntropy(logits(hidden), labels)
+      : concat(...chunksOf(rows * length, lossChunk).map((chunk) => lossOf(chunk)), { axis: 0 }); // [rows · length]
   const total = sum(perToken, { axes: [0], keepDims: false });
   return { loss: mul(total, input(inverseCountName, [])), perToken, segments, weights };
+
+  function lossOf(chunk: { axis: number; start: number; end: number }): Value {
+    const output = crossEntropy(logits(slice(hidden, chunk)), slice(labels, chunk));
+    segments.push({ inputs: [hidden], output, last: true });
+    return output;
+  }
+}
+
+/** Tokens a few at a time. */
+function chunksOf(tokens: number, size: number) {
+  return Array.from({ length: Math.ceil(tokens / size) }, (_, chunk) => ({
+    axis: 0,
+    start: chunk * size,
+    end: Math.min(tokens, (chunk + 1) * size),
+  }));
 }
 
 function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
@@ -99,22 +125,27 @@ function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
  * last output needs first, so the gradients of the last layer come first, while the values that they need are there anyway.
  * In another order it takes the backward pass down to the first layer and holds on to what all the others still need.
  */
-function lossAndGradients(trainee: Trainee, batch: BatchShape, options: TrainOptions) {
-  const { loss, segments, weights } = buildLoss(trainee, batch, true);
+function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings) {
+  const { loss, segments, weights } = buildLoss(trainee, batch, savings, true);
   const place = new Map(topological([loss]).map((value, i) => [value, i]));
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
   const specs = trainableOf(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
   const wrt = specs.map(({ name }) => weights.get(name)!);
-  const found = gradients(loss, wrt, { recompute: options.gradient_checkpointing ? segments : [] });
-  return { loss, weights, specs, found };
+  const { gradients, value } = differentiate(loss, wrt, { recompute: segments });
+  return { loss: value, weights, specs, found: gradients };
 }
 
 /**
  * Outputs: `loss` (mean over the labels that count), `gradient_squares` [parameters] (Σ g² of each, before clipping), and
  * the next parameters and optimizer slots.
  */
-export function buildTrainStep(trainee: Trainee, batch: BatchShape, options: TrainOptions): UpdateGraph {
-  const { loss, weights, specs, found } = lossAndGradients(trainee, batch, options);
+export function buildTrainStep(
+  trainee: Trainee,
+  batch: BatchShape,
+  options: TrainOptions,
+  savings = savingsBySize(trainee, batch, options),
+): UpdateGraph {
+  const { loss, weights, specs, found } = lossAndGradients(trainee, batch, savings);
   const update = buildUpdate(specs, weights, found, options);
   return { ...update, outputs: { loss, ...update.outputs } };
 }
@@ -124,8 +155,9 @@ export function buildAccumulateStep(
   trainee: Trainee,
   batch: BatchShape,
   options: TrainOptions,
+  savings = savingsBySize(trainee, batch, options),
 ): StatefulGraph {
-  const { loss, specs, found } = lossAndGradients(trainee, batch, options);
+  const { loss, specs, found } = lossAndGradients(trainee, batch, savings);
   const keep = input(keepGradientsName, []);
   const outputs: Record<string, Value> = { loss };
   const state: Record<string, string> = {};
@@ -150,8 +182,8 @@ export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateG
 }
 
 /** Loss of a batch without dropout or update: `loss` as a sum over the labels that count when `inverse_count` is 1. */
-export function buildEvaluation(trainee: Trainee, batch: BatchShape): Graph {
-  const { loss, perToken } = buildLoss(trainee, batch, false);
+export function buildEvaluation(trainee: Trainee, batch: BatchShape, savings = nothingSaved): Graph {
+  const { loss, perToken } = buildLoss(trainee, batch, savings, false);
   return { outputs: { loss, per_token: reshape(perToken, { shape: [batch.rows, batch.length] }) } };
 }
 

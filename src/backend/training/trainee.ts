@@ -1,10 +1,12 @@
 /** A model's shape as what training needs of it. */
-import { forward, type ModelShape, parametersOf } from "../models/model";
+import { dimensionsOf, hiddenStates, logits, type ModelShape, parametersOf } from "../models/model";
 import type { Trainee } from "./trainStep";
 
 export function traineeOf(shape: ModelShape): Trainee {
   return {
     parameters: parametersOf(shape),
-    forward: (weights, inputs, options) => forward(shape, weights, inputs, options),
+    dimensions: dimensionsOf(shape),
+    hidden: (weights, inputs, options) => hiddenStates(shape, weights, inputs, options),
+    logits: (weights, hidden) => logits(shape, weights, hidden),
   };
 }

@@ -10,7 +10,8 @@ import { recomputeGateName } from "../graph/recompute";
 import { checkParameters, type TrainingSnapshot, type TrainingState } from "./checkpoint";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
 import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
-import { download, feedBatch, uploadAll, uploadHost, uploadScalar } from "./feeds";
+import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds";
+import { describeSavings } from "./memorySavings";
 import { optimizers } from "./optimizers/catalog";
 import { type Compiled, compilePrograms, type Programs } from "./programs";
 import { batchSizeOf, stepsOf, type TrainingRequest } from "./request";
@@ -77,10 +78,12 @@ class TrainingSession implements AsyncDisposable {
     const sampler = samplerOf(request);
     const slots = slotsOf(request);
     const programs = await compilePrograms(request);
-    const held: Record<string, Tensor> = { ...uploadAll(engine, tensors), ...uploadAll(engine, slots) };
+    const held: Record<string, Tensor> = { ...uploadAll(engine, tensors) };
+    // Nobody else reads the optimizer's memory, be it new or a checkpoint's.
+    for (const [name, slot] of slots) held[name] = handOver(engine, slot);
     if (programs.kind === "accumulated")
       for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-        held[gradientName(name)] = uploadHost(engine, zeros(shape));
+        held[gradientName(name)] = handOver(engine, zeros(shape));
     return new TrainingSession(request, programs, sampler, held);
   }
 
@@ -89,6 +92,8 @@ class TrainingSession implements AsyncDisposable {
     const steps = this.blocks?.steps ?? stepsOf(options, train.sequences);
     // Such as operations that the device leaves to the processor.
     for (const notice of new Set(this.programs.all.flatMap(({ notices }) => notices))) observer.log(notice);
+    const saved = describeSavings(this.programs.savings);
+    if (saved !== undefined) observer.log(saved);
     const fresh = this.step === 0 && (this.request.evaluateFirst ?? true);
     if (fresh && options.eval_steps !== undefined) await this.evaluate(observer);
     let savedAt = -1;
@@ -195,7 +200,7 @@ class TrainingSession implements AsyncDisposable {
     for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
       for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
         held[slot]![Symbol.dispose]();
-        held[slot] = uploadHost(engine, zeros(shape));
+        held[slot] = handOver(engine, zeros(shape));
       }
     this.held = held;
   }

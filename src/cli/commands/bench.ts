@@ -4,16 +4,34 @@ import Table from "cli-table3";
 import { costPlot } from "../../backend/bench/costPlot";
 import { type CostRow, costTable } from "../../backend/bench/costTable";
 import { type GenerationSpeed, measureGeneration } from "../../backend/bench/generationSpeed";
-import { flopsFormula, measureSpeed, type Speed, standardGpt } from "../../backend/bench/trainingSpeed";
+import { groupedBlock, type GroupedRow, groupedSizes } from "../../backend/bench/groupedBlock";
+import { experimentNamed } from "../../backend/bench/namedExperiment";
+import {
+  flopsFormula,
+  measureSpeed,
+  type Speed,
+  type SpeedRequest,
+  standardGpt,
+} from "../../backend/bench/trainingSpeed";
+import type { Engine } from "../../backend/engine/engine";
 import { openEngine } from "../../backend/engine/onnxRuntime";
-import type { DeviceName } from "../../protocol/experiment";
-import { defineCommand } from "../command";
+import { dimensionsOf, shapeFromConfig } from "../../backend/models/model";
+import { shapeAfter } from "../../backend/runs/estimate";
+import { loadPlans } from "../../backend/runs/loadPlans";
+import { describeSavings } from "../../backend/training/memorySavings";
+import { batchSizeOf } from "../../backend/training/request";
+import { WorkbenchError } from "../../protocol/errors";
+import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "../../protocol/experiment";
+import { defineCommand, type Outcome } from "../command";
 import { bytes, count, figure } from "../../protocol/quantities";
 import type { Terminal } from "../terminal";
 
 interface Options {
+  readonly model?: string;
+  readonly variant?: string;
   readonly device?: string;
   readonly steps?: string;
+  readonly grouped?: boolean;
   readonly table?: boolean;
   readonly generation?: boolean;
   readonly svg?: string;
@@ -23,21 +41,22 @@ export default defineCommand<readonly [], Options>({
   summary: "time training steps beside plain matrix products, in one process",
   options: [
     ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
-    ["--steps <number>", "timed steps", (text) => text],
+    ["--model <experiment>", "the model of an experiment instead, such as kphi3-55C, or a file: three steps"],
+    ["--variant <name>", "which variant of it"],
+    ["--steps <number>", "timed steps, or rounds of --grouped"],
+    ["--grouped", "a grouped block against the dense layer it replaces, in every layout; nothing else"],
     ["--table", "also how the time grows with width, depth, sequence and batch"],
     ["--generation", "also how fast text is written, with a cache of keys and values and without"],
     ["--svg <file>", "write that table as a picture"],
   ],
-  async run({ options, terminal }) {
+  async run({ options, catalog, terminal }) {
+    const steps = stepsOf(options);
+    const asked = options.model === undefined ? standard : await modelOf(options.model, options, catalog);
     await using engine = await openEngine((options.device ?? "cpu") as DeviceName);
     for (const notice of engine.device.notices) terminal.say(notice);
-    const steps = Number(options.steps ?? 10);
     const say = (line: string) => terminal.say(line);
-    const gpt = await measureSpeed(
-      engine,
-      { config: standardGpt, rows: 8, length: 256, steps, warmup: 3 },
-      say,
-    );
+    if (options.grouped === true) return await groupedOutcome(engine, terminal, steps);
+    const speed = await measureSpeed(engine, { ...asked, steps: steps ?? asked.steps }, say);
     const writing =
       options.generation === true ? await measureGeneration(engine, standardGpt, say) : undefined;
     const rows: CostRow[] = [];
@@ -48,10 +67,17 @@ export default defineCommand<readonly [], Options>({
       }
     if (options.svg !== undefined) writeFileSync(options.svg, costPlot(rows));
     return {
-      document: { device: engine.device, flopsFormula, gpt, generation: writing, table: rows },
+      document: {
+        device: engine.device,
+        flopsFormula,
+        model: asked.title,
+        speed,
+        generation: writing,
+        table: rows,
+      },
       text: [
         `${engine.device.name} (${engine.device.description})`,
-        summary(gpt),
+        summary(asked.title, speed),
         ...(writing === undefined ? [] : [writingSummary(writing)]),
         ...(rows.length > 0 ? [tableOf(rows, terminal)] : []),
       ].join("\n\n"),
@@ -59,16 +85,85 @@ export default defineCommand<readonly [], Options>({
   },
 });
 
+async function groupedOutcome(
+  engine: Engine,
+  terminal: Terminal,
+  rounds = groupedSizes.rounds,
+): Promise<Outcome> {
+  const rows: GroupedRow[] = [];
+  for await (const row of groupedBlock(engine, { ...groupedSizes, rounds })) {
+    rows.push(row);
+    const speedups = Object.entries(row.speedup).map(([name, each]) => `${name} ${each.toFixed(2)}×`);
+    terminal.say(`width ${row.width}, ${row.rows} tokens, ${row.pass}: ${speedups.join(", ")}`);
+  }
+  const names = Object.keys(rows[0]!.speedup);
+  const table = terminalTable(["width", "tokens", "pass", "dense ms", ...names], 3, terminal);
+  for (const { width, rows: tokens, pass, denseMilliseconds, speedup } of rows)
+    table.push([
+      width,
+      tokens,
+      pass,
+      denseMilliseconds.toFixed(1),
+      ...names.map((name) => `${speedup[name]!.toFixed(2)}×`),
+    ]);
+  return {
+    document: { device: engine.device, grouped: rows },
+    text: [
+      `${engine.device.name} (${engine.device.description})`,
+      "How many times faster than the dense layer a block of 12 groups is, by layout (medians of rounds in turn):",
+      table.toString(),
+    ].join("\n\n"),
+  };
+}
+
+interface Asked extends SpeedRequest {
+  readonly title: string;
+}
+
+const standard: Asked = {
+  title: `GPT of ${standardGpt.n_layer} layers, width ${standardGpt.n_embd}, ${standardGpt.n_head} heads`,
+  shape: shapeFromConfig(standardGpt),
+  rows: 8,
+  length: 256,
+  steps: 10,
+  warmup: 3,
+};
+
+function stepsOf({ steps }: Options): number | undefined {
+  if (steps === undefined || /^[1-9]\d{0,5}$/.test(steps))
+    return steps === undefined ? undefined : Number(steps);
+  throw new WorkbenchError("invalid-input", `--steps takes a whole number from 1 up, not ${steps}.`);
+}
+
+/** The model, batch and options of an experiment's training. Its weights are drawn and its text is made up. */
+async function modelOf(name: string, { variant }: Options, catalog: SchemaCatalog): Promise<Asked> {
+  const { workspace, plans } = await loadPlans(experimentNamed(name), { variant }, catalog);
+  const plan = plans[0]!;
+  const shape = await shapeAfter(plan, workspace);
+  const given = plan.steps.find(({ action }) => action === "train")?.options ?? {};
+  return {
+    title: plan.variant === "" || plans.length === 1 ? plan.name : `${plan.name}, variant ${plan.variant}`,
+    shape,
+    rows: batchSizeOf(trainSchema.parse(given)),
+    length: plan.data === undefined ? dimensionsOf(shape).context : dataSchema.parse(plan.data).sequence_len,
+    steps: 3,
+    warmup: 0,
+    train: given,
+  };
+}
+
 const giga = (flops: number) => `${(flops / 1e9).toFixed(1)} GFLOP/s`;
 
-function summary(speed: Speed): string {
+function summary(title: string, speed: Speed): string {
+  const { seconds } = speed;
   const lines: readonly (readonly [string, string])[] = [
-    [
-      "model",
-      `GPT of ${standardGpt.n_layer} layers, width ${standardGpt.n_embd}, ${standardGpt.n_head} heads, ${count(speed.parameters)} parameters`,
-    ],
+    ["model", `${title}, ${count(speed.parameters)} parameters`],
     ["batch", `${speed.rows} × ${speed.length} tokens, optimizer inside the step`],
-    ["step", `${(speed.secondsPerStep * 1000).toFixed(1)} ms (median)`],
+    [
+      "step",
+      `${speed.secondsPerStep.toFixed(3)} s (median of ${seconds.map((each) => each.toFixed(3)).join(", ")})`,
+    ],
+    ["memory", describeSavings(speed.savings) ?? "nothing is recomputed or cut into pieces"],
     ["tokens", `${count(speed.tokensPerSecond)} a second`],
     ["model rate", `${giga(speed.flopsPerSecond)} (${flopsFormula})`],
     [
@@ -100,13 +195,18 @@ function listed(lines: readonly (readonly [string, string])[]): string {
   return lines.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
 }
 
-function tableOf(rows: readonly CostRow[], terminal: Terminal): string {
-  const head = ["axis", "value", "parameters", "ms a step", "tokens/s", "model GFLOP/s", "ratio"];
-  const table = new Table({
+/** The first columns to the left, numbers to the right. */
+function terminalTable(head: readonly string[], left: number, terminal: Terminal) {
+  return new Table({
     head: head.map((each) => terminal.colors.bold(each)),
-    colAligns: ["left", ...head.slice(1).map(() => "right" as const)],
+    colAligns: head.map((_, column) => (column < left ? "left" : "right")),
     style: { head: [], border: [], compact: true },
   });
+}
+
+function tableOf(rows: readonly CostRow[], terminal: Terminal): string {
+  const head = ["axis", "value", "parameters", "ms a step", "tokens/s", "model GFLOP/s", "ratio"];
+  const table = terminalTable(head, 1, terminal);
   for (const { axis, value, speed } of rows)
     table.push([
       axis,

@@ -7,6 +7,7 @@ import { openEngine } from "../../backend/engine/onnxRuntime";
 import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
 import { readWhereKept } from "../../backend/runs/shortData";
 import { experimentFolder } from "../../backend/runs/workshop";
+import { describeSavings } from "../../backend/training/memorySavings";
 import { dataSchema, type DeviceName } from "../../protocol/experiment";
 import { toWorkbenchError } from "../../protocol/errors";
 import type { RunPlan } from "../../protocol/run";
@@ -109,7 +110,9 @@ function describe(
         ? `${count(tokensPerStep)} tokens a step`
         : `${count(total)} steps of ${count(tokensPerStep)} tokens`;
     const time = seconds === undefined ? "" : `, about ${duration(seconds)}`;
-    return `  ${i + 1}. ${action}: ${work}${time}; memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
+    const saved = describeSavings(training.savings);
+    const memory = `memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
+    return `  ${i + 1}. ${action}: ${work}${time}; ${memory}${saved === undefined ? "" : `\n     ${saved}`}`;
   });
   const said = data === undefined ? [] : "unread" in data ? [data.unread] : dataLines(data.summary);
   const text = said.map((line) => `  ${plainLine(line)}`);

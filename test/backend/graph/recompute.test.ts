@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { inputsOf, topological } from "../../../src/backend/graph/graph";
-import { parameter, scalar, type Value } from "../../../src/backend/graph/op";
+import { type Apply, parameter, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, exp, mul, tanh } from "../../../src/backend/graph/ops/elementwise";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { sum } from "../../../src/backend/graph/ops/reduction";
@@ -65,8 +65,11 @@ describe("recomputation", () => {
   it("refuses segments that overlap, and one that does not depend on its inputs", () => {
     const { loss, weights, segments } = layered(2);
     const [first, second] = segments as [Segment, Segment];
-    const whole = { inputs: first.inputs, output: second.output };
-    expect(() => gradients(loss, weights, { recompute: [whole, second] })).toThrow("must not overlap");
+    // From the middle of the first to the end of the second.
+    const middle = (first.output as Apply).inputs[1]!;
+    const across = { inputs: [(middle as Apply).inputs[0]!], output: second.output };
+    expect(() => gradients(loss, weights, { recompute: [first, across] })).toThrow("must not overlap");
+    expect(() => gradients(loss, weights, { recompute: [first, first] })).toThrow("must not overlap");
     const stray = { inputs: [parameter("stray", [1])], output: mul(scalar(1), scalar(2)) };
     expect(() => gradients(loss, weights, { recompute: [stray] })).toThrow("does not depend on its inputs");
   });

@@ -3,10 +3,11 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { countModel } from "../../../src/backend/evaluation/accounting";
 import magnitude from "../../../src/backend/methods/magnitude";
-import { forward, matrixSlots, type ModelShape, parametersOf } from "../../../src/backend/models/model";
+import { matrixSlots, type ModelShape } from "../../../src/backend/models/model";
 import { weightName } from "../../../src/backend/representations/dense";
 import { maskName } from "../../../src/backend/representations/masked";
 import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { traineeOf } from "../../../src/backend/training/trainee";
 import { train } from "../../../src/backend/training/trainer";
 import { trainSchema } from "../../../src/protocol/experiment";
 import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
@@ -239,10 +240,7 @@ describe("training on", () => {
       const { tensors } = await train(
         {
           engine,
-          trainee: {
-            parameters: parametersOf(pruned.shape),
-            forward: (weights, inputs, how) => forward(pruned.shape, weights, inputs, how),
-          },
+          trainee: traineeOf(pruned.shape),
           tensors: pruned.tensors,
           train: data.train,
           validation: undefined,

@@ -71,6 +71,10 @@ describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
     await expectEqual("phi3", { layers: 2, ...dropout }, { gradient_checkpointing: true });
   });
 
+  it("with attention in blocks and logits in chunks", async () => {
+    await expectEqual("phi3", {}, { max_steps: 2, attention_block_size: 8, loss_chunk_size: 16 });
+  }, 300_000);
+
   it("with SGD and momentum", () =>
     expectEqual("gpt2", {}, { optim: "sgd", learning_rate: 0.3 }).then(() => undefined));
 

@@ -1,0 +1,108 @@
+/** One grouped block against the dense layer that it replaces, in every layout: how many times faster, in one process. */
+import { gradients } from "../graph/autodiff";
+import type { Engine, Program, Tensors } from "../engine/engine";
+import { input, parameter, type Shape, sizeOf, type Value } from "../graph/op";
+import { mul } from "../graph/ops/elementwise";
+import { matmul } from "../graph/ops/matmul";
+import { sum } from "../graph/ops/reduction";
+import { inputsOf } from "../graph/graph";
+import { disposeAll } from "../training/evaluateLoss";
+import { layouts } from "./groupedLayouts";
+import { median } from "./productRate";
+
+export const passes = ["forward", "forward and backward"] as const;
+
+export interface GroupedRow {
+  readonly width: number;
+  readonly rows: number;
+  readonly pass: (typeof passes)[number];
+  readonly denseMilliseconds: number;
+  /** Time of the dense layer / time of the layout, median over the rounds. */
+  readonly speedup: Readonly<Record<string, number>>;
+}
+
+export interface GroupedSizes {
+  readonly widths: readonly number[];
+  readonly rows: readonly number[];
+  readonly rounds: number;
+}
+/** Those of kphi-3's projections, and of a small model. */
+export const groupedSizes: GroupedSizes = { widths: [768, 3072], rows: [256, 4096], rounds: 7 };
+const groups = 12;
+
+export async function* groupedBlock(engine: Engine, sizes = groupedSizes): AsyncGenerator<GroupedRow> {
+  for (const width of sizes.widths)
+    for (const rows of sizes.rows)
+      for (const pass of passes) yield await measure(engine, { width, rows, pass }, sizes.rounds);
+}
+
+type Case = Pick<GroupedRow, "width" | "rows" | "pass">;
+
+async function measure(engine: Engine, given: Case, rounds: number): Promise<GroupedRow> {
+  const { width, rows } = given;
+  const x = parameter("x", [rows, width]);
+  const dense = await prepare(engine, given, matmul(x, parameter("w", [width, width]), { transposeB: true }));
+  const n = width / groups;
+  const [a, b] = [parameter("a", [groups, n, n]), parameter("b", [groups, n, n])];
+  const blocks: Record<string, Prepared> = {};
+  for (const [name, layout] of Object.entries(layouts))
+    blocks[name] = await prepare(engine, given, layout(x, a, b, { rows, groups, n, o: n }));
+  const all = [dense, ...Object.values(blocks)];
+  for (const each of all) await time(each); // The first run of a program allocates its memory.
+  const denseTimes: number[] = [];
+  const ratios: Record<string, number[]> = Object.fromEntries(Object.keys(blocks).map((name) => [name, []]));
+  // In turn, so that a machine whose speed drifts slows all alike.
+  for (let round = 0; round < rounds; round++) {
+    const seconds = await time(dense);
+    denseTimes.push(seconds);
+    for (const [name, block] of Object.entries(blocks)) ratios[name]!.push(seconds / (await time(block)));
+  }
+  for (const { program, feeds } of all) {
+    disposeAll(feeds);
+    await program[Symbol.asyncDispose]();
+  }
+  return {
+    ...given,
+    denseMilliseconds: median(denseTimes) * 1000,
+    speedup: Object.fromEntries(Object.entries(ratios).map(([name, each]) => [name, median(each)])),
+  };
+}
+
+interface Prepared {
+  readonly program: Program;
+  readonly feeds: Tensors;
+}
+
+async function prepare(engine: Engine, { pass }: Case, y: Value): Promise<Prepared> {
+  const outputs = pass === "forward" ? { y } : backward(y);
+  const graph = { outputs };
+  const program = await engine.compile(graph);
+  const feeds = Object.fromEntries(
+    inputsOf(graph).map(({ name, type }) => [name, engine.upload(type, numbers(type.shape))]),
+  );
+  return { program, feeds };
+}
+
+/** All that a training step computes of the layer: its output, and the gradients of its input and weights. */
+function backward(y: Value): Record<string, Value> {
+  const loss = sum(mul(y, input("dy", y.type.shape)), {
+    axes: y.type.shape.map((_, axis) => axis),
+    keepDims: false,
+  });
+  const wrt = inputsOf({ outputs: { y } });
+  const found = gradients(loss, wrt);
+  return { loss, ...Object.fromEntries(wrt.map(({ name }, i) => [`d${name}`, found[i]!])) };
+}
+
+function numbers(shape: Shape): Float32Array {
+  return Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((i * 2654435761) % 1000) / 1000 - 0.5);
+}
+
+async function time({ program, feeds }: Prepared): Promise<number> {
+  const begun = performance.now();
+  const outputs = await program.run(feeds);
+  for (const each of Object.values(outputs)) await each.read();
+  const seconds = (performance.now() - begun) / 1000;
+  disposeAll(outputs);
+  return seconds;
+}

@@ -1,0 +1,130 @@
+/**
+ * Ways to compute one grouped block, y = G(x; A) + G(Π(x); B), that differ in how activations and weights lie in memory.
+ * `src/backend/representations/grouped.ts` uses the fastest; the others are here to be measured against it.
+ */
+import { constant, defineOp, type Op, type Value } from "../graph/op";
+import { add, mul } from "../graph/ops/elementwise";
+import { matmul } from "../graph/ops/matmul";
+import { concat, reshape, slice, transpose } from "../graph/ops/movement";
+
+/** Sizes of a block of g groups: x [rows, g·n] → y [rows, g·o]. */
+export interface BlockSizes {
+  readonly rows: number;
+  readonly groups: number;
+  readonly n: number;
+  readonly o: number;
+}
+
+/** `a` and `b` are [g, n, o]. */
+export type Layout = (x: Value, a: Value, b: Value, sizes: BlockSizes) => Value;
+
+const groupsFirst = [1, 0, 2] as const;
+
+/** [rows, g·n] → [g, rows, n]: the channels in their order, and those that are equal modulo g together. */
+function straight(x: Value, { rows, groups, n }: BlockSizes): Value {
+  return transpose(reshape(x, { shape: [rows, groups, n] }), { perm: groupsFirst });
+}
+function interleaved(x: Value, { rows, groups, n }: BlockSizes): Value {
+  return transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 0, 1] });
+}
+/** [g, rows, o] → [rows, g·o] */
+function flat(y: Value, { rows, groups, o }: BlockSizes): Value {
+  return reshape(transpose(y, { perm: groupsFirst }), { shape: [rows, groups * o] });
+}
+
+/** One product a branch, batched over the groups. */
+const batched: Layout = (x, a, b, sizes) =>
+  flat(add(matmul(straight(x, sizes), a), matmul(interleaved(x, sizes), b)), sizes);
+
+/** Both branches and their sum in one batched product: inputs side by side, weights one above the other. */
+const stacked: Layout = (x, a, b, sizes) => {
+  const inputs = concat(straight(x, sizes), interleaved(x, sizes), { axis: 2 }); // [g, rows, 2n]
+  return flat(matmul(inputs, concat(a, b, { axis: 1 })), sizes);
+};
+
+/** A product a group on a slice of the columns. */
+const sliced: Layout = (x, a, b, sizes) => {
+  const { rows, groups, n, o } = sizes;
+  const turned = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [0, 2, 1] }), {
+    shape: [rows, groups * n],
+  });
+  const product = (from: Value, weight: Value, group: number) =>
+    matmul(
+      slice(from, { axis: 1, start: group * n, end: (group + 1) * n }),
+      reshape(slice(weight, { axis: 0, start: group, end: group + 1 }), { shape: [n, o] }),
+    );
+  const parts = Array.from({ length: groups }, (_, group) =>
+    add(product(x, a, group), product(turned, b, group)),
+  );
+  return concat(...parts, { axis: 1 });
+};
+
+/** One product with the dense matrix that the block stands for, put together from both weights. */
+const assembled: Layout = (x, a, b, { groups, n, o }) => {
+  const eye = Float32Array.from({ length: groups * groups }, (_, i) => +(i % (groups + 1) === 0));
+  const diagonal = (weight: Value) =>
+    mul(reshape(weight, { shape: [groups, n, 1, o] }), constant(eye, [groups, 1, groups, 1]));
+  const turned = transpose(diagonal(b), { perm: [1, 0, 2, 3] }); // input b·g + a belongs to place b of group a
+  const shape = [groups * n, groups * o];
+  return matmul(x, add(reshape(diagonal(a), { shape }), reshape(turned, { shape })));
+};
+
+/** A convolution of kernel 1 with groups: channels × time, weights [g·o, n]. The same operation is its own dx. */
+const groupedConvolution: Op<[Value, Value], { group: number }> = defineOp<[Value, Value], { group: number }>(
+  {
+    name: "groupedConvolution",
+    onnx: (emit, [x, weight], { attrs, types }) => {
+      const long = (numbers: readonly number[]) =>
+        emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
+      const kernel = emit.node("Reshape", [weight!, long([...types[1].shape, 1])]);
+      return emit.node("Conv", [x!, kernel], { group: attrs.group });
+    },
+    infer: ([x, weight]) => ({ dtype: x.dtype, shape: [1, weight.shape[0]!, x.shape[2]!] }),
+    gradient: ({ inputs: [x, weight], grad: dy, attrs: { group } }) => {
+      const [outputs, n] = weight.type.shape as [number, number];
+      const [o, rows] = [outputs / group, x.type.shape[2]!];
+      const turned = transpose(reshape(weight, { shape: [group, o, n] }), { perm: [0, 2, 1] });
+      const dx = groupedConvolution(dy, reshape(turned, { shape: [group * n, o] }), { group });
+      const dw = matmul(reshape(dy, { shape: [group, o, rows] }), reshape(x, { shape: [group, n, rows] }), {
+        transposeB: true,
+      });
+      return [dx, reshape(dw, { shape: [outputs, n] })];
+    },
+    evaluate: ([x, weight], { group }, type) => {
+      const [, outputs, rows] = type.shape as [number, number, number];
+      const [n, o] = [weight.type.shape[1]!, outputs / group];
+      const out = new Float64Array(outputs * rows);
+      for (let channel = 0; channel < outputs; channel++)
+        for (let i = 0; i < n; i++)
+          for (let row = 0; row < rows; row++)
+            out[channel * rows + row]! +=
+              weight.data[channel * n + i]! * x.data[(Math.floor(channel / o) * n + i) * rows + row]!;
+      return out;
+    },
+    samples: [
+      {
+        inputs: [
+          [1, 4, 3],
+          [6, 2],
+        ],
+        attrs: { group: 2 },
+      },
+    ],
+  },
+);
+
+const convolved: Layout = (x, a, b, { rows, groups, n, o }) => {
+  const channels = reshape(transpose(x, { perm: [1, 0] }), { shape: [1, groups * n, rows] });
+  const kernel = (weight: Value) =>
+    reshape(transpose(weight, { perm: [0, 2, 1] }), { shape: [groups * o, n] });
+  const turned = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 1, 0] }), {
+    shape: [1, groups * n, rows],
+  });
+  const y = add(
+    groupedConvolution(channels, kernel(a), { group: groups }),
+    groupedConvolution(turned, kernel(b), { group: groups }),
+  );
+  return transpose(reshape(y, { shape: [groups * o, rows] }), { perm: [1, 0] });
+};
+
+export const layouts: Readonly<Record<string, Layout>> = { batched, stacked, sliced, assembled, convolved };

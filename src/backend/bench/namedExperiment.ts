@@ -1,0 +1,46 @@
+/** The experiments that ship with Lathe, by short names: `kphi3-55C` is examples/papers/kphi3/JP47D55C.lathe.md. */
+import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { WorkbenchError } from "../../protocol/errors";
+
+const ending = ".lathe.md";
+
+/** The path of an experiment: the file that is named, else the paper's experiment of that name. */
+export function experimentNamed(name: string, papers = papersFolder()): string {
+  if (existsSync(name)) return name;
+  const known = papers === undefined ? [] : experimentsOf(papers);
+  const found = known.filter(({ folder, stem }) => stem === name || isShortFor(name, folder, stem));
+  if (found.length === 1) return found[0]!.file;
+  throw new WorkbenchError(
+    "not-found",
+    `There is no experiment ${name}${found.length > 1 ? " alone" : ""}: give the path of an experiment file, or one of ${known.map(({ stem }) => stem).join(", ")}.`,
+  );
+}
+
+/** The folder and the end of the file's name. */
+function isShortFor(name: string, folder: string, stem: string): boolean {
+  const start = `${folder}-`;
+  return name.startsWith(start) && name.length > start.length && stem.endsWith(name.slice(start.length));
+}
+
+function experimentsOf(papers: string): { folder: string; stem: string; file: string }[] {
+  return readdirSync(papers, { recursive: true, encoding: "utf8" })
+    .filter((each) => each.endsWith(ending))
+    .sort()
+    .map((each) => {
+      const file = join(papers, each);
+      return { folder: basename(dirname(file)), stem: basename(each, ending), file };
+    });
+}
+
+/** Beside the program, be it bundled or run from its sources. */
+function papersFolder(): string | undefined {
+  let folder = dirname(realpathSync(process.argv[1] ?? "."));
+  for (;;) {
+    const papers = join(folder, "examples", "papers");
+    if (existsSync(papers)) return papers;
+    const above = dirname(folder);
+    if (above === folder) return undefined;
+    folder = above;
+  }
+}

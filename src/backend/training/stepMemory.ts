@@ -1,0 +1,32 @@
+/** Whether a step fits the machine, and what it has to do to fit. */
+import { totalmem } from "node:os";
+import type { DeviceName, TrainOptions } from "../../protocol/experiment";
+import { memoryOf } from "../graph/cost";
+import { type MemorySavings, savingsBySize } from "./memorySavings";
+import { type BatchShape, buildTrainStep, type Trainee } from "./trainStep";
+
+/** Share of the machine's memory that a step may take before `auto` recomputes layers. */
+export const memoryShare = 0.6;
+/** The memory of a graphics card, which its runtime does not tell. */
+const cardBytes = 8 * 2 ** 30;
+
+export function memoryLimit(device: DeviceName): number {
+  const constrained = process.constrainedMemory();
+  // Without a limit the system says 0, or a number beyond any memory.
+  const host = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+  return memoryShare * (device === "cpu" || device === "auto" ? host : Math.min(host, cardBytes));
+}
+
+/** Savings of one step of a training; `limit` is in bytes. */
+export function memorySavings(
+  trainee: Trainee,
+  batch: BatchShape,
+  options: TrainOptions,
+  limit: number,
+): MemorySavings {
+  const savings = savingsBySize(trainee, batch, options);
+  if (options.gradient_checkpointing !== "auto") return savings;
+  const graph = buildTrainStep(trainee, batch, options, savings);
+  const { state, working } = memoryOf(graph, graph.state);
+  return { ...savings, recompute: state + working > limit };
+}

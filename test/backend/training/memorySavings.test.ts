@@ -1,0 +1,187 @@
+/** Attention in blocks, logits in chunks, layers recomputed: the same loss and gradients, in less memory. */
+import { describe, expect, it } from "vitest";
+import { memoryOf } from "../../../src/backend/graph/cost";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { type Graph, inputsOf, topological } from "../../../src/backend/graph/graph";
+import { sizeOf } from "../../../src/backend/graph/op";
+import { recomputeGateName } from "../../../src/backend/graph/recompute";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import {
+  describeSavings,
+  type MemorySavings,
+  nothingSaved,
+  savingsBySize,
+} from "../../../src/backend/training/memorySavings";
+import { memorySavings } from "../../../src/backend/training/stepMemory";
+import { traineeOf } from "../../../src/backend/training/trainee";
+import {
+  buildAccumulateStep,
+  buildEvaluation,
+  buildTrainStep,
+  inverseCountName,
+} from "../../../src/backend/training/trainStep";
+import { uniform } from "../../support/sampleValues";
+import { tinyNames, tinyShape, trainOptions } from "../../support/tinyModels";
+import { largestRatio, noise, trainTiny } from "../../support/tinyRun";
+
+const options = trainOptions();
+const whole = nothingSaved;
+const pieces: Readonly<Record<string, MemorySavings>> = {
+  "attention in blocks that do not divide the time": { ...whole, attentionBlock: 3 },
+  "logits in chunks that do not divide the tokens": { ...whole, lossChunk: 5 },
+  "layers again": { ...whole, recompute: true },
+  "all of them": { attentionBlock: 2, lossChunk: 4, recompute: true },
+};
+
+/** Seeded numbers for all that a graph reads: two documents and padding, positions that begin anew, an ignored label. */
+function feedsOf(graph: Graph, [rows, length]: readonly [number, number]): Record<string, number[]> {
+  const place = Array.from({ length: rows * length }, (_, i) => i % length);
+  const given: Readonly<Record<string, number[]>> = {
+    segments: place.map((at) => (at < 3 ? 1 : at < length - 1 ? 2 : 0)),
+    positions: place.map((at) => (at < 3 ? at : at - 3)),
+    labels: place.map((at) => (at === length - 1 ? -100 : (at * 7) % 32)),
+    [recomputeGateName]: [1],
+    [inverseCountName]: [1 / (rows * (length - 1))],
+    dropout_seed: [1234],
+    keep_gradients: [0],
+  };
+  return Object.fromEntries(
+    inputsOf(graph).map(({ name, type }) => {
+      const random = uniform(name.length * 31 + name.charCodeAt(name.length - 1));
+      const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
+      return [name, given[name] ?? Array.from({ length: sizeOf(type.shape) }, draw)];
+    }),
+  );
+}
+
+describe.each(tinyNames)("the gradients of %s", (name) => {
+  const dropout =
+    name === "gpt2"
+      ? { attn_pdrop: 0.3, resid_pdrop: 0.2 }
+      : name === "llama"
+        ? { attention_dropout: 0.3 }
+        : { attention_dropout: 0.3, resid_pdrop: 0.2, sliding_window: 4 };
+  const cases = {
+    "whole rows": { config: {}, segments: false },
+    "documents and padding": { config: {}, segments: true },
+    dropout: { config: dropout, segments: false },
+  };
+  for (const [what, { config, segments }] of Object.entries(cases))
+    it(`are those of the plain graph, with ${what}`, () => {
+      const trainee = traineeOf(tinyShape(name, config));
+      const batch = { rows: 2, length: 8, segments, positions: segments };
+      const outputsOf = (savings: MemorySavings) => {
+        const graph = buildAccumulateStep(trainee, batch, options, savings);
+        return evaluateGraph(graph, feedsOf(graph, [2, 8]));
+      };
+      const plain = outputsOf(whole);
+      expect(Math.max(...plain["loss"]!)).toBeGreaterThan(0);
+      for (const [how, savings] of Object.entries(pieces))
+        for (const [output, numbers] of Object.entries(outputsOf(savings)))
+          numbers.forEach((each, i) => expect(each, `${how}: ${output}`).toBeCloseTo(plain[output]![i]!, 11));
+    });
+
+  it("belong to a loss that an evaluation gives as well", () => {
+    const trainee = traineeOf(tinyShape(name));
+    const batch = { rows: 2, length: 8, segments: true, positions: true };
+    const [plain, cut] = [whole, pieces["all of them"]!].map((savings) => {
+      const graph = buildEvaluation(trainee, batch, savings);
+      return evaluateGraph(graph, feedsOf(graph, [2, 8]));
+    });
+    for (const output of ["loss", "per_token"])
+      cut![output]!.forEach((each, i) => expect(each).toBeCloseTo(plain![output]![i]!, 12));
+  });
+});
+
+describe("a step whose values are cut into pieces", () => {
+  const length = 64;
+  const shape = tinyShape("kphi3", { max_position_embeddings: length, vocab_size: 256 });
+  const trainee = traineeOf(shape);
+  const batch = { rows: 1, length, segments: false, positions: false };
+  const all = { attentionBlock: 16, lossChunk: 16, recompute: true };
+
+  it("holds no scores and no logits of the whole sequence", () => {
+    const sizes = (savings: MemorySavings) =>
+      topological(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
+        .filter(({ kind }) => kind === "apply")
+        .map(({ type }) => sizeOf(type.shape));
+    const [scores, logits] = [4 * length * length, length * 256];
+    expect(sizes(whole)).toEqual(expect.arrayContaining([scores, logits]));
+    expect(Math.max(...sizes(all))).toBeLessThan(Math.min(scores, logits));
+  });
+
+  it("computes the logits of a chunk once", () => {
+    const rows = (savings: MemorySavings) =>
+      topological(Object.values(buildTrainStep(trainee, batch, options, savings).outputs))
+        .filter((each) => each.kind === "apply" && each.op.name === "matmul" && each.type.shape[1] === 256)
+        .reduce((total, { type }) => total + type.shape[0]!, 0);
+    expect(rows(whole)).toBe(length);
+    expect(rows(all)).toBe(length);
+  });
+
+  it("is estimated to take less memory", () => {
+    const estimate = (savings: MemorySavings) => {
+      const graph = buildTrainStep(trainee, batch, options, savings);
+      return memoryOf(graph, graph.state).working;
+    };
+    expect(estimate(all)).toBeLessThan(0.5 * estimate(whole));
+  });
+
+  it("trains to the plain losses on the engine, in blocks, chunks and both with dropout", async () => {
+    await using engine = await openEngine("cpu", { threads: 1 });
+    using data = await noise(2000);
+    const run = (name: "gpt2" | "kphi3", given: Readonly<Record<string, unknown>>) =>
+      trainTiny({
+        engine,
+        data,
+        shape: tinyShape(name, name === "gpt2" ? { attn_pdrop: 0.2 } : { attention_dropout: 0.2 }),
+        validation: data.validation,
+        options: trainOptions({
+          max_steps: 5,
+          learning_rate: 0.01,
+          per_device_train_batch_size: 2,
+          ...given,
+        }),
+      });
+    for (const name of ["gpt2", "kphi3"] as const) {
+      const plain = await run(name, { attention_block_size: false, loss_chunk_size: false });
+      const cut = await run(name, {
+        attention_block_size: 5,
+        loss_chunk_size: 8,
+        gradient_checkpointing: true,
+      });
+      expect(largestRatio(cut.losses, plain.losses)).toBeLessThan(1e-4);
+      expect(cut.metrics["eval/loss"]![0]![1]).toBeCloseTo(plain.metrics["eval/loss"]![0]![1], 4);
+      expect(cut.logs).toContain(
+        "To save memory: attention in blocks of 5 queries, logits of 8 tokens at a time, layers recomputed in the backward pass.",
+      );
+      expect(plain.logs.filter((line) => line.startsWith("To save"))).toEqual([]);
+    }
+  });
+});
+
+describe("auto", () => {
+  it("cuts nothing of a small model, and everything of a large one by its sizes", () => {
+    const dimensions = traineeOf(tinyShape("kphi3")).dimensions;
+    const small = savingsBySize({ dimensions }, { rows: 8, length: 256 }, options);
+    expect(small).toEqual(whole);
+    expect(describeSavings(small)).toBeUndefined();
+    const large = { dimensions: { ...dimensions, heads: 32, vocabulary: 32064 } };
+    expect(savingsBySize(large, { rows: 1, length: 4096 }, options)).toEqual({
+      attentionBlock: 512,
+      lossChunk: 1024,
+      recompute: false,
+    });
+  });
+
+  it("recomputes layers where the plan would not fit", () => {
+    const trainee = traineeOf(tinyShape("llama"));
+    const batch = { rows: 2, length: 16, segments: false, positions: false };
+    const graph = buildTrainStep(trainee, batch, options, whole);
+    const { state, working } = memoryOf(graph, graph.state);
+    expect(memorySavings(trainee, batch, options, state + working).recompute).toBe(false);
+    expect(memorySavings(trainee, batch, options, state + working - 1).recompute).toBe(true);
+    const never = trainOptions({ gradient_checkpointing: false });
+    expect(memorySavings(trainee, batch, never, 0).recompute).toBe(false);
+  });
+});
