@@ -74,7 +74,9 @@ class OnnxRuntimeEngine implements Engine, Owner {
     this.#checkOpen();
     checkState(graph, state);
     // WebGPU has no FusedMatMul: its operands would travel to the processor, and the product back.
-    const bytes = encodeOnnx(graph, { fused: this.device.name !== "webgpu" });
+    // Other devices have no operations on sizes, and planners of their own, so nothing is hidden from those.
+    const { name } = this.device;
+    const bytes = encodeOnnx(graph, { fused: name !== "webgpu", freesAtOnce: name === "cpu" });
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
     const proven = this.transfer === undefined && inPlace ? inPlaceStates(graph, state) : new Set<string>();
     const provenOutputs = Object.keys(state).filter((output) => proven.has(state[output]!));

@@ -68,7 +68,10 @@ export function sessionOptions(device: RealDeviceName, threads: number): Inferen
         set_denormal_as_zero: "1",
       },
       // Where the graph asks for a transposed copy it wants one: the product reads it faster than its own transpose.
-      optimization: { disable_specified_optimizers: "GemmTransposeFusion;MatmulTransposeFusion" },
+      // Two reshapes in turn, the first to sizes that it is told at run time, crash their fusion.
+      optimization: {
+        disable_specified_optimizers: "GemmTransposeFusion;MatmulTransposeFusion;ReshapeFusion",
+      },
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Writes a graph as an ONNX file: the form in which a runtime takes it. */
 import { type Graph, inputsOf, topological } from "./graph";
+import { recomputeGateName } from "./recompute";
 import { modelProto } from "./onnxSchema";
 import type { Attrs, ConstantData, DType, Emitter, Shape, TensorType, Value } from "./op";
 
@@ -13,6 +14,12 @@ const microsoftOpset = 1;
 export interface EncodeOptions {
   /** Only standard operators, for files that another runtime will read. */
   readonly portable?: boolean;
+  /**
+   * Hides the sizes that a graph with recomputation reshapes to from the runtime's planner. ONNX Runtime keeps the memory
+   * of a value that is no longer read for a later value of equal shape, however much later, and so holds what recomputation
+   * was to free; of values whose shapes it learns while it runs, it frees the memory at once.
+   */
+  readonly freesAtOnce?: boolean;
   /** False for a device that would leave a product with a transpose inside to the processor; default true. */
   readonly fused?: boolean;
   /** Values to store in the file by parameter name, for an exported model; otherwise parameters are inputs. */
@@ -22,7 +29,7 @@ export interface EncodeOptions {
 /** The bytes of a ModelProto. Inputs keep their names; nodes are named by their number and operation, for error messages. */
 export function encodeOnnx(
   graph: Graph,
-  { portable = false, fused = true, weights }: EncodeOptions = {},
+  { portable = false, fused = true, freesAtOnce = false, weights }: EncodeOptions = {},
 ): Uint8Array {
   const nodes: { output: string[]; [field: string]: unknown }[] = [];
   const initializers: object[] = [];
@@ -34,6 +41,9 @@ export function encodeOnnx(
   const outputOf = new Map<Value, string>();
   for (const [output, value] of Object.entries(graph.outputs))
     if (value.kind === "apply" && !outputOf.has(value)) outputOf.set(value, output);
+  const hides = freesAtOnce && inputs.some(({ name }) => name === recomputeGateName);
+  const hidden = new Map<string, string>();
+  let zero: string | undefined;
   let current = "";
 
   const fresh = (stem: string) => {
@@ -67,6 +77,14 @@ export function encodeOnnx(
       const name = fresh("constant");
       initializers.push(encodeTensor(name, data, shape));
       if (key !== undefined) constants.set(key, name);
+      return name;
+    },
+    shape(sizes) {
+      const known = emit.constant(BigInt64Array.from(sizes, BigInt), [sizes.length]);
+      if (!hides || sizes.length === 0) return known;
+      zero ??= emit.node("Cast", [emit.node("Not", [recomputeGateName])], { to: onnxDtype.int64 });
+      const name = hidden.get(known) ?? emit.node("Add", [known, zero]);
+      hidden.set(known, name);
       return name;
     },
   };

@@ -64,6 +64,8 @@ export interface Sample<A> {
 export interface Emitter {
   node(onnx: string, inputs: readonly string[], attributes?: Attrs, domain?: string): string;
   constant(data: ConstantData, shape: Shape): string;
+  /** int64 sizes that a node is to reshape or expand to. */
+  shape(sizes: Shape): string;
   /** True where only standard operators may be used, because another runtime will read the file. */
   readonly portable: boolean;
   /** True where the runtime has products with a transpose and a factor inside. */

@@ -98,7 +98,7 @@ export class Recomputation {
     if (scope.parent !== undefined) this.#open(scope.parent, grad);
     const before = this.#before.get(scope.parent);
     this.#before.set(scope.parent, scope);
-    const waited = [grad, ...[...(before?.reached ?? [])].map(this.settle)].map(firstElement);
+    const waited = [grad, ...(before === undefined ? [] : this.#resultsOf(before))].map(firstElement);
     const after = [...new Set(waited)].reduce((sum, each) => add(sum, each));
     for (const each of scope.segment.inputs) {
       const { dtype } = each.type;
@@ -106,6 +106,13 @@ export class Recomputation {
       // ONNX Runtime merges equal subexpressions, which would turn the second computation back into the first.
       scope.copies.set(each, gated(recomputeGate, this.#copy(scope.parent, each), ready));
     }
+  }
+
+  /** All that a segment's second computation is there for. */
+  #resultsOf(scope: Scope): Value[] {
+    const gradients = [...scope.reached].map(this.settle);
+    const { output, last } = scope.segment;
+    return last === true ? [this.#copy(scope, output), ...gradients] : gradients;
   }
 
   #copy(scope: Scope | undefined, value: Value): Value {

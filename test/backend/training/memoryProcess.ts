@@ -1,12 +1,12 @@
-/** A process that takes a training step of a deep, narrow model and says how large it became: `node … true|false`. */
+/** A process that takes a training step of a deep, narrow model and says how large it became: `node … LENGTH ROWS OPTIONS`. */
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { tinyShape, trainOptions } from "../../support/tinyModels";
 import { noise, trainTiny } from "../../support/tinyRun";
 
 async function main(): Promise<void> {
-  const length = 256;
+  const [length, rows] = [Number(process.argv[2]), Number(process.argv[3])];
   const engine = await openEngine("cpu", { threads: 2 });
-  const data = await noise(8000, length);
+  const data = await noise(16_000, length);
   const shape = tinyShape("llama", {
     layers: 12,
     hidden_size: 64,
@@ -16,8 +16,8 @@ async function main(): Promise<void> {
   });
   const options = trainOptions({
     max_steps: 1,
-    per_device_train_batch_size: 8,
-    gradient_checkpointing: process.argv[2] === "true",
+    per_device_train_batch_size: rows,
+    ...(JSON.parse(process.argv[4]!) as Readonly<Record<string, unknown>>),
   });
   const { losses } = await trainTiny({ engine, shape, data, options });
   await engine[Symbol.asyncDispose]();

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { memoryOf } from "../../../src/backend/graph/cost";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { type Graph, inputsOf, topological } from "../../../src/backend/graph/graph";
-import { sizeOf } from "../../../src/backend/graph/op";
+import { sizeOf, type Value } from "../../../src/backend/graph/op";
 import { recomputeGateName } from "../../../src/backend/graph/recompute";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import {
@@ -108,6 +108,22 @@ describe("a step whose values are cut into pieces", () => {
     const [scores, logits] = [4 * length * length, length * 256];
     expect(sizes(whole)).toEqual(expect.arrayContaining([scores, logits]));
     expect(Math.max(...sizes(all))).toBeLessThan(Math.min(scores, logits));
+  });
+
+  it("gives up the logits of a chunk before it takes the next", () => {
+    const outputs = Object.values(buildTrainStep(trainee, batch, options, all).outputs);
+    const isLogits = (each: Value) =>
+      each.kind === "apply" && each.op.name === "matmul" && each.type.shape[1] === 256;
+    const logits = topological(outputs).filter(isLogits);
+    const losses = topological(outputs).filter(
+      (each) => each.kind === "apply" && each.op.name === "crossEntropy",
+    );
+    // The first chunk waits for nothing, the second for the loss of the first, and so on.
+    const waits = logits.map((each) => {
+      const above = new Set(topological([each]));
+      return losses.filter((loss) => above.has(loss)).length;
+    });
+    expect(waits.sort()).toEqual([0, 1, 2, 3]);
   });
 
   it("computes the logits of a chunk once", () => {

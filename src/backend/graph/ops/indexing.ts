@@ -1,4 +1,5 @@
 /** Operations that pick or place elements by index. Indices are int32; those that ONNX wants as int64 are cast on the way out. */
+import { sub } from "./elementwise";
 import { constant, defineOp, type Op, type PlainTensor, type Shape, sizeOf, type Value } from "../op";
 
 function requireIndex(name: string, dtype: string): void {
@@ -173,6 +174,39 @@ export const place: Op<[Value, Value], { width: number }> = defineOp<[Value, Val
     return out;
   },
   samples: [{ inputs: [ids([4], 3), [4]], attrs: { width: 3 } }],
+});
+
+/** Replaces one element of each row: [n, width], int32 [n], [n] → [n, width]. */
+export const put: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
+  name: "put",
+  onnx: (emit, [x, index, updates], { type }) => {
+    const shape = emit.constant(BigInt64Array.of(BigInt(type.shape[0]!), 1n), [2]);
+    const column = (name: string) => emit.node("Reshape", [name, shape]);
+    return emit.node("ScatterElements", [x!, column(index!), column(updates!)], { axis: 1 });
+  },
+  infer: ([x, index, updates]) => {
+    requireIndex("put", index.dtype);
+    if (
+      x.shape.length !== 2 ||
+      index.shape.join() !== String(x.shape[0]) ||
+      updates.shape.join() !== index.shape.join()
+    )
+      throw new Error(
+        `put of [${updates.shape.join(", ")}] by [${index.shape.join(", ")}] into [${x.shape.join(", ")}].`,
+      );
+    return x;
+  },
+  gradient: ({ inputs: [, index], grad: dy }) => [
+    sub(dy, place(index, pick(dy, index), { width: dy.type.shape[1]! })),
+    null,
+    pick(dy, index),
+  ],
+  evaluate: ([x, index, updates]) => {
+    const out = Float64Array.from(x.data);
+    index.data.forEach((column, row) => (out[at(x, row, column)] = updates.data[row]!));
+    return out;
+  },
+  samples: [{ inputs: [[4, 3], ids([4], 3), [4]], attrs: {} }],
 });
 
 function at(x: PlainTensor, row: number, column: number): number {

@@ -1,7 +1,7 @@
 /** Losses of a language model. */
 import { constant, defineOp, type Op, scalar, type Value } from "../op";
 import { equal, maximum, mul, sub, where } from "./elementwise";
-import { place } from "./indexing";
+import { pick, put } from "./indexing";
 import { reshape } from "./movement";
 import { softmax } from "./normalization";
 
@@ -44,10 +44,11 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
   },
   // dlogits = dy · (softmax(logits) - onehot(label)), nothing for ignored rows.
   gradient: ({ inputs: [logits, labels], grad: dy }) => {
-    const [rows, classes] = logits.type.shape as [number, number];
+    const rows = logits.type.shape[0]!;
     const live = where(equal(labels, ignored()), scalar(0), dy);
     const share = mul(softmax(logits), reshape(live, { shape: [rows, 1] }));
-    return [sub(share, place(maximum(labels, firstClass()), live, { width: classes })), null];
+    const at = maximum(labels, firstClass());
+    return [put(share, at, sub(pick(share, at), live)), null];
   },
   evaluate: ([logits, labels]) => {
     const classes = logits.type.shape[1]!;

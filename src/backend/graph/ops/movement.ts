@@ -1,8 +1,6 @@
 /** Operations that move elements without changing them. */
 import { defineOp, type Op, type Shape, sizeOf, type Value } from "../op";
 
-const shapeInput = (shape: Shape): BigInt64Array => BigInt64Array.from(shape, BigInt);
-
 /** Distance between neighbours along each axis of a row-major tensor. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
@@ -19,7 +17,7 @@ export const reshape: Op<[Value], { shape: Shape }> = defineOp<[Value], { shape:
   onnx: (emit, [x], { attrs, types: [type] }) =>
     type.shape.join() === attrs.shape.join() && type.shape.length === attrs.shape.length
       ? x!
-      : emit.node("Reshape", [x!, emit.constant(shapeInput(attrs.shape), [attrs.shape.length])]),
+      : emit.node("Reshape", [x!, emit.shape(attrs.shape)]),
   infer: ([x], { shape }) => {
     if (sizeOf(shape) !== sizeOf(x.shape))
       throw new Error(
