@@ -1,46 +1,12 @@
 /**
  * Ways to compute one grouped block, y = G(x; A) + G(Π(x); B), that differ in how activations and weights lie in memory.
- * `src/backend/representations/grouped.ts` uses the fastest; the others are here to be measured against it.
+ * Models use the two of `groupedProduct`; the others are here to be measured against them.
  */
+import { batched, type Layout, stacked } from "../graph/groupedProduct";
 import { constant, defineOp, type Op, type Value } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
-
-/** Sizes of a block of g groups: x [rows, g·n] → y [rows, g·o]. */
-export interface BlockSizes {
-  readonly rows: number;
-  readonly groups: number;
-  readonly n: number;
-  readonly o: number;
-}
-
-/** `a` and `b` are [g, n, o]. */
-export type Layout = (x: Value, a: Value, b: Value, sizes: BlockSizes) => Value;
-
-const groupsFirst = [1, 0, 2] as const;
-
-/** [rows, g·n] → [g, rows, n]: the channels in their order, and those that are equal modulo g together. */
-function straight(x: Value, { rows, groups, n }: BlockSizes): Value {
-  return transpose(reshape(x, { shape: [rows, groups, n] }), { perm: groupsFirst });
-}
-function interleaved(x: Value, { rows, groups, n }: BlockSizes): Value {
-  return transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 0, 1] });
-}
-/** [g, rows, o] → [rows, g·o] */
-function flat(y: Value, { rows, groups, o }: BlockSizes): Value {
-  return reshape(transpose(y, { perm: groupsFirst }), { shape: [rows, groups * o] });
-}
-
-/** One product a branch, batched over the groups. */
-const batched: Layout = (x, a, b, sizes) =>
-  flat(add(matmul(straight(x, sizes), a), matmul(interleaved(x, sizes), b)), sizes);
-
-/** Both branches and their sum in one batched product: inputs side by side, weights one above the other. */
-const stacked: Layout = (x, a, b, sizes) => {
-  const inputs = concat(straight(x, sizes), interleaved(x, sizes), { axis: 2 }); // [g, rows, 2n]
-  return flat(matmul(inputs, concat(a, b, { axis: 1 })), sizes);
-};
 
 /** A product a group on a slice of the columns. */
 const sliced: Layout = (x, a, b, sizes) => {

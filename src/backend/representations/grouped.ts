@@ -3,10 +3,7 @@
  * block-diagonal products, one on the channels in their order, one on a fixed interleaving of the same channels.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
-import { add } from "../graph/ops/elementwise";
-import { matmul } from "../graph/ops/matmul";
-import { reshape, transpose } from "../graph/ops/movement";
+import { groupedProduct } from "../graph/groupedProduct";
 import dense, { asFloats } from "./dense";
 import {
   defineRepresentation,
@@ -81,16 +78,10 @@ export default defineRepresentation<GroupedOptions>({
   },
 
   apply: (x, values, matrix, options) => {
-    const { groups, n } = sizes(matrix, options);
+    const { groups, n, o } = sizes(matrix, options);
     if (groups === 1) return dense.apply(x, values, single(matrix), {});
-    const rows = x.type.shape[0]!;
-    const product = (grouped: Value, block: string) =>
-      matmul(grouped, values(`${matrix.name}.${block}.weight`)); // [groups, rows, o]
-    const straight = transpose(reshape(x, { shape: [rows, groups, n] }), { perm: [1, 0, 2] });
-    // The interleaving and the move of the groups to the front are one transpose: channel b·g + a goes to group a, place b.
-    const interleaved = transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 0, 1] });
-    const y = add(product(straight, first), product(interleaved, second));
-    return reshape(transpose(y, { perm: [1, 0, 2] }), { shape: [rows, matrix.outputs] });
+    const weight = (block: string) => values(`${matrix.name}.${block}.weight`);
+    return groupedProduct(x, weight(first), weight(second), { rows: x.type.shape[0]!, groups, n, o });
   },
 
   materialise: (tensors, matrix, options) => {

@@ -1,10 +1,18 @@
 /** Every layout of a grouped block computes what the representation does, forwards and backwards. */
 import { describe, expect, it } from "vitest";
 import { groupedBlock } from "../../../src/backend/bench/groupedBlock";
-import { type BlockSizes, type Layout, layouts } from "../../../src/backend/bench/groupedLayouts";
+import { layouts } from "../../../src/backend/bench/groupedLayouts";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { topological } from "../../../src/backend/graph/graph";
+import {
+  batched,
+  type BlockSizes,
+  groupedProduct,
+  type Layout,
+  stacked,
+} from "../../../src/backend/graph/groupedProduct";
 import { constant, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { mul } from "../../../src/backend/graph/ops/elementwise";
 import { sum } from "../../../src/backend/graph/ops/reduction";
@@ -72,6 +80,32 @@ describe("a layout of a grouped block", () => {
       }
     },
   );
+
+  it("is stacked where the block is large, else batched, and gives the same", () => {
+    const products = (size: BlockSizes, layout: Layout) => {
+      const { rows, groups, n, o } = size;
+      const [x, a, b] = [
+        parameter("x", [rows, groups * n]),
+        parameter("a", [groups, n, o]),
+        parameter("b", [groups, n, o]),
+      ];
+      const graph = { outputs: { y: layout(x, a, b, size) } };
+      const matmuls = topological([graph.outputs.y]).filter(
+        (each) => each.kind === "apply" && each.op.name === "matmul",
+      );
+      const numbers = { x: draw(rows * groups * n), a: draw(groups * n * o), b: draw(groups * n * o) };
+      return { graph, numbers, count: matmuls.length };
+    };
+    const large: BlockSizes = { rows: 1024, groups: 2, n: 128, o: 1 };
+    expect(products(sizes, groupedProduct).count).toBe(2);
+    expect(products({ ...large, rows: 256 }, groupedProduct).count).toBe(2);
+    const { graph, numbers, count } = products(large, groupedProduct);
+    expect(count).toBe(1);
+    const found = evaluateGraph(graph, numbers)["y"]!;
+    const wanted = evaluateGraph(products(large, batched).graph, numbers)["y"]!;
+    wanted.forEach((each, i) => expect(found[i]).toBeCloseTo(each, 12));
+    expect(layouts).toMatchObject({ batched, stacked });
+  });
 
   it("is timed beside the dense layer, in each pass and size", async () => {
     await using engine = await openEngine("cpu", { threads: 1 });
