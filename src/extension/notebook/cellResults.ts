@@ -51,10 +51,13 @@ export async function cellResults(
       series: series.filter(({ run }) => trained[index]!.includes(run)),
       ...(cards[index]!.length === 0 ? {} : { card: cards[index]! }),
     },
-    ...standing(each, ({ summary: { folder } }) =>
-      outlines
-        .slice(0, index)
-        .every((above) => above.every((run) => run.summary.folder !== folder || isDone(run))),
+    ...standing(
+      each,
+      ({ summary: { folder } }) =>
+        outlines
+          .slice(0, index)
+          .every((above) => above.every((run) => run.summary.folder !== folder || isDone(run))),
+      ({ summary: { folder } }) => steps.get(folder)!.some(({ state }) => state !== "done"),
     ),
   }));
 }
@@ -110,11 +113,19 @@ function isDone({ summary, steps }: CellRun): boolean {
   return summary.state === "done" || steps.every(({ state }) => state === "done");
 }
 
-/** `isNext` says whether the run has done all above the cell: then it is this cell that it stands before, or in. */
-function standing(runs: readonly CellRun[], isNext: (run: CellRun) => boolean): Omit<CellResult, "output"> {
+/**
+ * `isNext` says whether the run has done all above the cell: then it is this cell that it stands before, or in. `hasMore`
+ * says whether the run has steps to do, here or below.
+ */
+function standing(
+  runs: readonly CellRun[],
+  isNext: (run: CellRun) => boolean,
+  hasMore: (run: CellRun) => boolean,
+): Omit<CellResult, "output"> {
   const hasCome = (run: CellRun) => isNext(run) || run.steps.some(({ state }) => state !== "waiting");
   const begun = runs.some(hasCome);
-  const ended = runs.every((run) => isDone(run) || !isGoingOn(run.summary));
+  // Steps are read as they are, while news of the run come later: what ends a cell is the last that it shows.
+  const ended = runs.every((run) => !isGoingOn(run.summary) || (isDone(run) && hasMore(run)));
   const startedAt = earliest(runs.map(({ summary }) => summary.startedAt ?? summary.createdAt));
   const endedAt = latest(runs.map(({ summary }) => summary.endedAt));
   return {

@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type CellResult, cellResults } from "../../../src/extension/notebook/cellResults";
 import type { AttachedRun } from "../../../src/protocol/service/experiments";
@@ -56,6 +57,22 @@ describe("the results of cells", () => {
     expect(trained.endedAt).toBeGreaterThan(trained.startedAt!);
     expect(evaluated).toMatchObject({ begun: true, ended: true, success: true });
     expect(evaluated.output.series).toEqual([]);
+  });
+
+  test("a run that has done all its steps ends no cell before the news that it is done", async () => {
+    const { service, experiment, runs } = await start(100);
+    const early = new Map(runs.map((run) => [run, { ...service.rows.get(run)!, state: "running" as const }]));
+    for (const run of runs) await service.row(run, (row) => row?.state === "done", 60_000);
+    // As the program leaves them that stands behind a real run.
+    for (const run of runs)
+      for (const step of ["0-train", "1-evaluate"]) {
+        mkdirSync(join(run, "steps", step), { recursive: true });
+        writeFileSync(join(run, "steps", step, "done.json"), JSON.stringify({ lines: [0, 100] }));
+      }
+    const attached = await attachedTo(service, experiment);
+    const before = await cellResults(service.connection, attached, (run) => early.get(run));
+    expect(before).toMatchObject([{ ended: false }, { ended: false }]);
+    expect(await resultsOf(service, experiment)).toMatchObject([{ success: true }, { success: true }]);
   });
 
   test("a stopped run ends the cell that it stood in without success, and the one below without a word", async () => {
