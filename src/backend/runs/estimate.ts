@@ -9,7 +9,7 @@ import { memoryOf, productFlops } from "../graph/cost";
 import { importShape } from "../imports/importModel";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { traineeOf } from "../training/trainee";
-import type { MemorySavings } from "../training/memorySavings";
+import { type MemorySavings, nothingSaved } from "../training/memorySavings";
 import { batchSizeOf } from "../training/request";
 import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { buildTrainStep } from "../training/trainStep";
@@ -20,6 +20,7 @@ export interface TrainingEstimate {
   /** Absent where the number of steps follows from the data, which a plan does not read. */
   readonly steps?: number;
   readonly tokensPerStep: number;
+  /** Of the model's own work, as papers count it: what is done again, or left out, to save memory changes nothing. */
   readonly flopsPerStep: number;
   /** Weights, moments and gradients that stay, and the most that a step takes beside them. */
   readonly stateBytes: number;
@@ -106,7 +107,7 @@ function estimateTraining(
   return {
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
-    flopsPerStep: productFlops(graph) * parts,
+    flopsPerStep: productFlops(buildTrainStep(trainee, batch, options, nothingSaved)) * parts,
     stateBytes: state,
     workingBytes: working,
     savings,
