@@ -62,13 +62,15 @@ test.each([
   ["private letters", cells("train: {\ue000: 3}\n\ue000")],
   ["carriage returns alone", "```yaml\rtrain: {\r```\r"],
   ["fences", "```".repeat(5000)],
-] as const)("%s is answered at every place, soon", { timeout: 30_000 }, (_, text) => {
-  const begun = performance.now();
+] as const)("%s is answered at every place, soon", { timeout: 120_000 }, (_, text) => {
+  // The processor's time, since a clock tells what others do.
+  const before = process.cpuUsage();
   for (const offset of [0, 9, 12, text.length >> 1, text.length - 5, text.length, text.length + 100, -1]) {
     language.complete({ file, text, offset });
     language.hover({ file, text, offset });
   }
   language.check({ file, text });
   language.outline({ file, text });
-  expect(performance.now() - begun).toBeLessThan(15_000);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1e6).toBeLessThan(15);
 });
