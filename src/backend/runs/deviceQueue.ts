@@ -46,6 +46,8 @@ export function queuesFolder(): string {
 }
 
 export interface WaitOptions {
+  /** The entry stands in the queue. */
+  readonly onJoined?: () => void;
   readonly signal: AbortSignal;
   /** How many go first; called when it changes. */
   onPosition(position: number): void;
@@ -86,6 +88,7 @@ export class DeviceQueue {
   async acquire(entry: Omit<QueueEntry, "running" | "since">, options: WaitOptions): Promise<void> {
     const waiting = { ...entry, since: new Date().toISOString(), running: false };
     await this.change((entries) => [...entries.filter(({ id }) => id !== entry.id), waiting]);
+    options.onJoined?.();
     let told = -1;
     for (;;) {
       options.signal.throwIfAborted();

@@ -22,7 +22,10 @@ export interface ExecuteOptions {
   /** Don't wait for other runs of the same device. */
   readonly parallel: boolean;
   readonly launcher: number | undefined;
-  /** Called once the run is in charge of its folder and can be reached. */
+  /**
+   * Called once, when the run is in charge of its folder, can be reached and stands in the queue of its device: runs
+   * that are started one after the other have it in that order.
+   */
   ready(): void;
 }
 
@@ -50,10 +53,14 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
   ));
   clock.rewind(folder.record.seconds ?? 0);
   control.step = folder.record.progress?.step ?? 0;
-  options.ready();
 
   const crash = watchProcess(control);
-  const parts: Parts = { folder, control, clock };
+  let told = false;
+  const ready = () => {
+    if (!told) options.ready();
+    told = true;
+  };
+  const parts: Parts = { folder, control, clock, ready };
   let ending: Ending;
   try {
     await Promise.race([perform(program, options, parts), crash]);
@@ -61,6 +68,8 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
   } catch (thrown) {
     ending = endingOf(thrown, control);
   }
+  // What went wrong on the way to the queue is told by the record.
+  ready();
   clock.pause();
   settle(folder, ending, clock);
   // Leaving is a courtesy: the entry counts for nothing once this process is gone, which is about to happen.
@@ -88,6 +97,7 @@ interface Parts {
   readonly folder: RunFolder;
   readonly control: RunControl;
   readonly clock: RunClock;
+  readonly ready: () => void;
   /** The queue whose device the run has. */
   queue?: DeviceQueue;
 }
@@ -114,9 +124,10 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   if (options.parallel) {
     // Whoever does not wait needs the queue only to let others know.
     await queue.share(entry).catch((thrown: unknown) => context.notice(toWorkbenchError(thrown).message));
+    parts.ready();
   } else {
     const onPosition = (queuePosition: number) => folder.update({ queuePosition });
-    await queue.acquire(entry, { signal: control.signal, onPosition });
+    await queue.acquire(entry, { signal: control.signal, onJoined: parts.ready, onPosition });
   }
   parts.queue = queue;
   const startedAt = folder.record.startedAt ?? new Date().toISOString();
