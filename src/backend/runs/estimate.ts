@@ -9,7 +9,7 @@ import { memoryOf, productFlops } from "../graph/cost";
 import { importShape } from "../imports/importModel";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { traineeOf } from "../training/trainee";
-import { type MemorySavings, nothingSaved } from "../training/memorySavings";
+import { describeSavings, type MemorySavings, nothingSaved } from "../training/memorySavings";
 import { batchSizeOf } from "../training/request";
 import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { buildTrainStep } from "../training/trainStep";
@@ -102,12 +102,15 @@ function estimateTraining(
   const trainee = traineeOf(shape);
   const savings = memorySavings(trainee, batch, options, memoryLimit(plan.device as DeviceName));
   const graph = buildTrainStep(trainee, batch, options, savings);
+  // A lens asks with every change of a text, so that the same graph is not built twice.
+  const plain =
+    describeSavings(savings) === undefined ? graph : buildTrainStep(trainee, batch, options, nothingSaved);
   const { state, working } = memoryOf(graph, graph.state);
   const parts = options.gradient_accumulation_steps;
   return {
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
-    flopsPerStep: productFlops(buildTrainStep(trainee, batch, options, nothingSaved)) * parts,
+    flopsPerStep: productFlops(plain) * parts,
     stateBytes: state,
     workingBytes: working,
     savings,
