@@ -32,6 +32,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
     const { shape } = method.options as unknown as z.ZodObject<Record<string, z.ZodType>>;
     for (const [key, option] of Object.entries(shape))
       expect(option.description, `${id}.${key}`).toMatch(/\.$/);
+    expect(Object.keys(shape)).toContain(method.rate);
   });
 
   const cases = method.samples.flatMap((sample) => Object.keys(models).map((family) => ({ sample, family })));

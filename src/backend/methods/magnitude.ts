@@ -61,6 +61,7 @@ export default defineMethod<Options>({
   title: "Magnitude pruning",
   paper: "Han, Pool, Tran, Dally: Learning both Weights and Connections for Efficient Neural Networks, 2015",
   options,
+  rate: "sparsity",
   needs: [],
   samples: [
     { sparsity: 0.3 },

@@ -27,6 +27,8 @@ export interface Method<O> {
   /** Where it was published. */
   readonly paper?: string;
   readonly options: z.ZodType<O>;
+  /** The option that says how much goes, from 0 for nothing to 1 for all: what strategies raise and figures draw along. */
+  readonly rate: keyof O & string;
   readonly needs: readonly ("calibration" | "training" | "teacher")[];
   /** Options worth testing; contract tests apply each to every family. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
