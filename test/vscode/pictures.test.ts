@@ -3,7 +3,7 @@
  * pictures lie in test-results/vscode to be looked at, and each shows what it is named after.
  */
 import { cpSync } from "node:fs";
-import { afterAll, beforeAll, describe, onTestFailed, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { WrittenRun } from "../webview/sampleRuns";
 import { Study } from "./support/study";
 import { noWindow, type Window } from "./support/window";
@@ -76,13 +76,19 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
     await inEachTheme("charts");
   });
 
-  test("a published model, and that its counts are those that were published", async () => {
+  test("the three published models side by side, with the counts that were published", async () => {
     picture("parameters");
     await window.command("View: Close All Editors");
     await window.openFile("JP47D54C.lathe.md");
     await window.command("Lathe: Show Parameters");
-    await window.panel.getByText("226,507,776").first().waitFor();
-    await window.panel.getByText("equal").first().waitFor();
+    for (const other of ["JP47D55C", "JP47D56C"]) {
+      await window.panel.getByRole("button", { name: "Add a model" }).click();
+      await window.panel.locator("button.choice", { hasText: other }).first().click();
+      await window.panel.locator("th", { hasText: other }).first().waitFor();
+    }
+    for (const count of ["226,507,776", "35,011,584", "52,515,840", "423,508,992", "232,012,800", "249,517,056"])
+      await window.panel.getByText(count).first().waitFor();
+    expect(await window.panel.getByText("equal").count()).toBeGreaterThanOrEqual(6);
     await inEachTheme("parameters");
   });
 
