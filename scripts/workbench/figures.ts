@@ -53,11 +53,14 @@ function commandOf(pid: number): string {
   return read(`/proc/${pid}/cmdline`);
 }
 
-/** Mebibytes that a process has now and has had at most; NaN where the system does not tell. */
-export function memoryOf(pid: number): { readonly now: number; readonly most: number } {
+/**
+ * Mebibytes that a process has now, has had at most, and has alone: without the pages of programs and libraries, which all
+ * processes of VS Code share. NaN where the system does not tell.
+ */
+export function memoryOf(pid: number): { readonly now: number; readonly most: number; readonly own: number } {
   const status = read(`/proc/${pid}/status`);
   const mebibytes = (key: string) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
-  return { now: mebibytes("VmRSS"), most: mebibytes("VmHWM") };
+  return { now: mebibytes("VmRSS"), most: mebibytes("VmHWM"), own: mebibytes("RssAnon") };
 }
 
 export function printMemory(what: string, pid: number): void {

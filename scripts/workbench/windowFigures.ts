@@ -94,8 +94,13 @@ async function activation(window: Window): Promise<void> {
 }
 
 function printHost(what: string, pid: number, empty: number): void {
-  const { now } = memoryOf(pid);
-  print(what, `${now.toFixed(0)} MiB, ${(now - empty).toFixed(0)} more than before the activation`);
+  const { now, own } = memoryOf(pid);
+  // 1 MiB is 1.048576 MB.
+  const megabytes = (mebibytes: number) => `${(mebibytes * 1.048576).toFixed(0)} MB`;
+  print(
+    what,
+    `${megabytes(own)} of its own, ${megabytes(now)} with shared libraries, ${megabytes(now - empty)} more than before the activation`,
+  );
 }
 
 /** From the click on the run with the long history to its curve. */
