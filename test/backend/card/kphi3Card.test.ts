@@ -33,9 +33,9 @@ describe.each(["full", "small"])("at scale %s", { timeout: 120_000 }, (scale) =>
   });
 });
 
-test("it has the nineteen values of the published curve, and runs six variants with three seeds", async () => {
+test("it has the nineteen values of the published curve, and runs six variants with five seeds", async () => {
   const { plans } = await loadPlans(file, {}, schemaCatalog);
-  expect(plans.length).toBe(18);
+  expect(plans.length).toBe(30);
   expect(new Set(plans.map(({ scale }) => scale))).toEqual(new Set(["small"]));
   expect(plans[0]!.name).toBe("card-small-phi3-2-seed0");
   const [series] = paperOf(plans)!.series;
