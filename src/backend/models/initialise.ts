@@ -1,7 +1,6 @@
 /** Initial weights: drawn tensor by tensor from a stream of its own, so that a tensor does not depend on what else there is. */
-import { uniformFloat32 } from "pure-rand/distribution/uniformFloat32";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { type Shape, sizeOf } from "../graph/op";
+import { randomStream } from "../representations/randomStream";
 import type { Init, ParameterSpec, TensorData } from "../representations/representation";
 import { type ModelShape, parametersOf } from "./model";
 
@@ -19,7 +18,7 @@ export function initialise(shape: ModelShape, seed: number): Map<string, NamedTe
 /** The initial values of one tensor. */
 export function draw({ name, shape, dtype, init }: ParameterSpec, seed: number): TensorData {
   const data = dtype === "bool" ? new Uint8Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
-  fill(data, init, streamOf(name, seed));
+  fill(data, init, randomStream(name, seed));
   return data;
 }
 
@@ -43,16 +42,4 @@ function fill(data: TensorData, init: Init, next: () => number): void {
       }
       return;
   }
-}
-
-/** Uniform numbers of [0, 1) that depend on the seed and the name alone. */
-function streamOf(name: string, seed: number): () => number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  const generator = xoroshiro128plus(hash ^ (hash >>> 16));
-  // The generator starts from a state with few bits set; a short run mixes it.
-  for (let i = 0; i < 16; i++) generator.next();
-  return () => uniformFloat32(generator);
 }

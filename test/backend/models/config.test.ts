@@ -100,7 +100,7 @@ describe("a choice of representations", () => {
   });
 
   it("is refused for an unknown representation, and for options it does not take", () => {
-    expect(() => choose("layers.0.mlp.up_proj", "mask")).toThrow(/dense, grouped, masked/);
+    expect(() => choose("layers.0.mlp.up_proj", "mask")).toThrow(/dense, diagonal, grouped, masked, tied/);
     expect(() => choose("layers.0.mlp.up_proj", "masked", { sparsity: 0.5 })).toThrow(/sparsity/);
     expect(() => choose("embed_tokens", "grouped", { min_channels_per_group: 2 })).toThrow(/read|looked up/);
   });

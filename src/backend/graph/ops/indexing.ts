@@ -92,6 +92,60 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
   ],
 });
 
+/**
+ * Rows of a table in an order that is known beforehand, zeros where it says -1: [n, width…] → [rows, width…]. No row may come
+ * twice, so that the gradient is the same operation the other way round and costs no more than moving the numbers.
+ */
+export const select: Op<[Value], { rows: readonly number[] }> = defineOp<
+  [Value],
+  { rows: readonly number[] }
+>({
+  name: "select",
+  onnx: (emit, [table], { attrs: { rows }, types: [type] }) => {
+    const [count, ...rest] = type.shape as [number, ...number[]];
+    const hasZeros = rows.includes(-1);
+    const zero = () =>
+      emit.node("Expand", [
+        emit.constant(
+          Float32Array.of(0),
+          rest.map(() => 1),
+        ),
+        emit.shape([1, ...rest]),
+      ]);
+    const from = hasZeros ? emit.node("Concat", [table!, zero()], { axis: 0 }) : table!;
+    const at = Int32Array.from(rows, (row) => (row < 0 ? count : row));
+    return emit.node("Gather", [from, emit.constant(at, [rows.length])], { axis: 0 });
+  },
+  infer: ([table], { rows }) => {
+    const [count, ...rest] = table.shape as [number, ...number[]];
+    const seen = new Uint8Array(count);
+    for (const row of rows)
+      if (row !== -1 && seen[checked(row, count, "select")]!++ > 0)
+        throw new Error(`select: row ${row} comes twice.`);
+    return { dtype: table.dtype, shape: [rows.length, ...rest] };
+  },
+  gradient: ({ inputs: [table], grad: dy, attrs: { rows } }) => {
+    const back = new Array<number>(table.type.shape[0]!).fill(-1);
+    rows.forEach((row, i) => {
+      if (row >= 0) back[row] = i;
+    });
+    return [select(dy, { rows: back })];
+  },
+  evaluate: ([table], { rows }, type) => {
+    const width = sizeOf(type.shape.slice(1));
+    const out = new Float64Array(rows.length * width);
+    rows.forEach((row, i) => {
+      if (row >= 0) out.set(table.data.subarray(row * width, (row + 1) * width), i * width);
+    });
+    return out;
+  },
+  samples: [
+    { inputs: [[5, 3]], attrs: { rows: [4, 0, 2] } },
+    { inputs: [[3, 2]], attrs: { rows: [-1, 2, -1, 0] } },
+    { inputs: [[4]], attrs: { rows: [3, -1, 1, 0, 2] } },
+  ],
+});
+
 /** Some rows of a table put in the place of old ones: [rows, width], int32 [n], [n, width] → [rows, width]. No row may come twice. */
 export const replaceRows: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
   name: "replaceRows",

@@ -1,0 +1,122 @@
+/**
+ * A matrix of which some rows, or some columns, are one and the same: identical row compression (Belhaouari and Kraidia,
+ * 2025, equations 4 to 10). The shared one is stored once; which rows share it follows from a seed.
+ */
+import * as z from "zod";
+import { constant, type Value } from "../graph/op";
+import { select } from "../graph/ops/indexing";
+import { matmul } from "../graph/ops/matmul";
+import { concat, transpose } from "../graph/ops/movement";
+import { expand } from "../graph/ops/reduction";
+import { asFloats } from "./dense";
+import { randomOrder } from "./randomStream";
+import { defineRepresentation, type MatrixSpec, nonZeros, scalarBits, weightSpec } from "./representation";
+
+export const folds = ["rows", "cols"] as const;
+
+export interface TiedOptions {
+  /** Rows of W [inputs, outputs], so that inputs share their weights, or columns, so that outputs are equal. */
+  readonly fold: (typeof folds)[number];
+  /** How many rows or columns are the shared one. */
+  readonly tied: number;
+  /** Of the order whose first `tied` entries are tied. */
+  readonly seed: number;
+}
+
+export const tiedName = (matrix: MatrixSpec): string => `${matrix.name}.tied_weight`;
+
+/** Which rows or columns are the shared one, the first being the donor of a random choice, and which are their own. */
+export function tiedSets(
+  matrix: MatrixSpec,
+  { fold, tied, seed }: TiedOptions,
+): { readonly tied: readonly number[]; readonly free: readonly number[] } {
+  const count = fold === "rows" ? matrix.inputs : matrix.outputs;
+  const order = randomOrder(count, matrix.role, seed);
+  return { tied: [...order.subarray(0, tied)], free: [...order.subarray(tied).sort()] };
+}
+
+/** [free + 1, outputs] for rows, [inputs, free + 1] for columns; the shared one comes last. */
+function storedShape(
+  { inputs, outputs }: MatrixSpec,
+  { fold, tied }: TiedOptions,
+): readonly [number, number] {
+  return fold === "rows" ? [inputs - tied + 1, outputs] : [inputs, outputs - tied + 1];
+}
+
+const swap = { perm: [1, 0] };
+
+/** y = x[:, free]·W_free + (Σ x_i over the tied inputs)·w, as one product. */
+function applyRows(x: Value, weight: Value, matrix: MatrixSpec, options: TiedOptions): Value {
+  const { tied, free } = tiedSets(matrix, options);
+  const mark = new Float32Array(matrix.inputs);
+  for (const row of tied) mark[row] = 1;
+  const total = matmul(constant(mark, [1, matrix.inputs]), x, { transposeB: true }); // [1, rows]
+  if (free.length === 0) return matmul(total, weight, { transposeA: true });
+  const own = select(transpose(x, swap), { rows: free }); // [free, rows]
+  return matmul(concat(own, total, { axis: 0 }), weight, { transposeA: true });
+}
+
+/** The columns of their own, and x·w in all others. */
+function applyColumns(x: Value, weight: Value, matrix: MatrixSpec, options: TiedOptions): Value {
+  const { tied, free } = tiedSets(matrix, options);
+  const rows = x.type.shape[0]!;
+  const product = matmul(x, weight); // [rows, free + 1]
+  if (free.length === 0) return expand(product, { shape: [rows, matrix.outputs] });
+  const byColumn = transpose(product, swap);
+  const own = select(byColumn, { rows: free.map((_, i) => i) });
+  const shared = expand(select(byColumn, { rows: [free.length] }), { shape: [tied.length, rows] });
+  const places = new Array<number>(matrix.outputs);
+  [...free, ...tied].forEach((column, i) => (places[column] = i));
+  return transpose(select(concat(own, shared, { axis: 0 }), { rows: places }), swap);
+}
+
+export default defineRepresentation<TiedOptions>({
+  title: "Tied rows or columns",
+  options: z.strictObject({
+    fold: z.enum(folds).default("rows").describe("Whether rows (inputs) or columns (outputs) are tied."),
+    tied: z.int().min(1).describe("How many are the shared one."),
+    seed: z.int().min(0).default(0).describe("Seed of the choice of which are tied."),
+  }),
+  refuses: ({ kind, inputs, outputs }, { fold, tied }) => {
+    if (kind === "embedding")
+      return "an embedding is looked up by row, and tied rows are not there one by one";
+    const count = fold === "rows" ? inputs : outputs;
+    return tied > count ? `${tied} of ${count} ${fold} cannot be tied` : undefined;
+  },
+  parameters: (matrix, options) => [weightSpec(matrix, "tied_weight", storedShape(matrix, options))],
+  apply: (x, values, matrix, options) =>
+    (options.fold === "rows" ? applyRows : applyColumns)(x, values(tiedName(matrix)), matrix, options),
+
+  materialise: (tensors, matrix, options) => {
+    const { tied, free } = tiedSets(matrix, options);
+    const stored = asFloats(tiedName(matrix), tensors(tiedName(matrix)));
+    const out = new Float32Array(matrix.inputs * matrix.outputs);
+    const places = [
+      ...free.map((at, i) => [at, i] as const),
+      ...tied.map((at) => [at, free.length] as const),
+    ];
+    const width = storedShape(matrix, options)[1];
+    for (const [at, from] of places)
+      if (options.fold === "rows")
+        out.set(stored.subarray(from * width, (from + 1) * width), at * matrix.outputs);
+      else
+        for (let row = 0; row < matrix.inputs; row++)
+          out[row * matrix.outputs + at] = stored[row * width + from]!;
+    return out;
+  },
+
+  // Where all are tied there is no choice to remember; else its seed is.
+  count: (matrix, options, tensors) => {
+    const [rows, columns] = storedShape(matrix, options);
+    const stored = rows * columns;
+    const chosen = options.tied < (options.fold === "rows" ? matrix.inputs : matrix.outputs);
+    return {
+      trainable: stored,
+      stored,
+      nonZero: tensors === undefined ? stored : nonZeros(tensors(tiedName(matrix))),
+      bits: stored * scalarBits + (chosen ? seedBits : 0),
+    };
+  },
+});
+
+const seedBits = 32;
