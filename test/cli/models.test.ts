@@ -12,6 +12,7 @@ import { bundle } from "../../scripts/bundle";
 import { dataSchema } from "../../src/protocol/experiment";
 import { newWorkspace } from "../backend/runs/workbench";
 import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../support/subject";
+import { plainLab } from "../support/lab";
 
 // Below the packages, so that the bundle finds ONNX Runtime.
 const bundles = resolve("node_modules/.cache/lathe-tests", `models-${process.pid}`);
@@ -39,16 +40,10 @@ async function writeRun(): Promise<void> {
   const options = { grammar: { symbols: 12, length: 600 }, tokenizer: "characters", sequence_len: 8 };
   using data = await grammarData(folder.path, options);
   const shape = tinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
-  const lab = {
-    seed: 1,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    log: () => undefined,
-  };
   const pruned = await magnitude.apply(
     { shape, tensors: drawnTensors(shape, 3) },
     magnitude.options.parse({ sparsity: 0.5 }),
-    lab,
+    plainLab,
   );
   const target = join(workspace, ".lathe", "runs", run);
   mkdirSync(join(target, "steps", "0-compress"), { recursive: true });

@@ -1,21 +1,109 @@
-/** What every method promises, on the smallest model of every family. */
+/** What every method promises, on the smallest model of every family: what it planned, exact counts, and nothing done at a rate of zero. */
 import { readdirSync, readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { countModel } from "../../src/backend/evaluation/accounting";
 import { methods } from "../../src/backend/methods/catalog";
-import type { Lab, Plan } from "../../src/backend/methods/method";
+import type { AnyMethod, Lab, Plan } from "../../src/backend/methods/method";
 import { models } from "../../src/backend/models/catalog";
-import { checkTensors } from "../../src/backend/training/checkpoint";
+import {
+  type Checkpoint,
+  checkTensors,
+  readCheckpoint,
+  writeCheckpoint,
+} from "../../src/backend/training/checkpoint";
 import { WorkbenchError } from "../../src/protocol/errors";
-import { drawnTensors, tinyShape } from "../support/subject";
+import type { DataSet } from "../../src/backend/data/dataSet";
+import type { Engine } from "../../src/backend/engine/engine";
+import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { matrixSlots } from "../../src/backend/models/model";
+import { nonZeros } from "../../src/backend/representations/representation";
+import { labWithText } from "../support/lab";
+import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../support/subject";
 
-const lab: Lab = {
-  seed: 1,
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  log: () => undefined,
-};
+let engine: Engine;
+let data: DataSet;
+let lab: Lab;
+const folder = temporaryFolder();
+
+beforeAll(async () => {
+  engine = await openEngine("cpu");
+  data = await grammarData(folder.path);
+  lab = labWithText(engine, data);
+});
+afterAll(async () => {
+  data[Symbol.dispose]();
+  await engine[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+function tinyCheckpoint(family: string): Checkpoint {
+  const shape = tinyShape(family);
+  return { shape, tensors: drawnTensors(shape, 4) };
+}
+
+/** Undefined where the model is refused. */
+async function applied(
+  method: AnyMethod,
+  given: Readonly<Record<string, unknown>>,
+  before: Checkpoint,
+): Promise<Checkpoint | undefined> {
+  const options = method.options.parse(given) as unknown;
+  try {
+    method.plan(before.shape, options);
+  } catch {
+    return undefined;
+  }
+  return method.apply(before, options, lab);
+}
+
+function expectRefused(
+  method: AnyMethod,
+  given: Readonly<Record<string, unknown>>,
+  { shape }: Checkpoint,
+): void {
+  const refused = expect(() => method.plan(shape, method.options.parse(given)));
+  refused.toThrow(WorkbenchError);
+  refused.toThrow(/cannot be applied|cannot be stored|cannot be treated/);
+}
+
+/** The dense matrix of every role, the parts of packed ones each on their own. */
+function matricesOf({ shape, tensors }: Checkpoint): Map<string, Float32Array> {
+  const source = (name: string) => tensors.get(name)!.data as Float32Array | Uint8Array;
+  const found = new Map<string, Float32Array>();
+  for (const { matrix, stored, split } of matrixSlots(shape))
+    for (const { matrix: own, representation, options } of stored) {
+      const dense = representation.materialise(source, own, options);
+      if (split || matrix.parts === undefined) found.set(own.role, dense);
+      else
+        for (const { role, from, to } of matrix.parts)
+          found.set(
+            role,
+            Float32Array.from({ length: own.inputs * (to - from) }, (_, i) => {
+              const width = to - from;
+              return dense[Math.floor(i / width) * own.outputs + from + (i % width)]!;
+            }),
+          );
+    }
+  return found;
+}
+
+/** Of all matrices together, in the Frobenius norm. */
+function distance(
+  before: ReadonlyMap<string, Float32Array>,
+  after: ReadonlyMap<string, Float32Array>,
+): number {
+  let total = 0;
+  for (const [role, matrix] of before)
+    matrix.forEach((each, i) => (total += (each - after.get(role)![i]!) ** 2));
+  return Math.sqrt(total);
+}
+
+function keptOf({ tensors }: Checkpoint, name: string, all: number): number {
+  const mask = tensors.get(`${name}_mask`)?.data;
+  return mask === undefined ? all : nonZeros(mask as Uint8Array);
+}
 
 it("is in the catalog for every file that defines one", () => {
   const folder = new URL("../../src/backend/methods/", import.meta.url);
@@ -36,6 +124,52 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
   });
 
   const cases = method.samples.flatMap((sample) => Object.keys(models).map((family) => ({ sample, family })));
+  const families = Object.keys(models);
+  const rates = [0, 0.25, 0.5, 0.75, 1];
+
+  it.each(families)("leaves every matrix of %s as it is, bit for bit, at a rate of 0", async (family) => {
+    const before = tinyCheckpoint(family);
+    const after = await applied(method, { [method.rate]: 0 }, before);
+    if (after === undefined) return expectRefused(method, { [method.rate]: 0 }, before);
+    for (const [role, matrix] of matricesOf(after))
+      expect(matrix, role).toEqual(matricesOf(before).get(role));
+  });
+
+  it.each(families)("is the farther from the matrices of %s the higher its rate", async (family) => {
+    const before = tinyCheckpoint(family);
+    const errors: number[] = [];
+    for (const rate of rates) {
+      const after = await applied(method, { [method.rate]: rate }, before);
+      if (after === undefined) return expectRefused(method, { [method.rate]: rate }, before);
+      errors.push(distance(matricesOf(before), matricesOf(after)));
+    }
+    expect(errors[0]).toBe(0);
+    expect(errors.at(-1)).toBeGreaterThan(0);
+    expect(errors).toEqual([...errors].sort((a, b) => a - b));
+  });
+
+  it.each(families)(
+    "makes of %s what is written and read back bit for bit, with the counts of the file",
+    async (family) => {
+      const before = tinyCheckpoint(family);
+      using folder = temporaryFolder();
+      for (const rate of rates) {
+        const after = await applied(method, { [method.rate]: rate }, before);
+        if (after === undefined) return expectRefused(method, { [method.rate]: rate }, before);
+        const path = join(folder.path, `rate-${rate}`);
+        writeCheckpoint(path, after);
+        const read = readCheckpoint(path);
+        expect(read).toEqual(after);
+        const { total } = countModel(after.shape);
+        const written = [...read.tensors].map(([name, { data }]) =>
+          // Of a masked tensor what the mask keeps is counted, however the file stores it.
+          data instanceof Uint8Array ? 0 : keptOf(read, name, data.length),
+        );
+        expect(written.reduce((sum, each) => sum + each, 0)).toBe(total.stored);
+      }
+    },
+  );
+
   it.each(cases)(
     "plans $sample of $family and does what it planned, or refuses with the reason",
     async ({ sample, family }) => {

@@ -8,6 +8,7 @@ import type { Subject } from "../../src/protocol/service/models";
 import { drawnTensors, tinyShape } from "../support/subject";
 import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
 import type { ThemeName } from "./themes";
+import { plainLab } from "../support/lab";
 
 describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
   let workspace: string;
@@ -30,13 +31,11 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
       data.forEach((value, i) => {
         data[i] = 0.03 * Math.atanh(value * 0.99) * (1.2 + Math.sin((i % 128) / 9));
       });
-    const lab = {
-      seed: 1,
-      signal: new AbortController().signal,
-      progress: () => undefined,
-      log: () => undefined,
-    };
-    const pruned = await magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), lab);
+    const pruned = await magnitude.apply(
+      { shape, tensors },
+      magnitude.options.parse({ sparsity: 0.5 }),
+      plainLab,
+    );
     const saved = (name: string, checkpoint: Parameters<typeof writeCheckpoint>[1]): Subject => {
       const path = join(workspace, name);
       writeCheckpoint(path, checkpoint);

@@ -1,5 +1,7 @@
 /** Every method by its file's name. Written by `npm run generate`. */
 import type { AnyMethod } from "./method";
+import dwc from "./dwc";
+import irc from "./irc";
 import magnitude from "./magnitude";
 
-export const methods: Readonly<Record<string, AnyMethod>> = { magnitude };
+export const methods: Readonly<Record<string, AnyMethod>> = { dwc, irc, magnitude };

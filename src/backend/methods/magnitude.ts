@@ -2,18 +2,15 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
-import { splitPacked } from "../models/huggingFace";
 import { type ModelShape, withRepresentations } from "../models/model";
-import { asFloats, denseShape, weightName } from "../representations/dense";
+import { denseShape, weightName } from "../representations/dense";
 import { maskName, type MaskedOptions } from "../representations/masked";
 import { nonZeros } from "../representations/representation";
-import type { Checkpoint } from "../training/checkpoint";
-import type { HostTensor } from "../training/safetensors";
 import { defineMethod, planBetween } from "./method";
 import { dropCount, maskSmallest, patternFault, patternOf, share, type Within } from "./smallest";
-import { selectTargets, type Target } from "./targets";
+import { floatsOf, takenApart } from "./takenApart";
+import { selectTargets, type Target, targetOptions } from "./targets";
 
-const roles = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 const structure = /^(unstructured|[1-9]\d{0,3}:[1-9]\d{0,3})$/;
 
 const options = z
@@ -24,12 +21,7 @@ const options = z
       .max(1)
       .optional()
       .describe("Share of weights set to zero; 0.5 when left out, or what `mask_structure` gives."),
-    targets: roles
-      .optional()
-      .describe(
-        "Roles, globs such as `layers.*.mlp.*`, or `re:` and a pattern; all projections when left out.",
-      ),
-    ignore: roles.optional().describe("Roles to leave alone, written like `targets`."),
+    ...targetOptions("all projections"),
     scope: z
       .enum(["layer", "row", "global"])
       .optional()
@@ -62,7 +54,6 @@ export default defineMethod<Options>({
   paper: "Han, Pool, Tran, Dally: Learning both Weights and Connections for Efficient Neural Networks, 2015",
   options,
   rate: "sparsity",
-  needs: [],
   samples: [
     { sparsity: 0.3 },
     { sparsity: 0.75, scope: "row" },
@@ -96,9 +87,8 @@ export default defineMethod<Options>({
   async apply(before, given, lab) {
     const { targets, within, sparsity } = decide(before.shape, given);
     const tensors = takenApart(before, targets);
-    const floats = (name: string) => asFloats(name, tensors.get(name)!.data as Float32Array);
     const scored = targets.map(({ matrix, type }) => {
-      const scores = floats(weightName(matrix)).map(Math.abs);
+      const scores = floatsOf(tensors, weightName(matrix)).map(Math.abs);
       const mask = type === "masked" ? tensors.get(maskName(matrix))!.data : undefined;
       // What is dropped stays dropped: it goes before every weight that is still there.
       mask?.forEach((isKept, i) => {
@@ -109,7 +99,7 @@ export default defineMethod<Options>({
     const masks = maskSmallest(scored, within, sparsity);
     const kept = targets.map(({ matrix }, i) => {
       const mask = masks[i]!.map((isKept, at) => (scored[i]!.scores[at]! < 0 ? 0 : isKept));
-      const weight = floats(weightName(matrix)).map((each, at) => (mask[at] === 1 ? each : 0));
+      const weight = floatsOf(tensors, weightName(matrix)).map((each, at) => (mask[at] === 1 ? each : 0));
       tensors.set(weightName(matrix), { shape: denseShape(matrix), data: weight });
       tensors.set(maskName(matrix), { shape: denseShape(matrix), data: mask });
       lab.progress(i + 1, targets.length, "matrices");
@@ -149,16 +139,4 @@ function maskedShape(before: ModelShape, targets: readonly Target[], kept: reado
     targets.map(({ matrix }, i) => [matrix.role, { type: "masked", options: { kept: kept[i] } }]),
   );
   return withRepresentations(before, choices);
-}
-
-/** The tensors by name, packed matrices of which only some parts are meant stored part by part. */
-function takenApart({ tensors: given }: Checkpoint, targets: readonly Target[]): Map<string, HostTensor> {
-  const tensors = new Map(given);
-  for (const packed of new Set(targets.flatMap(({ packedIn }) => packedIn ?? []))) {
-    const name = weightName(packed);
-    const weight = asFloats(name, tensors.get(name)!.data as Float32Array);
-    tensors.delete(name);
-    for (const { name: part, shape, data } of splitPacked(packed, weight)) tensors.set(part, { shape, data });
-  }
-  return tensors;
 }

@@ -4,11 +4,18 @@ import type { ModelCounts } from "../../protocol/counts";
 import { countModel } from "../evaluation/accounting";
 import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../training/checkpoint";
+import type { Calibration, Observed, Tap } from "./observe";
 
 /** All that a method may use besides the model. */
 export interface Lab {
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Statistics of what goes through the matrices of these roles; see `observe.ts`. */
+  observe(
+    model: Pick<Checkpoint, "shape" | "tensors">,
+    taps: ReadonlyMap<string, Tap>,
+    calibration: Calibration,
+  ): Promise<Observed>;
   progress(done: number, total: number, what: string): void;
   log(message: string): void;
 }
@@ -29,7 +36,8 @@ export interface Method<O> {
   readonly options: z.ZodType<O>;
   /** The option that says how much goes, from 0 for nothing to 1 for all: what strategies raise and figures draw along. */
   readonly rate: keyof O & string;
-  readonly needs: readonly ("calibration" | "training" | "teacher")[];
+  /** What the experiment has to bring besides the model; text is what calibration and training read. */
+  needs?(options: O): readonly ("text" | "teacher")[];
   /** Options worth testing; contract tests apply each to every family. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** What would come out, without data and without weights; refuses with the reason. */

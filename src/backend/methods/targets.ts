@@ -1,4 +1,5 @@
 /** Which matrices of a model a method works on: patterns over roles, as recipes of other tools write them. */
+import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { matrixSlots, type ModelShape, partsOf } from "../models/model";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
@@ -10,6 +11,18 @@ export interface TargetOptions {
   readonly targets?: string | readonly string[] | undefined;
   /** The same for what to leave alone. */
   readonly ignore?: string | readonly string[] | undefined;
+}
+
+const roles = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
+
+/** The two options as every method has them; `usual` says what is meant without them. */
+export function targetOptions(usual: string) {
+  return {
+    targets: roles
+      .optional()
+      .describe(`Roles, globs such as \`layers.*.mlp.*\`, or \`re:\` and a pattern; ${usual} when left out.`),
+    ignore: roles.optional().describe("Roles to leave alone, written like `targets`."),
+  };
 }
 
 export interface Target extends StoredMatrix {

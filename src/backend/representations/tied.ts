@@ -35,6 +35,38 @@ export function tiedSets(
   return { tied: [...order.subarray(0, tied)], free: [...order.subarray(tied).sort()] };
 }
 
+/**
+ * The stored tensor of a dense matrix [inputs, outputs] whose tied rows, or columns, become the sum of what they were, each
+ * times its share: one share of 1 takes one of them, equal shares that add up to 1 their mean.
+ */
+export function tie(
+  dense: Float32Array,
+  matrix: MatrixSpec,
+  options: TiedOptions,
+  shares: readonly number[],
+): { readonly shape: readonly [number, number]; readonly data: Float32Array } {
+  const { tied, free } = tiedSets(matrix, options);
+  const shape = storedShape(matrix, options);
+  const data = new Float32Array(shape[0] * shape[1]);
+  const { inputs, outputs } = matrix;
+  // A line is what is tied: element i of line l.
+  const [length, at] =
+    options.fold === "rows"
+      ? [outputs, (line: number, i: number) => line * outputs + i]
+      : [inputs, (line: number, i: number) => i * outputs + line];
+  const place =
+    options.fold === "rows"
+      ? (line: number, i: number) => line * outputs + i
+      : (line: number, i: number) => i * shape[1] + line;
+  for (let i = 0; i < length; i++) {
+    free.forEach((line, to) => (data[place(to, i)] = dense[at(line, i)]!));
+    let shared = 0;
+    tied.forEach((line, n) => (shared += shares[n]! === 0 ? 0 : shares[n]! * dense[at(line, i)]!));
+    data[place(free.length, i)] = shared;
+  }
+  return { shape, data };
+}
+
 /** [free + 1, outputs] for rows, [inputs, free + 1] for columns; the shared one comes last. */
 function storedShape(
   { inputs, outputs }: MatrixSpec,

@@ -14,7 +14,7 @@ import type { EvaluationData } from "../evaluation/metric";
 import { canonicalJson } from "../experiment/stepKey";
 import { importOutline } from "../imports/importModel";
 import type { ModelShape } from "../models/model";
-import { methodPlan } from "./actions/compress";
+import { methodPlan, refuseNeeds } from "./actions/compress";
 import { titleOf } from "./actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
@@ -51,7 +51,10 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   if (options !== undefined)
     refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
   for (const step of plan.steps) {
-    if (step.action === "compress") shape = methodPlan(shape, step.options);
+    if (step.action === "compress") {
+      refuseNeeds(step.options, { text: options !== undefined });
+      shape = methodPlan(shape, step.options);
+    }
     if (step.action === "evaluate")
       checkEvaluation(step.options, {
         shape,

@@ -18,6 +18,7 @@ import { dimensionsOf } from "../../../src/backend/models/model";
 import { uploadAll } from "../../../src/backend/training/feeds";
 import { relativeError } from "../../support/sampleValues";
 import { drawnTensors, tinyShape } from "../../support/subject";
+import { plainLab } from "../../support/lab";
 
 type Model = Pick<Subject, "shape" | "tensors">;
 
@@ -28,9 +29,7 @@ function model(family: string, changes: Readonly<Record<string, unknown>> = {}):
 
 /** Half of every matrix's weights behind masks. */
 function masked({ shape, tensors }: Model): Promise<Model> {
-  const { signal } = new AbortController();
-  const lab = { seed: 1, signal, progress: () => undefined, log: () => undefined };
-  return magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), lab);
+  return magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
 }
 
 const models: Readonly<Record<string, () => Model | Promise<Model>>> = {

@@ -6,6 +6,7 @@ import generate from "../../../src/backend/evaluation/generate";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { grammarData, quietLab, temporaryFolder, tinySubject } from "../../support/subject";
+import { plainLab } from "../../support/lab";
 
 it("measures a pruned model as the processor does", async (context) => {
   if (noWebgpu !== undefined) console.warn(`skipped "${context.task.name}": ${noWebgpu}`);
@@ -13,13 +14,7 @@ it("measures a pruned model as the processor does", async (context) => {
   using folder = temporaryFolder();
   using data = await grammarData(folder.path);
   const subject = tinySubject("llama", data);
-  const lab = {
-    seed: 1,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    log: () => undefined,
-  };
-  const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.5 }), lab);
+  const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
   const [onCpu, onGpu] = await Promise.all(
     (["cpu", "webgpu"] as const).map(async (device) => {
       await using engine = await openEngine(device);

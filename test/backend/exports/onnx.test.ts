@@ -13,6 +13,7 @@ import type { HostTensors } from "../../../src/backend/training/safetensors";
 import { relativeError, uniform } from "../../support/sampleValues";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 import { from, valuesOf } from "../../support/tensors";
+import { plainLab } from "../../support/lab";
 
 const [batch, time] = [2, 7];
 const sizes = { sequence_len: time, batch_size: batch };
@@ -121,16 +122,10 @@ describe.each(Object.keys(models))("%s", (family) => {
 
 it("gives the logits of a pruned model", async () => {
   const shape = tinyShape("phi3");
-  const lab = {
-    seed: 1,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    log: () => undefined,
-  };
   const pruned = await magnitude.apply(
     { shape, tensors: drawnTensors(shape, 8) },
     magnitude.options.parse({ sparsity: 0.5, targets: ["*.k_proj", "*.mlp.*"] }),
-    lab,
+    plainLab,
   );
   const session = await InferenceSession.create(await written(pruned.shape, pruned.tensors, sizes));
   const ids = BigInt64Array.from(tokensFor(shape), BigInt);

@@ -12,6 +12,7 @@ import { models } from "../../../src/backend/models/catalog";
 import { matrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
 import { type HostTensors, readSafetensors } from "../../../src/backend/training/safetensors";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { plainLab } from "../../support/lab";
 
 async function roundTrip(shape: ModelShape, tensors: HostTensors) {
   using folder = temporaryFolder();
@@ -141,14 +142,12 @@ it.each([
 it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in parts", async (family) => {
   const shape = tinyShape(family);
   const before = { shape, tensors: drawnTensors(shape, 6) };
-  const lab = {
-    seed: 1,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    log: () => undefined,
-  };
   for (const targets of [undefined, "*.q_proj"]) {
-    const pruned = await magnitude.apply(before, magnitude.options.parse({ sparsity: 0.5, targets }), lab);
+    const pruned = await magnitude.apply(
+      before,
+      magnitude.options.parse({ sparsity: 0.5, targets }),
+      plainLab,
+    );
     const { model } = await roundTrip(pruned.shape, pruned.tensors);
     expect(model.shape.representations).toEqual({});
     let zeros = 0;

@@ -11,19 +11,14 @@ import { traineeOf } from "../../../src/backend/training/trainee";
 import { train } from "../../../src/backend/training/trainer";
 import { trainSchema } from "../../../src/protocol/experiment";
 import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { plainLab } from "../../support/lab";
 
-const lab = {
-  seed: 1,
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  log: () => undefined,
-};
 const tiny = (family: string, seed = 4): Checkpoint => {
   const shape = tinyShape(family);
   return { shape, tensors: drawnTensors(shape, seed) };
 };
 const prune = (before: Checkpoint, options: Record<string, unknown>) =>
-  magnitude.apply(before, magnitude.options.parse(options), lab);
+  magnitude.apply(before, magnitude.options.parse(options), plainLab);
 
 /** The dense matrix [inputs, outputs] of each stored role. */
 function dense({

@@ -9,6 +9,7 @@ import { writeCheckpoint } from "../../../src/backend/training/checkpoint";
 import type { Subject } from "../../../src/protocol/service/models";
 import { drawnTensors, tinyShape } from "../../support/subject";
 import { Window } from "./window";
+import { plainLab } from "../../support/lab";
 
 let window: Window;
 beforeEach(async () => {
@@ -16,13 +17,6 @@ beforeEach(async () => {
 });
 
 const sizesOf = async (...subjects: Subject[]) => (await window.ask("sizes.of", { subjects })).sizes;
-
-const lab = {
-  seed: 1,
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  log: () => undefined,
-};
 
 async function prunedRun(): Promise<string> {
   const run = await window.run();
@@ -35,7 +29,7 @@ async function prunedRun(): Promise<string> {
       state: { step: 10, tokens: 1, seconds: 1, sampler: null, action: 0 },
     },
   });
-  const pruned = await magnitude.apply(before, magnitude.options.parse({ sparsity: 0.5 }), lab);
+  const pruned = await magnitude.apply(before, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
   mkdirSync(join(run, "steps", "1-compress"), { recursive: true });
   writeCheckpoint(join(run, "steps", "1-compress", "checkpoint"), pruned);
   const done = { key: "k", from: 0, step: 10, checkpoint: "steps/1-compress/checkpoint" };

@@ -12,6 +12,7 @@ import type { Subject } from "../../../src/protocol/service/models";
 import { uniform } from "../../support/sampleValues";
 import { drawnTensors, tinyShape } from "../../support/subject";
 import { Window } from "./window";
+import { plainLab } from "../../support/lab";
 
 let window: Window;
 beforeEach(async () => {
@@ -25,13 +26,7 @@ function saved({ shape, tensors }: Checkpoint, name: string): Subject {
 }
 
 async function pruned(shape: ModelShape, tensors: HostTensors): Promise<Checkpoint> {
-  const lab = {
-    seed: 1,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    log: () => undefined,
-  };
-  return magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), lab);
+  return magnitude.apply({ shape, tensors }, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
 }
 
 /** A picture as large as the matrix is the matrix. */

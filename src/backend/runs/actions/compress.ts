@@ -1,22 +1,21 @@
 /** Shrinks the model by the named methods, one after the other. */
 import { join } from "node:path";
+import { WorkbenchError } from "../../../protocol/errors";
 import { methods } from "../../methods/catalog";
+import type { Lab } from "../../methods/method";
+import { observe } from "../../methods/observe";
 import type { ModelShape } from "../../models/model";
 import { type Checkpoint, writeCheckpoint } from "../../training/checkpoint";
 import type { Action } from "../action";
+import type { Workpiece, Workshop } from "../workshop";
 
 type Options = Readonly<Record<string, unknown>>;
 
 const action: Action = {
-  async perform({ step, workpiece, workshop: { context }, folder }) {
+  async perform({ step, workpiece, workshop, folder }) {
+    const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
-    const lab = {
-      seed: context.plan.seed,
-      signal: context.signal,
-      log: (message: string) => context.log(message),
-      progress: (done: number, total: number, what: string) =>
-        context.progress({ step: workpiece.step, steps: workpiece.step, action: `${what} ${done}/${total}` }),
-    };
+    const lab = labOf(workshop, workpiece);
     for (const [name, given] of Object.entries(step.options)) {
       const method = methods[name]!;
       const options: unknown = method.options.parse(given);
@@ -38,6 +37,43 @@ const action: Action = {
 };
 
 export default action;
+
+function labOf({ context, engine, data }: Workshop, { step }: Workpiece): Lab {
+  const { signal } = context;
+  const { seed } = context.plan;
+  const progress = (done: number, total: number, what: string) =>
+    context.progress({ step, steps: step, action: `${what} ${done}/${total}` });
+  return {
+    seed,
+    signal,
+    progress,
+    log: (message) => context.log(message),
+    observe: (model, taps, calibration) =>
+      observe(model, taps, calibration, { engine, train: textOf(data).train, seed, signal, progress }),
+  };
+}
+
+function textOf(data: Workshop["data"]) {
+  if (data === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      "There is no text to look at. Add a data cell above the compress cell.",
+    );
+  return data;
+}
+
+/** Refuses what a method needs and the experiment does not have. */
+export function refuseNeeds(options: Options, has: { readonly text: boolean }): void {
+  for (const [name, given] of Object.entries(options)) {
+    const method = methods[name]!;
+    const needs = method.needs?.(method.options.parse(given)) ?? [];
+    if (needs.includes("text") && !has.text)
+      throw new WorkbenchError(
+        "invalid-input",
+        `compress.${name} reads text with these options, and there is none. Add a data cell above it.`,
+      );
+  }
+}
 
 /** The shape that the methods would leave, without weights or data; refuses with a method's own reason. */
 export function methodPlan(shape: ModelShape, options: Options): ModelShape {

@@ -1,0 +1,206 @@
+/**
+ * Diagonal weight compression (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equations 17 to 19): the value
+ * projection keeps its diagonal, and of the rest less and less, so that in the end a head sees its own features alone.
+ */
+import * as z from "zod";
+import type { Value } from "../graph/op";
+import { matmul } from "../graph/ops/matmul";
+import type { ModelShape } from "../models/model";
+import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
+import {
+  bandEntries,
+  bandName,
+  diagonalName,
+  type DiagonalOptions,
+  type Entry,
+  nearest,
+  triangleSize,
+} from "../representations/diagonal";
+import { maskName } from "../representations/masked";
+import { randomOrder } from "../representations/randomStream";
+import type { MatrixSpec } from "../representations/representation";
+import type { Checkpoint } from "../training/checkpoint";
+import type { HostTensor } from "../training/safetensors";
+import { denseTargets, observedRole, stored } from "./denseTargets";
+import { defineMethod, type Lab, planBetween } from "./method";
+import { calibrationSchema } from "./observe";
+import { floatsOf, takenApart } from "./takenApart";
+import { type Target, targetOptions } from "./targets";
+
+const title = "Diagonal weight compression";
+
+const options = z.strictObject({
+  rate: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe("Share of the entries of `region` that go; the diagonal always stays."),
+  region: z
+    .enum(["both", "lower", "upper"])
+    .default("both")
+    .describe("Which triangles lose entries, of the matrix as [inputs, outputs]."),
+  order: z
+    .enum(["band", "magnitude", "random"])
+    .default("band")
+    .describe("Which entries go first: the farthest from the diagonal, the smallest, or any."),
+  fit: z
+    .enum(["copy", "lsq"])
+    .default("copy")
+    .describe(
+      "Whether what stays is copied, as published, or the diagonal makes up for what goes (least squares on real text).",
+    ),
+  seed: z.int().min(0).optional().describe("Seed of a random order; that of the run when left out."),
+  ...targetOptions("value projections"),
+  calibration: calibrationSchema,
+});
+type Options = z.output<typeof options>;
+
+export default defineMethod<Options>({
+  title,
+  paper:
+    "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
+  options,
+  rate: "rate",
+  needs: ({ fit }) => (fit === "lsq" ? ["text"] : []),
+  samples: [
+    { rate: 0 },
+    { rate: 0.5 },
+    { rate: 1 },
+    { rate: 0.4, region: "upper", order: "magnitude" },
+    { rate: 1, region: "lower", order: "random" },
+    { rate: 0.9, fit: "lsq", targets: "layers.0.*.v_proj", calibration: { samples: 4, batch_size: 2 } },
+  ],
+
+  plan: (before, given) => planBetween(before, decide(before, given).after, "roles"),
+
+  async apply(before, given, lab) {
+    const { targets, keptOf, after } = decide(before.shape, given);
+    const grams = given.fit === "lsq" ? await gramsOf(before, targets, given, lab) : undefined;
+    const tensors = takenApart(before, targets);
+    for (const [i, target] of targets.entries()) {
+      const { matrix } = target;
+      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+      const kept = keptEntries(dense, matrix, keptOf(matrix), given, given.seed ?? lab.seed);
+      const diagonal = fitted(dense, matrix.inputs, kept, grams?.get(observedRole(target)));
+      for (const [name, tensor] of tensorsOf(dense, matrix, diagonal, kept, isBand(given, keptOf(matrix))))
+        tensors.set(name, tensor);
+      if (isBand(given, keptOf(matrix))) tensors.delete(weightName(matrix));
+      lab.progress(i + 1, targets.length, "matrices");
+    }
+    return { shape: after, tensors };
+  },
+});
+
+/** Entries by distance need no mask, and neither does a diagonal alone. */
+function isBand({ order }: Options, { lower, upper }: DiagonalOptions): boolean {
+  return order === "band" || lower + upper === 0;
+}
+
+function decide(shape: ModelShape, given: Options) {
+  const { rate, region } = given;
+  const chosen = denseTargets(title, shape, given, ["layers.*.self_attn.v_proj"]);
+  const keptOf = ({ inputs }: MatrixSpec): DiagonalOptions => {
+    const all = triangleSize(inputs);
+    const keep = (side: "lower" | "upper") =>
+      region === "both" || region === side ? all - Math.round(rate * all) : all;
+    return { lower: keep("lower"), upper: keep("upper") };
+  };
+  const isWhole = ({ matrix }: Target) => {
+    const { lower, upper } = keptOf(matrix);
+    return matrix.inputs === matrix.outputs && lower + upper === 2 * triangleSize(matrix.inputs);
+  };
+  // What loses nothing stays as it is.
+  const targets = chosen.filter((target) => !isWhole(target));
+  const after = stored(shape, targets, ({ matrix }) => {
+    const kept = keptOf(matrix);
+    return isBand(given, kept)
+      ? { type: "diagonal", options: kept }
+      : { type: "masked", options: { kept: matrix.inputs + kept.lower + kept.upper } };
+  });
+  return { targets, keptOf, after };
+}
+
+function keptEntries(
+  dense: Float32Array,
+  { inputs: width, role }: MatrixSpec,
+  kept: DiagonalOptions,
+  { order }: Options,
+  seed: number,
+): readonly Entry[] {
+  if (order === "band") return bandEntries(width, kept);
+  return (["lower", "upper"] as const).flatMap((side) => {
+    const all = [...nearest(width, side, triangleSize(width))];
+    const size = ({ row, column }: Entry) => Math.abs(dense[row * width + column]!);
+    const ordered =
+      order === "random"
+        ? [...randomOrder(all.length, `${role} ${side}`, seed)].map((i) => all[i]!)
+        : all.sort((a, b) => size(b) - size(a));
+    return ordered.slice(0, kept[side]);
+  });
+}
+
+/**
+ * The diagonal as it was, or with δ_j = W_jj + Σ_i G_ji·W_ij / G_jj over the entries (i, j) that go, where G = XᵀX: it makes
+ * Σ_t (y_tj − ŷ_tj)² smallest for every output j.
+ */
+function fitted(
+  dense: Float32Array,
+  width: number,
+  kept: readonly Entry[],
+  gram: Float64Array | undefined,
+): Float32Array {
+  const stays = new Uint8Array(width * width);
+  for (const { row, column } of kept) stays[row * width + column] = 1;
+  return Float32Array.from({ length: width }, (_, j) => {
+    const own = dense[j * width + j]!;
+    const square = gram?.[j * width + j] ?? 0;
+    if (gram === undefined || square === 0) return own;
+    let lost = 0;
+    for (let i = 0; i < width; i++)
+      if (i !== j && stays[i * width + j] === 0) lost += gram[j * width + i]! * dense[i * width + j]!;
+    return own + lost / square;
+  });
+}
+
+function tensorsOf(
+  dense: Float32Array,
+  matrix: MatrixSpec,
+  diagonal: Float32Array,
+  kept: readonly Entry[],
+  band: boolean,
+): (readonly [string, HostTensor])[] {
+  const width = matrix.inputs;
+  if (band) {
+    const values = Float32Array.from(kept, ({ row, column }) => dense[row * width + column]!);
+    return [
+      [diagonalName(matrix), { shape: [width], data: diagonal }],
+      ...(kept.length === 0 ? [] : [[bandName(matrix), { shape: [kept.length], data: values }] as const]),
+    ];
+  }
+  const [weight, mask] = [new Float32Array(width * width), new Float32Array(width * width)];
+  const keep = (row: number, column: number, value: number) => {
+    weight[row * width + column] = value;
+    mask[row * width + column] = 1;
+  };
+  for (const { row, column } of kept) keep(row, column, dense[row * width + column]!);
+  diagonal.forEach((value, i) => keep(i, i, value));
+  const shape = denseShape(matrix);
+  return [
+    [weightName(matrix), { shape, data: fromInOut(weight, matrix) }],
+    [maskName(matrix), { shape, data: Uint8Array.from(fromInOut(mask, matrix)) }],
+  ];
+}
+
+/** XᵀX of what goes into each target. */
+async function gramsOf(
+  before: Checkpoint,
+  targets: readonly Target[],
+  { calibration }: Options,
+  lab: Lab,
+): Promise<ReadonlyMap<string, Float64Array>> {
+  const gram = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
+  const taps = new Map(targets.map((target) => [observedRole(target), gram]));
+  const observed = await lab.observe(before, taps, calibration);
+  return new Map([...observed].map(([role, statistics]) => [role, statistics["gram"]!]));
+}

@@ -1,0 +1,25 @@
+/** The tensors of a model for a method that changes some of them: packed matrices of which only some parts are meant stored part by part. */
+import { splitPacked } from "../models/huggingFace";
+import { asFloats, weightName } from "../representations/dense";
+import type { Checkpoint } from "../training/checkpoint";
+import type { HostTensor } from "../training/safetensors";
+import type { Target } from "./targets";
+
+/** A copy of the map; the tensors in it are those of the checkpoint, and not to be written into. */
+export function takenApart(
+  { tensors: given }: Pick<Checkpoint, "tensors">,
+  targets: readonly Target[],
+): Map<string, HostTensor> {
+  const tensors = new Map(given);
+  for (const packed of new Set(targets.flatMap(({ packedIn }) => packedIn ?? []))) {
+    const name = weightName(packed);
+    const weight = floatsOf(tensors, name);
+    tensors.delete(name);
+    for (const { name: part, shape, data } of splitPacked(packed, weight)) tensors.set(part, { shape, data });
+  }
+  return tensors;
+}
+
+export function floatsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
+  return asFloats(name, tensors.get(name)!.data as Float32Array);
+}

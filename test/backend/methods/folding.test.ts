@@ -1,0 +1,245 @@
+/** Identical row and diagonal weight compression: the counts of their paper, and what follows from the formulas. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { input } from "../../../src/backend/graph/op";
+import { layerNorm } from "../../../src/backend/graph/ops/normalization";
+import { sum } from "../../../src/backend/graph/ops/reduction";
+import dwc from "../../../src/backend/methods/dwc";
+import irc from "../../../src/backend/methods/irc";
+import { matrixSlots, type ModelShape, shapeFromConfig } from "../../../src/backend/models/model";
+import { triangleSize } from "../../../src/backend/representations/diagonal";
+import tied, { tie, tiedSets, type TiedOptions } from "../../../src/backend/representations/tied";
+import type { MatrixSpec } from "../../../src/backend/representations/representation";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { labWithText } from "../../support/lab";
+import { uniform } from "../../support/sampleValues";
+import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+
+const gpt2 = (): ModelShape => shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+
+const projection = (inputs: number, outputs: number): MatrixSpec => ({
+  role: "layers.0.self_attn.q_proj",
+  name: "q_proj",
+  inputs,
+  outputs,
+  layout: "out_in",
+  kind: "projection",
+  bias: false,
+  init: { kind: "normal", std: 0.02 },
+  axes: ["hidden", "heads"],
+});
+
+const drawn = (size: number, seed: number) => {
+  const next = uniform(seed);
+  return Float32Array.from({ length: size }, () => 2 * next() - 1);
+};
+
+describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
+  it("14,155,776 scalars of queries and keys become 18,432", () => {
+    const { after, before: counts } = irc.plan(gpt2(), irc.options.parse({ rate: 1 }));
+    // The bias of a packed matrix, which no paper counts, stands with its first part.
+    const biases = 12 * 3 * 768;
+    const folded = after.roles.filter(({ role }) => /[qk]_proj$/.test(role));
+    expect(folded.length).toBe(24);
+    expect(folded.reduce((total, { stored }) => total + stored, 0) - biases).toBe(18_432);
+    expect(counts.total.stored - after.total.stored).toBe(14_155_776 - 18_432);
+  });
+
+  it("7,077,888 scalars of values become 9,216", () => {
+    const { after, before } = dwc.plan(gpt2(), dwc.options.parse({ rate: 1 }));
+    const values = after.roles.filter(({ role }) => /v_proj$/.test(role));
+    expect(values.reduce((total, { stored }) => total + stored, 0)).toBe(9_216);
+    expect(before.total.stored - after.total.stored).toBe(7_077_888 - 9_216);
+  });
+
+  it("one triangle alone is half of a matrix, whatever its per cent is called", () => {
+    const { after } = dwc.plan(gpt2(), dwc.options.parse({ rate: 1, region: "lower" }));
+    const [first] = after.roles.filter(({ role }) => /v_proj$/.test(role));
+    expect(first!.stored).toBe(295_296);
+  });
+
+  it.each([0.1, 0.25, 0.5, 0.8, 0.99])("a rate of %s leaves what the formulas say", (rate) => {
+    const width = 768;
+    const rows = irc.plan(gpt2(), irc.options.parse({ rate, targets: "layers.3.self_attn.k_proj" })).after;
+    const k = Math.round(rate * width);
+    const key = rows.roles.find(({ role }) => role === "layers.3.self_attn.k_proj")!;
+    expect(key.stored).toBe((width - k) * width + width);
+    expect(key.bits).toBe(32 * key.stored + 32);
+    const band = dwc.plan(gpt2(), dwc.options.parse({ rate, targets: "layers.3.self_attn.v_proj" })).after;
+    const triangle = triangleSize(width);
+    const value = band.roles.find(({ role }) => role === "layers.3.self_attn.v_proj")!;
+    expect(value.stored).toBe(width + 2 * (triangle - Math.round(rate * triangle)));
+  });
+});
+
+describe("what all rows tied do to attention", () => {
+  const [tokens, width, heads] = [7, 12, 3];
+  const headDim = width / heads;
+
+  it("scores follow from two numbers a head", () => {
+    const matrix = projection(width, width);
+    const options: TiedOptions = { fold: "rows", tied: width, seed: 0 };
+    const [wq, wk, bq, bk] = [1, 2, 3, 4].map((seed) => drawn(width, seed)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const x = drawn(tokens * width, 5);
+    const project = (w: Float32Array, bias: Float32Array) => {
+      const dense = tied.materialise(() => w, matrix, options);
+      return Array.from({ length: tokens }, (_, t) =>
+        Array.from({ length: width }, (_, j) => {
+          let y = bias[j]!;
+          for (let i = 0; i < width; i++) y += x[t * width + i]! * dense[i * width + j]!;
+          return y;
+        }),
+      );
+    };
+    const [q, k] = [project(wq, bq), project(wk, bk)];
+    const s = Array.from({ length: tokens }, (_, t) =>
+      x.subarray(t * width, (t + 1) * width).reduce((total, each) => total + each, 0),
+    );
+    for (let head = 0; head < heads; head++) {
+      const own = (v: Float32Array) => v.subarray(head * headDim, (head + 1) * headDim);
+      const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+        Array.from(a).reduce((total, each, i) => total + each * b[i]!, 0);
+      const [a, c] = [dot(own(wq), own(wk)), dot(own(bq), own(wk))];
+      for (let i = 0; i < tokens; i++) {
+        const range = [head * headDim, (head + 1) * headDim] as const;
+        const score = (j: number) => dot(q[i]!.slice(...range), k[j]!.slice(...range));
+        // What is the same for all j falls out of the softmax.
+        for (let j = 1; j < tokens; j++)
+          expect(score(j) - score(0)).toBeCloseTo((a * s[i]! + c) * (s[j]! - s[0]!), 4);
+      }
+    }
+  });
+
+  it("the sum of a fresh norm's features is zero, so that attention begins uniform", () => {
+    const normed = layerNorm(input("x", [tokens, width]), input("gamma", [width]), input("beta", [width]), {
+      epsilon: 1e-5,
+    });
+    const total = sum(normed, { axes: [1], keepDims: false });
+    const feeds = {
+      x: [...drawn(tokens * width, 8)],
+      gamma: new Array<number>(width).fill(1),
+      beta: new Array<number>(width).fill(0),
+    };
+    for (const each of evaluateGraph({ outputs: { total } }, feeds)["total"]!)
+      expect(Math.abs(each)).toBeLessThan(1e-9);
+  });
+});
+
+it("takes one of the tied rows, or their mean, which no other row is nearer to", () => {
+  const matrix = projection(10, 4);
+  const dense = drawn(40, 6);
+  const options: TiedOptions = { fold: "rows", tied: 6, seed: 2 };
+  const { tied: rows } = tiedSets(matrix, options);
+  const distance = (shares: number[]) => {
+    const { data } = tie(dense, matrix, options, shares);
+    const made = tied.materialise(() => data, matrix, options);
+    return made.reduce((total, each, i) => total + (each - dense[i]!) ** 2, 0);
+  };
+  const one = rows.map((_, i) => Number(i === 0));
+  const donor = tie(dense, matrix, options, one).data.subarray(-4);
+  expect(donor).toEqual(dense.subarray(rows[0]! * 4, rows[0]! * 4 + 4));
+  expect(distance(rows.map(() => 1 / 6))).toBeLessThan(distance(one));
+});
+
+describe("with real text", () => {
+  let engine: Engine;
+  let data: DataSet;
+  const folder = temporaryFolder();
+  beforeAll(async () => {
+    engine = await openEngine("cpu");
+    data = await grammarData(folder.path);
+  });
+  afterAll(async () => {
+    data[Symbol.dispose]();
+    await engine[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  const seen = { calibration: { samples: 16, batch_size: 4 } };
+  const subject = (): Checkpoint => {
+    const shape = tinyShape("gpt2");
+    return { shape, tensors: drawnTensors(shape, 4) };
+  };
+
+  /** Σ |x·W − x·W̃|² of a part over the text that calibration reads. */
+  async function lost(before: Checkpoint, after: Checkpoint, part: string): Promise<number> {
+    const role = part.replace(/[qkv]_proj/, "qkv_proj");
+    const lab = labWithText(engine, data);
+    const gram = (x: ReturnType<typeof input>) => ({ rows: x });
+    const sums = await lab.observe(before, new Map([[role, gram]]), { samples: 4, batch_size: 4 });
+    const x = sums.get(role)!["rows"]!;
+    const width = 16;
+    const matrixOf = ({ shape, tensors }: Checkpoint) => {
+      const source = (name: string) => tensors.get(name)!.data as Float32Array;
+      for (const { matrix, stored } of matrixSlots(shape))
+        for (const { matrix: own, representation, options } of stored) {
+          if (own.role === part) return representation.materialise(source, own, options);
+          if (matrix.role === role && own.role === role) {
+            const dense = representation.materialise(source, own, options);
+            const { from } = matrix.parts!.find(({ role: each }) => each === part)!;
+            return Float32Array.from(
+              { length: width * width },
+              (_, i) => dense[Math.floor(i / width) * own.outputs + from + (i % width)]!,
+            );
+          }
+        }
+      throw new Error(`There is no ${part}.`);
+    };
+    const [w, made] = [matrixOf(before), matrixOf(after)];
+    let total = 0;
+    for (let t = 0; t < x.length / width; t++)
+      for (let j = 0; j < width; j++) {
+        let difference = 0;
+        for (let i = 0; i < width; i++)
+          difference += x[t * width + i]! * (w[i * width + j]! - made[i * width + j]!);
+        total += difference ** 2;
+      }
+    return total;
+  }
+
+  it("least squares keep the products of the text better than a drawn row, than a mean and than a copied diagonal", async () => {
+    const before = subject();
+    const lab = labWithText(engine, data);
+    const one = { calibration: { samples: 4, batch_size: 4 } };
+    const q = "layers.1.self_attn.q_proj";
+    const rows = async (donor: string) =>
+      lost(
+        before,
+        await irc.apply(before, irc.options.parse({ rate: 0.6, donor, targets: q, ...one }), lab),
+        q,
+      );
+    const [lsq, mean, random] = [await rows("lsq"), await rows("mean"), await rows("random")];
+    expect(lsq).toBeLessThan(mean);
+    expect(lsq).toBeLessThan(random);
+    const v = "layers.1.self_attn.v_proj";
+    for (const rate of [0.5, 1]) {
+      const diagonal = async (fit: string) =>
+        lost(before, await dwc.apply(before, dwc.options.parse({ rate, fit, targets: v, ...one }), lab), v);
+      expect(await diagonal("lsq")).toBeLessThan(await diagonal("copy"));
+    }
+  });
+
+  it("depends on the seed and on nothing else", async () => {
+    const before = subject();
+    const options = irc.options.parse({ rate: 0.5, donor: "lsq", ...seen });
+    const at = (seed: number) => irc.apply(before, options, labWithText(engine, data, { seed }));
+    expect(await at(3)).toEqual(await at(3));
+    expect(await at(3)).not.toEqual(await at(4));
+  });
+
+  it("stops where it is asked to", async () => {
+    const signal = AbortSignal.abort();
+    const options = dwc.options.parse({ fit: "lsq", ...seen });
+    await expect(dwc.apply(subject(), options, labWithText(engine, data, { signal }))).rejects.toMatchObject({
+      code: "cancelled",
+    });
+  });
+});
