@@ -69,7 +69,7 @@ export function runLines(given: RunLinesGiven): TemplateResult {
         ${runs.map((run) => runLine(run, given))}
       </tbody>
     </table>
-    ${runs.flatMap(({ summary }) => remarks(summary, runs.length > 1))}`;
+    ${remarks(runs.map(({ summary }) => summary))}`;
 }
 
 function runLine(
@@ -154,12 +154,21 @@ function time({ state, progress: at, seconds }: RunSummary): string {
   return seconds === undefined ? "" : duration(seconds);
 }
 
-function remarks({ name, failure, notices }: RunSummary, several: boolean): TemplateResult[] {
-  const said = several ? `${name}: ` : "";
+/** What went wrong, run by run, then what was noticed: what several runs have noticed is said once. */
+function remarks(runs: readonly RunSummary[]): TemplateResult[] {
+  const noticed = new Map<string, string[]>();
+  for (const { name, notices } of runs)
+    for (const notice of notices) noticed.set(notice, [...(noticed.get(notice) ?? []), name]);
+  const who = (names: readonly string[]) =>
+    runs.length === 1 ? "" : names.length === 1 ? `${names[0]!}: ` : `${count(names.length)} runs: `;
   return [
-    ...(failure === undefined
-      ? []
-      : [html`<p class="note fault" role="alert">${said}${failure.message}</p>`]),
-    ...notices.map((notice) => html`<p class="note">${said}${notice}</p>`),
+    ...runs.flatMap(({ name, failure }) =>
+      failure === undefined
+        ? []
+        : [html`<p class="note fault" role="alert">${who([name])}${failure.message}</p>`],
+    ),
+    ...[...noticed].map(
+      ([notice, names]) => html`<p class="note" title=${names.join(", ")}>${who(names)}${notice}</p>`,
+    ),
   ];
 }

@@ -202,6 +202,25 @@ describe("the output of a cell", () => {
     await page.close();
   });
 
+  it("says once what several runs have noticed", async () => {
+    const runs = await Promise.all(
+      [1, 2, 3].map((seed) =>
+        WrittenRun.write(workspace, {
+          name: `noticed-${seed}`,
+          seed,
+          lines: 5,
+          record: { notices: ["It runs on the processor.", ...(seed === 2 ? ["A row was left out."] : [])] },
+        }),
+      ),
+    );
+    const page = await harness.renderer();
+    await page.showOutput("one", await outputOf(runs));
+    await page.page.getByText("3 runs: It runs on the processor.").waitFor();
+    expect(await page.page.getByText("It runs on the processor.").count()).toBe(1);
+    expect(await page.page.getByText("noticed-2: A row was left out.").count()).toBe(1);
+    await page.close();
+  });
+
   it("shows markup in names, tables, samples and messages as text", async () => {
     const bad = `<img src=x onerror="document.title='owned'">\u001b]0;x\u0007`;
     const run = await WrittenRun.write(workspace, {
