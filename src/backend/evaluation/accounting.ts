@@ -4,6 +4,7 @@
  */
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
+import { biasCount, biasParameters } from "../models/biases";
 import { familyOf, matrixSlots, type ModelShape } from "../models/model";
 import {
   type MatrixCounts,
@@ -51,8 +52,8 @@ function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCo
       const counts = [representation.count(matrix, own, options.tensors)];
       // The bias of a matrix stored in parts is one tensor; it is counted with the first part.
       if (bias !== undefined && (!split || i === 0)) {
-        specs.push(bias);
-        counts.push(plainCounts(bias, options));
+        specs.push(...biasParameters(bias));
+        counts.push(biasCount(bias, options.tensors));
       }
       yield row(matrix.role, type, matrix.kind !== "projection", specs, counts, options);
     }

@@ -3,6 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Shape } from "../graph/op";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec, TensorData, TensorSource } from "../representations/representation";
+import { biasData } from "./biases";
 import { familyOf, matrixSlots, type ModelShape, parametersOf, partsOf } from "./model";
 import type { MatrixSlot, StoredMatrix } from "./weights";
 
@@ -85,7 +86,7 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
       );
     else yield { name: weightName(slot.matrix), shape: denseShape(slot.matrix), data: joined(slot, tensors) };
     if (slot.bias !== undefined)
-      yield { name: slot.bias.name, shape: slot.bias.shape, data: tensors(slot.bias.name) };
+      yield { name: slot.bias.spec.name, shape: slot.bias.spec.shape, data: biasData(slot.bias, tensors) };
   }
   for (const { name, shape: size } of familyOf(shape.family).tensors(shape.config))
     yield { name, shape: size, data: tensors(name) };

@@ -6,6 +6,7 @@ import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { input, parameter, type Value } from "../graph/op";
 import { representations } from "../representations/catalog";
 import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
+import { biasOf, biasParameters, biasRole } from "./biases";
 import { models } from "./catalog";
 import { faultsOfConfig, nearest } from "./configFaults";
 import type {
@@ -84,7 +85,11 @@ export function dimensionsOf({ family, config }: ModelShape): Dimensions {
 export function matrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
   const matrices = familyOf(family).matrices(config);
   const known = new Set(
-    matrices.flatMap(({ role, parts = [] }) => [role, ...parts.map((part) => part.role)]),
+    matrices.flatMap((matrix) => [
+      matrix.role,
+      ...(matrix.parts ?? []).map((part) => part.role),
+      ...(matrix.bias ? [biasRole(matrix)] : []),
+    ]),
   );
   const stray = Object.keys(choices).find((role) => !known.has(role));
   if (stray !== undefined) {
@@ -104,7 +109,8 @@ export function matrixSlots({ family, config, representations: choices }: ModelS
         `${matrix.role} has a representation, and so has one of its parts; give one to the whole or to the parts.`,
       );
     const stored = (split ? parts : [matrix]).map((each) => storedMatrix(each, choices[each.role]));
-    return { matrix, ...(matrix.bias ? { bias: biasSpec(matrix) } : {}), stored, split };
+    const bias = matrix.bias ? { bias: biasOf(matrix, choices[biasRole(matrix)]) } : {};
+    return { matrix, ...bias, stored, split };
   });
 }
 
@@ -138,25 +144,11 @@ function storedMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefin
   return { matrix, type, representation, options: parsed.data };
 }
 
-function biasSpec({ name, outputs, role, kind, axes }: MatrixSpec): ParameterSpec {
-  return {
-    name: `${name}.bias`,
-    shape: [outputs],
-    dtype: "float32",
-    init: { kind: "zeros" },
-    trainable: true,
-    decay: false,
-    role,
-    embedding: kind !== "projection",
-    axes: [axes[1]],
-  };
-}
-
 /** Every stored tensor of the model, tied ones once. */
 export function parametersOf(shape: ModelShape): ParameterSpec[] {
   const matrices = matrixSlots(shape).flatMap(({ stored, bias }) => [
     ...stored.flatMap(({ matrix, representation, options }) => representation.parameters(matrix, options)),
-    ...(bias === undefined ? [] : [bias]),
+    ...(bias === undefined ? [] : biasParameters(bias)),
   ]);
   return [...matrices, ...familyOf(shape.family).tensors(shape.config)];
 }

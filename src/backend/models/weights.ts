@@ -3,12 +3,8 @@ import type { Value } from "../graph/op";
 import { gather } from "../graph/ops/indexing";
 import { addBias } from "../graph/ops/matmul";
 import { concat, slice } from "../graph/ops/movement";
-import type {
-  AnyRepresentation,
-  MatrixSpec,
-  ParameterSpec,
-  ValueSource,
-} from "../representations/representation";
+import type { AnyRepresentation, MatrixSpec, ValueSource } from "../representations/representation";
+import { type Bias, biasValue } from "./biases";
 import type { ForwardOptions, Weights } from "./family";
 
 /** A matrix with the way it is stored. */
@@ -22,7 +18,7 @@ export interface StoredMatrix {
 /** A matrix of the family: stored as one, or, when it packs several, its parts each on their own. */
 export interface MatrixSlot {
   readonly matrix: MatrixSpec;
-  readonly bias?: ParameterSpec;
+  readonly bias?: Bias;
   readonly stored: readonly StoredMatrix[];
   readonly split: boolean;
 }
@@ -53,7 +49,7 @@ export function bindWeights(
   function apply({ matrix: { parts }, bias, stored, split }: MatrixSlot, x: Value): Value[] {
     return stored.map(({ matrix, representation, options }, i) => {
       const product = representation.apply(x, tensor, matrix, options);
-      const whole = bias === undefined ? undefined : tensor(bias.name);
+      const whole = bias === undefined ? undefined : biasValue(bias, tensor);
       const own = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
       const y = own === undefined ? product : addBias(product, own);
       onMatrix?.(matrix.role, x, y);

@@ -1,0 +1,85 @@
+/** The bias of a matrix: a vector that is stored whole, or of which a 0/1 mask keeps some, as methods that prune biases leave it. */
+import { WorkbenchError } from "../../protocol/errors";
+import { scalar, sizeOf, type Value } from "../graph/op";
+import { where } from "../graph/ops/elementwise";
+import { asFloats } from "../representations/dense";
+import masked from "../representations/masked";
+import {
+  type MatrixCounts,
+  type MatrixSpec,
+  nonZeros,
+  type ParameterSpec,
+  scalarBits,
+  type TensorSource,
+  type ValueSource,
+} from "../representations/representation";
+import type { RepresentationChoice } from "./family";
+
+export interface Bias {
+  /** float32 [outputs] of the whole matrix, also where the matrix is stored in parts. */
+  readonly spec: ParameterSpec;
+  readonly mask?: ParameterSpec;
+  /** How many scalars the mask keeps. */
+  readonly kept?: number | undefined;
+}
+
+/** The address of a matrix's bias among the choices of representations. */
+export const biasRole = ({ role }: Pick<MatrixSpec, "role">): string => `${role}.bias`;
+
+export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefined): Bias {
+  const { name, outputs, role, kind, axes } = matrix;
+  const spec: ParameterSpec = {
+    name: `${name}.bias`,
+    shape: [outputs],
+    dtype: "float32",
+    init: { kind: "zeros" },
+    trainable: true,
+    decay: false,
+    role,
+    embedding: kind !== "projection",
+    axes: [axes[1]],
+  };
+  if (choice === undefined) return { spec };
+  const parsed = masked.options.safeParse(choice.options);
+  if (choice.type !== "masked" || !parsed.success || (parsed.data.kept ?? 0) > outputs)
+    throw new WorkbenchError(
+      "unsupported",
+      `${biasRole(matrix)} cannot be stored so: a bias of ${outputs} scalars is whole, or masked with at most that many kept.`,
+    );
+  return {
+    spec,
+    mask: { ...spec, name: `${name}.bias_mask`, dtype: "bool", init: { kind: "ones" }, trainable: false },
+    kept: parsed.data.kept,
+  };
+}
+
+export function biasParameters({ spec, mask }: Bias): ParameterSpec[] {
+  return mask === undefined ? [spec] : [spec, mask];
+}
+
+/** Dropped scalars add nothing whatever the tensor holds there, and no gradient reaches them. */
+export function biasValue({ spec, mask }: Bias, values: ValueSource): Value {
+  return mask === undefined ? values(spec.name) : where(values(mask.name), values(spec.name), scalar(0));
+}
+
+/** float32 [outputs] as it is added. */
+export function biasData({ spec, mask }: Bias, tensors: TensorSource): Float32Array {
+  const whole = asFloats(spec.name, tensors(spec.name));
+  if (mask === undefined) return whole;
+  const keeps = tensors(mask.name);
+  return whole.map((each, i) => (keeps[i] ? each : 0));
+}
+
+/** A masked one is a bitmap and the values that it keeps. */
+export function biasCount(bias: Bias, tensors?: TensorSource): MatrixCounts {
+  const { spec, mask, kept } = bias;
+  const all = sizeOf(spec.shape);
+  const stored =
+    mask === undefined ? all : tensors === undefined ? (kept ?? all) : nonZeros(tensors(mask.name));
+  return {
+    trainable: stored,
+    stored,
+    nonZero: tensors === undefined ? stored : nonZeros(biasData(bias, tensors)),
+    bits: stored * scalarBits + (mask === undefined ? 0 : all),
+  };
+}
