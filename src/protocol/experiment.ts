@@ -138,6 +138,15 @@ export const trainSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("Clip gradients to this global norm; 0 clips nothing."),
+  cumulative_loss: z
+    .enum(["none", "literal", "two-batch", "ema-grad"])
+    .default("none")
+    .describe(
+      "How earlier losses count: not at all, as a number that is added up and changes no gradient (`literal`), as the loss of the last batch under the weights of now (`two-batch`), or through an exponential mean of gradients (`ema-grad`).",
+    ),
+  cumulative_decay: share
+    .default(0.9)
+    .describe("Share of the mean gradient that stays from step to step, with `cumulative_loss: ema-grad`."),
   ...blockOptions,
   logging_steps: positiveInt.default(1).describe("Steps between two lines of training loss."),
   eval_steps: positiveInt

@@ -41,6 +41,10 @@ export const trainingStateSchema = z.object({
   tokens: z.int().min(0),
   seconds: z.number().min(0),
   sampler: z.unknown(),
+  /** Where the data stood before the last step, whose batches a cumulative loss reads again. */
+  previous_sampler: z.unknown().optional(),
+  /** The losses of all steps so far, added up. */
+  cumulative_loss: z.number().optional(),
   best: z.object({ step: z.int(), loss: z.number() }).optional(),
   /** Which action of the run it belongs to. */
   action: z.int().min(0),

@@ -53,7 +53,8 @@ export async function compilePrograms({
   try {
     const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape, savings)));
     if (evaluation !== undefined) all.push(evaluation);
-    if (options.gradient_accumulation_steps === 1)
+    // The batch of the step before is one more to be summed.
+    if (options.gradient_accumulation_steps === 1 && options.cumulative_loss !== "two-batch")
       return {
         kind: "fused",
         savings,

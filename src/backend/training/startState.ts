@@ -4,7 +4,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { type BlockOptions, BlockSampler, type BlockState } from "../data/blockSampler";
 import { Sampler, type SamplerState } from "../data/sampler";
 import { type Shape, sizeOf } from "../graph/op";
-import { optimizers } from "./optimizers/catalog";
+import { slotsOfOptimizer } from "./optimizerSlots";
 import type { HostTensor, HostTensors } from "./safetensors";
 import { batchSizeOf, hasBlocks, type TrainingRequest } from "./request";
 import { slotName } from "./trainStep";
@@ -22,9 +22,12 @@ const blockStateSchema: z.ZodType<BlockState> = z.object({
   documents: z.int().min(0),
 });
 
-/** Draws training sequences from where the training stands. */
-export function samplerOf(request: TrainingRequest): Sampler | BlockSampler {
-  const { train, options, seed, resume } = request;
+/** Draws training sequences from where the training stands, or from where `saved` says. */
+export function samplerOf(
+  request: TrainingRequest,
+  saved: unknown = request.resume?.state.sampler,
+): Sampler | BlockSampler {
+  const { train, options, seed } = request;
   const size = batchSizeOf(options);
   const dataSeed = options.data_seed ?? seed;
   if (hasBlocks(options)) {
@@ -36,11 +39,11 @@ export function samplerOf(request: TrainingRequest): Sampler | BlockSampler {
       replacement: options.sample_with_replacement,
       epochs: options.max_steps === undefined ? options.num_train_epochs : undefined,
     };
-    if (resume === undefined) return new BlockSampler(train, blocks);
-    return BlockSampler.restore(train, blocks, savedState(blockStateSchema, resume.state.sampler));
+    if (saved === undefined) return new BlockSampler(train, blocks);
+    return BlockSampler.restore(train, blocks, savedState(blockStateSchema, saved));
   }
-  if (resume === undefined) return new Sampler(train, size, dataSeed);
-  return Sampler.restore(train, size, savedState(samplerStateSchema, resume.state.sampler));
+  if (saved === undefined) return new Sampler(train, size, dataSeed);
+  return Sampler.restore(train, size, savedState(samplerStateSchema, saved));
 }
 
 function savedState<T>(schema: z.ZodType<T>, saved: unknown): T {
@@ -56,7 +59,7 @@ function savedState<T>(schema: z.ZodType<T>, saved: unknown): T {
 export function slotsOf({ trainee, options, resume }: TrainingRequest): HostTensors {
   const slots = new Map<string, HostTensor>();
   for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-    for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
+    for (const slot of slotsOfOptimizer(options).map((each) => slotName(name, each))) {
       const saved = resume?.optimizer.get(slot);
       if (resume !== undefined && saved?.shape.join() !== shape.join())
         throw new WorkbenchError(

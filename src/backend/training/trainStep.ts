@@ -14,6 +14,7 @@ import type { Segment } from "../graph/recompute";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
 import type { ParameterSpec } from "../representations/representation";
 import { type MemorySavings, nothingSaved, savingsBySize } from "./memorySavings";
+import { gradientMeanSlot } from "./optimizerSlots";
 import { optimizers } from "./optimizers/catalog";
 
 /** What is trained: parameters by name and the forward function over them. */
@@ -214,14 +215,23 @@ function buildUpdate(
 
   const outputs: Record<string, Value> = { gradient_squares: squares };
   const state: Record<string, string> = {};
-  const advance = (name: string, value: Value) => {
+  const advance = (name: string, value: Value): Value => {
     outputs[next(name)] = value;
     state[next(name)] = name;
+    return value;
+  };
+  const isMean = options.cumulative_loss === "ema-grad";
+  // ḡ ← d·ḡ + (1 − d)·g
+  const meanGradient = (name: string, gradient: Value): Value => {
+    const before = input(slotName(name, gradientMeanSlot), gradient.type.shape);
+    const { cumulative_decay: decay } = options;
+    return add(mul(before, scalar(decay)), mul(gradient, scalar(1 - decay)));
   };
   specs.forEach(({ name, shape, decay }, i) => {
+    const clipped = factor === undefined ? found[i]! : mul(found[i]!, factor);
     const update = optimizer.update({
       parameter: weights.get(name)!,
-      gradient: factor === undefined ? found[i]! : mul(found[i]!, factor),
+      gradient: isMean ? advance(slotName(name, gradientMeanSlot), meanGradient(name, clipped)) : clipped,
       slots: optimizer.slots.map((slot) => input(slotName(name, slot), shape)),
       scalars,
       options,

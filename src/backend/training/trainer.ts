@@ -6,6 +6,7 @@ import { type BlockPlace, BlockSampler } from "../data/blockSampler";
 import type { Sampler } from "../data/sampler";
 import type { Batch } from "../data/split";
 import type { Tensor, Tensors } from "../engine/engine";
+import type { TrainOptions } from "../../protocol/experiment";
 import { recomputeGateName } from "../graph/recompute";
 import { checkParameters, type TrainingSnapshot, type TrainingState } from "./checkpoint";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
@@ -13,6 +14,7 @@ import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
 import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds";
 import { describeSavings } from "./memorySavings";
 import { optimizers } from "./optimizers/catalog";
+import { slotsOfOptimizer } from "./optimizerSlots";
 import { type Compiled, compilePrograms, type Programs } from "./programs";
 import { batchSizeOf, stepsOf, type TrainingRequest } from "./request";
 import type { HostTensors } from "./safetensors";
@@ -56,6 +58,10 @@ class TrainingSession implements AsyncDisposable {
   private readonly secondsBefore: number;
   private readonly startedAt = performance.now();
   private lastLoss = NaN;
+  /** Batches of the last step, and where the data stood before them, for a loss that reads them again. */
+  private previous: readonly Batch[] = [];
+  private previousSampler: unknown;
+  private cumulativeLoss: number;
 
   private constructor(
     private readonly request: TrainingRequest,
@@ -68,6 +74,10 @@ class TrainingSession implements AsyncDisposable {
     this.step = state?.step ?? 0;
     this.tokens = state?.tokens ?? 0;
     this.best = state?.best;
+    this.cumulativeLoss = state?.cumulative_loss ?? 0;
+    this.previousSampler = state?.previous_sampler;
+    if (this.previousSampler !== undefined)
+      this.previous = this.drawn(samplerOf(request, this.previousSampler));
     this.secondsBefore = state?.seconds ?? 0;
   }
 
@@ -126,6 +136,10 @@ class TrainingSession implements AsyncDisposable {
     return this.sampler instanceof BlockSampler ? this.sampler : undefined;
   }
 
+  private drawn(sampler: Sampler | BlockSampler): readonly Batch[] {
+    return Array.from({ length: this.request.options.gradient_accumulation_steps }, () => sampler.next());
+  }
+
   /** One optimizer step over `gradient_accumulation_steps` batches. */
   private async advance(steps: number, observer: TrainingObserver): Promise<void> {
     const { engine, options, seed } = this.request;
@@ -133,11 +147,12 @@ class TrainingSession implements AsyncDisposable {
     const step = this.step + 1;
     const restarts = options.restart_optimizer && step > 1 && this.blocks?.blockIsOver === true;
     if (restarts) this.restartOptimizer();
-    const batches = Array.from({ length: options.gradient_accumulation_steps }, () => this.sampler.next());
+    const before = this.sampler.state;
+    const batches = this.drawn(this.sampler);
     const block = this.blocks?.block;
     if (block?.step === 1) observer.log(blockLine(block, options.sample_with_replacement, restarts));
     const optimizerStep = options.restart_optimizer && block !== undefined ? block.step : step;
-    const counted = batches.reduce((total, batch) => total + countedLabels(batch), 0);
+    const counted = countedIn(batches);
     const rate = learningRate(options, step, steps);
     const scalars = Object.fromEntries(
       Object.entries(optimizers[options.optim].scalars(options, optimizerStep, rate)).map(
@@ -147,11 +162,12 @@ class TrainingSession implements AsyncDisposable {
     const { programs } = this;
     const { trained } = (programs.kind === "fused" ? programs.step : programs.apply).graph;
     let loss = 0;
+    let lossAgain = 0;
     let squares: Float32Array;
-    const feedsOf = (batch: Batch, part: number): Tensors => ({
+    const feedsOf = (batch: Batch, part: number, labels = counted): Tensors => ({
       ...feedBatch(engine, batch),
       // A step whose labels are all ignored has no loss and no gradient, rather than 0/0.
-      [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, counted)),
+      [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, labels)),
       [dropoutSeedName]: engine.upload(
         { dtype: "int32", shape: [] },
         Int32Array.of(dropoutSeed(seed, step, part)),
@@ -165,12 +181,17 @@ class TrainingSession implements AsyncDisposable {
       squares = (await outputs.gradient_squares!.read()) as Float32Array;
       disposeAll(feeds);
     } else {
-      for (const [part, batch] of batches.entries()) {
+      // The gradient of L(θ; B_t) + L(θ; B_{t−1}), each the mean over the labels of its own step.
+      const again = options.cumulative_loss === "two-batch" ? this.previous : [];
+      for (const [part, batch] of [...again, ...batches].entries()) {
+        const isAgain = part < again.length;
         const feeds = {
-          ...feedsOf(batch, part),
+          ...feedsOf(batch, part, isAgain ? countedIn(again) : counted),
           [keepGradientsName]: uploadScalar(engine, part === 0 ? 0 : 1),
         };
-        loss += await readNumber((await this.execute(programs.accumulate, feeds)).loss!);
+        const own = await readNumber((await this.execute(programs.accumulate, feeds)).loss!);
+        if (isAgain) lossAgain += own;
+        else loss += own;
         disposeAll(feeds);
       }
       squares = (await (
@@ -182,12 +203,16 @@ class TrainingSession implements AsyncDisposable {
     this.step = step;
     this.tokens += counted;
     this.lastLoss = loss;
+    this.cumulativeLoss += loss;
+    if (options.cumulative_loss === "two-batch") [this.previous, this.previousSampler] = [batches, before];
+    const cumulative = options.cumulative_loss === "literal" ? this.cumulativeLoss : loss + lossAgain;
     const seconds = (performance.now() - begun) / 1000;
     if (step % options.logging_steps === 0 || step === steps)
       observer.metrics(step, this.tokens, {
         "train/loss": loss,
         "train/grad_norm": Math.sqrt(squares.reduce((total, each) => total + each, 0)),
         "train/learning_rate": rate,
+        ...(isCumulative(options) ? { "train/cumulative_loss": cumulative } : {}),
         "train/tokens_per_second": counted / seconds,
       });
     observer.progress(step, steps, this.secondsLeft(steps));
@@ -198,7 +223,7 @@ class TrainingSession implements AsyncDisposable {
     const { engine, trainee, options } = this.request;
     const held = { ...this.held };
     for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
-      for (const slot of optimizers[options.optim].slots.map((each) => slotName(name, each))) {
+      for (const slot of slotsOfOptimizer(options).map((each) => slotName(name, each))) {
         held[slot]![Symbol.dispose]();
         held[slot] = handOver(engine, zeros(shape));
       }
@@ -240,7 +265,7 @@ class TrainingSession implements AsyncDisposable {
   }
 
   private async snapshot(): Promise<TrainingSnapshot> {
-    const slots = optimizers[this.request.options.optim].slots;
+    const slots = slotsOfOptimizer(this.request.options);
     const trained = this.request.trainee.parameters.filter(({ trainable }) => trainable);
     const names = trained.flatMap(({ name }) => slots.map((slot) => slotName(name, slot)));
     return { optimizer: await download(this.held, names), state: this.state() };
@@ -256,6 +281,8 @@ class TrainingSession implements AsyncDisposable {
       sampler: this.sampler.state,
       action: this.request.action,
       ...(best && { best }),
+      ...(this.request.options.cumulative_loss === "literal" && { cumulative_loss: this.cumulativeLoss }),
+      ...(this.previousSampler !== undefined && { previous_sampler: this.previousSampler }),
     };
   }
 
@@ -289,6 +316,15 @@ function blockLine(
     : "";
   const again = restarted ? "; the optimizer begins anew" : "";
   return `Block ${index + 1}: ${shown(documents.length)} documents${drawn} in ${shown(sequences)} sequences, ${shown(steps)} steps${again}.`;
+}
+
+/** An exponential mean of gradients has no loss of its own. */
+function isCumulative({ cumulative_loss: mode }: TrainOptions): boolean {
+  return mode === "literal" || mode === "two-batch";
+}
+
+function countedIn(batches: readonly Batch[]): number {
+  return batches.reduce((total, batch) => total + countedLabels(batch), 0);
 }
 
 async function readNumber(tensor: Tensor): Promise<number> {

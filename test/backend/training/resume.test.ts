@@ -17,6 +17,10 @@ const dropping = { embd_pdrop: 0.2, resid_pdrop: 0.1 };
 const cases = [
   ["gpt2", 2, { ...dropping, attn_pdrop: 0.1 }, { gradient_accumulation_steps: 2 }],
   ["kphi3", 1, dropping, { gradient_accumulation_steps: 3, optim: "sgd", learning_rate: 0.1 }],
+  ["phi3", 1, {}, { cumulative_loss: "two-batch", per_device_train_batch_size: 4 }],
+  ["gpt2", 1, dropping, { cumulative_loss: "two-batch", block_rows: 8, gradient_accumulation_steps: 2 }],
+  ["kphi3", 1, {}, { cumulative_loss: "ema-grad", cumulative_decay: 0.7, per_device_train_batch_size: 4 }],
+  ["phi3", 1, {}, { cumulative_loss: "literal", per_device_train_batch_size: 4 }],
   ["llama", 1, {}, { per_device_train_batch_size: 4, gradient_checkpointing: true, weight_decay: 0.1 }],
 ] as const;
 
@@ -37,7 +41,8 @@ describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) =
     await using engine = await openEngine("cpu", { threads });
     const given = { engine, shape, data, options, validation: data.validation };
     const whole = await trainTiny(given);
-    expect(whole.saves.at(-1)!.training.state.sampler).toMatchObject({ epoch: 1 });
+    const { epoch, block } = whole.saves.at(-1)!.training.state.sampler as Record<string, number>;
+    expect(epoch ?? block).toBeGreaterThan(0);
 
     const folder = join(temporaryFolder(), "step");
     let losses: number[] = [];

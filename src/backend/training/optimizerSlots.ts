@@ -1,0 +1,11 @@
+/** What is kept beside each trained parameter: the optimizer's own tensors, and the mean gradient where a training asks for one. */
+import type { TrainOptions } from "../../protocol/experiment";
+import { optimizers } from "./optimizers/catalog";
+
+/** The slot of the exponential mean of gradients. */
+export const gradientMeanSlot = "gradient_mean";
+
+export function slotsOfOptimizer({ optim, cumulative_loss }: TrainOptions): readonly string[] {
+  const own = optimizers[optim].slots;
+  return cumulative_loss === "ema-grad" ? [...own, gradientMeanSlot] : own;
+}
