@@ -46,10 +46,14 @@ interface Expected {
 let workspace: Workspace;
 let file: string;
 let expected: Expected;
+/** Milliseconds that the run takes where nobody kills it. */
+let undisturbed: number;
 beforeAll(async () => {
   workspace = realWorkspace({ LATHE_THREADS: "2" });
   file = workspace.write("long.lathe.md", [cells, rest, again].join("```\n\n```yaml"));
+  const begun = performance.now();
   const folder = await workspace.run(file, "--fresh", "--device", "cpu");
+  undisturbed = performance.now() - begun;
   expected = { history: await historyOf(folder), tensors: tensorsOf(folder) };
 });
 
@@ -126,7 +130,8 @@ describe("a run whose process is killed", { timeout: 120_000 }, () => {
     const folder = await begin();
     let kills = 0;
     for (; kills < 8; kills++) {
-      const patience = uniformInt(random, 300, 900);
+      // In shares of what the whole run takes here, so that a fast machine does not come to its end first.
+      const patience = (uniformInt(random, 6, 18) / 100) * undisturbed;
       if (kills % 2 === 0) await moment(folder, () => draftIn(folder));
       else await setTimeout(patience);
       await setTimeout(uniformInt(random, 0, 20));

@@ -11,7 +11,7 @@ const plain = { optim: "sgd", momentum: 0, max_grad_norm: 0, per_device_train_ba
 
 function differences(after: HostTensors, before: HostTensors): number[] {
   return [...before].flatMap(([name, { data }]) =>
-    Array.from(data, (each, i) => Number(after.get(name)!.data[i]!) - Number(each)),
+    Array.from(data, (each, i) => after.get(name)!.data[i]! - each),
   );
 }
 

@@ -41,8 +41,11 @@ describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) =
     await using engine = await openEngine("cpu", { threads });
     const given = { engine, shape, data, options, validation: data.validation };
     const whole = await trainTiny(given);
-    const { epoch, block } = whole.saves.at(-1)!.training.state.sampler as Record<string, number>;
-    expect(epoch ?? block).toBeGreaterThan(0);
+    // Blocks have no epochs.
+    if (!("block_rows" in more))
+      expect(whole.saves.at(-1)!.training.state.sampler).toMatchObject({
+        epoch: expect.toSatisfy((at) => at > 0) as number,
+      });
 
     const folder = join(temporaryFolder(), "step");
     let losses: number[] = [];
