@@ -33,6 +33,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
   ],
   "src/backend/methods": [
+    "src/backend/data",
     "src/backend/graph",
     "src/backend/engine",
     "src/backend/models",

@@ -2,7 +2,9 @@
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { Lab } from "../../src/backend/methods/method";
-import { observe } from "../../src/backend/methods/observe";
+import { type CountingLab, type LabParts, methodLab } from "../../src/backend/runs/methodLab";
+
+const noText = () => Promise.reject(new Error("This lab has no text."));
 
 /** For methods that look at nothing but the model. */
 export const plainLab: Lab = {
@@ -10,19 +12,22 @@ export const plainLab: Lab = {
   signal: new AbortController().signal,
   progress: () => undefined,
   log: () => undefined,
-  observe: () => Promise.reject(new Error("This lab has no text.")),
+  observe: noText,
+  train: noText,
+  evaluate: noText,
 };
 
-export function labWithText(
-  engine: Engine,
-  { train }: Pick<DataSet, "train">,
-  changes: Partial<Lab> = {},
-): Lab {
-  const lab = { ...plainLab, ...changes };
-  const { seed, signal, progress } = lab;
-  return {
-    ...lab,
-    observe: (model, taps, calibration) =>
-      observe(model, taps, calibration, { engine, train, seed, signal, progress }),
-  };
+export function labWithText(engine: Engine, data: DataSet, changes: Partial<LabParts> = {}): CountingLab {
+  return methodLab({
+    engine,
+    data: { ...data, title: "grammar" },
+    tokenizer: data.tokenizer,
+    seed: 1,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    log: () => undefined,
+    metrics: () => undefined,
+    verdict: async () => "run",
+    ...changes,
+  });
 }

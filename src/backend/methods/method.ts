@@ -5,6 +5,7 @@ import { countModel } from "../evaluation/accounting";
 import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../training/checkpoint";
 import type { Calibration, Observed, Tap } from "./observe";
+import type { MethodTraining } from "./training";
 
 /** All that a method may use besides the model. */
 export interface Lab {
@@ -16,6 +17,10 @@ export interface Lab {
     taps: ReadonlyMap<string, Tap>,
     calibration: Calibration,
   ): Promise<Observed>;
+  /** The model after more training on the experiment's text; `cancelled` where the run is to stop. */
+  train(model: Checkpoint, training: MethodTraining): Promise<Checkpoint>;
+  /** One number of the model by its name in curves: `eval/loss` on the validation split, or a metric's, such as `perplexity/token`. */
+  evaluate(model: Checkpoint, metric: string): Promise<number>;
   progress(done: number, total: number, what: string): void;
   log(message: string): void;
 }

@@ -34,7 +34,7 @@ export interface ObserveCall {
   readonly train: Split;
   readonly seed: number;
   readonly signal: AbortSignal;
-  progress(done: number, total: number, what: string): void;
+  readonly progress: (done: number, total: number, what: string) => void;
 }
 
 export async function observe(

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { methods } from "../../methods/catalog";
-import type { Lab } from "../../methods/method";
-import { observe } from "../../methods/observe";
 import type { ModelShape } from "../../models/model";
 import { type Checkpoint, writeCheckpoint } from "../../training/checkpoint";
 import type { Action } from "../action";
+import { type CountingLab, methodLab } from "../methodLab";
 import type { Workpiece, Workshop } from "../workshop";
+import { titleOf } from "./evaluate";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -32,34 +32,36 @@ const action: Action = {
     }
     const checkpoint = join(folder, "checkpoint");
     writeCheckpoint(checkpoint, { shape: model.shape, tensors: model.tensors });
-    return { ...workpiece, shape: model.shape, tensors: model.tensors, checkpoint };
+    return {
+      shape: model.shape,
+      tensors: model.tensors,
+      step: workpiece.step + lab.steps,
+      tokens: workpiece.tokens + lab.tokens,
+      checkpoint,
+    };
   },
 };
 
 export default action;
 
-function labOf({ context, engine, data }: Workshop, { step }: Workpiece): Lab {
-  const { signal } = context;
-  const { seed } = context.plan;
-  const progress = (done: number, total: number, what: string) =>
-    context.progress({ step, steps: step, action: `${what} ${done}/${total}` });
-  return {
-    seed,
-    signal,
-    progress,
+function labOf(workshop: Workshop, { step, tokens }: Workpiece): CountingLab {
+  const { context, data } = workshop;
+  return methodLab({
+    ...workshop,
+    data: data && { ...data, title: titleOf(context.plan.data) },
+    seed: context.plan.seed,
+    signal: context.signal,
     log: (message) => context.log(message),
-    observe: (model, taps, calibration) =>
-      observe(model, taps, calibration, { engine, train: textOf(data).train, seed, signal, progress }),
-  };
-}
-
-function textOf(data: Workshop["data"]) {
-  if (data === undefined)
-    throw new WorkbenchError(
-      "invalid-input",
-      "There is no text to look at. Add a data cell above the compress cell.",
-    );
-  return data;
+    progress: (done, total, what) =>
+      context.progress({
+        step: context.control.step,
+        steps: context.control.step,
+        action: `${what} ${done}/${total}`,
+      }),
+    metrics: (trained, counted, values) =>
+      context.metric({ step: step + trained, tokens: tokens + counted, ...values }),
+    verdict: (trained) => context.control.checkpoint(step + trained),
+  });
 }
 
 /** Refuses what a method needs and the experiment does not have. */

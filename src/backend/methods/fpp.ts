@@ -1,0 +1,242 @@
+/**
+ * Forward propagation pruning (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equation 20 and algorithm 2): layer
+ * after layer, a few positive and a few negative weights at a time are set to zero and stay so, with training in between.
+ */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { biasRole } from "../models/biases";
+import type { RepresentationChoices } from "../models/family";
+import { matrixSlots, type ModelShape, withRepresentations } from "../models/model";
+import { weightName } from "../representations/dense";
+import { maskName } from "../representations/masked";
+import { nonZeros } from "../representations/representation";
+import type { Checkpoint } from "../training/checkpoint";
+import { denseTargets } from "./denseTargets";
+import { defineMethod, type Lab, planBetween } from "./method";
+import { signCounts, signedDrops } from "./signedDrops";
+import { share } from "./smallest";
+import { floatsOf, takenApart } from "./takenApart";
+import { type Target, targetOptions } from "./targets";
+import { trainingSchema } from "./training";
+
+const title = "Forward propagation pruning";
+const part = z.number().min(0).max(1).default(0.05);
+
+const options = z.strictObject({
+  sparsity: z.number().min(0).max(1).default(0.7).describe("Share of the weights that are zero in the end."),
+  positive: part.describe("Share of the positive weights that goes at a time."),
+  negative: part.describe("Share of the negative weights that goes at a time."),
+  select: z
+    .enum(["smallest", "largest"])
+    .default("smallest")
+    .describe(
+      "Which go: those nearest to zero, as the paper's figures show it, or the farthest from it, as its algorithm reads.",
+    ),
+  base: z
+    .enum(["remaining", "original"])
+    .default("remaining")
+    .describe("What the shares are of: the weights that are left, or those that there were."),
+  group: z
+    .enum(["layer", "matrix"])
+    .default("layer")
+    .describe("Compare the weights and biases of a layer together, or those of each matrix."),
+  biases: z.boolean().default(true).describe("Whether biases are pruned with the weights of their matrix."),
+  rounding: z
+    .enum(["removed", "kept"])
+    .default("removed")
+    .describe("Which number is rounded down where the share is not a whole number of weights."),
+  max_iterations: z.int().min(1).default(100).describe("Prunings of a layer, at most."),
+  train: trainingSchema,
+  tolerance: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      "How far the validation loss may rise over what it was before a layer; a pruning that goes beyond is taken back and ends the layer.",
+    ),
+  ...targetOptions("the token embedding and all feed-forward matrices"),
+});
+type Options = z.output<typeof options>;
+
+const usual = ["embed_tokens", "layers.*.mlp.*"];
+
+export default defineMethod<Options>({
+  title,
+  paper:
+    "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
+  options,
+  rate: "sparsity",
+  needs: ({ train, tolerance }) => (train === undefined && tolerance === undefined ? [] : ["text"]),
+  samples: [
+    {},
+    { sparsity: 0.4, group: "matrix", targets: "layers.*.mlp.*" },
+    { sparsity: 0.5, positive: 0.2, negative: 0.1, base: "original", rounding: "kept" },
+    { sparsity: 0.3, select: "largest", biases: false, targets: "layers.0.*" },
+    { sparsity: 0.3, targets: "layers.0.mlp.*", positive: 0.3, negative: 0.3, train: { max_steps: 2 } },
+  ],
+
+  plan(before, given) {
+    const groups = groupsOf(before, given);
+    const kept = new Map(
+      groups.flatMap((group) => sharedOut(group, sizeOf(group) - removedOf(group, given))),
+    );
+    const single = groups.every(({ pieces }) => new Set(pieces.map(({ target }) => target)).size === 1);
+    const exact = endsEarly(given) ? "bound" : single ? "roles" : "total";
+    return planBetween(before, maskedShape(before, groups, kept), exact);
+  },
+
+  async apply(before, given, lab) {
+    const groups = groupsOf(before.shape, given);
+    let model = before;
+    for (const [i, group] of groups.entries()) {
+      model = await pruneGroup(model, group, given, lab);
+      lab.progress(i + 1, groups.length, "layers");
+    }
+    return { shape: model.shape, tensors: model.tensors };
+  },
+});
+
+/** The weights of a matrix, or its bias. */
+interface Piece {
+  /** The address of its representation. */
+  readonly role: string;
+  readonly name: string;
+  readonly mask: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly target: Target;
+}
+
+/** What is compared together. */
+interface Group {
+  readonly title: string;
+  readonly pieces: readonly Piece[];
+}
+
+const sizeOf = ({ pieces }: Group): number => pieces.reduce((total, { size }) => total + size, 0);
+
+function removedOf(group: Group, { sparsity, rounding }: Options): number {
+  const all = sizeOf(group);
+  return rounding === "removed" ? share(all, sparsity) : all - share(all, 1 - sparsity);
+}
+
+/** Whether it may end before the target, so that a plan knows only the least that is left. */
+function endsEarly({ sparsity, tolerance, positive, negative, base, max_iterations }: Options): boolean {
+  const least = Math.min(positive, negative);
+  const reached = base === "remaining" ? 1 - (1 - least) ** max_iterations : least * max_iterations;
+  return tolerance !== undefined || reached < sparsity;
+}
+
+function groupsOf(shape: ModelShape, given: Options): Group[] {
+  const targets = denseTargets(title, shape, given, usual);
+  if (given.positive + given.negative === 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      "fpp.positive and fpp.negative are both 0, so nothing would ever go.",
+    );
+  if (given.sparsity === 0) return [];
+  const biases = new Map(matrixSlots(shape).map(({ matrix, bias }) => [matrix.role, bias]));
+  const groups = new Map<string, Piece[]>();
+  for (const target of targets) {
+    const { matrix } = target;
+    const { role, inputs, outputs } = matrix;
+    const layer = /^layers\.\d+/.exec(role)?.[0];
+    const key = given.group === "layer" && layer !== undefined ? layer : role;
+    const pieces = groups.get(key) ?? [];
+    groups.set(key, pieces);
+    const [weight] = target.representation.parameters(matrix, {});
+    const own = { name: weightName(matrix), mask: maskName(matrix), shape: weight!.shape };
+    pieces.push({ role, ...own, size: inputs * outputs, target });
+    const bias = biases.get(role);
+    if (!given.biases || bias === undefined || bias.mask !== undefined) continue;
+    const { name, shape: size } = bias.spec;
+    pieces.push({ role: biasRole(matrix), name, mask: `${name}_mask`, shape: size, size: outputs, target });
+  }
+  return [...groups].map(([key, pieces]) => ({ title: key, pieces }));
+}
+
+/** What is left of a group, shared out over its pieces; which of them lose what is in the weights, so only the sum is exact. */
+function sharedOut(group: Group, left: number): (readonly [string, number])[] {
+  let [rest, size] = [left, sizeOf(group)];
+  return group.pieces.map((piece) => {
+    const own = Math.min(piece.size, Math.ceil((rest * piece.size) / size));
+    rest -= own;
+    size -= piece.size;
+    return [piece.role, own] as const;
+  });
+}
+
+function maskedShape(
+  before: ModelShape,
+  groups: readonly Group[],
+  kept: ReadonlyMap<string, number>,
+): ModelShape {
+  const choices: RepresentationChoices = Object.fromEntries(
+    groups.flatMap(({ pieces }) =>
+      pieces.map(({ role }) => [role, { type: "masked", options: { kept: kept.get(role)! } }]),
+    ),
+  );
+  return withRepresentations(before, choices);
+}
+
+async function pruneGroup(before: Checkpoint, group: Group, given: Options, lab: Lab): Promise<Checkpoint> {
+  const goal = removedOf(group, given);
+  const left = new Uint8Array(sizeOf(group)).fill(1);
+  const targets = [...new Set(group.pieces.map(({ target }) => target))];
+  const whole = { shape: before.shape, tensors: takenApart(before, targets) };
+  const limit =
+    given.tolerance === undefined ? undefined : (await lab.evaluate(before, "eval/loss")) + given.tolerance;
+  const original = given.base === "original" ? signCounts(valuesOf(whole, group), left) : undefined;
+  let model = masked(whole, group, left);
+  let removed = 0;
+  for (let iteration = 1; iteration <= given.max_iterations && removed < goal; iteration++) {
+    if (lab.signal.aborted) throw new WorkbenchError("cancelled", `${title} was stopped.`);
+    if (given.train !== undefined) model = await lab.train(model, given.train);
+    const { positive, negative, select } = given;
+    const rule = { positive, negative, select, original, most: goal - removed };
+    const dropped = signedDrops(valuesOf(model, group), left, rule);
+    for (const at of dropped) left[at] = 0;
+    const pruned = masked(model, group, left);
+    const loss = limit === undefined ? undefined : await lab.evaluate(pruned, "eval/loss");
+    if (loss !== undefined && !(loss <= limit!)) {
+      lab.log(
+        `${group.title}: pruning ${iteration} brings the validation loss to ${loss.toFixed(4)}, above ${limit!.toFixed(4)}; it is taken back.`,
+      );
+      return model;
+    }
+    removed += dropped.length;
+    model = pruned;
+    lab.progress(removed, goal, `zeros of ${group.title}`);
+  }
+  if (removed < goal)
+    lab.log(`${group.title}: ${removed} of ${goal} weights are zero after ${given.max_iterations} prunings.`);
+  // What is left goes on learning, with an optimizer that remembers nothing of what went.
+  return given.train === undefined ? model : lab.train(model, given.train);
+}
+
+/** The numbers of a group, its pieces end to end. */
+function valuesOf({ tensors }: Checkpoint, group: Group): Float32Array {
+  const values = new Float32Array(sizeOf(group));
+  let at = 0;
+  for (const { name, size } of group.pieces) {
+    values.set(floatsOf(tensors, name), at);
+    at += size;
+  }
+  return values;
+}
+
+/** The model with these places of the group behind masks, and zero. */
+function masked({ shape, tensors: before }: Checkpoint, group: Group, left: Uint8Array): Checkpoint {
+  const tensors = new Map(before);
+  const kept = new Map<string, number>();
+  let at = 0;
+  for (const { role, name, mask, shape: size, size: count } of group.pieces) {
+    const keeps = left.slice(at, at + count);
+    const data = floatsOf(tensors, name).map((each, i) => (keeps[i] === 1 ? each : 0));
+    tensors.set(name, { shape: size, data });
+    tensors.set(mask, { shape: size, data: keeps });
+    kept.set(role, nonZeros(keeps));
+    at += count;
+  }
+  return { shape: maskedShape(shape, [group], kept), tensors };
+}

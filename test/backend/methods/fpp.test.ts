@@ -1,0 +1,179 @@
+/** Forward propagation pruning: exactly as many zeros as it says, of both signs, that stay zero whatever trains them. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import fpp from "../../../src/backend/methods/fpp";
+import magnitude from "../../../src/backend/methods/magnitude";
+import { signedDrops } from "../../../src/backend/methods/signedDrops";
+import type { MethodTraining } from "../../../src/backend/methods/training";
+import { initialise } from "../../../src/backend/models/initialise";
+import { shapeFromConfig } from "../../../src/backend/models/model";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { labWithText, plainLab } from "../../support/lab";
+import { uniform } from "../../support/sampleValues";
+import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+
+describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
+  const gpt2 = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+
+  it("56,669,184 weights and biases of feed-forward layers become 17,000,748", () => {
+    const options = fpp.options.parse({ sparsity: 0.7, targets: "layers.*.mlp.*", rounding: "kept" });
+    const { before, after } = fpp.plan(gpt2, options);
+    const stored = (counts: typeof after) =>
+      counts.roles
+        .filter(({ role }) => role.includes(".mlp."))
+        .reduce((total, each) => total + each.stored, 0);
+    expect([stored(before), stored(after)]).toEqual([56_669_184, 17_000_748]);
+  });
+
+  it("the token embedding loses 70 %", () => {
+    const { before, after } = fpp.plan(gpt2, fpp.options.parse({ sparsity: 0.7, targets: "embed_tokens" }));
+    expect(before.total.stored - after.total.stored).toBe(Math.floor(0.7 * 50257 * 768));
+  });
+});
+
+describe("one pruning", () => {
+  const draw = (size: number, seed: number) => {
+    const next = uniform(seed);
+    return Float32Array.from({ length: size }, () => 2 * next() - 1);
+  };
+  const values = draw(1000, 3);
+  const all = new Uint8Array(1000).fill(1);
+  const positives = values.filter((each) => each >= 0).length;
+
+  it.each([
+    [0.05, 0.05],
+    [0.2, 0.013],
+    [0, 0.3],
+  ])("takes ⌊%s·P⌋ and ⌊%s·N⌋, those nearest to zero", (positive, negative) => {
+    const dropped = signedDrops(values, all, { positive, negative, select: "smallest", most: Infinity });
+    const [up, down] = [1, -1].map((sign) => dropped.filter((i) => values[i]! >= 0 === (sign === 1)));
+    expect(up!.length).toBe(Math.floor(positive * positives));
+    expect(down!.length).toBe(Math.floor(negative * (1000 - positives)));
+    const gone = new Set(dropped);
+    const farthest = (own: readonly number[]) => Math.max(0, ...own.map((i) => Math.abs(values[i]!)));
+    values.forEach((each, i) => {
+      if (!gone.has(i)) expect(Math.abs(each)).toBeGreaterThanOrEqual(farthest(each >= 0 ? up! : down!));
+    });
+  });
+
+  it("takes the farthest from zero where it is asked to, and no more than is allowed", () => {
+    const rule = { positive: 0.5, negative: 0.5, select: "largest", most: 10 } as const;
+    const dropped = signedDrops(values, all, rule);
+    expect(dropped.length).toBe(10);
+    const smallest = Math.min(...dropped.map((i) => Math.abs(values[i]!)));
+    expect(smallest).toBeGreaterThan(0.95);
+  });
+});
+
+describe("a small model", () => {
+  let engine: Engine;
+  let data: DataSet;
+  const folder = temporaryFolder();
+  beforeAll(async () => {
+    engine = await openEngine("cpu");
+    data = await grammarData(folder.path, { val_fraction: 0.2 });
+  });
+  afterAll(async () => {
+    data[Symbol.dispose]();
+    await engine[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  const subject = (): Checkpoint => {
+    const shape = tinyShape("gpt2", { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 });
+    return { shape, tensors: drawnTensors(shape, 4) };
+  };
+  const up = "layers.0.mlp.up_proj";
+  const name = "transformer.h.0.mlp.c_fc";
+  const numbers = ({ tensors }: Checkpoint, which: string) => [...(tensors.get(which)!.data as Float32Array)];
+
+  it("is pruned as by magnitude where both signs lose alike and all at once", async () => {
+    const before = subject();
+    // As many weights of either sign, mirrored, so that equal shares are equal thresholds.
+    const weight = before.tensors.get(`${name}.weight`)!;
+    const half = weight.data.length / 2;
+    const mirrored = Float32Array.from(weight.data, (each, i) =>
+      i < half ? Math.abs(each) : -Math.abs(weight.data[i - half]!),
+    );
+    const tensors = new Map(before.tensors).set(`${name}.weight`, { shape: weight.shape, data: mirrored });
+    const model = { shape: before.shape, tensors };
+    const pruned = await fpp.apply(
+      model,
+      fpp.options.parse({ sparsity: 0.5, positive: 0.5, negative: 0.5, biases: false, targets: up }),
+      plainLab,
+    );
+    const byMagnitude = await magnitude.apply(
+      model,
+      magnitude.options.parse({ sparsity: 0.5, targets: up }),
+      plainLab,
+    );
+    expect(numbers(pruned, `${name}.weight`)).toEqual(numbers(byMagnitude, `${name}.weight`));
+  });
+
+  const optimizers = [
+    { optim: "adamw", weight_decay: 0.1, learning_rate: 0.01 },
+    { optim: "sgd", momentum: 0.9, weight_decay: 0.1, learning_rate: 0.1 },
+    { optim: "adamw", weight_decay: 0.1, cumulative_loss: "ema-grad", learning_rate: 0.01 },
+    { optim: "adamw", cumulative_loss: "two-batch", learning_rate: 0.01 },
+  ];
+  it.each(optimizers)("keeps its zeros through %j", async (more) => {
+    const options = fpp.options.parse({
+      sparsity: 0.6,
+      positive: 0.3,
+      negative: 0.3,
+      targets: [up, "embed_tokens"],
+      train: { max_steps: 3, per_device_train_batch_size: 2, ...more },
+    });
+    const before = subject();
+    const lab = labWithText(engine, data);
+    const after = await fpp.apply(before, options, lab);
+    expect(lab.steps).toBeGreaterThan(6);
+    for (const tensor of [`${name}.weight`, `${name}.bias`, "transformer.wte.weight"]) {
+      const mask = after.tensors.get(`${tensor}_mask`)!.data;
+      const values = numbers(after, tensor);
+      expect(mask).toContain(0);
+      values.forEach((each, i) => {
+        if (mask[i] === 0) expect(each).toBe(0);
+      });
+      // What is left has learned.
+      expect(values.some((each, i) => mask[i] === 1 && each !== before.tensors.get(tensor)!.data[i])).toBe(
+        true,
+      );
+    }
+    expect(countModel(after.shape).total).toEqual(fpp.plan(before.shape, options).after.total);
+  });
+
+  it("takes back the pruning that costs too much, and says so", async () => {
+    const told: string[] = [];
+    const lab = labWithText(engine, data, { log: (line) => told.push(line) });
+    const { shape } = subject();
+    // Only what has learned something can lose it.
+    const before = await lab.train({ shape, tensors: initialise(shape, 3) }, {
+      max_steps: 150,
+      learning_rate: 0.01,
+    } as MethodTraining);
+    const options = fpp.options.parse({
+      sparsity: 0.95,
+      positive: 0.5,
+      negative: 0.5,
+      targets: "embed_tokens",
+      tolerance: 0.02,
+    });
+    const after = await fpp.apply(before, options, lab);
+    expect(told.join()).toContain("it is taken back");
+    const limit = (await lab.evaluate(before, "eval/loss")) + 0.02;
+    expect(await lab.evaluate(after, "eval/loss")).toBeLessThanOrEqual(limit);
+    expect(fpp.plan(before.shape, options).exact).toBe("bound");
+  });
+
+  it("stops in the middle of its training where the run is to stop", async () => {
+    let asked = 0;
+    const lab = labWithText(engine, data, { verdict: async () => (++asked > 2 ? "stop" : "run") });
+    const options = fpp.options.parse({ train: { max_steps: 50 } });
+    await expect(fpp.apply(subject(), options, lab)).rejects.toMatchObject({ code: "cancelled" });
+    expect(asked).toBe(3);
+  });
+});
