@@ -28,6 +28,12 @@ const folders: readonly CatalogFolder[] = [
     type: ["AnyRepresentation", "./representation"],
   },
   { folder: "src/backend/methods", name: "methods", entry: "method", type: ["AnyMethod", "./method"] },
+  {
+    folder: "src/backend/strategies",
+    name: "strategies",
+    entry: "strategy",
+    type: ["AnyStrategy", "./strategy"],
+  },
   { folder: "src/backend/evaluation", name: "metrics", entry: "metric", type: ["AnyMetric", "./metric"] },
   {
     folder: "src/backend/data/datasets",

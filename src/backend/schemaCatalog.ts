@@ -6,10 +6,11 @@ import { metrics } from "./evaluation/catalog";
 import { exporters } from "./exports/catalog";
 import { methods } from "./methods/catalog";
 import { models } from "./models/catalog";
+import { strategies } from "./strategies/catalog";
 
 export const schemaCatalog: SchemaCatalog = {
   models: schemas(models, "config"),
-  methods: schemas(methods, "options"),
+  methods: { ...schemas(methods, "options"), ...schemas(strategies, "options") },
   metrics: schemas(metrics, "options"),
   exports: schemas(exporters, "options"),
   reports: {},

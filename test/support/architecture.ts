@@ -42,6 +42,12 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/backend/evaluation",
     "src/protocol",
   ],
+  "src/backend/strategies": [
+    "src/backend/methods",
+    "src/backend/models",
+    "src/backend/training",
+    "src/protocol",
+  ],
   "src/backend/experiment": ["src/protocol"],
   "src/backend/card": ["src/protocol"],
   "src/backend/imports": [

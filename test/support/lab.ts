@@ -15,6 +15,7 @@ export const plainLab: Lab = {
   observe: noText,
   train: noText,
   evaluate: noText,
+  trial: () => undefined,
 };
 
 export function labWithText(engine: Engine, data: DataSet, changes: Partial<LabParts> = {}): CountingLab {
@@ -27,6 +28,7 @@ export function labWithText(engine: Engine, data: DataSet, changes: Partial<LabP
     progress: () => undefined,
     log: () => undefined,
     metrics: () => undefined,
+    trial: () => undefined,
     verdict: async () => "run",
     ...changes,
   });

@@ -81,7 +81,7 @@ export default defineMethod<Options>({
       groups.flatMap((group) => sharedOut(group, sizeOf(group) - removedOf(group, given))),
     );
     const single = groups.every(({ pieces }) => new Set(pieces.map(({ target }) => target)).size === 1);
-    const exact = endsEarly(given) ? "bound" : single ? "roles" : "total";
+    const exact = endsEarly(given) ? "least" : single ? "roles" : "total";
     return planBetween(before, maskedShape(before, groups, kept), exact);
   },
 

@@ -80,7 +80,7 @@ export default defineMethod<Options>({
       });
     }
     const isPrunedAlready = targets.some(({ type }) => type === "masked");
-    const exact = within === "global" ? "total" : within === "layer" || !isPrunedAlready ? "roles" : "bound";
+    const exact = within === "global" ? "total" : within === "layer" || !isPrunedAlready ? "roles" : "most";
     return planBetween(before, maskedShape(before, targets, kept), exact);
   },
 

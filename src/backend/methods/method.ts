@@ -21,8 +21,20 @@ export interface Lab {
   train(model: Checkpoint, training: MethodTraining): Promise<Checkpoint>;
   /** One number of the model by its name in curves: `eval/loss` on the validation split, or a metric's, such as `perplexity/token`. */
   evaluate(model: Checkpoint, metric: string): Promise<number>;
+  /** Keeps what was tried and how it went with the run. */
+  trial(trial: Trial): void;
   progress(done: number, total: number, what: string): void;
   log(message: string): void;
+}
+
+/** One attempt of a strategy. */
+export interface Trial {
+  readonly method: string;
+  readonly rate: number;
+  readonly metric: string;
+  readonly value: number;
+  readonly accepted: boolean;
+  readonly shape: ModelShape;
 }
 
 /** What would come out, known from the shape alone. */
@@ -30,8 +42,8 @@ export interface Plan {
   readonly shape: ModelShape;
   readonly before: ModelCounts;
   readonly after: ModelCounts;
-  /** How far the counts after are exact: for every role, only in total, or as an upper bound. */
-  readonly exact: "roles" | "total" | "bound";
+  /** How far the counts after are exact: for every role, only in total, or as the most or the least that is left. */
+  readonly exact: "roles" | "total" | "most" | "least";
 }
 
 export interface Method<O> {

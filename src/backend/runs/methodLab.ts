@@ -23,6 +23,7 @@ export interface LabParts {
   readonly signal: AbortSignal;
   readonly progress: (done: number, total: number, what: string) => void;
   readonly log: (message: string) => void;
+  readonly trial: Lab["trial"];
   /** Values of a step of training, counted over all trainings of the lab. */
   metrics(step: number, tokens: number, values: Readonly<Record<`${string}/${string}`, number>>): void;
   /** Asked between steps of training. */
@@ -120,6 +121,7 @@ export function methodLab(parts: LabParts): CountingLab {
       observe(model, taps, calibration, { engine, train: textOf(parts).train, seed, signal, progress }),
     train: trained,
     evaluate: measured,
+    trial: parts.trial,
     get steps() {
       return steps;
     },

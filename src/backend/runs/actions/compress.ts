@@ -1,23 +1,33 @@
 /** Shrinks the model by the named methods, one after the other. */
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
+import { countModel } from "../../evaluation/accounting";
 import { methods } from "../../methods/catalog";
+import type { AnyMethod, Trial } from "../../methods/method";
 import type { ModelShape } from "../../models/model";
+import { strategies } from "../../strategies/catalog";
 import { type Checkpoint, writeCheckpoint } from "../../training/checkpoint";
 import type { Action } from "../action";
+import { writeAtomic } from "../atomicFile";
 import { type CountingLab, methodLab } from "../methodLab";
 import type { Workpiece, Workshop } from "../workshop";
 import { titleOf } from "./evaluate";
 
 type Options = Readonly<Record<string, unknown>>;
 
+/** Methods, and strategies that apply them. */
+const treatments: Readonly<
+  Record<string, Pick<AnyMethod, "title" | "options" | "needs" | "plan" | "apply">>
+> = { ...methods, ...strategies };
+
 const action: Action = {
   async perform({ step, workpiece, workshop, folder }) {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
-    const lab = labOf(workshop, workpiece);
+    const trials: Trial[] = [];
+    const lab = labOf(workshop, workpiece, trials);
     for (const [name, given] of Object.entries(step.options)) {
-      const method = methods[name]!;
+      const method = treatments[name]!;
       const options: unknown = method.options.parse(given);
       // A method that cannot treat this model says so here, before anything is changed.
       const { before, after } = method.plan(model.shape, options);
@@ -30,6 +40,16 @@ const action: Action = {
         `${method.title}: ${before.total.stored} stored scalars before, ${after.total.stored} after.`,
       );
     }
+    if (trials.length > 0)
+      writeAtomic(
+        join(folder, "trials.json"),
+        `${JSON.stringify(
+          trials.map(({ shape, ...trial }) => ({ ...trial, ...countModel(shape).total })),
+          undefined,
+          2,
+        )}\n`,
+        { durable: true },
+      );
     const checkpoint = join(folder, "checkpoint");
     writeCheckpoint(checkpoint, { shape: model.shape, tensors: model.tensors });
     return {
@@ -44,9 +64,9 @@ const action: Action = {
 
 export default action;
 
-function labOf(workshop: Workshop, { step, tokens }: Workpiece): CountingLab {
+function labOf(workshop: Workshop, { step, tokens }: Workpiece, trials: Trial[]): CountingLab {
   const { context, data } = workshop;
-  return methodLab({
+  const lab = methodLab({
     ...workshop,
     data: data && { ...data, title: titleOf(context.plan.data) },
     seed: context.plan.seed,
@@ -61,13 +81,18 @@ function labOf(workshop: Workshop, { step, tokens }: Workpiece): CountingLab {
     metrics: (trained, counted, values) =>
       context.metric({ step: step + trained, tokens: tokens + counted, ...values }),
     verdict: (trained) => context.control.checkpoint(step + trained),
+    trial: (trial) => {
+      trials.push(trial);
+      context.metric({ step: step + lab.steps, "compress/rate": trial.rate, "compress/value": trial.value });
+    },
   });
+  return lab;
 }
 
 /** Refuses what a method needs and the experiment does not have. */
 export function refuseNeeds(options: Options, has: { readonly text: boolean }): void {
   for (const [name, given] of Object.entries(options)) {
-    const method = methods[name]!;
+    const method = treatments[name]!;
     const needs = method.needs?.(method.options.parse(given)) ?? [];
     if (needs.includes("text") && !has.text)
       throw new WorkbenchError(
@@ -80,7 +105,7 @@ export function refuseNeeds(options: Options, has: { readonly text: boolean }): 
 /** The shape that the methods would leave, without weights or data; refuses with a method's own reason. */
 export function methodPlan(shape: ModelShape, options: Options): ModelShape {
   return Object.entries(options).reduce((before, [name, given]) => {
-    const method = methods[name]!;
+    const method = treatments[name]!;
     return method.plan(before, method.options.parse(given)).shape;
   }, shape);
 }

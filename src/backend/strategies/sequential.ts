@@ -1,0 +1,74 @@
+/**
+ * Applies methods from the embedding to the last layer, each part after those before it are shrunk and trained (Belhaouari and
+ * Kraidia, Scientific Reports 15:10171, 2025, equation 3).
+ */
+import * as z from "zod";
+import { planBetween } from "../methods/method";
+import { trainingSchema } from "../methods/training";
+import type { ModelShape } from "../models/model";
+import type { Checkpoint } from "../training/checkpoint";
+import { changed, type Chosen, chosenMethod, defineStrategy, oneMethod, treatedRoles } from "./strategy";
+
+const options = z.strictObject({
+  stages: z
+    .array(oneMethod)
+    .min(1)
+    .describe("Methods with their options, in the order in which they come within a layer."),
+  train: trainingSchema,
+});
+type Options = z.output<typeof options>;
+
+export default defineStrategy<Options>({
+  title: "Sequential compression",
+  paper:
+    "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
+  options,
+  needs: ({ stages, train }) => [
+    ...(train === undefined ? [] : (["text"] as const)),
+    ...stages.flatMap((stage) => {
+      const { method, options: own } = chosenMethod(stage);
+      return method.needs?.(own) ?? [];
+    }),
+  ],
+  samples: [
+    { stages: [{ magnitude: { sparsity: 0.4, targets: ["embed_tokens", "layers.*.mlp.*"] } }, { irc: {} }] },
+    { stages: [{ dwc: { rate: 0.5 } }], train: { max_steps: 1 } },
+  ],
+
+  plan(before, given) {
+    let shape = before;
+    let exact: ReturnType<typeof planBetween>["exact"] = "roles";
+    for (const { method, options: own } of partsOf(before, given)) {
+      const plan = method.plan(shape, own);
+      shape = plan.shape;
+      if (plan.exact !== "roles") exact = plan.exact;
+    }
+    return planBetween(before, shape, exact);
+  },
+
+  async apply(before, given, lab) {
+    let model: Checkpoint = { shape: before.shape, tensors: before.tensors };
+    const parts = partsOf(before.shape, given);
+    for (const [i, { name, method, options: own }] of parts.entries()) {
+      model = await method.apply(model, own, lab);
+      if (given.train !== undefined) model = await lab.train(model, given.train);
+      lab.log(`${name} of ${String(own["targets"])}.`);
+      lab.progress(i + 1, parts.length, "parts");
+    }
+    return model;
+  },
+});
+
+/** Each method for a part of the model: first what is outside of the layers, then layer by layer. */
+function partsOf(shape: ModelShape, { stages }: Options): Chosen[] {
+  const parts = stages.flatMap((stage, order) => {
+    const chosen = chosenMethod(stage);
+    const byLayer = new Map<number, string[]>();
+    for (const role of treatedRoles(shape, chosen)) {
+      const layer = Number(/^layers\.(\d+)\./.exec(role)?.[1] ?? -1);
+      byLayer.set(layer, [...(byLayer.get(layer) ?? []), role]);
+    }
+    return [...byLayer].map(([layer, targets]) => ({ layer, order, chosen: changed(chosen, { targets }) }));
+  });
+  return parts.sort((a, b) => a.layer - b.layer || a.order - b.order).map(({ chosen }) => chosen);
+}

@@ -1,0 +1,161 @@
+/** Strategies apply any method again and again: raising its rate while the model holds, or part after part. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import { methods } from "../../../src/backend/methods/catalog";
+import type { Trial } from "../../../src/backend/methods/method";
+import type { MethodTraining } from "../../../src/backend/methods/training";
+import { initialise } from "../../../src/backend/models/initialise";
+import { shapeFromConfig } from "../../../src/backend/models/model";
+import { strategies } from "../../../src/backend/strategies/catalog";
+import recursive from "../../../src/backend/strategies/recursive";
+import sequential from "../../../src/backend/strategies/sequential";
+import { type Checkpoint, checkTensors } from "../../../src/backend/training/checkpoint";
+import { labWithText } from "../../support/lab";
+import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+
+let engine: Engine;
+let data: DataSet;
+const folder = temporaryFolder();
+beforeAll(async () => {
+  engine = await openEngine("cpu");
+  data = await grammarData(folder.path, { val_fraction: 0.2 });
+});
+afterAll(async () => {
+  data[Symbol.dispose]();
+  await engine[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+const quiet = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
+const drawn = (): Checkpoint => {
+  const shape = tinyShape("gpt2", quiet);
+  return { shape, tensors: drawnTensors(shape, 4) };
+};
+const learned = (): Promise<Checkpoint> => {
+  const shape = tinyShape("gpt2", quiet);
+  const training = { max_steps: 150, learning_rate: 0.01 } as MethodTraining;
+  return labWithText(engine, data).train({ shape, tensors: initialise(shape, 3) }, training);
+};
+
+describe.each(Object.entries(strategies))("%s", (_, strategy) => {
+  it.each(strategy.samples)("does what it planned with %j", async (sample) => {
+    const options = strategy.options.parse(sample) as unknown;
+    const before = drawn();
+    const plan = strategy.plan(before.shape, options);
+    const after = await strategy.apply(before, options, labWithText(engine, data));
+    checkTensors("the result", after.shape, after.tensors);
+    const stored = countModel(after.shape).total.stored;
+    if (plan.exact === "least") expect(stored).toBeGreaterThanOrEqual(plan.after.total.stored);
+    else expect(stored).toBe(plan.after.total.stored);
+  });
+});
+
+describe("recursive", () => {
+  it.each(Object.keys(methods))("tries rates of %s", async (name) => {
+    const trials: Trial[] = [];
+    const lab = labWithText(engine, data, { trial: (trial) => trials.push(trial) });
+    const options = recursive.options.parse({
+      method: { [name]: {} },
+      start: 0.25,
+      step: 0.25,
+      until: 0.75,
+      stop: "never",
+    });
+    await recursive.apply(drawn(), options, lab);
+    expect(trials.map(({ rate }) => rate)).toEqual([0.25, 0.5, 0.75]);
+    const sizes = trials.map(({ shape }) => countModel(shape).total.stored);
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+  });
+
+  it("keeps the last model that holds, takes back the first that does not, and stops there", async () => {
+    const trials: Trial[] = [];
+    const lab = labWithText(engine, data, { trial: (trial) => trials.push(trial) });
+    const before = await learned();
+    const options = recursive.options.parse({
+      method: { magnitude: { targets: ["embed_tokens", "layers.*"] } },
+      start: 0.1,
+      step: 0.1,
+      tolerance: 0.05,
+      train: { max_steps: 5, learning_rate: 1e-3 },
+    });
+    const after = await recursive.apply(before, options, lab);
+    const accepted = trials.filter((trial) => trial.accepted);
+    expect(accepted.length).toBeGreaterThan(0);
+    expect(trials.length).toBe(accepted.length + 1);
+    expect(trials.at(-1)!.accepted).toBe(false);
+    const limit = (await lab.evaluate(before, "eval/loss")) + 0.05;
+    for (const { value, accepted: holds } of trials) expect(value <= limit).toBe(holds);
+    expect(countModel(after.shape)).toEqual(countModel(accepted.at(-1)!.shape));
+    expect(await lab.evaluate(after, "eval/loss")).toBe(accepted.at(-1)!.value);
+  });
+
+  it("gives the model back as it was where nothing holds", async () => {
+    const before = drawn();
+    const options = recursive.options.parse({ method: { irc: {} }, start: 0.5, threshold: 0 });
+    expect(await recursive.apply(before, options, labWithText(engine, data))).toEqual(before);
+  });
+
+  it("refuses what is no rate, no method and no metric", async () => {
+    const parse = (given: object) => () => recursive.options.parse({ method: { irc: {} }, ...given });
+    expect(parse({ start: 1.5 })).toThrow();
+    expect(parse({ start: 0.5, until: 0.4 })).toThrow(/at least start/);
+    expect(parse({ method: {} })).toThrow(/one method/);
+    expect(parse({ method: { nothing: {} } })).toThrow();
+    const options = recursive.options.parse({ method: { irc: {} }, metric: "nothing/at_all" });
+    await expect(recursive.apply(drawn(), options, labWithText(engine, data))).rejects.toThrow(
+      /no number nothing/,
+    );
+  });
+});
+
+describe("sequential", () => {
+  const stages = [
+    { fpp: { targets: ["embed_tokens", "layers.*.mlp.*"], sparsity: 0.5 } },
+    { irc: { rate: 1 } },
+    { dwc: { rate: 1 } },
+  ];
+
+  it("goes from the embedding through attention and feed-forward of each layer, training in between", async () => {
+    const told: string[] = [];
+    const lab = labWithText(engine, data, { log: (line) => told.push(line) });
+    const options = sequential.options.parse({
+      stages: [...stages.slice(1), stages[0]],
+      train: { max_steps: 2 },
+    });
+    const before = drawn();
+    const after = await sequential.apply(before, options, lab);
+    const attention = (layer: number) => `layers.${layer}.self_attn`;
+    const forward = (layer: number) => `layers.${layer}.mlp`;
+    const parts = told.filter((line) => / of /.test(line)).map((line) => line.replace(/\.(\w+_proj).*$/, ""));
+    expect(parts).toEqual([
+      "fpp of embed_tokens.",
+      ...[0, 1].flatMap((layer) => [
+        `irc of ${attention(layer)}`,
+        `dwc of ${attention(layer)}`,
+        `fpp of ${forward(layer)}`,
+      ]),
+    ]);
+    expect(lab.steps).toBe(14);
+    expect(countModel(after.shape).total.stored).toBe(
+      sequential.plan(before.shape, options).after.total.stored,
+    );
+  });
+
+  it("of GPT-2 small comes to the counts of the paper: 36,547,193 of 124,439,808 are left", () => {
+    const gpt2 = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+    const options = sequential.options.parse({
+      stages: [
+        { fpp: { sparsity: 0.7, targets: "embed_tokens" } },
+        { irc: {} },
+        { dwc: {} },
+        { fpp: { sparsity: 0.7, targets: "layers.*.mlp.*", rounding: "kept" } },
+      ],
+    });
+    const { before, after } = sequential.plan(gpt2, options);
+    expect([before.total.stored, after.total.stored]).toEqual([124_439_808, 36_547_193]);
+    expect((100 * (before.total.stored - after.total.stored)) / before.total.stored).toBeCloseTo(70.631, 3);
+  });
+});
