@@ -75,6 +75,24 @@ async function waitForRun() {
   throw new Error("No run got going.");
 }
 
+describe("lathe plan", () => {
+  it("prints what each method takes from which parts, and what is left of the whole", async () => {
+    const cells =
+      "model: {model_type: gpt2, vocab_size: 50257}\ncompress:\n  - irc: {}\n  - fpp: {targets: layers.*.mlp.*, rounding: kept}";
+    const { status, output } = await lathe("plan", write("small.lathe.md", cells));
+    expect(status).toBe(0);
+    const lines = output.split("\n").map((line) => line.trim().replace(/ {2,}/g, " "));
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^1\. compress irc: 110,302,464 parameters \(11\.361 % less\), /) as string,
+        "24 × together 14,155,776 → 18,432 (99.870 % less)",
+        "12 × layers.*.mlp.up_proj.bias 36,864 → 11,064 (69.987 % less)",
+        "48 × together 56,669,184 → 17,000,748 (70.000 % less)",
+      ]),
+    );
+  });
+});
+
 describe("lathe run", () => {
   it("follows a run to its end, and prints its record with a plot of its loss", async () => {
     const { status, output, errors } = await lathe("run", write("first.lathe.md", short));

@@ -4,7 +4,7 @@
  */
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
-import { biasCount, biasParameters } from "../models/biases";
+import { biasCount, biasParameters, biasRole } from "../models/biases";
 import { familyOf, matrixSlots, type ModelShape } from "../models/model";
 import {
   type MatrixCounts,
@@ -42,6 +42,24 @@ export function countedModel(roles: readonly RoleCounts[], { file }: CountOption
   const nonEmbedding = totals(roles.filter(({ embedding }) => !embedding));
   const total = totals(roles);
   return { roles, nonEmbedding, total: { ...total, bytes: file?.bytes ?? total.bytes } };
+}
+
+/**
+ * Stored scalars of every part of a model by its address: a matrix by its role, a packed one by those of its parts, a bias as
+ * `<role>.bias`, a norm by its role. A packed matrix that is not dense has one number for the whole.
+ */
+export function storedByAddress(shape: ModelShape): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const { matrix, bias, stored } of matrixSlots(shape)) {
+    for (const { matrix: own, type, representation, options } of stored)
+      if (type === "dense" && own.parts !== undefined)
+        for (const { role, from, to } of own.parts) found.set(role, own.inputs * (to - from));
+      else found.set(own.role, representation.count(own, options).stored);
+    if (bias !== undefined) found.set(biasRole(matrix), biasCount(bias).stored);
+  }
+  for (const { role, shape: size } of familyOf(shape.family).tensors(shape.config))
+    found.set(role, (found.get(role) ?? 0) + sizeOf(size));
+  return found;
 }
 
 /** One row for each stored matrix, with its bias. */

@@ -4,7 +4,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, type DeviceName, trainSchema } from "../../protocol/experiment";
 import type { RunPlan } from "../../protocol/run";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
-import { countModel } from "../evaluation/accounting";
+import { countModel, storedByAddress } from "../evaluation/accounting";
 import { memoryOf, productFlops } from "../graph/cost";
 import { importShape } from "../imports/importModel";
 import { dimensionsOf, type ModelShape } from "../models/model";
@@ -33,6 +33,18 @@ export interface StepEstimate {
   readonly action: string;
   readonly counts: ModelCounts;
   readonly training?: TrainingEstimate;
+  /** The method or strategy of a `compress` step, and what it changes. */
+  readonly treatment?: string;
+  readonly treated?: readonly Treated[];
+}
+
+/** Parts of equal address but for the layer, stored scalars before and after. */
+export interface Treated {
+  /** Such as `layers.*.self_attn.q_proj` or `layers.*.mlp.up_proj.bias`. */
+  readonly address: string;
+  readonly parts: number;
+  readonly before: number;
+  readonly after: number;
 }
 
 export interface PlanEstimate {
@@ -48,13 +60,36 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   let shape = await plannedShape(plan, workspace);
   const before = countModel(shape);
   const steps = plan.steps.map((step): StepEstimate => {
+    const was = shape;
     if (step.action === "compress") shape = methodPlan(shape, step.options);
     const counts = countModel(shape);
+    if (step.action === "compress") {
+      const [treatment] = Object.keys(step.options) as [string];
+      return { action: step.action, counts, treatment, treated: treatedBetween(was, shape) };
+    }
     return step.action === "train"
       ? { action: step.action, counts, training: estimateTraining(shape, plan, step.options) }
       : { action: step.action, counts };
   });
   return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
+}
+
+function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
+  const now = storedByAddress(after);
+  const changed = new Map<string, Treated>();
+  for (const [address, stored] of storedByAddress(before)) {
+    const left = now.get(address);
+    if (left === undefined || left === stored) continue;
+    const pattern = address.replace(/^layers\.\d+\./, "layers.*.");
+    const { parts, ...sum } = changed.get(pattern) ?? { parts: 0, before: 0, after: 0 };
+    changed.set(pattern, {
+      address: pattern,
+      parts: parts + 1,
+      before: sum.before + stored,
+      after: sum.after + left,
+    });
+  }
+  return [...changed.values()];
 }
 
 /** The model as the last action of a plan would leave it. */

@@ -4,7 +4,12 @@ import type { DataSummary } from "../../backend/data/dataSet";
 import { dataLines } from "../../backend/data/summaryText";
 import { canonicalJson } from "../../backend/experiment/stepKey";
 import { openEngine } from "../../backend/engine/onnxRuntime";
-import { estimatePlan, type PlanEstimate, type TrainingEstimate } from "../../backend/runs/estimate";
+import {
+  estimatePlan,
+  type PlanEstimate,
+  type Treated,
+  type TrainingEstimate,
+} from "../../backend/runs/estimate";
 import { readWhereKept } from "../../backend/runs/shortData";
 import { experimentFolder } from "../../backend/runs/workshop";
 import { describeSavings } from "../../backend/training/memorySavings";
@@ -89,6 +94,26 @@ async function productRate(name: DeviceName) {
   return { device: engine.device.name, flopsPerSecond: Math.max(...rates.slice(1)) };
 }
 
+/** What a compression changes, and all of it together. */
+function treatedLines(treated: readonly Treated[]): string[] {
+  const all = { address: "together", parts: 0, before: 0, after: 0 };
+  for (const { parts, before, after } of treated) {
+    all.parts += parts;
+    all.before += before;
+    all.after += after;
+  }
+  const rows = treated.length > 1 ? [...treated, all] : treated;
+  const width = Math.max(...rows.map(({ address, parts }) => `${parts} × ${address}`.length));
+  return rows.map(
+    ({ address, parts, before, after }) =>
+      `     ${`${parts} × ${address}`.padEnd(width)}  ${count(before)} → ${count(after)}${change(before, after)}`,
+  );
+}
+
+function change(before: number, after: number): string {
+  return before === after ? "" : ` (${(100 * (1 - after / before)).toFixed(3)} % less)`;
+}
+
 function secondsOf({ steps, flopsPerStep }: TrainingEstimate, rate: number | undefined): number | undefined {
   return steps === undefined || rate === undefined ? undefined : (steps * flopsPerStep) / (rate * usualShare);
 }
@@ -100,9 +125,14 @@ function describe(
   terminal: Terminal,
 ): string {
   const { name, family, before, steps } = estimate;
-  const lines = steps.map(({ action, counts, training }, i) => {
-    const size = `${count(counts.total.stored)} parameters, ${bytes(counts.total.bytes)}`;
-    if (training === undefined) return `  ${i + 1}. ${action}: ${size}`;
+  const lines = steps.map(({ action: name, counts, training, treatment, treated }, i) => {
+    const action = treatment === undefined ? name : `${name} ${treatment}`;
+    const less = change(before.total.stored, counts.total.stored);
+    const size = `${count(counts.total.stored)} parameters${less}, ${bytes(counts.total.bytes)}`;
+    if (training === undefined)
+      return [`  ${i + 1}. ${action}: ${size}`, ...(treated === undefined ? [] : treatedLines(treated))].join(
+        "\n",
+      );
     const { steps: total, tokensPerStep, stateBytes, workingBytes } = training;
     const seconds = secondsOf(training, rate);
     const work =
