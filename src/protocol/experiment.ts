@@ -61,6 +61,29 @@ export const dataSchema = z.strictObject({
       "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph about `{input}` " +
         "alone is left out where a row has none. In a template without `{input}` it follows the instruction.",
     ),
+  label_column: z
+    .string()
+    .optional()
+    .describe(
+      "Column of the class; makes rows examples of a classification, whose head is put on by training.",
+    ),
+  text_pair_column: z.string().optional().describe("Column of a second text, for pairs with one label."),
+  pair_separator: z.string().default("\n").describe("What stands between the two texts of a pair."),
+  labels: z
+    .array(z.string().min(1))
+    .min(2)
+    .optional()
+    .describe("The classes in their order; those of the training rows, sorted, when left out."),
+  drop_duplicates: z
+    .boolean()
+    .default(false)
+    .describe("Leave out rows with a label whose text is that of an earlier row."),
+  truncation: z
+    .enum(["right", "left", "none"])
+    .default("right")
+    .describe(
+      "Which end of a text with a label is cut where it is longer than a sequence; `none` refuses it.",
+    ),
   ...rowOptions,
   train_on_inputs: z
     .boolean()
@@ -101,6 +124,11 @@ export const optimizerNames = ["adamw", "sgd"] as const;
 export const scheduleNames = ["constant", "constant_with_warmup", "linear", "cosine"] as const;
 
 export const trainSchema = z.strictObject({
+  data: changes(dataSchema)
+    .optional()
+    .describe(
+      "Changes of the data from this action on, such as another data set for fine-tuning; the tokenizer stays.",
+    ),
   max_steps: positiveInt.optional().describe("Optimizer steps; takes precedence over `num_train_epochs`."),
   num_train_epochs: z
     .number()

@@ -7,20 +7,35 @@ import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/onnxRuntime";
 import { metrics } from "../../src/backend/evaluation/catalog";
 import { models } from "../../src/backend/models/catalog";
-import { grammarData, quietLab, temporaryFolder, tinySubject } from "../support/subject";
+import type { AnyMetric, Subject } from "../../src/backend/evaluation/metric";
+import {
+  grammarData,
+  labelledData,
+  quietLab,
+  temporaryFolder,
+  tinyClassifier,
+  tinySubject,
+} from "../support/subject";
 
 const folder = temporaryFolder();
 let engine: Engine;
 let data: DataSet;
+let words: DataSet;
 beforeAll(async () => {
   engine = await openEngine("cpu");
   data = await grammarData(folder.path);
+  words = await labelledData(folder.path);
 });
 afterAll(async () => {
   data[Symbol.dispose]();
+  words[Symbol.dispose]();
   folder[Symbol.dispose]();
   await engine[Symbol.asyncDispose]();
 });
+
+function subjectOf({ of }: AnyMetric, family: string): Subject {
+  return of === "classifier" ? tinyClassifier(family, words) : tinySubject(family, data);
+}
 
 it("is in the catalog for every file that defines one", () => {
   const sources = new URL("../../src/backend/evaluation/", import.meta.url);
@@ -37,7 +52,7 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
 it.each(cases)(
   "$id of $family with $sample gives the same plain finite data twice",
   async ({ metric, sample, family }) => {
-    const subject = tinySubject(family, data);
+    const subject = subjectOf(metric, family);
     const options = metric.options.parse(sample) as unknown;
     const once = await metric.evaluate(subject, options, quietLab(engine));
     const again = await metric.evaluate(subject, options, quietLab(engine));
@@ -59,7 +74,7 @@ describe.each(Object.entries(metrics))("%s", (id, metric) => {
   });
 
   it("says what it lacks", async () => {
-    const { data: _data, tokenizer: _tokenizer, ...bare } = tinySubject("gpt2", data);
+    const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, "gpt2");
     const options = metric.options.parse(metric.samples[0]) as unknown;
     const result = metric.evaluate(bare, options, quietLab(engine));
     if (metric.needs.length === 0) await result;

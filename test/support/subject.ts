@@ -1,14 +1,16 @@
 /** A tiny model of any family with drawn weights, and a text of the built-in grammar for it, for tests of what uses models. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DataSet, openData } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { EvaluationLab, Subject } from "../../src/backend/evaluation/metric";
 import { models } from "../../src/backend/models/catalog";
+import { classifierShape } from "../../src/backend/models/classifier";
 import { type ModelShape, parametersOf, shapeFromConfig } from "../../src/backend/models/model";
 import type { HostTensors } from "../../src/backend/training/safetensors";
 import { dataSchema } from "../../src/protocol/experiment";
+import { uniform } from "./sampleValues";
 import { drawTensors } from "./tensors";
 
 export interface TemporaryFolder extends Disposable {
@@ -44,6 +46,44 @@ export function drawnTensors(shape: ModelShape, seed: number): HostTensors {
   const specs = parametersOf(shape);
   const drawn = drawTensors(specs, seed);
   return new Map(specs.map((spec) => [spec.name, { shape: spec.shape, data: drawn.get(spec.name)! }]));
+}
+
+/** Words in one column and whether they begin with a or b in another: what a tiny model learns soon. */
+export async function labelledData(
+  folder: string,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<DataSet> {
+  const random = uniform(9);
+  const word = () => Array.from({ length: 4 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
+  const rows = Array.from({ length: 120 }, () => word()).map(
+    (text) => `${/^[abc]/.test(text) ? "even" : "odd"}\t${text}`,
+  );
+  writeFileSync(join(folder, "words.tsv"), rows.join("\n"));
+  return openData(
+    dataSchema.parse({
+      text: "words.tsv",
+      header: false,
+      label_column: "1",
+      text_column: "2",
+      tokenizer: "characters",
+      sequence_len: 8,
+      val_fraction: 0.25,
+      ...options,
+    }),
+    { baseFolder: folder, cacheFolder: folder },
+  );
+}
+
+/** The family's smallest model with a head for the classes of the data. */
+export function tinyClassifier(family: string, data: DataSet): Subject {
+  const plain = tinyShape(family, { vocab_size: data.tokenizer.vocabSize });
+  const shape = classifierShape(plain, data.labels!);
+  return {
+    shape,
+    tensors: drawnTensors(shape, 5),
+    tokenizer: data.tokenizer,
+    data: { title: "words", train: data.train, validation: data.validation, test: data.test },
+  };
 }
 
 /** The family's smallest model with the vocabulary of the data's tokenizer. */

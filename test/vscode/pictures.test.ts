@@ -86,7 +86,14 @@ describe.skipIf(reason !== undefined)("pictures of VS Code", () => {
       await window.panel.locator("button.choice", { hasText: other }).first().click();
       await window.panel.locator("th", { hasText: other }).first().waitFor();
     }
-    for (const count of ["226,507,776", "35,011,584", "52,515,840", "423,508,992", "232,012,800", "249,517,056"])
+    for (const count of [
+      "226,507,776",
+      "35,011,584",
+      "52,515,840",
+      "423,508,992",
+      "232,012,800",
+      "249,517,056",
+    ])
       await window.panel.getByText(count).first().waitFor();
     expect(await window.panel.getByText("equal").count()).toBeGreaterThanOrEqual(6);
     await inEachTheme("parameters");

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { DataOptions } from "../../protocol/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
+import { isLabelled, labelled, type LabelledSummary } from "./labelled";
 import { openOrigin, type Origin } from "./origin";
 import type { Layout } from "./packing";
 import { holdsBack, type Partition, partition } from "./partition";
@@ -39,6 +40,8 @@ export interface DataSet extends Disposable {
   readonly test: Split | undefined;
   /** Nats a token below which no model of the grammar's text can come in the long run. */
   readonly floor: number | undefined;
+  /** Names of the classes, where rows have labels. */
+  readonly labels: readonly string[] | undefined;
   readonly summary: DataSummary;
 }
 
@@ -46,6 +49,8 @@ export interface DataSummary {
   readonly train: SplitSummary;
   readonly validation?: SplitSummary;
   readonly test?: SplitSummary;
+  /** Of rows with labels. */
+  readonly classification?: LabelledSummary;
   /** Rows of the training files that held text, and how many were left after each text that none may contain. */
   readonly rows?: {
     readonly read: number;
@@ -69,7 +74,7 @@ export async function openData(options: DataOptions, context: OpenDataContext): 
   }
 }
 
-async function open(options: DataOptions, context: OpenDataContext, files: TokenFile[]): Promise<DataSet> {
+async function open(given: DataOptions, context: OpenDataContext, files: TokenFile[]): Promise<DataSet> {
   const { signal, baseFolder, cacheFolder } = context;
   const working: SourceContext = {
     signal,
@@ -77,11 +82,20 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
     progress: (done, total, what) => context.progress?.(done, total, what),
   };
   const dataFolder = context.dataFolder ?? process.env["LATHE_DATA"];
-  const origin = await openOrigin(options, { ...working, baseFolder, cacheFolder, dataFolder });
+  const found = await openOrigin(given, { ...working, baseFolder, cacheFolder, dataFolder });
+  const { options } = found;
+  const classes = isLabelled(options)
+    ? await labelled(found, options, { signal, report: () => undefined })
+    : undefined;
+  const origin = classes?.origin ?? found;
   const tokenizer = await tokenizerFor(options.tokenizer, origin, context);
-  const notices = [...origin.notices];
+  const notices = [...origin.notices, ...(classes?.notices ?? [])];
+  const truncation = classes && { length: options.sequence_len, from: options.truncation };
   const read = async (source: Source): Promise<TokenFile> => {
-    const tokens = await openTokens(source, tokenizer, cacheFolder, working, context.onlyKept);
+    const tokens = await openTokens(source, tokenizer, cacheFolder, working, {
+      ...(context.onlyKept === undefined ? {} : { onlyKept: context.onlyKept }),
+      truncation,
+    });
     files.push(tokens.file);
     notices.push(...tokens.notices);
     if (tokens.file.manifest.tokens === 0)
@@ -95,19 +109,19 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
   const file = await read(origin.train);
   const { rows } = file.manifest;
   const parts: Partition =
-    origin.validation === undefined
+    origin.validation === undefined && classes === undefined
       ? partition(file, options, options.split_seed)
       : { train: everything(file), validation: [], notice: undefined };
   if (parts.notice !== undefined) notices.push(parts.notice);
   const layout: Layout = {
     sequenceLength: options.sequence_len,
-    packing: options.packing,
+    packing: options.packing && classes === undefined,
     documentMask: options.document_mask,
     padding: tokenizer.endOfText ?? 0,
     trainOnPadding: options.train_on_padding,
     // A token that both opens and ends documents stands once between two of them.
     opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
-    ...(options.packing && options.packing_strategy === "characters"
+    ...(options.packing && classes === undefined && options.packing_strategy === "characters"
       ? { characters: Math.ceil(options.sequence_len * options.characters_per_token) }
       : {}),
   };
@@ -118,7 +132,7 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
   };
   const train = new Split(file, parts.train, layout);
   const validation =
-    origin.validation === undefined && holdsBack(options)
+    origin.validation === undefined && classes === undefined && holdsBack(options)
       ? new Split(file, parts.validation, layout)
       : await whole(origin.validation);
   const test = await whole(origin.test);
@@ -145,10 +159,12 @@ async function open(options: DataOptions, context: OpenDataContext, files: Token
     validation,
     test,
     floor: floorOf(origin, file, tokenizer),
+    labels: classes?.summary.labels,
     summary: {
       train: train.summary,
       ...(validation === undefined ? {} : { validation: validation.summary }),
       ...(test === undefined ? {} : { test: test.summary }),
+      ...(classes === undefined ? {} : { classification: classes.summary }),
       ...(rows === undefined
         ? {}
         : {

@@ -11,7 +11,9 @@ import { download, type DownloadContext } from "./download";
 
 export interface NamedFile {
   readonly name: string;
-  readonly url: string;
+  /** Where the very file is; without one it has to be placed by hand, and `page` says where it comes from. */
+  readonly url?: string;
+  readonly page?: string;
   /** Of the file itself; a copy in `LATHE_DATA` may be gzipped. */
   readonly sha256: string;
   readonly bytes: number;
@@ -25,7 +27,22 @@ interface Described {
   /** What it is good for, in a sentence. */
   readonly purpose: string;
   /** Where rows hold what, for a cell that does not say. */
-  readonly columns?: Readonly<Pick<DataOptions, "instruction_column" | "response_column">>;
+  readonly columns?: Readonly<
+    Partial<
+      Pick<
+        DataOptions,
+        | "instruction_column"
+        | "response_column"
+        | "text_column"
+        | "text_pair_column"
+        | "label_column"
+        | "labels"
+        | "header"
+        | "format"
+        | "drop_duplicates"
+      >
+    >
+  >;
 }
 
 /** Files that are known one by one. */
@@ -67,7 +84,9 @@ export async function locateFile(
       throw new WorkbenchError(
         "invalid-input",
         `${own} is not the file of the data set "${id}": its SHA-256 is not ${file.sha256}. ` +
-          `Replace it with ${file.url}, or take it away to have it downloaded.`,
+          (file.url === undefined
+            ? `It has to be the one of ${file.page!}.`
+            : `Replace it with ${file.url}, or take it away to have it downloaded.`),
       );
     }
   }
@@ -82,7 +101,12 @@ export async function locateFile(
       : [path.join(context.dataFolder, folder, file.name)]),
     cached,
   ];
-  await download(file, cached, context, {
+  if (file.url === undefined)
+    throw new WorkbenchError(
+      "not-found",
+      `The data set "${id}" (${licence}) cannot be downloaded as the file that it is. Take it from ${file.page!} and place it at ${places.join(" or at ")}.`,
+    );
+  await download({ ...file, url: file.url }, cached, context, {
     what: `the data set "${id}" (${licence})`,
     remedy: `Without a network, place the file at ${places.join(" or at ")}.`,
   });

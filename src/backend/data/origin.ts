@@ -16,6 +16,8 @@ export interface Origin {
   readonly test: Source | undefined;
   readonly grammar: MarkovSource | undefined;
   readonly notices: readonly string[];
+  /** Those that were given, with the columns that a named data set knows. */
+  readonly options: DataOptions;
 }
 
 export interface OriginContext extends SourceContext {
@@ -57,6 +59,7 @@ export async function openOrigin(options: DataOptions, context: OriginContext): 
     ...(await ownSplits(options, context)),
     grammar: undefined,
     notices: [],
+    options,
   };
 }
 
@@ -95,7 +98,7 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
   if ("hub" in entry) {
     const files = await findFiles(await locateHubFiles(id, entry, context), context.baseFolder, "parquet");
     const train = await fileSource(`${entry.title}, ${namesOf(files)}`, files, reading, context);
-    return { train, ...own, grammar: undefined, notices: [] };
+    return { train, ...own, grammar: undefined, notices: [], options: reading };
   }
   const read = async (split: "train" | "validation" | "test"): Promise<Source | undefined> =>
     entry[split] && namedSource(id, entry, entry[split], reading, context);
@@ -105,12 +108,16 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
     test: own.test ?? (await read("test")),
     grammar: undefined,
     notices: [],
+    options: reading,
   };
 }
 
-/** A data set knows the columns of its pairs, which a cell may still name itself. */
+/** A data set knows its columns, which a cell may still name itself. */
 function withColumns(options: DataOptions, { columns }: NamedDataSet): DataOptions {
-  const says = options.instruction_column !== undefined || options.response_column !== undefined;
+  const says =
+    options.instruction_column !== undefined ||
+    options.response_column !== undefined ||
+    options.label_column !== undefined;
   return columns === undefined || says ? options : { ...options, ...columns };
 }
 
@@ -122,7 +129,7 @@ async function namedSource(
   context: OriginContext,
 ): Promise<Source> {
   const file = await locateFile(id, entry, wanted, context);
-  const files = await findFiles([file], context.baseFolder, "auto");
+  const files = await findFiles([file], context.baseFolder, options.format);
   return fileSource(`${entry.title}, ${wanted.name}`, files, options, context);
 }
 
@@ -138,6 +145,7 @@ async function grammarOrigin(
     ...(await ownSplits(options, context)),
     grammar,
     notices,
+    options,
   };
 }
 

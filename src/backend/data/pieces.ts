@@ -10,6 +10,10 @@ export interface Fragment {
   readonly text: string;
   /** Text before `text` that no loss counts; only on a fragment that is a whole document. */
   readonly prompt?: string;
+  /** The label of a row, as it stands there; only on a fragment that is a whole document. */
+  readonly label?: string;
+  /** Its number among the classes, once they are known. */
+  readonly classNumber?: number;
   /** Whether the document ends here. */
   readonly end: boolean;
 }
@@ -17,6 +21,7 @@ export interface Fragment {
 export interface Piece {
   readonly text: string;
   readonly prompt?: string;
+  readonly classNumber?: number;
   readonly end: boolean;
   /** Characters dropped behind the piece: the one space of a `gap`. */
   readonly dropped: number;
@@ -33,7 +38,11 @@ export async function* piecesOf(
   let buffer = "";
   let open = false;
   for await (const fragment of fragments) {
-    const { text, end, prompt } = fragment;
+    const { text, end, prompt, classNumber } = fragment;
+    if (classNumber !== undefined) {
+      yield { text, classNumber, end, dropped: 0 };
+      continue;
+    }
     if (prompt !== undefined) {
       yield { text, prompt, end, dropped: 0 };
       continue;

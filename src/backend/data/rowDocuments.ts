@@ -23,11 +23,18 @@ export function rowReader(options: DataOptions): RowReader {
         `data.${options.template === undefined ? "train_on_inputs" : "template"} is for instruction pairs: ` +
           "name data.instruction_column and data.response_column too, or leave it out.",
       );
-    return reader([options.text_column], (row) => {
-      const text = cell(row, options.text_column);
-      return text === "" ? undefined : { text, end: true };
-    });
+    return options.label_column === undefined
+      ? reader([options.text_column], (row) => {
+          const text = cell(row, options.text_column);
+          return text === "" ? undefined : { text, end: true };
+        })
+      : labelledReader(options, options.label_column);
   }
+  if (options.label_column !== undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      "data.label_column and the columns of instruction pairs are both given: rows are one or the other. Leave one out.",
+    );
   if (instruction === undefined || response === undefined)
     throw new WorkbenchError(
       "invalid-input",
@@ -46,6 +53,36 @@ export function rowReader(options: DataOptions): RowReader {
     const { prompt, text } = write(values);
     return options.train_on_inputs ? { text: prompt + text, end: true } : { prompt, text, end: true };
   });
+}
+
+/** A text, or two with a separator between them, and its label. */
+function labelledReader(options: DataOptions, label: string): RowReader {
+  const { text_column: first, text_pair_column: second, pair_separator: separator } = options;
+  const columns = [first, ...(second === undefined ? [] : [second])];
+  return reader([...columns, label], (row) => ({
+    text: columns.map((column) => cell(row, column)).join(separator),
+    label: labelCell(row, label),
+    end: true,
+  }));
+}
+
+/** Classes are words or whole numbers. */
+function labelCell(row: Row, column: string): string {
+  if (!Object.hasOwn(row.values, column)) throw missing(column, Object.keys(row.values), row.where);
+  const value = row.values[column];
+  if (value === null || value === undefined) return "";
+  if (typeof value === "string") return value.trim();
+  if (
+    typeof value === "boolean" ||
+    typeof value === "bigint" ||
+    (typeof value === "number" && Number.isInteger(value))
+  )
+    return String(value);
+  throw new WorkbenchError(
+    "invalid-input",
+    `The label column "${column}" of ${row.where} holds ${typeof value === "number" ? `${value}, and a class is a word or a whole number` : "no word and no number"}. ` +
+      "Name a column of classes as data.label_column.",
+  );
 }
 
 function reader(columns: readonly string[], document: RowReader["document"]): RowReader {

@@ -47,6 +47,7 @@ export async function fileSource(
     ...(options.instruction_column === undefined && options.response_column === undefined
       ? []
       : ["instruction pairs"]),
+    ...(options.label_column === undefined ? [] : ["labels"]),
     ...(options.clean_rows === "none" && options.drop_rows_containing.length === 0
       ? []
       : ["rows to clean or to drop"]),
@@ -79,6 +80,13 @@ export async function fileSource(
     clean_rows: options.clean_rows,
     drop_rows_containing: options.drop_rows_containing,
     header: options.header,
+    ...(options.label_column === undefined
+      ? {}
+      : {
+          label_column: options.label_column,
+          text_pair_column: options.text_pair_column,
+          pair_separator: options.pair_separator,
+        }),
   };
   return {
     title,
@@ -156,7 +164,7 @@ async function* limited(fragments: AsyncIterable<Fragment>, limit: number): Asyn
       yield fragment;
       continue;
     }
-    if (fragment.prompt === undefined) {
+    if (fragment.prompt === undefined && fragment.label === undefined) {
       const cut = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
         Buffer.from(fragment.text).subarray(0, left),
         { stream: true },

@@ -1,5 +1,6 @@
 /** From documents to a token file: taken from the cache when it is there and intact, else made piece by piece. */
 import path from "node:path";
+import { WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
 import { type Piece, piecesOf } from "./pieces";
 import type { RowCounts } from "./rowScreen";
@@ -24,19 +25,26 @@ export async function openTokens(
   tokenizer: Tokenizer,
   cacheFolder: string,
   context: SourceContext,
-  onlyKept = false,
+  {
+    onlyKept = false,
+    truncation,
+  }: { readonly onlyKept?: boolean; readonly truncation?: Truncation | undefined } = {},
 ): Promise<Tokens> {
-  const key = hashOf([FORMAT, source.key, tokenizer.hash]);
+  const key = hashOf([FORMAT, source.key, tokenizer.hash, ...(truncation === undefined ? [] : [truncation])]);
   const file = path.join(cacheFolder, "tokens", `${key}.tokens`);
   const cached = await TokenFile.open(file, key);
   if (cached instanceof TokenFile) return { file: cached, notices: [] };
   if (onlyKept) throw new NotKept();
-  await build(file, key, source, tokenizer, context);
+  const cut = await build(file, key, source, tokenizer, context, truncation);
   const built = await TokenFile.open(file, key);
   if (!(built instanceof TokenFile))
     throw new Error(`The token cache ${file} cannot be read back just after it was written.`);
   const damaged = `The token cache ${file} was damaged and has been made anew.`;
-  return { file: built, notices: cached === "damaged" ? [damaged] : [] };
+  const shortened = `${cut} texts of ${source.title} are longer than a sequence and are cut.`;
+  return {
+    file: built,
+    notices: [...(cached === "damaged" ? [damaged] : []), ...(cut > 0 ? [shortened] : [])],
+  };
 }
 
 async function build(
@@ -45,7 +53,9 @@ async function build(
   source: Source,
   tokenizer: Tokenizer,
   context: SourceContext,
-): Promise<void> {
+  truncation: Truncation | undefined,
+): Promise<number> {
+  let cut = 0;
   // About a thousand pieces even of a short text, so that a split can come close to any share of it.
   const target = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
   const writer = await TokenFileWriter.create(file, key, tokenizer.vocabSize);
@@ -66,16 +76,55 @@ async function build(
       throwIfCancelled(context.signal);
       const head = starts ? before : [];
       const tail = piece.end ? after : [];
-      if (piece.prompt === undefined) await addText(writer, piece, tokenizer, head, tail);
+      if (piece.classNumber !== undefined) {
+        const room = { most: truncation!.length - head.length, from: truncation!.from };
+        cut += await addLabelled(writer, piece.text, piece.classNumber, tokenizer, head, room);
+      } else if (piece.prompt === undefined) await addText(writer, piece, tokenizer, head, tail);
       else await addPair(writer, piece.prompt, piece.text, tokenizer, head, tail);
       starts = piece.end;
     }
     await source.assertUnchanged();
     await writer.finish(rows);
+    return cut;
   } catch (thrown) {
     await writer.abandon();
     throw thrown;
   }
+}
+
+/** Of a text with a label only as much as a sequence holds. */
+export interface Truncation {
+  /** Tokens of a sequence. */
+  readonly length: number;
+  readonly from: "right" | "left" | "none";
+}
+
+/** Text that no loss counts, then the number of its class as if it were a token. One where the text had to be cut, else 0. */
+async function addLabelled(
+  writer: TokenFileWriter,
+  text: string,
+  classNumber: number,
+  tokenizer: Tokenizer,
+  head: readonly number[],
+  { most, from }: { readonly most: number; readonly from: Truncation["from"] },
+): Promise<0 | 1> {
+  const ids = tokenizer.encode(text);
+  const isLong = ids.length > most;
+  if (isLong && from === "none")
+    throw new WorkbenchError(
+      "invalid-input",
+      `A text has ${ids.length} tokens where a sequence has ${most}: ${JSON.stringify(text.slice(0, 60))}…. Raise data.sequence_len, or say with data.truncation from which side it is cut.`,
+    );
+  const own = !isLong ? ids : from === "left" ? ids.subarray(ids.length - most) : ids.subarray(0, most);
+  await writer.add([head, own], {
+    ...countText(text),
+    characters: countCharacters(text),
+    endsDocument: false,
+    masked: true,
+  });
+  const nothing = { bytes: 0, characters: 0, words: 0, lines: 0 };
+  await writer.add([[classNumber]], { ...nothing, endsDocument: true, masked: false });
+  return isLong ? 1 : 0;
 }
 
 async function addText(

@@ -6,6 +6,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { sizeOf } from "../graph/op";
+import { refuseClassifier } from "../models/classifier";
 import { cacheNames, type CacheSizes, cacheType } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, tokenizerOf } from "./metric";
@@ -64,6 +65,7 @@ export function textsOf(
   options: GenerationOptions,
   listener: WritingListener = {},
 ): WrittenText[] {
+  refuseClassifier(subject.shape, "it writes nothing");
   checkVocabulary(subject);
   const ends = endsOf(subject, options);
   return prompts.map((prompt, i) => {

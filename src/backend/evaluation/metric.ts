@@ -50,6 +50,8 @@ export interface Metric<O, D> {
   readonly options: z.ZodType<O>;
   /** What the subject has to bring besides the model. */
   readonly needs: readonly ("data" | "tokenizer")[];
+  /** What kind of model it measures; a language model unless it says so, and any where it says nothing of predictions. */
+  readonly of?: "classifier";
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses what this model or this text cannot give, before anything is trained for it. */

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { labelCount } from "../models/classifier";
 import { exportedConfig } from "../models/huggingFace";
 import { dimensionsOf } from "../models/model";
 import type { StoredDtype } from "../training/halfPrecision";
@@ -15,6 +16,12 @@ const architectures: Readonly<Record<string, string>> = {
   kphi3: "KPhi3ForCausalLM",
 };
 
+/** The class with a head over classes is called after the model without any. */
+function architectureOf(languageModel: string, { config }: ExportSubject["shape"]): string {
+  if (labelCount(config) === undefined) return languageModel;
+  return languageModel.replace(/(LMHeadModel|ForCausalLM)$/, "ForSequenceClassification");
+}
+
 export function writeConfig(
   { shape, tokenizer }: ExportSubject,
   folder: string,
@@ -24,7 +31,8 @@ export function writeConfig(
   const type = String(config["model_type"]);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
   writeJson(join(folder, "config.json"), {
-    architectures: architectures[type] === undefined ? undefined : [architectures[type]],
+    architectures:
+      architectures[type] === undefined ? undefined : [architectureOf(architectures[type], shape)],
     ...config,
     // Where these are missing, the library takes the ids of the published model, which a small vocabulary does not have.
     bos_token_id: config["bos_token_id"] ?? (tokenizer && documentFrame(tokenizer).before[0]) ?? null,

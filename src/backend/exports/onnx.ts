@@ -9,6 +9,7 @@ import { input, type Shape, sizeOf, type Value } from "../graph/op";
 import { cast } from "../graph/ops/elementwise";
 import { reshape } from "../graph/ops/movement";
 import { cacheType, KeyValueCache } from "../models/keyValueCache";
+import { refuseClassifier } from "../models/classifier";
 import { dimensionsOf, forward, type ModelShape, parametersOf, valueOf } from "../models/model";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
@@ -45,6 +46,7 @@ export default defineExporter<Options>({
   samples: [{}, { sequence_len: 5, batch_size: 2, input_type: "int32", with_past: true }],
   write: async (subject, given, folder) => {
     const shape = plainShape(subject.shape);
+    refuseClassifier(shape, "this export has no graph for it; safetensors has");
     refuseLarge(shape);
     const weights = new Map(
       [...plainTensors(subject)].map(([name, { data }]) => [name, data as Float32Array]),

@@ -14,13 +14,31 @@ export function readShape(folder: string): ModelShape {
   const config = readJson(path, configSchema);
   refuseUnsupported(path, config);
   try {
-    return shapeFromConfig(config);
+    return shapeFromConfig(withClasses(path, config));
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;
     const named = (fault: WorkbenchError) =>
       new WorkbenchError(fault.code, `${path}: ${fault.message}`, fault.details, { cause: fault });
     throw thrown instanceof InvalidInput ? new InvalidInput(thrown.faults.map(named)) : named(thrown);
   }
+}
+
+/** How many classes there are follows from their names; language models may carry names that mean nothing. */
+function withClasses(
+  path: string,
+  config: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const { architectures, num_labels: _, ...rest } = config;
+  const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  if (typeof kind !== "string" || !kind.endsWith("ForSequenceClassification")) return rest;
+  const names = z.record(z.string(), z.string()).safeParse(config["id2label"] ?? {}).data ?? {};
+  const classes = Object.keys(names).length || 2;
+  if (config["problem_type"] === "regression" || classes < 2)
+    throw new WorkbenchError(
+      "unsupported",
+      `${path} describes a regression, and only heads of two and more classes are read.`,
+    );
+  return { ...rest, num_labels: classes };
 }
 
 /** What would load, and then compute something else or fail with a puzzling list of tensors. */
@@ -32,10 +50,13 @@ function refuseUnsupported(path: string, config: Readonly<Record<string, unknown
       `${path} has a quantization_config: quantised checkpoints are not read. Use the model in float32, float16 or bfloat16.`,
     );
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
-  if (typeof kind === "string" && /(Classification|QuestionAnswering|DoubleHeads\w*|Encoder\w*)$/.test(kind))
+  if (
+    typeof kind === "string" &&
+    /(TokenClassification|QuestionAnswering|DoubleHeads\w*|Encoder\w*)$/.test(kind)
+  )
     throw new WorkbenchError(
       "unsupported",
-      `${path} describes a ${kind}, and only models that predict the next token are read. Use the causal language model that it was made from.`,
+      `${path} describes a ${kind}, and only models that predict the next token, or the class of a text, are read. Use the causal language model that it was made from.`,
     );
 }
 

@@ -35,7 +35,11 @@ export const inertKeys = {
   id2label: kept,
   is_llama_config: kept,
   label2id: kept,
-  num_labels: kept,
+  num_labels: z
+    .int()
+    .min(2)
+    .optional()
+    .describe("Classes of a head that tells texts apart; without it the head is over the vocabulary."),
   output_attentions: kept,
   output_hidden_states: kept,
   pad_token_id: kept,

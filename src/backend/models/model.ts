@@ -8,6 +8,7 @@ import { representations } from "../representations/catalog";
 import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
 import { biasOf, biasParameters, biasRole } from "./biases";
 import { models } from "./catalog";
+import { asClassifier, labelCount, scoreRole } from "./classifier";
 import { faultsOfConfig, nearest } from "./configFaults";
 import type {
   AnyFamily,
@@ -83,7 +84,10 @@ export function dimensionsOf({ family, config }: ModelShape): Dimensions {
 
 /** Every matrix of the model with the way it is stored. */
 export function matrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
-  const matrices = familyOf(family).matrices(config);
+  const classes = labelCount(config);
+  const own = familyOf(family).matrices(config);
+  const matrices =
+    classes === undefined ? own : asClassifier(own, familyOf(family).dimensions(config).width, classes);
   const known = new Set(
     matrices.flatMap((matrix) => [
       matrix.role,
@@ -158,7 +162,7 @@ export function valueOf({ name, shape, dtype, trainable }: ParameterSpec): Value
   return trainable ? parameter(name, shape) : input(name, shape, dtype);
 }
 
-/** Logits [batch · time, vocabulary], or of the rows that `options` asks for. */
+/** Logits [batch · time, vocabulary], or of classes, or of the rows that `options` asks for. */
 export function forward(
   shape: ModelShape,
   weights: ValueSource,
@@ -168,15 +172,17 @@ export function forward(
   return logits(shape, weights, hiddenStates(shape, weights, inputs, options), options);
 }
 
-/** The head on its own: [rows, width] → [rows, vocabulary]. */
+/** The head on its own: [rows, width] → [rows, vocabulary], or [rows, classes]. */
 export function logits(
   shape: ModelShape,
   weights: ValueSource,
   hidden: Value,
   options: ForwardOptions = {},
 ): Value {
-  const { vocabulary } = dimensionsOf(shape);
+  const classes = labelCount(shape.config);
   const bound = bindWeights(matrixSlots(shape), weights, options);
+  if (classes !== undefined) return bound.linear(scoreRole, hidden);
+  const { vocabulary } = dimensionsOf(shape);
   const found = familyOf(shape.family).logits(shape.config, bound, hidden);
   if (found.type.shape[1] !== vocabulary)
     throw new Error(`Logits [${found.type.shape.join(", ")}] of a vocabulary of ${vocabulary}.`);

@@ -26,10 +26,10 @@ const codeVersion = `${version} ${typeof __filename === "string" ? createHash("s
 
 async function body(context: RunContext): Promise<void> {
   await using workshop = await openWorkshop(context);
-  const { data, baseModelHash } = workshop;
+  const { dataHash, baseModelHash } = workshop;
   const { steps } = withStepKeys(context.plan, {
     codeVersion,
-    ...(data === undefined ? {} : { dataHash: data.hash }),
+    ...(dataHash === undefined ? {} : { dataHash }),
     ...(baseModelHash === undefined ? {} : { baseModelHash }),
   });
   let workpiece = workshop.first;
@@ -75,7 +75,8 @@ async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined
   }
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
-  const next = await action.perform({ step, workpiece, workshop, folder, lines, again });
+  const own = { ...workshop, data: workshop.stepData[step.index] };
+  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again });
   if (next === undefined) return undefined;
   const checkpoint = next === workpiece ? undefined : next.checkpoint;
   markDone(context, step, {

@@ -18,6 +18,7 @@ import { methodPlan, refuseNeeds } from "./actions/compress";
 import { titleOf } from "./actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
+import { dataOptionsAt, shapeForData } from "./stepData";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 /** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
@@ -51,6 +52,10 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   if (options !== undefined)
     refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
   for (const step of plan.steps) {
+    const given = dataOptionsAt(plan, step.index);
+    // What a step changes of the data has to be whole with the rest.
+    if (given !== undefined) dataSchema.parse(given);
+    if (step.action === "train") shape = shapeForData(shape, given);
     if (step.action === "compress") {
       refuseNeeds(step.options, { text: options !== undefined });
       shape = methodPlan(shape, step.options);
@@ -59,7 +64,8 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
       checkEvaluation(step.options, {
         shape,
         tokenizer,
-        data: data && { title: titleOf(plan.data), ...data },
+        // Other data than the experiment's is left to the run to read.
+        data: given === plan.data ? data && { title: titleOf(plan.data), ...data } : undefined,
         hasData: options !== undefined,
         hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
       });

@@ -2,7 +2,7 @@
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, type DeviceName, trainSchema } from "../../protocol/experiment";
-import type { RunPlan } from "../../protocol/run";
+import type { RunPlan, Step } from "../../protocol/run";
 import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import { countModel, storedByAddress } from "../evaluation/accounting";
 import { memoryOf, productFlops } from "../graph/cost";
@@ -14,6 +14,7 @@ import { batchSizeOf } from "../training/request";
 import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { buildTrainStep } from "../training/trainStep";
 import { methodPlan } from "./actions/compress";
+import { dataOptionsAt, labelsBefore, shapeForData } from "./stepData";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 export interface TrainingEstimate {
@@ -60,6 +61,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   let shape = await plannedShape(plan, workspace);
   const before = countModel(shape);
   const steps = plan.steps.map((step): StepEstimate => {
+    if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index));
     const was = shape;
     if (step.action === "compress") shape = methodPlan(shape, step.options);
     const counts = countModel(shape);
@@ -68,7 +70,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
       return { action: step.action, counts, treatment, treated: treatedBetween(was, shape) };
     }
     return step.action === "train"
-      ? { action: step.action, counts, training: estimateTraining(shape, plan, step.options) }
+      ? { action: step.action, counts, training: estimateTraining(shape, plan, step) }
       : { action: step.action, counts };
   });
   return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
@@ -94,9 +96,13 @@ function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
 
 /** The model as the last action of a plan would leave it. */
 export async function shapeAfter(plan: RunPlan, workspace: string): Promise<ModelShape> {
-  const compressions = plan.steps.filter(({ action }) => action === "compress");
-  return compressions.reduce(
-    (shape, { options }) => methodPlan(shape, options),
+  return plan.steps.reduce(
+    (shape, { action, index, options }) =>
+      action === "compress"
+        ? methodPlan(shape, options)
+        : action === "train"
+          ? shapeForData(shape, dataOptionsAt(plan, index))
+          : shape,
     await plannedShape(plan, workspace),
   );
 }
@@ -126,14 +132,20 @@ async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShap
 function estimateTraining(
   shape: ModelShape,
   plan: RunPlan,
-  given: Readonly<Record<string, unknown>>,
+  { index, options: given }: Step,
 ): TrainingEstimate {
   const options = trainSchema.parse(given);
-  const data = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
+  const own = dataOptionsAt(plan, index);
+  const data = own === undefined ? undefined : dataSchema.parse(own);
   const rows = batchSizeOf(options);
   const length = data?.sequence_len ?? dimensionsOf(shape).context;
   const documents = data?.document_mask === true;
-  const batch = { rows, length, segments: documents || data?.packing === false, positions: documents };
+  const batch = {
+    rows,
+    length,
+    segments: documents || data?.packing === false || labelsBefore(own) !== undefined,
+    positions: documents,
+  };
   const trainee = traineeOf(shape);
   const savings = memorySavings(trainee, batch, options, memoryLimit(plan.device as DeviceName));
   const graph = buildTrainStep(trainee, batch, options, savings);

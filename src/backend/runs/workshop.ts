@@ -21,6 +21,7 @@ import { completeConfig, type ModelShape, shapeFromConfig } from "../models/mode
 import type { HostTensors } from "../training/safetensors";
 import { refuseMismatch } from "./modelFit";
 import type { RunContext } from "./runContext";
+import { dataOptionsAt, stepsWithData } from "./stepData";
 
 export interface Workpiece {
   readonly shape: ModelShape;
@@ -36,7 +37,12 @@ export interface Workpiece {
 export interface Workshop extends AsyncDisposable {
   readonly context: RunContext;
   readonly engine: Engine;
+  /** The experiment's; what an action works on is in `stepData`. */
   readonly data: DataSet | undefined;
+  /** By the index of the step. */
+  readonly stepData: readonly (DataSet | undefined)[];
+  /** Of all data that any step reads. */
+  readonly dataHash: string | undefined;
   /** That of the data, else the base model's own. */
   readonly tokenizer: Tokenizer | undefined;
   readonly baseModelHash: string | undefined;
@@ -45,9 +51,22 @@ export interface Workshop extends AsyncDisposable {
 
 export async function openWorkshop(context: RunContext): Promise<Workshop> {
   const { plan } = context;
-  const data = plan.data === undefined ? undefined : await readData(context, plan.data);
+  const opened: DataSet[] = [];
+  const open = async (options: NonNullable<RunPlan["data"]>): Promise<DataSet> => {
+    const found = await readData(context, options);
+    opened.push(found);
+    return found;
+  };
   try {
-    refuseOtherData(context, data);
+    const data = plan.data === undefined ? undefined : await open(plan.data);
+    const own = new Map<number, DataSet>();
+    for (const index of stepsWithData(plan)) own.set(index, await open(dataOptionsAt(plan, index)!));
+    const stepData = plan.steps.map(({ index }) =>
+      [...own].reduce((current, [from, each]) => (from <= index ? each : current), data),
+    );
+    const dataHash = hashOfAll(opened);
+    refuseOtherData(context, dataHash);
+    refuseOtherTokenizer(opened);
     const base =
       plan.baseModel === undefined
         ? undefined
@@ -61,26 +80,28 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
     for (const notice of notices) context.notice(notice);
-    const { hash, floor } = data ?? {};
+    const { floor } = data ?? {};
     context.describe({
       device: { name, description, reason },
-      ...(hash === undefined ? {} : { dataHash: hash }),
+      ...(dataHash === undefined ? {} : { dataHash }),
       ...(floor === undefined ? {} : { floor }),
     });
     return {
       context,
       engine,
       data,
+      stepData,
+      dataHash,
       tokenizer,
       baseModelHash: base && hashOfModel(base),
       first,
       async [Symbol.asyncDispose]() {
         await engine[Symbol.asyncDispose]();
-        data?.[Symbol.dispose]();
+        for (const each of opened) each[Symbol.dispose]();
       },
     };
   } catch (thrown) {
-    data?.[Symbol.dispose]();
+    for (const each of opened) each[Symbol.dispose]();
     throw thrown;
   }
 }
@@ -114,13 +135,30 @@ async function readData(context: RunContext, options: NonNullable<RunPlan["data"
 }
 
 /** Half a curve on one text and half on another is no curve. */
-function refuseOtherData({ folder, resumed }: RunContext, data: DataSet | undefined): void {
+function refuseOtherData({ folder, resumed }: RunContext, dataHash: string | undefined): void {
   const before = folder.record.dataHash;
-  if (!resumed || before === undefined || before === data?.hash) return;
+  if (!resumed || before === undefined || before === dataHash) return;
   throw new WorkbenchError(
     "invalid-input",
     `${folder.id} began with other data: a file or the tokenizer has changed since. Put it back to resume, or start a new run.`,
   );
+}
+
+function hashOfAll(opened: readonly DataSet[]): string | undefined {
+  if (opened.length < 2) return opened[0]?.hash;
+  return createHash("sha256")
+    .update(opened.map(({ hash }) => hash).join("\n"))
+    .digest("hex");
+}
+
+/** A model has one vocabulary, whatever it is trained on. */
+function refuseOtherTokenizer([first, ...others]: readonly DataSet[]): void {
+  for (const { tokenizer } of others)
+    if (tokenizer.hash !== first!.tokenizer.hash)
+      throw new WorkbenchError(
+        "invalid-input",
+        `The data of a train cell is read with another tokenizer (${tokenizer.id}) than the experiment's (${first!.tokenizer.id}). Use one for all, such as bytes or a tokenizer.json; characters are those of each text.`,
+      );
 }
 
 async function tokenizerOf(

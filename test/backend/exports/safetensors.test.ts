@@ -9,6 +9,7 @@ import { bytesOfSize } from "../../../src/backend/exports/shards";
 import { importModel } from "../../../src/backend/imports/importModel";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
+import { classifierShape } from "../../../src/backend/models/classifier";
 import { matrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
 import { type HostTensors, readSafetensors } from "../../../src/backend/training/safetensors";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
@@ -34,6 +35,18 @@ describe.each(Object.keys(models))("%s", (family) => {
     expect(model.shape.representations).toEqual(shape.representations);
     expect([...file.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
     expect(file.metadata).toEqual({ format: "pt" });
+  });
+
+  it("comes back with a head over classes, under the name that such models have there", async () => {
+    const classifier = classifierShape(shape, ["ham", "spam", "other"]);
+    const drawn = drawnTensors(classifier, 7);
+    const { model, config, file } = await roundTrip(classifier, drawn);
+    expect(plain(model.tensors)).toEqual(plain(drawn));
+    expect(String(config["architectures"])).toMatch(/ForSequenceClassification$/);
+    expect(config).toMatchObject({ id2label: { 0: "ham", 1: "spam", 2: "other" }, num_labels: 3 });
+    expect(file.tensors.get("score.weight")!.shape[0]).toBe(3);
+    expect([...file.tensors.keys()]).not.toContain("lm_head.weight");
+    expect(model.shape.config["num_labels"]).toBe(3);
   });
 
   it("does not write a tied head twice", async () => {

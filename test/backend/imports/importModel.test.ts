@@ -105,8 +105,18 @@ describe("a Hugging Face folder", () => {
     ],
     [
       "another task",
+      { architectures: ["GPT2ForTokenClassification"] },
+      /GPT2ForTokenClassification, and only models that predict the next token, or/,
+    ],
+    [
+      "a regression",
+      { architectures: ["GPT2ForSequenceClassification"], problem_type: "regression" },
+      /describes a regression/,
+    ],
+    [
+      "a head that is not there",
       { architectures: ["GPT2ForSequenceClassification"] },
-      /GPT2ForSequenceClassification, and only models that predict the next token/,
+      /score.weight is missing/,
     ],
     ["another family", { model_type: "mamba" }, /config.json: Unknown model_type "mamba"; known are gpt2/],
   ])("is refused where its configuration says %s", async (_, change, message) => {

@@ -11,6 +11,7 @@ import type { Action } from "../action";
 import { writeAtomic } from "../atomicFile";
 import { type CountingLab, methodLab } from "../methodLab";
 import type { Workpiece, Workshop } from "../workshop";
+import { dataOptionsAt } from "../stepData";
 import { titleOf } from "./evaluate";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -25,7 +26,7 @@ const action: Action = {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const trials: Trial[] = [];
-    const lab = labOf(workshop, workpiece, trials);
+    const lab = labOf(workshop, workpiece, trials, titleOf(dataOptionsAt(context.plan, step.index)));
     for (const [name, given] of Object.entries(step.options)) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(given);
@@ -64,11 +65,11 @@ const action: Action = {
 
 export default action;
 
-function labOf(workshop: Workshop, { step, tokens }: Workpiece, trials: Trial[]): CountingLab {
+function labOf(workshop: Workshop, { step, tokens }: Workpiece, trials: Trial[], title: string): CountingLab {
   const { context, data } = workshop;
   const lab = methodLab({
     ...workshop,
-    data: data && { ...data, title: titleOf(context.plan.data) },
+    data: data && { ...data, title },
     seed: context.plan.seed,
     signal: context.signal,
     log: (message) => context.log(message),

@@ -5,6 +5,7 @@ import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../atomicFile";
 import type { Action } from "../action";
 import { writtenFileOf } from "../modelFile";
+import { dataOptionsAt } from "../stepData";
 
 const action: Action = {
   async perform({ step, workpiece, workshop, folder }) {
@@ -19,7 +20,7 @@ const action: Action = {
           shape: workpiece.shape,
           tensors: workpiece.tensors,
           tokenizer,
-          data: data && { title: titleOf(context.plan.data), ...data },
+          data: data && { title: titleOf(dataOptionsAt(context.plan, step.index)), ...data },
           file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
         },
         metric.options.parse(given),

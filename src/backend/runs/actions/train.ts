@@ -2,6 +2,9 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
+import { classifierShape, labelCount } from "../../models/classifier";
+import { draw } from "../../models/initialise";
+import { parametersOf } from "../../models/model";
 import { trainSchema } from "../../../protocol/experiment";
 import {
   type Checkpoint,
@@ -9,10 +12,12 @@ import {
   recoverCheckpoints,
   writeCheckpoint,
 } from "../../training/checkpoint";
+import type { HostTensor } from "../../training/safetensors";
 import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../action";
 import { writeAtomic } from "../atomicFile";
+import type { Workpiece } from "../workshop";
 import type { RunContext } from "../runContext";
 
 const action: Action = {
@@ -23,10 +28,11 @@ const action: Action = {
 
   async perform({ step, workpiece, workshop, folder, again, lines }) {
     const { context, engine } = workshop;
-    const { train: sequences, validation, summary } = dataOf(workshop);
+    const { train: sequences, validation, summary, labels } = dataOf(workshop);
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
-    const { shape } = workpiece;
+    const begun = withHead(workpiece, labels, context);
+    const { shape } = begun;
     const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) goOnFrom(saved.step, context, options.logging_steps);
     else if (again) context.truncate(lines);
@@ -35,7 +41,7 @@ const action: Action = {
       {
         engine,
         trainee: traineeOf(shape),
-        tensors: saved?.checkpoint.tensors ?? workpiece.tensors,
+        tensors: saved?.checkpoint.tensors ?? begun.tensors,
         train: sequences,
         validation,
         options,
@@ -43,7 +49,7 @@ const action: Action = {
         resume: saved?.checkpoint.training,
         action: step.index,
         // Where an earlier action has trained, its last evaluation stands at this step already.
-        evaluateFirst: workpiece.step === 0,
+        evaluateFirst: workpiece.step === 0 || begun.shape !== workpiece.shape,
       },
       {
         metrics: (done, tokens, values) =>
@@ -86,6 +92,40 @@ function dataOf({ data }: ActionCall["workshop"]) {
       "There is no text to train on. Add a data cell above the train cell.",
     );
   return data;
+}
+
+/** The model with a head for the classes of the data, which begins at random; refuses a model and data that are of two kinds. */
+function withHead(
+  workpiece: Workpiece,
+  labels: readonly string[] | undefined,
+  context: RunContext,
+): Pick<Workpiece, "shape" | "tensors"> {
+  const { shape, tensors } = workpiece;
+  const classes = labelCount(shape.config);
+  if (labels === undefined) {
+    if (classes === undefined) return workpiece;
+    throw new WorkbenchError(
+      "invalid-input",
+      `The model tells ${classes} classes apart, and this data has no labels. Name data.label_column, or train the language model that it was made from.`,
+    );
+  }
+  if (classes === labels.length) return workpiece;
+  if (classes !== undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `The model tells ${classes} classes apart, and this data has ${labels.length}: ${labels.join(", ")}. Train from a model with as many, or from one without a head.`,
+    );
+  const headed = classifierShape(shape, labels);
+  const fresh = new Map<string, HostTensor>();
+  for (const spec of parametersOf(headed))
+    fresh.set(
+      spec.name,
+      tensors.get(spec.name) ?? { shape: spec.shape, data: draw(spec, context.plan.seed) },
+    );
+  context.log(
+    `A head for ${labels.length} classes (${labels.join(", ")}) takes the place of the one over the vocabulary.`,
+  );
+  return { shape: headed, tensors: fresh };
 }
 
 const folderPattern = /^step-(\d+)$/;

@@ -1,0 +1,250 @@
+/**
+ * Rows with a label as documents whose last token is the number of their class: with everything before it masked, the one
+ * label of a sequence stands at the last token of the text, which is where a classifier's head is read.
+ */
+import { createHash } from "node:crypto";
+import type { DataOptions } from "../../protocol/experiment";
+import { WorkbenchError } from "../../protocol/errors";
+import type { Origin } from "./origin";
+import { shuffled } from "./partition";
+import type { Fragment } from "./pieces";
+import { hashOf, type Source, type SourceReading } from "./source";
+
+/** What is in one split: how many rows of each class, in the order of the classes. */
+export interface LabelledCounts {
+  readonly rows: number;
+  readonly classes: readonly number[];
+  /** Rows whose text is that of an earlier row of the split. */
+  readonly duplicates: number;
+  /** Rows whose text is also a training text. */
+  readonly leaked: number;
+  /** Rows without text, which are left out. */
+  readonly empty: number;
+}
+
+export interface LabelledSummary {
+  readonly labels: readonly string[];
+  readonly train: LabelledCounts;
+  readonly validation?: LabelledCounts;
+  readonly test?: LabelledCounts;
+}
+
+export interface Labelled {
+  readonly origin: Origin;
+  readonly summary: LabelledSummary;
+  readonly notices: readonly string[];
+}
+
+export function isLabelled({ label_column: column }: Pick<DataOptions, "label_column">): boolean {
+  return column !== undefined;
+}
+
+type SplitName = "train" | "validation" | "test";
+
+interface Seen {
+  readonly counts: LabelledCounts;
+  /** Class of each row that is kept, by its number. */
+  readonly kept: ReadonlyMap<number, number>;
+}
+
+/** More names than a classifier here is for, and more likely a column of text. */
+const mostClasses = 1000;
+
+/** Reads all rows once: what the classes are, what is twice, what is in two splits; then says which rows are kept. */
+export async function labelled(
+  origin: Origin,
+  options: DataOptions,
+  { signal, report }: Pick<SourceReading, "signal" | "report">,
+): Promise<Labelled> {
+  const reading = { signal, report };
+  const named = options.labels ?? (await labelsIn(origin.train, reading));
+  const classes = new Map(named.map((name, i) => [name, i]));
+  const texts = new Set<string>();
+  const trainSeen = await look(origin.train, "train", { classes, texts, options, reading });
+  const present = trainSeen.counts.classes.filter((count) => count > 0).length;
+  if (present < 2)
+    throw new WorkbenchError(
+      "invalid-input",
+      `All ${trainSeen.counts.rows} rows of ${origin.train.title} have one label, so there is nothing to tell apart. ` +
+        `Check data.label_column "${options.label_column!}".`,
+    );
+  const others = await Promise.all(
+    (["validation", "test"] as const).map(async (name) =>
+      origin[name] === undefined ? undefined : look(origin[name], name, { classes, texts, options, reading }),
+    ),
+  );
+  const [validationSeen, testSeen] = others;
+  const held =
+    validationSeen === undefined ? heldBack(trainSeen.kept, named.length, options) : new Set<number>();
+  const part = (source: Source, seen: Seen, name: string, isIn: (row: number) => boolean): Source =>
+    chosenRows(
+      source,
+      seen.kept,
+      isIn,
+      hashOf([
+        name,
+        named,
+        options.split_seed,
+        options.val_fraction,
+        options.val_set_size,
+        options.drop_duplicates,
+      ]),
+    );
+  const validation =
+    validationSeen !== undefined
+      ? part(origin.validation!, validationSeen, "validation", () => true)
+      : held.size === 0
+        ? undefined
+        : part(origin.train, trainSeen, "held back", (row) => held.has(row));
+  const summary: LabelledSummary = {
+    labels: named,
+    train: trainSeen.counts,
+    ...(validationSeen === undefined ? {} : { validation: validationSeen.counts }),
+    ...(testSeen === undefined ? {} : { test: testSeen.counts }),
+  };
+  return {
+    origin: {
+      ...origin,
+      train: part(origin.train, trainSeen, "train", (row) => !held.has(row)),
+      validation,
+      test: testSeen && part(origin.test!, testSeen, "test", () => true),
+    },
+    summary,
+    notices: noticesOf(summary, options),
+  };
+}
+
+async function labelsIn(source: Source, reading: SourceReading): Promise<string[]> {
+  const found = new Set<string>();
+  for await (const { label } of source.fragments(reading)) {
+    if (label === undefined || label === "") continue;
+    found.add(label);
+    if (found.size > mostClasses)
+      throw new WorkbenchError(
+        "invalid-input",
+        `The label column of ${source.title} has more than ${mostClasses} different values. Name a column of classes as data.label_column.`,
+      );
+  }
+  return [...found].sort(new Intl.Collator("en", { numeric: true }).compare);
+}
+
+interface Looking {
+  readonly classes: ReadonlyMap<string, number>;
+  /** Hashes of training texts; filled by the training split, which is looked at first. */
+  readonly texts: Set<string>;
+  readonly options: DataOptions;
+  readonly reading: SourceReading;
+}
+
+async function look(
+  source: Source,
+  split: SplitName,
+  { classes, texts, options, reading }: Looking,
+): Promise<Seen> {
+  const own = new Set<string>();
+  const kept = new Map<number, number>();
+  const counts = new Array<number>(classes.size).fill(0);
+  let [row, duplicates, leaked, empty] = [-1, 0, 0, 0];
+  for await (const { text, label } of source.fragments(reading)) {
+    row++;
+    if (text.trim() === "") {
+      empty++;
+      continue;
+    }
+    const at = classOf(label, classes, source, row);
+    const hash = createHash("sha1").update(text).digest("base64");
+    const isDuplicate = own.has(hash);
+    if (isDuplicate) duplicates++;
+    if (split !== "train" && texts.has(hash)) leaked++;
+    own.add(hash);
+    if (split === "train") texts.add(hash);
+    if (isDuplicate && options.drop_duplicates) continue;
+    kept.set(row, at);
+    counts[at]!++;
+  }
+  if (kept.size === 0)
+    throw new WorkbenchError("invalid-input", `There is no row with text in ${source.title}.`);
+  return { counts: { rows: kept.size, classes: counts, duplicates, leaked, empty }, kept };
+}
+
+function classOf(
+  label: string | undefined,
+  classes: ReadonlyMap<string, number>,
+  source: Source,
+  row: number,
+): number {
+  const at = label === undefined ? undefined : classes.get(label);
+  if (at !== undefined) return at;
+  const names = [...classes.keys()];
+  const shown = names
+    .slice(0, 12)
+    .map((name) => JSON.stringify(name))
+    .join(", ");
+  throw new WorkbenchError(
+    "invalid-input",
+    `Row ${row + 1} of ${source.title} has ${label === undefined || label === "" ? "no label" : `the label ${JSON.stringify(label)}`}; ` +
+      `labels are ${shown}${names.length > 12 ? ", …" : ""}. Mend the row, or name all of them in data.labels.`,
+    { allowed: names },
+  );
+}
+
+/** The same share of every class (rounded), drawn by the split's seed, so that a rare class is in both parts. */
+function heldBack(
+  kept: ReadonlyMap<number, number>,
+  classes: number,
+  { val_fraction, val_set_size, split_seed }: DataOptions,
+): Set<number> {
+  const share = val_set_size === undefined ? val_fraction : Math.min(1, val_set_size / kept.size);
+  const held = new Set<number>();
+  for (let each = 0; each < classes; each++) {
+    const rows = [...kept].flatMap(([row, at]) => (at === each ? [row] : []));
+    const order = shuffled(rows.length, (split_seed ^ Math.imul(each + 1, 0x9e3779b1)) | 0);
+    for (let i = 0; i < Math.round(share * rows.length); i++) held.add(rows[order[i]!]!);
+  }
+  return held;
+}
+
+function chosenRows(
+  source: Source,
+  kept: ReadonlyMap<number, number>,
+  isIn: (row: number) => boolean,
+  key: string,
+): Source {
+  return {
+    ...source,
+    key: hashOf([source.key, key]),
+    async *fragments(context): AsyncGenerator<Fragment> {
+      let row = -1;
+      for await (const fragment of source.fragments(context)) {
+        row++;
+        const at = kept.get(row);
+        if (at !== undefined && isIn(row)) yield { ...fragment, classNumber: at };
+      }
+    },
+  };
+}
+
+function noticesOf({ labels, ...splits }: LabelledSummary, options: DataOptions): string[] {
+  const notices: string[] = [];
+  const { train } = splits;
+  const largest = Math.max(...train.classes);
+  const share = largest / train.rows;
+  const name = labels[train.classes.indexOf(largest)]!;
+  if (share > 1.5 / labels.length)
+    notices.push(
+      `Of the training rows ${(100 * share).toFixed(1)} % are ${JSON.stringify(name)}: who always says so is right as often. Look at F1 or Matthews correlation beside the accuracy.`,
+    );
+  for (const [split, counts] of Object.entries(splits)) {
+    if (counts.duplicates > 0)
+      notices.push(
+        `${counts.duplicates} rows of the ${split} split repeat an earlier text${options.drop_duplicates ? " and are left out" : ". data.drop_duplicates leaves them out"}.`,
+      );
+    if (counts.leaked > 0)
+      notices.push(
+        `${counts.leaked} texts of the ${split} split are training texts too: what is measured on them is remembered, not learned.`,
+      );
+    if (counts.empty > 0)
+      notices.push(`${counts.empty} rows of the ${split} split have no text and are left out.`);
+  }
+  return notices;
+}

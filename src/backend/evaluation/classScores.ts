@@ -1,0 +1,101 @@
+/** Measures of a classification out of its confusion matrix, as scikit-learn defines them: what is divided by zero is 0. */
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+export interface ClassScores {
+  readonly accuracy: number;
+  /** Of the positive class, or the mean over all classes where there is none. */
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  readonly f1_macro: number;
+  /** Means over the classes weighted by how many examples they have. */
+  readonly precision_weighted: number;
+  readonly recall_weighted: number;
+  readonly f1_weighted: number;
+  /** Correlation of truth and answer (Matthews 1975; for several classes Gorodkin 2004). */
+  readonly matthews: number;
+  /** Mean of −log p of the true class, nats. */
+  readonly loss: number;
+  /** Classes that were never said, whose precision is taken as 0. */
+  readonly undefined_scores: readonly number[];
+}
+
+const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+
+/** `confusion[truth][answer]` counts; `losses` of each example. */
+export function scoresOf(
+  confusion: readonly (readonly number[])[],
+  positive: number | undefined,
+  losses: readonly number[],
+): ClassScores {
+  const support = confusion.map(sum);
+  const said = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));
+  const all = sum(support);
+  const right = confusion.map((row, i) => row[i]!);
+  const precisions = right.map((each, i) => ratio(each, said[i]!));
+  const recalls = right.map((each, i) => ratio(each, support[i]!));
+  const f1s = right.map((each, i) => ratio(2 * each, said[i]! + support[i]!));
+  const mean = (each: readonly number[]) => sum(each) / each.length;
+  const weighted = (each: readonly number[]) => ratio(sum(each.map((score, i) => score * support[i]!)), all);
+  const of = (each: readonly number[]) => (positive === undefined ? mean(each) : each[positive]!);
+  return {
+    accuracy: ratio(sum(right), all),
+    precision: of(precisions),
+    recall: of(recalls),
+    f1: of(f1s),
+    f1_macro: mean(f1s),
+    precision_weighted: weighted(precisions),
+    recall_weighted: weighted(recalls),
+    f1_weighted: weighted(f1s),
+    matthews: matthews(confusion),
+    loss: mean(losses),
+    undefined_scores: said.flatMap((each, i) => (each === 0 && support[i]! > 0 ? [i] : [])),
+  };
+}
+
+/** (c·s − Σ t_k·p_k) / √((s² − Σ p_k²)(s² − Σ t_k²)), with c right ones of s, t_k true and p_k said of class k. */
+function matthews(confusion: readonly (readonly number[])[]): number {
+  const truths = confusion.map(sum);
+  const said = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));
+  const all = sum(truths);
+  const right = sum(confusion.map((row, i) => row[i]!));
+  const product = (a: readonly number[], b: readonly number[]) => sum(a.map((each, i) => each * b[i]!));
+  return ratio(
+    right * all - product(truths, said),
+    Math.sqrt((all * all - product(said, said)) * (all * all - product(truths, truths))),
+  );
+}
+
+const intervalNames = ["accuracy", "f1", "f1_macro", "matthews"] as const;
+
+/** 95 % percentile intervals: the measures of as many examples drawn with replacement, again and again. */
+export function bootstrap(
+  truths: readonly number[],
+  predictions: readonly number[],
+  {
+    classes,
+    positive,
+    resamples,
+    seed,
+  }: { classes: number; positive: number | undefined; resamples: number; seed: number },
+): Readonly<Record<string, readonly [number, number]>> {
+  if (resamples === 0) return {};
+  const random = xoroshiro128plus(seed);
+  const drawn = Array.from({ length: resamples }, () => {
+    const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+    for (let i = 0; i < truths.length; i++) {
+      const at = uniformInt(random, 0, truths.length - 1);
+      confusion[truths[at]!]![predictions[at]!]!++;
+    }
+    return scoresOf(confusion, positive, [0]);
+  });
+  return Object.fromEntries(
+    intervalNames.map((name) => {
+      const values = drawn.map((scores) => scores[name]).sort((a, b) => a - b);
+      const at = (share: number) => values[Math.min(resamples - 1, Math.floor(share * resamples))]!;
+      return [name, [at(0.025), at(0.975)] as const];
+    }),
+  );
+}

@@ -1,0 +1,158 @@
+/** Measures of a classification: by hand, by their definitions, and of a model that has learned one. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import classification from "../../../src/backend/evaluation/classification";
+import { bootstrap, scoresOf } from "../../../src/backend/evaluation/classScores";
+import generate from "../../../src/backend/evaluation/generate";
+import perplexity from "../../../src/backend/evaluation/perplexity";
+import { models } from "../../../src/backend/models/catalog";
+import { classifierShape } from "../../../src/backend/models/classifier";
+import { initialise } from "../../../src/backend/models/initialise";
+import { trainOptions } from "../../support/tinyModels";
+import { trainTiny } from "../../support/tinyRun";
+import { uniform } from "../../support/sampleValues";
+import {
+  labelledData,
+  quietLab,
+  temporaryFolder,
+  tinyClassifier,
+  tinyShape,
+  tinySubject,
+} from "../../support/subject";
+
+describe("the measures", () => {
+  it("of two classes are those worked out by hand", () => {
+    // 50 ham, of which 45 are found, 10 spam, of which 8 are.
+    const scores = scoresOf(
+      [
+        [45, 5],
+        [2, 8],
+      ],
+      1,
+      [0.1, 0.3],
+    );
+    expect(scores.accuracy).toBeCloseTo(53 / 60, 12);
+    expect(scores.precision).toBeCloseTo(8 / 13, 12);
+    expect(scores.recall).toBeCloseTo(0.8, 12);
+    expect(scores.f1).toBeCloseTo(16 / 23, 12);
+    expect(scores.matthews).toBeCloseTo((45 * 8 - 5 * 2) / Math.sqrt(13 * 10 * 50 * 47), 12);
+    expect(scores.loss).toBeCloseTo(0.2, 12);
+  });
+
+  it("of three classes without a positive one are means over the classes", () => {
+    const scores = scoresOf(
+      [
+        [3, 1, 0],
+        [0, 2, 2],
+        [1, 0, 1],
+      ],
+      undefined,
+      [0],
+    );
+    const f1 = [6 / 8, 4 / 7, 2 / 5];
+    expect(scores.f1).toBeCloseTo((f1[0]! + f1[1]! + f1[2]!) / 3, 12);
+    expect(scores.f1_weighted).toBeCloseTo((4 * f1[0]! + 4 * f1[1]! + 2 * f1[2]!) / 10, 12);
+    // R_K of Gorodkin from its sums: 6 right of 10, said 4, 3, 3, true 4, 4, 2.
+    expect(scores.matthews).toBeCloseTo((6 * 10 - (16 + 12 + 6)) / Math.sqrt((100 - 34) * (100 - 36)), 12);
+  });
+
+  it("of a class that is never said is 0, and told", () => {
+    const scores = scoresOf(
+      [
+        [5, 0],
+        [3, 0],
+      ],
+      1,
+      [0],
+    );
+    expect([scores.precision, scores.recall, scores.f1, scores.matthews]).toEqual([0, 0, 0, 0]);
+    expect(scores.undefined_scores).toEqual([1]);
+  });
+
+  it("obey what follows from their definitions, whatever was said", () => {
+    const random = uniform(5);
+    for (let tries = 0; tries < 200; tries++) {
+      const classes = 2 + Math.floor(random() * 3);
+      const confusion = Array.from({ length: classes }, () =>
+        Array.from({ length: classes }, () => Math.floor(random() * 8)),
+      );
+      confusion[0]![0]! += 1;
+      const scores = scoresOf(confusion, undefined, [0]);
+      expect(scores.recall_weighted).toBeCloseTo(scores.accuracy, 12);
+      expect(scores.f1_weighted).toBeLessThanOrEqual(
+        (scores.precision_weighted + scores.recall_weighted) / 2 + 1e-12,
+      );
+      expect(Math.abs(scores.matthews)).toBeLessThanOrEqual(1 + 1e-12);
+    }
+  });
+
+  it("have intervals that hold the measure and shrink with the examples", () => {
+    const random = uniform(11);
+    const width = (examples: number) => {
+      const truths = Array.from({ length: examples }, () => Number(random() < 0.4));
+      const said = truths.map((truth) => (random() < 0.8 ? truth : 1 - truth));
+      const options = { classes: 2, positive: 1, resamples: 500, seed: 3 };
+      const [low, high] = bootstrap(truths, said, options)["accuracy"]!;
+      const accuracy = truths.filter((truth, i) => truth === said[i]).length / examples;
+      expect(low).toBeLessThan(accuracy);
+      expect(high).toBeGreaterThan(accuracy);
+      expect(bootstrap(truths, said, options)).toEqual(bootstrap(truths, said, options));
+      return high - low;
+    };
+    expect(width(2000)).toBeLessThan(width(100) / 2);
+  });
+});
+
+describe("a model", () => {
+  let engine: Engine;
+  let data: DataSet;
+  const folder = temporaryFolder();
+  beforeAll(async () => {
+    engine = await openEngine("cpu");
+    data = await labelledData(folder.path);
+  });
+  afterAll(async () => {
+    data[Symbol.dispose]();
+    folder[Symbol.dispose]();
+    await engine[Symbol.asyncDispose]();
+  });
+
+  it.each(Object.keys(models))(
+    "%s learns to tell two kinds of words apart by its last token",
+    async (family) => {
+      const before = tinyClassifier(family, data);
+      const quiet = { vocab_size: data.tokenizer.vocabSize };
+      const shape = classifierShape(tinyShape(family, quiet), data.labels!);
+      const options = trainOptions({ max_steps: 120, learning_rate: 0.01, per_device_train_batch_size: 16 });
+      const { result } = await trainTiny({ engine, shape, data, options, tensors: initialise(shape, 2) });
+      const subject = { ...before, shape, tensors: result.tensors };
+      const { values, details } = await classification.evaluate(
+        subject,
+        classification.options.parse({}),
+        quietLab(engine),
+      );
+      expect(values["classification/accuracy"]).toBeGreaterThan(0.9);
+      expect(details.examples).toBe(data.validation!.sequences);
+      expect(details.labels).toEqual(["even", "odd"]);
+      expect(details.positive).toBe("odd");
+    },
+  );
+
+  it("with a head over classes has no perplexity and writes nothing, and one without tells no classes apart", async () => {
+    const classifier = tinyClassifier("gpt2", data);
+    const lab = quietLab(engine);
+    await expect(perplexity.evaluate(classifier, perplexity.options.parse({}), lab)).rejects.toThrow(
+      /predicts no tokens/,
+    );
+    const written = generate.evaluate(classifier, generate.options.parse({ prompts: ["a"] }), lab);
+    await expect(written).rejects.toThrow(/predicts no tokens/);
+    const plain = tinySubject("gpt2", data);
+    await expect(classification.evaluate(plain, classification.options.parse({}), lab)).rejects.toThrow(
+      /no head/,
+    );
+    const options = classification.options.parse({ positive_label: "strange" });
+    expect(() => classification.check!(classifier, options)).toThrow(/classes are even, odd/);
+  });
+});
