@@ -3,6 +3,15 @@ import type { AnyMetric } from "./metric";
 import classification from "./classification";
 import counts from "./counts";
 import generate from "./generate";
+import latency from "./latency";
 import perplexity from "./perplexity";
+import savings from "./savings";
 
-export const metrics: Readonly<Record<string, AnyMetric>> = { classification, counts, generate, perplexity };
+export const metrics: Readonly<Record<string, AnyMetric>> = {
+  classification,
+  counts,
+  generate,
+  latency,
+  perplexity,
+  savings,
+};

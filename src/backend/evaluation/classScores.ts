@@ -1,6 +1,5 @@
 /** Measures of a classification out of its confusion matrix, as scikit-learn defines them: what is divided by zero is 0. */
-import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { type Interval, resampled } from "./resampling";
 
 export interface ClassScores {
   readonly accuracy: number;
@@ -68,34 +67,21 @@ function matthews(confusion: readonly (readonly number[])[]): number {
   );
 }
 
-const intervalNames = ["accuracy", "f1", "f1_macro", "matthews"] as const;
-
-/** 95 % percentile intervals: the measures of as many examples drawn with replacement, again and again. */
+/** 95 % percentile intervals over the examples. */
 export function bootstrap(
   truths: readonly number[],
   predictions: readonly number[],
   {
     classes,
     positive,
-    resamples,
-    seed,
+    ...draws
   }: { classes: number; positive: number | undefined; resamples: number; seed: number },
-): Readonly<Record<string, readonly [number, number]>> {
-  if (resamples === 0) return {};
-  const random = xoroshiro128plus(seed);
-  const drawn = Array.from({ length: resamples }, () => {
+): Readonly<Record<string, Interval>> {
+  const intervals = resampled(truths.length, draws, (drawn) => {
     const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-    for (let i = 0; i < truths.length; i++) {
-      const at = uniformInt(random, 0, truths.length - 1);
-      confusion[truths[at]!]![predictions[at]!]!++;
-    }
-    return scoresOf(confusion, positive, [0]);
+    for (const at of drawn) confusion[truths[at]!]![predictions[at]!]!++;
+    const { accuracy, f1, f1_macro, matthews: correlation } = scoresOf(confusion, positive, [0]);
+    return { accuracy, f1, f1_macro, matthews: correlation };
   });
-  return Object.fromEntries(
-    intervalNames.map((name) => {
-      const values = drawn.map((scores) => scores[name]).sort((a, b) => a - b);
-      const at = (share: number) => values[Math.min(resamples - 1, Math.floor(share * resamples))]!;
-      return [name, [at(0.025), at(0.975)] as const];
-    }),
-  );
+  return intervals ?? {};
 }

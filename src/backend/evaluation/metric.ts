@@ -50,6 +50,8 @@ export interface Metric<O, D> {
   readonly options: z.ZodType<O>;
   /** What the subject has to bring besides the model. */
   readonly needs: readonly ("data" | "tokenizer")[];
+  /** It measures the machine as well, so that no two measurements are equal. */
+  readonly changes?: boolean;
   /** What kind of model it measures; a language model unless it says so, and any where it says nothing of predictions. */
   readonly of?: "classifier";
   /** Options worth testing; contract tests measure every family with each. */

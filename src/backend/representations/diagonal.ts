@@ -80,6 +80,8 @@ function diagonals(width: number, entries: number): number {
 
 export default defineRepresentation<DiagonalOptions>({
   title: "Diagonal or banded",
+  worth:
+    "The diagonal alone is an elementwise product; of a wide band the matrix is put together again for every pass, so that only the file is smaller.",
   options: z.strictObject({
     lower: z.int().min(0).default(0).describe("Entries left strictly below the diagonal."),
     upper: z.int().min(0).default(0).describe("Entries left strictly above the diagonal."),

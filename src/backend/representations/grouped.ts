@@ -59,6 +59,7 @@ function sizes(matrix: MatrixSpec, options: GroupedOptions) {
 
 export default defineRepresentation<GroupedOptions>({
   title: "Grouped pointwise convolution",
+  worth: "Two products of small groups: file, memory and operations shrink together.",
   options: z.strictObject({
     min_channels_per_group: z.int().positive().describe("Fewest input channels of a group."),
     init: z

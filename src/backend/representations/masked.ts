@@ -33,6 +33,8 @@ function effective(tensors: TensorSource, matrix: MatrixSpec): Float32Array {
 
 export default defineRepresentation<MaskedOptions>({
   title: "Masked",
+  worth:
+    "Its zeros are written, held and multiplied like any other number, and a mask stands beside them: nothing is saved unless a file packs the kept values with a bitmap.",
   options: z.strictObject({
     kept: z.int().min(0).optional().describe("Scalars that the mask keeps; all of them when left out."),
   }),

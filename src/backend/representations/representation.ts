@@ -70,6 +70,8 @@ export interface MatrixCounts {
 
 export interface Representation<O> {
   readonly title: string;
+  /** Whether what it stores is really less to write, hold and compute, in a sentence; absent where it is the dense matrix. */
+  readonly worth?: string;
   readonly options: z.ZodType<O>;
   /** Why a matrix cannot be stored this way; undefined where it can. */
   refuses?(matrix: MatrixSpec, options: O): string | undefined;

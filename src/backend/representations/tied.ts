@@ -104,6 +104,7 @@ function applyColumns(x: Value, weight: Value, matrix: MatrixSpec, options: Tied
 
 export default defineRepresentation<TiedOptions>({
   title: "Tied rows or columns",
+  worth: "The shared row is stored once and multiplied once: file, memory and operations shrink together.",
   options: z.strictObject({
     fold: z.enum(folds).default("rows").describe("Whether rows (inputs) or columns (outputs) are tied."),
     tied: z.int().min(1).describe("How many are the shared one."),

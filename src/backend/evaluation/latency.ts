@@ -1,0 +1,151 @@
+/** How long a forward pass takes, and how much faster it is than that of the same model with dense matrices, in turn with it. */
+import * as z from "zod";
+import { dimensionsOf } from "../models/model";
+import { bytes } from "../../protocol/quantities";
+import { defineMetric, type EvaluationLab, type Subject } from "./metric";
+import { denseCounterpart, isDense, openPass, peakGrowth } from "./passes";
+import { type Interval, meanOf, quantileOf, resampled } from "./resampling";
+
+const options = z.strictObject({
+  batch_sizes: z
+    .array(z.int().min(1))
+    .min(1)
+    .default([1, 8, 32])
+    .describe("Texts at a time; what curves show is of the first."),
+  sequence_len: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "Tokens of each text; `data.sequence_len`, or the model's context but at most 256, when left out.",
+    ),
+  warmup: z.int().min(0).default(3).describe("Passes before the clock counts."),
+  repeats: z
+    .int()
+    .min(3)
+    .default(50)
+    .describe("Passes that are timed, of this model and of the dense one in turn."),
+});
+type Options = z.output<typeof options>;
+
+export interface BatchLatency {
+  readonly batch_size: number;
+  readonly sequence_len: number;
+  readonly median_ms: number;
+  readonly p95_ms: number;
+  readonly mean_ms: number;
+  readonly examples_per_second: number;
+  readonly tokens_per_second: number;
+  /** Median of the dense model over that of this one; 1 where it is dense itself. */
+  readonly speedup: number;
+  /** 95 % intervals over the passes. */
+  readonly median_interval: Interval;
+  readonly speedup_interval: Interval;
+}
+
+export interface Latency {
+  readonly device: string;
+  readonly batches: readonly BatchLatency[];
+  /** Bytes by which the process grew at most for a batch of the first size; null where the system does not tell. */
+  readonly peak_memory_bytes: number | null;
+}
+
+export default defineMetric<Options, Latency>({
+  title: "Latency",
+  options,
+  needs: [],
+  changes: true,
+  samples: [{ batch_sizes: [1, 2], repeats: 3, warmup: 1, sequence_len: 4 }],
+  evaluate: async (subject, given, lab) => {
+    const details = await measure(subject, given, lab);
+    const first = details.batches[0]!;
+    const peak = details.peak_memory_bytes;
+    return {
+      values: {
+        "latency/median_ms": first.median_ms,
+        "latency/p95_ms": first.p95_ms,
+        "latency/examples_per_second": first.examples_per_second,
+        "latency/tokens_per_second": first.tokens_per_second,
+        "latency/speedup": first.speedup,
+        ...(peak === null ? {} : { "latency/peak_memory_bytes": peak }),
+      },
+      lines: [
+        ...details.batches.map(
+          (each) =>
+            `batch of ${each.batch_size}: median ${each.median_ms.toFixed(2)} ms (95 % ${each.median_interval[0].toFixed(2)} to ${each.median_interval[1].toFixed(2)}), p95 ${each.p95_ms.toFixed(2)} ms; ` +
+            `${each.tokens_per_second.toFixed(0)} tokens/s; ${each.speedup.toFixed(2)} × as fast as dense (${each.speedup_interval[0].toFixed(2)} to ${each.speedup_interval[1].toFixed(2)})`,
+        ),
+        `${details.device}, ${first.sequence_len} tokens a text, ${given.repeats} passes after ${given.warmup}${peak === null ? "" : `; memory grew by at most ${bytes(peak)}`}`,
+      ],
+      details,
+    };
+  },
+});
+
+async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Latency> {
+  const { context } = dimensionsOf(subject.shape);
+  const own = subject.data?.train.layout.sequenceLength ?? Math.min(context, 256);
+  const length = Math.min(context, given.sequence_len ?? own);
+  const batches: BatchLatency[] = [];
+  const peak = await peakGrowth(lab.engine, subject, given.batch_sizes[0]!, length, lab.signal);
+  for (const [i, rows] of given.batch_sizes.entries()) {
+    batches.push(await timed(subject, rows, length, given, lab));
+    lab.progress(i + 1, given.batch_sizes.length, "batch sizes timed");
+  }
+  return { device: lab.engine.device.name, batches, peak_memory_bytes: peak ?? null };
+}
+
+async function timed(
+  subject: Subject,
+  rows: number,
+  length: number,
+  { warmup, repeats }: Options,
+  { engine, seed, signal }: EvaluationLab,
+): Promise<BatchLatency> {
+  await using pass = await openPass(engine, subject, rows, length);
+  const isSame = isDense(subject.shape);
+  await using dense = isSame
+    ? undefined
+    : await openPass(engine, denseCounterpart(subject, seed), rows, length);
+  const times: number[] = [];
+  const denseTimes: number[] = [];
+  for (let i = -warmup; i < repeats; i++) {
+    // In turn, so that what else the machine does slows both.
+    const [time, denseTime] = [await pass.run(signal), await dense?.run(signal)];
+    if (i < 0) continue;
+    times.push(time);
+    if (denseTime !== undefined) denseTimes.push(denseTime);
+  }
+  const median = quantileOf(times, 0.5);
+  const ratio = (drawn: readonly number[]) =>
+    isSame
+      ? 1
+      : quantileOf(
+          drawn.map((at) => denseTimes[at]!),
+          0.5,
+        ) /
+        quantileOf(
+          drawn.map((at) => times[at]!),
+          0.5,
+        );
+  const all = times.map((_, i) => i);
+  const intervals = resampled(repeats, { resamples: 500, seed }, (drawn) => ({
+    median: quantileOf(
+      drawn.map((at) => times[at]!),
+      0.5,
+    ),
+    speedup: ratio(drawn),
+  }))!;
+  return {
+    batch_size: rows,
+    sequence_len: length,
+    median_ms: median,
+    p95_ms: quantileOf(times, 0.95),
+    mean_ms: meanOf(times),
+    examples_per_second: (1000 * rows) / median,
+    tokens_per_second: (1000 * rows * length) / median,
+    speedup: ratio(all),
+    median_interval: intervals.median,
+    speedup_interval: intervals.speedup,
+  };
+}

@@ -1,0 +1,145 @@
+/** What was really saved: the counts of a shrunk model against those of the dense one, and beside them its file, memory and time. */
+import * as z from "zod";
+import { bytes, count } from "../../protocol/quantities";
+import { dimensionsOf, matrixSlots } from "../models/model";
+import { countModel } from "./accounting";
+import { defineMetric, type EvaluationLab, type Subject } from "./metric";
+import { denseCounterpart, denseShape, isDense, openPass, passMemory, peakGrowth } from "./passes";
+import { quantileOf } from "./resampling";
+
+const options = z.strictObject({
+  batch_size: z
+    .int()
+    .min(1)
+    .default(8)
+    .describe("Texts of a pass that is timed and whose memory is measured."),
+  sequence_len: z.int().min(1).optional().describe("Tokens of each text; as `latency` has it when left out."),
+  repeats: z.int().min(3).default(20).describe("Passes of this model and of the dense one, in turn."),
+});
+type Options = z.output<typeof options>;
+
+export interface Saving {
+  readonly what: string;
+  readonly dense: number;
+  readonly now: number;
+  /** Per cent of the dense model that is left. */
+  readonly percent: number;
+}
+
+export interface Savings {
+  readonly rows: readonly Saving[];
+  /** How each way to store a matrix is worth it, and how many matrices are stored so. */
+  readonly remarks: readonly string[];
+}
+
+export default defineMetric<Options, Savings>({
+  title: "What was really saved",
+  options,
+  needs: [],
+  changes: true,
+  samples: [{ repeats: 3, batch_size: 2, sequence_len: 4 }],
+  evaluate: async (subject, given, lab) => {
+    const details = await measure(subject, given, lab);
+    return {
+      values: Object.fromEntries(
+        details.rows.map(({ what, percent }) => [`savings/${what.replaceAll(" ", "_")}_percent`, percent]),
+      ),
+      lines: [
+        ...details.rows.map(
+          ({ what, dense, now, percent }) =>
+            `${what}: ${shown(what, dense)} → ${shown(what, now)}, ${percent.toFixed(2)} % left`,
+        ),
+        ...details.remarks,
+      ],
+      details,
+    };
+  },
+});
+
+function shown(what: string, value: number): string {
+  return what === "time" ? `${value.toFixed(2)} ms` : count(Math.round(value));
+}
+
+async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Savings> {
+  const { shape, tensors, file } = subject;
+  const { total } = countModel(shape, {
+    tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
+  });
+  const dense = countModel(denseShape(shape)).total;
+  const row = (what: string, before: number, now: number): Saving => ({
+    what,
+    dense: before,
+    now,
+    percent: (100 * now) / before,
+  });
+  const { context } = dimensionsOf(shape);
+  const length = Math.min(
+    context,
+    given.sequence_len ?? subject.data?.train.layout.sequenceLength ?? Math.min(context, 256),
+  );
+  const [time, denseTime] = await times(subject, length, given, lab);
+  const written = file?.bytes ?? [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  const memory = (of: Subject["shape"]) => passMemory(of, given.batch_size, length);
+  const growth = (model: Pick<Subject, "shape" | "tensors">) =>
+    peakGrowth(lab.engine, model, given.batch_size, length, lab.signal);
+  const grown = [await growth(denseCounterpart(subject, lab.seed)), await growth(subject)];
+  return {
+    rows: [
+      row("stored scalars", dense.stored, total.stored),
+      row("stored bits", dense.bits, total.bits),
+      row("file bytes", dense.bytes, written),
+      row("memory bytes", memory(denseShape(shape)), memory(shape)),
+      row("time", denseTime, time),
+    ],
+    remarks: [...remarksOf(subject), ...grownLine(grown)],
+  };
+}
+
+/** Of a small model the process has the memory already, and the figures say nothing. */
+function grownLine([dense, now]: readonly (number | undefined)[]): string[] {
+  if (dense === undefined || now === undefined) return [];
+  return [
+    `Memory bytes are those of the graph; the process itself grew by ${bytes(dense)} for the dense model and by ${bytes(now)} for this one.`,
+  ];
+}
+
+async function times(
+  subject: Subject,
+  length: number,
+  { batch_size: rows, repeats }: Options,
+  lab: EvaluationLab,
+): Promise<readonly [number, number]> {
+  const { engine, seed, signal } = lab;
+  await using pass = await openPass(engine, subject, rows, length);
+  await using dense = await openPass(engine, denseCounterpart(subject, seed), rows, length);
+  const [own, others]: [number[], number[]] = [[], []];
+  for (let i = -2; i < repeats; i++) {
+    const [time, denseTime] = [await pass.run(signal), await dense.run(signal)];
+    if (i < 0) continue;
+    own.push(time);
+    others.push(denseTime);
+    lab.progress(i + 1, repeats, "passes timed");
+  }
+  return [quantileOf(own, 0.5), quantileOf(others, 0.5)];
+}
+
+function remarksOf({ shape }: Pick<Subject, "shape">): string[] {
+  if (isDense(shape)) return ["Every matrix is as its configuration says: there is nothing to save."];
+  const seen = new Map<string, { matrices: number; scalars: number; worth: string }>();
+  for (const { stored } of matrixSlots(shape))
+    for (const { matrix, representation } of stored) {
+      if (representation.worth === undefined) continue;
+      const { title, worth } = representation;
+      const before = seen.get(title) ?? { matrices: 0, scalars: 0, worth };
+      seen.set(title, {
+        worth,
+        matrices: before.matrices + 1,
+        scalars: before.scalars + matrix.inputs * matrix.outputs,
+      });
+    }
+  const all = countModel(denseShape(shape)).total.stored;
+  return [...seen].map(
+    ([title, { matrices, scalars, worth }]) =>
+      `${title}, ${matrices} matrices of ${((100 * scalars) / all).toFixed(1)} % of the dense model: ${worth}`,
+  );
+}

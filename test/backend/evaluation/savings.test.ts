@@ -1,0 +1,105 @@
+/** What is really saved: the counts are those of the model, the statistics those of their samples, and zeros that are written save nothing. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import latency from "../../../src/backend/evaluation/latency";
+import { denseShape } from "../../../src/backend/evaluation/passes";
+import { quantileOf, resampled } from "../../../src/backend/evaluation/resampling";
+import savings from "../../../src/backend/evaluation/savings";
+import dwc from "../../../src/backend/methods/dwc";
+import irc from "../../../src/backend/methods/irc";
+import magnitude from "../../../src/backend/methods/magnitude";
+import { plainLab } from "../../support/lab";
+import { grammarData, quietLab, temporaryFolder, tinySubject } from "../../support/subject";
+
+describe("statistics", () => {
+  it("give the quantiles that stand between values", () => {
+    expect([0, 0.25, 0.5, 0.95, 1].map((share) => quantileOf([4, 1, 3, 2, 5], share))).toEqual([
+      1, 2, 3, 4.8, 5,
+    ]);
+    expect(quantileOf([1, 2], 0.5)).toBe(1.5);
+  });
+
+  it("give intervals that hold what they are of, and none without draws", () => {
+    const values = Array.from({ length: 200 }, (_, i) => (i * 37) % 101);
+    const mean = (places: readonly number[]) =>
+      places.reduce((sum, at) => sum + values[at]!, 0) / places.length;
+    const { m } = resampled(200, { resamples: 400, seed: 1 }, (drawn) => ({ m: mean(drawn) }))!;
+    const all = mean(values.map((_, i) => i));
+    expect(m[0]).toBeLessThan(all);
+    expect(m[1]).toBeGreaterThan(all);
+    expect(m[1] - m[0]).toBeLessThan(4 * 2 * (29 / Math.sqrt(200)));
+    expect(resampled(200, { resamples: 0, seed: 1 }, () => ({ m: 0 }))).toBeUndefined();
+  });
+});
+
+describe("of a shrunk model", () => {
+  let engine: Engine;
+  let data: DataSet;
+  const folder = temporaryFolder();
+  beforeAll(async () => {
+    engine = await openEngine("cpu");
+    data = await grammarData(folder.path);
+  });
+  afterAll(async () => {
+    data[Symbol.dispose]();
+    folder[Symbol.dispose]();
+    await engine[Symbol.asyncDispose]();
+  });
+  const few = { repeats: 3, batch_size: 2 };
+
+  it("folded matrices are less to store, write and hold, and every row says of what", async () => {
+    const subject = tinySubject("gpt2", data);
+    const folded = await dwc.apply(
+      await irc.apply(subject, irc.options.parse({}), plainLab),
+      dwc.options.parse({}),
+      plainLab,
+    );
+    const { details, values, lines } = await savings.evaluate(
+      { ...subject, ...folded },
+      savings.options.parse(few),
+      quietLab(engine),
+    );
+    const row = (what: string) => details.rows.find((each) => each.what === what)!;
+    const counts = [countModel(denseShape(folded.shape)).total, countModel(folded.shape).total];
+    expect([row("stored scalars").dense, row("stored scalars").now]).toEqual(
+      counts.map(({ stored }) => stored),
+    );
+    expect(row("file bytes").now).toBe(4 * counts[1]!.stored);
+    expect(row("memory bytes").percent).toBeLessThan(100);
+    expect(values["savings/stored_scalars_percent"]).toBeCloseTo(
+      (100 * counts[1]!.stored) / counts[0]!.stored,
+      9,
+    );
+    expect(lines.join("\n")).toContain("The shared row is stored once");
+    expect(row("time").now).toBeGreaterThan(0);
+  });
+
+  it("zeros behind masks save nothing in file and memory, and the reason is told", async () => {
+    const subject = tinySubject("gpt2", data);
+    const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.7 }), plainLab);
+    const { details, lines } = await savings.evaluate(
+      { ...subject, ...pruned },
+      savings.options.parse(few),
+      quietLab(engine),
+    );
+    const percent = (what: string) => details.rows.find((each) => each.what === what)!.percent;
+    expect(percent("stored scalars")).toBeLessThan(75);
+    expect(percent("file bytes")).toBeGreaterThan(100);
+    expect(percent("memory bytes")).toBeGreaterThan(100);
+    expect(lines.join("\n")).toContain("written, held and multiplied like any other number");
+  });
+
+  it("a dense model is as fast as itself", async () => {
+    const options = latency.options.parse({ batch_sizes: [1, 3], repeats: 3, warmup: 0 });
+    const { details, values } = await latency.evaluate(tinySubject("gpt2", data), options, quietLab(engine));
+    expect(details.batches.map(({ batch_size }) => batch_size)).toEqual([1, 3]);
+    expect(values["latency/speedup"]).toBe(1);
+    for (const each of details.batches) {
+      expect(each.p95_ms).toBeGreaterThanOrEqual(each.median_ms);
+      expect(each.tokens_per_second).toBeCloseTo(each.examples_per_second * each.sequence_len, 6);
+    }
+  });
+});
