@@ -5,6 +5,7 @@ import counts from "./counts";
 import generate from "./generate";
 import latency from "./latency";
 import perplexity from "./perplexity";
+import repetition from "./repetition";
 import savings from "./savings";
 
 export const metrics: Readonly<Record<string, AnyMetric>> = {
@@ -13,5 +14,6 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   generate,
   latency,
   perplexity,
+  repetition,
   savings,
 };
