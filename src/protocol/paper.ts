@@ -9,20 +9,34 @@ export const quantityNames = [
   "parameters/total",
   "parameters/non_embedding_percent",
   "parameters/total_percent",
+  "parameters/stored",
+  "parameters/removed_percent",
   "train/loss",
   "eval/loss",
   "loss_gap",
   "perplexity",
 ] as const;
 
+/** The named ones, and every number that a metric records under its own name. */
+const quantitySchema = z.string().superRefine((quantity, context) => {
+  const isNamed = (quantityNames as readonly string[]).includes(quantity);
+  // What a run itself records has the names above; any other beginning is a metric's.
+  if (isNamed || /^(?!(train|eval|parameters)\/)[a-z]\w*\/\w+$/.test(quantity)) return;
+  context.addIssue({ code: "invalid_value", values: [...quantityNames], input: quantity });
+});
+
 const variantName = z.string().min(1);
 const tolerance = z.number().min(0).default(0);
 
 const publishedSchema = z.strictObject({
-  quantity: z
-    .enum(quantityNames)
+  quantity: quantitySchema.describe(
+    "What was published; `…_percent` is of the baseline, `loss_gap` validation less training loss, `parameters/stored` and `parameters/removed_percent` count what `roles` name; or a metric's number, such as `classification/accuracy`.",
+  ),
+  roles: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
     .describe(
-      "What was published; `…_percent` is of the baseline, `loss_gap` validation less training loss.",
+      "Addresses that are counted, such as `layers.*.self_attn.q_proj` or `layers.*.mlp.*` with its biases; the whole model when left out.",
     ),
   value: z.number().describe("The published number, or the exact one where it follows from the sizes."),
   printed: z.string().optional().describe("The number as it stands in print, such as 35M."),
@@ -33,14 +47,19 @@ const publishedSchema = z.strictObject({
 });
 
 const questionSchema = z.strictObject({
-  question: z.string().min(1).describe("Asked so that yes means: `variant` is at most as high as `against`."),
-  variant: variantName.describe("The variant that is asked about."),
+  question: z
+    .string()
+    .min(1)
+    .describe(
+      "Asked so that yes means: `variant` is at most as high as `against`, or at least where `higher_is_better`.",
+    ),
+  variant: variantName.describe(
+    "The variant that is asked about, or a point of a sweep as the card's table names it.",
+  ),
   against: variantName.describe("The variant that it is measured against."),
-  quantity: z
-    .enum(["eval/loss", "train/loss", "perplexity", "loss_gap"])
-    .default("eval/loss")
-    .describe("What is compared; lower is better."),
-  tolerance: tolerance.describe("How much higher still counts as equal."),
+  quantity: quantitySchema.default("eval/loss").describe("What is compared."),
+  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
+  tolerance: tolerance.describe("How much worse still counts as equal."),
 });
 
 /** A page gets every point of every curve with each run, so there are few. */
@@ -79,6 +98,11 @@ export const paperSchema = z
       .array(questionSchema)
       .default([])
       .describe("What the runs are to decide, each answered from the seeds that two variants share."),
+    metrics: z
+      .array(z.string().min(1))
+      .max(8)
+      .default([])
+      .describe("Numbers of metrics that the table of the models shows beside the losses."),
     series: z
       .array(seriesSchema)
       .max(8)
@@ -88,4 +112,5 @@ export const paperSchema = z
   .describe("The publication that an experiment reproduces.");
 
 export type Paper = z.infer<typeof paperSchema>;
-export type Quantity = (typeof quantityNames)[number];
+/** A name of `quantityNames`, or of a metric's number. */
+export type Quantity = string;

@@ -17,8 +17,12 @@ export interface Answer {
 }
 
 export function answerOf(question: Question, groups: readonly Group[]): Answer {
-  const { variant, against, quantity, tolerance } = question;
-  const [own, other] = [variant, against].map((name) => groups.find((group) => group.variant === name));
+  const { variant, against, quantity, tolerance, higher_is_better: up } = question;
+  // A point of a sweep has a name of its own.
+  const [own, other] = [variant, against].map(
+    (wanted) =>
+      groups.find(({ name }) => name === wanted) ?? groups.find((group) => group.variant === wanted),
+  );
   const first = bySeed(own, quantity);
   const second = bySeed(other, quantity);
   const seeds = [...first.keys()].filter((seed) => second.has(seed));
@@ -37,8 +41,9 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
   const { mean, half } = difference;
   if (half === undefined)
     return { ...found, answer: "not decided", reason: "one seed says nothing of the spread" };
-  if (mean + half <= tolerance) return { ...found, answer: "yes" };
-  if (mean - half > tolerance) return { ...found, answer: "no" };
+  const worse = up ? -mean : mean;
+  if (worse + half <= tolerance) return { ...found, answer: "yes" };
+  if (worse - half > tolerance) return { ...found, answer: "no" };
   return { ...found, answer: "not decided", reason: "the spread of the seeds is wider than the difference" };
 }
 

@@ -2,16 +2,19 @@
 import type { Quantity } from "../../protocol/paper";
 import { type Estimate, estimateOf } from "./studentT";
 
-/** Measured on a finished run, or counted from a plan; the other quantities follow from these. */
-export type Measured = Exclude<Quantity, `${string}_percent` | "loss_gap">;
-
 export interface RunFigures {
   readonly variant: string;
   readonly scale: string | undefined;
   /** Values of a sweep other than the seed, in words; empty without. */
   readonly point: string;
   readonly seed: number;
-  readonly values: Readonly<Partial<Record<Measured, number>>>;
+  /** Measured on a finished run, or counted from a plan; the other quantities follow from these. */
+  readonly values: Readonly<Record<Quantity, number | undefined>>;
+  /** Stored scalars by address, of the model as it begins and as the run leaves it. */
+  readonly stored?: {
+    readonly before: Readonly<Record<string, number>>;
+    readonly after: Readonly<Record<string, number>>;
+  };
   /** Undefined where nothing has been trained yet: the sizes follow from the plan. */
   readonly tokens?: number;
   readonly flops?: number;
@@ -43,8 +46,15 @@ export function valueOf(
   run: RunFigures,
   quantity: Quantity,
   baseline: Group | undefined,
+  roles?: string | readonly string[],
 ): number | undefined {
   const { values } = run;
+  if (quantity === "parameters/stored" || quantity === "parameters/removed_percent") {
+    if (run.stored === undefined) return undefined;
+    const { before, after } = run.stored;
+    const left = sumOf(after, roles);
+    return quantity === "parameters/stored" ? left : 100 * (1 - left / sumOf(before, roles));
+  }
   if (quantity === "loss_gap") {
     const [train, validation] = [values["train/loss"], values["eval/loss"]];
     return train === undefined || validation === undefined ? undefined : validation - train;
@@ -56,11 +66,29 @@ export function valueOf(
   return own === undefined || whole === undefined ? undefined : (100 * own) / whole;
 }
 
+/** A packed matrix is counted as a whole, or by its parts: an address that is another's part is never there beside it. */
+function sumOf(
+  stored: Readonly<Record<string, number>>,
+  roles: string | readonly string[] | undefined,
+): number {
+  const patterns = roles === undefined ? undefined : [roles].flat().map(globOf);
+  return Object.entries(stored).reduce(
+    (sum, [address, count]) =>
+      patterns === undefined || patterns.some((pattern) => pattern.test(address)) ? sum + count : sum,
+    0,
+  );
+}
+
+function globOf(pattern: string): RegExp {
+  return new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`);
+}
+
 export function groupEstimate(
   group: Group | undefined,
   quantity: Quantity,
   baseline: Group | undefined,
+  roles?: string | readonly string[],
 ): Estimate | undefined {
-  const values = (group?.runs ?? []).flatMap((run) => valueOf(run, quantity, baseline) ?? []);
+  const values = (group?.runs ?? []).flatMap((run) => valueOf(run, quantity, baseline, roles) ?? []);
   return values.length === 0 ? undefined : estimateOf(values);
 }

@@ -35,10 +35,10 @@ export function cardBlocks(paper: Paper, card: Card): Block[] {
 }
 
 function published({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
-  const { quantity, value, printed, source } = row;
+  const { quantity, value, printed, source, roles } = row;
   return [
     name,
-    quantity,
+    roles === undefined ? quantity : `${quantity} of ${[roles].flat().join(", ")}`,
     printed === undefined ? shown(quantity, value) : `${shown(quantity, value)} (${printed})`,
     reproduced === undefined ? null : withInterval(quantity, reproduced),
     gap === undefined ? null : signed(quantity, gap),
@@ -58,6 +58,7 @@ function modelTable(paper: Paper, groups: readonly Group[]): Block {
     ["validation loss", "eval/loss"],
     ["val − train", "loss_gap"],
     ["perplexity", "perplexity"],
+    ...paper.metrics.map((metric): readonly [string, Quantity] => [metric, metric]),
   ];
   const number = (value: number | undefined) => (value === undefined ? null : String(value));
   const rows = groups.map((group): CellValue[] => {

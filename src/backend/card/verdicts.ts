@@ -39,7 +39,7 @@ interface Around {
 }
 
 function rowOf(published: Published, name: string, group: Group | undefined, around: Around): CardRow {
-  const reproduced = groupEstimate(group, published.quantity, around.baseline);
+  const reproduced = groupEstimate(group, published.quantity, around.baseline, published.roles);
   const reason = incomparable(published.quantity, group, reproduced, around.paper);
   if (reason !== undefined || reproduced === undefined)
     return {

@@ -1,5 +1,6 @@
 /** Sets one path, such as `train.learning_rate`, to one value: a sweep point, or a setting of the command line. */
 import { actionKeys, otherNames } from "../../protocol/experiment";
+import type { Experiment } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
 import { branchable, type Branch, type Find, isActionKey, isBranchable, type Part } from "./parts";
 import { isMap, withValueAt } from "./plainMap";
@@ -60,12 +61,23 @@ function meantActions(branch: Branch, head: string, rest: string[], assignment: 
   const method = head === "compress" ? rest[0] : undefined;
   if (method === undefined) return picked;
   const meant = picked.filter(({ value }) => isMap(value) && method in value);
-  const written = experiment.actions.some(({ value }) => isMap(value) && method in value);
+  const written = methodsWritten(experiment).has(method);
   if (meant.length === 0 && picked.length > 0 && !written) {
     const present = picked.flatMap(({ value }) => (isMap(value) ? Object.keys(value) : []));
     faults.push(unknownWord(assignment.keyPlace, "method", method, present, ` in ${head}`));
   }
   return meant;
+}
+
+/** Those of the cells and of all variants: a variant without the method has nothing to change. */
+function methodsWritten({ actions, declarations }: Experiment): Set<string> {
+  const variants = declarations.variants?.value;
+  const changes = isMap(variants) ? Object.values(variants) : [];
+  const written = [
+    ...actions.filter(({ key }) => key === "compress").map(({ value }) => value),
+    ...changes.map((change) => (isMap(change) ? change["compress"] : undefined)),
+  ];
+  return new Set(written.flat().flatMap((value) => (isMap(value) ? Object.keys(value) : [])));
 }
 
 function assignInto(part: Part, path: readonly string[], assignment: Assignment): void {

@@ -31,8 +31,10 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
   });
   entries(questions).forEach((entry, index) => {
     if (!isMap(entry)) return;
+    // A point of a sweep is the variant with what is swept in brackets.
+    const variantOf = (name: unknown) => (typeof name === "string" ? name.replace(/ \(.*\)$/, "") : name);
     for (const key of ["variant", "against"])
-      check("variant", entry[key], ["questions", index, key], variants);
+      check("variant", variantOf(entry[key]), ["questions", index, key], variants);
   });
   check("variant", baseline, ["baseline"], variants);
   check("scale", scale, ["scale"], scaleNames(experiment));

@@ -55,11 +55,17 @@ export interface PlanEstimate {
   /** Before the first action, then after each. */
   readonly before: ModelCounts;
   readonly steps: readonly StepEstimate[];
+  /** Stored scalars by address before the first action and after the last. */
+  readonly stored: {
+    readonly before: Readonly<Record<string, number>>;
+    readonly after: Readonly<Record<string, number>>;
+  };
 }
 
 export async function estimatePlan(plan: RunPlan, workspace: string): Promise<PlanEstimate> {
   let shape = await plannedShape(plan, workspace);
   const before = countModel(shape);
+  const first = Object.fromEntries(storedByAddress(shape));
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index));
     const was = shape;
@@ -73,7 +79,15 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
       ? { action: step.action, counts, training: estimateTraining(shape, plan, step) }
       : { action: step.action, counts };
   });
-  return { name: plan.name, variant: plan.variant, family: shape.family, before, steps };
+  const after = Object.fromEntries(storedByAddress(shape));
+  return {
+    name: plan.name,
+    variant: plan.variant,
+    family: shape.family,
+    before,
+    steps,
+    stored: { before: first, after },
+  };
 }
 
 function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {

@@ -57,6 +57,8 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
     ...knownBefore(plan, estimate),
     tokens: last?.tokens ?? 0,
     values: {
+      // What metrics recorded last, under their own names.
+      ...Object.fromEntries(Object.entries(summary).map(([name, { last }]) => [name, last])),
       ...sizes(estimate),
       ...present("parameters/non_embedding", counts?.nonEmbedding.stored),
       ...present("parameters/total", counts?.total.stored),
@@ -103,6 +105,9 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     seed,
     point: point.map(([path, value]) => `${path} ${JSON.stringify(value)}`).join(", "),
     ...(flops === undefined || flops === 0 ? {} : { flops }),
+    ...(estimate === undefined
+      ? {}
+      : { stored: { before: estimate.stored.before, after: estimate.stored.after } }),
     ...(layers === undefined ? {} : { layers }),
     ...(intermediateSize === undefined ? {} : { intermediateSize }),
   };

@@ -1,0 +1,43 @@
+/** The paper card of folding and pruning: at the full scale its counts are those that follow from the sizes of GPT-2 small. */
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { paperCard } from "../../../src/backend/card/paperCard";
+import { loadPlans } from "../../../src/backend/runs/loadPlans";
+import { paperOf, plannedFigures } from "../../../src/backend/runs/siblings";
+import { schemaCatalog } from "../../../src/backend/schemaCatalog";
+
+const file = resolve("examples/papers/folding/card.lathe.md");
+
+test(
+  "the exact counts of every method are reproduced from the sizes alone",
+  { timeout: 120_000 },
+  async () => {
+    const { plans, workspace } = await loadPlans(file, { set: ["scale=full"] }, schemaCatalog);
+    const figures = await Promise.all(plans.map((plan) => plannedFigures(plan, workspace)));
+    const { rows } = paperCard(paperOf(plans)!, figures);
+    const counts = rows.filter(({ published }) => published.quantity.startsWith("parameters/"));
+    expect(counts.length).toBe(11);
+    for (const { published, verdict, reproduced } of counts) {
+      expect(verdict.kind, `${published.variant!} ${published.quantity}`).toBe("reproduced");
+      if (!published.quantity.endsWith("_percent")) expect(reproduced!.mean).toBe(published.value);
+    }
+  },
+);
+
+test("every question is about runs that there are, and every control is asked about", async () => {
+  const { plans } = await loadPlans(file, {}, schemaCatalog);
+  expect(new Set(plans.map(({ scale }) => scale))).toEqual(new Set(["small"]));
+  const names = new Set(
+    plans.flatMap(({ variant, sweep }) => {
+      const point = Object.entries(sweep).filter(([path]) => path !== "seed");
+      return [variant, `${variant} (${point.map(([path, value]) => `${path} ${String(value)}`).join(", ")})`];
+    }),
+  );
+  const { questions } = paperOf(plans)!;
+  for (const { variant, against } of questions)
+    expect([...names]).toEqual(expect.arrayContaining([variant, against]));
+  const asked = questions.flatMap(({ variant, against }) =>
+    [variant, against].map((name) => name.replace(/ \(.*/, "")),
+  );
+  expect(new Set(plans.map(({ variant }) => variant))).toEqual(new Set(asked));
+});
