@@ -38,17 +38,18 @@ const revisionSchema = z.object({
 
 const ANSWER_MILLISECONDS = 30_000;
 
-/** Paths of all files of the split, in order. */
+/** Paths of all files of the split, in order; of that which is trained on unless another is named. */
 export async function locateHubFiles(
   id: string,
   entry: HubDataSet,
   context: DataPlaces,
   environment: NodeJS.ProcessEnv = process.env,
+  split = entry.hub.split,
 ): Promise<string[]> {
   const { dataFolder } = context;
   if (dataFolder !== undefined && dataFolder !== "") {
     const own = path.join(dataFolder, entry.folder);
-    const { files, lacking } = await parquetFiles(own, entry.hub.split);
+    const { files, lacking } = await parquetFiles(own, split);
     if (lacking !== undefined)
       throw new WorkbenchError(
         "invalid-input",
@@ -58,10 +59,10 @@ export async function locateHubFiles(
     if (files.length > 0) return files;
   }
   for (const snapshot of await snapshots(entry.hub.id, environment)) {
-    const { files, lacking } = await parquetFiles(snapshot, entry.hub.split);
+    const { files, lacking } = await parquetFiles(path.join(snapshot, entry.hub.config ?? ""), split);
     if (files.length > 0 && lacking === undefined) return files;
   }
-  return fetched(id, entry, context, environment);
+  return fetched(id, entry, split, context, environment);
 }
 
 /** Files of a split, and what is missing where their names say of how many they are. */
@@ -110,6 +111,7 @@ async function snapshots(hubId: string, environment: NodeJS.ProcessEnv): Promise
 async function fetched(
   id: string,
   entry: HubDataSet,
+  split: string,
   context: DataPlaces,
   environment: NodeJS.ProcessEnv,
 ): Promise<string[]> {
@@ -118,7 +120,7 @@ async function fetched(
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const cached = path.join(context.cacheFolder, "datasets", folder);
   const remedy =
-    `Without a network, place its Parquet files (${hub.split}-*.parquet of ${endpoint}/datasets/${hub.id}) ` +
+    `Without a network, place its Parquet files (${hub.config === undefined ? "" : `${hub.config}/`}${split}-*.parquet of ${endpoint}/datasets/${hub.id}) ` +
     (context.dataFolder === undefined || context.dataFolder === ""
       ? `in ${folder} below a folder that the environment variable LATHE_DATA names.`
       : `in ${path.join(context.dataFolder, folder)}.`);
@@ -126,12 +128,12 @@ async function fetched(
   const unreachable = (why: string, cause?: unknown) =>
     new WorkbenchError("network", `Could not download ${what}: ${why}. ${remedy}`, {}, { cause });
 
-  const listFile = path.join(cached, "hub.json");
+  const listFile = path.join(cached, split === hub.split ? "hub.json" : `hub-${split}.json`);
   let list = await keptList(listFile);
   if (list === undefined) {
     if (isOffline) throw unreachable("HF_HUB_OFFLINE is set");
     context.progress(0, 1, `asking the hub for ${hub.id}`);
-    list = await askHub(hub, endpoint, headers, context.signal, unreachable);
+    list = await askHub({ ...hub, split }, endpoint, headers, context.signal, unreachable);
     await mkdir(cached, { recursive: true });
     await writeFile(listFile, `${JSON.stringify(list, undefined, 2)}\n`);
   }
@@ -161,7 +163,7 @@ async function keptList(file: string): Promise<FileList | undefined> {
 
 /** The split's Parquet files on the main branch, else those that the hub has made of the data set. */
 async function askHub(
-  { id, split }: HubDataSet["hub"],
+  { id, config, split }: HubDataSet["hub"],
   endpoint: string,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
@@ -182,7 +184,10 @@ async function askHub(
     const answer = revisionSchema.safeParse(await response.json().catch(() => undefined));
     if (!answer.success) throw fail(`${url} was answered with something else than a list of files`);
     const { sha, siblings } = answer.data;
-    const names = siblings.map(({ rfilename }) => rfilename).filter((name) => name.endsWith(".parquet"));
+    const inside = config === undefined ? "" : `${config}/`;
+    const names = siblings
+      .map(({ rfilename }) => rfilename)
+      .filter((name) => name.startsWith(inside) && name.endsWith(".parquet"));
     const wanted = new Set(ofSplit(names, split));
     const files = siblings.flatMap(({ rfilename: name, lfs }) =>
       wanted.has(name) && lfs != null ? [{ name, sha256: lfs.sha256, bytes: lfs.size }] : [],

@@ -54,7 +54,15 @@ export interface ListedDataSet extends Described {
 
 /** Parquet files of a data set on the Hugging Face hub, which says what they are. */
 export interface HubDataSet extends Described {
-  readonly hub: { readonly id: string; readonly split: string };
+  readonly hub: {
+    readonly id: string;
+    /** The folder of one of several sets under an id. */
+    readonly config?: string;
+    /** Names of its splits; the first is trained on. */
+    readonly split: string;
+    readonly validation?: string;
+    readonly test?: string;
+  };
 }
 
 export type NamedDataSet = ListedDataSet | HubDataSet;

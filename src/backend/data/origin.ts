@@ -96,9 +96,20 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
   const reading = withColumns(options, entry);
   const own = await ownSplits(reading, context);
   if ("hub" in entry) {
-    const files = await findFiles(await locateHubFiles(id, entry, context), context.baseFolder, "parquet");
-    const train = await fileSource(`${entry.title}, ${namesOf(files)}`, files, reading, context);
-    return { train, ...own, grammar: undefined, notices: [], options: reading };
+    const source = async (split: string): Promise<Source> => {
+      const paths = await locateHubFiles(id, entry, context, process.env, split);
+      const files = await findFiles(paths, context.baseFolder, "parquet");
+      return fileSource(`${entry.title}, ${namesOf(files)}`, files, reading, context);
+    };
+    const { split, validation, test } = entry.hub;
+    return {
+      train: await source(split),
+      validation: own.validation ?? (validation === undefined ? undefined : await source(validation)),
+      test: own.test ?? (test === undefined ? undefined : await source(test)),
+      grammar: undefined,
+      notices: [],
+      options: reading,
+    };
   }
   const read = async (split: "train" | "validation" | "test"): Promise<Source | undefined> =>
     entry[split] && namedSource(id, entry, entry[split], reading, context);

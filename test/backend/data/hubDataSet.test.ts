@@ -173,3 +173,71 @@ test("its rows are read through the recipe, and without one by the columns that 
   expect(recipe.train.documents).toBe(2);
   expect(recipe.summary.rows?.filters[3]).toEqual({ text: "I cannot", left: 2 });
 });
+
+test("of several sets under an id the files of its own folder are taken, split by split", async () => {
+  const words = (rows: readonly (readonly [string, string, bigint])[]) =>
+    new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [
+          { name: "sentence1", data: rows.map(([a]) => a) },
+          { name: "sentence2", data: rows.map(([, b]) => b) },
+          { name: "label", data: rows.map(([, , label]) => label), type: "INT64" },
+        ],
+      }),
+    );
+  const dataFolder = temporaryFolder();
+  await writeFiles(path.join(dataFolder, "glue", "RTE"), {
+    "train-00000-of-00001.parquet": words([
+      ["It rains.", "It is wet.", 0n],
+      ["It rains.", "It is dry.", 1n],
+    ]),
+    "validation-00000-of-00001.parquet": words([["It snows.", "It is cold.", 0n]]),
+  });
+  const options = optionsOf({ dataset: "rte", sequence_len: 32 });
+  using data = await openData(options, {
+    baseFolder: dataFolder,
+    cacheFolder: temporaryFolder(),
+    dataFolder,
+  });
+  expect(data.labels).toEqual(["0", "1"]);
+  expect(data.summary.classification).toMatchObject({
+    train: { rows: 2 },
+    validation: { rows: 1, classes: [1, 0] },
+  });
+
+  const rte = dataSets["rte"] as HubDataSet;
+  const other = words([["a", "b", 0n]]);
+  const listed = (rfilename: string) => ({ rfilename, lfs: { sha256: sha256(other), size: other.length } });
+  const asked: string[] = [];
+  const hub = createServer((request, response) => {
+    const { pathname } = new URL(request.url!, "http://hub");
+    asked.push(pathname);
+    if (pathname.startsWith("/api/"))
+      response.end(
+        JSON.stringify({
+          sha: commit,
+          siblings: ["mrpc/train-0.parquet", "rte/train-0.parquet", "rte/validation-0.parquet"].map(listed),
+        }),
+      );
+    else response.end(other);
+  });
+  await new Promise<void>((listening) => hub.listen(0, "127.0.0.1", listening));
+  try {
+    const { port } = hub.address() as AddressInfo;
+    const settings = { HF_ENDPOINT: `http://127.0.0.1:${port}`, HF_HOME: temporaryFolder() };
+    const places = {
+      cacheFolder: temporaryFolder(),
+      dataFolder: undefined,
+      signal: undefined,
+      progress: () => undefined,
+    };
+    const [file] = await locateHubFiles("rte", rte, places, settings, "validation");
+    expect(file).toMatch(/glue.RTE.rte.validation-0\.parquet$/);
+    expect(asked.filter((each) => each.includes("/resolve/"))).toEqual([
+      `/datasets/nyu-mll/glue/resolve/${commit}/rte/validation-0.parquet`,
+    ]);
+  } finally {
+    hub.closeAllConnections();
+    await new Promise((closed) => hub.close(closed));
+  }
+});
