@@ -85,6 +85,12 @@ export function runReport(run: ReportedRun, terminal: Terminal): string {
   }
   if (progress !== undefined) rows.push(["step", `${progress.step} of ${progress.steps}`]);
   if (seconds !== undefined) rows.push(["time", duration(seconds)]);
+  const { energy } = record;
+  if (energy !== undefined)
+    rows.push([
+      "energy",
+      `${figure(1000 * energy.kwh)} Wh ${energy.how}, ${figure(energy.co2_grams)} g of CO2, ${figure(energy.water_litres)} l of water (${energy.assumptions})`,
+    ]);
   const [nonEmbedding, total] = sizesOf(run);
   if (total !== undefined) {
     rows.push(["parameters", `${count(total)}, of them ${optional(nonEmbedding, count)} outside embeddings`]);

@@ -44,6 +44,16 @@ export interface RunPlan {
   readonly fresh?: boolean;
 }
 
+/** What a run took from the socket. */
+export interface RunEnergy {
+  readonly kwh: number;
+  readonly co2_grams: number;
+  readonly water_litres: number;
+  readonly how: "measured" | "estimated";
+  /** In a sentence: what the figures stand on. */
+  readonly assumptions: string;
+}
+
 export interface RunRecord {
   readonly id: string;
   readonly name: string;
@@ -66,6 +76,8 @@ export interface RunRecord {
   readonly dataHash?: string;
   /** Nats a token below which no model of this data comes in the long run, where that is known. */
   readonly floor?: number;
+  /** Of all the run's processes together, as far as they have ended. */
+  readonly energy?: RunEnergy;
   /** The model's size as it stands now, after whatever has been done to it. */
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
   readonly progress?: {

@@ -58,6 +58,9 @@ describe("an experiment that ends with a classifier", { timeout: 120_000 }, () =
       0.5,
     );
     expect(summary["classification/accuracy"]).toBeDefined();
+    const { energy } = recordOf(folder);
+    expect(energy!.kwh).toBeGreaterThan(0);
+    expect(energy!.co2_grams / energy!.kwh).toBeGreaterThan(0);
 
     const again = await workspace.begin(file, "--fresh", "--device", "cpu");
     await pastStep(again, 60);

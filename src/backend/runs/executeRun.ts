@@ -7,6 +7,7 @@ import { resolvedYaml } from "../experiment/resolvedYaml";
 import { claimRun, type Claim } from "./claimRun";
 import { tokenFile } from "./controlProtocol";
 import { DeviceQueue } from "./deviceQueue";
+import { EnergyMeter } from "./energy";
 import { readGitState } from "./gitState";
 import { LiveContext } from "./liveContext";
 import { ownIdentity } from "./processIdentity";
@@ -134,7 +135,12 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   folder.update({ state: "running", startedAt, queuePosition: undefined });
   clock.start();
   using _system = new SystemMetrics((reading) => context.metric({ step: control.step, ...reading }));
-  await program.body(context);
+  using meter = new EnergyMeter(folder.record.energy);
+  try {
+    await program.body(context);
+  } finally {
+    folder.remember({ energy: meter.energy });
+  }
 }
 
 /** The folder of the plan's inputs as `config.resolved.yaml` has to name it, with the slashes of every platform. */

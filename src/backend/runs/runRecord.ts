@@ -67,6 +67,15 @@ const recordSchema = z.looseObject({
   git: z.looseObject({ commit: text, branch: text, dirty: z.boolean() }).optional(),
   dataHash: text.optional(),
   floor: z.number().optional(),
+  energy: z
+    .looseObject({
+      kwh: z.number(),
+      co2_grams: z.number(),
+      water_litres: z.number(),
+      how: z.enum(["measured", "estimated"]),
+      assumptions: text,
+    })
+    .optional(),
   counts: z.looseObject({ nonEmbedding: countsSchema, total: countsSchema }).optional(),
   progress: z
     .looseObject({
