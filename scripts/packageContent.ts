@@ -33,6 +33,7 @@ const needed = [
   "dist/pages/runs.js",
   "dist/pages/charts.js",
   "dist/pages/parameters.js",
+  "dist/pages/shrink.js",
   "dist/pages/weights.js",
   "media/icon.png",
   "examples/quick.lathe.md",

@@ -8,6 +8,8 @@ export interface PanelInputs {
   /** With runs to compare, or without. */
   runs: { readonly compare?: readonly string[] };
   charts: { readonly runs: readonly string[] };
+  /** Of the experiment that ran last where none is named. */
+  shrink: { readonly experiment?: string };
   parameters: { readonly subjects: readonly Subject[] };
   weights: { readonly subjects: readonly Subject[] };
 }

@@ -17,6 +17,9 @@ export interface SampleRun {
   readonly start?: number;
   readonly floor?: number;
   readonly seed?: number;
+  readonly sweep?: Readonly<Record<string, unknown>>;
+  /** Numbers of evaluations, in a last line. */
+  readonly measured?: Readonly<Record<`${string}/${string}`, number>>;
   readonly spikes?: Readonly<Record<number, number>>;
   readonly state?: "done" | "running" | "paused" | "failed" | "stopped";
   readonly system?: boolean;
@@ -47,7 +50,7 @@ export class WrittenRun {
       name,
       folder: ".",
       variant,
-      sweep: {},
+      sweep: sample.sweep ?? {},
       seed: 42,
       device: "cpu",
       data: undefined,
@@ -63,6 +66,7 @@ export class WrittenRun {
     });
     const run = new WrittenRun(folder, sample);
     run.grow(sample.lines ?? steps);
+    if (sample.measured !== undefined) run.measure(sample.measured);
     const secondsLeft = (steps - run.step) * 0.35;
     folder.update({
       state,
@@ -90,6 +94,13 @@ export class WrittenRun {
       summary: this.summary,
       ...(progress === undefined ? {} : { progress: { ...progress, step: this.step } }),
     });
+  }
+
+  private measure(values: NonNullable<SampleRun["measured"]>): void {
+    const line = { step: this.step, seconds: this.step * 0.35, ...values };
+    this.writer.append(line);
+    this.summary = addToSummary(this.summary, line);
+    this.folder.update({ summary: this.summary });
   }
 
   /** A line of the test's own making. */

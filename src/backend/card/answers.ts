@@ -1,7 +1,7 @@
 /** What the runs decide of a card's questions, from the seeds that two variants share. No answer is written anywhere. */
 import type { Paper } from "../../protocol/paper";
 import { type Group, valueOf } from "./figures";
-import { type Estimate, estimateOf } from "./studentT";
+import { type Estimate, estimateOf } from "../../protocol/studentT";
 
 export type Question = Paper["questions"][number];
 

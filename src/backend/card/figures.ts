@@ -1,6 +1,6 @@
 /** What a card knows of each run, and of the runs of a variant together. */
 import type { Quantity } from "../../protocol/paper";
-import { type Estimate, estimateOf } from "./studentT";
+import { type Estimate, estimateOf } from "../../protocol/studentT";
 
 export interface RunFigures {
   readonly variant: string;

@@ -3,7 +3,7 @@ import type { Block, CellValue } from "../../protocol/blocks";
 import type { Paper, Quantity } from "../../protocol/paper";
 import { type Answer, answerOf, exceedsSpread } from "./answers";
 import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
-import type { Estimate } from "./studentT";
+import type { Estimate } from "../../protocol/studentT";
 import { type CardRow, rowsOf, type Verdict } from "./verdicts";
 
 export interface Card {

@@ -18,6 +18,7 @@ import openRuns from "./openRuns";
 import openSelectedCell from "./openSelectedCell";
 import openSelectedModel from "./openSelectedModel";
 import openSelectedRun from "./openSelectedRun";
+import openShrink from "./openShrink";
 import openWalkthrough from "./openWalkthrough";
 import openWeights from "./openWeights";
 import pauseRun from "./pauseRun";
@@ -56,6 +57,7 @@ export const commands: Readonly<Record<string, Command>> = {
   openSelectedCell,
   openSelectedModel,
   openSelectedRun,
+  openShrink,
   openWalkthrough,
   openWeights,
   pauseRun,

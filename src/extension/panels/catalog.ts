@@ -4,6 +4,7 @@ import type { Panel } from "./panel";
 import charts from "./charts";
 import parameters from "./parameters";
 import runs from "./runs";
+import shrink from "./shrink";
 import weights from "./weights";
 
-export const panels: Readonly<Record<PanelId, Panel>> = { charts, parameters, runs, weights };
+export const panels: Readonly<Record<PanelId, Panel>> = { charts, parameters, runs, shrink, weights };

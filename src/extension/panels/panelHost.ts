@@ -39,6 +39,7 @@ interface Opened {
 const emptyInputs: PanelInputs = {
   runs: {},
   charts: { runs: [] },
+  shrink: {},
   parameters: { subjects: [] },
   weights: { subjects: [] },
 };

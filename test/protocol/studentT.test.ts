@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { estimateOf, quantile } from "../../../src/backend/card/studentT";
+import { estimateOf, quantile } from "../../src/protocol/studentT";
 
 describe("Student's t", () => {
   // Printed tables, 97.5 % one-sided.

@@ -1,0 +1,25 @@
+import { experimentOfArguments } from "../choices/chosenExperiment";
+import { defineCommand } from "../command";
+
+export default defineCommand({
+  title: "Open Shrink",
+  icon: "$(graph-scatter)",
+  menus: [
+    {
+      menu: "view/item/context",
+      when: "view == lathe.experiments && viewItem =~ /\\bexperiment\\b.*\\bran\\b/",
+      group: "3_open@4",
+    },
+    {
+      menu: "view/item/context",
+      when: "view == lathe.runs && viewItem =~ /\\brunGroup\\.experiment\\b/",
+      group: "3_open@4",
+    },
+  ],
+  async run(workbench, ...args) {
+    const all = await workbench.runs.load();
+    // Without a word about which, the experiment that ran last.
+    const experiment = experimentOfArguments(args)?.experiment ?? all[0]?.experiment;
+    workbench.openPanel("shrink", experiment === undefined ? {} : { experiment });
+  },
+});

@@ -1,0 +1,140 @@
+/** The lines of a shrinking as a picture in pixels: the same on the screen and in a saved file. */
+import { figure, shortCount } from "../../src/protocol/quantities";
+import { colorOf, markOf } from "../charts/palette";
+import type { Label, Mark, Picture, Stroke } from "../charts/picture";
+import type { ChartTheme } from "../charts/theme";
+import { linearTicks } from "../weights/axisTicks";
+import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "./shrinkSeries";
+
+export interface PictureGiven {
+  readonly shrinking: Shrinking;
+  readonly measure: Measure;
+  readonly metric: string;
+  readonly front: readonly ShrinkPoint[];
+  readonly theme: ChartTheme;
+  readonly width: number;
+}
+
+const height = 340;
+const [left, top, bottom] = [64, 34, 46];
+const legendRow = 18;
+
+export interface PlacedPoint {
+  readonly series: string;
+  readonly point: ShrinkPoint;
+  readonly x: number;
+  readonly y: number;
+}
+
+export function shrinkPicture(given: PictureGiven): Picture & { readonly places: readonly PlacedPoint[] } {
+  const { shrinking, measure, metric, front, theme, width } = given;
+  const { series, baselines } = shrinking;
+  const points = series.flatMap((each) => each.points);
+  const low = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean - half;
+  const high = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean + half;
+  const ys = [...points.map(({ y }) => y), ...baselines.map(({ y }) => y)];
+  const xs = measure === "rate" ? [0, 1] : points.map(({ x }) => x);
+  const [x0, x1] = padded(Math.min(...xs), Math.max(...xs), 0.03);
+  const [y0, y1] = padded(Math.min(...ys.map(low)), Math.max(...ys.map(high)), 0.06);
+  const area = { left, top, right: width - 16, bottom: height - bottom };
+  const atX = (x: number) => area.left + ((x - x0) / (x1 - x0)) * (area.right - area.left);
+  const atY = (y: number) => area.bottom - ((y - y0) / (y1 - y0)) * (area.bottom - area.top);
+
+  const grid: Stroke[] = [];
+  const labels: Label[] = [];
+  const line = (from: [number, number], to: [number, number], color: string): Stroke => ({
+    pieces: [[at(...from), at(...to)]],
+    color,
+    opacity: 1,
+    width: 1,
+    dash: [],
+  });
+  for (const tick of linearTicks(y0, y1, 6)) {
+    grid.push(line([area.left, atY(tick)], [area.right, atY(tick)], theme.grid));
+    labels.push(label(area.left - 8, atY(tick) + 4, figure(tick, 4), theme.muted, "end"));
+  }
+  for (const tick of linearTicks(x0, x1, width / 110)) {
+    grid.push(line([atX(tick), area.top], [atX(tick), area.bottom], theme.grid));
+    const text = measure === "rate" ? `${Math.round(tick * 100)} %` : shortCount(tick);
+    labels.push(label(atX(tick), area.bottom + 17, text, theme.muted, "middle"));
+  }
+  grid.push(line([area.left, area.bottom], [area.right, area.bottom], theme.muted));
+  labels.push({ ...label(0, 16, metric, theme.foreground, "start"), bold: true });
+  labels.push(
+    label((area.left + area.right) / 2, area.bottom + 36, measureTitles[measure], theme.muted, "middle"),
+  );
+
+  const strokes: Stroke[] = [];
+  const marks: Mark[] = [];
+  const places: PlacedPoint[] = [];
+  const named = [...series.map(({ name }) => name), ...baselines.map(({ name }) => name)];
+  for (const [slot, { name, points: own }] of series.entries()) {
+    const color = colorOf(slot, theme.ground);
+    strokes.push({
+      pieces: [own.map(({ x, y }) => at(atX(x), atY(y.mean)))],
+      color,
+      opacity: 1,
+      width: 1.6,
+      dash: [],
+    });
+    for (const point of own) {
+      const [x, y] = [atX(point.x), atY(point.y.mean)];
+      if (point.y.half !== undefined)
+        strokes.push({ ...line([x, atY(low(point.y))], [x, atY(high(point.y))], color), width: 1.2 });
+      marks.push({ x, y, shape: markOf(slot), color });
+      places.push({ series: name, point, x, y });
+    }
+  }
+  for (const [i, { y }] of baselines.entries()) {
+    const color = colorOf(series.length + i, theme.ground);
+    strokes.push({
+      ...line([area.left, atY(y.mean)], [area.right, atY(y.mean)], color),
+      width: 1.4,
+      dash: [6, 4],
+    });
+  }
+  if (front.length > 1)
+    strokes.push({
+      pieces: [front.map(({ x, y }) => at(atX(x), atY(y.mean)))],
+      color: theme.foreground,
+      opacity: 0.6,
+      width: 1,
+      dash: [2, 3],
+    });
+
+  let [x, y] = [area.left, height + 8];
+  for (const [slot, name] of named.entries()) {
+    const room = 26 + 7 * name.length;
+    if (x + room > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
+    marks.push({ x: x + 4, y: y - 4, shape: markOf(slot), color: colorOf(slot, theme.ground) });
+    const isBaseline = slot >= series.length;
+    labels.push(label(x + 14, y, isBaseline ? `${name} (dashed)` : name, theme.foreground, "start"));
+    x += room + (isBaseline ? 60 : 0);
+  }
+  return {
+    title: `${metric} against ${measureTitles[measure].toLowerCase()}`,
+    width,
+    height: y + 12,
+    background: theme.background,
+    font: theme.font,
+    area,
+    grid,
+    strokes,
+    marks,
+    labels,
+    places,
+  };
+}
+
+const at = (x: number, y: number) => ({ x, y });
+
+function label(x: number, y: number, text: string, color: string, anchor: Label["anchor"]): Label {
+  return { x, y, text, color, anchor, size: 12 };
+}
+
+/** A single value gets an axis of its own around it. */
+function padded(from: number, to: number, share: number): [number, number] {
+  if (!(to > from))
+    return [from - Math.max(Math.abs(from) * 0.05, 1e-6), from + Math.max(Math.abs(from) * 0.05, 1e-6)];
+  return [from - share * (to - from), to + share * (to - from)];
+}
