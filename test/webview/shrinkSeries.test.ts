@@ -25,7 +25,7 @@ function run(
     notes: "",
     star: false,
     ...more,
-  } as RunSummary;
+  };
 }
 const irc = (rate: number, seed: number, accuracy: number) =>
   run("irc", { seed, "compress.irc.rate": rate }, accuracy);
