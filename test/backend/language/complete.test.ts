@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { accepted, at, cells, file, language, within } from "./editor";
+import { dataSets } from "../../../src/backend/data/datasets/catalog";
+import { metrics } from "../../../src/backend/evaluation/catalog";
+import { methods } from "../../../src/backend/methods/catalog";
+import { strategies } from "../../../src/backend/strategies/catalog";
 
 const phi3 = "model: {model_type: phi3, hidden_size: 64}";
 const labels = (...bodies: readonly string[]) =>
@@ -98,8 +102,9 @@ describe("keys", () => {
   });
 
   test("methods, metrics and their options are offered, also in lists", () => {
-    expect(labels(phi3, "compress: {|}")).toEqual(["magnitude"]);
-    expect(labels(phi3, "compress:\n  - |")).toEqual(["magnitude"]);
+    const known = [...Object.keys(methods), ...Object.keys(strategies)].sort();
+    expect(labels(phi3, "compress: {|}").toSorted()).toEqual(known);
+    expect(labels(phi3, "compress:\n  - |").toSorted()).toEqual(known);
     expect(labels(phi3, "compress:\n  - magnitude: {sparsity: 0.5}\n  - magnitude:\n      |")).toContain(
       "targets",
     );
@@ -154,7 +159,7 @@ describe("values", () => {
     ["export: {format: |}", ["onnx", "safetensors"]],
     ["data: {tokenizer: |}", ["bytes", "characters"]],
     ["scale: |\nscales: {full: {}, small: {}}", ["full", "small"]],
-    ["data: {dataset: |}", ["lamini", "penn-treebank", "tiny-shakespeare", "tinystories", "wikitext-2"]],
+    ["data: {dataset: |}", Object.keys(dataSets).sort()],
     ["train: {learning_rate: |}", ["0.00005"]],
     ["seed: |", ["0"]],
   ])("%j", (body, values) => {
@@ -206,7 +211,9 @@ describe("what is replaced", () => {
   test("a new section comes with what it needs most", () => {
     expect(one("model", "|").insert).toBe("model:\n  model_type: ${1|gpt2,kphi3,llama,phi3|}");
     expect(one("data", "|").insert).toBe('data:\n  text: ["${1:**/*.txt}"]');
-    expect(one("evaluate", "|").insert).toBe("evaluate:\n  ${1|counts,generate,perplexity|}: {$2}");
+    expect(one("evaluate", "|").insert).toBe(
+      `evaluate:\n  \${1|${Object.keys(metrics).sort().join(",")}|}: {$2}`,
+    );
     expect(one("generate", phi3, "evaluate:\n  |").insert).toBe('generate: {prompts: ["$1"]}');
     expect(one("device", "|").insert).toBe("device: ${1|auto,cpu,webgpu,cuda,dml,coreml|}");
   });
