@@ -25,6 +25,8 @@ export interface Case {
 export const trainKeys = Object.keys(trainSchema.shape).join(", ");
 const cellKeys = Object.keys(experimentSchema(schemaCatalog).shape).join(", ");
 const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
+const metricNames = Object.keys(schemaCatalog.metrics).sort().join(", ");
+const methodNames = Object.keys(schemaCatalog.methods).sort().join(", ");
 const modelKinds =
   "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, or a model of the Hugging Face hub as owner/name.";
 
@@ -140,8 +142,8 @@ export const badExperiments: readonly Case[] = [
   },
   {
     what: "an unknown data set",
-    cells: ["data: {dataset: wikitext}", model, train],
-    message: `bad.lathe.md:4:17: unknown value "wikitext" of data.dataset. Did you mean "wikitext-2"? Allowed: ${dataSetNames}.`,
+    cells: ["data: {dataset: tinystory}", model, train],
+    message: `bad.lathe.md:4:17: unknown value "tinystory" of data.dataset. Did you mean "tinystories"? Allowed: ${dataSetNames}.`,
   },
   {
     what: "a tokenizer that is not there",
@@ -237,14 +239,12 @@ export const badExperiments: readonly Case[] = [
   {
     what: "an unknown metric",
     cells: [data, model, "evaluate: {perplexty: {}}"],
-    message:
-      'bad.lathe.md:6:12: unknown key "perplexty" in evaluate. Did you mean "perplexity"? Allowed: counts, generate, perplexity.',
+    message: `bad.lathe.md:6:12: unknown key "perplexty" in evaluate. Did you mean "perplexity"? Allowed: ${metricNames}.`,
   },
   {
     what: "an unknown method",
     cells: [data, model, "compress: {magnitud: {sparsity: 0.5}}"],
-    message:
-      'bad.lathe.md:6:12: unknown key "magnitud" in compress. Did you mean "magnitude"? Allowed: magnitude.',
+    message: `bad.lathe.md:6:12: unknown key "magnitud" in compress. Did you mean "magnitude"? Allowed: ${methodNames}.`,
   },
   {
     what: "an unknown export format",
