@@ -74,7 +74,9 @@ function incomparable(
 ): string | undefined {
   const [run] = group?.runs ?? [];
   if (run === undefined) return "no finished run";
-  if (scale !== undefined && run.scale !== scale && !quantity.endsWith("_percent"))
+  // Per cents of a baseline are meant to be those of any scale; what a method takes is a matter of sizes.
+  const holdsAnywhere = quantity.endsWith("_percent") && quantity !== "parameters/removed_percent";
+  if (scale !== undefined && run.scale !== scale && !holdsAnywhere)
     return `scale ${run.scale ?? "of the cells"}, published at ${scale}`;
   if (quantity.startsWith("parameters/")) return reproduced === undefined ? "not counted" : undefined;
   if (run.tokens === undefined) return "no finished run";

@@ -24,6 +24,16 @@ test(
   },
 );
 
+test("at the small scale no published count is held against one of other sizes", async () => {
+  const { plans, workspace } = await loadPlans(file, { variant: "all" }, schemaCatalog);
+  const figures = await Promise.all(plans.slice(0, 1).map((plan) => plannedFigures(plan, workspace)));
+  const rows = paperCard(paperOf(plans)!, figures).rows.filter(
+    ({ published }) => published.variant === "all",
+  );
+  expect(rows.length).toBe(3);
+  for (const { verdict } of rows) expect(verdict.kind).toBe("not comparable");
+});
+
 test("every question is about runs that there are, and every control is asked about", async () => {
   const { plans } = await loadPlans(file, {}, schemaCatalog);
   expect(new Set(plans.map(({ scale }) => scale))).toEqual(new Set(["small"]));
