@@ -17,7 +17,16 @@ from pathlib import Path
 import numpy
 import torch
 import transformers
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    Phi3Config,
+    Phi3ForCausalLM,
+)
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "models"
 BOUND = 0.3
@@ -110,7 +119,42 @@ def run(model: torch.nn.Module, case: dict) -> dict:
     }
 
 
-def write(name: str, kind, config, ours: dict) -> None:
+def classified(model: torch.nn.Module, padding: int, lengths: list, time: int, vocabulary: int) -> dict:
+    """Texts of these lengths, padded on the right, each with one class that its last token tells."""
+    batch, classes = len(lengths), model.config.num_labels
+    mask = numpy.array([[int(at < length) for at in range(time)] for length in lengths])
+    tokens = (draw("tokens", batch * time) % (vocabulary - 1)).reshape(batch, time).astype(int)
+    tokens = numpy.where(mask == 1, tokens + (tokens >= padding), padding)
+    labels = (draw("classes", batch) % classes).astype(int)
+    model.to(torch.float64)
+    model.zero_grad()
+    feeds = {"input_ids": torch.tensor(tokens), "attention_mask": torch.tensor(mask)}
+    found = model(**feeds, labels=torch.tensor(labels), use_cache=False)
+    found.loss.backward()
+    last = [length - 1 for length in lengths]
+    wanted = numpy.full((batch, time), IGNORED)
+    wanted[range(batch), last] = labels
+    gradients = {}
+    for name, tensor in model.named_parameters():
+        values = tensor.grad.double().numpy().reshape(-1)
+        probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
+        gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
+    return {
+        "name": "classes",
+        "tokens": tokens.tolist(),
+        "labels": wanted.tolist(),
+        "attention_mask": mask.tolist(),
+        "position_ids": [list(range(time))] * batch,
+        "loss": rounded(found.loss.item())[0],
+        "logits": {
+            "rows": [row * time + at for row, at in enumerate(last)],
+            "values": rounded(found.logits.detach().numpy()),
+        },
+        "gradients": gradients,
+    }
+
+
+def write(name: str, kind, config, ours: dict, cases=None) -> None:
     """`ours` is the configuration as a config.json would hold it, for the reader of the fixture."""
     torch.manual_seed(0)
     config._attn_implementation = "eager"
@@ -118,6 +162,7 @@ def write(name: str, kind, config, ours: dict) -> None:
     fill(model)
     batch, time = 2, 12
     vocabulary = ours["vocab_size"]
+    made = cases(model) if cases else [run(model, case(vocabulary, batch, time)) for case in (plain, padded)]
     fixture = {
         "made_with": {
             "transformers": transformers.__version__,
@@ -127,7 +172,7 @@ def write(name: str, kind, config, ours: dict) -> None:
         "bound": BOUND,
         "config": ours,
         "tensors": {name: list(tensor.shape) for name, tensor in model.named_parameters()},
-        "cases": [run(model, case(vocabulary, batch, time)) for case in (plain, padded)],
+        "cases": made,
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.json"
@@ -167,6 +212,18 @@ def main() -> None:
     for name, extra in {"phi3": {}, "phi3-window": {"num_key_value_heads": 2, "sliding_window": 5}}.items():
         ours = {**phi3, **extra}
         write(name, Phi3ForCausalLM, Phi3Config(**ours), {"model_type": "phi3", **ours})
+
+    # Three classes; the padding token is one of the vocabulary, as models without one of their own need.
+    def classes(model):
+        return [classified(model, padding=0, lengths=[9, 12, 5], time=12, vocabulary=48)]
+
+    labels = {"id2label": {0: "first", 1: "second", 2: "third"}, "pad_token_id": 0}
+    told = {"num_labels": 3}
+    ours = {**gpt2, **off}
+    config = GPT2Config(**ours, **labels)
+    write("gpt2-classes", GPT2ForSequenceClassification, config, {"model_type": "gpt2", **ours, **told}, classes)
+    config = LlamaConfig(**llama, **labels)
+    write("llama-classes", LlamaForSequenceClassification, config, {"model_type": "llama", **llama, **told}, classes)
 
 
 if __name__ == "__main__":

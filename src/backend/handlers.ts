@@ -40,7 +40,7 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
       const { sizeHandlers } = await import("./service/sizeHandlers");
       return sizeHandlers(service);
     }),
-    ...later(["weights.roles", "weights.histogram", "weights.heatMap"], async () => {
+    ...later(["weights.roles", "weights.histogram", "weights.heatMap", "weights.correlation"], async () => {
       const { weightHandlers } = await import("./service/weightHandlers");
       return weightHandlers(service);
     }),

@@ -1,26 +1,79 @@
-/** The card of an experiment's paper, from the runs that are there: for the terminal, and as a page beside the runs. */
-import { mkdirSync } from "node:fs";
+/** The card of an experiment's paper, from the runs that are there: for the terminal, and as pages beside the runs. */
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { cardBlocks, conclusion, paperCard } from "../backend/card/paperCard";
+import {
+  curveFigures,
+  shrinkFigures,
+  shrinkRuns,
+  tokenRateFigures,
+  weightFigures,
+  writtenTexts,
+} from "../backend/report/figures";
+import { htmlPage, type Part } from "../backend/report/html";
+import { writeMarkdown } from "../backend/report/markdown";
 import { writeAtomic } from "../backend/runs/atomicFile";
 import { listRuns } from "../backend/runs/findRuns";
 import type { Plans } from "../backend/runs/loadPlans";
 import { runsFolderOf } from "../backend/runs/runLocation";
 import { figuresOf, finishedRuns, paperOf, plannedFigures } from "../backend/runs/siblings";
-import { type Block, markdownOf } from "../protocol/blocks";
+import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
 import { table } from "./table";
 import { plain, plainLine, type Terminal } from "./terminal";
 
-/** Undefined where the experiment names no paper. `out` is the folder of the runs, where it is not the usual one. */
+interface CardReport {
+  readonly title: string;
+  readonly note: string;
+  readonly blocks: readonly Block[];
+  readonly parts: readonly Part[];
+  readonly document: object;
+}
+
+/** Undefined where one of the experiments names no paper. `out` is the folder of the runs, where it is not the usual one. */
 export async function paperReport(
-  { plans, workspace }: Plans,
+  given: readonly Plans[],
   terminal: Terminal,
   out?: string,
 ): Promise<Outcome | undefined> {
+  const folder = (workspace: string) => (out === undefined ? runsFolderOf(workspace) : resolve(out));
+  const cards: CardReport[] = [];
+  for (const plans of given) {
+    const card = await cardReport(plans, folder(plans.workspace));
+    if (card === undefined) return undefined;
+    cards.push(card);
+  }
+  const [first] = given;
+  if (first === undefined) return undefined;
+  // Beside the runs: `.lathe/reports`, or in the folder that was named for the runs.
+  const runsFolder = folder(first.workspace);
+  const base = join(out === undefined ? dirname(runsFolder) : runsFolder, "reports", fileName(given));
+  mkdirSync(dirname(base), { recursive: true });
+  const title = cards[0]!.title;
+  const parts: Part[] = [{ kind: "heading", level: 1, text: title }, ...cards.flatMap((card) => card.parts)];
+  rmSync(`${base}-figures`, { recursive: true, force: true });
+  const [report, page] = [`${base}.md`, `${base}.html`];
+  writeMarkdown(report, `${base}-figures`, parts);
+  writeAtomic(page, htmlPage(title, parts));
+  const documents = cards.map(({ document }) => document);
+  const text = cards.flatMap((card) => [
+    plainLine(card.title),
+    ...card.blocks.map((block) => blockText(block, terminal)),
+    card.note,
+  ]);
+  return {
+    document: {
+      ...(documents.length === 1 ? documents[0] : { cards: documents }),
+      report,
+      page,
+    },
+    text: [...text, `${report}\n${page}`].join("\n\n"),
+  };
+}
+
+async function cardReport({ plans, workspace }: Plans, runsFolder: string): Promise<CardReport | undefined> {
   const paper = paperOf(plans);
   if (paper === undefined) return undefined;
-  const runsFolder = out === undefined ? runsFolderOf(workspace) : resolve(out);
   const siblings = finishedRuns(plans, await listRuns(runsFolder));
   const figures = await Promise.all(
     plans.map((plan, i) =>
@@ -35,34 +88,45 @@ export async function paperReport(
     left === 0
       ? `From ${done.length} runs.`
       : `From ${done.length} of ${plans.length} runs: ${left} have not been finished for the text as it stands.`;
-  const path = join(reportsFolder(runsFolder, out !== undefined), `${fileName(plans)}.md`);
-  mkdirSync(dirname(path), { recursive: true });
-  const title: Block = { kind: "text", text: `${paper.title}. ${note}` };
-  writeAtomic(path, `${markdownOf([title, ...blocks])}\n`);
-  const document = {
-    paper: paper.title,
-    runs: done.map(({ record }) => record.id),
-    unfinished: left,
-    rows: card.rows,
-    models: card.groups,
-    answers: card.answers,
-    conclusion: conclusion(card),
-    report: path,
+  const runs = shrinkRuns(done);
+  const drawn = [
+    ["What happens as models shrink", shrinkFigures(runs, paper)],
+    ["What the models write", tokenRateFigures(runs)],
+    ["Training", await curveFigures(runs)],
+    ["Matrices before and after", await weightFigures(runs, paper.baseline, new AbortController().signal)],
+  ] as const;
+  const texts = writtenTexts(runs);
+  const heading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
+  return {
+    title: paper.title,
+    note,
+    blocks,
+    parts: [
+      heading(2, plans[0]?.experiment ?? paper.title),
+      { kind: "blocks", blocks: [{ kind: "text", text: note }, ...blocks] },
+      ...drawn.flatMap(([title, own]): Part[] =>
+        own.length === 0 ? [] : [heading(3, title), { kind: "figures", figures: own }],
+      ),
+      ...(texts.length === 0 ? [] : [heading(3, "Texts side by side"), { kind: "texts", texts } as const]),
+    ],
+    document: {
+      paper: paper.title,
+      runs: done.map(({ record }) => record.id),
+      unfinished: left,
+      rows: card.rows,
+      models: card.groups,
+      answers: card.answers,
+      rates: card.rates,
+      conclusion: conclusion(card),
+    },
   };
-  const text = [plainLine(paper.title), ...blocks.map((block) => blockText(block, terminal)), note, path];
-  return { document, text: text.join("\n\n") };
 }
 
-/** Beside the runs: `.lathe/reports`, or in the folder that was named for the runs. */
-function reportsFolder(runsFolder: string, named: boolean): string {
-  return join(named ? runsFolder : dirname(runsFolder), "reports");
-}
-
-/** After the file and the scale. */
-function fileName(plans: Plans["plans"]): string {
-  const [{ experiment, scale } = { experiment: "report", scale: undefined }] = plans;
+/** After the file and the scale; several cards share the name of the first. */
+function fileName(given: readonly Plans[]): string {
+  const [{ experiment, scale } = { experiment: "report", scale: undefined }] = given[0]?.plans ?? [];
   const name = experiment.replace(/(\.lathe)?\.(md|ya?ml)$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
-  return scale === undefined ? name : `${name}-${scale}`;
+  return [name, scale ?? [], given.length > 1 ? `with-${given.length - 1}-more` : []].flat().join("-");
 }
 
 function blockText(block: Block, { colors }: Terminal): string {

@@ -307,13 +307,21 @@ export function experimentSchema(catalog: SchemaCatalog) {
     export: changes(z.strictObject(allKeys("format", catalog.exports)).describe("Changes of the export.")),
     report: changes(actions.report),
   };
+  const sweep = z.record(z.string(), z.array(z.unknown()).min(1));
+  const sweepChanges = z.record(z.string(), z.array(z.unknown()).min(1).nullable());
   const variants = z.record(
     z.string().regex(/^\w[\w.-]{0,39}$/, {
       error: "a variant's name has up to 40 letters, digits, dots, dashes and underscores",
     }),
-    z.strictObject(changed).nullable(),
+    z
+      .strictObject({
+        ...changed,
+        sweep: sweepChanges
+          .describe("Changes of the sweep for this variant, by path; null leaves a path out.")
+          .optional(),
+      })
+      .nullable(),
   );
-  const sweep = z.record(z.string(), z.array(z.unknown()).min(1));
   return z.strictObject({
     name: z
       .string()
@@ -346,7 +354,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
           .strictObject({
             ...changed,
             variants: variants.describe("Changes of variants.").optional(),
-            sweep: sweep.describe("Changes of the sweep, by path.").optional(),
+            sweep: sweepChanges.describe("Changes of the sweep, by path; null leaves a path out.").optional(),
           })
           .nullable(),
       )

@@ -62,6 +62,12 @@ const questionSchema = z.strictObject({
   tolerance: tolerance.describe("How much worse still counts as equal."),
 });
 
+const rateSchema = z.strictObject({
+  quantity: quantitySchema.describe("What is compared."),
+  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
+  tolerance: tolerance.describe("How much worse still counts as equal."),
+});
+
 /** A page gets every point of every curve with each run, so there are few. */
 export const mostReferencePoints = 500;
 
@@ -98,6 +104,13 @@ export const paperSchema = z
       .array(questionSchema)
       .default([])
       .describe("What the runs are to decide, each answered from the seeds that two variants share."),
+    rates: z
+      .array(rateSchema)
+      .max(4)
+      .default([])
+      .describe(
+        "Quantities by which every point of a swept rate is held against the baseline: where a method is better, and where it breaks.",
+      ),
     metrics: z
       .array(z.string().min(1))
       .max(8)

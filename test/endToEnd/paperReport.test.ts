@@ -39,6 +39,7 @@ interface Report {
   readonly answers: readonly { readonly answer: string; readonly difference?: { readonly mean: number } }[];
   readonly conclusion: readonly string[];
   readonly report: string;
+  readonly page: string;
 }
 
 describe("a paper card", { timeout: 180_000 }, () => {
@@ -71,6 +72,17 @@ describe("a paper card", { timeout: 180_000 }, () => {
     const page = readFileSync(report.report, "utf8");
     expect(page).toContain("Published and reproduced");
     expect(page).toContain("Does narrow do as well?");
+
+    const html = readFileSync(report.page, "utf8");
+    expect(html).toContain("Published and reproduced");
+    expect(html).toContain("Training loss, nats a token");
+    // One file that needs no other, and in which nothing runs.
+    expect(html).not.toMatch(
+      /<script|<link|<img|\bsrc=|url\((?!#)|@import|https?:\/\/(?!www\.w3\.org\/2000\/svg)/i,
+    );
+    const curves = readFileSync(report.page.replace(/\.html$/, "-figures/training-loss.csv"), "utf8");
+    expect(curves.split(/\r?\n/)[0]).toBe("series,x,y");
+    expect(page).toMatch(/training-loss\.svg/);
 
     const again = await workspace.json<Report>("report", file);
     expect(again).toEqual(report);

@@ -5,11 +5,12 @@ import { importsOf, resolveImport, type Sources } from "./imports";
  * Folder or file → the folders it may import besides itself; the longest match counts. Where this goes beyond the table
  * of the design: training, methods and evaluation speak the protocol's records and errors; experiment files are read where
  * they are parsed; language answers what an editor asks of their text, and service puts all of it behind one connection;
- * imports and exports turn checkpoints into files of other programs and back; card compares runs with what was published; bench measures what
- * training does; schemaCatalog joins the catalogs' schemas.
+ * imports and exports turn checkpoints into files of other programs and back; card compares runs with what was published, and report makes pages of it; bench measures what
+ * training does; pictures are drawn from numbers, for pages and for files alike; schemaCatalog joins the catalogs' schemas.
  */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/protocol": [],
+  "src/pictures": ["src/protocol"],
   "src/backend/graph": [],
   "src/backend/engine": ["src/backend/graph", "src/protocol"],
   "src/backend/data": ["src/protocol"],
@@ -78,6 +79,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/backend/evaluation",
     "src/protocol",
   ],
+  "src/backend/report": ["src/backend", "src/pictures", "src/protocol"],
   "src/backend/runs": ["src/backend", "src/protocol"],
   "src/backend/language": [
     "src/backend/data",
@@ -90,9 +92,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/backend/schemaCatalog.ts": ["src/backend", "src/protocol"],
   "src/backend/main.ts": ["src/backend", "src/protocol"],
   "src/backend/handlers.ts": ["src/backend", "src/protocol"],
-  "src/cli": ["src/backend", "src/protocol"],
+  "src/cli": ["src/backend", "src/pictures", "src/protocol"],
   "src/extension": ["src/protocol"],
-  webview: ["src/protocol"],
+  webview: ["src/pictures", "src/protocol"],
 };
 
 /** Package → the only folders that import it, since what it stands for is theirs alone. */
@@ -125,6 +127,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
 /** Folders that touch neither files nor processes. */
 export const withoutNode = [
   "src/protocol",
+  "src/pictures",
   "src/backend/graph",
   "src/backend/representations",
   "src/backend/models",

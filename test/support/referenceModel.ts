@@ -30,7 +30,12 @@ export interface Reference {
 
 export const referenceNames = ["gpt2", "llama", "llama-tied", "phi3", "phi3-window"] as const;
 
-export function readReference(name: (typeof referenceNames)[number]): Reference {
+/** Models with a head over classes. */
+export const classReferenceNames = ["gpt2-classes", "llama-classes"] as const;
+
+export function readReference(
+  name: (typeof referenceNames)[number] | (typeof classReferenceNames)[number],
+): Reference {
   const file = new URL(`../fixtures/models/${name}.json`, import.meta.url);
   return JSON.parse(readFileSync(file, "utf8")) as Reference;
 }
@@ -72,8 +77,9 @@ export function referenceGraph({ bound, config, tensors }: Reference, reference:
     return value;
   };
   const logits = forward(shape, find, inputs);
-  // The label of a place is the token that follows it; nothing follows the last one.
-  const labels = reference.labels.flatMap((row) => [...row.slice(1), -100]);
+  // The label of a place is the token that follows it; nothing follows the last one. A class is told where it stands.
+  const isClasses = reference.name === "classes";
+  const labels = reference.labels.flatMap((row) => (isClasses ? row : [...row.slice(1), -100]));
   const counted = labels.filter((label) => label !== -100).length;
   const perToken = crossEntropy(logits, input("labels", [batch * time], "int32"));
   const loss = mul(sum(perToken, { axes: [0], keepDims: false }), scalar(1 / counted));

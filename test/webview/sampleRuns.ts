@@ -5,6 +5,7 @@ import { ownIdentity } from "../../src/backend/runs/processIdentity";
 import { addToSummary } from "../../src/backend/runs/metricLine";
 import { MetricsWriter } from "../../src/backend/runs/metricsWriter";
 import { type RecordPatch, RunFolder } from "../../src/backend/runs/runFolder";
+import type { ActionKey } from "../../src/protocol/experiment";
 import type { MetricLine, RunPlan, RunRecord } from "../../src/protocol/run";
 
 export interface SampleRun {
@@ -21,6 +22,8 @@ export interface SampleRun {
   /** Numbers of evaluations, in a last line. */
   readonly measured?: Readonly<Record<`${string}/${string}`, number>>;
   readonly spikes?: Readonly<Record<number, number>>;
+  /** What is done after the training. */
+  readonly then?: readonly ActionKey[];
   readonly state?: "done" | "running" | "paused" | "failed" | "stopped";
   readonly system?: boolean;
   readonly record?: RecordPatch;
@@ -56,7 +59,12 @@ export class WrittenRun {
       data: undefined,
       model: undefined,
       baseModel: undefined,
-      steps: [{ index: 0, action: "train", options: { max_steps: steps }, key: name }],
+      steps: (["train", ...(sample.then ?? [])] as const).map((action, index) => ({
+        index,
+        action,
+        options: action === "train" ? { max_steps: steps } : {},
+        key: `${name} ${index}`,
+      })),
     };
     const now = new Date().toISOString();
     const folder = RunFolder.create(join(workspace, ".lathe/runs"), plan, {

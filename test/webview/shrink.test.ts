@@ -1,5 +1,5 @@
 /** The panel Shrink as a page: its lines, what is read of a point, what is saved, and how it comes back. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
@@ -39,6 +39,28 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
         for (const rate of [0.3, 0.6, 0.9])
           await write(variant, { [path]: rate }, 0.96 - worst * rate ** 2 + noise);
     }
+    for (const [variant, rep] of [
+      ["dense", 0.2],
+      [hostile, 0.5],
+    ] as const)
+      for (const seed of [0, 1]) {
+        const run = await WrittenRun.write(workspace, {
+          name: `texts ${variant.slice(0, 5)} ${seed}`,
+          variant,
+          experiment: "texts.lathe.md",
+          lines: 5,
+          seed,
+          sweep: { seed },
+          measured: { "repetition/rep4_128": rep + seed / 100, "repetition/meaningless_128": 0.1 },
+          then: ["evaluate"],
+        });
+        const folder = join(run.path, "steps", "1-evaluate");
+        mkdirSync(folder, { recursive: true });
+        const samples = [{ prompt: "Once", text: ` upon ${hostile} ${variant.slice(0, 5)} ${seed}` }];
+        writeFileSync(join(folder, "samples.json"), JSON.stringify({ samples }));
+        writeFileSync(join(folder, "eval.json"), JSON.stringify({ generate: { values: {}, details: {} } }));
+        writeFileSync(join(folder, "done.json"), JSON.stringify({ lines: [0, 5] }));
+      }
     harness = await PageHarness.open(workspace, [experiment]);
   });
   afterAll(async () => {
@@ -55,7 +77,7 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
 
   it("draws two measures along the rate, reads a point, and opens its runs", async () => {
     const page = await open();
-    expect(await page.page.locator("svg.chart").count()).toBe(2);
+    expect(await page.page.locator("svg.picture").count()).toBe(2);
     // Nine points of three seeds each in either chart; the dense runs are a line.
     expect(await page.page.locator(".target").count()).toBe(18);
     const point = page.page.getByRole("button", { name: /^irc, 0\.3: / }).first();
@@ -89,18 +111,46 @@ describe.skipIf(noChromium !== undefined)("the panel Shrink", () => {
     await page.close();
   });
 
+  it("draws what models write as bars, and shows the texts side by side as text", async () => {
+    const page = await harness.panel(
+      "shrink",
+      { experiment: join(workspace, "texts.lathe.md") },
+      { width: 1100, height: 1200 },
+    );
+    page.page.setDefaultTimeout(20_000);
+    const bars = page.page.getByRole("img", { name: "Shares of repeated and meaningless tokens" });
+    await bars.waitFor();
+    await page.page.getByRole("button", { name: /^Save Shares of repeated.* as CSV/ }).click();
+    await expect.poll(() => page.asked.saved.length).toBe(1);
+    const { text } = page.asked.saved[0]!.content as { text: string };
+    const rows: Record<string, string>[] = parse(text, { columns: true });
+    const dense = rows.find(({ series, measure }) => series === "dense" && measure === "rep4 128")!;
+    expect(Number(dense["mean"])).toBeCloseTo(0.205, 9);
+    await page.page.getByRole("button", { name: "Show the texts side by side" }).click();
+    const texts = page.page.getByRole("region", { name: "Texts side by side" });
+    await texts.waitFor();
+    expect(await texts.getByRole("columnheader").allInnerTexts()).toEqual(["Prompt", "dense", hostile]);
+    // Of each line the run of the smallest seed speaks.
+    expect(await texts.getByRole("cell").first().innerText()).toBe(` upon ${hostile} dense 0`);
+    expect(await page.page.locator("img").count()).toBe(0);
+    expect(await page.violations()).toEqual([]);
+    expect(page.faults).toEqual([]);
+    await page.screenshot("shrink-texts-dark");
+    await page.close();
+  });
+
   it("comes back as it was left, and is accessible in every theme", async () => {
     const page = await open();
     await page.page.getByLabel("Pareto front").check();
     await page.page.getByLabel("Along").selectOption("total");
     await page.page.getByLabel("Along").selectOption("rate");
     await page.page.getByLabel("and", { exact: true }).selectOption("");
-    await expect.poll(() => page.page.locator("svg.chart").count()).toBe(1);
+    await expect.poll(() => page.page.locator("svg.picture").count()).toBe(1);
     const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");
     await page.close();
     for (const theme of ["dark", "light", "highContrast"] as const) {
       const again = await open({ state: kept.state, theme });
-      expect(await again.page.locator("svg.chart").count()).toBe(1);
+      expect(await again.page.locator("svg.picture").count()).toBe(1);
       expect(await again.page.getByLabel("Pareto front").isChecked()).toBe(true);
       expect(await again.violations()).toEqual([]);
       await again.screenshot(`shrink-${theme}`);

@@ -111,11 +111,67 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await page.close();
   });
 
+  it("shows a role as a landscape that turns, and as correlations, and saves each as PNG, SVG and CSV", async () => {
+    const page = await open([before, after]);
+    await page.page.getByRole("option", { name: "layers.1.mlp.up_proj" }).click();
+    await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.1.mlp.up_proj");
+    await page.page.getByLabel("Picture").selectOption("Surface");
+    const landscape = page.page.getByRole("group", { name: /^Landscape of dense/ });
+    await landscape.waitFor();
+    const outline = () => landscape.locator("polygon").first().getAttribute("points");
+    const still = await outline();
+    await landscape.press("ArrowRight");
+    await expect.poll(outline).not.toBe(still);
+    const turned = await outline();
+    const box = (await landscape.boundingBox())!;
+    await page.page.mouse.move(box.x + 150, box.y + 150);
+    await page.page.mouse.down();
+    await page.page.mouse.move(box.x + 220, box.y + 170, { steps: 4 });
+    await page.page.mouse.up();
+    await expect.poll(outline).not.toBe(turned);
+    await page.screenshot("weights-surface-dark");
+    for (const format of ["PNG", "SVG", "CSV"])
+      await page.page.getByRole("button", { name: `Save Surface of pruned as ${format}` }).click();
+    await expect.poll(() => page.asked.saved.length).toBe(3);
+    const [png, svg, csv] = page.asked.saved.map(
+      ({ content }) => content as { text?: string; base64?: string },
+    );
+    expect(Buffer.from(png!.base64!, "base64").subarray(1, 4).toString()).toBe("PNG");
+    expect(svg!.text!.match(/Z"|ZM/g)!.length).toBeGreaterThan(1000);
+    expect(csv!.text!.split(/\r?\n/)[0]).toBe("row,column,value");
+
+    await page.page.getByLabel("Picture").selectOption("Correlation of outputs");
+    const canvas = page.page.locator(".heat canvas").first();
+    await expect.poll(() => canvas.getAttribute("width")).toBe("160");
+    const wanted = await harness.backend.request("weights.correlation", {
+      subject: before,
+      role: "layers.1.mlp.up_proj",
+      along: "columns",
+      most: 160,
+    });
+    expect(wanted.values[161]).toBeCloseTo(1, 9);
+    await canvas.hover({ position: { x: 1, y: 1 } });
+    await expect.poll(() => page.page.locator(".heat .hint").first().innerText()).toMatch(/: 1$/);
+    expect(await page.violations()).toEqual([]);
+    const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");
+    expect(page.faults).toEqual([]);
+    await page.close();
+    for (const theme of ["light", "highContrast"] as const) {
+      const again = await open([], { state: kept.state, theme });
+      await expect.poll(() => again.page.locator(".heat canvas").count()).toBe(2);
+      expect(await again.violations()).toEqual([]);
+      await again.page.getByLabel("Picture").selectOption("Surface");
+      await again.page.getByRole("group", { name: /^Landscape of dense/ }).waitFor();
+      await again.screenshot(`weights-surface-${theme}`);
+      await again.close();
+    }
+  });
+
   it("finds roles by text and keyboard, and comes back with the one that was chosen", async () => {
     const page = await open([before]);
     await page.page.locator(".side vscode-text-field input").fill("2 down");
-    await expect.poll(() => page.page.getByRole("option").count()).toBe(1);
     const list = page.page.getByRole("listbox", { name: "Role" });
+    await expect.poll(() => list.getByRole("option").count()).toBe(1);
     await list.press("ArrowDown");
     await expect.poll(() => page.page.locator("h1").innerText()).toBe("layers.2.mlp.down_proj");
     const kept = await page.page.evaluate<{ state: unknown }>("acquireVsCodeApi().getState()");

@@ -13,7 +13,7 @@ import { controls } from "./controls";
 import { type CurveName, CurveFeed } from "./curveFeed";
 import type { Track, View } from "./drawing";
 import { exportChart } from "./exportChart";
-import { referenceSlot } from "./palette";
+import { referenceSlot } from "../../src/pictures/palette";
 import { type Reference, referencePoints } from "./references";
 import { onThemeChange } from "./theme";
 

@@ -11,7 +11,7 @@ import { chartGroups } from "./chartGroups";
 import type { ChartsState } from "./chartsState";
 import { usualView } from "./drawing";
 import { metricList } from "./metricList";
-import { assignSlots } from "./palette";
+import { assignSlots } from "../../src/pictures/palette";
 import { referencesOf } from "./references";
 import { matches, runList } from "./runList";
 import { runNames } from "./runNames";

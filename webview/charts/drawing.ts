@@ -2,7 +2,7 @@
 import type { Axis } from "../../src/protocol/service/metrics";
 import { type Points } from "./curve";
 import { plural } from "../../src/protocol/quantities";
-import { referenceSlot } from "./palette";
+import { referenceSlot } from "../../src/pictures/palette";
 import { smoothed, smoothingWidth } from "./smoothing";
 
 /** How all charts of a page are looked at. */

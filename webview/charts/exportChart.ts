@@ -3,10 +3,10 @@ import type { Host } from "../page";
 import type { ChartView, PictureFormat } from "./chartView";
 import type { CurveFeed } from "./curveFeed";
 import { curvesCsv } from "./curvesCsv";
-import { referenceSlot } from "./palette";
+import { referenceSlot } from "../../src/pictures/palette";
 import { pictureOf } from "./takePicture";
 import { pngOf } from "./picturePng";
-import { svgOf } from "./pictureSvg";
+import { svgOf } from "../../src/pictures/svg";
 import { readTheme } from "./theme";
 
 export async function exportChart(

@@ -5,9 +5,9 @@ import { nearest } from "./curve";
 import type { Line } from "./drawing";
 import { exact, place, reading } from "./figures";
 import type { LossChart } from "./lossChart";
-import { colorOf, markOf } from "./palette";
+import { colorOf, markOf } from "../../src/pictures/palette";
 import { sample } from "./sample";
-import type { ChartTheme } from "./theme";
+import type { ChartTheme } from "../../src/pictures/theme";
 
 /** Readings in the box; more of them would hide the chart. */
 const mostReadings = 12;

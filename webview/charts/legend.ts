@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { reading } from "./figures";
 import { sample, strokeSample } from "./sample";
-import type { ChartTheme } from "./theme";
+import type { ChartTheme } from "../../src/pictures/theme";
 
 export interface LegendRun {
   readonly run: string;

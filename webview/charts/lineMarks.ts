@@ -1,7 +1,7 @@
 /** Marks along each line, so that runs are told apart without their colours. */
 import type { Plugin } from "chart.js";
-import { markPlaces, markSize } from "./markPlaces";
-import { markOf } from "./palette";
+import { markPlaces, markSize } from "../../src/pictures/markPlaces";
+import { markOf } from "../../src/pictures/palette";
 
 declare module "chart.js" {
   // Of the run that the line belongs to; a line without one gets no marks.

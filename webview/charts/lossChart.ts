@@ -17,9 +17,9 @@ import { axisNames } from "./figures";
 import type { Points } from "./curve";
 import type { Drawing, Line, View } from "./drawing";
 import { lineMarks } from "./lineMarks";
-import { colorOf, dashOf } from "./palette";
+import { colorOf, dashOf } from "../../src/pictures/palette";
 import { horizontalTicks, verticalTicks } from "./ticks";
-import type { ChartTheme } from "./theme";
+import type { ChartTheme } from "../../src/pictures/theme";
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale, zoom, lineMarks);
 

@@ -1,6 +1,6 @@
 /** A picture as PNG, at twice the size of the screen so that it stays sharp in a paper. */
-import { markSize } from "./markPlaces";
-import type { Picture, Stroke } from "./picture";
+import { markSize } from "../../src/pictures/markPlaces";
+import type { Picture, Stroke } from "../../src/pictures/picture";
 
 const scale = 2;
 
@@ -13,6 +13,16 @@ export function pngOf(picture: Picture): string {
   context.scale(scale, scale);
   context.fillStyle = picture.background;
   context.fillRect(0, 0, picture.width, picture.height);
+  for (const { points, color } of picture.faces ?? []) {
+    context.fillStyle = color;
+    context.strokeStyle = color;
+    context.lineWidth = 0.4;
+    context.beginPath();
+    points.forEach(({ x, y }, i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
+    context.closePath();
+    context.fill();
+    context.stroke();
+  }
   for (const stroke of picture.grid) paint(context, stroke);
   const { left, top, right, bottom } = picture.area;
   context.save();

@@ -1,7 +1,7 @@
 /** A piece of a line with its mark, as it stands in legends, lists and readings. */
 import { html, svg, type TemplateResult } from "lit";
-import { colorOf, dashOf, markOf } from "./palette";
-import type { ChartTheme } from "./theme";
+import { colorOf, dashOf, markOf } from "../../src/pictures/palette";
+import type { ChartTheme } from "../../src/pictures/theme";
 
 export function sample(slot: number, place: number, theme: Pick<ChartTheme, "ground">): TemplateResult {
   const color = colorOf(slot, theme.ground);

@@ -2,11 +2,11 @@
 import type { Points } from "./curve";
 import type { Drawing, View } from "./drawing";
 import { axisNames } from "./figures";
-import { markPlaces, type Place } from "./markPlaces";
+import { markPlaces, type Place } from "../../src/pictures/markPlaces";
 import type { LossChart } from "./lossChart";
-import { colorOf, dashOf, markOf } from "./palette";
-import type { Label, Mark, Picture, Stroke } from "./picture";
-import type { ChartTheme } from "./theme";
+import { colorOf, dashOf, markOf } from "../../src/pictures/palette";
+import type { Label, Mark, Picture, Stroke } from "../../src/pictures/picture";
+import type { ChartTheme } from "../../src/pictures/theme";
 
 const head = 34;
 const legendRow = 20;

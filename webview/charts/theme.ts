@@ -1,17 +1,6 @@
 /** The editor's colours as a canvas needs them: read from its style variables, and again whenever the theme changes. */
 import type { Unsubscribe } from "../../src/protocol/connection";
-import type { Ground } from "./palette";
-
-export interface ChartTheme {
-  readonly ground: Ground;
-  readonly highContrast: boolean;
-  readonly foreground: string;
-  readonly muted: string;
-  readonly grid: string;
-  readonly background: string;
-  readonly accent: string;
-  readonly font: string;
-}
+import type { ChartTheme } from "../../src/pictures/theme";
 
 export function readTheme(): ChartTheme {
   const style = getComputedStyle(document.body);

@@ -83,6 +83,18 @@ const theme = css`
     padding: 8px 16px;
     border-bottom: 1px solid var(--lathe-border);
   }
+  .label select {
+    max-width: 240px;
+    padding: 4px 6px;
+    color: var(--vscode-dropdown-foreground);
+    background: var(--vscode-dropdown-background);
+    border: 1px solid var(--vscode-dropdown-border);
+    border-radius: 2px;
+    font: inherit;
+  }
+  .label select:focus {
+    outline: 1px solid var(--vscode-focusBorder);
+  }
   .toolbar .label {
     color: var(--lathe-muted);
   }

@@ -11,7 +11,7 @@ import type { PageCommand } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { type BoardState, ChartBoard } from "../charts/chartBoard";
 import { chartStyles } from "../charts/chartStyles";
-import { assignSlots } from "../charts/palette";
+import { assignSlots } from "../../src/pictures/palette";
 import { referencesOf } from "../charts/references";
 import { runNames } from "../charts/runNames";
 import { readTheme } from "../charts/theme";

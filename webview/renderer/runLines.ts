@@ -5,7 +5,7 @@ import type { PageCommand } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { reading } from "../charts/figures";
 import { sample } from "../charts/sample";
-import type { ChartTheme } from "../charts/theme";
+import type { ChartTheme } from "../../src/pictures/theme";
 import { count, duration, shortCount } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 

@@ -1,19 +1,19 @@
 /** The panel Shrink: two measures of the runs of an experiment against how much smaller their models are. */
 import { html, nothing, svg, type TemplateResult } from "lit";
-import { csvOf } from "../../src/protocol/csv";
 import { fileName } from "../../src/protocol/fileName";
 import { figure } from "../../src/protocol/quantities";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { markSize } from "../charts/markPlaces";
-import type { Stroke } from "../charts/picture";
-import { pngOf } from "../charts/picturePng";
-import { svgOf } from "../charts/pictureSvg";
 import { onThemeChange, readTheme } from "../charts/theme";
 import type { Panel, Stage } from "../kit/stage";
+import { pictureView, saveButtons } from "../kit/pictureView";
 import { emptyState } from "../kit/states";
 import type { Page } from "../page";
-import { type PlacedPoint, shrinkPicture } from "./shrinkPicture";
+import { TextsBeside } from "./textsBeside";
+import { barsPicture } from "../../src/pictures/barsPicture";
+import { type PlacedPoint, shrinkPicture } from "../../src/pictures/shrinkPicture";
 import {
+  barLines,
+  barsOf,
   isHigherBetter,
   type Measure,
   measures,
@@ -22,7 +22,8 @@ import {
   paretoFront,
   shrinkingOf,
   shrinkLines,
-} from "./shrinkSeries";
+  spokesmen,
+} from "../../src/pictures/shrinkSeries";
 
 export interface ShrinkState {
   readonly experiment: string | undefined;
@@ -41,6 +42,7 @@ export class ShrinkPage implements Panel {
   private metrics: readonly string[];
   private front: boolean;
   private pointed: PlacedPoint | undefined;
+  private readonly texts: TextsBeside;
 
   constructor(
     private readonly page: Page<"shrink", ShrinkState>,
@@ -51,6 +53,7 @@ export class ShrinkPage implements Panel {
     this.measure = state?.measure ?? "rate";
     this.metrics = state?.metrics ?? [];
     this.front = state?.front ?? false;
+    this.texts = new TextsBeside(host, stage);
     host.on("inputChanged", ({ input: next }) => {
       this.experiment = (next as { readonly experiment?: string }).experiment;
       this.changed();
@@ -70,7 +73,10 @@ export class ShrinkPage implements Panel {
     const all = [...this.runs.values()];
     const experiments = [...new Set(all.flatMap(({ experiment }) => experiment ?? []))].sort();
     const chosen = this.experiment ?? this.newest(all);
-    const runs = all.filter(({ experiment }) => experiment === chosen);
+    const runs = all
+      .filter(({ experiment }) => experiment === chosen)
+      // In the order in which they were begun: a baseline usually comes first.
+      .sort((a, b) => (a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : 0));
     const metrics = metricsOf(runs.filter(({ state }) => state === "done"));
     if (!this.loaded || metrics.length === 0)
       return emptyState(
@@ -120,7 +126,8 @@ export class ShrinkPage implements Panel {
         >
       </div>
       <div class="scroll" tabindex="0" role="region" aria-label="Charts">
-        ${drawn.map((metric) => this.chart(runs, metric))}
+        ${drawn.map((metric) => this.chart(runs, metric))} ${this.bars(runs)}
+        ${this.texts.draw(chosen, spokesmen(runs))}
         <p class="hint" aria-live="polite">
           ${this.pointed === undefined ? "Point at a mark, or go to one with the Tab key, to read it; Enter opens its runs in Charts." : words(this.pointed)}
         </p>
@@ -132,7 +139,7 @@ export class ShrinkPage implements Panel {
     if (shrinking.series.length === 0)
       return html`<p class="hint">No run has ${metric} and ${measureTitles[this.measure].toLowerCase()}.</p>`;
     const front = this.front ? paretoFront(shrinking, isHigherBetter(metric)) : [];
-    const width = Math.max(420, Math.min(980, document.body.clientWidth - 40));
+    const width = pageWidth();
     const picture = shrinkPicture({
       shrinking,
       measure: this.measure,
@@ -141,56 +148,29 @@ export class ShrinkPage implements Panel {
       theme: readTheme(),
       width,
     });
-    const { area } = picture;
-    const save = (format: "png" | "svg" | "csv") =>
-      this.stage.attempt(() =>
-        this.page.host.request("page.save", {
-          name: `${metric.replaceAll("/", "-")}-${this.measure}.${format}`,
-          content:
-            format === "png"
-              ? { base64: pngOf(picture) }
-              : {
-                  text:
-                    format === "svg" ? svgOf(picture) : csvOf(shrinkLines(shrinking, this.measure, metric)),
-                },
-        }),
-      );
     return html`<section>
-      <div class="exports">
-        ${(["png", "svg", "csv"] as const).map(
-          (format) =>
-            html`<button
-              class="quiet"
-              aria-label="Save ${metric} as ${format.toUpperCase()}"
-              @click=${() => save(format)}
-            >
-              ${format.toUpperCase()}
-            </button>`,
-        )}
-      </div>
-      <svg
-        class="chart"
-        width=${picture.width}
-        height=${picture.height}
-        viewBox="0 0 ${picture.width} ${picture.height}"
-        role="group"
-        aria-label=${picture.title}
-      >
-        ${picture.grid.map(stroke)}
-        <svg
-          x=${area.left}
-          y=${area.top}
-          width=${area.right - area.left}
-          height=${area.bottom - area.top}
-          viewBox="${area.left} ${area.top} ${area.right - area.left} ${area.bottom - area.top}"
-          overflow="visible"
-        >
-          ${picture.strokes.map(stroke)}
-        </svg>
-        ${picture.marks.map(({ x, y, shape, color }) => svg`<path transform="translate(${x} ${y}) scale(${markSize})" d=${shape} fill=${color} />`)}
-        ${picture.labels.map(({ x, y, text, color, anchor, size, bold }) => svg`<text x=${x} y=${y} font-size=${size} text-anchor=${anchor} fill=${color} font-weight=${bold === true ? "600" : "400"}>${text}</text>`)}
-        ${picture.places.map((place) => this.target(place))}
-      </svg>
+      ${saveButtons(this.page, this.stage, {
+        name: `${metric.replaceAll("/", "-")}-${this.measure}`,
+        title: metric,
+        picture,
+        lines: () => shrinkLines(shrinking, this.measure, metric),
+      })}
+      ${pictureView(
+        picture,
+        picture.places.map((place) => this.target(place)),
+      )}
+    </section>`;
+  }
+
+  /** How much of what the models write is repeated or no word, where that was measured. */
+  private bars(runs: readonly RunSummary[]): TemplateResult | typeof nothing {
+    const bars = barsOf(runs, "repetition/");
+    if (bars.groups.length === 0) return nothing;
+    const title = "Shares of repeated and meaningless tokens";
+    const picture = barsPicture({ title, ...bars, theme: readTheme(), width: pageWidth() });
+    return html`<section>
+      ${saveButtons(this.page, this.stage, { name: "token-rates", title, picture, lines: () => barLines(bars) })}
+      ${pictureView(picture)}
     </section>`;
   }
 
@@ -252,11 +232,8 @@ export class ShrinkPage implements Panel {
   }
 }
 
-function stroke({ pieces, color, opacity, width, dash }: Stroke): TemplateResult | typeof nothing {
-  const d = pieces
-    .map((piece) => `M${piece.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`)
-    .join("");
-  return svg`<path d=${d} fill="none" stroke=${color} stroke-width=${width} stroke-opacity=${opacity} stroke-dasharray=${dash.join(" ")} />`;
+function pageWidth(): number {
+  return Math.max(420, Math.min(980, document.body.clientWidth - 40));
 }
 
 function words({ series, point: { x, y, runs } }: PlacedPoint): string {

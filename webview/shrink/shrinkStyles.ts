@@ -17,18 +17,6 @@ export const shrinkStyles = css`
     align-items: center;
     gap: 6px;
   }
-  .label select {
-    max-width: 240px;
-    padding: 4px 6px;
-    color: var(--vscode-dropdown-foreground);
-    background: var(--vscode-dropdown-background);
-    border: 1px solid var(--vscode-dropdown-border);
-    border-radius: 2px;
-    font: inherit;
-  }
-  .label select:focus {
-    outline: 1px solid var(--vscode-focusBorder);
-  }
   section {
     position: relative;
     margin-bottom: 18px;
@@ -38,7 +26,7 @@ export const shrinkStyles = css`
     right: 0;
     top: 0;
   }
-  .chart text {
+  .picture text {
     font-family: var(--vscode-font-family);
   }
   .target {
@@ -49,6 +37,28 @@ export const shrinkStyles = css`
     outline: none;
     stroke: var(--vscode-focusBorder);
     stroke-width: 2;
+  }
+  .texts {
+    overflow: auto;
+  }
+  .texts table {
+    border-collapse: collapse;
+  }
+  .texts th,
+  .texts td {
+    min-width: 150px;
+    max-width: 340px;
+    padding: 6px 12px 6px 0;
+    border-bottom: 1px solid var(--lathe-line);
+    text-align: left;
+    vertical-align: top;
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+  }
+  .texts tbody th {
+    min-width: 100px;
+    color: var(--lathe-muted);
+    font-weight: 400;
   }
   .hint {
     color: var(--lathe-muted);

@@ -4,9 +4,9 @@
  */
 import { html, type TemplateResult } from "lit";
 import type { HeatMap } from "../../src/protocol/service/models";
-import type { Ground } from "../charts/palette";
+import type { Ground } from "../../src/pictures/palette";
 import { figure } from "../../src/protocol/quantities";
-import { colorAt, gradient } from "./ramp";
+import { colorAt, gradient } from "../../src/pictures/ramp";
 
 export interface HeatMapView {
   readonly title: string;
@@ -22,7 +22,7 @@ export function heatMapView(view: HeatMapView): TemplateResult {
   const { map, title, hovered } = view;
   const [rows, columns] = map.shape;
   const whole = rows === map.rows && columns === map.columns;
-  return html`<figure class="heat">
+  return html`<figure>
     <figcaption>
       <b>${title}</b>
       <span class="muted">${rows} × ${columns}${whole ? "" : `, drawn as ${map.rows} × ${map.columns}`}</span>
@@ -53,17 +53,6 @@ export function legendView(limit: number, ground: Ground): TemplateResult {
       >and beyond; zero is neutral; each rectangle shows its value of largest magnitude</span
     >
   </div>`;
-}
-
-/**
- * The magnitude that all but half a percent stay below: what is beyond has the strongest colour too, and a single outlier
- * does not make everything else look like zero.
- */
-export function limitOf(maps: readonly HeatMap[]): number {
-  const sizes = maps
-    .flatMap(({ values }) => values.map((value) => Math.abs(value ?? 0)))
-    .sort((a, b) => a - b);
-  return sizes[Math.floor((sizes.length - 1) * 0.995)] || 1;
 }
 
 /** Fills the canvas; called when it stands and when what it shows has changed. */

@@ -2,7 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { Distribution } from "../../src/protocol/service/models";
 import { count, figure, percent, shortCount } from "../../src/protocol/quantities";
-import { linearTicks, powerTicks } from "./axisTicks";
+import { linearTicks, powerTicks } from "../../src/pictures/axisTicks";
 
 export interface HistogramView {
   readonly distributions: readonly Distribution[];

@@ -3,7 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { fileName } from "../../src/protocol/fileName";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
-import { colorOf } from "../charts/palette";
+import { limitOf } from "../../src/pictures/matrix";
+import { colorOf } from "../../src/pictures/palette";
 import { onThemeChange, readTheme } from "../charts/theme";
 import { icons } from "../kit/icons";
 import { named } from "../kit/named";
@@ -12,16 +13,19 @@ import { emptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
 import { isChecked } from "../kit/toolkit";
 import type { Page } from "../page";
-import { type HeatMapView, heatMapView, legendView, limitOf, paint } from "./heatMapView";
+import { type HeatMapView, paint } from "./heatMapView";
 import { histogramView } from "./histogram";
 import { roleList } from "./roleList";
 import { statisticsView } from "./statistics";
+import { type Look, looks, lookTitles, type View, weightFigures } from "./weightFigures";
 
 export interface WeightsState {
   readonly subjects: readonly Subject[];
   readonly role: string | undefined;
   readonly filter: string;
   readonly logarithmic: boolean;
+  readonly look?: Look;
+  readonly view?: View;
 }
 
 /** What is read of one model. */
@@ -33,6 +37,7 @@ interface Read {
 
 interface Pictures {
   readonly role: string;
+  readonly look: Look;
   readonly distributions: readonly Distribution[];
   readonly maps: readonly HeatMap[];
   readonly limit: number;
@@ -40,6 +45,8 @@ interface Pictures {
 
 const bins = 121;
 const most = { rows: 160, columns: 240 };
+/** Rows or columns whose correlations are drawn. */
+const mostCorrelated = 160;
 
 export class WeightsPage implements Panel {
   private subjects: readonly Subject[];
@@ -47,6 +54,8 @@ export class WeightsPage implements Panel {
   private role: string | undefined;
   private filter: string;
   private logarithmic: boolean;
+  private look: Look;
+  private view: View;
   private pictures: Pictures | undefined;
   /** Why the models can't be read. */
   private problem: string | undefined;
@@ -65,6 +74,8 @@ export class WeightsPage implements Panel {
     this.role = state?.role;
     this.filter = state?.filter ?? "";
     this.logarithmic = state?.logarithmic ?? false;
+    this.look = state?.look ?? "map";
+    this.view = state?.view ?? { turn: 30, tilt: 35 };
     const picker = (place: 0 | 1) =>
       new SubjectPicker(`model-${place}`, ["run", "path"], host, stage, (subject) =>
         this.setSubjects(place === 0 ? [subject, ...this.subjects.slice(1)] : [this.subjects[0]!, subject]),
@@ -110,7 +121,8 @@ export class WeightsPage implements Panel {
 
   drawn(): void {
     const canvases = document.querySelectorAll<HTMLCanvasElement>(".heat canvas");
-    this.heatMaps().forEach((view, i) => canvases[i] !== undefined && paint(canvases[i], view));
+    if (canvases.length > 0)
+      this.heatMaps().forEach((view, i) => canvases[i] !== undefined && paint(canvases[i], view));
   }
 
   private toolbar(): TemplateResult {
@@ -137,6 +149,19 @@ export class WeightsPage implements Panel {
               </button>`
       }
       <span class="spring"></span>
+      <label class="label"
+        >Picture
+        <select
+          aria-label="Picture"
+          @change=${(event: Event) => {
+            this.look = (event.target as HTMLSelectElement).value as Look;
+            this.readPictures();
+            this.changed();
+          }}
+        >
+          ${looks.map((look) => html`<option value=${look} ?selected=${look === this.look}>${lookTitles[look]}</option>`)}
+        </select></label
+      >
       <vscode-checkbox
         ${named("Logarithmic counts")}
         .checked=${this.logarithmic}
@@ -172,7 +197,6 @@ export class WeightsPage implements Panel {
     const representations = [...new Set(roles.map(({ representation }) => representation))];
     const titles = this.titles(pictures.distributions.length);
     const colors = [0, 1].map((slot) => colorOf(slot, this.theme.ground));
-    const maps = this.heatMaps();
     return html`<header>
         <h1>${pictures.role}</h1>
         <span class="muted">${roles[0]?.shape.join(" × ")}, ${representations.join(", then ")}</span>
@@ -193,8 +217,21 @@ export class WeightsPage implements Panel {
         </div>
         ${statisticsView(pictures.distributions, titles, colors)}
       </div>
-      ${maps.length === 0 ? nothing : legendView(maps[0]!.limit, this.theme.ground)}
-      <div class="pair">${maps.map((view) => heatMapView(view))}</div>`;
+      ${weightFigures({
+        role: pictures.role,
+        look: pictures.look,
+        titles,
+        maps: pictures.maps,
+        heatMaps: this.heatMaps(),
+        view: this.view,
+        theme: this.theme,
+        host: this.page.host,
+        stage: this.stage,
+        setView: (view) => {
+          this.view = view;
+          this.changed();
+        },
+      })}`;
   }
 
   private heatMaps(): readonly HeatMapView[] {
@@ -267,7 +304,7 @@ export class WeightsPage implements Panel {
 
   /** A later choice leaves the earlier one unanswered. */
   private readPictures(): void {
-    const { models, role } = this;
+    const { models, role, look } = this;
     if (models === undefined || role === undefined) return;
     this.asking?.abort();
     const { signal } = (this.asking = new AbortController());
@@ -280,18 +317,27 @@ export class WeightsPage implements Panel {
       const [{ distributions }, maps] = await Promise.all([
         host.request("weights.histogram", { subjects, role, bins }, signal),
         Promise.all(
-          subjects.map((subject) => host.request("weights.heatMap", { subject, role, ...most }, signal)),
+          subjects.map((subject) =>
+            look === "map" || look === "surface"
+              ? host.request("weights.heatMap", { subject, role, ...most }, signal)
+              : host.request(
+                  "weights.correlation",
+                  { subject, role, along: look === "inputs" ? "rows" : "columns", most: mostCorrelated },
+                  signal,
+                ),
+          ),
         ),
       ]);
       if (signal.aborted) return;
-      this.pictures = { role, distributions, maps, limit: limitOf(maps) };
+      const limit = look === "map" || look === "surface" ? limitOf(maps) : 1;
+      this.pictures = { role, look, distributions, maps, limit };
       this.stage.redraw();
     });
   }
 
   private changed(): void {
     this.stage.redraw();
-    const { subjects, role, filter, logarithmic } = this;
-    this.page.keep({ subjects, role, filter, logarithmic });
+    const { subjects, role, filter, logarithmic, look, view } = this;
+    this.page.keep({ subjects, role, filter, logarithmic, look, view });
   }
 }

@@ -176,6 +176,22 @@ export const weightsStyles = css`
   .heat figcaption {
     margin-bottom: 6px;
   }
+  .surface {
+    position: relative;
+    cursor: grab;
+    touch-action: none;
+    outline-offset: 4px;
+  }
+  .surface:active {
+    cursor: grabbing;
+  }
+  .exports {
+    display: flex;
+    justify-content: flex-end;
+  }
+  .picture text {
+    font-family: var(--vscode-font-family);
+  }
   .heat canvas {
     display: block;
     width: 100%;

@@ -7,6 +7,8 @@ export interface RunFigures {
   readonly scale: string | undefined;
   /** Values of a sweep other than the seed, in words; empty without. */
   readonly point: string;
+  /** How much a method takes, where that is swept. */
+  readonly rate?: number;
   readonly seed: number;
   /** Measured on a finished run, or counted from a plan; the other quantities follow from these. */
   readonly values: Readonly<Record<Quantity, number | undefined>>;
@@ -15,6 +17,8 @@ export interface RunFigures {
     readonly before: Readonly<Record<string, number>>;
     readonly after: Readonly<Record<string, number>>;
   };
+  /** Why as much was saved as was, a sentence for each way to store a matrix; where `savings` was measured. */
+  readonly remarks?: readonly string[];
   /** Undefined where nothing has been trained yet: the sizes follow from the plan. */
   readonly tokens?: number;
   readonly flops?: number;

@@ -3,6 +3,8 @@ import type { Block, CellValue } from "../../protocol/blocks";
 import type { Paper, Quantity } from "../../protocol/paper";
 import { type Answer, answerOf, exceedsSpread } from "./answers";
 import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
+import { type RateLine, rateLines, rateSentence } from "./rates";
+import { savedTable } from "./savedTable";
 import type { Estimate } from "../../protocol/studentT";
 import { type CardRow, rowsOf, type Verdict } from "./verdicts";
 
@@ -10,6 +12,7 @@ export interface Card {
   readonly rows: readonly CardRow[];
   readonly groups: readonly Group[];
   readonly answers: readonly Answer[];
+  readonly rates: readonly RateLine[];
 }
 
 export function paperCard(paper: Paper, runs: readonly RunFigures[]): Card {
@@ -18,6 +21,7 @@ export function paperCard(paper: Paper, runs: readonly RunFigures[]): Card {
     rows: rowsOf(paper, groups),
     groups,
     answers: paper.questions.map((question) => answerOf(question, groups)),
+    rates: rateLines(paper, groups),
   };
 }
 
@@ -31,6 +35,8 @@ export function cardBlocks(paper: Paper, card: Card): Block[] {
       rows: card.rows.map(published),
     });
   if (card.groups.length > 0) blocks.push(modelTable(paper, card.groups));
+  if (card.rates.length > 0) blocks.push(rateTable(card.rates));
+  blocks.push(...savedTable(card.groups));
   return [...blocks, ...conclusion(card).map((text): Block => ({ kind: "text", text }))];
 }
 
@@ -82,8 +88,27 @@ function modelTable(paper: Paper, groups: readonly Group[]): Block {
   return { kind: "table", title: "The models, with 95 % intervals over seeds", columns, rows };
 }
 
+function rateTable(lines: readonly RateLine[]): Block {
+  return {
+    kind: "table",
+    title: "Along the rate, against the baseline seed by seed",
+    columns: ["variant", "quantity", "rate", "difference", "95 % interval", "seeds", "verdict"],
+    rows: lines.flatMap(({ variant, rule: { quantity }, points }) =>
+      points.map(({ rate, difference: { mean, half, count }, verdict }): CellValue[] => [
+        variant,
+        quantity,
+        String(rate),
+        signed(quantity, mean),
+        half === undefined ? null : `${signed(quantity, mean - half)} to ${signed(quantity, mean + half)}`,
+        String(count),
+        verdict,
+      ]),
+    ),
+  };
+}
+
 /** Sentences that the numbers make: nothing of them is known beforehand. */
-export function conclusion({ rows, groups, answers }: Card): string[] {
+export function conclusion({ rows, groups, answers, rates }: Card): string[] {
   const count = (kind: Verdict["kind"]) => rows.filter(({ verdict }) => verdict.kind === kind).length;
   const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(
     Boolean,
@@ -95,7 +120,7 @@ export function conclusion({ rows, groups, answers }: Card): string[] {
       : [
           `Of ${rows.length} published numbers, ${count("reproduced")} are reproduced${at}, ${count("not reproduced")} are not, ${count("not comparable")} cannot be compared.`,
         ];
-  return [...summary, ...answers.map(sentence)];
+  return [...summary, ...rates.map(rateSentence), ...answers.map(sentence)];
 }
 
 function sentence({ question: asked, answer, own, other, difference, reason }: Answer): string {

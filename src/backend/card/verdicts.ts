@@ -25,7 +25,7 @@ export function rowsOf(paper: Paper, groups: readonly Group[]): CardRow[] {
   return paper.published.flatMap((published): CardRow[] => {
     // A number that names no variant is about all of them.
     const meant = groups.filter(
-      ({ variant }) => published.variant === undefined || variant === published.variant,
+      ({ name, variant }) => published.variant === undefined || [name, variant].includes(published.variant),
     );
     const name = published.variant ?? "every variant";
     if (meant.length === 0) return [rowOf(published, name, undefined, { paper, baseline })];

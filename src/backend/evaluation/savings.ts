@@ -28,7 +28,9 @@ export interface Saving {
 
 export interface Savings {
   readonly rows: readonly Saving[];
-  /** How each way to store a matrix is worth it, and how many matrices are stored so. */
+  /** How each way to store a matrix is worth it: the same sentence whatever the model's size. */
+  readonly reasons: readonly string[];
+  /** The same with how many matrices are stored so, and what the process itself took. */
   readonly remarks: readonly string[];
 }
 
@@ -91,6 +93,7 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
       row("memory bytes", memory(denseShape(shape)), memory(shape)),
       row("time", denseTime, time),
     ],
+    reasons: reasonsOf(subject),
     remarks: [...remarksOf(subject), ...grownLine(grown)],
   };
 }
@@ -121,6 +124,11 @@ async function times(
     lab.progress(i + 1, repeats, "passes timed");
   }
   return [quantileOf(own, 0.5), quantileOf(others, 0.5)];
+}
+
+function reasonsOf({ shape }: Pick<Subject, "shape">): string[] {
+  const all = matrixSlots(shape).flatMap(({ stored }) => stored.map(({ representation }) => representation));
+  return [...new Set(all.flatMap(({ title, worth }) => (worth === undefined ? [] : [`${title}: ${worth}`])))];
 }
 
 function remarksOf({ shape }: Pick<Subject, "shape">): string[] {

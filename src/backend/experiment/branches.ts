@@ -1,9 +1,10 @@
 /** The runs that an experiment branches into: variants by sweep points, and what is wrong in any of them. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Assignment } from "./applyAssignment";
-import type { Experiment } from "./experiment";
+import type { Experiment, Path, Section } from "./experiment";
 import { fault } from "./faults";
-import { isMap } from "./plainMap";
+import { isActionKey } from "./parts";
+import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 
 /** More runs than this from one file is a slip, not a plan. */
@@ -17,18 +18,63 @@ export function variantNames(experiment: Experiment): string[] {
   return isMap(value) ? Object.keys(value) : [];
 }
 
-export function axesOf(experiment: Experiment): Axis[] {
-  const sweep = experiment.declarations.sweep;
-  if (sweep === undefined || !isMap(sweep.value)) return [];
-  return Object.entries(sweep.value).flatMap(([path, values]) => {
-    if (!Array.isArray(values)) return [];
-    return [
-      values.map((value: unknown, index): Assignment => {
-        const keyPlace = sweep.find([path], "key")!;
-        return { path, value, keyPlace, valuePlace: sweep.find([path, index]) ?? keyPlace };
-      }),
-    ];
-  });
+/** The sweep of the experiment with the changes that one variant makes to it. */
+export function axesOf(experiment: Experiment, variant?: string): Axis[] {
+  const axes = new Map<string, Axis>();
+  for (const { value, find } of sweepsOf(experiment, variant))
+    for (const [path, values] of isMap(value) ? Object.entries(value) : []) {
+      if (values === null) axes.delete(path);
+      if (!Array.isArray(values)) continue;
+      const keyPlace = find([path], "key")!;
+      axes.set(
+        path,
+        values.map((each: unknown, index): Assignment => {
+          return { path, value: each, keyPlace, valuePlace: find([path, index]) ?? keyPlace };
+        }),
+      );
+    }
+  return [...axes.values()];
+}
+
+/** Whether a path leads to something in the run: its action may be in a later cell, or be gone from this variant. */
+export function concerns(
+  path: string,
+  steps: readonly { readonly action: string; readonly options: PlainMap }[],
+): boolean {
+  const [head = "", next = ""] = path.split(".");
+  if (!isActionKey(head)) return true;
+  const named = steps.filter(({ action }) => action === head);
+  if (/^\d+$/.test(next)) return Number(next) < named.length;
+  return named.some(({ options }) => head !== "compress" || next === "" || next in options);
+}
+
+/** The axes that change anything in the variant. A sweep of whole actions may bring along what another axis changes. */
+export function concerningAxes(experiment: Experiment, variant: string | undefined): Axis[] {
+  const axes = axesOf(experiment, variant).filter(({ length }) => length > 0);
+  if (axes.some(([first]) => isActionKey(first!.path))) return axes;
+  const { actions } = resolve(experiment, { variant }).resolved;
+  const steps = actions.map(({ key, options }) => ({ action: key, options }));
+  return axes.filter(([first]) => concerns(first!.path, steps));
+}
+
+function sweepsOf(
+  { declarations }: Experiment,
+  variant: string | undefined,
+): Pick<Section, "value" | "find">[] {
+  const { sweep, variants } = declarations;
+  const changes = variant === undefined || !isMap(variants?.value) ? undefined : variants.value[variant];
+  const own = isMap(changes) ? changes["sweep"] : undefined;
+  return [
+    ...(sweep === undefined ? [] : [sweep]),
+    ...(own === undefined || variant === undefined
+      ? []
+      : [
+          {
+            value: own,
+            find: (path: Path, part?: "key" | "value") => variants!.find([variant, "sweep", ...path], part),
+          },
+        ]),
+  ];
 }
 
 /** Every combination of one value of each axis, the last axis moving fastest; one empty point without axes. */
@@ -43,8 +89,9 @@ export function gridOf(axes: readonly Axis[]): Assignment[][] {
 export function checkBranches(experiment: Experiment): WorkbenchError[] {
   const names = variantNames(experiment);
   const variants = names.length === 0 ? [undefined] : names;
-  const axes = axesOf(experiment);
-  const runs = axes.reduce((product, axis) => product * axis.length, variants.length);
+  const runs = variants
+    .map((variant) => concerningAxes(experiment, variant).reduce((product, axis) => product * axis.length, 1))
+    .reduce((sum, each) => sum + each, 0);
   if (runs > mostRuns) {
     const place = (experiment.declarations.sweep ?? experiment.declarations.variants)?.find([], "key");
     const message = `variants and sweep make ${runs} runs, and one file may make ${mostRuns}. Take values out.`;
@@ -53,7 +100,7 @@ export function checkBranches(experiment: Experiment): WorkbenchError[] {
   return variants.flatMap((variant) => {
     const { faults } = resolve(experiment, { variant });
     if (faults.length > 0) return faults;
-    return axes
+    return axesOf(experiment, variant)
       .flat()
       .flatMap((value) =>
         resolve(experiment, { variant, sweep: [value] }).faults.map((each) => blamed(each, value)),

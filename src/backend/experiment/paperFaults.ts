@@ -19,9 +19,11 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
     faults.push(unknownWord(place, kind, name, known, ` in paper.${path.join(".")}`));
   };
   const entries = (value: unknown) => (Array.isArray(value) ? (value as unknown[]) : []);
+  // A point of a sweep is the variant with what is swept in brackets.
+  const variantOf = (name: unknown) => (typeof name === "string" ? name.replace(/ \(.*\)$/, "") : name);
   entries(published).forEach((entry, index) => {
     if (!isMap(entry)) return;
-    check("variant", entry.variant, ["published", index, "variant"], variants);
+    check("variant", variantOf(entry.variant), ["published", index, "variant"], variants);
     if (!String(entry.quantity).endsWith("_percent") || baseline !== undefined) return;
     const place = paper.find(["published", index, "quantity"]);
     if (place !== undefined)
@@ -31,8 +33,6 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
   });
   entries(questions).forEach((entry, index) => {
     if (!isMap(entry)) return;
-    // A point of a sweep is the variant with what is swept in brackets.
-    const variantOf = (name: unknown) => (typeof name === "string" ? name.replace(/ \(.*\)$/, "") : name);
     for (const key of ["variant", "against"])
       check("variant", variantOf(entry[key]), ["questions", index, key], variants);
   });

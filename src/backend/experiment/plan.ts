@@ -3,10 +3,9 @@ import { posix } from "node:path";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
 import type { Assignment } from "./applyAssignment";
-import { axesOf, gridOf, variantNames } from "./branches";
+import { concerningAxes, concerns, gridOf, variantNames } from "./branches";
 import type { Experiment, Resolved } from "./experiment";
 import { fault, unknownWord } from "./faults";
-import { isActionKey } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 import { runName } from "./runName";
@@ -46,11 +45,11 @@ export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
   const file = (options.file ?? experiment.file).replaceAll("\\", "/");
   const settings = settingsOf(options);
   const set = new Set(settings.map(({ path }) => path));
-  const axes = axesOf(experiment).filter(([first]) => first !== undefined && !set.has(first.path));
   const variants = wanted !== undefined ? [wanted] : names.length > 0 ? names : [undefined];
   const faults = new Map<string, WorkbenchError>();
   const plans: RunPlan[] = [];
   for (const variant of variants) {
+    const axes = concerningAxes(experiment, variant).filter(([first]) => !set.has(first!.path));
     const keys = new Set<string>();
     for (const point of gridOf(axes)) {
       const { resolved, faults: found } = resolve(experiment, { variant, sweep: point, settings });
@@ -92,15 +91,6 @@ function stepsOf(resolved: Resolved, lastCell: number): Step[] {
   return resolved.actions
     .filter(({ cell }) => cell <= lastCell)
     .map(({ key, options }, index) => ({ index, action: key, options, key: "" }));
-}
-
-/** Whether a path leads to something in the run: its action may be in a later cell, or be gone from this variant. */
-function concerns(path: string, steps: readonly Step[]): boolean {
-  const [head = "", next = ""] = path.split(".");
-  if (!isActionKey(head)) return true;
-  const named = steps.filter(({ action }) => action === head);
-  if (/^\d+$/.test(next)) return Number(next) < named.length;
-  return named.some(({ options }) => head !== "compress" || next === "" || next in options);
 }
 
 interface Chosen {

@@ -7,13 +7,13 @@ import type { RunPlan } from "../../protocol/run";
 
 /** `plan` is one of those that the experiment means as it stands. */
 export function stepCells(experiment: Experiment, plan: RunPlan): readonly number[] {
-  const sweep = axesOf(experiment).flatMap((axis) => {
+  const variant = plan.variant === "" ? undefined : plan.variant;
+  const sweep = axesOf(experiment, variant).flatMap((axis) => {
     const path = axis[0]?.path ?? "";
     if (!Object.hasOwn(plan.sweep, path)) return [];
     const wanted = canonicalJson(plan.sweep[path]);
     return axis.filter(({ value }) => canonicalJson(value) === wanted).slice(0, 1);
   });
-  const variant = plan.variant === "" ? undefined : plan.variant;
   const { resolved } = resolve(experiment, { variant, sweep });
   return resolved.actions.slice(0, plan.steps.length).map(({ cell }) => cell);
 }

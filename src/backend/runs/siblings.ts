@@ -1,11 +1,19 @@
 /** The runs that an experiment means as it stands, and what each of them tells a paper card. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import * as z from "zod";
 import { type Paper, paperSchema } from "../../protocol/paper";
 import type { FoundRun, RunPlan, RunRecord } from "../../protocol/run";
 import type { RunFigures } from "../card/figures";
+import { sweptRate } from "../../protocol/sweptRate";
 import { canonicalJson, stepKey } from "../experiment/stepKey";
+import { readBounded } from "./boundedFile";
 import { estimatePlan, type PlanEstimate } from "./estimate";
+import { insideFolder } from "./insideFolder";
 import { readMetrics } from "./metricsReader";
+
+/** Far above what metrics write. */
+const mostEvaluationBytes = 8 * 2 ** 20;
 
 export interface Sibling {
   readonly folder: string;
@@ -56,6 +64,7 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
   return {
     ...knownBefore(plan, estimate),
     tokens: last?.tokens ?? 0,
+    ...remarksOf(folder, plan),
     values: {
       // What metrics recorded last, under their own names.
       ...Object.fromEntries(Object.entries(summary).map(([name, { last }]) => [name, last])),
@@ -67,6 +76,26 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
       ...present("perplexity", perplexity),
     },
   };
+}
+
+const savingsSchema = z.object({
+  savings: z.object({ details: z.object({ reasons: z.array(z.string()) }) }),
+});
+
+/** Of the last evaluation that measured what was really saved. */
+function remarksOf(folder: string, { steps }: Pick<RunPlan, "steps">): Pick<RunFigures, "remarks"> {
+  for (const { index, action, options } of steps.toReversed()) {
+    if (action !== "evaluate" || !("savings" in options)) continue;
+    const text = readIfThere(insideFolder(folder, `steps/${index}-evaluate/eval.json`));
+    const found = text === undefined ? undefined : savingsSchema.safeParse(JSON.parse(text));
+    return found?.success === true ? { remarks: found.data.savings.details.reasons } : {};
+  }
+  return {};
+}
+
+/** A run may have been cleaned of what its steps wrote: its numbers stand in its record. */
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readBounded(path, mostEvaluationBytes) : undefined;
 }
 
 /** Of a plan that has not been run, as far as its sizes follow from the text. */
@@ -95,6 +124,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     const value = keys.map((key) => model?.[key]).find((each) => typeof each === "number");
     return value;
   };
+  const rate = sweptRate(sweep)?.rate;
   const [layers, intermediateSize] = [
     size("num_hidden_layers", "n_layer"),
     size("intermediate_size", "n_inner"),
@@ -104,6 +134,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     scale,
     seed,
     point: point.map(([path, value]) => `${path} ${JSON.stringify(value)}`).join(", "),
+    ...(rate === undefined ? {} : { rate }),
     ...(flops === undefined || flops === 0 ? {} : { flops }),
     ...(estimate === undefined
       ? {}

@@ -2,6 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { ModelRequests, Subject } from "../../protocol/service/models";
 import type { OpenedModel } from "../imports/openModel";
+import { correlationOf } from "./correlation";
 import { distributionsOf } from "./distributions";
 import { heatMapOf } from "./heatMap";
 import { valuesOf, weightRoles } from "./roleValues";
@@ -11,9 +12,11 @@ import { openSubject, titleOf } from "./subjects";
 const mostBins = 4096;
 const mostCells = 2 ** 20;
 const mostSubjects = 16;
+const mostCorrelated = 512;
 
 type Histogram = ModelRequests["weights.histogram"];
 type Picture = ModelRequests["weights.heatMap"];
+type Correlation = ModelRequests["weights.correlation"];
 
 export function rolesOf(service: Service, subject: Subject): ModelRequests["weights.roles"]["result"] {
   using model = openSubject(service, subject);
@@ -48,6 +51,16 @@ export async function heatMap(
   within("cells of a picture", rows * columns, mostCells);
   using model = openSubject(service, subject);
   return await heatMapOf(valuesOf(model, role), { rows, columns }, signal);
+}
+
+export async function correlation(
+  service: Service,
+  { subject, role, along, most }: Correlation["params"],
+  signal: AbortSignal,
+): Promise<Correlation["result"]> {
+  within("rows or columns", most, mostCorrelated);
+  using model = openSubject(service, subject);
+  return await correlationOf(valuesOf(model, role), along, most, signal);
 }
 
 function within(what: string, given: number, most: number): void {

@@ -1,21 +1,27 @@
-/** `lathe report FILE`: the published numbers of an experiment's paper against those of its runs. Nothing is run. */
-import { loadPlans } from "../../backend/runs/loadPlans";
+/** `lathe report FILE…`: the published numbers of an experiment's paper against those of its runs. Nothing is run. */
+import { loadPlans, type Plans } from "../../backend/runs/loadPlans";
+import { paperOf } from "../../backend/runs/siblings";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
 import { paperReport } from "../paperReport";
 import { type PlanOptions, planOptions } from "../planOptions";
 import { runsOption, type RunsOption } from "../runSelection";
 
-export default defineCommand<readonly [string], PlanOptions & RunsOption>({
+export default defineCommand<readonly [readonly string[]], PlanOptions & RunsOption>({
   summary: "compare the runs of an experiment with what its paper has published",
-  arguments: [["<file>", "experiment file with a paper cell"]],
+  arguments: [["<files...>", "experiment files with a paper cell; several make one page"]],
   options: [...planOptions, runsOption],
-  async run({ args: [file], options, terminal, catalog }) {
-    const report = await paperReport(await loadPlans(file, options, catalog), terminal, options.out);
-    if (report !== undefined) return report;
-    throw new WorkbenchError(
-      "invalid-input",
-      `${file} has no paper to compare with. Add a paper cell with the published numbers.`,
-    );
+  async run({ args: [files], options, terminal, catalog }) {
+    const given: Plans[] = [];
+    for (const file of files) {
+      const plans = await loadPlans(file, options, catalog);
+      if (paperOf(plans.plans) === undefined)
+        throw new WorkbenchError(
+          "invalid-input",
+          `${file} has no paper to compare with. Add a paper cell with the published numbers.`,
+        );
+      given.push(plans);
+    }
+    return (await paperReport(given, terminal, options.out))!;
   },
 });

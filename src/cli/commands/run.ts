@@ -58,7 +58,7 @@ export default defineCommand<[file: string], Options>({
     const left = plans.length - ended.length;
     if (left > 0) terminal.say(`Not started: ${left} of ${plans.length} runs.`);
     const outcome = endedOutcome(ended, terminal);
-    const report = left === 0 ? await paperReport(planned, terminal, options.out) : undefined;
+    const report = left === 0 ? await paperReport([planned], terminal, options.out) : undefined;
     if (report === undefined) return outcome;
     return {
       ...outcome,

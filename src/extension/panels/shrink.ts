@@ -4,6 +4,6 @@ import { definePanel } from "./panel";
 export default definePanel<"shrink">({
   title: "Shrink",
   icon: "shrink",
-  requests: ["runs.list"],
+  requests: ["runs.list", "runs.results"],
   events: ["runsChanged"],
 });

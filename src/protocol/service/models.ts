@@ -102,6 +102,16 @@ export interface ModelRequests {
     };
     result: HeatMap;
   };
+  /** Of each two columns (outputs) or rows (inputs) of a role over the other axis; at most `most` of them, evenly spread. */
+  "weights.correlation": {
+    params: {
+      readonly subject: Subject;
+      readonly role: string;
+      readonly along: "rows" | "columns";
+      readonly most: number;
+    };
+    result: HeatMap;
+  };
 }
 
 export interface DeviceEntry {

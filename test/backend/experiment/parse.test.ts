@@ -328,7 +328,7 @@ describe("faults of an experiment", () => {
     ).toMatchInlineSnapshot(`
       [
         "x.lathe.md:16:8: train has no text to read; declare data above it (variant g).",
-        "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report.",
+        "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report, sweep.",
         "x.lathe.md:24:15: unknown key "hiden_size" in variants.b.model. Did you mean "hidden_size"? Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, use_cache, n_embd, n_positions, resid_pdrop.",
         "x.lathe.md:25:36: model.num_attention_heads: 5 heads do not divide the width 64.",
         "x.lathe.md:26:7: variant d changes compress, but no cell has that action. Add a compress cell, and "compress: null" to the variants that go without.",

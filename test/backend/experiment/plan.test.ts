@@ -152,6 +152,32 @@ describe("planning runs", () => {
     expect(plans.map(({ model: given, baseModel }) => given?.model_type ?? baseModel)).toEqual(["gpt2", "x"]);
   });
 
+  test("a variant changes the sweep for itself: an axis of its own, other values, or none", () => {
+    const plans = plan([
+      model,
+      "compress: {magnitude: {sparsity: 0.7}}",
+      `variants:
+  all: {}
+  one: {sweep: {compress.magnitude.sparsity: null}}
+  more: {sweep: {compress.magnitude.sparsity: [0.1, 0.2, 0.3], seed: [7]}}`,
+      "sweep: {compress.magnitude.sparsity: [0.5, 0.9], seed: [0, 1]}",
+    ]);
+    expect(
+      plans.map(({ variant, sweep }) => [variant, sweep["compress.magnitude.sparsity"], sweep["seed"]]),
+    ).toEqual([
+      ["all", 0.5, 0],
+      ["all", 0.5, 1],
+      ["all", 0.9, 0],
+      ["all", 0.9, 1],
+      ["one", undefined, 0],
+      ["one", undefined, 1],
+      ["more", 0.1, 7],
+      ["more", 0.2, 7],
+      ["more", 0.3, 7],
+    ]);
+    expect(plans[4]!.steps[0]!.options).toMatchObject({ magnitude: { sparsity: 0.7 } });
+  });
+
   test("a variant that lost the swept action runs once", () => {
     const plans = plan([
       data,

@@ -6,6 +6,7 @@ import { inputsOf } from "../../../src/backend/graph/graph";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { parametersOf } from "../../../src/backend/models/model";
 import {
+  classReferenceNames,
   type Reference,
   type ReferenceCase,
   readReference,
@@ -29,7 +30,7 @@ const gradientOf = (name: string) => `gradient of ${name}`;
 
 /** The largest distance between what was found and what Hugging Face gives, relative to the largest number of each tensor. */
 function largestError(results: Results, wanted: ReferenceCase, { bound, config }: Reference): number {
-  const vocabulary = config["vocab_size"] as number;
+  const vocabulary = (config["num_labels"] ?? config["vocab_size"]) as number;
   const logits = Array.from(results["logits"]!);
   const rows = wanted.logits.rows.flatMap((row) => logits.slice(row * vocabulary, (row + 1) * vocabulary));
   const errors = [relativeError(results["loss"]!, [wanted.loss]), relativeError(rows, wanted.logits.values)];
@@ -43,7 +44,7 @@ function largestError(results: Results, wanted: ReferenceCase, { bound, config }
   return Math.max(...errors);
 }
 
-describe.each(referenceNames)("%s", (name) => {
+describe.each([...referenceNames, ...classReferenceNames])("%s", (name) => {
   const reference = readReference(name);
 
   it("has the tensors that Hugging Face has", () => {

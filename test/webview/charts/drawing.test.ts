@@ -3,7 +3,7 @@ import { chartGroups } from "../../../webview/charts/chartGroups";
 import { curvesCsv } from "../../../webview/charts/curvesCsv";
 import { drawingOf, type Track, usualView } from "../../../webview/charts/drawing";
 import { place, stretch, tickLabel, timeStep } from "../../../webview/charts/figures";
-import { svgOf } from "../../../webview/charts/pictureSvg";
+import { svgOf } from "../../../src/pictures/svg";
 import { smoothed } from "../../../webview/charts/smoothing";
 
 const track = (x: number[], y: (number | null)[]): Track => ({

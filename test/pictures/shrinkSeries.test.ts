@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { estimateOf } from "../../src/protocol/studentT";
-import { metricsOf, paretoFront, rateOf, shrinkingOf, shrinkLines } from "../../webview/shrink/shrinkSeries";
+import { metricsOf, paretoFront, shrinkingOf, shrinkLines } from "../../src/pictures/shrinkSeries";
+import { sweptRate } from "../../src/protocol/sweptRate";
 
 function run(
   variant: string,
@@ -89,8 +90,8 @@ describe("points", () => {
 });
 
 it("knows the rate of any method, and no other swept number for one", () => {
-  expect(rateOf({ sweep: { "compress.recursive.method.irc.rate": 0.4 } })?.rate).toBe(0.4);
-  expect(rateOf({ sweep: { "train.learning_rate": 0.1, seed: 3 } })).toBeUndefined();
+  expect(sweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.rate).toBe(0.4);
+  expect(sweptRate({ "train.learning_rate": 0.1, seed: 3 })).toBeUndefined();
 });
 
 it("offers what was measured of the model before what was measured of the machine", () => {

@@ -2,7 +2,7 @@
  * Colours for signed values: blue below zero, orange above, the ground's own neutral at zero, equally far from it on both
  * sides. Blue and orange stay apart for every common kind of colour blindness, and lightness alone says how far from zero.
  */
-import type { Ground } from "../charts/palette";
+import type { Ground } from "./palette";
 
 type Color = readonly [number, number, number];
 

@@ -10,6 +10,12 @@ export interface Stroke {
   readonly dash: readonly number[];
 }
 
+/** A filled outline. */
+export interface Face {
+  readonly points: readonly Place[];
+  readonly color: string;
+}
+
 export interface Mark extends Place {
   /** In the path language of SVG. */
   readonly shape: string;
@@ -36,6 +42,8 @@ export interface Picture {
     readonly right: number;
     readonly bottom: number;
   };
+  /** Drawn in their order, under all lines. */
+  readonly faces?: readonly Face[];
   /** Outside of the area nothing of these is seen. */
   readonly strokes: readonly Stroke[];
   readonly grid: readonly Stroke[];

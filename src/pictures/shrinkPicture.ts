@@ -1,9 +1,9 @@
 /** The lines of a shrinking as a picture in pixels: the same on the screen and in a saved file. */
-import { figure, shortCount } from "../../src/protocol/quantities";
-import { colorOf, markOf } from "../charts/palette";
-import type { Label, Mark, Picture, Stroke } from "../charts/picture";
-import type { ChartTheme } from "../charts/theme";
-import { linearTicks } from "../weights/axisTicks";
+import { figure, shortCount } from "../protocol/quantities";
+import { colorOf, markOf } from "./palette";
+import type { Label, Mark, Picture, Stroke } from "./picture";
+import type { ChartTheme } from "./theme";
+import { linearTicks } from "./axisTicks";
 import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "./shrinkSeries";
 
 export interface PictureGiven {

@@ -1,17 +1,19 @@
 /** A picture as SVG: true vectors and true text, nothing that runs or loads. */
 import { markSize } from "./markPlaces";
-import type { Picture, Stroke } from "./picture";
+import type { Face, Picture, Stroke } from "./picture";
 
-export function svgOf(picture: Picture): string {
+/** `id` tells the pictures of one page apart. */
+export function svgOf(picture: Picture, id = "area"): string {
   const { area, width, height } = picture;
-  const inside = `<clipPath id="area"><rect x="${n(area.left)}" y="${n(area.top)}" width="${n(area.right - area.left)}" height="${n(area.bottom - area.top)}"/></clipPath>`;
+  const inside = `<clipPath id="${id}"><rect x="${n(area.left)}" y="${n(area.top)}" width="${n(area.right - area.left)}" height="${n(area.bottom - area.top)}"/></clipPath>`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${n(width)}" height="${n(height)}" viewBox="0 0 ${n(width)} ${n(height)}" font-family="${text(picture.font)}">`,
     `<title>${text(picture.title)}</title>`,
     `<defs>${inside}</defs>`,
     `<rect width="100%" height="100%" fill="${text(picture.background)}"/>`,
+    ...facePaths(picture.faces ?? []),
     ...picture.grid.map(path),
-    `<g clip-path="url(#area)">`,
+    `<g clip-path="url(#${id})">`,
     ...picture.strokes.map(path),
     `</g>`,
     ...picture.marks.map(
@@ -25,6 +27,21 @@ export function svgOf(picture: Picture): string {
     `</svg>`,
     "",
   ].join("\n");
+}
+
+/** Neighbours of one colour are one path; its thin line in the same colour closes the seams between them. */
+function facePaths(faces: readonly Face[]): string[] {
+  const paths: { color: string; shape: string }[] = [];
+  for (const { points, color } of faces) {
+    const shape = `M${points.map(({ x, y }) => `${n(x)} ${n(y)}`).join("L")}Z`;
+    const last = paths.at(-1);
+    if (last?.color === color) last.shape += shape;
+    else paths.push({ color, shape });
+  }
+  return paths.map(
+    ({ color, shape }) =>
+      `<path d="${shape}" fill="${text(color)}" stroke="${text(color)}" stroke-width=".4"/>`,
+  );
 }
 
 function path({ pieces, color, opacity, width, dash }: Stroke): string {

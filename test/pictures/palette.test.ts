@@ -1,6 +1,6 @@
 /** The colours are measured: contrast as WCAG counts it, and distances for eyes that lack a kind of cone. */
 import { describe, expect, it } from "vitest";
-import { assignSlots, colorCount, colorOf, type Ground, markOf } from "../../../webview/charts/palette";
+import { assignSlots, colorCount, colorOf, type Ground, markOf } from "../../src/pictures/palette";
 
 type Rgb = readonly [number, number, number];
 

@@ -1,6 +1,13 @@
 /** What happens to a measure as a model shrinks: runs as points of lines, the seeds of a point together. */
-import type { RunSummary } from "../../src/protocol/service/runs";
-import { type Estimate, estimateOf } from "../../src/protocol/studentT";
+import type { RunSummary } from "../protocol/service/runs";
+import { sweptRate } from "../protocol/sweptRate";
+import { type Estimate, estimateOf } from "../protocol/studentT";
+
+/** What is asked of a run. */
+export type ShrinkRun = Pick<
+  RunSummary,
+  "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts"
+>;
 
 /** Along what the points stand. */
 export const measures = ["rate", "non_embedding", "total", "bits", "bytes"] as const;
@@ -38,18 +45,8 @@ export interface Shrinking {
   readonly fewerFirst: boolean;
 }
 
-/** The swept option of a method, as `compress.irc.rate`: a share of what goes. */
-export function rateOf({
-  sweep,
-}: Pick<RunSummary, "sweep">): { readonly path: string; readonly rate: number } | undefined {
-  for (const [path, value] of Object.entries(sweep))
-    if (/^compress\..*\.(rate|sparsity)$/.test(path) && typeof value === "number")
-      return { path, rate: value };
-  return undefined;
-}
-
 /** Numbers that runs have in common, those of the model's quality first. */
-export function metricsOf(runs: readonly RunSummary[]): string[] {
+export function metricsOf(runs: readonly ShrinkRun[]): string[] {
   const names = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isAsked = (name: string) =>
     !/^(system|gpu|compress)\/|tokens_per_second$|learning_rate$|grad_norm$/.test(name);
@@ -58,13 +55,13 @@ export function metricsOf(runs: readonly RunSummary[]): string[] {
   return [...names].filter(isAsked).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-export function shrinkingOf(runs: readonly RunSummary[], measure: Measure, metric: string): Shrinking {
+export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric: string): Shrinking {
   const lines = new Map<string, Map<number, { values: number[]; runs: string[] }>>();
   const plain = new Map<string, { values: number[]; runs: string[] }>();
   for (const run of runs) {
     const y = run.metrics[metric]?.last;
     if (run.state !== "done" || y === undefined || !Number.isFinite(y)) continue;
-    const rate = rateOf(run);
+    const rate = sweptRate(run.sweep);
     const name = nameOf(run, rate?.path);
     const x = measure === "rate" ? rate?.rate : sizeOf(run, measure);
     if (x === undefined) {
@@ -102,7 +99,7 @@ function gather<K>(
 }
 
 /** All that tells a line from another: the variant, and what is swept beside the rate and the seed. */
-function nameOf({ variant, sweep, name }: RunSummary, ratePath: string | undefined): string {
+function nameOf({ variant, sweep, name }: ShrinkRun, ratePath: string | undefined): string {
   const others = Object.entries(sweep).filter(([path]) => path !== "seed" && path !== ratePath);
   const point = others
     .map(([path, value]) => `${path.split(".").at(-1)!} ${JSON.stringify(value)}`)
@@ -111,10 +108,69 @@ function nameOf({ variant, sweep, name }: RunSummary, ratePath: string | undefin
   return point === "" ? own : `${own}, ${point}`;
 }
 
-function sizeOf({ counts }: RunSummary, measure: Exclude<Measure, "rate">): number | undefined {
+function sizeOf({ counts }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
   if (counts === undefined) return undefined;
   if (measure === "non_embedding") return counts.nonEmbedding.stored;
   return measure === "total" ? counts.total.stored : counts.total[measure];
+}
+
+export interface MeasureBars {
+  readonly series: readonly string[];
+  readonly groups: readonly { readonly name: string; readonly values: readonly (Estimate | undefined)[] }[];
+}
+
+/** Measures that stand beside each other, each with a bar for every line: those whose names begin alike. */
+export function barsOf(runs: readonly ShrinkRun[], prefix: string): MeasureBars {
+  const done = runs.filter(({ state }) => state === "done");
+  const series = new Map<string, ShrinkRun[]>();
+  for (const run of done) {
+    if (!Object.keys(run.metrics).some((name) => name.startsWith(prefix))) continue;
+    const name = nameOf(run, undefined);
+    series.set(name, [...(series.get(name) ?? []), run]);
+  }
+  const measured = new Set([...series.values()].flat().flatMap(({ metrics }) => Object.keys(metrics)));
+  const names = [...measured].filter((name) => name.startsWith(prefix)).sort(byNumbers);
+  return {
+    series: [...series.keys()],
+    groups: names.map((name) => ({
+      name: name.slice(prefix.length).replaceAll("_", " "),
+      values: [...series.values()].map((own) => {
+        const values = own.flatMap(({ metrics }) => metrics[name]?.last ?? []).filter(Number.isFinite);
+        return values.length === 0 ? undefined : estimateOf(values);
+      }),
+    })),
+  };
+}
+
+/** By the number in them first, as 128 and 512 tokens are. */
+function byNumbers(a: string, b: string): number {
+  const of = (name: string) => Number(/(\d+)$/.exec(name)?.[1] ?? 0);
+  return of(a) - of(b) || (a < b ? -1 : 1);
+}
+
+export function barLines({ series, groups }: MeasureBars): string[][] {
+  return [
+    ["measure", "series", "mean", "half of the 95 % interval", "runs"],
+    ...groups.flatMap(({ name, values }) =>
+      values.flatMap((value, i) =>
+        value === undefined
+          ? []
+          : [[name, series[i]!, String(value.mean), String(value.half ?? ""), String(value.count)]],
+      ),
+    ),
+  ];
+}
+
+/** One finished run of each line, that of the smallest seed: whose texts stand for the line. */
+export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; readonly run: string }[] {
+  const chosen = new Map<string, ShrinkRun>();
+  for (const run of runs) {
+    if (run.state !== "done") continue;
+    const name = nameOf(run, undefined);
+    const before = chosen.get(name);
+    if (before === undefined || run.seed < before.seed) chosen.set(name, run);
+  }
+  return [...chosen].map(([name, { folder }]) => ({ name, run: folder }));
 }
 
 /** Points that no other beats in both: less of x (more of a rate) and a better y. */

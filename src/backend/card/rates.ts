@@ -1,0 +1,72 @@
+/** At what rate a method breaks: every point of a swept rate against the baseline, seed by seed. */
+import type { Paper } from "../../protocol/paper";
+import type { Estimate } from "../../protocol/studentT";
+import { answerOf } from "./answers";
+import type { Group } from "./figures";
+
+export type RateRule = Paper["rates"][number];
+
+export interface RatePoint {
+  readonly rate: number;
+  /** Of the method less the baseline. */
+  readonly difference: Estimate;
+  readonly verdict: "better" | "as good" | "worse" | "not decided";
+}
+
+export interface RateLine {
+  readonly rule: RateRule;
+  readonly variant: string;
+  readonly baseline: string;
+  /** From the smallest rate on. */
+  readonly points: readonly RatePoint[];
+}
+
+export function rateLines({ rates, baseline }: Paper, groups: readonly Group[]): RateLine[] {
+  const dense = groups.find(({ variant }) => variant === baseline);
+  if (dense === undefined) return [];
+  const swept = groups.filter(({ runs }) => runs[0]?.rate !== undefined);
+  const variants = [...new Set(swept.map(({ variant }) => variant))];
+  return rates.flatMap((rule) =>
+    variants.flatMap((variant): RateLine[] => {
+      const points = swept
+        .filter((group) => group.variant === variant)
+        .flatMap((group) => pointOf(rule, group, dense) ?? [])
+        .sort((a, b) => a.rate - b.rate);
+      return points.length === 0 ? [] : [{ rule, variant, baseline: dense.name, points }];
+    }),
+  );
+}
+
+function pointOf(rule: RateRule, group: Group, dense: Group): RatePoint | undefined {
+  const asked = { question: "", variant: group.name, against: dense.name, ...rule };
+  const { difference, answer } = answerOf(asked, [group, dense]);
+  if (difference === undefined) return undefined;
+  const { mean, half } = difference;
+  const gain = rule.higher_is_better ? mean : -mean;
+  const better = half !== undefined && gain - half > 0;
+  const verdict = better
+    ? "better"
+    : answer === "yes"
+      ? "as good"
+      : answer === "no"
+        ? "worse"
+        : "not decided";
+  return { rate: group.runs[0]!.rate!, difference, verdict };
+}
+
+/** One sentence a line: where the method is better, as good, and worse, and from where on it breaks. */
+export function rateSentence({ rule, variant, baseline, points }: RateLine): string {
+  const at = (verdict: RatePoint["verdict"]) =>
+    points.filter((point) => point.verdict === verdict).map(({ rate }) => String(rate));
+  const parts = (["better", "as good", "worse", "not decided"] as const).flatMap((verdict) => {
+    const rates = at(verdict);
+    if (rates.length > 0) return [`${verdict} at ${rates.join(", ")}`];
+    return verdict === "better" ? ["at no rate better"] : [];
+  });
+  const [broken] = at("worse");
+  const end =
+    broken === undefined
+      ? `No rate up to ${points.at(-1)!.rate} is decided to break it.`
+      : `It breaks at ${broken}.`;
+  return `${variant} against ${baseline}, ${rule.quantity} (${rule.higher_is_better ? "higher" : "lower"} is better, ${rule.tolerance} counts as equal): ${parts.join("; ")}. ${end}`;
+}

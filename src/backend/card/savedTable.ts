@@ -1,0 +1,43 @@
+/** What was really saved, of all models in one table: the counts that a method promises beside what is written, held and waited for. */
+import type { Block, CellValue } from "../../protocol/blocks";
+import { type Estimate, estimateOf } from "../../protocol/studentT";
+import type { Group } from "./figures";
+
+const columns = [
+  ["stored scalars", "savings/stored_scalars_percent"],
+  ["stored bits", "savings/stored_bits_percent"],
+  ["file bytes", "savings/file_bytes_percent"],
+  ["memory bytes", "savings/memory_bytes_percent"],
+  ["time", "savings/time_percent"],
+] as const;
+
+/** Per cents of the dense model that are left; none where nothing was measured. */
+export function savedTable(groups: readonly Group[]): Block[] {
+  const measured = groups.filter(({ runs }) =>
+    columns.some(([, name]) => runs[0]?.values[name] !== undefined),
+  );
+  if (measured.length === 0) return [];
+  const rows = measured.map(({ name, runs }): CellValue[] => [
+    name,
+    ...columns.map(([, column]) => {
+      const values = runs.flatMap(({ values: own }) => own[column] ?? []);
+      return values.length === 0 ? null : shown(estimateOf(values));
+    }),
+  ]);
+  const remarks = new Set(measured.flatMap(({ runs }) => runs[0]?.remarks ?? []));
+  return [
+    {
+      kind: "table",
+      title: "What was really saved: per cent of the dense model that is left",
+      columns: ["variant", ...columns.map(([name]) => name)],
+      rows,
+    },
+    ...[...remarks].map((text): Block => ({ kind: "text", text })),
+  ];
+}
+
+/** Counts are the same for every seed; times are not. */
+function shown({ mean, half }: Estimate): string {
+  const spread = half === undefined || half < 0.005 ? "" : ` ± ${half.toFixed(1)}`;
+  return `${mean.toFixed(2)}${spread} %`;
+}

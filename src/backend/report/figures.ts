@@ -1,0 +1,189 @@
+/** The figures of a card, from the folders of its runs: what shrinks with the rate, what models write, what became of matrices. */
+import { join } from "node:path";
+import type { NamedSamples } from "../../protocol/blocks";
+import type { Paper } from "../../protocol/paper";
+import { barsPicture } from "../../pictures/barsPicture";
+import { curvesPicture, curveLines, type NamedCurve } from "../../pictures/curvesPicture";
+import { coarser, limitOf, type Matrix, matrixLines } from "../../pictures/matrix";
+import { matrixPicture } from "../../pictures/matrixPicture";
+import { shrinkPicture } from "../../pictures/shrinkPicture";
+import {
+  barLines,
+  barsOf,
+  isHigherBetter,
+  type Measure,
+  measureTitles,
+  paretoFront,
+  type ShrinkRun,
+  shrinkingOf,
+  shrinkLines,
+  spokesmen,
+} from "../../pictures/shrinkSeries";
+import { surfacePicture } from "../../pictures/surfacePicture";
+import { paperTheme as theme } from "../../pictures/theme";
+import { openModel } from "../imports/openModel";
+import { checkpointOf } from "../imports/runFolder";
+import { readMetrics } from "../runs/metricsReader";
+import type { Sibling } from "../runs/siblings";
+import { correlationOf } from "../service/correlation";
+import { heatMapOf } from "../service/heatMap";
+import { valuesOf, weightRoles } from "../service/roleValues";
+import { generatedTexts } from "./generatedTexts";
+import type { Figure } from "./html";
+
+const width = 520;
+const small = 420;
+/** Rows and columns of a drawn matrix. */
+const cells = 40;
+const mostRoles = 6;
+const mostCurves = 8;
+
+export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
+  return siblings.map(({ folder, record: { plan, summary, counts } }) => ({
+    folder,
+    name: plan.name,
+    variant: plan.variant,
+    sweep: plan.sweep,
+    seed: plan.seed,
+    state: "done",
+    metrics: summary,
+    ...(counts === undefined ? {} : { counts }),
+  }));
+}
+
+/** Each measured quantity along the rate and along the size, where there are such lines. */
+export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
+  const wanted = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
+  const along: readonly Measure[] = ["rate", "total", "bytes"];
+  return along.flatMap((measure) =>
+    wanted.flatMap((metric): Figure[] => {
+      const shrinking = shrinkingOf(runs, measure, metric);
+      const points = shrinking.series.flatMap((each) => each.points);
+      if (shrinking.series.length === 0 || new Set(points.map(({ x }) => x)).size < 2) return [];
+      const front = measure === "rate" ? [] : paretoFront(shrinking, isHigherBetter(metric));
+      const picture = shrinkPicture({ shrinking, measure, metric, front, theme, width });
+      const title = `${metric} along ${measureTitles[measure].toLowerCase()}`;
+      return [
+        {
+          name: `${fileName(metric)}-${measure}`,
+          picture: { ...picture, title },
+          lines: shrinkLines(shrinking, measure, metric),
+        },
+      ];
+    }),
+  );
+}
+
+/** How much of what the models write is repeated or no word. */
+export function tokenRateFigures(runs: readonly ShrinkRun[]): Figure[] {
+  const bars = barsOf(runs, "repetition/");
+  if (bars.groups.length === 0) return [];
+  const picture = barsPicture({
+    title: "Shares of repeated and meaningless tokens",
+    ...bars,
+    theme,
+    width: Math.max(width, 90 * bars.groups.length),
+  });
+  return [{ name: "token-rates", picture, lines: barLines(bars) }];
+}
+
+/** Training losses of one run of each line. */
+export async function curveFigures(runs: readonly ShrinkRun[]): Promise<Figure[]> {
+  const curves: NamedCurve[] = [];
+  for (const { name, run } of spokesmen(runs).slice(0, mostCurves)) {
+    const { lines } = await readMetrics(join(run, "metrics.jsonl"));
+    const points = lines.flatMap(({ step, "train/loss": loss }) =>
+      loss === undefined || !Number.isFinite(loss) ? [] : [{ x: step, y: loss }],
+    );
+    if (points.length > 1) curves.push({ name, points });
+  }
+  if (curves.length === 0) return [];
+  const picture = curvesPicture({
+    title: "Training loss, nats a token",
+    across: "steps",
+    curves,
+    theme,
+    width,
+  });
+  return [{ name: "training-loss", picture, lines: curveLines(curves) }];
+}
+
+export function writtenTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
+  return spokesmen(runs).flatMap(({ name, run }) => {
+    const samples = generatedTexts(run);
+    return samples.length === 0 ? [] : [{ name, samples }];
+  });
+}
+
+/**
+ * Matrices of the first layer and embeddings before and after, of the runs that store them otherwise than the baseline's:
+ * each as a landscape, and the first two also as correlations of their inputs.
+ */
+export async function weightFigures(
+  runs: readonly ShrinkRun[],
+  baseline: string | undefined,
+  signal: AbortSignal,
+): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  const seen = new Set<string>();
+  // A model that tells the most comes first: the one with the largest rate.
+  for (const { name, run } of spokesmen([...runs].reverse())) {
+    const dense = baselineOf(runs, run, baseline);
+    if (dense === undefined || dense.folder === run || seen.size >= mostRoles) continue;
+    using before = openModel(checkpointOf(dense.folder, "last"));
+    const known = new Map(
+      weightRoles(before.shape).map(({ role, representation }) => [role, representation]),
+    );
+    using after = openModel(checkpointOf(run, "last"));
+    for (const { role, representation, shape } of weightRoles(after.shape)) {
+      const was = known.get(role);
+      const isShown = /^(embed_tokens|layers\.0\.)/.test(role) && !/^layers\.0\..*qkv_proj$/.test(role);
+      if (was === undefined || representation === was || shape.length < 2 || !isShown) continue;
+      if (seen.has(role) || seen.size >= mostRoles) continue;
+      seen.add(role);
+      const values = [valuesOf(before, role), valuesOf(after, role)];
+      const maps = await Promise.all(
+        values.map((each) => heatMapOf(each, { rows: cells, columns: cells }, signal)),
+      );
+      const titles = [`${role}, dense`, `${role}, ${name}`];
+      figures.push(...maps.map((map, i) => landscape(titles[i]!, map, limitOf(maps))));
+      if (seen.size > 2) continue;
+      for (const [i, each] of values.entries()) {
+        const map = await correlationOf(each, "rows", cells, signal);
+        figures.push(correlations(titles[i]!, map));
+      }
+    }
+  }
+  return figures;
+}
+
+/** The baseline's run of the same seed and data: whatever of the sweep both have is equal. */
+function baselineOf(
+  runs: readonly ShrinkRun[],
+  folder: string,
+  baseline: string | undefined,
+): ShrinkRun | undefined {
+  const own = runs.find((run) => run.folder === folder)!;
+  return runs.find(
+    ({ variant, sweep }) =>
+      variant === baseline &&
+      Object.entries(sweep).every(([path, value]) => !(path in own.sweep) || own.sweep[path] === value),
+  );
+}
+
+function landscape(title: string, map: Matrix, limit: number): Figure {
+  const matrix = coarser(map, cells, cells);
+  const picture = surfacePicture({ title, matrix, limit, theme, width: small, turn: 30, tilt: 35 });
+  return { name: `surface-${fileName(title)}`, picture, lines: matrixLines(matrix) };
+}
+
+function correlations(title: string, matrix: Matrix): Figure {
+  const shown = `Correlation of inputs: ${title}`;
+  const axes = ["inputs", "inputs"] as const;
+  const picture = matrixPicture({ title: shown, matrix, limit: 1, theme, width: small, axes });
+  return { name: `correlation-${fileName(title)}`, picture, lines: matrixLines(matrix) };
+}
+
+function fileName(text: string): string {
+  return text.replace(/[^\w.]+/g, "-").replace(/-+$/, "");
+}

@@ -1,0 +1,116 @@
+/** A page of blocks and figures in one file: nothing runs in it, nothing is loaded, and all text is text. */
+import type { Block, CellValue, NamedSamples } from "../../protocol/blocks";
+import { besideEachOther } from "../../protocol/blocks";
+import { svgOf } from "../../pictures/svg";
+import type { Picture } from "../../pictures/picture";
+
+export interface Figure {
+  /** Of its files, without an ending. */
+  readonly name: string;
+  readonly picture: Picture;
+  /** Its numbers as rows of a CSV file, the first of them names. */
+  readonly lines: readonly (readonly string[])[];
+}
+
+export type Part =
+  | { readonly kind: "heading"; readonly level: 1 | 2 | 3; readonly text: string }
+  | { readonly kind: "blocks"; readonly blocks: readonly Block[] }
+  | { readonly kind: "figures"; readonly figures: readonly Figure[] }
+  | { readonly kind: "texts"; readonly texts: readonly NamedSamples[] };
+
+const style = `
+  body { max-width: 1080px; margin: 32px auto; padding: 0 20px; color: #1f2328; background: #fff;
+    font: 14px/1.5 system-ui, sans-serif; }
+  h1 { font-size: 24px; } h2 { margin-top: 36px; font-size: 19px; } h3 { font-size: 16px; }
+  .wide { overflow-x: auto; }
+  table { margin: 8px 0 20px; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+  caption { padding: 6px 0; text-align: left; font-weight: 600; }
+  th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid #d1d9e0; text-align: left; vertical-align: top; }
+  th { font-weight: 600; } td.number { text-align: right; white-space: nowrap; }
+  .texts td, .texts th { min-width: 160px; max-width: 360px; white-space: pre-wrap; overflow-wrap: anywhere; }
+  .figures { display: flex; flex-wrap: wrap; gap: 20px; } .figures svg { max-width: 100%; height: auto; }
+  @media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; } }
+`;
+
+export function htmlPage(title: string, parts: readonly Part[]): string {
+  return [
+    "<!doctype html>",
+    '<html lang="en">',
+    "<head>",
+    '<meta charset="utf-8">',
+    // Even a text that found a way to be markup could do nothing here.
+    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`,
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${text(title)}</title>`,
+    `<style>${style}</style>`,
+    "</head>",
+    "<body>",
+    ...parts.map((part, i) => partHtml(part, `part-${i}`)),
+    "</body>",
+    "</html>",
+    "",
+  ].join("\n");
+}
+
+function partHtml(part: Part, id: string): string {
+  switch (part.kind) {
+    case "heading":
+      return `<h${part.level}>${text(part.text)}</h${part.level}>`;
+    case "blocks":
+      return part.blocks.map(blockHtml).join("\n");
+    case "figures":
+      return `<div class="figures">${part.figures.map(({ picture }, i) => svgOf(picture, `${id}-${i}`)).join("\n")}</div>`;
+    case "texts":
+      return textsHtml(part.texts);
+  }
+}
+
+function blockHtml(block: Block): string {
+  switch (block.kind) {
+    case "table":
+      return tableHtml(block.title, block.columns, block.rows);
+    case "text":
+      return `<p>${text(block.text)}</p>`;
+    case "samples":
+      return textsHtml([{ name: block.title ?? "Text", samples: block.samples }]);
+    case "file":
+      return `<p>${text(block.label)}: <code>${text(block.path)}</code></p>`;
+  }
+}
+
+function tableHtml(
+  title: string | undefined,
+  columns: readonly string[],
+  rows: readonly (readonly CellValue[])[],
+): string {
+  const cell = (value: CellValue) => {
+    const shown = String(value ?? "–");
+    return `<td${/^[−+\-\d]/.test(shown) ? ' class="number"' : ""}>${text(shown)}</td>`;
+  };
+  return [
+    '<div class="wide"><table>',
+    title === undefined ? "" : `<caption>${text(title)}</caption>`,
+    `<thead><tr>${columns.map((name) => `<th scope="col">${text(name)}</th>`).join("")}</tr></thead>`,
+    `<tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n")}</tbody>`,
+    "</table></div>",
+  ].join("\n");
+}
+
+function textsHtml(all: readonly NamedSamples[]): string {
+  const rows = besideEachOther(all).map(
+    ({ prompt, texts }) =>
+      `<tr><th scope="row">${text(prompt)}</th>${texts.map((each) => `<td>${text(each ?? "–")}</td>`).join("")}</tr>`,
+  );
+  const names = ["Prompt", ...all.map(({ name }) => name)];
+  return `<div class="wide texts"><table><thead><tr>${names
+    .map((name) => `<th scope="col">${text(name)}</th>`)
+    .join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+}
+
+function text(given: string): string {
+  return given
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}

@@ -1,0 +1,71 @@
+/**
+ * How alike the columns of a matrix are: Pearson's correlation of each pair over the rows. What a method makes equal, as
+ * tying does to rows, is seen at once; of a wide matrix, columns spread evenly over it stand for all.
+ */
+import type { HeatMap } from "../../protocol/service/models";
+import { inTurns } from "./inTurns";
+import type { RoleValues } from "./roleValues";
+
+/** Rows that are looked at: beyond, more of them change no correlation that anybody could see. */
+const mostRows = 4096;
+
+export async function correlationOf(
+  role: RoleValues,
+  along: "rows" | "columns",
+  most: number,
+  signal: AbortSignal,
+): Promise<HeatMap> {
+  const isColumns = along === "columns";
+  const [items, samples] = isColumns ? [role.columns, role.rows] : [role.rows, role.columns];
+  const chosen = spread(items, Math.min(most, items));
+  const looked = spread(samples, Math.min(mostRows, samples));
+  const placeOfItem = placesOf(chosen, items);
+  const placeOfSample = placesOf(looked, samples);
+  const values = chosen.map(() => new Float64Array(looked.length));
+  for await (const line of inTurns(role.lines(), signal))
+    for (let i = 0; i < line.values.length; i++) {
+      const row = line.down ? line.row + i : line.row;
+      const column = line.down ? line.column : line.column + i;
+      const [item, sample] = isColumns ? [column, row] : [row, column];
+      const [at, of] = [placeOfItem[item]!, placeOfSample[sample]!];
+      if (at >= 0 && of >= 0) values[at]![of] = line.values[i]!;
+    }
+  for (const each of values) standardise(each);
+  const size = chosen.length;
+  const found = new Array<number | null>(size * size);
+  for await (const row of inTurns(
+    Array.from({ length: size }, (_, i) => i),
+    signal,
+  ))
+    for (let column = row; column < size; column++) {
+      let sum = 0;
+      const [a, b] = [values[row]!, values[column]!];
+      for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+      const value = Number.isFinite(sum) ? Math.max(-1, Math.min(1, sum)) : null;
+      found[row * size + column] = value;
+      found[column * size + row] = value;
+    }
+  return { rows: size, columns: size, values: found, shape: [items, items] };
+}
+
+/** Places spread evenly from the first to the last. */
+function spread(length: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
+}
+
+function placesOf(chosen: readonly number[], length: number): Int32Array {
+  const places = new Int32Array(length).fill(-1);
+  chosen.forEach((item, place) => (places[item] = place));
+  return places;
+}
+
+/** To mean 0 and length 1, so that a product is the correlation; what never changes has none. */
+function standardise(values: Float64Array): void {
+  const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += (values[i]! -= mean) ** 2;
+  const length = Math.sqrt(squares);
+  // A constant column less its mean is rounding noise, not a direction.
+  const isConstant = length <= 1e-7 * Math.abs(mean) * Math.sqrt(values.length);
+  for (let i = 0; i < values.length; i++) values[i] = isConstant || length === 0 ? NaN : values[i]! / length;
+}

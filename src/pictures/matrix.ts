@@ -1,0 +1,53 @@
+/** A matrix of numbers, or a coarser picture of one, as pictures show it. */
+import { colorAt } from "./ramp";
+import type { ChartTheme } from "./theme";
+
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  /** Row by row; null is no number. */
+  readonly values: readonly (number | null)[];
+}
+
+/** The magnitude that all but half a percent stay below: one outlier does not make everything else look like zero. */
+export function limitOf(matrices: readonly Matrix[]): number {
+  const sizes = matrices
+    .flatMap(({ values }) => values.map((value) => Math.abs(value ?? 0)))
+    .sort((a, b) => a - b);
+  return sizes[Math.floor((sizes.length - 1) * 0.995)] || 1;
+}
+
+/** The colour of a value, at its strongest from `limit` on. */
+export function fillOf(value: number | null, limit: number, { ground }: Pick<ChartTheme, "ground">): string {
+  const [red, green, blue, alpha] = colorAt((value ?? NaN) / limit, ground);
+  return alpha === 0
+    ? "none"
+    : `#${[red, green, blue].map((each) => each.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** Each part of a coarser matrix is the value of largest magnitude of the cells that it covers. */
+export function coarser(matrix: Matrix, mostRows: number, mostColumns: number): Matrix {
+  const rows = Math.min(mostRows, matrix.rows);
+  const columns = Math.min(mostColumns, matrix.columns);
+  const values = new Array<number | null>(rows * columns).fill(null);
+  matrix.values.forEach((value, i) => {
+    const row = Math.floor((Math.floor(i / matrix.columns) * rows) / matrix.rows);
+    const column = Math.floor(((i % matrix.columns) * columns) / matrix.columns);
+    const at = row * columns + column;
+    const before = values[at];
+    if (value !== null && (before === null || before === undefined || Math.abs(value) > Math.abs(before)))
+      values[at] = value;
+  });
+  return { rows, columns, values };
+}
+
+export function matrixLines({ rows, columns, values }: Matrix): string[][] {
+  return [
+    ["row", "column", "value"],
+    ...Array.from({ length: rows * columns }, (_, i) => [
+      String(Math.floor(i / columns)),
+      String(i % columns),
+      String(values[i] ?? ""),
+    ]),
+  ];
+}

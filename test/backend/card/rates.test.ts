@@ -1,0 +1,88 @@
+/** Where a method breaks, from runs whose measures are set by hand. */
+import { describe, expect, it } from "vitest";
+import { groupsOf, type RunFigures } from "../../../src/backend/card/figures";
+import { rateLines, rateSentence } from "../../../src/backend/card/rates";
+import { savedTable } from "../../../src/backend/card/savedTable";
+import { paperSchema } from "../../../src/protocol/paper";
+
+const run = (variant: string, rate: number | undefined, seed: number, accuracy: number): RunFigures => ({
+  variant,
+  scale: undefined,
+  point: rate === undefined ? "" : `compress.irc.rate ${rate}`,
+  ...(rate === undefined ? {} : { rate }),
+  seed,
+  values: { "classification/accuracy": accuracy },
+  tokens: 1,
+});
+const noise = [0.001, -0.001, 0, 0.0005];
+const runs = (variant: string, rate: number | undefined, level: number) =>
+  noise.map((each, seed) => run(variant, rate, seed, level + each * (rate === undefined ? 1 : -1)));
+
+const paper = paperSchema.parse({
+  title: "t",
+  baseline: "dense",
+  rates: [{ quantity: "classification/accuracy", higher_is_better: true, tolerance: 0.01 }],
+});
+
+describe("a rate", () => {
+  it("is better, as good, worse or open by the whole interval of the seeds' differences", () => {
+    const open = [0.9, 0.99, 0.95, 0.86].map((accuracy, seed) => run("irc", 0.6, seed, accuracy));
+    const groups = groupsOf([
+      ...runs("dense", undefined, 0.95),
+      ...runs("irc", 0.9, 0.9),
+      ...runs("irc", 0.25, 0.97),
+      ...runs("irc", 0.5, 0.946),
+      ...open,
+    ]);
+    const [line, ...others] = rateLines(paper, groups);
+    expect(others).toEqual([]);
+    expect(line!.points.map(({ rate, verdict }) => [rate, verdict])).toEqual([
+      [0.25, "better"],
+      [0.5, "as good"],
+      [0.6, "not decided"],
+      [0.9, "worse"],
+    ]);
+    expect(line!.points[3]!.difference.mean).toBeCloseTo(-0.05, 2);
+    expect(rateSentence(line!)).toBe(
+      "irc against dense, classification/accuracy (higher is better, 0.01 counts as equal): better at 0.25; as good at 0.5; worse at 0.9; not decided at 0.6. It breaks at 0.9.",
+    );
+  });
+
+  it("counts from below where less is better, and says that nothing broke", () => {
+    const lower = paperSchema.parse({ ...paper, rates: [{ quantity: "classification/accuracy" }] });
+    const groups = groupsOf([...runs("dense", undefined, 0.95), ...runs("irc", 0.5, 0.9)]);
+    const [line] = rateLines(lower, groups);
+    expect(line!.points[0]!.verdict).toBe("better");
+    expect(rateSentence(line!)).toMatch(/No rate up to 0\.5 is decided to break it\.$/);
+  });
+
+  it("is nothing without a baseline, without rates, and without a seed in common", () => {
+    expect(rateLines(paper, groupsOf(runs("irc", 0.5, 0.9)))).toEqual([]);
+    expect(rateLines(paper, groupsOf(runs("dense", undefined, 0.9)))).toEqual([]);
+    const other = runs("irc", 0.5, 0.9).map((each) => ({ ...each, seed: each.seed + 10 }));
+    expect(rateLines(paper, groupsOf([...runs("dense", undefined, 0.95), ...other]))).toEqual([]);
+  });
+});
+
+it("puts what was really saved in one table, each reason once", () => {
+  const measured = (variant: string, time: readonly number[]) =>
+    time.map((percent, seed): RunFigures => ({
+      ...run(variant, undefined, seed, 1),
+      values: {
+        "savings/stored_scalars_percent": 50,
+        "savings/stored_bits_percent": 53.125,
+        "savings/file_bytes_percent": 103,
+        "savings/memory_bytes_percent": 100,
+        "savings/time_percent": percent,
+      },
+      remarks: ["Masked: its zeros are held like any other number."],
+    }));
+  const blocks = savedTable(groupsOf([...measured("fpp", [100, 104]), ...measured("gmp", [99, 99])]));
+  const [table, ...texts] = blocks;
+  expect(table?.kind === "table" && table.rows).toEqual([
+    ["fpp", "50.00 %", "53.13 %", "103.00 %", "100.00 %", "102.00 ± 25.4 %"],
+    ["gmp", "50.00 %", "53.13 %", "103.00 %", "100.00 %", "99.00 %"],
+  ]);
+  expect(texts).toHaveLength(1);
+  expect(savedTable(groupsOf(runs("dense", undefined, 1)))).toEqual([]);
+});
