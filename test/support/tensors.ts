@@ -3,7 +3,7 @@ import { input, parameter, sizeOf, type Value } from "../../src/backend/graph/op
 import type { ParameterSpec, TensorData } from "../../src/backend/representations/representation";
 import { uniform } from "./sampleValues";
 
-/** Numbers of [-1, 1] for float tensors, a fair coin for masks. */
+/** Numbers of [-1, 1] for float tensors, a fair coin for masks, codes of two bits from -2 to 1. */
 export function drawTensors(specs: readonly ParameterSpec[], seed: number): Map<string, TensorData> {
   const random = uniform(seed);
   return new Map(
@@ -13,7 +13,9 @@ export function drawTensors(specs: readonly ParameterSpec[], seed: number): Map<
         name,
         dtype === "bool"
           ? Uint8Array.from(numbers, (each) => Math.round(each))
-          : Float32Array.from(numbers, (each) => 2 * each - 1),
+          : dtype === "int8"
+            ? Int8Array.from(numbers, (each) => Math.floor(4 * each) - 2)
+            : Float32Array.from(numbers, (each) => 2 * each - 1),
       ];
     }),
   );

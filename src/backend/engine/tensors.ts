@@ -84,6 +84,7 @@ const arrays = {
   float32: Float32Array,
   int64: BigInt64Array,
   int32: Int32Array,
+  int8: Int8Array,
   bool: Uint8Array,
 } as const satisfies Record<DType, unknown>;
 

@@ -63,7 +63,7 @@ export function passMemory(shape: ModelShape, rows: number, length: number): num
     { rows: input("rows", [rows], "int32") },
   );
   const masks = parametersOf(shape).reduce(
-    (sum, { dtype, shape: size }) => sum + (dtype === "bool" ? sizeOf(size) : 0),
+    (sum, { dtype, shape: size }) => sum + (dtype === "float32" ? 0 : sizeOf(size)),
     0,
   );
   const { state, working } = memoryOf({ outputs: { logits } });

@@ -2,10 +2,25 @@
 import { type Graph, inputsOf, topological } from "./graph";
 import { recomputeGateName } from "./recompute";
 import { modelProto } from "./onnxSchema";
-import type { Attrs, ConstantData, DType, Emitter, Shape, TensorType, Value } from "./op";
+import {
+  type Attrs,
+  type ConstantData,
+  type DType,
+  dtypeOf,
+  type Emitter,
+  type Shape,
+  type TensorType,
+  type Value,
+} from "./op";
 
 /** TensorProto.DataType numbers of the ONNX format. */
-export const onnxDtype: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+export const onnxDtype: Readonly<Record<DType, number>> = {
+  float32: 1,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};
 
 const opset = 20;
 const irVersion = 10;
@@ -149,12 +164,6 @@ function encodeAttributes(attributes: Attrs): object[] {
 }
 // JavaScript has one number type, ONNX two; these attributes are floats even when their value is whole.
 const floatAttributes = new Set(["alpha", "beta", "epsilon"]);
-
-function dtypeOf(data: ConstantData): DType {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof BigInt64Array) return "int64";
-  return data instanceof Int32Array ? "int32" : "bool";
-}
 
 function encodeTensor(name: string, data: ConstantData, shape: Shape): object {
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -3,7 +3,7 @@
  * Everything that one operation is stands in one definition: type rule, gradient, plain evaluation, ONNX form.
  */
 
-export type DType = "float32" | "int64" | "int32" | "bool";
+export type DType = "float32" | "int64" | "int32" | "int8" | "bool";
 export type Shape = readonly number[];
 
 export interface TensorType {
@@ -16,7 +16,7 @@ export type Attrs = Readonly<Record<string, number | string | boolean | readonly
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an operation without attributes takes none
 export type NoAttrs = {};
 
-export type ConstantData = Float32Array | BigInt64Array | Int32Array | Uint8Array;
+export type ConstantData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 
 export type Value = { readonly type: TensorType } & (
   | { readonly kind: "input"; readonly name: string }
@@ -150,15 +150,16 @@ export function parameter(name: string, shape: Shape): Value {
 export function constant(data: ConstantData, shape: Shape): Value {
   if (data.length !== sizeOf(shape))
     throw new Error(`A constant of shape [${shape.join(", ")}] cannot hold ${data.length} values.`);
-  const dtype =
-    data instanceof Float32Array
-      ? "float32"
-      : data instanceof BigInt64Array
-        ? "int64"
-        : data instanceof Int32Array
-          ? "int32"
-          : "bool";
+  const dtype = dtypeOf(data);
   return { kind: "constant", data, type: { dtype, shape } };
+}
+
+/** The dtype that an array of this kind holds. */
+export function dtypeOf(data: ConstantData): DType {
+  if (data instanceof Float32Array) return "float32";
+  if (data instanceof BigInt64Array) return "int64";
+  if (data instanceof Int32Array) return "int32";
+  return data instanceof Int8Array ? "int8" : "bool";
 }
 
 export function scalar(number: number): Value {

@@ -1,8 +1,31 @@
 /** Every method by its file's name. Written by `npm run generate`. */
 import type { AnyMethod } from "./method";
+import cluster from "./cluster";
 import dwc from "./dwc";
 import fpp from "./fpp";
+import gmp from "./gmp";
+import gptq from "./gptq";
 import irc from "./irc";
+import kron from "./kron";
 import magnitude from "./magnitude";
+import random from "./random";
+import rtn from "./rtn";
+import sparsegpt from "./sparsegpt";
+import svd from "./svd";
+import wanda from "./wanda";
 
-export const methods: Readonly<Record<string, AnyMethod>> = { dwc, fpp, irc, magnitude };
+export const methods: Readonly<Record<string, AnyMethod>> = {
+  cluster,
+  dwc,
+  fpp,
+  gmp,
+  gptq,
+  irc,
+  kron,
+  magnitude,
+  random,
+  rtn,
+  sparsegpt,
+  svd,
+  wanda,
+};

@@ -53,6 +53,8 @@ export interface Method<O> {
   readonly options: z.ZodType<O>;
   /** The option that says how much goes, from 0 for nothing to 1 for all: what strategies raise and figures draw along. */
   readonly rate: keyof O & string;
+  /** Values of it that take more and more, where it counts something else, such as bits, and none of them takes nothing. */
+  readonly levels?: readonly number[];
   /** What the experiment has to bring besides the model; text is what calibration and training read. */
   needs?(options: O): readonly ("text" | "teacher")[];
   /** Options worth testing; contract tests apply each to every family. */

@@ -17,7 +17,8 @@ export function initialise(shape: ModelShape, seed: number): Map<string, NamedTe
 
 /** The initial values of one tensor. */
 export function draw({ name, shape, dtype, init }: ParameterSpec, seed: number): TensorData {
-  const data = dtype === "bool" ? new Uint8Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
+  const kinds = { float32: Float32Array, int8: Int8Array, bool: Uint8Array };
+  const data = new kinds[dtype](sizeOf(shape));
   fill(data, init, randomStream(name, seed));
   return data;
 }

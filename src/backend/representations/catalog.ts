@@ -1,15 +1,23 @@
 /** Every representation by its file's name. Written by `npm run generate`. */
 import type { AnyRepresentation } from "./representation";
+import clustered from "./clustered";
 import dense from "./dense";
 import diagonal from "./diagonal";
+import factored from "./factored";
 import grouped from "./grouped";
+import kronecker from "./kronecker";
 import masked from "./masked";
+import quantised from "./quantised";
 import tied from "./tied";
 
 export const representations: Readonly<Record<string, AnyRepresentation>> = {
+  clustered,
   dense,
   diagonal,
+  factored,
   grouped,
+  kronecker,
   masked,
+  quantised,
   tied,
 };

@@ -13,7 +13,8 @@ export interface ParameterSpec {
   /** The tensor's name in a Hugging Face checkpoint, or derived from it. */
   readonly name: string;
   readonly shape: Shape;
-  readonly dtype: "float32" | "bool";
+  /** `int8` holds codes, `bool` masks; neither is trained. */
+  readonly dtype: "float32" | "int8" | "bool";
   readonly init: Init;
   /** False for what training must leave alone, such as a mask. */
   readonly trainable: boolean;
@@ -54,7 +55,7 @@ export interface MatrixPart {
   readonly axis: string;
 }
 
-export type TensorData = Float32Array | Uint8Array;
+export type TensorData = Float32Array | Int8Array | Uint8Array;
 /** Values of stored tensors by name; throws for a name that is not there. */
 export type TensorSource = (name: string) => TensorData;
 /** Graph values of stored tensors by name. */

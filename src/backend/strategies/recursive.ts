@@ -3,7 +3,7 @@
  * Kraidia, Scientific Reports 15:10171, 2025, algorithm 1).
  */
 import * as z from "zod";
-import { planBetween } from "../methods/method";
+import { type AnyMethod, planBetween } from "../methods/method";
 import { trainingSchema } from "../methods/training";
 import type { Checkpoint } from "../training/checkpoint";
 import { changed, chosenMethod, defineStrategy, oneMethod } from "./strategy";
@@ -13,7 +13,11 @@ const rate = z.number().min(0).max(1);
 const options = z
   .strictObject({
     method: oneMethod.describe("The method, with the options that stay as they are."),
-    start: rate.default(0.05).describe("The first rate."),
+    start: rate
+      .default(0.05)
+      .describe(
+        "The first rate; a method whose rate counts bits or clusters goes through those from the most to the fewest instead.",
+      ),
     step: z.number().gt(0).max(1).default(0.05).describe("How much is added to the rate each time."),
     until: rate.default(1).describe("The last rate that is tried."),
     max_iterations: z.int().min(1).default(100).describe("Rates that are tried, at most."),
@@ -62,7 +66,7 @@ export default defineStrategy<Options>({
   // How far it goes depends on what is measured: no further than the last rate.
   plan(before, given) {
     const chosen = chosenMethod(given.method);
-    const last = changed(chosen, { [chosen.method.rate]: ratesOf(given).at(-1)! });
+    const last = changed(chosen, { [chosen.method.rate]: ratesOf(given, chosen.method).at(-1)! });
     return planBetween(before, chosen.method.plan(before, last.options).shape, "least");
   },
 
@@ -77,7 +81,7 @@ export default defineStrategy<Options>({
       `${metric} is ${start.toFixed(4)}; what is ${up ? "at least" : "at most"} ${limit.toFixed(4)} holds.`,
     );
     let best: Checkpoint = before;
-    for (const rate of ratesOf(given)) {
+    for (const rate of ratesOf(given, chosen.method)) {
       // Each rate is applied to the model as it was: a row that is tied already cannot be tied again.
       const { method, options: own } = changed(chosen, { [chosen.method.rate]: rate });
       const compressed = await method.apply(before, own, lab);
@@ -95,7 +99,12 @@ export default defineStrategy<Options>({
   },
 });
 
-function ratesOf({ start, step, until, max_iterations: most }: Options): number[] {
+/** Of a method whose rate counts bits or the like its own levels, one after the other. */
+function ratesOf(
+  { start, step, until, max_iterations: most }: Options,
+  { levels }: Pick<AnyMethod, "levels">,
+): readonly number[] {
+  if (levels !== undefined) return levels.slice(0, most);
   const rates: number[] = [];
   // Counted rather than added up, so that 0.1 + 0.05 + … comes to round numbers.
   for (let i = 0; i < most && start + i * step <= until + 1e-9; i++)

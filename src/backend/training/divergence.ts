@@ -1,6 +1,6 @@
 /** Stops a training whose numbers are no numbers any more, and says where that began. */
 import { WorkbenchError } from "../../protocol/errors";
-import type { HostTensors } from "./safetensors";
+import type { HostTensor, HostTensors } from "./safetensors";
 
 const advice =
   "Lower learning_rate, add warmup_steps or set max_grad_norm; the last checkpoint is from before.";
@@ -45,7 +45,7 @@ function brokenOf(tensors: HostTensors): string[] {
   return [...tensors].filter(([, { data }]) => !allFinite(data)).map(([name]) => name);
 }
 
-function allFinite(data: Float32Array | Int32Array | Uint8Array): boolean {
+function allFinite(data: HostTensor["data"]): boolean {
   // A difference with itself is 0 for every finite number and NaN for all others.
   let sum = 0;
   for (const each of data) sum += each - each;

@@ -11,7 +11,7 @@ import { narrow, type StoredDtype, widenInto } from "./halfPrecision";
 /** A tensor on the host. Booleans are bytes of 0 and 1. */
 export interface HostTensor {
   readonly shape: Shape;
-  readonly data: Float32Array | Uint8Array | Int32Array;
+  readonly data: Float32Array | Uint8Array | Int32Array | Int8Array;
 }
 export type HostTensors = ReadonlyMap<string, HostTensor>;
 
@@ -259,10 +259,19 @@ const widths: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** The type of a tensor in a graph. */
-export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "bool" {
-  return data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool";
+export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "int8" | "bool" {
+  if (data instanceof Float32Array) return "float32";
+  if (data instanceof Int32Array) return "int32";
+  return data instanceof Int8Array ? "int8" : "bool";
 }
-const fileDtypes = { float32: "F32", float16: "F16", bfloat16: "BF16", int32: "I32", bool: "BOOL" } as const;
+const fileDtypes = {
+  float32: "F32",
+  float16: "F16",
+  bfloat16: "BF16",
+  int32: "I32",
+  int8: "I8",
+  bool: "BOOL",
+} as const;
 
 /** Elements of a tensor from one to before another. */
 function decode(
@@ -279,6 +288,8 @@ function decode(
       return new Float32Array(bytes().buffer);
     case "I32":
       return new Int32Array(bytes().buffer);
+    case "I8":
+      return new Int8Array(bytes().buffer);
     case "BOOL":
     case "U8":
       return new Uint8Array(bytes().buffer);
@@ -294,7 +305,7 @@ function decode(
     default:
       throw new WorkbenchError(
         "unsupported",
-        `${name} in ${path} is stored as ${dtype}; read are F32, F16, BF16 and I32. Quantised and double-precision ` +
+        `${name} in ${path} is stored as ${dtype}; read are F32, F16, BF16, I32 and I8. Quantised and double-precision ` +
           "files are not read: save the model in float32, float16 or bfloat16.",
       );
   }

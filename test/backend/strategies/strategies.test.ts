@@ -54,7 +54,7 @@ describe.each(Object.entries(strategies))("%s", (_, strategy) => {
 });
 
 describe("recursive", () => {
-  it.each(Object.keys(methods))("tries rates of %s", async (name) => {
+  it.each(Object.entries(methods))("tries rates of %s", async (name, method) => {
     const trials: Trial[] = [];
     const lab = labWithText(engine, data, { trial: (trial) => trials.push(trial) });
     const options = recursive.options.parse({
@@ -65,7 +65,7 @@ describe("recursive", () => {
       stop: "never",
     });
     await recursive.apply(drawn(), options, lab);
-    expect(trials.map(({ rate }) => rate)).toEqual([0.25, 0.5, 0.75]);
+    expect(trials.map(({ rate }) => rate)).toEqual(method.levels ?? [0.25, 0.5, 0.75]);
     const sizes = trials.map(({ shape }) => countModel(shape).total.stored);
     expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
   });

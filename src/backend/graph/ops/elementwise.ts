@@ -379,7 +379,7 @@ export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
 });
 
 // TensorProto.DataType numbers of the ONNX format.
-const onnxDtype: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const onnxDtype: Record<DType, number> = { float32: 1, int8: 3, int32: 6, int64: 7, bool: 9 };
 
 /** Converts the element type; floats are cut towards zero, and only float → float lets a gradient through. */
 export const cast = defineOp<[Value], { to: DType }>({
@@ -392,6 +392,7 @@ export const cast = defineOp<[Value], { to: DType }>({
   samples: [
     { inputs: [{ dtype: "int32", shape: [2, 3], range: [-5, 5] }], attrs: { to: "float32" } },
     { inputs: [{ dtype: "int32", shape: [2, 3], range: [0, 2] }], attrs: { to: "bool" } },
+    { inputs: [{ dtype: "int8", shape: [2, 3], range: [-128, 127] }], attrs: { to: "float32" } },
     { inputs: [[7]], range: [-4, 4], attrs: { to: "int32" } },
   ],
 });

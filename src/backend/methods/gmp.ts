@@ -1,0 +1,84 @@
+/**
+ * Gradual magnitude pruning (Zhu and Gupta 2017): the share of zeros grows along a cubic while the model trains, fast at first
+ * and slowly at the end: s_t = s_f·(1 − (1 − t/n)³).
+ */
+import * as z from "zod";
+import { weightName } from "../representations/dense";
+import type { Checkpoint } from "../training/checkpoint";
+import { defineMethod } from "./method";
+import {
+  checkPattern,
+  decidePruning,
+  maskOf,
+  planPruning,
+  type PruningOptions,
+  pruningOptions,
+  withMasks,
+  withoutDropped,
+} from "./pruning";
+import { maskSmallest } from "./smallest";
+import { floatsOf, takenApart } from "./takenApart";
+import { trainingSchema } from "./training";
+
+const title = "Gradual magnitude pruning";
+
+const options = z
+  .strictObject({
+    ...pruningOptions(["layer", "row", "global"]),
+    prunings: z.int().min(1).default(10).describe("How often weights are dropped on the way."),
+    train: trainingSchema.describe("Training after each pruning but the last; none when left out."),
+  })
+  .superRefine(checkPattern)
+  .superRefine(({ mask_structure }, context) => {
+    if (mask_structure !== "unstructured")
+      context.addIssue({
+        code: "custom",
+        path: ["mask_structure"],
+        message: "a pattern is there at once and cannot grow; use magnitude for it",
+        input: mask_structure,
+      });
+  });
+type Options = z.output<typeof options>;
+
+const train = { max_steps: 1, per_device_train_batch_size: 2, learning_rate: 1e-3 };
+
+export default defineMethod<Options>({
+  title,
+  paper:
+    "Zhu, Gupta: To Prune, or Not to Prune: Exploring the Efficacy of Pruning for Model Compression, 2017",
+  options,
+  rate: "sparsity",
+  needs: (given) => (given.train === undefined ? [] : ["text"]),
+  samples: [
+    { sparsity: 0.5 },
+    { sparsity: 0.8, prunings: 3, train },
+    { sparsity: 0.6, scope: "global", prunings: 2 },
+  ],
+
+  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "layer")),
+
+  async apply(before, given, lab) {
+    const { sparsity = 0.5, prunings } = given;
+    let now = before;
+    for (let step = 1; step <= prunings; step++) {
+      const share = step === prunings ? sparsity : sparsity * (1 - (1 - step / prunings) ** 3);
+      now = pruned(now, { ...given, sparsity: share });
+      lab.progress(step, prunings, "prunings");
+      if (given.train !== undefined && step < prunings) now = await lab.train(now, given.train);
+    }
+    return now;
+  },
+});
+
+function pruned(before: Checkpoint, given: PruningOptions): Checkpoint {
+  const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
+  const tensors = takenApart(before, targets);
+  const scored = targets.map((target) => {
+    const scores = floatsOf(tensors, weightName(target.matrix)).map(Math.abs);
+    return { matrix: target.matrix, scores: withoutDropped(scores, maskOf(tensors, target)) };
+  });
+  const masks = maskSmallest(scored, within, sparsity).map((mask, i) =>
+    mask.map((isKept, at) => (scored[i]!.scores[at]! < 0 ? 0 : isKept)),
+  );
+  return withMasks(before, tensors, targets, masks);
+}

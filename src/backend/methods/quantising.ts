@@ -1,0 +1,202 @@
+/** Whole numbers in place of weights: the grid of a group, the code of a weight, and the tensors that hold them. */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import type { ModelShape } from "../models/model";
+import {
+  codesName,
+  groupCount,
+  type QuantisedOptions,
+  residualNames,
+  scalesName,
+  zerosName,
+} from "../representations/quantised";
+import type { MatrixSpec } from "../representations/representation";
+import type { HostTensor } from "../training/safetensors";
+import { denseTargets, stored } from "./denseTargets";
+import type { Treated } from "./layerwise";
+import { type Plan, planBetween } from "./method";
+import { singularValues } from "./linearAlgebra";
+import { type Target, targetOptions } from "./targets";
+
+export const quantisingOptions = {
+  bits: z.int().min(2).max(8).default(4).describe("Bits of a weight."),
+  group_size: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Consecutive inputs of an output that share a scale; all of them when left out."),
+  symmetric: z
+    .boolean()
+    .default(true)
+    .describe("Codes around zero; otherwise each group has a zero of its own and uses its whole range."),
+  residual: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Width of a product that gives back the largest part of what is lost (LoRC); 0 for none."),
+  ...targetOptions("all projections"),
+};
+
+export interface QuantisingOptions extends QuantisedOptions {
+  readonly targets?: string | string[] | undefined;
+  readonly ignore?: string | string[] | undefined;
+}
+
+/** The levels of `bits` from the most to the fewest. */
+export const bitLevels = [8, 6, 4, 3, 2] as const;
+
+export function quantisedTargets(title: string, shape: ModelShape, given: QuantisingOptions): Target[] {
+  const targets = denseTargets(title, shape, given, ["*"]);
+  const { group_size: size } = given;
+  const faults = targets.flatMap(({ matrix: { role, inputs } }) =>
+    size === undefined || inputs % size === 0
+      ? []
+      : [`${role} has ${inputs} inputs, which do not divide into groups of ${size}`],
+  );
+  if (faults.length === 0) return targets;
+  throw new WorkbenchError(
+    "unsupported",
+    `${title} cannot be applied: ${faults[0]!}. Choose another group_size, or leave such roles out with ignore.`,
+    { faults },
+  );
+}
+
+export function planQuantising(title: string, before: ModelShape, given: QuantisingOptions): Plan {
+  const targets = quantisedTargets(title, before, given);
+  const after = stored(before, targets, () => ({ type: "quantised", options: storedOptions(given) }));
+  return planBetween(before, after, "roles");
+}
+
+export function storedOptions({ bits, group_size: size, symmetric, residual }: QuantisedOptions) {
+  return { bits, ...(size === undefined ? {} : { group_size: size }), symmetric, residual };
+}
+
+/** w ≈ (code − zero) · scale, with codes from −2^(bits − 1) to 2^(bits − 1) − 1. */
+export interface Grid {
+  readonly scale: number;
+  readonly zero: number;
+}
+
+/** The grid on which values from `low` to `high` lie, zero always being one of them. */
+export function gridOf(
+  low: number,
+  high: number,
+  { bits, symmetric }: Pick<QuantisedOptions, "bits" | "symmetric">,
+): Grid {
+  const steps = 2 ** bits - 1;
+  const [from, to] = symmetric
+    ? [-Math.max(Math.abs(low), Math.abs(high)), Math.max(Math.abs(low), Math.abs(high))]
+    : [Math.min(0, low), Math.max(0, high)];
+  // A group of zeros has any scale.
+  const scale = Math.fround((to - from) / steps) || 1;
+  return { scale, zero: symmetric ? 0 : Math.round(-from / scale) - 2 ** (bits - 1) };
+}
+
+export function codeOf(value: number, { scale, zero }: Grid, bits: number): number {
+  const half = 2 ** (bits - 1);
+  return Math.max(-half, Math.min(half - 1, Math.round(value / scale) + zero));
+}
+
+export function valueOfCode(code: number, { scale, zero }: Grid): number {
+  return (code - zero) * scale;
+}
+
+/** Codes and grids of a matrix as they are filled in. */
+export class Quantised {
+  readonly codes: Int8Array;
+  private readonly scales: Float32Array;
+  private readonly zeros: Int8Array;
+  private readonly groups: number;
+  readonly groupSize: number;
+
+  constructor(
+    private readonly matrix: MatrixSpec,
+    private readonly options: QuantisedOptions,
+  ) {
+    this.groups = groupCount(matrix, options);
+    this.groupSize = matrix.inputs / this.groups;
+    this.codes = new Int8Array(matrix.inputs * matrix.outputs);
+    this.scales = new Float32Array(this.groups * matrix.outputs);
+    this.zeros = new Int8Array(this.groups * matrix.outputs);
+  }
+
+  setGrid(group: number, output: number, { scale, zero }: Grid): void {
+    const at = group * this.matrix.outputs + output;
+    this.scales[at] = scale;
+    this.zeros[at] = zero;
+  }
+
+  gridAt(input: number, output: number): Grid {
+    const at = Math.floor(input / this.groupSize) * this.matrix.outputs + output;
+    return { scale: this.scales[at]!, zero: this.zeros[at]! };
+  }
+
+  /** Codes a value and says what it is now. */
+  set(input: number, output: number, value: number): number {
+    const grid = this.gridAt(input, output);
+    const code = codeOf(value, grid, this.options.bits);
+    this.codes[input * this.matrix.outputs + output] = code;
+    return valueOfCode(code, grid);
+  }
+
+  /** [inputs, outputs] */
+  materialise(): Float32Array {
+    const { inputs, outputs } = this.matrix;
+    const out = new Float32Array(inputs * outputs);
+    for (let input = 0; input < inputs; input++)
+      for (let output = 0; output < outputs; output++) {
+        const at = input * outputs + output;
+        out[at] = valueOfCode(this.codes[at]!, this.gridAt(input, output));
+      }
+    return out;
+  }
+
+  /** `dense` is the matrix as it was, [inputs, outputs]: what is lost of it goes into the residual. */
+  treated(dense: ArrayLike<number>): Treated {
+    const { matrix, options, groups } = this;
+    const { inputs, outputs } = matrix;
+    const scalars = [groups, outputs];
+    return {
+      type: "quantised",
+      options: storedOptions(options),
+      tensors: [
+        [codesName(matrix), { shape: [inputs, outputs], data: this.codes }],
+        [scalesName(matrix), { shape: scalars, data: this.scales }],
+        ...(options.symmetric ? [] : [[zerosName(matrix), { shape: scalars, data: this.zeros }] as const]),
+        ...this.residual(dense),
+      ],
+    };
+  }
+
+  /** The best product of the width in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
+  private residual(dense: ArrayLike<number>): (readonly [string, HostTensor])[] {
+    const { residual: width } = this.options;
+    if (width === 0) return [];
+    const { inputs, outputs } = this.matrix;
+    const now = this.materialise();
+    const lost = Float64Array.from(now, (each, i) => dense[i]! - each);
+    const { a, b } = singularValues(lost, inputs, outputs).factors(width);
+    const [left, right] = residualNames(this.matrix);
+    return [
+      [left, { shape: [inputs, width], data: Float32Array.from(a) }],
+      [right, { shape: [width, outputs], data: Float32Array.from(b) }],
+    ];
+  }
+}
+
+/** The smallest and largest weight of an output in a group, of a matrix [inputs, outputs]. */
+export function rangeOf(
+  dense: ArrayLike<number>,
+  outputs: number,
+  output: number,
+  from: number,
+  to: number,
+): readonly [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let input = from; input < to; input++) {
+    const value = dense[input * outputs + output]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}

@@ -1,0 +1,145 @@
+/**
+ * SparseGPT (Frantar and Alistarh, ICML 2023): weights go one input after the other, those that matter least by H = XᵀX, and
+ * what each takes from the product is made up for by the inputs that are still to come.
+ */
+import * as z from "zod";
+import type { Value } from "../graph/op";
+import { matmul } from "../graph/ops/matmul";
+import { fromInOut, toInOut, weightName } from "../representations/dense";
+import { layerByLayer, layerwiseSchema } from "./layerwise";
+import { transposed } from "./linearAlgebra";
+import { defineMethod } from "./method";
+import { checkPattern, decidePruning, masked, maskOf, planPruning, pruningOptions } from "./pruning";
+import { type Curvature, curvatureNotices, curvatureOf, decideAll } from "./secondOrder";
+import { share } from "./smallest";
+import { floatsOf } from "./takenApart";
+
+const title = "SparseGPT";
+
+const options = z
+  .strictObject({
+    ...pruningOptions(["layer"]),
+    damping: z
+      .number()
+      .min(0)
+      .default(0.01)
+      .describe("Added to the diagonal of H, as a share of its mean; more where H is singular all the same."),
+    block_size: z
+      .int()
+      .min(1)
+      .default(128)
+      .describe("Inputs among which the weights to go are chosen at a time."),
+    calibration: layerwiseSchema,
+  })
+  .superRefine(checkPattern);
+type Options = z.output<typeof options>;
+
+const calibration = { samples: 4, batch_size: 2 };
+
+export default defineMethod<Options>({
+  title,
+  paper: "Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, 2023",
+  options,
+  rate: "sparsity",
+  needs: () => ["text"],
+  samples: [
+    { sparsity: 0.5, calibration },
+    { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
+    { sparsity: 0.3, block_size: 8, calibration: { ...calibration, inputs: "original" } },
+  ],
+
+  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "layer")),
+
+  async apply(before, given, lab) {
+    const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
+    const tap = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
+    return layerByLayer(before, targets, tap, given.calibration, lab, (target, tensors, { gram }) => {
+      const { matrix } = target;
+      const { inputs, outputs, role } = matrix;
+      const stored = floatsOf(tensors, weightName(matrix));
+      const weights = transposed(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
+      const before = maskOf(tensors, target);
+      // In the same order as the weights, 1 where one stays.
+      const stays = new Uint8Array(weights.length).fill(1);
+      if (before !== undefined)
+        transposed(toInOut(Float32Array.from(before), matrix), inputs, outputs).forEach(
+          (isKept, i) => (stays[i] = isKept),
+        );
+      const curvature = curvatureOf(gram!, inputs, given.damping);
+      for (const notice of curvatureNotices(curvature, role, given.damping)) lab.log(notice);
+      const pattern = typeof within === "object" ? within : undefined;
+      const chooser = shareUntil(weights.length, inputs, sparsity);
+      decideAll(
+        weights,
+        outputs,
+        curvature,
+        {
+          beforeBlock: (from, to, _, salience) => {
+            if (pattern === undefined) dropLeast(stays, inputs, outputs, from, to, chooser(to), salience);
+          },
+          decide: (output, input, value, now) => {
+            if (pattern !== undefined && input % pattern.of === 0)
+              dropOfGroup(stays, now, curvature, { output, input, ...pattern });
+            return stays[output * inputs + input] === 1 ? value : 0;
+          },
+        },
+        // A group of n:m is decided at its first input, so that a block must not divide one.
+        pattern === undefined ? given.block_size : Math.ceil(given.block_size / pattern.of) * pattern.of,
+      );
+      const dense = Float32Array.from(transposed(weights, outputs, inputs));
+      const mask = Uint8Array.from(fromInOut(Float32Array.from(transposed(stays, outputs, inputs)), matrix));
+      return masked(target, fromInOut(dense, matrix), mask);
+    });
+  },
+});
+
+/** How many of all weights have to be gone after the block that ends at an input: after the last exactly the whole share. */
+function shareUntil(all: number, inputs: number, sparsity: number): (to: number) => number {
+  const total = share(all, sparsity);
+  return (to) => (to === inputs ? total : Math.min(total, Math.round((to / inputs) * total)));
+}
+
+/** Drops the least salient of the block until `wanted` are gone up to its end, over all outputs together. */
+function dropLeast(
+  stays: Uint8Array,
+  inputs: number,
+  outputs: number,
+  from: number,
+  to: number,
+  wanted: number,
+  salience: (output: number, input: number) => number,
+): void {
+  const places: number[] = [];
+  let gone = 0;
+  for (let output = 0; output < outputs; output++)
+    for (let input = 0; input < to; input++) {
+      const place = output * inputs + input;
+      if (stays[place] === 0) gone++;
+      else if (input >= from) places.push(place);
+    }
+  const saliences = new Map(
+    places.map((place) => [place, salience(Math.floor(place / inputs), place % inputs)]),
+  );
+  places.sort((a, b) => saliences.get(a)! - saliences.get(b)! || a - b);
+  for (const place of places.slice(0, Math.max(0, wanted - gone))) stays[place] = 0;
+}
+
+interface Group {
+  readonly output: number;
+  readonly input: number;
+  readonly kept: number;
+  readonly of: number;
+}
+
+function dropOfGroup(
+  stays: Uint8Array,
+  weights: Float64Array,
+  { inputs, upper }: Curvature,
+  { output, input, kept, of }: Group,
+): void {
+  const places = Array.from({ length: of }, (_, i) => input + i);
+  const salience = (at: number) =>
+    stays[output * inputs + at] === 0 ? -1 : (weights[output * inputs + at]! / upper[at * inputs + at]!) ** 2;
+  places.sort((a, b) => salience(a) - salience(b) || a - b);
+  for (const at of places.slice(0, of - kept)) stays[output * inputs + at] = 0;
+}

@@ -1,0 +1,69 @@
+/**
+ * Wanda (Sun et al., ICLR 2024): of each output the weights go whose magnitude times the norm of their input, |W_ij|·‖X_j‖₂,
+ * is smallest; nothing else changes.
+ */
+import * as z from "zod";
+import type { Value } from "../graph/op";
+import { sumSquares } from "../graph/ops/reduction";
+import { weightName } from "../representations/dense";
+import type { MatrixSpec } from "../representations/representation";
+import { layerByLayer, layerwiseSchema } from "./layerwise";
+import { defineMethod } from "./method";
+import {
+  checkPattern,
+  decidePruning,
+  masked,
+  maskOf,
+  planPruning,
+  pruningOptions,
+  withoutDropped,
+} from "./pruning";
+import { maskSmallest } from "./smallest";
+import { floatsOf } from "./takenApart";
+
+const title = "Wanda";
+
+const options = z
+  .strictObject({ ...pruningOptions(["row", "layer"]), calibration: layerwiseSchema })
+  .superRefine(checkPattern);
+type Options = z.output<typeof options>;
+
+const calibration = { samples: 4, batch_size: 2 };
+
+export default defineMethod<Options>({
+  title,
+  paper: "Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, 2024",
+  options,
+  rate: "sparsity",
+  needs: () => ["text"],
+  samples: [
+    { sparsity: 0.5, calibration },
+    { mask_structure: "2:4", targets: "layers.*.mlp.*", calibration },
+    { sparsity: 0.3, scope: "layer", calibration: { ...calibration, inputs: "original" } },
+  ],
+
+  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "row")),
+
+  async apply(before, given, lab) {
+    const { targets, within, sparsity } = decidePruning(title, before.shape, given, "row");
+    const tap = (x: Value) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
+    return layerByLayer(before, targets, tap, given.calibration, lab, (target, tensors, { squares }) => {
+      const { matrix } = target;
+      const weights = floatsOf(tensors, weightName(matrix));
+      const inputOf = inputAt(matrix);
+      const scores = weights.map((each, i) => Math.abs(each) * Math.sqrt(squares![inputOf(i)]!));
+      const dropped = withoutDropped(scores, maskOf(tensors, target));
+      const [mask] = maskSmallest([{ matrix, scores: dropped }], within, sparsity);
+      return masked(
+        target,
+        weights,
+        mask!.map((isKept, i) => (dropped[i]! < 0 ? 0 : isKept)),
+      );
+    });
+  },
+});
+
+/** Which input the scalar at a place of the stored tensor belongs to. */
+function inputAt({ layout, inputs, outputs }: MatrixSpec): (place: number) => number {
+  return layout === "in_out" ? (place) => Math.floor(place / outputs) : (place) => place % inputs;
+}

@@ -1,0 +1,73 @@
+/** A matrix whose weights are a few values, each stored once: k centroids, and for each weight the number of its own. */
+import * as z from "zod";
+import type { Value } from "../graph/op";
+import { cast, sub } from "../graph/ops/elementwise";
+import { constant } from "../graph/op";
+import { gather } from "../graph/ops/indexing";
+import { matmul } from "../graph/ops/matmul";
+import { transpose } from "../graph/ops/movement";
+import { asFloats } from "./dense";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  scalarBits,
+  type ValueSource,
+  weightSpec,
+} from "./representation";
+
+export interface ClusteredOptions {
+  readonly clusters: number;
+}
+
+export const clustersName = (matrix: MatrixSpec): string => `${matrix.name}.weight_clusters`;
+export const centroidsName = (matrix: MatrixSpec): string => `${matrix.name}.weight_centroids`;
+
+/** Cluster 0 is -128, so that 256 of them fit into a signed byte. */
+export const firstCode = -128;
+
+/** Bits that tell the clusters apart. */
+export const clusterBits = (clusters: number): number => Math.max(1, Math.ceil(Math.log2(clusters)));
+
+/** [inputs, outputs] */
+function denseValue(values: ValueSource, matrix: MatrixSpec): Value {
+  const codes = cast(values(clustersName(matrix)), { to: "int32" });
+  return gather(values(centroidsName(matrix)), sub(codes, constant(Int32Array.of(firstCode), [])));
+}
+
+export default defineRepresentation<ClusteredOptions>({
+  title: "Clustered",
+  worth:
+    "Clusters take a byte each in memory and a few bits in a packed file; before a product they are looked up, so that time is not saved.",
+  options: z.strictObject({
+    clusters: z.int().min(1).max(256).default(16).describe("Different values of the matrix."),
+  }),
+  parameters: (matrix, { clusters }) => [
+    {
+      ...weightSpec(matrix, "weight_clusters", [matrix.inputs, matrix.outputs], { kind: "zeros" }),
+      dtype: "int8",
+      trainable: false,
+      decay: false,
+    },
+    // The gradient of a centroid is a sum over all its weights, for which a graph has no cheap form: they stay as they are.
+    { ...weightSpec(matrix, "weight_centroids", [clusters]), trainable: false, decay: false },
+  ],
+  apply: (x, values, matrix) => matmul(x, denseValue(values, matrix)),
+  dense: (values, matrix) => {
+    const weight = denseValue(values, matrix);
+    return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
+  },
+  materialise: (tensors, matrix) => {
+    const centroids = asFloats(centroidsName(matrix), tensors(centroidsName(matrix)));
+    const codes = tensors(clustersName(matrix)) as Int8Array;
+    return Float32Array.from(codes, (code) => centroids[code - firstCode]!);
+  },
+  count: ({ inputs, outputs }, { clusters }) => {
+    const stored = inputs * outputs + clusters;
+    return {
+      trainable: 0,
+      stored,
+      nonZero: stored,
+      bits: inputs * outputs * clusterBits(clusters) + clusters * scalarBits,
+    };
+  },
+});

@@ -1,0 +1,79 @@
+/** A matrix as the product of two narrow ones, W = A·B of a rank: what singular value decompositions leave. */
+import * as z from "zod";
+import type { Value } from "../graph/op";
+import { matmul } from "../graph/ops/matmul";
+import { transpose } from "../graph/ops/movement";
+import { asFloats } from "./dense";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  nonZeros,
+  scalarBits,
+  type ValueSource,
+  weightSpec,
+} from "./representation";
+
+export interface FactoredOptions {
+  readonly rank: number;
+}
+
+/** A [inputs, rank] and B [rank, outputs]. */
+export const factorNames = (matrix: MatrixSpec) =>
+  [`${matrix.name}.weight_in`, `${matrix.name}.weight_out`] as const;
+
+function product(values: ValueSource, matrix: MatrixSpec): Value {
+  const [a, b] = factorNames(matrix);
+  return matmul(values(a), values(b));
+}
+
+export default defineRepresentation<FactoredOptions>({
+  title: "Factored",
+  worth:
+    "Two narrow products in place of a wide one: file, memory and operations shrink together below half the rank of a square matrix.",
+  options: z.strictObject({
+    rank: z.int().min(1).describe("Columns of the first factor and rows of the second."),
+  }),
+  refuses: ({ inputs, outputs }, { rank }) =>
+    rank > Math.min(inputs, outputs)
+      ? `a rank of ${rank} is more than the matrix can have, ${Math.min(inputs, outputs)}`
+      : undefined,
+  parameters: (matrix, { rank }) => [
+    weightSpec(matrix, "weight_in", [matrix.inputs, rank]),
+    weightSpec(matrix, "weight_out", [rank, matrix.outputs]),
+  ],
+  apply: (x, values, matrix) => {
+    const [a, b] = factorNames(matrix);
+    return matmul(matmul(x, values(a)), values(b));
+  },
+  dense: (values, matrix) => {
+    const weight = product(values, matrix);
+    return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
+  },
+  materialise: (tensors, matrix, { rank }) => {
+    const { inputs, outputs } = matrix;
+    const [a, b] = factorNames(matrix).map((name) => asFloats(name, tensors(name)));
+    const out = new Float32Array(inputs * outputs);
+    const row = new Float64Array(outputs);
+    for (let input = 0; input < inputs; input++) {
+      row.fill(0);
+      for (let k = 0; k < rank; k++) {
+        const left = a![input * rank + k]!;
+        for (let output = 0; output < outputs; output++) row[output]! += left * b![k * outputs + output]!;
+      }
+      out.set(row, input * outputs);
+    }
+    return out;
+  },
+  count: (matrix, { rank }, tensors) => {
+    const stored = rank * (matrix.inputs + matrix.outputs);
+    return {
+      trainable: stored,
+      stored,
+      nonZero:
+        tensors === undefined
+          ? stored
+          : factorNames(matrix).reduce((sum, name) => sum + nonZeros(tensors(name)), 0),
+      bits: stored * scalarBits,
+    };
+  },
+});

@@ -1,0 +1,161 @@
+/**
+ * A matrix of whole numbers of a few bits and a scale for each group of consecutive inputs of an output, as round-to-nearest
+ * and GPTQ leave it: W = (code − zero) · scale. What that loses may be given back by a product of two narrow matrices
+ * (low-rank compensation, ZeroQuant-V2). Codes are one byte each in memory; files that pack them are written by exports.
+ */
+import * as z from "zod";
+import type { Value } from "../graph/op";
+import { add, cast, mul, sub } from "../graph/ops/elementwise";
+import { matmul } from "../graph/ops/matmul";
+import { reshape, transpose } from "../graph/ops/movement";
+import { asFloats } from "./dense";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  type ParameterSpec,
+  scalarBits,
+  type TensorSource,
+  type ValueSource,
+  weightSpec,
+} from "./representation";
+
+export interface QuantisedOptions {
+  /** Of a code. */
+  readonly bits: number;
+  /** Consecutive inputs with a scale of their own; all inputs of an output where it is left out. */
+  readonly group_size?: number | undefined;
+  /** Codes around zero; otherwise each group has a zero of its own. */
+  readonly symmetric: boolean;
+  /** Width of the product that is added; none where it is 0. */
+  readonly residual: number;
+}
+
+export const codesName = (matrix: MatrixSpec): string => `${matrix.name}.weight_codes`;
+export const scalesName = (matrix: MatrixSpec): string => `${matrix.name}.weight_scales`;
+export const zerosName = (matrix: MatrixSpec): string => `${matrix.name}.weight_zeros`;
+export const residualNames = (matrix: MatrixSpec) =>
+  [`${matrix.name}.weight_residual_in`, `${matrix.name}.weight_residual_out`] as const;
+
+export function groupCount(
+  { inputs }: MatrixSpec,
+  { group_size: size }: Pick<QuantisedOptions, "group_size">,
+) {
+  return size === undefined ? 1 : inputs / size;
+}
+
+/** [inputs, outputs] */
+function denseValue(values: ValueSource, matrix: MatrixSpec, options: QuantisedOptions): Value {
+  const { inputs, outputs } = matrix;
+  const groups = groupCount(matrix, options);
+  const grouped = [groups, inputs / groups, outputs];
+  const one = [groups, 1, outputs];
+  const codes = reshape(cast(values(codesName(matrix)), { to: "float32" }), { shape: grouped });
+  const zeros = () => reshape(cast(values(zerosName(matrix)), { to: "float32" }), { shape: one });
+  const whole = options.symmetric ? codes : sub(codes, zeros());
+  const scaled = mul(whole, reshape(values(scalesName(matrix)), { shape: one }));
+  return reshape(scaled, { shape: [inputs, outputs] });
+}
+
+function withResidual(values: ValueSource, matrix: MatrixSpec, options: QuantisedOptions): Value {
+  const weight = denseValue(values, matrix, options);
+  if (options.residual === 0) return weight;
+  const [a, b] = residualNames(matrix);
+  return add(weight, matmul(values(a), values(b)));
+}
+
+function codes(tensors: TensorSource, name: string): Int8Array {
+  const data = tensors(name);
+  if (!(data instanceof Int8Array)) throw new Error(`${name} should hold int8 codes.`);
+  return data;
+}
+
+export default defineRepresentation<QuantisedOptions>({
+  title: "Quantised",
+  worth:
+    "Codes take a byte each in memory and a few bits in a packed file; before a product they are made floats again, so that time is not saved.",
+  options: z.strictObject({
+    bits: z.int().min(2).max(8).default(4).describe("Bits of a code."),
+    group_size: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Consecutive inputs that share a scale; all of an output when left out."),
+    symmetric: z.boolean().default(true).describe("Codes around zero, without a zero of each group."),
+    residual: z.int().min(0).default(0).describe("Width of the low-rank product that is added."),
+  }),
+  refuses: ({ inputs, outputs }, { group_size: size, residual }) => {
+    if (size !== undefined && inputs % size !== 0)
+      return `its ${inputs} inputs do not divide into groups of ${size}`;
+    const most = Math.min(inputs, outputs);
+    return residual > most ? `a residual of ${residual} is wider than the matrix, ${most}` : undefined;
+  },
+  parameters: (matrix, options) => {
+    const { inputs, outputs } = matrix;
+    const groups = groupCount(matrix, options);
+    const fixed = (suffix: string, shape: readonly number[]): ParameterSpec => ({
+      ...weightSpec(matrix, suffix, shape, { kind: "zeros" }),
+      dtype: "int8",
+      trainable: false,
+      decay: false,
+    });
+    const scales = weightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
+    return [
+      fixed("weight_codes", [inputs, outputs]),
+      { ...scales, decay: false },
+      ...(options.symmetric ? [] : [fixed("weight_zeros", [groups, outputs])]),
+      ...(options.residual === 0
+        ? []
+        : [
+            weightSpec(matrix, "weight_residual_in", [inputs, options.residual]),
+            weightSpec(matrix, "weight_residual_out", [options.residual, outputs]),
+          ]),
+    ];
+  },
+  apply: (x, values, matrix, options) => {
+    const y = matmul(x, denseValue(values, matrix, options));
+    if (options.residual === 0) return y;
+    const [a, b] = residualNames(matrix);
+    return add(y, matmul(matmul(x, values(a)), values(b)));
+  },
+  dense: (values, matrix, options) => {
+    const weight = withResidual(values, matrix, options);
+    return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
+  },
+  materialise: (tensors, matrix, options) => {
+    const { inputs, outputs } = matrix;
+    const size = inputs / groupCount(matrix, options);
+    const own = codes(tensors, codesName(matrix));
+    const scales = asFloats(scalesName(matrix), tensors(scalesName(matrix)));
+    const zeros = options.symmetric ? undefined : codes(tensors, zerosName(matrix));
+    const out = new Float32Array(inputs * outputs);
+    for (let input = 0; input < inputs; input++)
+      for (let output = 0; output < outputs; output++) {
+        const group = Math.floor(input / size) * outputs + output;
+        out[input * outputs + output] =
+          (own[input * outputs + output]! - (zeros?.[group] ?? 0)) * scales[group]!;
+      }
+    if (options.residual === 0) return out;
+    const [a, b] = residualNames(matrix).map((name) => asFloats(name, tensors(name)));
+    for (let input = 0; input < inputs; input++)
+      for (let k = 0; k < options.residual; k++) {
+        const left = a![input * options.residual + k]!;
+        for (let output = 0; output < outputs; output++)
+          out[input * outputs + output]! += left * b![k * outputs + output]!;
+      }
+    return out;
+  },
+  // A code of zero is stored like any other.
+  count: (matrix, options) => {
+    const { inputs, outputs } = matrix;
+    const scales = groupCount(matrix, options) * outputs;
+    const residual = options.residual * (inputs + outputs);
+    const zeros = options.symmetric ? 0 : scales;
+    const stored = inputs * outputs + scales + zeros + residual;
+    return {
+      trainable: scales + residual,
+      stored,
+      nonZero: stored,
+      bits: options.bits * (inputs * outputs + zeros) + scalarBits * (scales + residual),
+    };
+  },
+});

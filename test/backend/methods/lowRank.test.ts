@@ -1,0 +1,176 @@
+/** Factored forms against the singular values that say how near they can come. */
+import { describe, expect, it } from "vitest";
+import cluster from "../../../src/backend/methods/cluster";
+import kron from "../../../src/backend/methods/kron";
+import { multiply, singularValues, transposed } from "../../../src/backend/methods/linearAlgebra";
+import rtn from "../../../src/backend/methods/rtn";
+import svd from "../../../src/backend/methods/svd";
+import { matrixSlots } from "../../../src/backend/models/model";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
+
+const before = tiny();
+const [inputs, outputs] = sizesOf(before);
+const dense = denseOf(before);
+const x = correlated(60, inputs, 8);
+const lab = labWithInputs(x, inputs);
+
+const tail = (values: Float64Array, from: number) =>
+  values.slice(from).reduce((sum, each) => sum + each ** 2, 0);
+
+function optionsOf({ shape }: Checkpoint): Readonly<Record<string, unknown>> {
+  const slot = matrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
+  return slot.stored[0]!.options as Readonly<Record<string, unknown>>;
+}
+
+describe("low rank", () => {
+  it("leaves the tail of the singular values, and of the products' where it is whitened", async () => {
+    const plain = await applied(svd, { rate: 0.6 }, before);
+    const rank = optionsOf(plain)["rank"] as number;
+    expect(rank).toBe(Math.floor((0.4 * inputs * outputs) / (inputs + outputs)));
+    const { values } = singularValues(dense, inputs, outputs);
+    expect(errorOf(dense, denseOf(plain), outputs)).toBeCloseTo(tail(values, rank), 5);
+
+    const white = denseOf(await applied(svd, { rate: 0.6, whiten: true }, before, lab));
+    const seen = singularValues(multiply(x, dense, [60, inputs, outputs]), 60, outputs);
+    const error = errorOf(dense, white, outputs, x);
+    expect(error / tail(seen.values, rank)).toBeCloseTo(1, 3);
+    expect(error).toBeLessThan(errorOf(dense, denseOf(plain), outputs, x));
+  });
+
+  it("whitened by independent inputs is plain", async () => {
+    const identity = Float64Array.from({ length: inputs ** 2 }, (_, i) => Number(i % (inputs + 1) === 0));
+    const own = denseOf(
+      await applied(svd, { rate: 0.5, whiten: true }, before, labWithInputs(identity, inputs)),
+    );
+    const plain = denseOf(await applied(svd, { rate: 0.5 }, before));
+    own.forEach((each, i) => expect(each).toBeCloseTo(plain[i]!, 4));
+  });
+
+  it("takes text that never shows some directions", async () => {
+    const few = correlated(2, inputs, 3);
+    const after = denseOf(
+      await applied(svd, { rate: 0.5, whiten: true }, before, labWithInputs(few, inputs)),
+    );
+    expect(after.every(Number.isFinite)).toBe(true);
+    expect(errorOf(dense, after, outputs, few)).toBeLessThan(
+      1e-3 *
+        errorOf(
+          dense,
+          dense.map(() => 0),
+          outputs,
+          few,
+        ),
+    );
+  });
+
+  it("by energy spends no more scalars and loses no more energy over all matrices", async () => {
+    const targets = "layers.*.mlp.*";
+    const model = tiny();
+    // One matrix of rank one among others: even ranks waste theirs on it.
+    const name = [...model.tensors.keys()].find((each) => each.includes("layers.1.mlp.down_proj"))!;
+    const { shape, data } = model.tensors.get(name)! as { shape: readonly number[]; data: Float32Array };
+    data.forEach(
+      (_, i) => (data[i] = Math.sin(Math.floor(i / shape[1]!) + 1) * Math.cos((i % shape[1]!) + 1)),
+    );
+    const lost = async (ranks: string) => {
+      const after = await applied(svd, { targets, rate: 0.7, ranks }, model);
+      let [energy, scalars] = [0, 0];
+      for (const { matrix, stored } of matrixSlots(after.shape)) {
+        if (!/mlp/.test(matrix.role)) continue;
+        const { representation, options } = stored[0]!;
+        const now = representation.materialise(
+          (each) => after.tensors.get(each)!.data as Float32Array,
+          matrix,
+          options,
+        );
+        const was = matrixSlots(model.shape)
+          .find((slot) => slot.matrix.role === matrix.role)!
+          .stored[0]!.representation.materialise(
+            (each) => model.tensors.get(each)!.data as Float32Array,
+            matrix,
+            {},
+          );
+        energy += errorOf(was, now, matrix.outputs) / was.reduce((sum, each) => sum + each ** 2, 0);
+        scalars += representation.count(matrix, options).stored;
+      }
+      return { energy, scalars };
+    };
+    const [even, byEnergy] = [await lost("even"), await lost("energy")];
+    expect(byEnergy.scalars).toBeLessThanOrEqual(even.scalars);
+    expect(byEnergy.energy).toBeLessThan(even.energy);
+  });
+});
+
+describe("Kronecker products", () => {
+  it("leave the tail of the rearranged matrix's singular values, and nothing of a true product", async () => {
+    const b = [2, 4] as const;
+    const after = await applied(kron, { rate: 0.5, b }, before);
+    const { a, terms } = optionsOf(after) as { a: [number, number]; terms: number };
+    expect(a).toEqual([inputs / 2, outputs / 4]);
+    const rearranged = Float64Array.from({ length: dense.length }, (_, place) => {
+      const [block, inside] = [Math.floor(place / 8), place % 8];
+      const [i1, j1] = [Math.floor(block / a[1]), block % a[1]];
+      const [i2, j2] = [Math.floor(inside / 4), inside % 4];
+      return dense[(i1 * 2 + i2) * outputs + j1 * 4 + j2]!;
+    });
+    const { values } = singularValues(rearranged, a[0] * a[1], 8);
+    expect(errorOf(dense, denseOf(after), outputs)).toBeCloseTo(tail(values, terms), 5);
+
+    const model = tiny();
+    const name = [...model.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
+    const own = correlated(a[0], a[1], 1);
+    const other = correlated(2, 4, 2);
+    const product = Float64Array.from({ length: dense.length }, (_, place) => {
+      const [i, j] = [Math.floor(place / outputs), place % outputs];
+      return own[Math.floor(i / 2) * a[1] + Math.floor(j / 4)]! * other[(i % 2) * 4 + (j % 4)]!;
+    });
+    (model.tensors.get(name)!.data as Float32Array).set(transposed(product, inputs, outputs));
+    const single = await applied(kron, { rate: 1, b }, model);
+    expect(optionsOf(single)["terms"]).toBe(1);
+    const target = denseOf(model);
+    expect(errorOf(target, denseOf(single), outputs)).toBeLessThan(
+      1e-10 * target.reduce((sum, each) => sum + each ** 2, 0),
+    );
+  });
+
+  it("are refused where the factors do not divide", () => {
+    const options = kron.options.parse({ targets: role, b: [5, 1] }) as never;
+    expect(() => kron.plan(before.shape, options)).toThrow(/do not divide/);
+  });
+});
+
+describe("low-rank compensation", () => {
+  it("leaves the tail of the singular values of what rounding lost, and nothing at full width", async () => {
+    const rounded = denseOf(await applied(rtn, { bits: 2 }, before));
+    const lost = singularValues(
+      Float64Array.from(dense, (each, i) => each - rounded[i]!),
+      inputs,
+      outputs,
+    );
+    let last = Infinity;
+    for (const residual of [1, 3, 6, Math.min(inputs, outputs)]) {
+      const error = errorOf(dense, denseOf(await applied(rtn, { bits: 2, residual }, before)), outputs);
+      expect(error).toBeCloseTo(tail(lost.values, residual), 5);
+      expect(error).toBeLessThan(last);
+      last = error;
+    }
+    expect(last).toBeLessThan(1e-8);
+  });
+});
+
+describe("clustering", () => {
+  it("keeps a matrix of few values exactly, and gets nearer with more clusters and more rounds", async () => {
+    const few = tiny();
+    const name = [...few.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
+    const { data } = few.tensors.get(name)! as { data: Float32Array };
+    data.forEach((_, i) => (data[i] = Math.fround([-0.5, 0.1, 0.7][i % 3]!)));
+    expect(denseOf(await applied(cluster, { clusters: 3 }, few))).toEqual(denseOf(few));
+    const error = async (clusters: number, iterations: number) =>
+      errorOf(dense, denseOf(await applied(cluster, { clusters, iterations }, before)), outputs);
+    expect(await error(8, 50)).toBeLessThan(await error(8, 1));
+    expect(await error(32, 50)).toBeLessThan(await error(8, 50));
+    const values = new Set(denseOf(await applied(cluster, { clusters: 8 }, before)));
+    expect(values.size).toBeLessThanOrEqual(8);
+  });
+});

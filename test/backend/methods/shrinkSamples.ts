@@ -1,0 +1,91 @@
+/** A single matrix among a tiny model's, real-valued inputs for it, and what a method makes of both. */
+import type { AnyMethod, Lab } from "../../../src/backend/methods/method";
+import { matrixSlots } from "../../../src/backend/models/model";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { TensorData } from "../../../src/backend/representations/representation";
+import { plainLab } from "../../support/lab";
+import { uniform } from "../../support/sampleValues";
+import { drawnTensors, tinyShape } from "../../support/subject";
+
+export const role = "layers.0.mlp.up_proj";
+
+/** [rows, columns] of numbers whose columns depend on each other, as the features of real text do. */
+export function correlated(rows: number, columns: number, seed: number): Float64Array {
+  const random = uniform(seed);
+  const hidden = Array.from({ length: rows * 3 }, () => 2 * random() - 1);
+  const mix = Array.from({ length: 3 * columns }, () => 2 * random() - 1);
+  return Float64Array.from({ length: rows * columns }, (_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    let value = 0.3 * (2 * random() - 1);
+    for (let k = 0; k < 3; k++) value += hidden[row * 3 + k]! * mix[k * columns + column]!;
+    return value;
+  });
+}
+
+export function gramOf(x: Float64Array, columns: number): Float64Array {
+  const rows = x.length / columns;
+  const out = new Float64Array(columns * columns);
+  for (let i = 0; i < columns; i++)
+    for (let j = 0; j < columns; j++)
+      for (let row = 0; row < rows; row++)
+        out[i * columns + j]! += x[row * columns + i]! * x[row * columns + j]!;
+  return out;
+}
+
+export function tiny(family = "llama"): Checkpoint {
+  const shape = tinyShape(family);
+  return { shape, tensors: drawnTensors(shape, 5) };
+}
+
+/** Sizes of the matrix of the role. */
+export function sizesOf({ shape }: Checkpoint): readonly [inputs: number, outputs: number] {
+  const { matrix } = matrixSlots(shape).find((slot) => slot.matrix.role === role)!;
+  return [matrix.inputs, matrix.outputs];
+}
+
+/** [inputs, outputs] */
+export function denseOf({ shape, tensors }: Checkpoint): Float32Array {
+  const slot = matrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
+  const { matrix, representation, options } = slot.stored[0]!;
+  return representation.materialise((name) => tensors.get(name)!.data as TensorData, matrix, options);
+}
+
+/** A lab whose text makes these inputs of every matrix that is asked about. */
+export function labWithInputs(x: Float64Array, columns: number, said: string[] = []): Lab {
+  const gram = gramOf(x, columns);
+  const squares = Float64Array.from({ length: columns }, (_, i) => gram[i * columns + i]!);
+  return {
+    ...plainLab,
+    log: (message) => said.push(message),
+    observe: (_, taps) => Promise.resolve(new Map([...taps.keys()].map((each) => [each, { gram, squares }]))),
+  };
+}
+
+export async function applied(
+  method: AnyMethod,
+  options: Readonly<Record<string, unknown>>,
+  before: Checkpoint,
+  lab: Lab = plainLab,
+): Promise<Checkpoint> {
+  return await method.apply(before, method.options.parse({ targets: role, ...options }), lab);
+}
+
+/** ‖X·(W − W')‖², or ‖W − W'‖² without inputs. */
+export function errorOf(
+  before: Float32Array,
+  after: Float32Array,
+  outputs: number,
+  x?: Float64Array,
+): number {
+  const inputs = before.length / outputs;
+  if (x === undefined) return before.reduce((sum, each, i) => sum + (each - after[i]!) ** 2, 0);
+  let error = 0;
+  for (let row = 0; row < x.length / inputs; row++)
+    for (let output = 0; output < outputs; output++) {
+      let difference = 0;
+      for (let i = 0; i < inputs; i++)
+        difference += x[row * inputs + i]! * (before[i * outputs + output]! - after[i * outputs + output]!);
+      error += difference ** 2;
+    }
+  return error;
+}
