@@ -30,6 +30,8 @@ function withClasses(
 ): Readonly<Record<string, unknown>> {
   const { architectures, num_labels: _, ...rest } = config;
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  // A checkpoint of a run names no class of transformers, and says itself how many classes it has.
+  if (kind === undefined && typeof config["num_labels"] === "number") return config;
   if (typeof kind !== "string" || !kind.endsWith("ForSequenceClassification")) return rest;
   const names = z.record(z.string(), z.string()).safeParse(config["id2label"] ?? {}).data ?? {};
   const classes = Object.keys(names).length || 2;

@@ -1,0 +1,19 @@
+/** A model opened without reading its weights: a run's classifier as well as its language model. */
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { openModel } from "../../../src/backend/imports/openModel";
+import { classifierShape } from "../../../src/backend/models/classifier";
+import { models } from "../../../src/backend/models/catalog";
+import { writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+
+it.each(Object.keys(models))("opens the checkpoint of a %s that tells classes apart", (family) => {
+  using folder = temporaryFolder();
+  const shape = classifierShape(tinyShape(family), ["ham", "spam", "other"]);
+  const tensors = drawnTensors(shape, 2);
+  const path = join(folder.path, "step-1");
+  writeCheckpoint(path, { shape, tensors });
+  using model = openModel(path);
+  expect(model.shape).toEqual(shape);
+  expect(model.read("score.weight")).toEqual(tensors.get("score.weight")!.data);
+});
