@@ -23,6 +23,17 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
     (wanted) =>
       groups.find(({ name }) => name === wanted) ?? groups.find((group) => group.variant === wanted),
   );
+  const open = [variant, against].filter(
+    (wanted) =>
+      !groups.some(({ name }) => name === wanted) &&
+      groups.filter((group) => group.variant === wanted).length > 1,
+  );
+  if (open.length > 0)
+    return {
+      question,
+      answer: "not decided",
+      reason: `${open.join(" and ")} has several points of a sweep; the question has to name one`,
+    };
   const first = bySeed(own, quantity);
   const second = bySeed(other, quantity);
   const seeds = [...first.keys()].filter((seed) => second.has(seed));

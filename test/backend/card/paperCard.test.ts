@@ -136,6 +136,14 @@ describe("the conclusion", () => {
     expect(said([1.61, 1.6101, 1.6102], [1.6, 1.6, 1.6])).toMatch(/\? Yes: .*larger than the spread/);
   });
 
+  test("not decided where a variant has several points and the question names none of them", () => {
+    const paper = paperOf({ questions: [{ question: "Well?", variant: "small", against: "dense" }] });
+    const points = ["rate 0.5", "rate 0.9"].flatMap((point) => seeds("small", [1, 1.01, 0.99], { point }));
+    const [open] = paperCard(paper, [...seeds("dense", [1, 1.01, 0.99]), ...points]).answers;
+    expect(open!.answer).toBe("not decided");
+    expect(open!.reason).toMatch(/small has several points of a sweep/);
+  });
+
   test("not decided where the seeds differ by more than the models", () => {
     expect(said([1.5, 1.7, 1.9], [1.6, 1.6, 1.6])).toMatch(
       /\? Not decided, the spread of the seeds is wider than the difference: .*; within the spread of the seeds/,
