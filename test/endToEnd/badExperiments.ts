@@ -26,7 +26,7 @@ export const trainKeys = Object.keys(trainSchema.shape).join(", ");
 const cellKeys = Object.keys(experimentSchema(schemaCatalog).shape).join(", ");
 const dataSetNames = [...(schemaCatalog.dataSets ?? [])].sort().join(", ");
 const metricNames = Object.keys(schemaCatalog.metrics).sort().join(", ");
-const methodNames = Object.keys(schemaCatalog.methods).sort().join(", ");
+const methodNames = Object.keys(schemaCatalog.methods).join(", ");
 const modelKinds =
   "Name a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, or a model of the Hugging Face hub as owner/name.";
 

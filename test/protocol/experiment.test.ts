@@ -59,7 +59,10 @@ describe("the schema of cells", () => {
     };
     expect(schema.parse({ variants }).variants).toEqual(variants);
     expect(schema.safeParse({ variants: { a: { train: { max_stps: 5 } } } }).success).toBe(false);
-    expect(schema.safeParse({ variants: { a: { sweep: {} } } }).success).toBe(false);
+    const swept = { a: { sweep: { seed: [0, 1], "train.max_steps": null } } };
+    expect(schema.parse({ variants: swept }).variants).toEqual(swept);
+    expect(schema.safeParse({ variants: { a: { sweep: { seed: [] } } } }).success).toBe(false);
+    expect(schema.safeParse({ variants: { a: { scales: {} } } }).success).toBe(false);
   });
 
   test("accepts nothing where the catalogs are empty, and says so in JSON Schema too", () => {
