@@ -117,6 +117,7 @@ async function cardReport({ plans, workspace }: Plans, runsFolder: string): Prom
       models: card.groups,
       answers: card.answers,
       rates: card.rates,
+      sized: card.sized,
       conclusion: conclusion(card),
     },
   };

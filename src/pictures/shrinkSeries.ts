@@ -1,6 +1,6 @@
 /** What happens to a measure as a model shrinks: runs as points of lines, the seeds of a point together. */
 import type { RunSummary } from "../protocol/service/runs";
-import { sweptRate } from "../protocol/sweptRate";
+import { sweptAmount, sweptRate } from "../protocol/sweptRate";
 import { type Estimate, estimateOf } from "../protocol/studentT";
 
 /** What is asked of a run. */
@@ -62,7 +62,7 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
     const y = run.metrics[metric]?.last;
     if (run.state !== "done" || y === undefined || !Number.isFinite(y)) continue;
     const rate = sweptRate(run.sweep);
-    const name = nameOf(run, rate?.path);
+    const name = nameOf(run, alongLine(run, measure));
     const x = measure === "rate" ? rate?.rate : sizeOf(run, measure);
     if (x === undefined) {
       if (measure === "rate") gather(plain, name, y, run.folder);
@@ -98,14 +98,21 @@ function gather<K>(
   into.set(key, { values: [...before.values, value], runs: [...before.runs, run] });
 }
 
-/** All that tells a line from another: the variant, and what is swept beside the rate and the seed. */
-function nameOf({ variant, sweep, name }: ShrinkRun, ratePath: string | undefined): string {
-  const others = Object.entries(sweep).filter(([path]) => path !== "seed" && path !== ratePath);
+/** All that tells a line from another: the variant, and what is swept beside the points of the line and the seed. */
+function nameOf({ variant, sweep, name }: ShrinkRun, along: (path: string) => boolean): string {
+  const others = Object.entries(sweep).filter(([path]) => path !== "seed" && !along(path));
   const point = others
     .map(([path, value]) => `${path.split(".").at(-1)!} ${JSON.stringify(value)}`)
     .join(", ");
   const own = variant === "" ? name : variant;
   return point === "" ? own : `${own}, ${point}`;
+}
+
+/** What moves a run along its line: how much its method takes or, among sizes, how large the model is where no method is swept. */
+function alongLine({ sweep }: ShrinkRun, measure: Measure): (path: string) => boolean {
+  if (measure === "rate") return (path) => path === sweptRate(sweep)?.path;
+  const amount = sweptAmount(sweep)?.path;
+  return (path) => (amount === undefined ? path.startsWith("model.") : path === amount);
 }
 
 function sizeOf({ counts }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
@@ -125,7 +132,7 @@ export function barsOf(runs: readonly ShrinkRun[], prefix: string): MeasureBars 
   const series = new Map<string, ShrinkRun[]>();
   for (const run of done) {
     if (!Object.keys(run.metrics).some((name) => name.startsWith(prefix))) continue;
-    const name = nameOf(run, undefined);
+    const name = nameOf(run, () => false);
     series.set(name, [...(series.get(name) ?? []), run]);
   }
   const measured = new Set([...series.values()].flat().flatMap(({ metrics }) => Object.keys(metrics)));
@@ -166,7 +173,7 @@ export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; 
   const chosen = new Map<string, ShrinkRun>();
   for (const run of runs) {
     if (run.state !== "done") continue;
-    const name = nameOf(run, undefined);
+    const name = nameOf(run, () => false);
     const before = chosen.get(name);
     if (before === undefined || run.seed < before.seed) chosen.set(name, run);
   }

@@ -9,6 +9,7 @@ export const quantityNames = [
   "parameters/total",
   "parameters/non_embedding_percent",
   "parameters/total_percent",
+  "parameters/bits",
   "parameters/stored",
   "parameters/removed_percent",
   "train/loss",
@@ -30,7 +31,7 @@ const tolerance = z.number().min(0).default(0);
 
 const publishedSchema = z.strictObject({
   quantity: quantitySchema.describe(
-    "What was published; `…_percent` is of the baseline, `loss_gap` validation less training loss, `parameters/stored` and `parameters/removed_percent` count what `roles` name; or a metric's number, such as `classification/accuracy`.",
+    "What was published; `…_percent` is of the baseline, `loss_gap` validation less training loss, `parameters/bits` what is stored, `parameters/stored` and `parameters/removed_percent` count what `roles` name; or a metric's number, such as `classification/accuracy`.",
   ),
   roles: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
@@ -64,6 +65,13 @@ const questionSchema = z.strictObject({
 
 const rateSchema = z.strictObject({
   quantity: quantitySchema.describe("What is compared."),
+  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
+  tolerance: tolerance.describe("How much worse still counts as equal."),
+});
+
+const controlSchema = z.strictObject({
+  variant: variantName.describe("The variant of smaller dense models, at several points of a sweep."),
+  quantity: quantitySchema.default("eval/loss").describe("What is compared."),
   higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
   tolerance: tolerance.describe("How much worse still counts as equal."),
 });
@@ -110,6 +118,13 @@ export const paperSchema = z
       .default([])
       .describe(
         "Quantities by which every point of a swept rate is held against the baseline: where a method is better, and where it breaks.",
+      ),
+    controls: z
+      .array(controlSchema)
+      .max(4)
+      .default([])
+      .describe(
+        "Smaller dense models that every other model is held against at an equal number of stored bits: whether its method is worth it.",
       ),
     metrics: z
       .array(z.string().min(1))

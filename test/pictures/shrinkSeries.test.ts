@@ -53,6 +53,41 @@ describe("points", () => {
     expect(baselines[0]!.y.mean).toBeCloseTo(0.91, 12);
   });
 
+  it("are one line of a method whose bits are swept, and of models of several widths where no method is", () => {
+    const sized = (stored: number) => {
+      const all = {
+        trainable: stored,
+        stored,
+        nonZero: stored,
+        bits: 32 * stored,
+        bytes: 4 * stored,
+      };
+      return { counts: { roles: [], nonEmbedding: all, total: all } };
+    };
+    const given = [
+      run("gptq", { "compress.gptq.bits": 4 }, 0.9, sized(100)),
+      run("gptq", { "compress.gptq.bits": 3 }, 0.8, sized(75)),
+      run("smaller", { "model.n_embd": 32 }, 0.6, sized(50)),
+      run("smaller", { "model.n_embd": 64 }, 0.7, sized(200)),
+      run("svd", { "model.n_embd": 64, "compress.svd.rate": 0.5 }, 0.7, sized(100)),
+    ];
+    const { series } = shrinkingOf(given, "bits", "classification/accuracy");
+    expect(series.map(({ name, points }) => [name, points.length])).toEqual([
+      ["gptq", 2],
+      ["smaller", 2],
+      ["svd, n_embd 64", 1],
+    ]);
+    // Bits are no share, so that along rates each of them is a baseline of its own.
+    const along = shrinkingOf(given, "rate", "classification/accuracy");
+    expect(along.series.map(({ name }) => name)).toEqual(["svd, n_embd 64"]);
+    expect(along.baselines.map(({ name }) => name)).toEqual([
+      "gptq, bits 4",
+      "gptq, bits 3",
+      "smaller, n_embd 32",
+      "smaller, n_embd 64",
+    ]);
+  });
+
   it("stand along sizes where these are asked for, and then everything has one or none", () => {
     const sized = (stored: number) => ({
       counts: {

@@ -5,6 +5,7 @@ import { type Answer, answerOf, exceedsSpread } from "./answers";
 import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
 import { type RateLine, rateLines, rateSentence } from "./rates";
 import { savedTable } from "./savedTable";
+import { type SizedComparison, sizedComparisons, sizedSentences } from "./equalSize";
 import type { Estimate } from "../../protocol/studentT";
 import { type CardRow, rowsOf, type Verdict } from "./verdicts";
 
@@ -13,6 +14,7 @@ export interface Card {
   readonly groups: readonly Group[];
   readonly answers: readonly Answer[];
   readonly rates: readonly RateLine[];
+  readonly sized: readonly SizedComparison[];
 }
 
 export function paperCard(paper: Paper, runs: readonly RunFigures[]): Card {
@@ -22,6 +24,7 @@ export function paperCard(paper: Paper, runs: readonly RunFigures[]): Card {
     groups,
     answers: paper.questions.map((question) => answerOf(question, groups)),
     rates: rateLines(paper, groups),
+    sized: sizedComparisons(paper, groups),
   };
 }
 
@@ -36,6 +39,7 @@ export function cardBlocks(paper: Paper, card: Card): Block[] {
     });
   if (card.groups.length > 0) blocks.push(modelTable(paper, card.groups));
   if (card.rates.length > 0) blocks.push(rateTable(card.rates));
+  if (card.sized.some(({ points }) => points.length > 0)) blocks.push(sizedTable(card.sized));
   blocks.push(...savedTable(card.groups));
   return [...blocks, ...conclusion(card).map((text): Block => ({ kind: "text", text }))];
 }
@@ -107,8 +111,27 @@ function rateTable(lines: readonly RateLine[]): Block {
   };
 }
 
+function sizedTable(comparisons: readonly SizedComparison[]): Block {
+  return {
+    kind: "table",
+    title: "Against dense models of as many stored bits, seed by seed",
+    columns: ["variant", "quantity", "stored bits", "own", "dense of equal size", "difference", "verdict"],
+    rows: comparisons.flatMap(({ rule: { quantity }, points }) =>
+      points.map(({ name, bits, own, control, difference, standing }): CellValue[] => [
+        name,
+        quantity,
+        shown("parameters/bits", bits),
+        withInterval(quantity, own),
+        withInterval(quantity, control),
+        `${signed(quantity, difference.mean)}${difference.half === undefined ? "" : ` ± ${shown(quantity, difference.half)}`}`,
+        standing,
+      ]),
+    ),
+  };
+}
+
 /** Sentences that the numbers make: nothing of them is known beforehand. */
-export function conclusion({ rows, groups, answers, rates }: Card): string[] {
+export function conclusion({ rows, groups, answers, rates, sized }: Card): string[] {
   const count = (kind: Verdict["kind"]) => rows.filter(({ verdict }) => verdict.kind === kind).length;
   const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(
     Boolean,
@@ -120,7 +143,7 @@ export function conclusion({ rows, groups, answers, rates }: Card): string[] {
       : [
           `Of ${rows.length} published numbers, ${count("reproduced")} are reproduced${at}, ${count("not reproduced")} are not, ${count("not comparable")} cannot be compared.`,
         ];
-  return [...summary, ...rates.map(rateSentence), ...answers.map(sentence)];
+  return [...summary, ...rates.map(rateSentence), ...sized.flatMap(sizedSentences), ...answers.map(sentence)];
 }
 
 function sentence({ question: asked, answer, own, other, difference, reason }: Answer): string {

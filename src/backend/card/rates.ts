@@ -3,6 +3,7 @@ import type { Paper } from "../../protocol/paper";
 import type { Estimate } from "../../protocol/studentT";
 import { answerOf } from "./answers";
 import type { Group } from "./figures";
+import { type Standing, standingOf, standings } from "./standing";
 
 export type RateRule = Paper["rates"][number];
 
@@ -10,7 +11,7 @@ export interface RatePoint {
   readonly rate: number;
   /** Of the method less the baseline. */
   readonly difference: Estimate;
-  readonly verdict: "better" | "as good" | "worse" | "not decided";
+  readonly verdict: Standing;
 }
 
 export interface RateLine {
@@ -39,26 +40,17 @@ export function rateLines({ rates, baseline }: Paper, groups: readonly Group[]):
 
 function pointOf(rule: RateRule, group: Group, dense: Group): RatePoint | undefined {
   const asked = { question: "", variant: group.name, against: dense.name, ...rule };
-  const { difference, answer } = answerOf(asked, [group, dense]);
+  const { difference } = answerOf(asked, [group, dense]);
   if (difference === undefined) return undefined;
-  const { mean, half } = difference;
-  const gain = rule.higher_is_better ? mean : -mean;
-  const better = half !== undefined && gain - half > 0;
-  const verdict = better
-    ? "better"
-    : answer === "yes"
-      ? "as good"
-      : answer === "no"
-        ? "worse"
-        : "not decided";
+  const verdict = standingOf(difference, rule);
   return { rate: group.runs[0]!.rate!, difference, verdict };
 }
 
 /** One sentence a line: where the method is better, as good, and worse, and from where on it breaks. */
 export function rateSentence({ rule, variant, baseline, points }: RateLine): string {
-  const at = (verdict: RatePoint["verdict"]) =>
+  const at = (verdict: Standing) =>
     points.filter((point) => point.verdict === verdict).map(({ rate }) => String(rate));
-  const parts = (["better", "as good", "worse", "not decided"] as const).flatMap((verdict) => {
+  const parts = standings.flatMap((verdict) => {
     const rates = at(verdict);
     if (rates.length > 0) return [`${verdict} at ${rates.join(", ")}`];
     return verdict === "better" ? ["at no rate better"] : [];

@@ -9,7 +9,7 @@ import { scaleNames } from "./scales";
 export function paperFaults(experiment: Experiment): WorkbenchError[] {
   const { paper } = experiment.declarations;
   if (paper === undefined || !isMap(paper.value)) return [];
-  const { published, questions, baseline, scale } = paper.value;
+  const { published, questions, controls, baseline, scale } = paper.value;
   const variants = variantNames(experiment);
   const faults: WorkbenchError[] = [];
   const check = (kind: string, name: unknown, path: Path, known: readonly string[]) => {
@@ -35,6 +35,9 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
     if (!isMap(entry)) return;
     for (const key of ["variant", "against"])
       check("variant", variantOf(entry[key]), ["questions", index, key], variants);
+  });
+  entries(controls).forEach((entry, index) => {
+    if (isMap(entry)) check("variant", entry.variant, ["controls", index, "variant"], variants);
   });
   check("variant", baseline, ["baseline"], variants);
   check("scale", scale, ["scale"], scaleNames(experiment));

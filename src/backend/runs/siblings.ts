@@ -71,6 +71,7 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
       ...sizes(estimate),
       ...present("parameters/non_embedding", counts?.nonEmbedding.stored),
       ...present("parameters/total", counts?.total.stored),
+      ...present("parameters/bits", counts?.total.bits),
       ...present("train/loss", train),
       ...present("eval/loss", validation),
       ...present("perplexity", perplexity),
@@ -151,6 +152,7 @@ function sizes(estimate: PlanEstimate | undefined): RunFigures["values"] {
     : {
         "parameters/non_embedding": counts.nonEmbedding.stored,
         "parameters/total": counts.total.stored,
+        "parameters/bits": counts.total.bits,
       };
 }
 

@@ -111,7 +111,9 @@ function treatedLines(treated: readonly Treated[]): string[] {
 }
 
 function change(before: number, after: number): string {
-  return before === after ? "" : ` (${(100 * (1 - after / before)).toFixed(3)} % less)`;
+  if (before === after) return "";
+  const share = Math.abs(100 * (1 - after / before)).toFixed(3);
+  return ` (${share} % ${after < before ? "less" : "more"})`;
 }
 
 function secondsOf({ steps, flopsPerStep }: TrainingEstimate, rate: number | undefined): number | undefined {

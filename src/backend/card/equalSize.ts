@@ -1,0 +1,125 @@
+/**
+ * Is a method worth it? Every point of every method against dense models of as many stored bits, seed by seed. Between two
+ * sizes of the control its measure is taken to lie on a line over the logarithm of the bits.
+ */
+import type { Paper } from "../../protocol/paper";
+import { type Estimate, estimateOf } from "../../protocol/studentT";
+import { type Group, type RunFigures, valueOf } from "./figures";
+import { type Standing, standingOf, standings } from "./standing";
+
+export type Control = Paper["controls"][number];
+
+export interface SizedPoint {
+  readonly name: string;
+  readonly variant: string;
+  readonly bits: number;
+  readonly own: Estimate;
+  /** Of the dense model of as many bits. */
+  readonly control: Estimate;
+  readonly difference: Estimate;
+  readonly standing: Standing;
+}
+
+export interface SizedComparison {
+  readonly rule: Control;
+  readonly points: readonly SizedPoint[];
+  /** Names of points that no control is as small as. */
+  readonly outside: readonly string[];
+}
+
+interface Place {
+  readonly bits: number;
+  readonly value: number;
+}
+
+export function sizedComparisons(
+  { controls, baseline }: Pick<Paper, "controls" | "baseline">,
+  groups: readonly Group[],
+): SizedComparison[] {
+  return controls.flatMap((rule): SizedComparison[] => {
+    const isControl = ({ variant }: Group) => variant === rule.variant || variant === baseline;
+    const lines = controlLines(groups.filter(isControl), rule.quantity);
+    if (lines.size === 0) return [];
+    const asked = groups.filter((group) => !isControl(group)).map((group) => pointOf(rule, group, lines));
+    return [
+      {
+        rule,
+        points: asked.flatMap(({ point }) => point ?? []),
+        outside: asked.flatMap(({ outside }) => outside ?? []),
+      },
+    ];
+  });
+}
+
+/** Of each seed the controls from the smallest on. */
+function controlLines(groups: readonly Group[], quantity: string): ReadonlyMap<number, readonly Place[]> {
+  const lines = new Map<number, Place[]>();
+  for (const run of groups.flatMap(({ runs }) => runs)) {
+    const place = placeOf(run, quantity);
+    if (place !== undefined) lines.set(run.seed, [...(lines.get(run.seed) ?? []), place]);
+  }
+  for (const line of lines.values()) line.sort((a, b) => a.bits - b.bits);
+  return lines;
+}
+
+function placeOf(run: RunFigures, quantity: string): Place | undefined {
+  const [bits, value] = [run.values["parameters/bits"], valueOf(run, quantity, undefined)];
+  return bits === undefined || value === undefined ? undefined : { bits, value };
+}
+
+function pointOf(
+  rule: Control,
+  { name, variant, runs }: Group,
+  lines: ReadonlyMap<number, readonly Place[]>,
+): { readonly point?: SizedPoint; readonly outside?: string } {
+  const pairs = runs.flatMap((run) => {
+    const [own, line] = [placeOf(run, rule.quantity), lines.get(run.seed)];
+    return own === undefined || line === undefined ? [] : [{ own, control: valueAt(line, own.bits) }];
+  });
+  if (pairs.length === 0) return {};
+  const inside = pairs.flatMap(({ own, control }) => (control === undefined ? [] : [{ own, control }]));
+  if (inside.length === 0) return { outside: name };
+  const difference = estimateOf(inside.map(({ own, control }) => own.value - control));
+  return {
+    point: {
+      name,
+      variant,
+      bits: inside[0]!.own.bits,
+      own: estimateOf(inside.map(({ own }) => own.value)),
+      control: estimateOf(inside.map(({ control }) => control)),
+      difference,
+      standing: standingOf(difference, rule),
+    },
+  };
+}
+
+/** Undefined where every control is larger, or every one smaller. */
+function valueAt(line: readonly Place[], bits: number): number | undefined {
+  const above = line.findIndex((place) => place.bits >= bits);
+  const [low, high] = [line[above - 1], line[above]];
+  if (high?.bits === bits) return high.value;
+  if (low === undefined || high === undefined) return undefined;
+  const share = Math.log(bits / low.bits) / Math.log(high.bits / low.bits);
+  return low.value + share * (high.value - low.value);
+}
+
+/** Which points beat dense models of their size, which are as good and which are worse, in a sentence each. */
+export function sizedSentences({ rule, points, outside }: SizedComparison): string[] {
+  const { quantity, variant, higher_is_better: up, tolerance } = rule;
+  const named = (standing: Standing) =>
+    points.filter((point) => point.standing === standing).map(({ name }) => name);
+  const words: Readonly<Record<Standing, string>> = {
+    better: "Better than dense models of as many bits",
+    "as good": "As good",
+    worse: "Worse",
+    "not decided": "Not decided",
+  };
+  const head = `By ${quantity} (${up ? "higher" : "lower"} is better, ${tolerance} counts as equal), ${points.length} points of methods are held against dense models of as many stored bits, which are those of ${variant} and what lies between them.`;
+  const lists = standings.flatMap((standing) => {
+    const names = named(standing);
+    if (names.length > 0) return [`${words[standing]} (${names.length}): ${names.join(", ")}.`];
+    return standing === "better" ? ["No point is better than a dense model of as many bits."] : [];
+  });
+  const beyond = outside.length === 0 ? [] : [`No control has the size of ${outside.join(", ")}.`];
+  return points.length === 0 && outside.length === 0 ? [] : [head, ...lists, ...beyond];
+}

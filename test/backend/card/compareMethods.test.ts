@@ -1,0 +1,38 @@
+/** The comparison of methods: none is left out, each has three rates, and the questions are about runs that there are. */
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { groupsOf } from "../../../src/backend/card/figures";
+import { methods } from "../../../src/backend/methods/catalog";
+import { loadPlans } from "../../../src/backend/runs/loadPlans";
+import { paperOf, plannedFigures } from "../../../src/backend/runs/siblings";
+import { schemaCatalog } from "../../../src/backend/schemaCatalog";
+import { sweptAmount } from "../../../src/protocol/sweptRate";
+
+const file = resolve("examples/compare-methods.lathe.md");
+
+test("every method is there at three rates, with two controls", async () => {
+  const { plans } = await loadPlans(file, {}, schemaCatalog);
+  const amounts = new Map<string, Set<number>>();
+  for (const { variant, sweep } of plans) {
+    const own = amounts.get(variant) ?? new Set<number>();
+    amounts.set(variant, own.add(sweptAmount(sweep)?.amount ?? NaN));
+  }
+  expect([...amounts.keys()].sort()).toEqual(["dense", "smaller", ...Object.keys(methods)].sort());
+  for (const name of Object.keys(methods)) expect([name, amounts.get(name)!.size]).toEqual([name, 3]);
+});
+
+test("questions name points that there are, and no point is smaller than every control", async () => {
+  const { plans, workspace } = await loadPlans(file, {}, schemaCatalog);
+  const { questions, baseline } = paperOf(plans)!;
+  const ofOneSeed = plans.filter(({ seed }) => seed === 0);
+  const groups = groupsOf(await Promise.all(ofOneSeed.map((plan) => plannedFigures(plan, workspace))));
+  const names = groups.map(({ name }) => name);
+  for (const { variant, against } of questions)
+    expect(names).toEqual(expect.arrayContaining([variant, against]));
+  const bits = (wanted: (variant: string) => boolean) =>
+    groups.filter(({ variant }) => wanted(variant)).map(({ runs }) => runs[0]!.values["parameters/bits"]!);
+  const controls = bits((variant) => variant === "smaller" || variant === baseline);
+  const others = bits((variant) => variant !== "smaller" && variant !== baseline);
+  expect(Math.min(...others)).toBeGreaterThan(Math.min(...controls));
+  expect(controls.length).toBe(5);
+});

@@ -1,0 +1,113 @@
+/** Methods against dense models of as many stored bits, from runs whose sizes and measures are set by hand. */
+import { describe, expect, it } from "vitest";
+import { sizedComparisons, sizedSentences } from "../../../src/backend/card/equalSize";
+import { groupsOf, type RunFigures } from "../../../src/backend/card/figures";
+import { cardBlocks, paperCard } from "../../../src/backend/card/paperCard";
+import { standingOf } from "../../../src/backend/card/standing";
+import { paperSchema } from "../../../src/protocol/paper";
+
+const seeds = [0, 1, 2];
+/** What a seed does to every model alike: it has to cancel. */
+const luck = [0.3, -0.2, 0.05];
+const noise = [0.002, -0.002, 0.001];
+
+const runs = (variant: string, point: string, bits: number, loss: number): RunFigures[] =>
+  seeds.map((seed) => ({
+    variant,
+    scale: undefined,
+    point,
+    seed,
+    tokens: 1,
+    values: { "parameters/bits": bits, "perplexity/loss": loss + luck[seed]! + noise[seed]! },
+  }));
+/** Loss 2 at 1,000 bits and one less for each ten times as many. */
+const dense = [
+  ...runs("dense", "", 100_000, 0),
+  ...runs("smaller", "model.n_embd 8", 1_000, 2),
+  ...runs("smaller", "model.n_embd 16", 10_000, 1),
+];
+const paper = paperSchema.parse({
+  title: "t",
+  baseline: "dense",
+  controls: [{ variant: "smaller", quantity: "perplexity/loss", tolerance: 0.05 }],
+});
+const shifted = (given: readonly RunFigures[]) =>
+  given.map((run) => ({
+    ...run,
+    values: {
+      ...run.values,
+      "perplexity/loss": run.values["perplexity/loss"]! - 2 * noise[run.seed]!,
+    },
+  }));
+
+describe("a comparison at equal size", () => {
+  // The square root of ten times as many bits lies in the middle of a decade.
+  const middle = 1_000 * Math.sqrt(10);
+  const groups = groupsOf([
+    ...dense,
+    ...shifted(runs("good", "compress.good.rate 0.9", middle, 1.2)),
+    ...shifted(runs("equal", "compress.equal.rate 0.5", 10_000, 1.02)),
+    ...shifted(runs("bad", "compress.bad.rate 0.5", 10_000, 1.4)),
+    ...runs("tiny", "", 10, 3),
+    ...runs("huge", "", 1e6, 0),
+  ]);
+  const [found] = sizedComparisons(paper, groups);
+
+  it("holds each point against the line between two controls over the logarithm of the bits", () => {
+    expect(found!.points.map(({ variant, standing }) => [variant, standing])).toEqual([
+      ["good", "better"],
+      ["equal", "as good"],
+      ["bad", "worse"],
+    ]);
+    const [good] = found!.points;
+    const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    expect(good!.control.mean).toBeCloseTo(1.5 + mean(luck) + mean(noise), 12);
+    expect(good!.difference.mean).toBeCloseTo(-0.3 - 2 * mean(noise), 12);
+    // Luck, a hundred times the noise, has cancelled.
+    expect(good!.difference.half!).toBeLessThan(0.02);
+  });
+
+  it("says which points have no control of their size, and nothing of the controls themselves", () => {
+    expect(found!.outside).toEqual(["tiny", "huge"]);
+    expect(found!.points.some(({ variant }) => ["dense", "smaller"].includes(variant))).toBe(false);
+  });
+
+  it("is a table and sentences of the card", () => {
+    const all = groups.flatMap((group) => group.runs);
+    const blocks = cardBlocks(paper, paperCard(paper, all));
+    const table = blocks.find((block) => block.kind === "table" && /stored bits/.test(block.title ?? ""));
+    expect(table?.kind === "table" && table.rows.map((row) => row[0])).toEqual([
+      "good (compress.good.rate 0.9)",
+      "equal (compress.equal.rate 0.5)",
+      "bad (compress.bad.rate 0.5)",
+    ]);
+    expect(sizedSentences(found!)).toEqual([
+      expect.stringMatching(/^By perplexity\/loss \(lower is better, 0\.05 counts as equal\), 3 points/),
+      "Better than dense models of as many bits (1): good (compress.good.rate 0.9).",
+      "As good (1): equal (compress.equal.rate 0.5).",
+      "Worse (1): bad (compress.bad.rate 0.5).",
+      "No control has the size of tiny, huge.",
+    ]);
+  });
+
+  it("says so where no point is better, and nothing without controls", () => {
+    const [worse] = sizedComparisons(paper, groupsOf([...dense, ...shifted(runs("bad", "", 10_000, 1.4))]));
+    expect(sizedSentences(worse!)[1]).toBe("No point is better than a dense model of as many bits.");
+    expect(sizedComparisons(paper, groupsOf(runs("bad", "", 10_000, 1.4)))).toEqual([]);
+    expect(sizedComparisons({ controls: [], baseline: "dense" }, groups)).toEqual([]);
+  });
+});
+
+describe("a standing", () => {
+  const up = { higher_is_better: true, tolerance: 0.1 };
+  it.each([
+    [{ mean: 0.3, half: 0.2, count: 3 }, up, "better"],
+    [{ mean: -0.05, half: 0.04, count: 3 }, up, "as good"],
+    [{ mean: -0.5, half: 0.3, count: 3 }, up, "worse"],
+    [{ mean: -0.1, half: 0.3, count: 3 }, up, "not decided"],
+    [{ mean: 0.3, count: 1 }, up, "not decided"],
+    [{ mean: 0.3, half: 0.1, count: 3 }, { ...up, higher_is_better: false }, "worse"],
+  ] as const)("of %j is decided by the whole interval (%j)", (difference, direction, expected) => {
+    expect(standingOf(difference, direction)).toBe(expected);
+  });
+});
