@@ -5,7 +5,8 @@ import { importsOf, resolveImport, type Sources } from "./imports";
  * Folder or file → the folders it may import besides itself; the longest match counts. Where this goes beyond the table
  * of the design: training, methods and evaluation speak the protocol's records and errors; experiment files are read where
  * they are parsed; language answers what an editor asks of their text, and service puts all of it behind one connection;
- * imports and exports turn checkpoints into files of other programs and back; card compares runs with what was published, and report makes pages of it; bench measures what
+ * coding makes weights smaller in files without loss; imports and exports turn checkpoints into files of other programs and
+ * back; card compares runs with what was published, and report makes pages of it; bench measures what
  * training does; pictures are drawn from numbers, for pages and for files alike; schemaCatalog joins the catalogs' schemas.
  */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -43,6 +44,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/backend/evaluation",
     "src/protocol",
   ],
+  "src/backend/coding": ["src/backend/graph", "src/backend/training", "src/protocol"],
   "src/backend/strategies": [
     "src/backend/methods",
     "src/backend/models",
@@ -53,6 +55,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   "src/backend/card": ["src/protocol"],
   "src/backend/imports": [
     "src/backend/graph",
+    "src/backend/coding",
     "src/backend/data",
     "src/backend/evaluation",
     "src/backend/models",
@@ -62,6 +65,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/backend/exports": [
     "src/backend/graph",
+    "src/backend/coding",
     "src/backend/data",
     "src/backend/evaluation",
     "src/backend/models",
@@ -70,6 +74,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
   ],
   "src/backend/bench": [
+    "src/backend/coding",
     "src/backend/graph",
     "src/backend/engine",
     "src/backend/data",

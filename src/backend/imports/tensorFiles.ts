@@ -6,7 +6,8 @@ import type { WrittenFile } from "../evaluation/accounting";
 import { bindTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
 import type { TensorData } from "../representations/representation";
-import { openTensors, type TensorFile } from "../training/safetensors";
+import { openCodedTensors } from "../coding/codedTensors";
+import type { TensorFile } from "../training/safetensors";
 import { listed, type WeightFiles } from "./huggingFaceFolder";
 
 export interface BoundTensors extends Disposable {
@@ -22,7 +23,7 @@ export function bindFiles(shape: ModelShape, source: string, { files, index }: W
   const opened = new Map<string, TensorFile>();
   const close = () => opened.forEach((file) => file[Symbol.dispose]());
   try {
-    for (const file of files) opened.set(file, openTensors(file));
+    for (const file of files) opened.set(file, openCodedTensors(file));
     const places = new Map<string, TensorFile>();
     for (const [path, file] of opened)
       for (const name of file.shapes.keys()) {

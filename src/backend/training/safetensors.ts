@@ -100,6 +100,7 @@ export function readTensorSizes(path: string): ReadonlyMap<string, number> {
 
 /** A file whose tensors are read when they are asked for. It stays open, so that what was checked is what is read. */
 export interface TensorFile extends Disposable {
+  readonly metadata: Readonly<Record<string, string>>;
   readonly shapes: ReadonlyMap<string, Shape>;
   /** Bytes of one tensor, 0 for a name that is not there. */
   tensorBytes(name: string): number;
@@ -111,6 +112,7 @@ export function openTensors(path: string): TensorFile {
   const file = openFile(path);
   const entries = new Map(file.entries.map((entry) => [entry.name, entry]));
   return {
+    metadata: file.metadata,
     shapes: new Map(file.entries.map(({ name, shape }) => [name, shape])),
     tensorBytes: (name) => {
       const entry = entries.get(name);

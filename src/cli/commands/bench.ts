@@ -1,6 +1,7 @@
 /** `lathe bench`: how fast training steps are here, as a share of what the machine can do. */
 import { writeFileSync } from "node:fs";
 import Table from "cli-table3";
+import { type CodingSpeed, measureCoding } from "../../backend/bench/codingSpeed";
 import { costPlot } from "../../backend/bench/costPlot";
 import { type CostRow, costTable } from "../../backend/bench/costTable";
 import { type GenerationSpeed, measureGeneration } from "../../backend/bench/generationSpeed";
@@ -34,6 +35,7 @@ interface Options {
   readonly grouped?: boolean;
   readonly table?: boolean;
   readonly generation?: boolean;
+  readonly coding?: boolean;
   readonly svg?: string;
 }
 
@@ -47,10 +49,12 @@ export default defineCommand<readonly [], Options>({
     ["--grouped", "a grouped block against the dense layer it replaces, in every layout; nothing else"],
     ["--table", "also how the time grows with width, depth, sequence and batch"],
     ["--generation", "also how fast text is written, with a cache of keys and values and without"],
+    ["--coding", "how fast DFloat11 is written and read beside a plain copy; nothing else"],
     ["--svg <file>", "write that table as a picture"],
   ],
   async run({ options, catalog, terminal }) {
     const steps = stepsOf(options);
+    if (options.coding === true) return codingOutcome(measureCoding((line) => terminal.say(line)));
     const asked = options.model === undefined ? standard : await modelOf(options.model, options, catalog);
     await using engine = await openEngine((options.device ?? "cpu") as DeviceName);
     for (const notice of engine.device.notices) terminal.say(notice);
@@ -84,6 +88,17 @@ export default defineCommand<readonly [], Options>({
     };
   },
 });
+
+function codingOutcome(coding: CodingSpeed): Outcome {
+  const rate = (perSecond: number) => `${(perSecond / 1e9).toFixed(3)} GB/s`;
+  return {
+    document: { coding },
+    text: [
+      `DFloat11 of ${count(coding.weights)} normal bfloat16 weights: ${coding.bitsPerWeight.toFixed(3)} bits a weight.`,
+      `Written at ${rate(coding.encoding)}, read at ${rate(coding.decoding)} on one core; a plain copy runs at ${rate(coding.copying)}: ${coding.ratio.toFixed(3)} of it.`,
+    ].join("\n"),
+  };
+}
 
 async function groupedOutcome(
   engine: Engine,

@@ -1,0 +1,63 @@
+/** Canonical prefix codes of bounded length: which lengths are best, which codes follow from them, and a table that reads them. */
+import { WorkbenchError } from "../../protocol/errors";
+
+/**
+ * The lengths in bits of the best prefix code none of whose words is longer than `limit`: package-merge, Larmore and
+ * Hirschberg, JACM 37:3 (1990). What never occurs has 0; a single symbol has 1.
+ */
+export function codeLengths(counts: ArrayLike<number>, limit: number): Uint8Array {
+  const lengths = new Uint8Array(counts.length);
+  const used = Array.from(counts, (weight, symbol) => ({ weight, symbols: [symbol] }))
+    .filter(({ weight }) => weight > 0)
+    .sort((a, b) => a.weight - b.weight);
+  if (used.length > 2 ** limit)
+    throw new Error(`${used.length} symbols need words of more than ${limit} bits.`);
+  if (used.length === 1) lengths[used[0]!.symbols[0]!] = 1;
+  if (used.length < 2) return lengths;
+  let row = used;
+  for (let level = 1; level < limit; level++) {
+    const packages = Array.from({ length: row.length >> 1 }, (_, i) => {
+      const [one, other] = [row[2 * i]!, row[2 * i + 1]!];
+      return { weight: one.weight + other.weight, symbols: [...one.symbols, ...other.symbols] };
+    });
+    row = [...used, ...packages].sort((a, b) => a.weight - b.weight);
+  }
+  for (const { symbols } of row.slice(0, 2 * used.length - 2))
+    for (const symbol of symbols) lengths[symbol] = lengths[symbol]! + 1;
+  return lengths;
+}
+
+/** The words in canonical order: shorter ones first, and among equals by symbol. */
+export function canonicalCodes(lengths: Uint8Array): Uint32Array {
+  const codes = new Uint32Array(lengths.length);
+  const longest = Math.max(0, ...lengths);
+  let next = 0;
+  for (let length = 1; length <= longest; length++) {
+    next *= 2;
+    for (let symbol = 0; symbol < lengths.length; symbol++)
+      if (lengths[symbol] === length) codes[symbol] = next++;
+  }
+  return codes;
+}
+
+/**
+ * For every `limit` bits that a stream may go on with, the length of the first word times 256, plus its symbol; 0 where no
+ * word begins so. Refuses lengths that are no prefix code.
+ */
+export function decodingTable(lengths: Uint8Array, limit: number): Uint16Array {
+  const table = new Uint16Array(2 ** limit);
+  const codes = canonicalCodes(lengths);
+  let room = table.length;
+  for (const [symbol, length] of lengths.entries()) {
+    if (length === 0) continue;
+    const width = 2 ** (limit - length);
+    room -= width;
+    if (length > limit || room < 0)
+      throw new WorkbenchError(
+        "corrupt",
+        "The lengths of its words make no prefix code. Use another copy of it.",
+      );
+    table.fill((length << 8) | symbol, codes[symbol]! * width, (codes[symbol]! + 1) * width);
+  }
+  return table;
+}

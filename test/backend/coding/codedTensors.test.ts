@@ -1,0 +1,98 @@
+/** Entropy-coded weights in files: exported and loaded they are the bfloat16 weights, bit for bit, and damage is refused. */
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { codeTensors, openCodedTensors } from "../../../src/backend/coding/codedTensors";
+import { exportModel } from "../../../src/backend/exports/exportModel";
+import { importModel } from "../../../src/backend/imports/importModel";
+import { openModel } from "../../../src/backend/imports/openModel";
+import { models } from "../../../src/backend/models/catalog";
+import { narrow, widenInto } from "../../../src/backend/training/halfPrecision";
+import { type HostTensor, writeSafetensors } from "../../../src/backend/training/safetensors";
+import { normals } from "../../support/normals";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+
+const rounded = (data: Float32Array) => {
+  const out = new Float32Array(data.length);
+  widenInto(out, 0, narrow(data, "bfloat16"), "bfloat16");
+  return out;
+};
+const large = (name: string) => ({
+  vocab_size: 400,
+  ...(name === "gpt2" ? { n_embd: 48, n_head: 4 } : { hidden_size: 48 }),
+});
+
+it.each(Object.keys(models))(
+  "a %s is loaded again with its bfloat16 weights, bit for bit",
+  async (family) => {
+    using folder = temporaryFolder();
+    const shape = tinyShape(family, large(family));
+    const tensors = drawnTensors(shape, 6);
+    const target = join(folder.path, "out");
+    const { notices } = await exportModel({ shape, tensors }, { format: "dfloat11" }, target);
+    expect(notices[0]).toMatch(/bits a weight/);
+    const model = await importModel(target);
+    expect([...model.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+    for (const [name, { data }] of tensors)
+      expect(model.tensors.get(name)!.data, name).toEqual(rounded(data as Float32Array));
+    using opened = openModel(target);
+    const [name, { data }] = [...tensors].find(([, tensor]) => tensor.data.length > 2048)!;
+    expect(opened.read(name, 5, 100)).toEqual(rounded(data as Float32Array).subarray(5, 100));
+  },
+);
+
+describe("a file", () => {
+  const weights: HostTensor = { shape: [100, 300], data: normals(30_000, 3) };
+  const mask: HostTensor = { shape: [4], data: Uint8Array.of(1, 0, 1, 1) };
+  const written = (path: string, change = (text: string) => text) => {
+    const { tensors, metadata } = codeTensors(
+      new Map([
+        ["w", weights],
+        ["mask", mask],
+      ]),
+    );
+    writeSafetensors(path, tensors, { dfloat11: change(metadata["dfloat11"]!) }, "bfloat16");
+  };
+
+  it("holds coded weights beside others, and says what each takes", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "m.safetensors");
+    written(path);
+    using file = openCodedTensors(path);
+    expect([...file.shapes]).toEqual(
+      expect.arrayContaining([
+        ["w", [100, 300]],
+        ["mask", [4]],
+      ]),
+    );
+    expect(file.shapes.size).toBe(2);
+    expect(file.read("w")).toEqual(rounded(weights.data as Float32Array));
+    expect(file.read("w", 299, 301)).toEqual(rounded(weights.data as Float32Array).subarray(299, 301));
+    expect(file.read("mask")).toEqual(mask.data);
+    expect(file.tensorBytes("w") * 8).toBeLessThan(11 * 30_000);
+    expect(statSync(path).size).toBeGreaterThan(file.tensorBytes("w"));
+  });
+
+  it.each<[string, (text: string) => string, RegExp]>([
+    ["no JSON", () => "{", /no JSON/],
+    ["no shapes", () => '{"w": "large"}', /has no shapes/],
+    ["a weight that is not there", () => '{"v": [2]}', /v is said to be coded/],
+    ["a shape beyond its bytes", () => '{"w": [1000000, 1000000]}', /claims more weights/],
+  ])("whose list of coded weights is %s is refused", (_, change, message) => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "m.safetensors");
+    written(path, change);
+    expect(() => openCodedTensors(path)).toThrow(message);
+  });
+
+  it("whose coded bytes are damaged is refused when they are read", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "m.safetensors");
+    written(path);
+    const bytes = readFileSync(path);
+    bytes.fill(0, bytes.length - 3_000);
+    writeFileSync(path, bytes);
+    using file = openCodedTensors(path);
+    expect(() => file.read("w")).toThrow(/damaged/);
+  });
+});
