@@ -6,13 +6,16 @@ export function isMap(value: unknown): value is PlainMap {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** `change` over `base`: maps key by key, null takes a key away, anything else replaces. */
-export function merged(base: unknown, change: unknown): unknown {
+/**
+ * `change` over `base`: maps key by key, null takes a key away, anything else replaces. From `levels` below the top on null
+ * stays null, where what is changed is a change itself.
+ */
+export function merged(base: unknown, change: unknown, levels = Infinity): unknown {
   if (!isMap(change)) return change;
   const result = new Map(isMap(base) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(change))
-    if (value === null) result.delete(key);
-    else result.set(key, merged(result.get(key), value));
+    if (value === null && levels > 0) result.delete(key);
+    else result.set(key, merged(result.get(key), value, levels - 1));
   return Object.fromEntries(result);
 }
 

@@ -64,7 +64,8 @@ function changed(base: Section, change: unknown, find: Section["find"]): Section
   const usual = (value: unknown) => withUsualNames(base.key, value, () => undefined, []);
   return {
     ...base,
-    value: merged(usual(base.value), usual(change)),
+    // A variant is a change of the cells: null in it takes something away from them, and has to reach them.
+    value: merged(usual(base.value), usual(change), base.key === "variants" ? 1 : Infinity),
     find: (path, part) => first(path.length === 0 ? [base.find, find] : [find, base.find])(path, part),
   };
 }

@@ -64,6 +64,20 @@ describe("a scale", () => {
     });
   });
 
+  test("takes away what a variant of it names null, and a variant that is null itself", () => {
+    const changed = scales.replace(
+      "variants: {grouped: {",
+      "variants: {dense: null, bare: {train: null}, grouped: {",
+    );
+    const cells = [...base, changed.replace("evaluate: null", "evaluate: {}")];
+    const plans = plansOf({}, ...cells).filter(({ seed }) => seed === 1);
+    expect(plans.map(({ variant }) => variant)).toEqual(["grouped", "bare"]);
+    expect(plans.map(({ steps }) => steps.map(({ action }) => action))).toEqual([
+      ["train", "evaluate"],
+      ["evaluate"],
+    ]);
+  });
+
   test("is chosen anew with --set, and other settings still win over it", () => {
     const plans = plansOf({ scale: "full", "train.max_steps": 7 });
     expect(plans.map(({ name }) => name)).toEqual(["x-full-dense", "x-full-grouped"]);
