@@ -1,0 +1,86 @@
+/** A small trained model shrunk by every method that fits it: what each costs in perplexity, in one table. */
+import { dirname, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type * as z from "zod";
+import { openData } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import perplexity from "../../../src/backend/evaluation/perplexity";
+import { importModel } from "../../../src/backend/imports/importModel";
+import { methods } from "../../../src/backend/methods/catalog";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { WorkbenchError } from "../../../src/protocol/errors";
+import { dataSchema } from "../../../src/protocol/experiment";
+import { labWithText } from "../../support/lab";
+import { quietLab, temporaryFolder } from "../../support/subject";
+import { sharedFile } from "../data/fixtures";
+
+let engine: Engine;
+beforeAll(async () => (engine = await openEngine("cpu")));
+afterAll(() => engine[Symbol.asyncDispose]());
+
+/** Of a method that takes a share; the others say themselves what they take, and the first of it is nearly nothing. */
+const shares = [0.25, 0.5, 0.75];
+
+it(
+  "each method costs more the more it takes, and those that look at text cost less",
+  { timeout: 300_000 },
+  async (context) => {
+    const tokenizer = sharedFile(context, "stories260k", "tok512.bin");
+    const model: Checkpoint = await importModel(sharedFile(context, "stories260k", "stories260K.bin"));
+    const dataFolder = resolve(dirname(sharedFile(context, "tinystories", "tinystories_sample.txt")), "..");
+    using folder = temporaryFolder();
+    const given = { dataset: "tinystories", tokenizer, sequence_len: 256, val_fraction: 0.1 };
+    using data = await openData(dataSchema.parse(given), {
+      baseFolder: ".",
+      cacheFolder: folder.path,
+      dataFolder,
+    });
+    const measured = perplexity.options.parse({ max_tokens: 8_192 });
+    const lossOf = async (checkpoint: Checkpoint) => {
+      const subject = { ...checkpoint, data: { ...data, title: "tinystories" }, tokenizer: data.tokenizer };
+      return (await perplexity.evaluate(subject, measured, quietLab(engine))).details.loss;
+    };
+    const dense = await lossOf(model);
+    const bits = countModel(model.shape).total.bits;
+    const table = [`dense: ${Math.exp(dense).toFixed(3)}`];
+    const losses = new Map<string, number[]>();
+    for (const [name, method] of Object.entries(methods)) {
+      const { shape: known } = method.options as unknown as z.ZodObject;
+      const calibration = "calibration" in known ? { calibration: { samples: 16 } } : {};
+      const own: number[] = [];
+      const cells: string[] = [];
+      for (const level of method.levels?.slice(0, 4) ?? shares)
+        try {
+          const options = method.options.parse({ [method.rate]: level, ...calibration }) as unknown;
+          method.plan(model.shape, options);
+          const shrunk = await method.apply(model, options, labWithText(engine, data));
+          const loss = await lossOf(shrunk);
+          own.push(loss);
+          const share = (100 * countModel(shrunk.shape).total.bits) / bits;
+          cells.push(
+            `${method.rate} ${level}: ${Math.exp(loss).toFixed(3)} (${share.toFixed(1)} % of the bits)`,
+          );
+        } catch (thrown) {
+          if (!(thrown instanceof WorkbenchError) || thrown.code !== "unsupported") throw thrown;
+          cells.push(`does not fit: ${thrown.message}`);
+          break;
+        }
+      if (own.length > 0) losses.set(name, own);
+      table.push(`${name}: ${cells.join(", ")}`);
+    }
+    console.info(`Perplexity a token of stories260K on 8,192 tokens held back:\n${table.join("\n")}`);
+    for (const [name, own] of losses) {
+      expect(own.every(Number.isFinite), name).toBe(true);
+      expect(own.at(-1)!, name).toBeGreaterThan(own[0]!);
+      expect(own[0]!, name).toBeGreaterThan(dense - 0.01);
+    }
+    const at = (name: string, i: number) => losses.get(name)!.at(i)!;
+    expect(at("magnitude", 1)).toBeLessThan(at("random", 1));
+    expect(at("wanda", 1)).toBeLessThan(at("random", 1));
+    expect(at("sparsegpt", 1)).toBeLessThan(at("magnitude", 1));
+    expect(at("gptq", -1)).toBeLessThan(at("rtn", -1));
+    expect(losses.size).toBeGreaterThanOrEqual(Object.keys(methods).length - 1);
+  },
+);
