@@ -1,4 +1,5 @@
 /** Commands that cannot be carried out, and what is said of each. */
+import { exporters } from "../../src/backend/exports/catalog";
 import { type Case, trainKeys } from "./badExperiments";
 
 export const badCommands: readonly Case[] = [
@@ -115,6 +116,6 @@ export const badCommands: readonly Case[] = [
   {
     what: "an unknown format to export to",
     args: ["export", "checkpoint", "--format", "gguf", "--out", "new"],
-    message: "--format is onnx, safetensors, csv or tensorboard.",
+    message: `--format is ${Object.keys(exporters).join(", ")}, csv or tensorboard.`,
   },
 ];

@@ -1,4 +1,5 @@
 /** Experiments that cannot run, and what is said of each. */
+import { exporters } from "../../src/backend/exports/catalog";
 import { schemaCatalog } from "../../src/backend/schemaCatalog";
 import { experimentSchema, trainSchema } from "../../src/protocol/experiment";
 
@@ -249,7 +250,7 @@ export const badExperiments: readonly Case[] = [
   {
     what: "an unknown export format",
     cells: [data, model, "export: {format: gguf}"],
-    message: 'bad.lathe.md:6:18: unknown value "gguf" of export.format. Allowed: onnx, safetensors.',
+    message: `bad.lathe.md:6:18: unknown value "gguf" of export.format. Allowed: ${Object.keys(exporters).join(", ")}.`,
   },
   {
     what: "a sparsity above 1",

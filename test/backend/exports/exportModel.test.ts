@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { exporters } from "../../../src/backend/exports/catalog";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import { shapeFromConfig } from "../../../src/backend/models/model";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
@@ -24,7 +25,7 @@ it("fills an empty folder, and never touches one with something in it", async ()
 
 it("names the formats that there are", async () => {
   await expect(exportModel(subject, { format: "gguf" }, "nowhere")).rejects.toThrow(
-    'There is no export format "gguf"; known are onnx, safetensors.',
+    `There is no export format "gguf"; known are ${Object.keys(exporters).join(", ")}.`,
   );
 });
 
