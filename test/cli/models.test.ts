@@ -267,7 +267,7 @@ it.each([
   [["generate", "model", "--prompt", "far too long for a context of 16", ...onCpu], /Prompt 1 has 32 tokens/],
   [["generate", "model", "--temperature", "hot"], /Write a number/],
   [["generate", "model", "--tokenizer", "none.json"], /There is no tokenizer "none.json"/],
-  [["export", "last", "--format", "gguf"], /--format is onnx, safetensors, csv or tensorboard/],
+  [["export", "last", "--format", "gguf"], /--format is .*onnx, safetensors, csv or tensorboard/],
   [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: means nothing here/],
   [["export", "last", "--format", "csv", "--checkpoint", "best"], /--checkpoint: means nothing here/],
   [["export", "no-such-run", "--format", "tensorboard"], /No run no-such-run in .*nearest is tiny-/],

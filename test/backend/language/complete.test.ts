@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { accepted, at, cells, file, language, within } from "./editor";
 import { dataSets } from "../../../src/backend/data/datasets/catalog";
 import { metrics } from "../../../src/backend/evaluation/catalog";
+import { exporters } from "../../../src/backend/exports/catalog";
 import { methods } from "../../../src/backend/methods/catalog";
 import { strategies } from "../../../src/backend/strategies/catalog";
 
@@ -156,7 +157,7 @@ describe("values", () => {
     ["model: {model_type: ph|, hidden_size: 3}", ["gpt2", "kphi3", "llama", "phi3"]],
     ["model: {model_type: phi3, tie_word_embeddings: |}", ["true", "false"]],
     ["device: |", ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"]],
-    ["export: {format: |}", ["onnx", "safetensors"]],
+    ["export: {format: |}", Object.keys(exporters).sort()],
     ["data: {tokenizer: |}", ["bytes", "characters"]],
     ["scale: |\nscales: {full: {}, small: {}}", ["full", "small"]],
     ["data: {dataset: |}", Object.keys(dataSets).sort()],
