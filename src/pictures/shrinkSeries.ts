@@ -63,7 +63,7 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
     if (run.state !== "done" || y === undefined || !Number.isFinite(y)) continue;
     const rate = sweptRate(run.sweep);
     const name = nameOf(run, alongLine(run, measure));
-    const x = measure === "rate" ? rate?.rate : sizeOf(run, measure);
+    const x = measure === "rate" ? rate?.value : sizeOf(run, measure);
     if (x === undefined) {
       if (measure === "rate") gather(plain, name, y, run.folder);
       continue;

@@ -47,6 +47,12 @@ const publishedSchema = z.strictObject({
   note: z.string().optional().describe("What the number leaves open."),
 });
 
+/** Which way a quantity is better, and how much it has to be. */
+const direction = {
+  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
+  tolerance: tolerance.describe("How much worse still counts as equal."),
+};
+
 const questionSchema = z.strictObject({
   question: z
     .string()
@@ -59,21 +65,18 @@ const questionSchema = z.strictObject({
   ),
   against: variantName.describe("The variant that it is measured against."),
   quantity: quantitySchema.default("eval/loss").describe("What is compared."),
-  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
-  tolerance: tolerance.describe("How much worse still counts as equal."),
+  ...direction,
 });
 
 const rateSchema = z.strictObject({
   quantity: quantitySchema.describe("What is compared."),
-  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
-  tolerance: tolerance.describe("How much worse still counts as equal."),
+  ...direction,
 });
 
 const controlSchema = z.strictObject({
   variant: variantName.describe("The variant of smaller dense models, at several points of a sweep."),
   quantity: quantitySchema.default("eval/loss").describe("What is compared."),
-  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
-  tolerance: tolerance.describe("How much worse still counts as equal."),
+  ...direction,
 });
 
 /** A page gets every point of every curve with each run, so there are few. */

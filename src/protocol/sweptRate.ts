@@ -1,20 +1,24 @@
 /** The swept option of a method that says how much goes: a share from 0 to 1, such as `compress.irc.rate`, or a number, such as `compress.gptq.bits`. */
 
-/** What is swept of a method, whatever it counts. */
-export function sweptAmount(
-  sweep: Readonly<Record<string, unknown>>,
-): { readonly path: string; readonly amount: number } | undefined {
-  for (const [path, value] of Object.entries(sweep))
-    if (/^compress\..*\.(rate|sparsity|bits|clusters)$/.test(path) && typeof value === "number")
-      return { path, amount: value };
-  return undefined;
+type Sweep = Readonly<Record<string, unknown>>;
+
+interface Swept {
+  readonly path: string;
+  readonly value: number;
 }
 
-/** The same where it is a share. */
-export function sweptRate(
-  sweep: Readonly<Record<string, unknown>>,
-): { readonly path: string; readonly rate: number } | undefined {
-  const swept = sweptAmount(sweep);
-  if (swept === undefined || !/\.(rate|sparsity)$/.test(swept.path)) return undefined;
-  return { path: swept.path, rate: swept.amount };
+/** A share, where one is swept. */
+export function sweptRate(sweep: Sweep): Swept | undefined {
+  return sweptNumber(sweep, /^compress\..*\.(rate|sparsity)$/);
+}
+
+/** A share, or else whatever a method counts. */
+export function sweptAmount(sweep: Sweep): Swept | undefined {
+  return sweptRate(sweep) ?? sweptNumber(sweep, /^compress\..*\.(bits|clusters)$/);
+}
+
+function sweptNumber(sweep: Sweep, pattern: RegExp): Swept | undefined {
+  for (const [path, value] of Object.entries(sweep))
+    if (pattern.test(path) && typeof value === "number") return { path, value };
+  return undefined;
 }

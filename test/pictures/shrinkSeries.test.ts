@@ -125,7 +125,8 @@ describe("points", () => {
 });
 
 it("knows the rate of any method, and no other swept number for one", () => {
-  expect(sweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.rate).toBe(0.4);
+  expect(sweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.value).toBe(0.4);
+  expect(sweptRate({ "compress.gptq.bits": 4, "compress.magnitude.sparsity": 0.5 })?.value).toBe(0.5);
   expect(sweptRate({ "train.learning_rate": 0.1, seed: 3 })).toBeUndefined();
 });
 

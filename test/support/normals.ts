@@ -1,10 +1,7 @@
-import { uniform } from "./sampleValues";
+import { draw } from "../../src/backend/models/initialise";
 
-/** Standard normal numbers (Box and Muller), the same for the same seed everywhere. */
+/** Standard normal numbers, the same for the same seed everywhere. */
 export function normals(count: number, seed: number): Float32Array {
-  const next = uniform(seed);
-  return Float32Array.from(
-    { length: count },
-    () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
-  );
+  const init = { kind: "normal", std: 1 } as const;
+  return draw({ name: "normals", shape: [count], dtype: "float32", init }, seed) as Float32Array;
 }

@@ -1,7 +1,6 @@
 /** Times the coding of bfloat16 weights beside a plain copy of them, in one process. */
 import { encodeDFloat11, openDFloat11 } from "../coding/dfloat11";
-import { initialise } from "../models/initialise";
-import { shapeFromConfig } from "../models/model";
+import { draw } from "../models/initialise";
 import { narrow } from "../training/halfPrecision";
 import { median } from "./productRate";
 
@@ -18,21 +17,16 @@ export interface CodingSpeed {
 }
 
 const rounds = 7;
-const width = 1024;
+const weights = 2 ** 22;
 
 export function measureCoding(report?: (line: string) => void): CodingSpeed {
-  const shape = shapeFromConfig({
-    model_type: "gpt2",
-    vocab_size: 256,
-    n_positions: 64,
-    n_embd: width,
-    n_layer: 1,
-    n_head: 8,
-  });
-  const drawn = initialise(shape, 0).get("transformer.h.0.mlp.c_fc.weight")!.data as Float32Array;
-  const words = narrow(drawn, "bfloat16");
+  const drawn = draw(
+    { name: "weights", shape: [weights], dtype: "float32", init: { kind: "normal", std: 0.02 } },
+    0,
+  );
+  const words = narrow(drawn as Float32Array, "bfloat16");
   const coded = encodeDFloat11(words);
-  const copy = new Uint16Array(words.length);
+  const copy = new Uint16Array(weights);
   const [encoding, decoding, copying]: [number[], number[], number[]] = [[], [], []];
   const timed = (into: number[], work: () => void) => {
     const before = performance.now();
@@ -42,15 +36,15 @@ export function measureCoding(report?: (line: string) => void): CodingSpeed {
   for (let round = 0; round < rounds; round++) {
     timed(encoding, () => void encodeDFloat11(words));
     timed(decoding, () => {
-      openDFloat11((from, to) => coded.subarray(from, to), coded.length, words.length).read(0, words.length);
+      openDFloat11((from, to) => coded.subarray(from, to), coded.length, weights).read(0, weights);
     });
     timed(copying, () => copy.set(words));
     report?.(`round ${round + 1} of ${rounds}`);
   }
   const rate = (seconds: readonly number[]) => words.byteLength / median(seconds);
   return {
-    weights: words.length,
-    bitsPerWeight: (8 * coded.length) / words.length,
+    weights,
+    bitsPerWeight: (8 * coded.length) / weights,
     encoding: rate(encoding),
     decoding: rate(decoding),
     copying: rate(copying),

@@ -1,6 +1,7 @@
 /** What the runs decide of a card's questions, from the seeds that two variants share. No answer is written anywhere. */
 import type { Paper } from "../../protocol/paper";
 import { type Group, valueOf } from "./figures";
+import { standingOf } from "./standing";
 import { type Estimate, estimateOf } from "../../protocol/studentT";
 
 export type Question = Paper["questions"][number];
@@ -17,7 +18,7 @@ export interface Answer {
 }
 
 export function answerOf(question: Question, groups: readonly Group[]): Answer {
-  const { variant, against, quantity, tolerance, higher_is_better: up } = question;
+  const { variant, against, quantity } = question;
   // A point of a sweep has a name of its own.
   const [own, other] = [variant, against].map(
     (wanted) =>
@@ -49,12 +50,11 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
   // The same seed draws the same batches for both, so what the batches do to a loss cancels.
   const difference = estimateOf(seeds.map((seed) => first.get(seed)! - second.get(seed)!));
   const found = { question, own: of(first), other: of(second), difference };
-  const { mean, half } = difference;
-  if (half === undefined)
+  if (difference.half === undefined)
     return { ...found, answer: "not decided", reason: "one seed says nothing of the spread" };
-  const worse = up ? -mean : mean;
-  if (worse + half <= tolerance) return { ...found, answer: "yes" };
-  if (worse - half > tolerance) return { ...found, answer: "no" };
+  const standing = standingOf(difference, question);
+  if (standing === "better" || standing === "as good") return { ...found, answer: "yes" };
+  if (standing === "worse") return { ...found, answer: "no" };
   return { ...found, answer: "not decided", reason: "the spread of the seeds is wider than the difference" };
 }
 

@@ -23,7 +23,7 @@ export interface SizedPoint {
 export interface SizedComparison {
   readonly rule: Control;
   readonly points: readonly SizedPoint[];
-  /** Names of points that no control is as small as. */
+  /** Names of points that are smaller than every control, or larger. */
   readonly outside: readonly string[];
 }
 

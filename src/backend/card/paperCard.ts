@@ -2,10 +2,10 @@
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { Paper, Quantity } from "../../protocol/paper";
 import { type Answer, answerOf, exceedsSpread } from "./answers";
+import { type SizedComparison, sizedComparisons, sizedSentences } from "./equalSize";
 import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
 import { type RateLine, rateLines, rateSentence } from "./rates";
 import { savedTable } from "./savedTable";
-import { type SizedComparison, sizedComparisons, sizedSentences } from "./equalSize";
 import type { Estimate } from "../../protocol/studentT";
 import { type CardRow, rowsOf, type Verdict } from "./verdicts";
 
@@ -123,7 +123,7 @@ function sizedTable(comparisons: readonly SizedComparison[]): Block {
         shown("parameters/bits", bits),
         withInterval(quantity, own),
         withInterval(quantity, control),
-        `${signed(quantity, difference.mean)}${difference.half === undefined ? "" : ` ± ${shown(quantity, difference.half)}`}`,
+        withInterval(quantity, difference, signed),
         standing,
       ]),
     ),
@@ -175,8 +175,8 @@ function shown(quantity: Quantity, value: number): string {
   return quantity === "perplexity" ? value.toFixed(3) : value.toFixed(4);
 }
 
-function withInterval(quantity: Quantity, { mean, half }: Estimate): string {
-  const value = shown(quantity, mean);
+function withInterval(quantity: Quantity, { mean, half }: Estimate, text = shown): string {
+  const value = text(quantity, mean);
   return half === undefined || quantity.startsWith("parameters/")
     ? value
     : `${value} ± ${shown(quantity, half)}`;

@@ -15,8 +15,10 @@ export function initialise(shape: ModelShape, seed: number): Map<string, NamedTe
   );
 }
 
+type Drawn = Pick<ParameterSpec, "name" | "shape" | "dtype" | "init">;
+
 /** The initial values of one tensor. */
-export function draw({ name, shape, dtype, init }: ParameterSpec, seed: number): TensorData {
+export function draw({ name, shape, dtype, init }: Drawn, seed: number): TensorData {
   const kinds = { float32: Float32Array, int8: Int8Array, bool: Uint8Array };
   const data = new kinds[dtype](sizeOf(shape));
   fill(data, init, randomStream(name, seed));

@@ -125,7 +125,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     const value = keys.map((key) => model?.[key]).find((each) => typeof each === "number");
     return value;
   };
-  const rate = sweptRate(sweep)?.rate;
+  const rate = sweptRate(sweep)?.value;
   const [layers, intermediateSize] = [
     size("num_hidden_layers", "n_layer"),
     size("intermediate_size", "n_inner"),

@@ -15,7 +15,7 @@ test("every method is there at three rates, with two controls", async () => {
   const amounts = new Map<string, Set<number>>();
   for (const { variant, sweep } of plans) {
     const own = amounts.get(variant) ?? new Set<number>();
-    amounts.set(variant, own.add(sweptAmount(sweep)?.amount ?? NaN));
+    amounts.set(variant, own.add(sweptAmount(sweep)?.value ?? NaN));
   }
   expect([...amounts.keys()].sort()).toEqual(["dense", "smaller", ...Object.keys(methods)].sort());
   for (const name of Object.keys(methods)) expect([name, amounts.get(name)!.size]).toEqual([name, 3]);
