@@ -25,6 +25,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "../../protocol/experiment";
 import { defineCommand, type Outcome } from "../command";
 import { bytes, count, figure } from "../../protocol/quantities";
+import { oneShotCase, oneShotOutcome } from "../oneShotBench";
 import type { Terminal } from "../terminal";
 
 interface Options {
@@ -36,6 +37,8 @@ interface Options {
   readonly table?: boolean;
   readonly generation?: boolean;
   readonly coding?: boolean;
+  readonly oneShot?: string | true;
+  readonly width?: string;
   readonly svg?: string;
 }
 
@@ -50,15 +53,22 @@ export default defineCommand<readonly [], Options>({
     ["--table", "also how the time grows with width, depth, sequence and batch"],
     ["--generation", "also how fast text is written, with a cache of keys and values and without"],
     ["--coding", "how fast DFloat11 is written and read beside a plain copy; nothing else"],
+    [
+      "--one-shot [method]",
+      "a matrix of 768 and of 3072 inputs through every method that reads no more than some text, or through one; nothing else",
+    ],
+    ["--width <number>", "of the matrix of --one-shot METHOD, 768 unless given"],
     ["--svg <file>", "write that table as a picture"],
   ],
   async run({ options, catalog, terminal }) {
     const steps = stepsOf(options);
     if (options.coding === true) return codingOutcome(measureCoding((line) => terminal.say(line)));
+    if (options.oneShot === true) return await oneShotOutcome(terminal);
     const asked = options.model === undefined ? standard : await modelOf(options.model, options, catalog);
     await using engine = await openEngine((options.device ?? "cpu") as DeviceName);
     for (const notice of engine.device.notices) terminal.say(notice);
     const say = (line: string) => terminal.say(line);
+    if (options.oneShot !== undefined) return await oneShotCase(engine, options.oneShot, widthOf(options));
     if (options.grouped === true) return await groupedOutcome(engine, terminal, steps);
     const speed = await measureSpeed(engine, { ...asked, steps: steps ?? asked.steps }, say);
     const writing =
@@ -148,6 +158,12 @@ function stepsOf({ steps }: Options): number | undefined {
   if (steps === undefined || /^[1-9]\d{0,5}$/.test(steps))
     return steps === undefined ? undefined : Number(steps);
   throw new WorkbenchError("invalid-input", `--steps takes a whole number from 1 up, not ${steps}.`);
+}
+
+/** Whole heads of 64 channels. */
+function widthOf({ width = "768" }: Options): number {
+  if (/^[1-9]\d{1,4}$/.test(width) && Number(width) % 64 === 0) return Number(width);
+  throw new WorkbenchError("invalid-input", `--width takes a multiple of 64 below 100,000, not ${width}.`);
 }
 
 /** The model, batch and options of an experiment's training. Its weights are drawn and its text is made up. */

@@ -1,0 +1,143 @@
+/** One matrix of a given width shrunk by one method from real activations: seconds, of which how many went to reading text. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type * as z from "zod";
+import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { dataSchema } from "../../protocol/experiment";
+import { openData } from "../data/dataSet";
+import type { Engine } from "../engine/engine";
+import { methods } from "../methods/catalog";
+import type { AnyMethod, Lab } from "../methods/method";
+import { observe } from "../methods/observe";
+import { initialise } from "../models/initialise";
+import { matrixSlots, type ModelShape, shapeFromConfig } from "../models/model";
+import type { Checkpoint } from "../training/checkpoint";
+
+/** Sequences of a calibration and their tokens. */
+export const calibrationSize = { samples: 128, length: 256 } as const;
+
+export interface OneShotCase {
+  readonly method: string;
+  /** Beside its rate and its target. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface OneShotSpeed extends OneShotCase {
+  readonly width: number;
+  readonly role: string;
+  readonly seconds: number;
+  /** Of these, for running the model on the text and summing what was asked for. */
+  readonly observing: number;
+  /** Bytes: the most that the process has held, and what it held with the model and the text before the method began. */
+  readonly peakBytes: number;
+  readonly bytesBefore: number;
+}
+
+/** Every method as it is without options, and low rank also by what the text shows. */
+export function oneShotCases(): OneShotCase[] {
+  const plain = Object.keys(methods).map((method): OneShotCase => ({ method, options: {} }));
+  return [...plain, { method: "svd", options: { whiten: true } }];
+}
+
+/** Refuses, with the reason, a method that trains or that no matrix of the layer suits. */
+export async function measureOneShot(
+  engine: Engine,
+  { method: name, options }: OneShotCase,
+  width: number,
+): Promise<OneShotSpeed> {
+  const shape = layerOf(width);
+  const model = { shape, tensors: initialise(shape, 0) };
+  const method = methods[name]!;
+  const { role, given } = firstSuited(shape, method, options);
+  const cacheFolder = mkdtempSync(join(tmpdir(), "lathe-bench-"));
+  try {
+    using data = await openData(textOptions(), { baseFolder: ".", cacheFolder });
+    let observing = 0;
+    const lab = labOver(async (...asked) => {
+      const begun = performance.now();
+      try {
+        return await observe(...asked, {
+          engine,
+          train: data.train,
+          seed: 0,
+          signal: new AbortController().signal,
+          progress: () => undefined,
+        });
+      } finally {
+        observing += (performance.now() - begun) / 1000;
+      }
+    });
+    const bytesBefore = process.memoryUsage().rss;
+    const begun = performance.now();
+    await method.apply(model, given, lab);
+    const seconds = (performance.now() - begun) / 1000;
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    return { method: name, options, width, role, seconds, observing, peakBytes, bytesBefore };
+  } finally {
+    rmSync(cacheFolder, { recursive: true, force: true });
+  }
+}
+
+/** One layer of GPT-2's proportions. */
+function layerOf(width: number): ModelShape {
+  return shapeFromConfig({
+    model_type: "gpt2",
+    vocab_size: 257,
+    n_embd: width,
+    n_layer: 1,
+    n_head: width / 64,
+    n_positions: calibrationSize.length,
+  });
+}
+
+function textOptions() {
+  const { samples, length } = calibrationSize;
+  return dataSchema.parse({
+    grammar: { length: 2 * samples * length },
+    sequence_len: length,
+    val_fraction: 0,
+  });
+}
+
+/** The square matrices of the layer, in the order in which they are tried. */
+const roles = ["o_proj", "v_proj", "q_proj"].map((each) => `layers.0.self_attn.${each}`);
+
+/** Half of the matrix goes, or its weights get the third of the method's levels. */
+function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase["options"]) {
+  const { shape: known } = method.options as unknown as z.ZodObject;
+  const calibration = "calibration" in known ? { calibration: { samples: calibrationSize.samples } } : {};
+  let reason: WorkbenchError | undefined;
+  for (const role of roles)
+    try {
+      const rate = method.levels?.[2] ?? 0.5;
+      const given: unknown = method.options.parse({
+        [method.rate]: rate,
+        targets: role,
+        ...calibration,
+        ...options,
+      });
+      const { shape: after } = method.plan(shape, given);
+      if (matrixSlots(after).length > 0) return { role, given };
+    } catch (thrown) {
+      reason ??= toWorkbenchError(thrown);
+    }
+  throw reason!;
+}
+
+function labOver(observed: Lab["observe"]): Lab {
+  const trains = () =>
+    Promise.reject<Checkpoint>(
+      new WorkbenchError("unsupported", "It trains, so that it is no one-shot method."),
+    );
+  return {
+    seed: 0,
+    signal: new AbortController().signal,
+    observe: observed,
+    train: trains,
+    evaluate: () => Promise.reject(new WorkbenchError("unsupported", "It evaluates while it works.")),
+    trial: () => undefined,
+    progress: () => undefined,
+    log: () => undefined,
+  };
+}

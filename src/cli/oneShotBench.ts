@@ -1,0 +1,102 @@
+/** `lathe bench --one-shot`: a matrix of real width through every method, each in a process of its own, so that its memory is its own. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import {
+  calibrationSize,
+  measureOneShot,
+  type OneShotCase,
+  oneShotCases,
+  type OneShotSpeed,
+} from "../backend/bench/oneShot";
+import type { Engine } from "../backend/engine/engine";
+import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
+import { bytes } from "../protocol/quantities";
+import type { Outcome } from "./command";
+import { table } from "./table";
+import type { Terminal } from "./terminal";
+
+const execute = promisify(execFile);
+const widths = [768, 3072];
+
+type Row = OneShotSpeed | (OneShotCase & { readonly width: number; readonly reason: string });
+
+/** All methods at all widths, row by row. */
+export async function oneShotOutcome(terminal: Terminal): Promise<Outcome> {
+  const rows: Row[] = [];
+  for (const width of widths)
+    for (const each of oneShotCases()) {
+      const row = await inOwnProcess(each, width);
+      rows.push(row);
+      terminal.say(
+        `${titleOf(each)}, width ${width}: ${"reason" in row ? row.reason : `${row.seconds.toFixed(1)} s`}`,
+      );
+    }
+  const { samples, length } = calibrationSize;
+  return {
+    document: { calibration: calibrationSize, oneShot: rows },
+    text: [
+      `One matrix through each method, with ${samples} sequences of ${length} tokens where it reads text, each in a process of its own:`,
+      table(
+        ["method", "width", "seconds", "of these reading", "peak memory", "of this before"],
+        rows.flatMap((row) =>
+          "reason" in row
+            ? []
+            : [
+                [
+                  titleOf(row),
+                  String(row.width),
+                  row.seconds.toFixed(1),
+                  row.observing.toFixed(1),
+                  bytes(row.peakBytes),
+                  bytes(row.bytesBefore),
+                ],
+              ],
+        ),
+        terminal.colors,
+      ),
+      ...rows.flatMap((row) =>
+        "reason" in row ? [`${titleOf(row)}, width ${row.width}: ${row.reason}`] : [],
+      ),
+    ].join("\n\n"),
+  };
+}
+
+/** One of them, in this process. */
+export async function oneShotCase(engine: Engine, named: string, width: number): Promise<Outcome> {
+  const found = oneShotCases().find((each) => titleOf(each) === named);
+  if (found === undefined)
+    throw new WorkbenchError(
+      "invalid-input",
+      `There is no method ${named} to measure; known are ${oneShotCases().map(titleOf).join(", ")}.`,
+    );
+  const speed = await measureOneShot(engine, found, width);
+  return {
+    document: speed,
+    text: `${named} of ${speed.role}, width ${width}: ${speed.seconds.toFixed(1)} s, ${speed.observing.toFixed(1)} of them reading text; at most ${bytes(speed.peakBytes)}, ${bytes(speed.bytesBefore)} before it.`,
+  };
+}
+
+async function inOwnProcess(each: OneShotCase, width: number): Promise<Row> {
+  const args = ["bench", "--one-shot", titleOf(each), "--width", String(width), "--json"];
+  try {
+    const { stdout } = await execute(process.execPath, [process.argv[1]!, ...args], { maxBuffer: 2 ** 24 });
+    return JSON.parse(stdout) as OneShotSpeed;
+  } catch (thrown) {
+    return { ...each, width, reason: reasonOf(thrown) };
+  }
+}
+
+/** What the other process says of its failure, or what became of it. */
+function reasonOf(thrown: unknown): string {
+  try {
+    const { stdout } = thrown as { stdout: string };
+    return (JSON.parse(stdout) as { error: { message: string } }).error.message;
+  } catch {
+    return toWorkbenchError(thrown).message;
+  }
+}
+
+/** The method and the options that are not its defaults: `svd whiten`. */
+function titleOf({ method, options }: OneShotCase): string {
+  return [method, ...Object.keys(options)].join(" ");
+}
