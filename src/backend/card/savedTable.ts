@@ -7,6 +7,7 @@ const columns = [
   ["stored scalars", "savings/stored_scalars_percent"],
   ["stored bits", "savings/stored_bits_percent"],
   ["file bytes", "savings/file_bytes_percent"],
+  ["packed file bytes", "savings/packed_file_bytes_percent"],
   ["memory bytes", "savings/memory_bytes_percent"],
   ["time", "savings/time_percent"],
 ] as const;

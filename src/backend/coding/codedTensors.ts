@@ -1,113 +1,212 @@
 /**
- * Weights in DFloat11 within a safetensors file: each becomes a tensor of bytes under its name and `.dfloat11`, and the file's
- * metadata has the shapes. Reading decodes what is asked for.
+ * Tensors that are coded within a safetensors file: each becomes a tensor of bytes under its name and `.coded`, and the file's
+ * metadata is their manifest: shape, steps, and the hash of what they decode to. Reading decodes what is asked for.
  */
+import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { type Shape, sizeOf } from "../graph/op";
-import { narrow, widenInto } from "../training/halfPrecision";
-import { type HostTensor, type HostTensors, openTensors, type TensorFile } from "../training/safetensors";
-import { type DFloat11, encodeDFloat11, openDFloat11 } from "./dfloat11";
+import { widenInto } from "../training/halfPrecision";
+import {
+  dtypeOf,
+  type HostTensor,
+  type HostTensors,
+  openTensors,
+  type TensorFile,
+} from "../training/safetensors";
+import {
+  bytesOf,
+  bytesOfStage,
+  decodeChain,
+  encodeChain,
+  type OpenStep,
+  type Stage,
+  stagesOf,
+  type Step,
+  stepSchema,
+} from "./codecs";
+import { openDFloat11 } from "./dfloat11";
 
-const suffix = ".dfloat11";
-const metadataKey = "dfloat11";
-/** Below it the table of lengths would cost more than is won; such tensors stay bfloat16. */
-const fewest = 2048;
+const suffix = ".coded";
+const metadataKey = "coded";
 
-const shapesSchema = z.record(z.string(), z.array(z.int().min(0)));
+const entrySchema = z.strictObject({
+  shape: z.array(z.int().min(0)),
+  type: z.enum(["float32", "int8", "bool"]),
+  steps: z.array(stepSchema).min(1),
+  sha256: z.string(),
+});
+type Entry = z.output<typeof entrySchema>;
+const entriesSchema = z.record(z.string(), entrySchema);
 
 export interface CodedTensors {
   readonly tensors: HostTensors;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Weights that were coded, and the bytes that they take. */
-  readonly weights: number;
-  readonly bytes: number;
+  /** Bits of every tensor, coded or not, without what fills up a last byte. */
+  readonly bits: ReadonlyMap<string, number>;
 }
 
-/** Float weights are rounded to bfloat16 first, which is the only loss. */
-export function codeTensors(tensors: HostTensors): CodedTensors {
-  const coded = new Map<string, HostTensor>();
-  const shapes: [string, Shape][] = [];
-  let [weights, total] = [0, 0];
-  for (const [name, tensor] of tensors) {
+/** Of several chains the one with the fewest bytes is taken; a tensor without any stays as it is. */
+export type ChainsOf = (name: string, tensor: HostTensor) => readonly (readonly OpenStep[])[];
+
+export function codeTensors(given: HostTensors, chainsOf: ChainsOf): CodedTensors {
+  const tensors = new Map<string, HostTensor>();
+  const entries: [string, Entry][] = [];
+  const bits = new Map<string, number>();
+  const mask = (name: string) => given.get(name)!.data as Uint8Array;
+  for (const [name, tensor] of given) {
     const { shape, data } = tensor;
-    if (!(data instanceof Float32Array) || data.length < fewest) {
-      coded.set(name, tensor);
+    const type = dtypeOf(tensor);
+    const [best] =
+      data instanceof Int32Array || type === "int32"
+        ? []
+        : chainsOf(name, tensor)
+            .map((steps) => encodeChain(data, steps, mask))
+            .sort((a, b) => a.bytes.length - b.bytes.length);
+    if (best === undefined || type === "int32") {
+      tensors.set(name, tensor);
+      bits.set(name, 8 * data.byteLength);
       continue;
     }
-    const bytes = encodeDFloat11(narrow(data, "bfloat16"));
-    coded.set(name + suffix, {
+    const { steps, bytes } = best;
+    const stages = stagesOf({ type, size: data.length }, steps, mask)!;
+    // Decoded before it is written: what cannot be read again is found here.
+    const sha256 = hashOf(bytesOf(decodeChain(bytes, stages, steps, mask)));
+    tensors.set(name + suffix, {
       shape: [bytes.length],
       data: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length),
     });
-    shapes.push([name, shape]);
-    weights += data.length;
-    total += bytes.length;
+    entries.push([name, { shape: [...shape], type, steps: [...steps], sha256 }]);
+    bits.set(name, bitsOf(stages, steps, bytes.length));
   }
-  const metadata = { [metadataKey]: JSON.stringify(Object.fromEntries(shapes)) };
-  return { tensors: coded, metadata, weights, bytes: total };
+  return { tensors, metadata: { [metadataKey]: JSON.stringify(Object.fromEntries(entries)) }, bits };
 }
 
-/** A safetensors file with or without coded weights, as if there were none. */
+function bitsOf(stages: readonly Stage[], steps: readonly Step[], bytes: number): number {
+  const last = steps.at(-1)!;
+  return last.codec === "integers" ? stages.at(-2)!.size * last.bits : 8 * bytes;
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** A safetensors file with or without coded tensors, as if there were none. */
 export function openCodedTensors(path: string): TensorFile {
   const file = openTensors(path);
   const said = file.metadata[metadataKey];
   if (said === undefined) return file;
   try {
-    const shapes = shapesIn(path, said, file);
-    const opened = new Map<string, DFloat11>();
-    const plain = [...file.shapes].filter(
-      ([name]) => !(name.endsWith(suffix) && shapes.has(name.slice(0, -suffix.length))),
-    );
-    return {
-      metadata: file.metadata,
-      shapes: new Map([...plain, ...shapes]),
-      tensorBytes: (name) => file.tensorBytes(shapes.has(name) ? name + suffix : name),
-      read: (name, from = 0, to) => {
-        const shape = shapes.get(name);
-        if (shape === undefined) return file.read(name, from, to);
-        const size = sizeOf(shape);
-        const coded =
-          opened.get(name) ??
-          openDFloat11(bytesOf(file, name + suffix), file.tensorBytes(name + suffix), size);
-        opened.set(name, coded);
-        const words = coded.read(Math.min(from, size), Math.min(to ?? size, size));
-        const out = new Float32Array(words.length);
-        widenInto(out, 0, words, "bfloat16");
-        return out;
-      },
-      [Symbol.dispose]: () => file[Symbol.dispose](),
-    };
+    return decoded(path, file, entriesIn(path, said, file));
   } catch (thrown) {
     file[Symbol.dispose]();
     throw thrown;
   }
 }
 
-function bytesOf(file: TensorFile, name: string) {
-  return (from: number, to: number): Uint8Array => {
-    const data = file.read(name, from, to);
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+/** Every tensor of the file. */
+export function readCodedTensors(path: string): HostTensors {
+  using file = openCodedTensors(path);
+  return new Map([...file.shapes].map(([name, shape]) => [name, { shape, data: file.read(name) }]));
+}
+
+function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, Entry>): TensorFile {
+  const plain = [...file.shapes].filter(([name]) => !isCoded(name, entries));
+  /** The tensor that was decoded last: whoever reads a tensor in pieces reads one after the other. */
+  let last: { readonly name: string; readonly data: HostTensor["data"] } | undefined;
+
+  function whole(name: string, entry: Entry): HostTensor["data"] {
+    if (last?.name === name) return last.data;
+    const mask = (by: string) => {
+      const own = by === name ? undefined : read(by);
+      if (own instanceof Uint8Array) return own;
+      throw brokenFile(path, `${name} is coded by a mask ${by}, which is none`);
+    };
+    const first: Stage = { type: entry.type, size: sizeOf(entry.shape) };
+    const stages = stagesOf(first, entry.steps, mask);
+    const bytes = file.tensorBytes(name + suffix);
+    if (stages === undefined || bytesOfStage(stages.at(-1)!) !== bytes)
+      throw brokenFile(path, `${name} cannot be decoded from its ${bytes} bytes`);
+    const coded = bytesOf(file.read(name + suffix) as Int8Array);
+    const data = decodeChain(coded, stages, entry.steps, mask) as HostTensor["data"];
+    if (hashOf(bytesOf(data as Uint8Array)) !== entry.sha256)
+      throw brokenFile(path, `${name} decodes to other numbers than were coded`);
+    last = { name, data };
+    return data;
+  }
+
+  function read(name: string, from = 0, to?: number): HostTensor["data"] {
+    const entry = entries.get(name);
+    if (entry === undefined) return file.read(name, from, to);
+    const size = sizeOf(entry.shape);
+    const [begin, end] = [Math.min(from, size), Math.min(to ?? size, size)];
+    if (end - begin < size && isBlockwise(entry)) return blocks(file, name, size, [begin, end]);
+    const data = whole(name, entry);
+    return end - begin === size ? data : data.slice(begin, end);
+  }
+
+  return {
+    metadata: file.metadata,
+    shapes: new Map([...plain, ...[...entries].map(([name, { shape }]): [string, Shape] => [name, shape])]),
+    tensorBytes: (name) => file.tensorBytes(entries.has(name) ? name + suffix : name),
+    read,
+    [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }
 
-function shapesIn(path: string, said: string, file: TensorFile): ReadonlyMap<string, Shape> {
-  const broken = (what: string) =>
-    new WorkbenchError("corrupt", `${path} is no usable file of weights: ${what}. Use another copy of it.`);
+/** Whether any part can be decoded on its own. */
+function isBlockwise({ steps }: Entry): boolean {
+  const [first, second] = steps;
+  return (
+    steps.length === 2 &&
+    first!.codec === "half" &&
+    first!.dtype === "bfloat16" &&
+    second!.codec === "dfloat11"
+  );
+}
+
+function blocks(
+  file: TensorFile,
+  name: string,
+  size: number,
+  [from, to]: readonly [number, number],
+): Float32Array {
+  const source = (begin: number, end: number) => bytesOf(file.read(name + suffix, begin, end) as Int8Array);
+  const words = openDFloat11(source, file.tensorBytes(name + suffix), size).read(from, to);
+  const out = new Float32Array(words.length);
+  widenInto(out, 0, words, "bfloat16");
+  return out;
+}
+
+function isCoded(name: string, entries: ReadonlyMap<string, Entry>): boolean {
+  return name.endsWith(suffix) && entries.has(name.slice(0, -suffix.length));
+}
+
+function brokenFile(path: string, what: string): WorkbenchError {
+  return new WorkbenchError(
+    "corrupt",
+    `${path} is no usable file of weights: ${what}. Use another copy of it.`,
+  );
+}
+
+function entriesIn(path: string, said: string, file: TensorFile): ReadonlyMap<string, Entry> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(said);
   } catch {
-    throw broken("its list of coded weights is no JSON");
+    throw brokenFile(path, "its list of coded tensors is no JSON");
   }
-  const { data: shapes } = shapesSchema.safeParse(parsed);
-  if (shapes === undefined) throw broken("its list of coded weights has no shapes");
-  for (const [name, shape] of Object.entries(shapes)) {
-    if (!file.shapes.has(name + suffix)) throw broken(`${name} is said to be coded and is not there`);
-    if (file.shapes.has(name)) throw broken(`${name} is there twice`);
-    // A byte of each weight is stored as it is, so that a shape cannot ask for more memory than the file has.
-    if (sizeOf(shape) > file.tensorBytes(name + suffix))
-      throw broken(`${name} claims more weights than it has bytes`);
+  const { data: entries, error } = entriesSchema.safeParse(parsed);
+  if (entries === undefined)
+    throw brokenFile(path, `its list of coded tensors is wrong: ${z.prettifyError(error)}`);
+  for (const [name, { shape, steps }] of Object.entries(entries)) {
+    if (!file.shapes.has(name + suffix))
+      throw brokenFile(path, `${name} is said to be coded and is not there`);
+    if (file.shapes.has(name)) throw brokenFile(path, `${name} is there twice`);
+    // A mask takes a bit of each weight at least, coded an eighth of one: more than that no file can mean.
+    const claimed = sizeOf(shape);
+    const most = steps[0]!.codec === "kept" ? Infinity : 64 * file.tensorBytes(name + suffix);
+    if (claimed > most) throw brokenFile(path, `${name} claims more numbers than it has bytes for`);
   }
-  return new Map(Object.entries(shapes));
+  return new Map(Object.entries(entries));
 }

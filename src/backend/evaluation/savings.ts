@@ -1,6 +1,7 @@
 /** What was really saved: the counts of a shrunk model against those of the dense one, and beside them its file, memory and time. */
 import * as z from "zod";
 import { bytes, count } from "../../protocol/quantities";
+import { pack } from "../coding/pack";
 import { dimensionsOf, matrixSlots } from "../models/model";
 import { countModel } from "./accounting";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
@@ -90,12 +91,19 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
       row("stored scalars", dense.stored, total.stored),
       row("stored bits", dense.bits, total.bits),
       row("file bytes", dense.bytes, written),
+      row("packed file bytes", dense.bytes, packedBytes(subject)),
       row("memory bytes", memory(denseShape(shape)), memory(shape)),
       row("time", denseTime, time),
     ],
     reasons: reasonsOf(subject),
     remarks: [...remarksOf(subject), ...grownLine(grown)],
   };
+}
+
+/** What the weights take in an export as `packed`, without loss. */
+function packedBytes(subject: Subject): number {
+  const { tensors } = pack(subject, { dtype: "float32", entropyCoding: true });
+  return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
 /** Of a small model the process has the memory already, and the figures say nothing. */

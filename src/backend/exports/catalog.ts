@@ -2,6 +2,7 @@
 import type { AnyExporter } from "./exporter";
 import dfloat11 from "./dfloat11";
 import onnx from "./onnx";
+import packed from "./packed";
 import safetensors from "./safetensors";
 
-export const exporters: Readonly<Record<string, AnyExporter>> = { dfloat11, onnx, safetensors };
+export const exporters: Readonly<Record<string, AnyExporter>> = { dfloat11, onnx, packed, safetensors };

@@ -2,11 +2,12 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
+import { openCodedTensors, readCodedTensors } from "../coding/codedTensors";
 import type { DownloadContext } from "../data/download";
 import { type ModelShape, parametersOf } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { readCheckpoint } from "../training/checkpoint";
-import { type HostTensor, readTensorSizes } from "../training/safetensors";
+import type { HostTensor } from "../training/safetensors";
 import { fetchModel, type FetchContext } from "./hub/fetchModel";
 import { hubIdOf } from "./hub/hubId";
 import type { ImportedModel } from "./importedModel";
@@ -56,11 +57,12 @@ async function folderOf(
 }
 
 function readOwn(folder: string): ImportedModel {
-  const { shape, tensors } = readCheckpoint(folder);
+  const { shape, tensors } = readCheckpoint(folder, readCodedTensors);
   const path = join(folder, "model.safetensors");
-  const sizes = readTensorSizes(path);
-  const file = { bytes: statSync(path).size, tensorBytes: (name: string) => sizes.get(name) ?? 0 };
-  return { shape, tensors, source: folder, file };
+  using file = openCodedTensors(path);
+  const sizes = new Map([...file.shapes.keys()].map((name) => [name, file.tensorBytes(name)]));
+  const written = { bytes: statSync(path).size, tensorBytes: (name: string) => sizes.get(name) ?? 0 };
+  return { shape, tensors, source: folder, file: written };
 }
 
 /** One tensor after the other, each read once. */

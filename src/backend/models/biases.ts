@@ -46,9 +46,17 @@ export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefi
       "unsupported",
       `${biasRole(matrix)} cannot be stored so: a bias of ${outputs} scalars is whole, or masked with at most that many kept.`,
     );
+  const mask = `${name}.bias_mask`;
   return {
-    spec,
-    mask: { ...spec, name: `${name}.bias_mask`, dtype: "bool", init: { kind: "ones" }, trainable: false },
+    spec: { ...spec, packing: { keptBy: mask } },
+    mask: {
+      ...spec,
+      name: mask,
+      dtype: "bool",
+      init: { kind: "ones" },
+      trainable: false,
+      packing: { bits: 1, lowest: 0 },
+    },
     kept: parsed.data.kept,
   };
 }

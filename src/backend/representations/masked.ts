@@ -45,10 +45,11 @@ export default defineRepresentation<MaskedOptions>({
   parameters: (matrix) => {
     const shape = denseShape(matrix);
     return [
-      weightSpec(matrix, "weight", shape),
+      { ...weightSpec(matrix, "weight", shape), packing: { keptBy: maskName(matrix) } },
       {
         ...weightSpec(matrix, "weight_mask", shape, { kind: "ones" }),
         dtype: "bool",
+        packing: { bits: 1, lowest: 0 },
         trainable: false,
         decay: false,
       },

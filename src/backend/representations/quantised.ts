@@ -1,7 +1,7 @@
 /**
  * A matrix of whole numbers of a few bits and a scale for each group of consecutive inputs of an output, as round-to-nearest
  * and GPTQ leave it: W = (code − zero) · scale. What that loses may be given back by a product of two narrow matrices
- * (low-rank compensation, ZeroQuant-V2). Codes are one byte each in memory; files that pack them are written by exports.
+ * (low-rank compensation, ZeroQuant-V2). Codes are one byte each in memory and of their own bits in a packed file.
  */
 import * as z from "zod";
 import type { Value } from "../graph/op";
@@ -95,6 +95,7 @@ export default defineRepresentation<QuantisedOptions>({
     const fixed = (suffix: string, shape: readonly number[]): ParameterSpec => ({
       ...weightSpec(matrix, suffix, shape, { kind: "zeros" }),
       dtype: "int8",
+      packing: { bits: options.bits, lowest: -(2 ** (options.bits - 1)) },
       trainable: false,
       decay: false,
     });

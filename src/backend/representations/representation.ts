@@ -24,9 +24,14 @@ export interface ParameterSpec {
   readonly role: string;
   /** Token and position embeddings and the head: left out of non-embedding counts. */
   readonly embedding: boolean;
+  /** How a packed file holds it in fewer bits than memory does; exactly the bits that are counted. */
+  readonly packing?: Packing;
   /** A label per axis; axes with equal labels have equal sizes and shrink together. */
   readonly axes?: readonly string[];
 }
+
+/** Whole numbers of a few bits from the lowest on, or only what the mask of this name keeps. */
+export type Packing = { readonly bits: number; readonly lowest: number } | { readonly keptBy: string };
 
 /** A matrix W of y = x·W + b, whatever it is stored as. */
 export interface MatrixSpec {

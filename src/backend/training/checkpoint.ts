@@ -80,22 +80,15 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
   try {
-    const json = (name: string, content: unknown) =>
-      writeFileSync(join(draft, name), `${JSON.stringify(content, undefined, 2)}\n`);
     writeSafetensors(join(draft, modelFile), tensors);
-    json(configFile, { ...shape.config, model_type: shape.family });
+    writeJson(join(draft, configFile), { ...shape.config, model_type: shape.family });
     const names = [modelFile, configFile];
     if (training !== undefined) {
       writeSafetensors(join(draft, optimizerFile), training.optimizer);
-      json(stateFile, training.state);
+      writeJson(join(draft, stateFile), training.state);
       names.push(optimizerFile, stateFile);
     }
-    json(manifestFile, {
-      format: 1,
-      representations: shape.representations,
-      files: Object.fromEntries(names.map((name) => [name, fingerprint(join(draft, name), true)])),
-    });
-    fingerprint(join(draft, manifestFile), true);
+    writeManifest(draft, shape, names);
     // A folder cannot be renamed onto another one, and deleting it first could leave half of it.
     recover(folder);
     if (existsSync(folder)) renameSync(folder, asideOf(folder));
@@ -106,6 +99,24 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
     recover(folder);
     throw toWorkbenchError(thrown, folder);
   }
+}
+
+/** Says what the files of the folder are: the last that is written there. */
+export function writeManifest(
+  folder: string,
+  { representations }: Pick<ModelShape, "representations">,
+  names: readonly string[] = [modelFile, configFile],
+): void {
+  writeJson(join(folder, manifestFile), {
+    format: 1,
+    representations,
+    files: Object.fromEntries(names.map((name) => [name, fingerprint(join(folder, name), true)])),
+  });
+  fingerprint(join(folder, manifestFile), true);
+}
+
+function writeJson(path: string, content: unknown): void {
+  writeFileSync(path, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 const draftOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
@@ -138,8 +149,14 @@ export function recoverCheckpoints(parent: string): void {
   }
 }
 
-/** Reads and checks a checkpoint; `corrupt` where a file is missing, changed or cut, or does not fit its configuration. */
-export function readCheckpoint(path: string): Checkpoint {
+/**
+ * Reads and checks a checkpoint; `corrupt` where a file is missing, changed or cut, or does not fit its configuration.
+ * Runs write plain weights; `readWeights` is for who also takes folders whose weights are coded.
+ */
+export function readCheckpoint(
+  path: string,
+  readWeights: (file: string) => HostTensors = (file) => readSafetensors(file).tensors,
+): Checkpoint {
   const folder = existsSync(path) ? path : asideOf(path);
   if (!existsSync(folder))
     throw new WorkbenchError("not-found", `There is no checkpoint ${path}. Name a folder that holds one.`);
@@ -162,7 +179,7 @@ export function readCheckpoint(path: string): Checkpoint {
   }
   const config = readJson(join(folder, configFile), z.record(z.string(), z.unknown()));
   const shape = { ...shapeFromConfig(config), representations: manifest.representations };
-  const { tensors } = readSafetensors(join(folder, modelFile));
+  const tensors = readWeights(join(folder, modelFile));
   checkTensors(folder, shape, tensors);
   if (manifest.files[stateFile] === undefined) return { shape, tensors };
   return {

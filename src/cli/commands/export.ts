@@ -33,6 +33,7 @@ interface Options extends ModelOptions {
   readonly withPast?: boolean;
   readonly dtype?: string;
   readonly maxShardSize?: string;
+  readonly entropyCoding?: boolean | string;
 }
 
 const modelFormats = Object.keys(exporters);
@@ -46,8 +47,14 @@ export default defineCommand<readonly [string], Options>({
   options: [
     ["--format <name>", `${modelFormats.join(" or ")}; of a run's metrics ${historyFormats.join(" or ")}`],
     ["--out <dir>", "new folder to write; named after the model and the format when left out"],
-    ["--dtype <type>", "safetensors: float32, float16 or bfloat16 weights"],
+    ["--dtype <type>", "safetensors and packed: float32, float16 or bfloat16 weights"],
     ["--max-shard-size <size>", "safetensors: largest file of weights, such as 5GB; larger models are split"],
+    [
+      "--entropy-coding <true or false>",
+      "packed: whether masks and codes may also be written in a prefix code; true unless given",
+      // Anything else is left to the format's own check.
+      (text) => (text === "true" || text === "false" ? text === "true" : text),
+    ],
     ["--sequence-len <tokens>", "onnx: tokens that the graph takes", number],
     ["--batch-size <rows>", "onnx: rows that the graph takes", number],
     ["--input-type <type>", "onnx: int64 or int32 token ids"],

@@ -72,6 +72,7 @@ it("puts what was really saved in one table, each reason once", () => {
         "savings/stored_scalars_percent": 50,
         "savings/stored_bits_percent": 53.125,
         "savings/file_bytes_percent": 103,
+        "savings/packed_file_bytes_percent": 53.2,
         "savings/memory_bytes_percent": 100,
         "savings/time_percent": percent,
       },
@@ -80,8 +81,8 @@ it("puts what was really saved in one table, each reason once", () => {
   const blocks = savedTable(groupsOf([...measured("fpp", [100, 104]), ...measured("gmp", [99, 99])]));
   const [table, ...texts] = blocks;
   expect(table?.kind === "table" && table.rows).toEqual([
-    ["fpp", "50.00 %", "53.13 %", "103.00 %", "100.00 %", "102.00 ± 25.4 %"],
-    ["gmp", "50.00 %", "53.13 %", "103.00 %", "100.00 %", "99.00 %"],
+    ["fpp", "50.00 %", "53.13 %", "103.00 %", "53.20 %", "100.00 %", "102.00 ± 25.4 %"],
+    ["gmp", "50.00 %", "53.13 %", "103.00 %", "53.20 %", "100.00 %", "99.00 %"],
   ]);
   expect(texts).toHaveLength(1);
   expect(savedTable(groupsOf(runs("dense", undefined, 1)))).toEqual([]);

@@ -45,13 +45,14 @@ describe("a file", () => {
   const weights: HostTensor = { shape: [100, 300], data: normals(30_000, 3) };
   const mask: HostTensor = { shape: [4], data: Uint8Array.of(1, 0, 1, 1) };
   const written = (path: string, change = (text: string) => text) => {
-    const { tensors, metadata } = codeTensors(
-      new Map([
-        ["w", weights],
-        ["mask", mask],
-      ]),
+    const given = new Map([
+      ["w", weights],
+      ["mask", mask],
+    ]);
+    const { tensors, metadata } = codeTensors(given, (name) =>
+      name === "w" ? [[{ codec: "half", dtype: "bfloat16" }, { codec: "dfloat11" }]] : [],
     );
-    writeSafetensors(path, tensors, { dfloat11: change(metadata["dfloat11"]!) }, "bfloat16");
+    writeSafetensors(path, tensors, { coded: change(metadata["coded"]!) }, "bfloat16");
   };
 
   it("holds coded weights beside others, and says what each takes", () => {
@@ -75,14 +76,40 @@ describe("a file", () => {
 
   it.each<[string, (text: string) => string, RegExp]>([
     ["no JSON", () => "{", /no JSON/],
-    ["no shapes", () => '{"w": "large"}', /has no shapes/],
-    ["a weight that is not there", () => '{"v": [2]}', /v is said to be coded/],
-    ["a shape beyond its bytes", () => '{"w": [1000000, 1000000]}', /claims more weights/],
+    ["without shapes", () => '{"w": "large"}', /is wrong/],
+    ["of a step that there is not", (text) => text.replace('"half"', '"zip"'), /is wrong/],
+    ["about a weight that is not there", (text) => text.replace('"w"', '"v"'), /v is said to be coded/],
+    ["of a shape beyond its bytes", (text) => text.replace("[100,300]", "[1000000,1000000]"), /claims more/],
   ])("whose list of coded weights is %s is refused", (_, change, message) => {
     using folder = temporaryFolder();
     const path = join(folder.path, "m.safetensors");
     written(path, change);
     expect(() => openCodedTensors(path)).toThrow(message);
+  });
+
+  it.each<[string, (text: string) => string, RegExp]>([
+    [
+      "a shape that its bytes do not make",
+      (text) => text.replace("[100,300]", "[100,200]"),
+      /damaged|cannot be decoded/,
+    ],
+    ["another hash", (text) => text.replace(/"sha256":"./, '"sha256":"x'), /other numbers/],
+    [
+      "a mask that is none",
+      (text) => text.replace('[{"codec":"half"', '[{"codec":"kept","by":"w"},{"codec":"half"'),
+      /which is none/,
+    ],
+    [
+      "steps that do not follow each other",
+      (text) => text.replace('{"codec":"half","dtype":"bfloat16"},', ""),
+      /cannot be decoded/,
+    ],
+  ])("with %s is refused when it is read", (_, change, message) => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "m.safetensors");
+    written(path, change);
+    using file = openCodedTensors(path);
+    expect(() => file.read("w")).toThrow(message);
   });
 
   it("whose coded bytes are damaged is refused when they are read", () => {

@@ -1,0 +1,204 @@
+/**
+ * Ways to write the numbers of a tensor in fewer bytes, and back without loss. They follow each other: the values that a mask
+ * keeps, whole numbers of a few bits, an entropy code. A half type is the one step that rounds; it is asked for by name.
+ */
+import * as z from "zod";
+import { narrow, widenInto } from "../training/halfPrecision";
+import { encodeDFloat11, openDFloat11 } from "./dfloat11";
+import { decodeSymbols, encodeSymbols } from "./symbols";
+
+/** Numbers between two steps. `half` are the patterns of a half type, `bytes` is what a file holds. */
+export type NumberType = "float32" | "int8" | "bool" | "half" | "bytes";
+export type Numbers = Float32Array | Int8Array | Uint8Array | Uint16Array;
+
+/** What there is of numbers at one place of a chain. */
+export interface Stage {
+  readonly type: NumberType;
+  readonly size: number;
+}
+
+/** One step with its parameters, as a file names it. */
+export const stepSchema = z.discriminatedUnion("codec", [
+  z.strictObject({ codec: z.literal("kept"), by: z.string() }),
+  z.strictObject({
+    codec: z.literal("integers"),
+    bits: z.int().min(1).max(8),
+    lowest: z.int().min(-128).max(0),
+  }),
+  z.strictObject({ codec: z.literal("half"), dtype: z.enum(["float16", "bfloat16"]) }),
+  z.strictObject({ codec: z.literal("huffman"), bytes: z.int().min(0) }),
+  z.strictObject({ codec: z.literal("dfloat11"), bytes: z.int().min(0) }),
+]);
+export type Step = z.output<typeof stepSchema>;
+
+/** A mask among the tensors of the same file, by name. */
+export type MaskSource = (name: string) => Uint8Array;
+
+interface Codec<S> {
+  /** What comes out for what goes in; undefined where it cannot take that. */
+  after(before: Stage, step: S, mask: MaskSource): Stage | undefined;
+  encode(numbers: Numbers, step: S, mask: MaskSource): Numbers;
+  decode(coded: Numbers, before: Stage, step: S, mask: MaskSource): Numbers;
+}
+
+const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>> } = {
+  /** Only the values that a mask keeps, in their order. */
+  kept: {
+    after: ({ type, size }, { by }, mask) => {
+      const own = mask(by);
+      return type === "float32" && own.length === size ? { type, size: onesOf(own) } : undefined;
+    },
+    encode: (numbers, { by }, mask) => {
+      const own = mask(by);
+      return (numbers as Float32Array).filter((_, i) => own[i] === 1);
+    },
+    decode: (coded, { size }, { by }, mask) => {
+      const own = mask(by);
+      const out = new Float32Array(size);
+      for (let i = 0, next = 0; i < size; i++) if (own[i] === 1) out[i] = coded[next++]!;
+      return out;
+    },
+  },
+
+  /** Whole numbers from the lowest on, in as few bits as they need, the first in the lowest bits. */
+  integers: {
+    after: ({ type, size }, { bits }) =>
+      type === "int8" || type === "bool" ? { type: "bytes", size: Math.ceil((size * bits) / 8) } : undefined,
+    encode: (numbers, { bits, lowest }) => {
+      const out = new Uint8Array(Math.ceil((numbers.length * bits) / 8));
+      let [held, count, at] = [0, 0, 0];
+      for (const number of numbers) {
+        const code = number - lowest;
+        if (code < 0 || code >= 2 ** bits)
+          throw new Error(`${number} is no whole number of ${bits} bits from ${lowest} on.`);
+        held |= code << count;
+        count += bits;
+        while (count >= 8) {
+          out[at++] = held & 0xff;
+          held >>>= 8;
+          count -= 8;
+        }
+      }
+      if (count > 0) out[at] = held;
+      return out;
+    },
+    decode: (coded, { type, size }, { bits, lowest }) => {
+      const out = type === "int8" ? new Int8Array(size) : new Uint8Array(size);
+      const all = (1 << bits) - 1;
+      let [held, count, at] = [0, 0, 0];
+      for (let i = 0; i < size; i++) {
+        if (count < bits) {
+          held |= coded[at++]! << count;
+          count += 8;
+        }
+        out[i] = (held & all) + lowest;
+        held >>>= bits;
+        count -= bits;
+      }
+      return out;
+    },
+  },
+
+  /** The one step that rounds. */
+  half: {
+    after: ({ type, size }) => (type === "float32" ? { type: "half", size } : undefined),
+    encode: (numbers, { dtype }) => narrow(numbers as Float32Array, dtype),
+    decode: (coded, { size }, { dtype }) => {
+      const out = new Float32Array(size);
+      widenInto(out, 0, coded as Uint16Array, dtype);
+      return out;
+    },
+  },
+
+  /** A prefix code of the bytes. No word is shorter than a bit, so that a file cannot ask for more than eight times what it holds. */
+  huffman: {
+    after: ({ type, size }, { bytes }) =>
+      (type === "int8" || type === "bool" || type === "bytes") && size <= 8 * bytes
+        ? { type: "bytes", size: bytes }
+        : undefined,
+    encode: (numbers) => encodeSymbols(bytesOf(numbers)),
+    decode: (coded, { type, size }) => numbersOf(type, decodeSymbols(coded as Uint8Array, size)),
+  },
+
+  /** bfloat16 patterns; a byte of each is stored as it is, so that again a file cannot ask for more than it holds. */
+  dfloat11: {
+    after: ({ type, size }, { bytes }) =>
+      type === "half" && size <= bytes ? { type: "bytes", size: bytes } : undefined,
+    encode: (numbers) => encodeDFloat11(numbers as Uint16Array),
+    decode: (coded, { size }) => {
+      const bytes = coded as Uint8Array;
+      return openDFloat11((from, to) => bytes.slice(from, to), bytes.length, size).read(0, size);
+    },
+  },
+};
+
+const codecOf = (step: Step) => codecs[step.codec] as unknown as Codec<Step>;
+
+/** A chain with the bytes that it makes of the numbers. */
+export interface Coded {
+  readonly steps: readonly Step[];
+  readonly bytes: Uint8Array;
+}
+
+/** Steps whose result has a length of its own are written without it: it is known afterwards. */
+export type OpenStep = Step | { readonly codec: "huffman" | "dfloat11" };
+
+export function encodeChain(numbers: Numbers, steps: readonly OpenStep[], mask: MaskSource): Coded {
+  const done: Step[] = [];
+  let now = numbers;
+  for (const step of steps) {
+    now = codecs[step.codec].encode(now, step as never, mask);
+    done.push(
+      step.codec === "huffman" || step.codec === "dfloat11"
+        ? { codec: step.codec, bytes: now.length }
+        : (step as Step),
+    );
+  }
+  return { steps: done, bytes: bytesOf(now) };
+}
+
+/** The stages from the tensor to the bytes; undefined where a step cannot take what it is given. */
+export function stagesOf(first: Stage, steps: readonly Step[], mask: MaskSource): Stage[] | undefined {
+  const stages = [first];
+  for (const step of steps) {
+    const next = codecOf(step).after(stages.at(-1)!, step, mask);
+    if (next === undefined) return undefined;
+    stages.push(next);
+  }
+  return stages;
+}
+
+export function bytesOfStage({ type, size }: Stage): number {
+  return size * (type === "float32" ? 4 : type === "half" ? 2 : 1);
+}
+
+/** `stages` are those of `stagesOf`, and `bytes` as many as the last of them needs. */
+export function decodeChain(
+  bytes: Uint8Array,
+  stages: readonly Stage[],
+  steps: readonly Step[],
+  mask: MaskSource,
+): Numbers {
+  let now = numbersOf(stages.at(-1)!.type, bytes);
+  for (let i = steps.length - 1; i >= 0; i--)
+    now = codecOf(steps[i]!).decode(now, stages[i]!, steps[i]!, mask);
+  return now;
+}
+
+function onesOf(mask: Uint8Array): number {
+  let count = 0;
+  for (const each of mask) count += each;
+  return count;
+}
+
+export function bytesOf({ buffer, byteOffset, byteLength }: Numbers): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** Little endian, as every machine is that this runs on. */
+function numbersOf(type: NumberType, bytes: Uint8Array): Numbers {
+  if (type === "bytes" || type === "bool") return bytes;
+  const own = bytes.slice(); // From the first byte of a buffer on, so that wider numbers are aligned.
+  if (type === "int8") return new Int8Array(own.buffer);
+  return type === "half" ? new Uint16Array(own.buffer) : new Float32Array(own.buffer);
+}

@@ -1,0 +1,38 @@
+/** The tensors of a model in the bits that are counted for them: masks and codes as they say themselves, and what masks keep. */
+import { parametersOf } from "../models/model";
+import type { ParameterSpec } from "../representations/representation";
+import type { Checkpoint } from "../training/checkpoint";
+import type { StoredDtype } from "../training/halfPrecision";
+import { type CodedTensors, codeTensors } from "./codedTensors";
+import type { OpenStep } from "./codecs";
+
+export interface PackOptions {
+  /** Type of what is no code and no mask. */
+  readonly dtype: StoredDtype;
+  /** Whether codes, masks and bfloat16 weights are also written in a prefix code, where that takes less. */
+  readonly entropyCoding: boolean;
+}
+
+export function pack(
+  { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
+  options: PackOptions,
+): CodedTensors {
+  const specs = new Map(parametersOf(shape).map((spec) => [spec.name, spec]));
+  return codeTensors(tensors, (name) => chainsOf(specs.get(name)!, options));
+}
+
+/** The ways to write a tensor that are worth trying; none where it stays as it is. */
+function chainsOf(
+  { packing, dtype: own }: ParameterSpec,
+  { dtype, entropyCoding: entropy }: PackOptions,
+): OpenStep[][] {
+  if (packing !== undefined && "bits" in packing) {
+    const integers = { codec: "integers", ...packing } as const;
+    return entropy ? [[integers], [integers, { codec: "huffman" }], [{ codec: "huffman" }]] : [[integers]];
+  }
+  const kept: OpenStep[] = packing === undefined ? [] : [{ codec: "kept", by: packing.keptBy }];
+  if (own !== "float32" || (dtype === "float32" && kept.length === 0)) return [];
+  if (dtype === "float32") return [kept];
+  const half: OpenStep[] = [...kept, { codec: "half", dtype }];
+  return entropy && dtype === "bfloat16" ? [half, [...half, { codec: "dfloat11" }]] : [half];
+}

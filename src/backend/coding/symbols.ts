@@ -1,0 +1,56 @@
+/** A prefix code of bytes: 256 lengths of words, a byte each, then the stream, highest bit first. */
+import { WorkbenchError } from "../../protocol/errors";
+import { canonicalCodes, codeLengths, decodingTable } from "./huffman";
+
+const longestWord = 12;
+const symbols = 256;
+
+export function encodeSymbols(numbers: Uint8Array): Uint8Array {
+  const counts = new Float64Array(symbols);
+  for (const number of numbers) counts[number]!++;
+  const lengths = codeLengths(counts, longestWord);
+  const codes = canonicalCodes(lengths);
+  const bits = counts.reduce((sum, count, symbol) => sum + count * lengths[symbol]!, 0);
+  const bytes = new Uint8Array(symbols + Math.ceil(bits / 8));
+  bytes.set(lengths);
+  let [held, count, at] = [0, 0, symbols];
+  for (const number of numbers) {
+    held = (held << lengths[number]!) | codes[number]!;
+    count += lengths[number]!;
+    while (count >= 8) {
+      count -= 8;
+      bytes[at++] = held >> count;
+      held &= (1 << count) - 1;
+    }
+  }
+  if (count > 0) bytes[at] = held << (8 - count);
+  return bytes;
+}
+
+/** As many numbers as were encoded. Throws `corrupt` where the stream does not hold exactly so many. */
+export function decodeSymbols(bytes: Uint8Array, size: number): Uint8Array {
+  const broken = (what: string) =>
+    new WorkbenchError(
+      "corrupt",
+      `The entropy-coded numbers are damaged: ${what}. Use another copy of the file.`,
+    );
+  if (bytes.length < symbols) throw broken("they are cut short");
+  const table = decodingTable(bytes.subarray(0, symbols), longestWord);
+  const stream = bytes.subarray(symbols);
+  const out = new Uint8Array(size);
+  let [held, count, next] = [0, 0, 0];
+  for (let i = 0; i < size; i++) {
+    while (count < longestWord) {
+      // Behind the last byte come zeros; whether they were used is looked at below.
+      held = ((held << 8) | (stream[next++] ?? 0)) & 0xfffff;
+      count += 8;
+    }
+    const found = table[(held >>> (count - longestWord)) & 0xfff]!;
+    if (found < 256) throw broken("a word is none of the code");
+    count -= found >> 8;
+    out[i] = found & 0xff;
+  }
+  if (Math.ceil((8 * next - count) / 8) !== stream.length)
+    throw broken("they end before or after the stream");
+  return out;
+}

@@ -1,0 +1,139 @@
+/** Packed checkpoints: the bits that are counted are the bits that are written, and what is read again is what was there. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { encodeChain, decodeChain, type OpenStep, stagesOf } from "../../../src/backend/coding/codecs";
+import { codeTensors } from "../../../src/backend/coding/codedTensors";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import { exportModel } from "../../../src/backend/exports/exportModel";
+import { importModel } from "../../../src/backend/imports/importModel";
+import { openModel } from "../../../src/backend/imports/openModel";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { matrixSlots, parametersOf } from "../../../src/backend/models/model";
+import cluster from "../../../src/backend/methods/cluster";
+import fpp from "../../../src/backend/methods/fpp";
+import irc from "../../../src/backend/methods/irc";
+import magnitude from "../../../src/backend/methods/magnitude";
+import type { AnyMethod } from "../../../src/backend/methods/method";
+import rtn from "../../../src/backend/methods/rtn";
+import svd from "../../../src/backend/methods/svd";
+import type { TensorData } from "../../../src/backend/representations/representation";
+import { plainLab } from "../../support/lab";
+import { uniform } from "../../support/sampleValues";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+
+const large = { vocab_size: 64, hidden_size: 64, intermediate_size: 96, num_attention_heads: 4 };
+const cases: readonly (readonly [string, AnyMethod, object])[] = [
+  ["masks", magnitude, { sparsity: 0.7 }],
+  ["n:m masks", magnitude, { mask_structure: "2:4" }],
+  ["masks of matrices and biases", fpp, { sparsity: 0.5 }],
+  ["codes of 3 bits", rtn, { bits: 3 }],
+  ["codes of 5 bits in groups with zeros", rtn, { bits: 5, group_size: 16, symmetric: false, residual: 2 }],
+  ["clusters", cluster, { clusters: 5 }],
+  ["factors", svd, { rate: 0.5 }],
+  ["tied rows", irc, { rate: 0.5 }],
+];
+
+async function shrunk(method: AnyMethod, given: object, family = "llama"): Promise<Checkpoint> {
+  const shape = tinyShape(family, family === "llama" ? large : {});
+  return method.apply(
+    { shape, tensors: drawnTensors(shape, 8) },
+    method.options.parse(given) as unknown,
+    plainLab,
+  );
+}
+
+describe.each(cases)("%s", (title, method, given) => {
+  const family = title.includes("biases") ? "gpt2" : "llama";
+
+  it("take exactly the bits that are counted for them", async () => {
+    using folder = temporaryFolder();
+    const { shape, tensors } = await shrunk(method, given, family);
+    const target = join(folder.path, "out");
+    await exportModel({ shape, tensors }, { format: "packed", entropy_coding: false }, target);
+    const counted = countModel(shape, { tensors: (name) => tensors.get(name)!.data as TensorData }).total;
+    // Which rows are tied follows from a seed of 32 bits, which stands in the manifest.
+    const seeds = matrixSlots(shape).flatMap(({ stored }) => stored.filter(({ type }) => type === "tied"));
+    const specs = new Map(parametersOf(shape).map((spec) => [spec.name, spec]));
+    using opened = openModel(target);
+    let written = 0;
+    let filled = 0;
+    for (const { name, packing } of specs.values()) {
+      written += 8 * opened.written.tensorBytes(name);
+      if (packing !== undefined && "bits" in packing) filled++;
+    }
+    const exact = counted.bits - 32 * seeds.length;
+    expect(written).toBeGreaterThanOrEqual(exact);
+    // Only the last byte of a tensor of bits may be filled up.
+    expect(written - exact).toBeLessThan(8 * filled || 1);
+  });
+
+  it("are read again bit for bit, and take less with a prefix code", async () => {
+    using folder = temporaryFolder();
+    const { shape, tensors } = await shrunk(method, given, family);
+    const [packed, plain] = ["packed", "plain"].map((name) => join(folder.path, name)) as [string, string];
+    await exportModel({ shape, tensors }, { format: "packed" }, packed);
+    await exportModel({ shape, tensors }, { format: "packed", entropy_coding: false }, plain);
+    for (const target of [packed, plain]) {
+      const model = await importModel(target);
+      expect(model.shape.representations).toEqual(shape.representations);
+      expect([...model.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+      for (const [name, { data }] of tensors) expect(model.tensors.get(name)!.data, name).toEqual(data);
+    }
+    const size = (of: string) => {
+      using opened = openModel(of);
+      return [...tensors.keys()].reduce((sum, name) => sum + opened.written.tensorBytes(name), 0);
+    };
+    expect(size(packed)).toBeLessThanOrEqual(size(plain));
+  });
+});
+
+it("a file whose weights were changed is refused", async () => {
+  using folder = temporaryFolder();
+  const target = join(folder.path, "out");
+  await exportModel(await shrunk(rtn, { bits: 4 }), { format: "packed" }, target);
+  const path = join(target, "model.safetensors");
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(path, bytes);
+  await expect(importModel(target)).rejects.toThrow(/is not what was written/);
+});
+
+describe("a chain of steps", () => {
+  const mask = Uint8Array.from({ length: 999 }, (_, i) => Number(i % 3 === 0));
+  const random = uniform(4);
+  const floats = Float32Array.from({ length: 999 }, (_, i) => (mask[i] === 1 ? random() - 0.5 : 0));
+  const codes = Int8Array.from({ length: 999 }, () => Math.floor(16 * random() ** 3) - 8);
+  const chains: readonly (readonly [string, Float32Array | Int8Array | Uint8Array, readonly OpenStep[]])[] = [
+    ["kept values", floats, [{ codec: "kept", by: "mask" }]],
+    ["bits of a mask", mask, [{ codec: "integers", bits: 1, lowest: 0 }]],
+    ["bits of a mask, prefix-coded", mask, [{ codec: "integers", bits: 1, lowest: 0 }, { codec: "huffman" }]],
+    ["codes of 4 bits", codes, [{ codec: "integers", bits: 4, lowest: -8 }]],
+    ["codes of 7 bits", codes, [{ codec: "integers", bits: 7, lowest: -64 }]],
+    ["prefix-coded codes", codes, [{ codec: "huffman" }]],
+  ];
+  it.each(chains)("gives back %s", (_, numbers, steps) => {
+    const source = () => mask;
+    const coded = encodeChain(numbers, steps, source);
+    const type = numbers instanceof Float32Array ? "float32" : numbers instanceof Int8Array ? "int8" : "bool";
+    const stages = stagesOf({ type, size: numbers.length }, coded.steps, source)!;
+    expect(decodeChain(coded.bytes, stages, coded.steps, source)).toEqual(numbers);
+    expect(coded.bytes.length).toBeLessThan(numbers.byteLength);
+  });
+
+  it("is refused for numbers that its bits do not hold", () => {
+    expect(() => encodeChain(codes, [{ codec: "integers", bits: 3, lowest: -4 }], () => mask)).toThrow(
+      /no whole number of 3 bits/,
+    );
+  });
+
+  it("takes the shortest of those that are offered", () => {
+    const offered: readonly OpenStep[][] = [
+      [{ codec: "integers", bits: 8, lowest: -128 }],
+      [{ codec: "huffman" }],
+    ];
+    const rare = Int8Array.from({ length: 4000 }, (_, i) => Number(i % 50 === 0));
+    const { tensors } = codeTensors(new Map([["x", { shape: [4000], data: rare }]]), () => offered);
+    expect(tensors.get("x.coded")!.data.length).toBeLessThan(4000 / 4);
+  });
+});
