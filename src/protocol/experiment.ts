@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
+import { teacherSchema } from "./teacher";
 import { allKeys, changes, choice, optional } from "./schemaParts";
 
 const positiveInt = z.int().positive();
@@ -166,6 +167,7 @@ export const trainSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("Clip gradients to this global norm; 0 clips nothing."),
+  teacher: teacherSchema.optional(),
   cumulative_loss: z
     .enum(["none", "literal", "two-batch", "ema-grad"])
     .default("none")

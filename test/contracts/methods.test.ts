@@ -89,14 +89,14 @@ function matricesOf({ shape, tensors }: Checkpoint): Map<string, Float32Array> {
   return found;
 }
 
-/** Of all matrices together, in the Frobenius norm. */
+/** Of all matrices together, in the Frobenius norm. One that is gone with its layer adds nothing, as zeros would. */
 function distance(
   before: ReadonlyMap<string, Float32Array>,
   after: ReadonlyMap<string, Float32Array>,
 ): number {
   let total = 0;
   for (const [role, matrix] of before)
-    matrix.forEach((each, i) => (total += (each - after.get(role)![i]!) ** 2));
+    matrix.forEach((each, i) => (total += (each - (after.get(role)?.[i] ?? 0)) ** 2));
   return Math.sqrt(total);
 }
 

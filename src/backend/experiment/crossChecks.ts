@@ -29,6 +29,19 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
       if (data === undefined)
         faults.push({ subject, path: [], message: "has no text to read; declare data above it" });
       faults.push(...trainFaults(options, data).map((found) => ({ subject, ...found })));
+      const isShrunk = actions.slice(0, subject).some((action) => action.key === "compress");
+      if (
+        isMap(options.teacher) &&
+        options.teacher.model === "original" &&
+        !isShrunk &&
+        baseModel === undefined
+      )
+        faults.push({
+          subject,
+          path: ["teacher"],
+          message:
+            "learns from the model as it was before it was shrunk, and nothing above shrinks it; put a compress cell above, or name a trained model in teacher.model",
+        });
     }
     const { perplexity } = options;
     if (key === "evaluate" && isMap(perplexity))

@@ -9,6 +9,8 @@ export interface KeyInputs {
   readonly dataHash?: string;
   /** The same for the files of `base_model`. */
   readonly baseModelHash?: string;
+  /** And for the models that are named as teachers. */
+  readonly teachersHash?: string;
 }
 
 /**
@@ -27,6 +29,7 @@ export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string
     model: plan.model,
     baseModel: plan.baseModel,
     baseModelHash: inputs.baseModelHash,
+    teachersHash: inputs.teachersHash,
     seed: plan.seed,
     steps: steps.map(({ action, options }) => ({ action, options })),
   };

@@ -17,8 +17,8 @@ export interface GradientOptions {
 export interface Differentiated {
   /** dL/dx for each x that was asked for, of x's shape; zeros where L does not depend on x. */
   readonly gradients: readonly Value[];
-  /** L itself, computed from what the backward pass computes anyway. */
-  readonly value: Value;
+  /** L, or what else follows from the same values, computed from what the backward pass computes anyway. */
+  readonly again: (value: Value) => Value;
 }
 
 /** The gradients of a scalar alone. */
@@ -61,7 +61,7 @@ export function differentiate(
     const arrived = flowing.get(x);
     return arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : total(arrived);
   });
-  return { gradients: found, value: recomputation.last(loss) };
+  return { gradients: found, again: (value) => recomputation.last(value) };
 
   function accumulate(value: Apply, flows: readonly (Value | null)[]): void {
     flows.forEach((flow, i) => {

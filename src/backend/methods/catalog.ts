@@ -7,6 +7,7 @@ import gmp from "./gmp";
 import gptq from "./gptq";
 import irc from "./irc";
 import kron from "./kron";
+import layerdrop from "./layerdrop";
 import magnitude from "./magnitude";
 import random from "./random";
 import rtn from "./rtn";
@@ -22,6 +23,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   gptq,
   irc,
   kron,
+  layerdrop,
   magnitude,
   random,
   rtn,

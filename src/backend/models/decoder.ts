@@ -113,6 +113,7 @@ export function decoder(
         dropoutRate: config.attention_dropout,
         block: options.attentionBlock,
         onBlock: options.onAttentionBlock,
+        onWeights: options.onAttention,
       },
     );
     x = add(x, drop(weights.linear(`${layer}.self_attn.o_proj`, mixed), residualRate));

@@ -33,6 +33,8 @@ export interface ForwardOptions {
   readonly attentionBlock?: number | undefined;
   /** Called with the queries, keys and values that a block of attention works on, and with its output. */
   readonly onAttentionBlock?: (inputs: readonly Value[], output: Value) => void;
+  /** Called with the attention weights of each layer, [batch, heads, time, time]; only where all queries attend at once. */
+  readonly onAttention?: (weights: Value) => void;
   /** Called with the role, input and output of each matrix as it is applied: what calibration observes. */
   readonly onMatrix?: (role: string, x: Value, y: Value) => void;
   /** int32 [n]: the rows of [batch · time] that are wanted; all of them when left out. */
@@ -86,6 +88,8 @@ export interface Family<C> {
   readonly representations?: (config: Complete<C>) => RepresentationChoices;
   /** Pairs of a name that files may carry and the tensor that stands for it: a tied head. */
   readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
+  /** The key of the configuration that says how many layers there are. */
+  readonly layersKey: string;
   /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
   readonly prefix: string;
   /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */

@@ -133,6 +133,7 @@ export default defineModel<z.output<typeof config>>({
   config,
   tiny: { model_type: "gpt2", vocab_size: 32, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 2 },
   prefix: "transformer",
+  layersKey: "n_layer",
   dimensions: (given) => ({
     vocabulary: given.vocab_size,
     context: given.n_positions,
@@ -196,6 +197,7 @@ export default defineModel<z.output<typeof config>>({
         dropoutRate: given.attn_pdrop,
         block: options.attentionBlock,
         onBlock: options.onAttentionBlock,
+        onWeights: options.onAttention,
       });
       x = add(x, drop(weights.linear(`layers.${layer}.self_attn.o_proj`, mixed), given.resid_pdrop));
       const up = activate(weights.linear(`layers.${layer}.mlp.up_proj`, normed(`h.${layer}.ln_2`, x)));

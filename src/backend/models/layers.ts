@@ -136,6 +136,7 @@ export interface AttentionOptions {
   /** See `ForwardOptions`. */
   readonly block?: number | undefined;
   readonly onBlock?: ((inputs: readonly Value[], output: Value) => void) | undefined;
+  readonly onWeights?: ((weights: Value) => void) | undefined;
 }
 
 /** softmax(q·kᵀ/√d + bias)·v of every head: [batch · time, heads · d] of each → [batch · time, heads · d]. */
@@ -166,7 +167,9 @@ export function attention(
     const ownBias = part(part(bias, axis, start, end), axis + 1, 0, seen);
     const products = matmul(own, seenKeys, { transposeB: true, scale: 1 / Math.sqrt(headDim) });
     const scores = add(reshape(products, { shape: [batch, heads, rows, seen] }), ownBias);
-    const dropped = options.dropout(softmax(scores), options.dropoutRate, {
+    const weights = softmax(scores);
+    options.onWeights?.(weights);
+    const dropped = options.dropout(weights, options.dropoutRate, {
       axis: 2,
       start,
       whole: [time, keyCount],

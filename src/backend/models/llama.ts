@@ -87,6 +87,7 @@ export default defineModel<z.output<typeof config>>({
     max_position_embeddings: 16,
   },
   prefix: "model",
+  layersKey: "num_hidden_layers",
   dimensions: decoderDimensions,
   matrices: (given) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),
   tensors: decoderNorms,

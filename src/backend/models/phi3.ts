@@ -110,6 +110,7 @@ function grouped(given: Complete<Phi3Config>): RepresentationChoices {
 /** Everything of the family but its name and its schema. */
 export const phi3Decoder = {
   prefix: "model",
+  layersKey: "num_hidden_layers",
   dimensions: decoderDimensions,
   matrices: (given: Complete<Phi3Config>) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),
   tensors: decoderNorms,

@@ -13,6 +13,7 @@ import { actions } from "./actions/catalog";
 import { clearStep, type Finished, markDone, ownResult, takeOver } from "./finishedSteps";
 import { writtenFileOf } from "./modelFile";
 import type { RunContext, RunProgram } from "./runContext";
+import { OriginalModel, wantsOriginal } from "./teachers";
 import { openWorkshop, type Workpiece, type Workshop } from "./workshop";
 
 export const program: RunProgram = {
@@ -26,14 +27,17 @@ const codeVersion = `${version} ${typeof __filename === "string" ? createHash("s
 
 async function body(context: RunContext): Promise<void> {
   await using workshop = await openWorkshop(context);
-  const { dataHash, baseModelHash } = workshop;
+  const { dataHash, baseModelHash, teachersHash } = workshop;
   const { steps } = withStepKeys(context.plan, {
     codeVersion,
     ...(dataHash === undefined ? {} : { dataHash }),
     ...(baseModelHash === undefined ? {} : { baseModelHash }),
+    ...(teachersHash === undefined ? {} : { teachersHash }),
   });
   let workpiece = workshop.first;
   tellCounts(context, workpiece);
+  // Its weights stay in memory, so it is kept only for who learns from it.
+  const original = wantsOriginal(context.plan) ? new OriginalModel(workpiece) : undefined;
   // A step depends on those before it, so after the first that is not done nothing of the interrupted run counts.
   let resuming = context.resumed;
   /** Lines of the history that belong to the steps so far. */
@@ -43,13 +47,14 @@ async function body(context: RunContext): Promise<void> {
     const own = resuming ? ownResult(context, step) : undefined;
     const next =
       own === undefined
-        ? await carryOut(step, { workpiece, workshop, lines, again: resuming })
+        ? await carryOut(step, { workpiece, workshop, lines, again: resuming, original: original?.value })
         : afterwards(context, workpiece, own);
     if (next === undefined) return;
     resuming = own !== undefined;
     lines = own?.done.lines[1] ?? context.lines;
     if (next !== workpiece) tellCounts(context, next);
     workpiece = next;
+    original?.after(step, next);
   }
 }
 
@@ -59,10 +64,11 @@ interface Begin {
   readonly lines: number;
   /** An earlier attempt at the step was interrupted. */
   readonly again: boolean;
+  readonly original: Workpiece | undefined;
 }
 
 async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined> {
-  const { workpiece, workshop, lines, again } = begin;
+  const { workpiece, workshop, lines, again, original } = begin;
   const { context } = workshop;
   const action = actions[step.action];
   if (again) clearStep(context, step);
@@ -76,7 +82,7 @@ async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
   const own = { ...workshop, data: workshop.stepData[step.index] };
-  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again });
+  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again, original });
   if (next === undefined) return undefined;
   const checkpoint = next === workpiece ? undefined : next.checkpoint;
   markDone(context, step, {

@@ -19,6 +19,7 @@ import { titleOf } from "./actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
 import { dataOptionsAt, shapeForData } from "./stepData";
+import { namedTeachers, original, OriginalModel, teacherOf, teacherOptionsOf } from "./teachers";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 /** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
@@ -27,7 +28,9 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
   const checked = new Set<string>();
   for (const plan of plans) {
     const { data, model, baseModel, device, folder } = plan;
-    const steps = plan.steps.filter(({ action }) => action !== "train").map(({ options }) => options);
+    const steps = plan.steps.map((step) =>
+      step.action === "train" ? { teacher: teacherOptionsOf(step) } : step.options,
+    );
     const key = canonicalJson({ data, model, baseModel, device, folder, steps });
     if (checked.has(key)) continue;
     checked.add(key);
@@ -51,15 +54,25 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
   if (options !== undefined)
     refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
+  const teachers = new Map<string, ModelShape>();
+  for (const name of namedTeachers(plan))
+    teachers.set(name, (await importOutline(name, { baseFolder: folder })).shape);
+  const kept = new OriginalModel(shape);
   for (const step of plan.steps) {
     const given = dataOptionsAt(plan, step.index);
     // What a step changes of the data has to be whole with the rest.
     if (given !== undefined) dataSchema.parse(given);
-    if (step.action === "train") shape = shapeForData(shape, given);
+    if (step.action === "train") {
+      shape = shapeForData(shape, given);
+      const asked = teacherOptionsOf(step);
+      if (asked !== undefined)
+        teacherOf(shape, asked.model === original ? kept.value : teachers.get(asked.model)!, asked);
+    }
     if (step.action === "compress") {
       refuseNeeds(step.options, { text: options !== undefined });
       shape = methodPlan(shape, step.options);
     }
+    kept.after(step, shape);
     if (step.action === "evaluate")
       checkEvaluation(step.options, {
         shape,

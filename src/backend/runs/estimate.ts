@@ -15,6 +15,7 @@ import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { buildTrainStep } from "../training/trainStep";
 import { methodPlan } from "./actions/compress";
 import { dataOptionsAt, labelsBefore, shapeForData } from "./stepData";
+import { namedTeachers, original, OriginalModel, teacherOf } from "./teachers";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 export interface TrainingEstimate {
@@ -66,17 +67,26 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   let shape = await plannedShape(plan, workspace);
   const before = countModel(shape);
   const first = Object.fromEntries(storedByAddress(shape));
+  const teachers = await teacherShapes(plan, experimentFolder({ plan, workspace }));
+  const kept = new OriginalModel(shape);
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index));
     const was = shape;
     if (step.action === "compress") shape = methodPlan(shape, step.options);
     const counts = countModel(shape);
+    kept.after(step, shape);
     if (step.action === "compress") {
       const [treatment] = Object.keys(step.options) as [string];
       return { action: step.action, counts, treatment, treated: treatedBetween(was, shape) };
     }
     return step.action === "train"
-      ? { action: step.action, counts, training: estimateTraining(shape, plan, step) }
+      ? {
+          action: step.action,
+          counts,
+          training: estimateTraining(shape, plan, step, (name) =>
+            name === original ? kept.value : teachers.get(name)!,
+          ),
+        }
       : { action: step.action, counts };
   });
   const after = Object.fromEntries(storedByAddress(shape));
@@ -88,6 +98,13 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     steps,
     stored: { before: first, after },
   };
+}
+
+/** Of the models that steps name as teachers. */
+async function teacherShapes(plan: RunPlan, folder: string): Promise<ReadonlyMap<string, ModelShape>> {
+  const found = new Map<string, ModelShape>();
+  for (const name of namedTeachers(plan)) found.set(name, await importShape(name, folder));
+  return found;
 }
 
 function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
@@ -147,8 +164,10 @@ function estimateTraining(
   shape: ModelShape,
   plan: RunPlan,
   { index, options: given }: Step,
+  teacherShape: (name: string) => ModelShape,
 ): TrainingEstimate {
   const options = trainSchema.parse(given);
+  const teacher = options.teacher && teacherOf(shape, teacherShape(options.teacher.model), options.teacher);
   const own = dataOptionsAt(plan, index);
   const data = own === undefined ? undefined : dataSchema.parse(own);
   const rows = batchSizeOf(options);
@@ -160,7 +179,7 @@ function estimateTraining(
     segments: documents || data?.packing === false || labelsBefore(own) !== undefined,
     positions: documents,
   };
-  const trainee = traineeOf(shape);
+  const trainee = traineeOf(shape, teacher);
   const savings = memorySavings(trainee, batch, options, memoryLimit(plan.device as DeviceName));
   const graph = buildTrainStep(trainee, batch, options, savings);
   // A lens asks with every change of a text, so that the same graph is not built twice.

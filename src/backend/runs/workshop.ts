@@ -22,6 +22,7 @@ import type { HostTensors } from "../training/safetensors";
 import { refuseMismatch } from "./modelFit";
 import type { RunContext } from "./runContext";
 import { dataOptionsAt, stepsWithData } from "./stepData";
+import { namedTeachers } from "./teachers";
 
 export interface Workpiece {
   readonly shape: ModelShape;
@@ -46,6 +47,9 @@ export interface Workshop extends AsyncDisposable {
   /** That of the data, else the base model's own. */
   readonly tokenizer: Tokenizer | undefined;
   readonly baseModelHash: string | undefined;
+  /** Models that steps name as teachers. */
+  readonly teachers: ReadonlyMap<string, Pick<ImportedModel, "shape" | "tensors">>;
+  readonly teachersHash: string | undefined;
   readonly first: Workpiece;
 }
 
@@ -67,13 +71,9 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const dataHash = hashOfAll(opened);
     refuseOtherData(context, dataHash);
     refuseOtherTokenizer(opened);
-    const base =
-      plan.baseModel === undefined
-        ? undefined
-        : await importModel(plan.baseModel, {
-            baseFolder: experimentFolder(context),
-            ...downloadOf(context),
-          });
+    const base = plan.baseModel === undefined ? undefined : await importOf(context, plan.baseModel);
+    const teachers = new Map<string, ImportedModel>();
+    for (const name of namedTeachers(plan)) teachers.set(name, await importOf(context, name));
     const tokenizer = await tokenizerOf(context, data, base);
     const first = firstWorkpiece(plan, data, base);
     const engine = await openEngine(plan.device as DeviceName);
@@ -94,6 +94,8 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
       dataHash,
       tokenizer,
       baseModelHash: base && hashOfModel(base),
+      teachers,
+      teachersHash: teachers.size === 0 ? undefined : [...teachers.values()].map(hashOfModel).join(" "),
       first,
       async [Symbol.asyncDispose]() {
         await engine[Symbol.asyncDispose]();
@@ -119,6 +121,10 @@ function downloadOf(context: RunContext): DownloadContext & { readonly signal: A
     progress: (done, total, what) =>
       context.progress({ step: context.control.step, steps: 0, action: `${what} ${percent(done, total)} %` }),
   };
+}
+
+function importOf(context: RunContext, name: string): Promise<ImportedModel> {
+  return importModel(name, { baseFolder: experimentFolder(context), ...downloadOf(context) });
 }
 
 async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {

@@ -10,6 +10,8 @@ export interface TrainingRequest {
   readonly engine: Engine;
   readonly trainee: Trainee;
   readonly tensors: HostTensors;
+  /** Those of the trainee's teacher, where it has one. */
+  readonly teacherTensors?: HostTensors | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
   readonly options: TrainOptions;

@@ -3,6 +3,7 @@
  * device that runs graphs also trains. With gradient accumulation it is two programs: one adds gradients up, one applies them.
  */
 import type { TrainOptions } from "../../protocol/experiment";
+import type { LossName } from "../../protocol/teacher";
 import { differentiate } from "../graph/autodiff";
 import { type Graph, topological } from "../graph/graph";
 import { input, parameter, scalar, type Shape, type Value } from "../graph/op";
@@ -13,6 +14,15 @@ import { sum, sumSquares } from "../graph/ops/reduction";
 import type { Segment } from "../graph/recompute";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
 import type { ParameterSpec } from "../representations/representation";
+import {
+  forwardFor,
+  headColumns,
+  headNames,
+  innerTerms,
+  passOf,
+  type Taps,
+  type Teacher,
+} from "./distillation";
 import { type MemorySavings, nothingSaved, savingsBySize } from "./memorySavings";
 import { gradientMeanSlot } from "./optimizerSlots";
 import { optimizers } from "./optimizers/catalog";
@@ -25,6 +35,8 @@ export interface Trainee {
   hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
   /** The head: [rows, width] → logits [rows, vocabulary]. */
   logits(weights: (name: string) => Value, hidden: Value): Value;
+  /** Counts in training alone: an evaluation is about the labels. */
+  readonly teacher?: Teacher | undefined;
 }
 
 export interface BatchShape {
@@ -38,6 +50,8 @@ export interface BatchShape {
 /** A graph whose `state` outputs are the next values of inputs: output name → input name. */
 export interface StatefulGraph extends Graph {
   readonly state: Readonly<Record<string, string>>;
+  /** Scalars beside the loss that a training tells of, summed over the batches of a step. */
+  readonly reported: readonly string[];
 }
 
 /** A graph that updates parameters. */
@@ -55,7 +69,12 @@ export const slotName = (parameterName: string, slot: string) => `${parameterNam
 export const gradientName = (parameterName: string) => `${parameterName}#gradient`;
 
 interface LossGraph {
+  /** What is minimised. */
+  readonly objective: Value;
+  /** Of the labels alone. */
   readonly loss: Value;
+  /** Of a training with a teacher, each term before it is weighed. */
+  readonly terms: Readonly<Partial<Record<LossName, Value>>>;
   readonly perToken: Value;
   readonly segments: readonly Segment[];
   readonly weights: ReadonlyMap<string, Value>;
@@ -86,24 +105,60 @@ function buildLoss(
   const weight = (name: string) => weights.get(name)!;
   // Masks of dropout follow from the seed; with it among the inputs they are drawn again instead of kept.
   const seed = inputs.dropoutSeed === undefined ? [] : [inputs.dropoutSeed];
-  const hidden = trainee.hidden(weight, inputs, {
+  const teacher = training ? trainee.teacher : undefined;
+  const taps: Taps = { layers: [], attention: [] };
+  const forward: ForwardOptions = {
     onLayer: (from, output) => recompute && segments.push({ inputs: [from, ...seed], output }),
     attentionBlock,
     onAttentionBlock: (from, output) =>
       attentionBlock !== undefined && segments.push({ inputs: [...from, ...seed], output }),
-  });
+  };
+  const hidden = trainee.hidden(
+    weight,
+    inputs,
+    teacher === undefined ? forward : forwardFor(teacher, taps, forward),
+  );
   const labels = reshape(input("labels", grid, "int32"), { shape: [rows * length] });
-  const logits = (some: Value) => trainee.logits(weight, some);
+  const taught = teacher && passOf(teacher, inputs, attentionBlock);
   const perToken =
     lossChunk === undefined
-      ? crossEntropy(logits(hidden), labels)
-      : concat(...chunksOf(rows * length, lossChunk).map((chunk) => lossOf(chunk)), { axis: 0 }); // [rows · length]
+      ? lossesOf(hidden, labels, taught?.hidden)
+      : concat(...chunksOf(rows * length, lossChunk).map((chunk) => lossesIn(chunk)), { axis: 0 });
   const total = sum(perToken, { axes: [0], keepDims: false });
-  return { loss: mul(total, input(inverseCountName, [])), perToken, segments, weights };
+  const inverseCount = input(inverseCountName, []);
+  const mean = (summed: Value) => mul(summed, inverseCount);
+  if (teacher === undefined || taught === undefined) {
+    const loss = mean(total);
+    return { objective: loss, loss, terms: {}, perToken, segments, weights };
+  }
+  const terms: Partial<Record<LossName, Value>> = {};
+  headNames(teacher).forEach((name, column) => {
+    const own = slice(total, { axis: 0, start: column, end: column + 1 });
+    terms[name] = mean(reshape(own, { shape: [] }));
+  });
+  for (const [name, term] of Object.entries(innerTerms(taps, taught.taps, labels, teacher)))
+    terms[name as LossName] = mean(sum(term, { axes: [0], keepDims: false }));
+  const objective = Object.entries(teacher.weights)
+    .map(([name, share]) => mul(terms[name as LossName]!, scalar(share)))
+    .reduce((weighed, each) => add(weighed, each));
+  return { objective, loss: terms.clm!, terms, perToken, segments, weights };
 
-  function lossOf(chunk: { axis: number; start: number; end: number }): Value {
-    const output = crossEntropy(logits(slice(hidden, chunk)), slice(labels, chunk));
-    segments.push({ inputs: [hidden], output, last: true });
+  /** Of each token its loss: [n], or with a teacher [n, terms]. */
+  function lossesOf(own: Value, wanted: Value, teachers: Value | undefined): Value {
+    const logits = trainee.logits(weight, own);
+    const loss = crossEntropy(logits, wanted);
+    if (teacher === undefined || taught === undefined || teachers === undefined) return loss;
+    const side = () => ({ hidden: teachers, logits: taught.logits(teachers) });
+    return headColumns(teacher, loss, wanted, { hidden: own, logits }, side);
+  }
+
+  function lossesIn(chunk: { axis: number; start: number; end: number }): Value {
+    const output = lossesOf(
+      slice(hidden, chunk),
+      slice(labels, chunk),
+      taught && slice(taught.hidden, chunk),
+    );
+    segments.push({ inputs: [hidden, ...(taught === undefined ? [] : [taught.hidden])], output, last: true });
     return output;
   }
 }
@@ -127,13 +182,26 @@ function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
  * In another order it takes the backward pass down to the first layer and holds on to what all the others still need.
  */
 function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings) {
-  const { loss, segments, weights } = buildLoss(trainee, batch, savings, true);
-  const place = new Map(topological([loss]).map((value, i) => [value, i]));
+  const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, true);
+  const place = new Map(topological([objective]).map((value, i) => [value, i]));
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
   const specs = trainableOf(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
   const wrt = specs.map(({ name }) => weights.get(name)!);
-  const { gradients, value } = differentiate(loss, wrt, { recompute: segments });
-  return { loss: value, weights, specs, found: gradients };
+  const { gradients, again } = differentiate(objective, wrt, { recompute: segments });
+  const reported: Record<string, Value> =
+    trainee.teacher === undefined ? {} : { objective, ...toldTerms(terms) };
+  return {
+    loss: again(loss),
+    reported: Object.fromEntries(Object.entries(reported).map(([name, value]) => [name, again(value)])),
+    weights,
+    specs,
+    found: gradients,
+  };
+}
+
+/** What a training with a teacher tells beside the loss of its labels. */
+function toldTerms({ clm: _, ...terms }: LossGraph["terms"]): Record<string, Value> {
+  return Object.fromEntries(Object.entries(terms).map(([name, term]) => [`teacher_${name}`, term]));
 }
 
 /**
@@ -146,9 +214,13 @@ export function buildTrainStep(
   options: TrainOptions,
   savings = savingsBySize(trainee, batch, options),
 ): UpdateGraph {
-  const { loss, weights, specs, found } = lossAndGradients(trainee, batch, savings);
+  const { loss, reported, weights, specs, found } = lossAndGradients(trainee, batch, savings);
   const update = buildUpdate(specs, weights, found, options);
-  return { ...update, outputs: { loss, ...update.outputs } };
+  return {
+    ...update,
+    outputs: { loss, ...reported, ...update.outputs },
+    reported: Object.keys(reported),
+  };
 }
 
 /** Adds a batch's gradients to the sums of the batches before it; `keep_gradients` is 0 for the first of a step, else 1. */
@@ -158,16 +230,16 @@ export function buildAccumulateStep(
   options: TrainOptions,
   savings = savingsBySize(trainee, batch, options),
 ): StatefulGraph {
-  const { loss, specs, found } = lossAndGradients(trainee, batch, savings);
+  const { loss, reported, specs, found } = lossAndGradients(trainee, batch, savings);
   const keep = input(keepGradientsName, []);
-  const outputs: Record<string, Value> = { loss };
+  const outputs: Record<string, Value> = { loss, ...reported };
   const state: Record<string, string> = {};
   specs.forEach(({ name, shape }, i) => {
     const sumName = gradientName(name);
     outputs[next(sumName)] = add(mul(input(sumName, shape), keep), found[i]!);
     state[next(sumName)] = sumName;
   });
-  return { outputs, state };
+  return { outputs, state, reported: Object.keys(reported) };
 }
 
 /** The optimizer alone, on gradients that `buildAccumulateStep` has summed. */
@@ -240,5 +312,5 @@ function buildUpdate(
     advance(name, update.parameter);
     optimizer.slots.forEach((slot, which) => advance(slotName(name, slot), update.slots[which]!));
   });
-  return { outputs, state, trained: specs.map(({ name }) => name) };
+  return { outputs, state, reported: [], trained: specs.map(({ name }) => name) };
 }

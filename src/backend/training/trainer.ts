@@ -8,6 +8,7 @@ import type { Batch } from "../data/split";
 import type { Tensor, Tensors } from "../engine/engine";
 import type { TrainOptions } from "../../protocol/experiment";
 import { recomputeGateName } from "../graph/recompute";
+import { teacherName } from "./distillation";
 import { checkParameters, type TrainingSnapshot, type TrainingState } from "./checkpoint";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
 import { countedLabels, disposeAll, evaluateLoss, only } from "./evaluateLoss";
@@ -85,10 +86,15 @@ class TrainingSession implements AsyncDisposable {
     const { engine, trainee, tensors } = request;
     // All that can be refused is looked at first: compiling takes seconds.
     checkParameters("the model to train", trainee.parameters, tensors);
+    if (trainee.teacher !== undefined)
+      checkParameters("the teacher", trainee.teacher.trainee.parameters, request.teacherTensors ?? new Map());
     const sampler = samplerOf(request);
     const slots = slotsOf(request);
     const programs = await compilePrograms(request);
-    const held: Record<string, Tensor> = { ...uploadAll(engine, tensors) };
+    const teachers = [...(request.teacherTensors ?? [])].map(
+      ([name, tensor]) => [teacherName(name), tensor] as const,
+    );
+    const held: Record<string, Tensor> = uploadAll(engine, new Map([...tensors, ...teachers]));
     // Nobody else reads the optimizer's memory, be it new or a checkpoint's.
     for (const [name, slot] of slots) held[name] = handOver(engine, slot);
     if (programs.kind === "accumulated")
@@ -163,6 +169,11 @@ class TrainingSession implements AsyncDisposable {
     const { trained } = (programs.kind === "fused" ? programs.step : programs.apply).graph;
     let loss = 0;
     let lossAgain = 0;
+    const told: Record<`train/${string}`, number> = {};
+    const tell = async ({ graph }: Compiled<StatefulGraph>, outputs: Tensors) => {
+      for (const name of graph.reported)
+        told[`train/${name}`] = (told[`train/${name}`] ?? 0) + (await readNumber(outputs[name]!));
+    };
     let squares: Float32Array;
     const feedsOf = (batch: Batch, part: number, labels = counted): Tensors => ({
       ...feedBatch(engine, batch),
@@ -178,6 +189,7 @@ class TrainingSession implements AsyncDisposable {
       const feeds = { ...feedsOf(batches[0]!, 0), ...scalars };
       const outputs = await this.execute(programs.step, feeds);
       loss = await readNumber(outputs.loss!);
+      await tell(programs.step, outputs);
       squares = (await outputs.gradient_squares!.read()) as Float32Array;
       disposeAll(feeds);
     } else {
@@ -189,9 +201,13 @@ class TrainingSession implements AsyncDisposable {
           ...feedsOf(batch, part, isAgain ? countedIn(again) : counted),
           [keepGradientsName]: uploadScalar(engine, part === 0 ? 0 : 1),
         };
-        const own = await readNumber((await this.execute(programs.accumulate, feeds)).loss!);
+        const outputs = await this.execute(programs.accumulate, feeds);
+        const own = await readNumber(outputs.loss!);
         if (isAgain) lossAgain += own;
-        else loss += own;
+        else {
+          loss += own;
+          await tell(programs.accumulate, outputs);
+        }
         disposeAll(feeds);
       }
       squares = (await (
@@ -199,7 +215,7 @@ class TrainingSession implements AsyncDisposable {
       ).gradient_squares!.read()) as Float32Array;
       disposeAll(scalars);
     }
-    refuseBrokenStep(step, loss, trained, squares);
+    refuseBrokenStep(step, told["train/objective"] ?? loss, trained, squares);
     this.step = step;
     this.tokens += counted;
     this.lastLoss = loss;
@@ -210,6 +226,7 @@ class TrainingSession implements AsyncDisposable {
     if (step % options.logging_steps === 0 || step === steps)
       observer.metrics(step, this.tokens, {
         "train/loss": loss,
+        ...told,
         "train/grad_norm": Math.sqrt(squares.reduce((total, each) => total + each, 0)),
         "train/learning_rate": rate,
         ...(isCumulative(options) ? { "train/cumulative_loss": cumulative } : {}),

@@ -6,6 +6,7 @@ import { classifierShape, labelCount } from "../../models/classifier";
 import { draw } from "../../models/initialise";
 import { parametersOf } from "../../models/model";
 import { trainSchema } from "../../../protocol/experiment";
+import type { TeacherOptions } from "../../../protocol/teacher";
 import {
   type Checkpoint,
   readCheckpoint,
@@ -17,7 +18,8 @@ import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../action";
 import { writeAtomic } from "../atomicFile";
-import type { Workpiece } from "../workshop";
+import { original, teacherOf } from "../teachers";
+import type { Workpiece, Workshop } from "../workshop";
 import type { RunContext } from "../runContext";
 
 const action: Action = {
@@ -26,13 +28,14 @@ const action: Action = {
     return savedSteps(context).some((step) => step > workpiece.step);
   },
 
-  async perform({ step, workpiece, workshop, folder, again, lines }) {
+  async perform({ step, workpiece, workshop, folder, again, lines, original: first }) {
     const { context, engine } = workshop;
     const { train: sequences, validation, summary, labels } = dataOf(workshop);
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
     const begun = withHead(workpiece, labels, context);
     const { shape } = begun;
+    const teacher = options.teacher && teacherModel(options.teacher, workshop, first);
     const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) goOnFrom(saved.step, context, options.logging_steps);
     else if (again) context.truncate(lines);
@@ -40,7 +43,8 @@ const action: Action = {
     const result = await train(
       {
         engine,
-        trainee: traineeOf(shape),
+        trainee: traineeOf(shape, teacher && teacherOf(shape, teacher.shape, options.teacher!)),
+        teacherTensors: teacher?.tensors,
         tensors: saved?.checkpoint.tensors ?? begun.tensors,
         train: sequences,
         validation,
@@ -92,6 +96,16 @@ function dataOf({ data }: ActionCall["workshop"]) {
       "There is no text to train on. Add a data cell above the train cell.",
     );
   return data;
+}
+
+function teacherModel(
+  { model }: TeacherOptions,
+  { teachers }: Workshop,
+  first: Workpiece | undefined,
+): Pick<Workpiece, "shape" | "tensors"> {
+  const found = model === original ? first : teachers.get(model);
+  if (found === undefined) throw new Error(`The teacher ${model} was not read.`);
+  return found;
 }
 
 /** The model with a head for the classes of the data, which begins at random; refuses a model and data that are of two kinds. */

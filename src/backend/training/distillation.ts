@@ -1,0 +1,205 @@
+/**
+ * Losses against a teacher, which runs in the same graph on the same tokens, without dropout and without gradients. Every
+ * term is a number for each token, so that it counts exactly where a label does.
+ */
+import { WorkbenchError } from "../../protocol/errors";
+import type { LossName, LossWeights } from "../../protocol/teacher";
+import { constant, input, type Value, scalar } from "../graph/op";
+import { add, div, equal, exp, log, maximum, mul, sqrt, sub, where } from "../graph/ops/elementwise";
+import { ignoredLabel } from "../graph/ops/loss";
+import { concat, reshape } from "../graph/ops/movement";
+import { logSoftmax } from "../graph/ops/normalization";
+import { mean, sum, sumSquares } from "../graph/ops/reduction";
+import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
+import type { Trainee } from "./trainStep";
+
+/** What a model learns from beside its labels. */
+export interface Teacher extends LossWeights {
+  readonly trainee: Trainee;
+  /** The layer of the teacher for each of the model's own. */
+  readonly layers: readonly number[];
+}
+
+/** Its tensors among the inputs of a step. */
+export const teacherName = (parameterName: string) => `teacher:${parameterName}`;
+
+/** What a forward pass shows on its way. */
+export interface Taps {
+  /** [tokens, width]: what goes into the first layer. */
+  embedding?: Value;
+  /** [tokens, width]: what comes out of each layer. */
+  readonly layers: Value[];
+  /** [rows, heads, time, time] of each layer. */
+  readonly attention: Value[];
+}
+
+/** Attention is compared as a whole, and so not computed in blocks. */
+export function forwardFor(
+  { weights }: Pick<Teacher, "weights">,
+  taps: Taps,
+  { onLayer, ...options }: ForwardOptions,
+): ForwardOptions {
+  return {
+    ...options,
+    onLayer: (from, to) => {
+      taps.embedding ??= from;
+      taps.layers.push(to);
+      onLayer?.(from, to);
+    },
+    ...(weights.attention === undefined
+      ? {}
+      : { attentionBlock: undefined, onAttention: (shares: Value) => taps.attention.push(shares) }),
+  };
+}
+
+export interface Taught {
+  readonly taps: Taps;
+  /** [tokens, width] */
+  readonly hidden: Value;
+  /** [rows, width] → [rows, vocabulary] */
+  logits(hidden: Value): Value;
+}
+
+/** The teacher's own pass over the tokens. */
+export function passOf(
+  teacher: Teacher,
+  { dropoutSeed: _, ...inputs }: ModelInputs,
+  attentionBlock: number | undefined,
+): Taught {
+  const { trainee } = teacher;
+  const values = new Map(
+    trainee.parameters.map(({ name, shape, dtype }) => [name, input(teacherName(name), shape, dtype)]),
+  );
+  const weight = (name: string) => values.get(name)!;
+  const taps: Taps = { layers: [], attention: [] };
+  return {
+    taps,
+    hidden: trainee.hidden(weight, inputs, forwardFor(teacher, taps, { attentionBlock })),
+    logits: (hidden) => trainee.logits(weight, hidden),
+  };
+}
+
+/** The terms that need no more than the last hidden states: columns of `headColumns`, in this order. */
+export function headNames({ weights }: Pick<Teacher, "weights">): readonly LossName[] {
+  return ["clm", ...(["ce", "cos"] as const).filter((name) => weights[name] !== undefined)];
+}
+
+interface Side {
+  readonly hidden: Value;
+  readonly logits: Value;
+}
+
+/** [n, terms] of n tokens, given their cross-entropy. */
+export function headColumns(
+  teacher: Teacher,
+  loss: Value,
+  labels: Value,
+  own: Side,
+  teachers: () => Side,
+): Value {
+  const shape = [loss.type.shape[0]!, 1];
+  const columns = headNames(teacher).map((name) => {
+    if (name === "clm") return loss;
+    const { hidden, logits } = teachers();
+    const term =
+      name === "ce"
+        ? softTargets(own.logits, logits, teacher.temperature)
+        : cosineDistance(own.hidden, hidden);
+    return whereCounted(term, labels);
+  });
+  const [first, ...others] = columns.map((each) => reshape(each, { shape }));
+  return concat(first!, ...others, { axis: 1 });
+}
+
+/** The terms that come from inside the models, each [n]. */
+export function innerTerms(
+  own: Taps,
+  taught: Taps,
+  labels: Value,
+  { weights, layers }: Teacher,
+): Partial<Record<LossName, Value>> {
+  const overLayers = (ours: readonly Value[], theirs: readonly Value[], apart: typeof squaredDifference) =>
+    ours
+      .map((each, i) => whereCounted(apart(each, theirs[layers[i]!]!), labels))
+      .reduce((total, each) => add(total, each));
+  const found: Partial<Record<LossName, Value>> = {};
+  if (weights.embedding !== undefined)
+    found.embedding = whereCounted(squaredDifference(own.embedding!, taught.embedding!), labels);
+  if (weights.hidden !== undefined) found.hidden = overLayers(own.layers, taught.layers, squaredDifference);
+  if (weights.attention !== undefined)
+    found.attention = overLayers(own.attention, taught.attention, attentionDivergence);
+  return found;
+}
+
+/** Zero where the label is ignored. */
+function whereCounted(term: Value, labels: Value): Value {
+  return where(equal(labels, constant(Int32Array.of(ignoredLabel), [])), scalar(0), term);
+}
+
+const overLast = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: false });
+
+/** T² · KL(softmax(z_T / T) ‖ softmax(z_S / T)) of each row: [n, vocabulary] of both → [n]. */
+export function softTargets(student: Value, teacher: Value, temperature: number): Value {
+  const softened = (logits: Value) =>
+    logSoftmax(temperature === 1 ? logits : mul(logits, scalar(1 / temperature)));
+  const wanted = softened(teacher);
+  const apart = mul(exp(wanted), sub(wanted, softened(student)));
+  return mul(sum(apart, overLast(apart)), scalar(temperature ** 2));
+}
+
+/** 1 − cos of each row: [n, width] of both → [n]. */
+export function cosineDistance(student: Value, teacher: Value): Value {
+  const product = mul(student, teacher);
+  const lengths = sqrt(mul(sumSquares(student, overLast(student)), sumSquares(teacher, overLast(teacher))));
+  return sub(scalar(1), div(sum(product, overLast(product)), maximum(lengths, scalar(1e-12))));
+}
+
+/** Mean over the width of the squared difference: [n, width] of both → [n]. */
+export function squaredDifference(student: Value, teacher: Value): Value {
+  const difference = sub(student, teacher);
+  return mul(sumSquares(difference, overLast(difference)), scalar(1 / student.type.shape.at(-1)!));
+}
+
+/** KL(teacher ‖ student) of what each query attends to, mean over heads: [rows, heads, time, time] of both → [rows · time]. */
+export function attentionDivergence(student: Value, teacher: Value): Value {
+  const [rows, , time] = student.type.shape as [number, number, number];
+  // A weight that is masked is zero in both and adds nothing; the logarithm only has to be a number.
+  const logarithm = (x: Value) => log(maximum(x, scalar(1e-20)));
+  const apart = mul(teacher, sub(logarithm(teacher), logarithm(student)));
+  const byQuery = mean(sum(apart, overLast(apart)), { axes: [1], keepDims: false });
+  return reshape(byQuery, { shape: [rows * time] });
+}
+
+/** The layer of the teacher for each of the model's: those that are given, else spread evenly up to the last. */
+export function teacherLayers(own: number, teachers: number, given?: readonly number[]): readonly number[] {
+  return given ?? Array.from({ length: own }, (_, i) => Math.round(((i + 1) * teachers) / own) - 1);
+}
+
+/** Refuses a teacher that cannot be compared with in what counts. */
+export function refuseTeacher(
+  own: Dimensions,
+  teacher: Dimensions,
+  { weights }: LossWeights,
+  layers: readonly number[] | undefined,
+): void {
+  const refuse = (what: string) => {
+    throw new WorkbenchError("invalid-input", `train.teacher cannot teach this model: ${what}.`);
+  };
+  if (Object.keys(weights).length === 0) refuse("no loss counts. Give one of its weights, alpha_…, above 0");
+  if (own.vocabulary !== teacher.vocabulary)
+    refuse(
+      `it knows ${teacher.vocabulary} tokens, and the model ${own.vocabulary}; distributions over different tokens cannot be compared. Use models of one tokenizer`,
+    );
+  const byWidth = (["cos", "hidden", "embedding"] as const).filter((name) => weights[name] !== undefined);
+  if (byWidth.length > 0 && own.width !== teacher.width)
+    refuse(
+      `it is ${teacher.width} wide, and the model ${own.width}, so that alpha_${byWidth[0]!} compares nothing. Set it to 0`,
+    );
+  if (weights.attention !== undefined && own.heads !== teacher.heads)
+    refuse(`it has ${teacher.heads} heads, and the model ${own.heads}. Set alpha_attention to 0`);
+  if (layers !== undefined && layers.length !== own.layers)
+    refuse(`layers names ${layers.length} of its layers, and the model has ${own.layers}`);
+  const beyond = layers?.find((each) => each >= teacher.layers);
+  if (beyond !== undefined)
+    refuse(`layers names its layer ${beyond}, and it has ${teacher.layers}, from 0 on`);
+}

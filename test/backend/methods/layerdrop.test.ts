@@ -1,0 +1,56 @@
+/** Layers taken out whole: which stay, that those are what they were, and that their representations move with them. */
+import { expect, it } from "vitest";
+import layerdrop from "../../../src/backend/methods/layerdrop";
+import magnitude from "../../../src/backend/methods/magnitude";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import { dimensionsOf, shapeFromConfig } from "../../../src/backend/models/model";
+import { plainLab } from "../../support/lab";
+import { drawnTensors, tinyShape } from "../../support/subject";
+
+const keptOf = (layers: number, given: object) => {
+  const shape = tinyShape("gpt2", { n_layer: layers });
+  const tensors = drawnTensors(shape, 3);
+  return { shape, tensors, options: layerdrop.options.parse(given) };
+};
+
+it("keeps the layers of DistilGPT2, and has exactly its parameters", async () => {
+  const { shape, tensors, options } = keptOf(12, { rate: 0.5 });
+  const after = await layerdrop.apply({ shape, tensors }, options, plainLab);
+  expect(dimensionsOf(after.shape).layers).toBe(6);
+  [0, 2, 4, 7, 9, 11].forEach((layer, place) => {
+    for (const end of ["attn.c_attn.weight", "mlp.c_proj.bias", "ln_1.weight"])
+      expect(after.tensors.get(`transformer.h.${place}.${end}`)).toBe(
+        tensors.get(`transformer.h.${layer}.${end}`),
+      );
+  });
+  expect(after.tensors.size).toBeLessThan(tensors.size);
+  const small = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
+  const planned = layerdrop.plan(small, options);
+  expect(planned.after.total.stored).toBe(81_912_576);
+});
+
+it("keeps as many from one end, or those that are named", () => {
+  const { shape } = keptOf(5, {});
+  const layers = (given: object) =>
+    dimensionsOf(layerdrop.plan(shape, layerdrop.options.parse(given)).shape).layers;
+  expect(layers({ rate: 0.5 })).toBe(3);
+  expect(layers({ rate: 1 })).toBe(1);
+  expect(layers({ keep: [0, 4] })).toBe(2);
+  expect(() => layers({ keep: [0, 5] })).toThrow(/keep names layer 5, and the model has 5/);
+  expect(() => layerdrop.options.parse({ keep: [3, 1] })).toThrow(/larger than the layer before it/);
+});
+
+it("takes representations along with their layers", async () => {
+  const { shape, tensors } = keptOf(3, {});
+  const pruned = await magnitude.apply(
+    { shape, tensors },
+    magnitude.options.parse({ sparsity: 0.5, targets: "layers.2.mlp.*" }),
+    plainLab,
+  );
+  const after = await layerdrop.apply(pruned, layerdrop.options.parse({ keep: [1, 2] }), plainLab);
+  expect(Object.keys(after.shape.representations).sort()).toEqual([
+    "layers.1.mlp.down_proj",
+    "layers.1.mlp.up_proj",
+  ]);
+  expect(countModel(after.shape).total.stored).toBeLessThan(countModel(pruned.shape).total.stored);
+});

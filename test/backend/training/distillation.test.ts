@@ -1,0 +1,224 @@
+/** Learning from a teacher: what each loss is, where it is nothing, its gradients, and that a model does learn so. */
+import { describe, expect, it } from "vitest";
+import { lossWeights, type LossWeights, teacherSchema } from "../../../src/protocol/teacher";
+import { gradients } from "../../../src/backend/graph/autodiff";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { type Graph, inputsOf } from "../../../src/backend/graph/graph";
+import { parameter, sizeOf } from "../../../src/backend/graph/op";
+import { sum } from "../../../src/backend/graph/ops/reduction";
+import { recomputeGateName } from "../../../src/backend/graph/recompute";
+import { dimensionsOf, type ModelShape } from "../../../src/backend/models/model";
+import { softTargets, teacherLayers, type Teacher } from "../../../src/backend/training/distillation";
+import { type MemorySavings, nothingSaved } from "../../../src/backend/training/memorySavings";
+import { traineeOf } from "../../../src/backend/training/trainee";
+import { buildAccumulateStep, gradientName, inverseCountName } from "../../../src/backend/training/trainStep";
+import { teacherOf } from "../../../src/backend/runs/teachers";
+import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
+import { tinyNames, tinyShape, trainOptions } from "../../support/tinyModels";
+import { useTinyTraining } from "../../support/tinyTraining";
+
+const every: LossWeights = {
+  temperature: 2,
+  weights: { ce: 0.7, clm: 0.25, cos: 0.5, hidden: 0.4, embedding: 0.2, attention: 0.6 },
+};
+const options = trainOptions();
+const batch = { rows: 2, length: 6, segments: true, positions: true };
+
+function taughtBy(shape: ModelShape, teacher: ModelShape, counts = every): ReturnType<typeof traineeOf> {
+  const [own, others] = [dimensionsOf(shape).layers, dimensionsOf(teacher).layers];
+  const made: Teacher = { ...counts, trainee: traineeOf(teacher), layers: teacherLayers(own, others) };
+  return traineeOf(shape, made);
+}
+
+/** Seeded numbers for all inputs; a name without `teacher:` gives the same numbers as with it. */
+function feedsOf(
+  graph: Graph,
+  changes: Readonly<Record<string, number[]>> = {},
+  apart = 0,
+): Record<string, number[]> {
+  const [rows, length] = [batch.rows, batch.length];
+  const place = Array.from({ length: rows * length }, (_, i) => i % length);
+  const given: Readonly<Record<string, number[]>> = {
+    segments: place.map((at) => (at < 3 ? 1 : at < length - 1 ? 2 : 0)),
+    positions: place.map((at) => (at < 3 ? at : at - 3)),
+    labels: place.map((at) => (at === length - 1 ? -100 : (at * 7) % 32)),
+    [recomputeGateName]: [1],
+    [inverseCountName]: [1 / (rows * (length - 1))],
+    dropout_seed: [1234],
+    keep_gradients: [0],
+    ...changes,
+  };
+  return Object.fromEntries(
+    inputsOf(graph).map(({ name, type }) => {
+      const own = name.replace(/^teacher:/, "");
+      const random = uniform(own.length * 31 + own.charCodeAt(own.length - 1));
+      const other = uniform(99);
+      const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
+      const shift = name === own ? () => 0 : () => apart * (other() - 0.5);
+      return [name, given[name] ?? Array.from({ length: sizeOf(type.shape) }, () => draw() + shift())];
+    }),
+  );
+}
+
+function outputsOf(trainee: ReturnType<typeof traineeOf>, apart = 0, savings: MemorySavings = nothingSaved) {
+  const graph = buildAccumulateStep(trainee, batch, options, savings);
+  return evaluateGraph(graph, feedsOf(graph, {}, apart));
+}
+
+describe("soft targets", () => {
+  const [rows, classes, temperature] = [3, 5, 4];
+  const [student, teacher] = [parameter("s", [rows, classes]), parameter("t", [rows, classes])];
+  const random = uniform(5);
+  const draw = () => Array.from({ length: rows * classes }, () => 4 * random() - 2);
+  const feeds = { s: draw(), t: draw() };
+  const softmax = (numbers: readonly number[]) => {
+    const exps = numbers.map((each) => Math.exp(each / temperature));
+    const total = exps.reduce((a, b) => a + b);
+    return exps.map((each) => each / total);
+  };
+
+  it("have the divergence as their value and T · (softmax_S − softmax_T) as their gradient", () => {
+    const loss = softTargets(student, teacher, temperature);
+    const [gradient] = gradients(sum(loss, { axes: [0], keepDims: false }), [student]);
+    const results = evaluateGraph({ outputs: { loss, gradient: gradient! } }, feeds);
+    for (let row = 0; row < rows; row++) {
+      const of = (all: readonly number[]) => softmax(all.slice(row * classes, (row + 1) * classes));
+      const [own, wanted] = [of(feeds.s), of(feeds.t)];
+      const divergence = wanted.reduce((all, p, i) => all + p * Math.log(p / own[i]!), 0);
+      expect(results["loss"]![row]).toBeCloseTo(temperature ** 2 * divergence, 10);
+      expect(results["loss"]![row]).toBeGreaterThan(0);
+      own.forEach((q, i) =>
+        expect(results["gradient"]![row * classes + i]).toBeCloseTo(temperature * (q - wanted[i]!), 10),
+      );
+    }
+  });
+});
+
+describe.each(tinyNames)("%s", (name) => {
+  const shape = tinyShape(name);
+
+  it("is nothing apart from itself, and has the loss of its labels", () => {
+    const taught = outputsOf(taughtBy(shape, shape));
+    const plain = outputsOf(traineeOf(shape));
+    expect(taught["loss"]![0]).toBeCloseTo(plain["loss"]![0]!, 12);
+    for (const term of ["ce", "cos", "hidden", "embedding", "attention"])
+      expect(taught[`teacher_${term}`]![0], term).toBeCloseTo(0, 12);
+    expect(taught["objective"]![0]).toBeCloseTo(0.25 * plain["loss"]![0]!, 12);
+  });
+
+  it("learns as without a teacher where nothing but labels counts", () => {
+    const labelled = outputsOf(taughtBy(shape, shape, { temperature: 1, weights: { clm: 1 } }), 1);
+    const plain = outputsOf(traineeOf(shape));
+    for (const [output, numbers] of Object.entries(plain)) expect(labelled[output], output).toEqual(numbers);
+  });
+
+  it("has gradients of all terms together that central differences confirm, in pieces as in one", () => {
+    const trainee = taughtBy(shape, tinyShape(name));
+    const graph = buildAccumulateStep(trainee, batch, options, nothingSaved);
+    const feeds = feedsOf(graph, {}, 0.5);
+    const found = evaluateGraph(graph, feeds);
+    const objective = graph.outputs["objective"]!;
+    for (const { name: own } of [trainee.parameters[0]!, trainee.parameters.at(-1)!]) {
+      const wanted = centralDifferences(objective, feeds, own);
+      expect(relativeError(found[`${gradientName(own)}:next`]!, wanted), own).toBeLessThan(1e-6);
+    }
+    for (const savings of [
+      { ...nothingSaved, lossChunk: 5 },
+      { attentionBlock: 2, lossChunk: 4, recompute: true },
+    ]) {
+      const pieces = buildAccumulateStep(trainee, batch, options, savings);
+      const again = evaluateGraph(pieces, feedsOf(pieces, {}, 0.5));
+      for (const [output, numbers] of Object.entries(found))
+        numbers.forEach((each, i) => expect(again[output]![i], output).toBeCloseTo(each, 10));
+    }
+  });
+
+  it("counts tokens only where a label does", () => {
+    const trainee = taughtBy(shape, shape);
+    const graph = buildAccumulateStep(trainee, batch, options, nothingSaved);
+    const none = { labels: Array.from({ length: batch.rows * batch.length }, () => -100) };
+    const results = evaluateGraph(graph, feedsOf(graph, none, 1));
+    for (const output of [
+      "loss",
+      "objective",
+      "teacher_ce",
+      "teacher_cos",
+      "teacher_hidden",
+      "teacher_attention",
+    ])
+      expect(results[output]![0], output).toBe(0);
+  });
+});
+
+describe("layers", () => {
+  it("are held against those of the teacher evenly, up to its last", () => {
+    expect(teacherLayers(6, 12)).toEqual([1, 3, 5, 7, 9, 11]);
+    expect(teacherLayers(3, 3)).toEqual([0, 1, 2]);
+    expect(teacherLayers(2, 3)).toEqual([1, 2]);
+    expect(teacherLayers(2, 3, [0, 2])).toEqual([0, 2]);
+  });
+});
+
+describe("recipes", () => {
+  it("weigh as published, and give way to single weights", () => {
+    const of = (given: object) => lossWeights(teacherSchema.parse(given));
+    expect(of({ recipe: "distilgpt2" })).toEqual({ temperature: 2, weights: { ce: 5, clm: 2, cos: 1 } });
+    expect(of({ recipe: "lightpaff" })).toEqual({ temperature: 1, weights: { ce: 0.5, clm: 0.5 } });
+    expect(of({ recipe: "ilkd" }).weights).toEqual({ embedding: 0.5, attention: 0.5, hidden: 0.5, clm: 0.1 });
+    expect(of({ recipe: "distilgpt2", alpha_cos: 0, temperature: 4 })).toEqual({
+      temperature: 4,
+      weights: { ce: 5, clm: 2 },
+    });
+  });
+});
+
+describe("a teacher", () => {
+  const small = tinyShape("gpt2");
+  const given = (changes: object) => teacherSchema.parse(changes);
+  it.each<[string, ModelShape, object, RegExp]>([
+    ["of another vocabulary", tinyShape("gpt2", { vocab_size: 40 }), {}, /knows 40 tokens, and the model 32/],
+    [
+      "of another width, by its hidden states",
+      tinyShape("gpt2", { n_embd: 32 }),
+      { alpha_cos: 1 },
+      /32 wide/,
+    ],
+    [
+      "of other heads, by its attention",
+      tinyShape("gpt2", { n_head: 4 }),
+      { alpha_attention: 1 },
+      /has 4 heads/,
+    ],
+    ["with a layer that it does not have", small, { layers: [0, 2] }, /its layer 2, and it has 2/],
+    ["with too few layers named", small, { layers: [0] }, /names 1 of its layers/],
+    ["of which nothing counts", small, { alpha_ce: 0, alpha_clm: 0 }, /no loss counts/],
+  ])("%s is refused", (_, teacher, changes, message) => {
+    expect(() => teacherOf(small, teacher, given(changes))).toThrow(message);
+  });
+
+  it("of another width teaches by its distribution", () => {
+    expect(teacherOf(small, tinyShape("llama", { hidden_size: 32 }), given({})).weights).toEqual({
+      ce: 0.5,
+      clm: 0.5,
+    });
+  });
+});
+
+describe("a training", () => {
+  const training = useTinyTraining();
+
+  it("comes nearer to its teacher, and tells how near", async () => {
+    const teacher = await training.run({ max_steps: 60, learning_rate: 1e-2 });
+    const { shape } = training;
+    const trainee = taughtBy(shape, shape, { temperature: 2, weights: { ce: 1 } });
+    const { metrics } = await training.run(
+      { max_steps: 40, learning_rate: 1e-2 },
+      { trainee, teacherTensors: teacher.result.tensors },
+    );
+    const apart = metrics["train/teacher_ce"]!.map(([, value]) => value);
+    expect(apart).toHaveLength(40);
+    expect(apart.at(-1)!).toBeLessThan(0.5 * apart[0]!);
+    expect(metrics["train/objective"]).toEqual(metrics["train/teacher_ce"]);
+    expect(metrics["train/loss"]!.at(-1)![1]).toBeLessThan(metrics["train/loss"]![0]![1]);
+  });
+});
