@@ -10,7 +10,7 @@ export const teacherSchema = z
       .min(1)
       .default("original")
       .describe(
-        "`original`, the model of this run as it was before anything was shrunk, or a trained model as `base_model` names one.",
+        "`original`, the model of this run as it was before anything was shrunk, or a trained model as `base_model` names one. Trainings above the first `compress` have no `original` yet, and learn from labels alone.",
       ),
     recipe: z
       .enum(["hinton", "distilgpt2", "lightpaff", "ilkd"])

@@ -29,18 +29,12 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
       if (data === undefined)
         faults.push({ subject, path: [], message: "has no text to read; declare data above it" });
       faults.push(...trainFaults(options, data).map((found) => ({ subject, ...found })));
-      const isShrunk = actions.slice(0, subject).some((action) => action.key === "compress");
-      if (
-        isMap(options.teacher) &&
-        options.teacher.model === "original" &&
-        !isShrunk &&
-        baseModel === undefined
-      )
+      if (learnsFromOriginal(options) && baseModel === undefined && !actions.some(isShrinking))
         faults.push({
           subject,
           path: ["teacher"],
           message:
-            "learns from the model as it was before it was shrunk, and nothing above shrinks it; put a compress cell above, or name a trained model in teacher.model",
+            "learns from the model as it was before it was shrunk, and nothing shrinks it; put a compress cell above, or name a trained model in teacher.model",
         });
     }
     const { perplexity } = options;
@@ -48,6 +42,28 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
       faults.push(...strideFaults(perplexity, data).map((found) => ({ subject, ...found })));
   });
   return faults;
+}
+
+function isShrinking({ key }: Resolved["actions"][number]): boolean {
+  return key === "compress";
+}
+
+function learnsFromOriginal({ teacher }: PlainMap): boolean {
+  return isMap(teacher) && (teacher.model ?? "original") === "original";
+}
+
+/**
+ * The actions without teachers that are not there yet: until something has shrunk the model, it is itself what later trainings
+ * learn from. So a variant that changes the teacher of all train cells leaves the first training as it is.
+ */
+export function withoutEarlyTeachers({ actions, baseModel }: Resolved): Resolved["actions"] {
+  const first = actions.findIndex(isShrinking);
+  if (baseModel !== undefined || first < 0) return actions;
+  return actions.map((action, i) => {
+    if (i > first || action.key !== "train" || !learnsFromOriginal(action.options)) return action;
+    const { teacher: _, ...options } = action.options;
+    return { ...action, options };
+  });
 }
 
 function dataFaults(data: PlainMap): CrossFault[] {

@@ -4,6 +4,7 @@ import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
 import type { Assignment } from "./applyAssignment";
 import { concerningAxes, concerns, gridOf, variantNames } from "./branches";
+import { withoutEarlyTeachers } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
 import { fault, unknownWord } from "./faults";
 import { isMap, type PlainMap } from "./plainMap";
@@ -88,7 +89,7 @@ function settingsOf(options: PlanOptions): Assignment[] {
 }
 
 function stepsOf(resolved: Resolved, lastCell: number): Step[] {
-  return resolved.actions
+  return withoutEarlyTeachers(resolved)
     .filter(({ cell }) => cell <= lastCell)
     .map(({ key, options }, index) => ({ index, action: key, options, key: "" }));
 }
