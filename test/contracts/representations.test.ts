@@ -35,6 +35,7 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
     { min_channels_per_group: 13 },
   ],
   masked: [{}, { kept: 40 }],
+  sliced: [{}, { inputs: 5 }, { outputs: 2 }, { inputs: 7, outputs: 3 }],
   tied: [
     { tied: 5, seed: 3 },
     { tied: 12 },

@@ -2,6 +2,7 @@
 import type { AnyMethod } from "./method";
 import cluster from "./cluster";
 import dwc from "./dwc";
+import flap from "./flap";
 import fpp from "./fpp";
 import gmp from "./gmp";
 import gptq from "./gptq";
@@ -18,6 +19,7 @@ import wanda from "./wanda";
 export const methods: Readonly<Record<string, AnyMethod>> = {
   cluster,
   dwc,
+  flap,
   fpp,
   gmp,
   gptq,

@@ -15,8 +15,11 @@ import type { Checkpoint } from "../training/checkpoint";
 import { disposeAll, only } from "../training/evaluateLoss";
 import { feedBatch, uploadAll } from "../training/feeds";
 
-/** Statistics of one matrix, from its input x [batch · time, inputs]; each is summed over the batches. */
-export type Tap = (x: Value) => Readonly<Record<string, Value>>;
+/**
+ * Statistics of one matrix, from its input x [batch · time, inputs], whose rows are zero where there is no text, and from
+ * what `counted` says of each row, [batch · time, 1]: 1 for text. Each is summed over the batches.
+ */
+export type Tap = (x: Value, counted: Value) => Readonly<Record<string, Value>>;
 /** By role, then by the name that the tap gave. */
 export type Observed = ReadonlyMap<string, Readonly<Record<string, Float64Array>>>;
 
@@ -51,10 +54,12 @@ export async function observe(
   const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
   const type = [first.rows, first.length];
   const segments = first.segments && input("segments", type, "int32");
-  const counts = [first.rows * first.length, 1];
+  const counts = [first.rows * first.length, 1] as const;
   const isText = segments && greater(reshape(segments, { shape: counts }), constant(Int32Array.of(0), []));
   // Padding is no text: its rows are zero, so that no sum counts them.
-  const ofText = (x: Value) => (isText === undefined ? x : mul(x, where(isText, scalar(1), scalar(0))));
+  const ones = constant(new Float32Array(counts[0]).fill(1), counts);
+  const counted = isText === undefined ? ones : where(isText, ones, scalar(0));
+  const ofText = (x: Value) => (isText === undefined ? x : mul(x, counted));
   forward(
     shape,
     (name) => values.get(name)!,
@@ -65,7 +70,7 @@ export async function observe(
     },
     {
       onMatrix: (role, x) => {
-        for (const [name, value] of Object.entries(taps.get(role)?.(ofText(x)) ?? {})) {
+        for (const [name, value] of Object.entries(taps.get(role)?.(ofText(x), counted) ?? {})) {
           const output = `observed_${places.size}`;
           places.set(output, { role, name });
           outputs[output] = value;

@@ -8,6 +8,7 @@ import grouped from "./grouped";
 import kronecker from "./kronecker";
 import masked from "./masked";
 import quantised from "./quantised";
+import sliced from "./sliced";
 import tied from "./tied";
 
 export const representations: Readonly<Record<string, AnyRepresentation>> = {
@@ -19,5 +20,6 @@ export const representations: Readonly<Record<string, AnyRepresentation>> = {
   kronecker,
   masked,
   quantised,
+  sliced,
   tied,
 };

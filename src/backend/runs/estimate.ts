@@ -53,6 +53,8 @@ export interface PlanEstimate {
   readonly name: string;
   readonly variant: string;
   readonly family: string;
+  /** Of the model after the last action, in the keys of `config.json`. */
+  readonly config: ModelShape["config"];
   /** Before the first action, then after each. */
   readonly before: ModelCounts;
   readonly steps: readonly StepEstimate[];
@@ -94,6 +96,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     name: plan.name,
     variant: plan.variant,
     family: shape.family,
+    config: shape.config,
     before,
     steps,
     stored: { before: first, after },

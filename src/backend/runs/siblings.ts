@@ -122,7 +122,9 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     0,
   );
   const size = (...keys: readonly string[]) => {
-    const value = keys.map((key) => model?.[key]).find((each) => typeof each === "number");
+    // What was shrunk may have fewer layers than the cells say.
+    const config = estimate?.config ?? model;
+    const value = keys.map((key) => config?.[key]).find((each) => typeof each === "number");
     return value;
   };
   const rate = sweptRate(sweep)?.value;

@@ -1,0 +1,165 @@
+/**
+ * FLAP (An et al., AAAI 2024): heads and channels whose activations hardly vary go first, since what they add is nearly the same
+ * for every token, and a bias can add their mean instead.
+ */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { mul } from "../graph/ops/elementwise";
+import { sum } from "../graph/ops/reduction";
+import { familyOf, type ModelShape, parametersOf, withRepresentations } from "../models/model";
+import { toInOut, weightName } from "../representations/dense";
+import type { Checkpoint } from "../training/checkpoint";
+import { zeros } from "../training/startState";
+import { defineMethod, planBetween } from "./method";
+import { calibrationSchema, type Tap } from "./observe";
+import {
+  choose,
+  type Coupled,
+  coupledIn,
+  type Kept,
+  planStructured,
+  structuredOptions,
+  withUnits,
+} from "./structured";
+import { floatsOf } from "./takenApart";
+
+const title = "FLAP";
+
+const options = z.strictObject({
+  ...structuredOptions,
+  metric: z
+    .enum(["fluctuation", "magnitude"])
+    .default("fluctuation")
+    .describe(
+      "Variance of what goes through a channel times the squares of its weights, or the squares of its weights alone.",
+    ),
+  compensate: z
+    .boolean()
+    .default(true)
+    .describe("Add the mean of what is gone to the bias; a model without biases gets them, and they count."),
+  calibration: calibrationSchema,
+});
+type Options = z.output<typeof options>;
+
+const calibration = { samples: 4, batch_size: 2 };
+
+export default defineMethod<Options>({
+  title,
+  paper:
+    "An, Zhao, Yu, Tang, Wang: Fluctuation-based Adaptive Structured Pruning for Large Language Models, 2024",
+  options,
+  rate: "rate",
+  needs: () => ["text"],
+  samples: [
+    { rate: 0, calibration },
+    { rate: 0.3, compensate: false, calibration },
+    { rate: 0.5, scope: "layer", compensate: false, calibration },
+    { rate: 0.4, parts: ["channels"], layers: [1, 1], compensate: false, metric: "magnitude", calibration },
+  ],
+
+  plan(before, given) {
+    const shape = given.compensate && given.rate > 0 ? withBiases(before, given) : before;
+    const { shape: after, exact } = planStructured(shape, coupledIn(title, shape, given), given);
+    return planBetween(before, after, exact);
+  },
+
+  async apply(given, options, lab) {
+    const before =
+      options.compensate && options.rate > 0 ? biased(given, withBiases(given.shape, options)) : given;
+    const groups = coupledIn(title, before.shape, options);
+    if (options.rate === 0) return given;
+    const tap: Tap = (x, counted) => ({
+      sums: sum(x, { axes: [0], keepDims: false }),
+      squares: sum(mul(x, x), { axes: [0], keepDims: false }),
+      count: sum(counted, { axes: [0], keepDims: false }),
+    });
+    const roles = groups.map(({ consumer }) => consumer.matrix.role);
+    const observed = await lab.observe(
+      before,
+      new Map(roles.map((role) => [role, tap])),
+      options.calibration,
+    );
+    const moments = groups.map(({ consumer }) => momentsOf(observed.get(consumer.matrix.role)!));
+    const weights = groups.map(({ consumer: { matrix } }) =>
+      toInOut(floatsOf(before.tensors, weightName(matrix)), matrix),
+    );
+    const scores = groups.map((group, i) => scoresOf(group, weights[i]!, moments[i]!, options));
+    const kept = choose(groups, scores, options);
+    const shifts = options.compensate ? shiftsOf(groups, kept, weights, moments) : undefined;
+    return withUnits(before, groups, kept, shifts);
+  },
+});
+
+interface Moments {
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+}
+
+function momentsOf({ sums, squares, count }: Readonly<Record<string, Float64Array>>): Moments {
+  const mean = sums!.map((each) => each / count![0]!);
+  return { mean, variance: squares!.map((each, i) => Math.max(0, each / count![0]! - mean[i]! ** 2)) };
+}
+
+/** Of each unit, the mean over its inputs; in each group with a mean of 0 and a variance of 1, so that groups can be compared. */
+function scoresOf(
+  { units, consumer }: Coupled,
+  weights: Float32Array,
+  { variance }: Moments,
+  { metric }: Options,
+): Float64Array {
+  const { inputs, outputs } = consumer.matrix;
+  const scores = new Float64Array(units);
+  for (let input = 0; input < inputs; input++) {
+    let square = 0;
+    for (let output = 0; output < outputs; output++) square += weights[input * outputs + output]! ** 2;
+    const own = metric === "fluctuation" ? variance[input]! * square : square;
+    scores[Math.floor((input * units) / inputs)]! += (own * units) / inputs;
+  }
+  const mean = scores.reduce((total, each) => total + each, 0) / units;
+  const spread = Math.sqrt(scores.reduce((total, each) => total + (each - mean) ** 2, 0) / units);
+  return scores.map((each) => (spread === 0 ? 0 : (each - mean) / spread));
+}
+
+/** What the inputs that go have added on average, for each consumer: Σ mean_j · W_j. */
+function shiftsOf(
+  groups: readonly Coupled[],
+  kept: Kept,
+  weights: readonly Float32Array[],
+  moments: readonly Moments[],
+): ReadonlyMap<string, Float64Array> {
+  return new Map(
+    groups.map(({ units, consumer: { matrix } }, group) => {
+      const { inputs, outputs, role } = matrix;
+      const stays = new Set(kept[group]);
+      const shift = new Float64Array(outputs);
+      for (let input = 0; input < inputs; input++) {
+        if (stays.has(Math.floor((input * units) / inputs))) continue;
+        for (let output = 0; output < outputs; output++)
+          shift[output]! += moments[group]!.mean[input]! * weights[group]![input * outputs + output]!;
+      }
+      return [role, shift];
+    }),
+  );
+}
+
+/** The model with a bias wherever something reads heads or channels that may go. */
+function withBiases(shape: ModelShape, given: Options): ModelShape {
+  const lacking = coupledIn(title, shape, given).filter(({ consumer }) => !consumer.matrix.bias);
+  if (lacking.length === 0) return shape;
+  const { biasKeys } = familyOf(shape.family);
+  if (biasKeys === undefined)
+    throw new WorkbenchError(
+      "unsupported",
+      `${title} cannot be applied: ${lacking[0]!.consumer.matrix.role} has no bias, and a ${shape.family} model can have none. Write compensate: false.`,
+    );
+  const keys = Object.fromEntries(lacking.map(({ kind }) => [biasKeys[kind], true]));
+  return withRepresentations({ ...shape, config: { ...shape.config, ...keys } }, {});
+}
+
+/** The tensors of a model that has more biases than before: new ones add nothing. */
+function biased({ tensors }: Checkpoint, shape: ModelShape): Checkpoint {
+  const own = parametersOf(shape).map(
+    ({ name, shape: size }) => [name, tensors.get(name) ?? zeros(size)] as const,
+  );
+  return { shape, tensors: new Map(own) };
+}
