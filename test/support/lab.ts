@@ -13,6 +13,7 @@ export const plainLab: Lab = {
   progress: () => undefined,
   log: () => undefined,
   observe: noText,
+  gradients: noText,
   train: noText,
   evaluate: noText,
   trial: () => undefined,

@@ -8,6 +8,7 @@ import { dataSchema } from "../../protocol/experiment";
 import { openData } from "../data/dataSet";
 import type { Engine } from "../engine/engine";
 import { methods } from "../methods/catalog";
+import { gradientsOn } from "../methods/gradients";
 import type { AnyMethod, Lab } from "../methods/method";
 import { observe } from "../methods/observe";
 import { initialise } from "../models/initialise";
@@ -54,19 +55,22 @@ export async function measureOneShot(
   try {
     using data = await openData(textOptions(), { baseFolder: ".", cacheFolder });
     let observing = 0;
-    const lab = labOver(async (...asked) => {
+    const call = {
+      engine,
+      train: data.train,
+      seed: 0,
+      signal: new AbortController().signal,
+      progress: () => undefined,
+    };
+    const timed = async <T>(reading: Promise<T>): Promise<T> => {
       const begun = performance.now();
-      try {
-        return await observe(...asked, {
-          engine,
-          train: data.train,
-          seed: 0,
-          signal: new AbortController().signal,
-          progress: () => undefined,
-        });
-      } finally {
-        observing += (performance.now() - begun) / 1000;
-      }
+      const found = await reading;
+      observing += (performance.now() - begun) / 1000;
+      return found;
+    };
+    const lab = labOver({
+      observe: (...asked) => timed(observe(...asked, call)),
+      gradients: (...asked) => timed(gradientsOn(...asked, call)),
     });
     const bytesBefore = process.memoryUsage().rss;
     const begun = performance.now();
@@ -125,7 +129,7 @@ function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase[
   throw reason!;
 }
 
-function labOver(observed: Lab["observe"]): Lab {
+function labOver(reading: Pick<Lab, "observe" | "gradients">): Lab {
   const trains = () =>
     Promise.reject<Checkpoint>(
       new WorkbenchError("unsupported", "It trains, so that it is no one-shot method."),
@@ -133,7 +137,7 @@ function labOver(observed: Lab["observe"]): Lab {
   return {
     seed: 0,
     signal: new AbortController().signal,
-    observe: observed,
+    ...reading,
     train: trains,
     evaluate: () => Promise.reject(new WorkbenchError("unsupported", "It evaluates while it works.")),
     trial: () => undefined,

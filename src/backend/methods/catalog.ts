@@ -9,6 +9,7 @@ import gptq from "./gptq";
 import irc from "./irc";
 import kron from "./kron";
 import layerdrop from "./layerdrop";
+import llmpruner from "./llmpruner";
 import magnitude from "./magnitude";
 import random from "./random";
 import rtn from "./rtn";
@@ -26,6 +27,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   irc,
   kron,
   layerdrop,
+  llmpruner,
   magnitude,
   random,
   rtn,

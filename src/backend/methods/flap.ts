@@ -26,7 +26,7 @@ import { floatsOf } from "./takenApart";
 const title = "FLAP";
 
 const options = z.strictObject({
-  ...structuredOptions,
+  ...structuredOptions("global"),
   metric: z
     .enum(["fluctuation", "magnitude"])
     .default("fluctuation")

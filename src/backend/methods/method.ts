@@ -4,6 +4,7 @@ import type { ModelCounts } from "../../protocol/counts";
 import { countModel } from "../evaluation/accounting";
 import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../training/checkpoint";
+import type { Gradients } from "./gradients";
 import type { Calibration, Observed, Tap } from "./observe";
 import type { MethodTraining } from "./training";
 
@@ -17,6 +18,8 @@ export interface Lab {
     taps: ReadonlyMap<string, Tap>,
     calibration: Calibration,
   ): Promise<Observed>;
+  /** Gradients of the loss on the experiment's text; see `gradients.ts`. */
+  gradients(model: Pick<Checkpoint, "shape" | "tensors">, calibration: Calibration): Promise<Gradients>;
   /** The model after more training on the experiment's text; `cancelled` where the run is to stop. */
   train(model: Checkpoint, training: MethodTraining): Promise<Checkpoint>;
   /** One number of the model by its name in curves: `eval/loss` on the validation split, or a metric's, such as `perplexity/token`. */

@@ -23,7 +23,8 @@ import { type Plan, planBetween } from "./method";
 import { floatsOf, takenApart } from "./takenApart";
 import type { Target } from "./targets";
 
-export const structuredOptions = {
+/** `scope` is the usual one. */
+export const structuredOptions = (scope: "global" | "layer") => ({
   rate: z
     .number()
     .min(0)
@@ -39,13 +40,13 @@ export const structuredOptions = {
     .describe("What may go: heads of attention, channels of feed-forward layers, or both."),
   scope: z
     .enum(["global", "layer"])
-    .default("global")
+    .default(scope)
     .describe("Compare over the whole model, or take the same share of each layer."),
   layers: z
     .tuple([z.int().min(0), z.int().min(0)])
     .optional()
     .describe("First and last layer that is touched, from 0; all when left out."),
-};
+});
 export interface StructuredOptions {
   readonly rate: number;
   readonly parts: readonly ("heads" | "channels")[];

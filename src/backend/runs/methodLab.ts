@@ -4,6 +4,7 @@ import type { DataSet } from "../data/dataSet";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { Engine } from "../engine/engine";
 import { metrics } from "../evaluation/catalog";
+import { gradientsOn } from "../methods/gradients";
 import type { Lab } from "../methods/method";
 import { observe } from "../methods/observe";
 import { trainOptionsOf } from "../methods/training";
@@ -119,6 +120,8 @@ export function methodLab(parts: LabParts): CountingLab {
     log,
     observe: (model, taps, calibration) =>
       observe(model, taps, calibration, { engine, train: textOf(parts).train, seed, signal, progress }),
+    gradients: (model, calibration) =>
+      gradientsOn(model, calibration, { engine, train: textOf(parts).train, seed, signal, progress }),
     train: trained,
     evaluate: measured,
     trial: parts.trial,

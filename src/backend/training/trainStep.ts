@@ -181,8 +181,8 @@ function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
  * last output needs first, so the gradients of the last layer come first, while the values that they need are there anyway.
  * In another order it takes the backward pass down to the first layer and holds on to what all the others still need.
  */
-function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings) {
-  const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, true);
+function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings, training = true) {
+  const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, training);
   const place = new Map(topological([objective]).map((value, i) => [value, i]));
   const placeOf = ({ name }: ParameterSpec) => place.get(weights.get(name)!) ?? -1;
   const specs = trainableOf(trainee).toSorted((a, b) => placeOf(a) - placeOf(b));
@@ -240,6 +240,13 @@ export function buildAccumulateStep(
     state[next(sumName)] = sumName;
   });
   return { outputs, state, reported: Object.keys(reported) };
+}
+
+/** The loss of a batch as an evaluation has it, and its gradients by `gradientName`. */
+export function buildGradients(trainee: Trainee, batch: BatchShape, savings = nothingSaved): Graph {
+  const { loss, specs, found } = lossAndGradients({ ...trainee, teacher: undefined }, batch, savings, false);
+  const gradients = specs.map(({ name }, i) => [gradientName(name), found[i]!] as const);
+  return { outputs: { loss, ...Object.fromEntries(gradients) } };
 }
 
 /** The optimizer alone, on gradients that `buildAccumulateStep` has summed. */

@@ -6,6 +6,7 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { countModel } from "../../../src/backend/evaluation/accounting";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input, sizeOf } from "../../../src/backend/graph/op";
+import llmpruner from "../../../src/backend/methods/llmpruner";
 import flap from "../../../src/backend/methods/flap";
 import {
   choose,
@@ -127,7 +128,54 @@ describe("which units go", () => {
     expect(() => coupledIn("Cutting", shape, { ...options, layers: [1, 2] })).toThrow(
       /the model has 2, from 0 on/,
     );
-    expect(structuredOptions.rate.parse(undefined)).toBe(0.2);
+    expect(structuredOptions("layer").rate.parse(undefined)).toBe(0.2);
+  });
+});
+
+describe("LLM-Pruner", () => {
+  it("takes the unit first that the loss depends on least, as its gradient says", async () => {
+    const before = model("gpt2");
+    const name = "transformer.h.0.mlp.c_proj.weight";
+    const tensors = new Map(before.tensors);
+    const { shape, data: own } = tensors.get(name)!;
+    // What the fifth channel adds is so little that no other can matter less.
+    tensors.set(name, {
+      shape,
+      data: (own as Float32Array).map((each, i) => (Math.floor(i / 16) === 5 ? each * 1e-6 : each)),
+    });
+    const lab = labWithText(engine, data);
+    const given = llmpruner.options.parse({
+      rate: 1 / 64,
+      parts: ["channels"],
+      layers: [0, 0],
+      aggregation: "last",
+      calibration: { samples: 4, batch_size: 2 },
+    });
+    const after = await llmpruner.apply({ shape: before.shape, tensors }, given, lab);
+    const kept = after.tensors.get(name)!.data;
+    const rows = own.length / 16;
+    const stays = Array.from({ length: rows }, (_, row) => row).filter((row) => row !== 5);
+    expect(Array.from(kept)).toEqual(stays.flatMap((row) => Array.from(own.slice(row * 16, (row + 1) * 16))));
+  });
+
+  it("reads gradients that are those of an evaluation's loss", async () => {
+    const before = model("llama");
+    const lab = labWithText(engine, data);
+    const found = await lab.gradients(before, { samples: 2, batch_size: 2 });
+    const name = "model.layers.1.mlp.down_proj.weight";
+    const { mean, meanSquare } = found.moments.get(name)!;
+    // Of one batch the mean of squares is the square of the mean.
+    mean.forEach((each, i) => expect(meanSquare[i]).toBeCloseTo(each ** 2, 8));
+    expect(found.moments.size).toBe(before.tensors.size);
+    const step = 1e-2;
+    const at = mean.reduce((best, each, i) => (Math.abs(each) > Math.abs(mean[best]!) ? i : best), 0);
+    const lossAt = async (change: number) => {
+      const { shape, data: own } = before.tensors.get(name)!;
+      const moved = (own as Float32Array).map((each, i) => (i === at ? each + change : each));
+      const tensors = new Map(before.tensors).set(name, { shape, data: moved });
+      return (await lab.gradients({ shape: before.shape, tensors }, { samples: 2, batch_size: 2 })).loss;
+    };
+    expect((await lossAt(step)) - (await lossAt(-step))).toBeCloseTo(2 * step * mean[at]!, 5);
   });
 });
 

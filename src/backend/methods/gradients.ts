@@ -1,0 +1,80 @@
+/** Gradients of the loss on some text, without training on it: what importance by Taylor series is made of. */
+import { WorkbenchError } from "../../protocol/errors";
+import { Sampler } from "../data/sampler";
+import type { Checkpoint } from "../training/checkpoint";
+import { countedLabels, disposeAll, only } from "../training/evaluateLoss";
+import { feedBatch, uploadAll, uploadScalar } from "../training/feeds";
+import { traineeOf } from "../training/trainee";
+import { buildGradients, gradientName, inverseCountName } from "../training/trainStep";
+import type { Calibration, ObserveCall } from "./observe";
+
+/** Of a trained tensor, over batches: the mean gradient, and the mean of its squares. */
+export interface GradientMoments {
+  readonly mean: Float32Array;
+  readonly meanSquare: Float32Array;
+}
+export interface Gradients {
+  /** Mean over the batches, nats a label. */
+  readonly loss: number;
+  /** By the names of tensors. */
+  readonly moments: ReadonlyMap<string, GradientMoments>;
+}
+
+/** Every batch counts alike, whatever labels it has. Dropout stays out: what is asked about is the model as it is used. */
+export async function gradientsOn(
+  { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
+  { samples, batch_size: size }: Calibration,
+  { engine, train, seed, signal, progress }: ObserveCall,
+): Promise<Gradients> {
+  const sampler = new Sampler(train, size, seed);
+  const batches = Math.ceil(Math.min(samples, train.sequences) / size);
+  const first = sampler.next();
+  const batch = {
+    rows: first.rows,
+    length: first.length,
+    segments: first.segments !== undefined,
+    positions: first.positions !== undefined,
+  };
+  const trainee = traineeOf(shape);
+  const names = trainee.parameters.filter(({ trainable }) => trainable).map(({ name }) => name);
+  const program = await engine.compile(buildGradients(trainee, batch));
+  const weights = uploadAll(engine, tensors);
+  const moments = new Map<string, GradientMoments>();
+  let loss = 0;
+  try {
+    for (let done = 0; done < batches; done++) {
+      if (signal.aborted) throw new WorkbenchError("cancelled", "The calibration was stopped.");
+      const own = done === 0 ? first : sampler.next();
+      const inverseCount = uploadScalar(engine, 1 / Math.max(1, countedLabels(own)));
+      const feeds = { ...feedBatch(engine, own), [inverseCountName]: inverseCount };
+      const results = await program.run(only(program.inputs, { ...weights, ...feeds }));
+      for (const name of names)
+        addTo(moments, name, (await results[gradientName(name)]!.read()) as Float32Array, batches);
+      loss += Number((await results["loss"]!.read())[0]) / batches;
+      disposeAll(feeds);
+      disposeAll(results);
+      progress(done + 1, batches, "batches read");
+    }
+  } finally {
+    disposeAll(weights);
+    await program[Symbol.asyncDispose]();
+  }
+  return { loss, moments };
+}
+
+function addTo(
+  found: Map<string, GradientMoments>,
+  name: string,
+  gradient: Float32Array,
+  batches: number,
+): void {
+  const { mean, meanSquare } = found.get(name) ?? {
+    mean: new Float32Array(gradient.length),
+    meanSquare: new Float32Array(gradient.length),
+  };
+  gradient.forEach((each, i) => {
+    mean[i]! += each / batches;
+    meanSquare[i]! += each ** 2 / batches;
+  });
+  found.set(name, { mean, meanSquare });
+}

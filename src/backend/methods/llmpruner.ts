@@ -1,0 +1,129 @@
+/**
+ * LLM-Pruner (Ma et al., NeurIPS 2023): heads and channels go whole, those first whose weights would change the loss least if they
+ * were zero, by its Taylor series on a few sequences. Recovery is a `train` cell afterwards.
+ */
+import * as z from "zod";
+import { toInOut, weightName } from "../representations/dense";
+import type { MatrixSpec } from "../representations/representation";
+import type { Gradients } from "./gradients";
+import { defineMethod } from "./method";
+import { calibrationSchema } from "./observe";
+import { choose, type Coupled, coupledIn, planStructured, structuredOptions, withUnits } from "./structured";
+import { floatsOf } from "./takenApart";
+import type { Target } from "./targets";
+
+const title = "LLM-Pruner";
+
+const options = z.strictObject({
+  ...structuredOptions("layer"),
+  importance: z
+    .enum(["first", "mixed"])
+    .default("first")
+    .describe(
+      "Of a weight w with the gradient g: |w · g|, or |w · g − ½ · w² · E[g²]|, which is the diagonal of Fisher.",
+    ),
+  aggregation: z
+    .enum(["sum", "product", "max", "last"])
+    .default("sum")
+    .describe(
+      "How the matrices of a head or channel make one number; `last` is that of the matrix that reads it.",
+    ),
+  calibration: calibrationSchema
+    .unwrap()
+    .extend({
+      samples: z
+        .int()
+        .min(1)
+        .default(10)
+        .describe("Sequences of the training split that gradients are taken of."),
+    })
+    .prefault({})
+    .describe("How much text is looked at."),
+});
+type Options = z.output<typeof options>;
+
+const calibration = { samples: 4, batch_size: 2 };
+
+export default defineMethod<Options>({
+  title,
+  paper: "Ma, Fang, Wang: LLM-Pruner: On the Structural Pruning of Large Language Models, 2023",
+  options,
+  rate: "rate",
+  needs: () => ["text"],
+  samples: [
+    { rate: 0, calibration },
+    { rate: 0.5, calibration },
+    { rate: 0.4, scope: "global", importance: "mixed", aggregation: "max", calibration },
+    { rate: 0.3, parts: ["heads"], layers: [1, 1], aggregation: "last", calibration },
+  ],
+
+  plan: (before, given) => planStructured(before, coupledIn(title, before, given), given),
+
+  async apply(before, given, lab) {
+    const groups = coupledIn(title, before.shape, given);
+    if (given.rate === 0) return before;
+    const gradients = await lab.gradients(before, given.calibration);
+    const scores = groups.map((group) => scoresOf(group, before.tensors, gradients, given));
+    return withUnits(before, groups, choose(groups, scores, given));
+  },
+});
+
+function scoresOf(
+  { units, producers, consumer }: Coupled,
+  tensors: Parameters<typeof floatsOf>[0],
+  gradients: Gradients,
+  given: Options,
+): Float64Array {
+  const own = [
+    ...producers.map((target) =>
+      unitSums(importanceOf(target, tensors, gradients, given), target.matrix, "outputs", units),
+    ),
+    unitSums(importanceOf(consumer, tensors, gradients, given), consumer.matrix, "inputs", units),
+  ];
+  return Float64Array.from({ length: units }, (_, unit) => {
+    const each = own.map((sums) => sums[unit]!);
+    if (given.aggregation === "last") return each.at(-1)!;
+    if (given.aggregation === "max") return Math.max(...each);
+    return each.reduce((all, one) => (given.aggregation === "sum" ? all + one : all * one));
+  });
+}
+
+/** [inputs, outputs] of a matrix, also where it is a part of a packed one. */
+function importanceOf(
+  { matrix, packedIn }: Target,
+  tensors: Parameters<typeof floatsOf>[0],
+  gradients: Gradients,
+  { importance }: Options,
+): Float64Array {
+  const whole = packedIn ?? matrix;
+  const name = weightName(whole);
+  const { mean, meanSquare } = gradients.moments.get(name)!;
+  const [w, g, squares] = [floatsOf(tensors, name), mean, meanSquare].map((data) => toInOut(data, whole));
+  const part = whole.parts?.find(({ role }) => role === matrix.role);
+  const from = part?.from ?? 0;
+  const found = new Float64Array(matrix.inputs * matrix.outputs);
+  for (let input = 0; input < matrix.inputs; input++)
+    for (let output = 0; output < matrix.outputs; output++) {
+      const at = input * whole.outputs + from + output;
+      const first = w![at]! * g![at]!;
+      found[input * matrix.outputs + output] = Math.abs(
+        importance === "first" ? first : first - 0.5 * w![at]! ** 2 * squares![at]!,
+      );
+    }
+  return found;
+}
+
+function unitSums(
+  importance: Float64Array,
+  { inputs, outputs }: MatrixSpec,
+  along: "inputs" | "outputs",
+  units: number,
+): Float64Array {
+  const sums = new Float64Array(units);
+  for (let input = 0; input < inputs; input++)
+    for (let output = 0; output < outputs; output++) {
+      const unit = along === "inputs" ? (input * units) / inputs : (output * units) / outputs;
+      sums[Math.floor(unit)]! += importance[input * outputs + output]!;
+    }
+  return sums;
+}
