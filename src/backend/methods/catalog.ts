@@ -11,6 +11,7 @@ import kron from "./kron";
 import layerdrop from "./layerdrop";
 import llmpruner from "./llmpruner";
 import magnitude from "./magnitude";
+import mixed from "./mixed";
 import random from "./random";
 import rtn from "./rtn";
 import sparsegpt from "./sparsegpt";
@@ -29,6 +30,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   layerdrop,
   llmpruner,
   magnitude,
+  mixed,
   random,
   rtn,
   sparsegpt,

@@ -184,6 +184,26 @@ export class Quantised {
   }
 }
 
+/** Every weight of a matrix [inputs, outputs] at the nearest point of the grid of its group. */
+export function roundedToNearest(
+  matrix: MatrixSpec,
+  dense: ArrayLike<number>,
+  options: QuantisedOptions,
+): Quantised {
+  const { inputs, outputs } = matrix;
+  const quantised = new Quantised(matrix, options);
+  const { groupSize: size } = quantised;
+  for (let output = 0; output < outputs; output++)
+    for (let group = 0; group * size < inputs; group++) {
+      const [low, high] = rangeOf(dense, outputs, output, group * size, (group + 1) * size);
+      quantised.setGrid(group, output, gridOf(low, high, options));
+    }
+  for (let input = 0; input < inputs; input++)
+    for (let output = 0; output < outputs; output++)
+      quantised.set(input, output, dense[input * outputs + output]!);
+  return quantised;
+}
+
 /** The smallest and largest weight of an output in a group, of a matrix [inputs, outputs]. */
 export function rangeOf(
   dense: ArrayLike<number>,

@@ -5,12 +5,10 @@ import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { defineMethod } from "./method";
 import {
   bitLevels,
-  gridOf,
   planQuantising,
-  Quantised,
   quantisedTargets,
   quantisingOptions,
-  rangeOf,
+  roundedToNearest,
 } from "./quantising";
 import { floatsOf } from "./takenApart";
 
@@ -37,19 +35,8 @@ export default defineMethod<Options>({
   async apply(before, given, lab) {
     const targets = quantisedTargets(title, before.shape, given);
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, tensors) => {
-      const { inputs, outputs } = matrix;
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const quantised = new Quantised(matrix, given);
-      const { groupSize: size } = quantised;
-      for (let output = 0; output < outputs; output++)
-        for (let group = 0; group * size < inputs; group++) {
-          const [low, high] = rangeOf(dense, outputs, output, group * size, (group + 1) * size);
-          quantised.setGrid(group, output, gridOf(low, high, given));
-        }
-      for (let input = 0; input < inputs; input++)
-        for (let output = 0; output < outputs; output++)
-          quantised.set(input, output, dense[input * outputs + output]!);
-      return quantised.treated(dense);
+      return roundedToNearest(matrix, dense, given).treated(dense);
     });
   },
 });

@@ -1,0 +1,181 @@
+/**
+ * Mixed precision: a budget of bits goes where it matters. Every matrix is rounded to each of several widths by itself, what
+ * that costs is measured, and the widths that cost least together within the budget are taken (MixDQ, Zhao et al., ECCV 2024).
+ */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import type { Value } from "../graph/op";
+import { mul } from "../graph/ops/elementwise";
+import { sum } from "../graph/ops/reduction";
+import type { ModelShape } from "../models/model";
+import { toInOut, weightName } from "../representations/dense";
+import type { MatrixSpec } from "../representations/representation";
+import type { Checkpoint } from "../training/checkpoint";
+import { allocate, type Choice } from "./bitAllocation";
+import { observedRole, stored } from "./denseTargets";
+import { layerByLayer, layerwiseSchema } from "./layerwise";
+import { defineMethod, type Lab, planBetween } from "./method";
+import { calibrationSchema } from "./observe";
+import {
+  bitLevels,
+  quantisedTargets,
+  quantisingOptions,
+  roundedToNearest,
+  storedOptions,
+} from "./quantising";
+import { floatsOf, takenApart } from "./takenApart";
+import type { Target } from "./targets";
+
+const title = "Mixed precision";
+
+const options = z
+  .strictObject({
+    ...quantisingOptions,
+    bits: z.number().min(2).max(8).default(4).describe("Bits of a weight, in the mean over all targets."),
+    choices: z
+      .array(z.int().min(2).max(8))
+      .min(1)
+      .default([2, 3, 4, 6, 8])
+      .describe("Bits that a matrix may get."),
+    sensitivity: z
+      .enum(["output", "loss"])
+      .default("output")
+      .describe(
+        "What is measured of each matrix and width: the squared error of its products on real text, as a share of them, or the rise of the validation loss (`loss`, which evaluates the model once for each).",
+      ),
+    calibration: calibrationSchema,
+  })
+  .superRefine(({ bits, choices }, context) => {
+    if (bits < Math.min(...choices))
+      context.addIssue({
+        code: "custom",
+        path: ["bits"],
+        message: `has to be at least ${Math.min(...choices)}, the fewest of choices`,
+        input: bits,
+      });
+  });
+type Options = z.output<typeof options>;
+
+const calibration = { samples: 4, batch_size: 2 };
+
+export default defineMethod<Options>({
+  title,
+  paper:
+    "Zhao, Ning, Fang, Liu, Huang, Lin, Yan, Dai, Wang: MixDQ: Memory-Efficient Few-Step Text-to-Image Diffusion Models with Metric-Decoupled Mixed Precision Quantization, 2024",
+  options,
+  rate: "bits",
+  levels: bitLevels,
+  needs: () => ["text"],
+  samples: [
+    { calibration },
+    { bits: 2.5, group_size: 4, symmetric: false, calibration },
+    { bits: 5, choices: [2, 4, 8], sensitivity: "loss", targets: "layers.*.mlp.*", calibration },
+  ],
+
+  // The widths follow from the text; no matrix gets more in the mean than the next choice above the budget.
+  plan(before, given) {
+    const targets = quantisedTargets(title, before, { ...given, bits: 8 });
+    const most = Math.min(...given.choices.filter((bits) => bits >= given.bits), Math.max(...given.choices));
+    const after = stored(before, targets, () => choiceOf(given, most));
+    return planBetween(before, after, "most");
+  },
+
+  async apply(before, given, lab) {
+    const targets = quantisedTargets(title, before.shape, { ...given, bits: 8 });
+    const costs =
+      given.sensitivity === "output"
+        ? await outputCosts(before, targets, given, lab)
+        : await lossCosts(before, targets, given, lab);
+    const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
+    const choices = costs.map((own, i) =>
+      own.map((cost, which): Choice => ({ cost, bits: given.choices[which]! * sizes[i]! })),
+    );
+    const budget = Math.floor(given.bits * sizes.reduce((all, each) => all + each, 0));
+    const taken = allocate(choices, budget);
+    if (taken === undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        `${given.bits} bits a weight are fewer than any choice takes.`,
+      );
+    const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, given.choices[taken[i]!]!]));
+    lab.log(`${title}: ${[...bits].map(([role, own]) => `${role} ${own}`).join(", ")}.`);
+    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, tensors) => {
+      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+      return roundedToNearest(matrix, dense, { ...given, bits: bits.get(matrix.role)! }).treated(dense);
+    });
+  },
+});
+
+function choiceOf(given: Options, bits: number) {
+  return { type: "quantised", options: storedOptions({ ...given, bits }) };
+}
+
+/** For each target and each choice: Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
+async function outputCosts(
+  before: Checkpoint,
+  targets: readonly Target[],
+  given: Options,
+  lab: Lab,
+): Promise<number[][]> {
+  const tap = (x: Value) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
+  const roles = new Map(targets.map((target) => [observedRole(target), tap]));
+  const observed = await lab.observe(before, roles, given.calibration);
+  const tensors = takenApart(before, targets);
+  return targets.map((target, done) => {
+    const { matrix } = target;
+    const { squares } = observed.get(observedRole(target))!;
+    const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+    const whole = weighed(dense, squares!, matrix) || 1;
+    lab.progress(done + 1, targets.length, "matrices measured");
+    return given.choices.map((bits) => {
+      const now = roundedToNearest(matrix, dense, { ...given, bits }).materialise();
+      return (
+        weighed(
+          now.map((each, i) => each - dense[i]!),
+          squares!,
+          matrix,
+        ) / whole
+      );
+    });
+  });
+}
+
+function weighed(values: ArrayLike<number>, squares: Float64Array, { inputs, outputs }: MatrixSpec): number {
+  let total = 0;
+  for (let input = 0; input < inputs; input++)
+    for (let output = 0; output < outputs; output++)
+      total += squares[input]! * values[input * outputs + output]! ** 2;
+  return total;
+}
+
+/** The rise of the validation loss with one matrix alone rounded. */
+async function lossCosts(
+  before: Checkpoint,
+  targets: readonly Target[],
+  given: Options,
+  lab: Lab,
+): Promise<number[][]> {
+  const dense = await lab.evaluate(before, "eval/loss");
+  const found: number[][] = [];
+  for (const target of targets) {
+    const own: number[] = [];
+    for (const bits of given.choices) {
+      if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
+      own.push((await lab.evaluate(rounded(before, target, { ...given, bits }), "eval/loss")) - dense);
+    }
+    found.push(own);
+    lab.progress(found.length, targets.length, "matrices measured");
+  }
+  return found;
+}
+
+function rounded(before: Checkpoint, target: Target, given: Options): Checkpoint {
+  const { matrix } = target;
+  const tensors = takenApart(before, [target]);
+  const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+  tensors.delete(weightName(matrix));
+  for (const [name, tensor] of roundedToNearest(matrix, dense, given).treated(dense).tensors)
+    tensors.set(name, tensor);
+  const shape: ModelShape = stored(before.shape, [target], () => choiceOf(given, given.bits));
+  return { shape, tensors };
+}
