@@ -7,7 +7,7 @@
  * each, little endian; a byte of sign and fraction for each weight; the stream, highest bit first.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import { canonicalCodes, codeLengths, decodingTable } from "./huffman";
+import { canonicalCodes, codeLengths, decodingTable, severalWords, wordsAtOnce } from "./huffman";
 
 /** Weights of a block: its place costs two thousandths of a bit a weight. */
 export const blockWeights = 2 ** 14;
@@ -75,7 +75,8 @@ export function openDFloat11(source: ByteSource, bytes: number, weights: number)
   const head = headBytes(weights);
   if (bytes < head + weights) throw broken(`${bytes} bytes cannot hold ${weights} weights`);
   const start = source(0, head);
-  const table = decodingTable(start.subarray(0, symbols), longestWord);
+  const single = decodingTable(start.subarray(0, symbols), longestWord);
+  const tables = { single, several: severalWords(single, longestWord) };
   const view = new DataView(start.buffer, start.byteOffset + symbols, head - symbols);
   const places = Array.from({ length: (head - symbols) / 4 }, (_, i) => view.getUint32(4 * i, true));
   const streamAt = head + weights;
@@ -93,7 +94,7 @@ export function openDFloat11(source: ByteSource, bytes: number, weights: number)
         const begin = block * blockWeights;
         const part = stream.subarray(places[block]! - places[first]!, places[block + 1]! - places[first]!);
         const end = Math.min(weights, begin + blockWeights);
-        if (!decodeBlock(part, table, end - begin, { out, signs, at: begin - from }))
+        if (!decodeBlock(part, tables, end - begin, { out, signs, at: begin - from }))
           throw broken(`block ${block} does not end where the next begins`);
       }
       return out;
@@ -111,20 +112,39 @@ interface Target {
 /** False where the stream is no sequence of that many words. A typed array ignores what is written outside it, so no bound is asked for. */
 function decodeBlock(
   stream: Uint8Array,
-  table: Uint16Array,
+  { single, several }: { readonly single: Uint16Array; readonly several: Uint32Array },
   weights: number,
   { out, signs, at }: Target,
 ): boolean {
   let [held, count, next] = [0, 0, 0];
   const end = at + weights;
-  for (let i = at; i < end; i++) {
+  let i = at;
+  // Three weights a look-up; where it has fewer words, what is written behind them is written over. Not beyond the arrays.
+  const fastFrom = Math.max(0, at);
+  const fastTo = Math.min(end, signs.length) - wordsAtOnce;
+  while (i >= fastFrom && i <= fastTo) {
+    if (count < longestWord) {
+      held = (held << 16) | (stream[next]! << 8) | stream[next + 1]!;
+      next += 2;
+      count += 16;
+    }
+    const found = several[(held >>> (count - longestWord)) & 0xfff]!;
+    if (found === 0) return false;
+    const [a, b, c] = [signs[i]!, signs[i + 1]!, signs[i + 2]!];
+    out[i] = ((a & 0x80) << 8) | (((found >>> 6) & 0xff) << 7) | (a & 0x7f);
+    out[i + 1] = ((b & 0x80) << 8) | (((found >>> 14) & 0xff) << 7) | (b & 0x7f);
+    out[i + 2] = ((c & 0x80) << 8) | (((found >>> 22) & 0xff) << 7) | (c & 0x7f);
+    count -= found & 0xf;
+    i += (found >>> 4) & 3;
+  }
+  for (; i < end; i++) {
     if (count < longestWord) {
       // Behind the last byte come zeros; a block that uses them is refused below.
       held = (held << 16) | (stream[next]! << 8) | stream[next + 1]!;
       next += 2;
       count += 16;
     }
-    const found = table[(held >>> (count - longestWord)) & 0xfff]!;
+    const found = single[(held >>> (count - longestWord)) & 0xfff]!;
     if (found < 256) return false;
     count -= found >> 8;
     const sign = signs[i]!;

@@ -40,6 +40,27 @@ export function canonicalCodes(lengths: Uint8Array): Uint32Array {
   return codes;
 }
 
+/** Words of one look-up in `severalWords`. */
+export const wordsAtOnce = 3;
+
+/**
+ * The same for as many words as lie whole within the `limit` bits, three at most: the bits of all of them in the lowest four
+ * bits, their number in the next two, and from bit 6 on their symbols, the first in the lowest eight. 0 where no word begins so.
+ */
+export function severalWords(table: Uint16Array, limit: number): Uint32Array {
+  const mask = 2 ** limit - 1;
+  return Uint32Array.from(table, (_, bits) => {
+    let [used, words, symbols] = [0, 0, 0];
+    while (words < wordsAtOnce) {
+      const found = table[(bits << used) & mask]!;
+      if (found < 256 || used + (found >> 8) > limit) break;
+      symbols |= (found & 0xff) << (8 * words++);
+      used += found >> 8;
+    }
+    return ((symbols << 6) | (words << 4) | used) >>> 0;
+  });
+}
+
 /**
  * For every `limit` bits that a stream may go on with, the length of the first word times 256, plus its symbol; 0 where no
  * word begins so. Refuses lengths that are no prefix code.
