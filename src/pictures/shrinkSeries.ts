@@ -10,7 +10,17 @@ export type ShrinkRun = Pick<
 >;
 
 /** Along what the points stand. */
-export const measures = ["rate", "non_embedding", "total", "bits", "bytes"] as const;
+export const measures = [
+  "rate",
+  "non_embedding",
+  "total",
+  "non_zero",
+  "bits",
+  "bytes",
+  "packed",
+  "memory",
+  "time",
+] as const;
 export type Measure = (typeof measures)[number];
 
 export const measureTitles: Readonly<Record<Measure, string>> = {
@@ -19,9 +29,21 @@ export const measureTitles: Readonly<Record<Measure, string>> = {
   total: "Parameters",
   bits: "Stored bits",
   bytes: "Bytes",
+  non_zero: "Non-zeros",
+  packed: "Packed file, % of the dense model",
+  memory: "Memory of a pass, % of the dense model",
+  time: "Time of a pass, % of the dense model",
+};
+
+/** Measures that an evaluation has to have taken (`evaluate: {savings: {}}`). */
+const evaluated: Readonly<Partial<Record<Measure, string>>> = {
+  packed: "savings/packed_file_bytes_percent",
+  memory: "savings/memory_bytes_percent",
+  time: "savings/time_percent",
 };
 
 export interface ShrinkPoint {
+  /** Mean over the runs, which may differ in it: a threshold over a whole model leaves each seed other matrices. */
   readonly x: number;
   readonly y: Estimate;
   /** Folders of the runs. */
@@ -56,27 +78,33 @@ export function metricsOf(runs: readonly ShrinkRun[]): string[] {
 }
 
 export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric: string): Shrinking {
-  const lines = new Map<string, Map<number, { values: number[]; runs: string[] }>>();
-  const plain = new Map<string, { values: number[]; runs: string[] }>();
+  const lines = new Map<string, Map<string, Gathered>>();
+  const plain = new Map<string, Gathered>();
   for (const run of runs) {
     const y = run.metrics[metric]?.last;
     if (run.state !== "done" || y === undefined || !Number.isFinite(y)) continue;
     const rate = sweptRate(run.sweep);
-    const name = nameOf(run, alongLine(run, measure));
+    const along = alongLine(run, measure);
+    const name = nameOf(run, along);
     const x = measure === "rate" ? rate?.value : sizeOf(run, measure);
     if (x === undefined) {
-      if (measure === "rate") gather(plain, name, y, run.folder);
+      if (measure === "rate") gather(plain, name, { x: 0, y, run: run.folder });
       continue;
     }
-    const line = lines.get(name) ?? new Map<number, { values: number[]; runs: string[] }>();
+    const line = lines.get(name) ?? new Map<string, Gathered>();
     lines.set(name, line);
-    gather(line, x, y, run.folder);
+    const point = JSON.stringify(Object.entries(run.sweep).filter(([path]) => along(path)));
+    gather(line, point, { x, y, run: run.folder });
   }
   return {
     series: [...lines].map(([name, points]) => ({
       name,
-      points: [...points]
-        .map(([x, { values, runs: folders }]) => ({ x, y: estimateOf(values), runs: folders }))
+      points: [...points.values()]
+        .map(({ xs, values, runs: folders }) => ({
+          x: xs.reduce((sum, each) => sum + each, 0) / xs.length,
+          y: estimateOf(values),
+          runs: folders,
+        }))
         .sort((a, b) => a.x - b.x),
     })),
     baselines: [...plain].map(([name, { values, runs: folders }]) => ({
@@ -88,14 +116,19 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
   };
 }
 
-function gather<K>(
-  into: Map<K, { values: number[]; runs: string[] }>,
-  key: K,
-  value: number,
-  run: string,
+interface Gathered {
+  readonly xs: readonly number[];
+  readonly values: readonly number[];
+  readonly runs: readonly string[];
+}
+
+function gather(
+  into: Map<string, Gathered>,
+  key: string,
+  { x, y, run }: { readonly x: number; readonly y: number; readonly run: string },
 ): void {
-  const before = into.get(key) ?? { values: [], runs: [] };
-  into.set(key, { values: [...before.values, value], runs: [...before.runs, run] });
+  const { xs, values, runs } = into.get(key) ?? { xs: [], values: [], runs: [] };
+  into.set(key, { xs: [...xs, x], values: [...values, y], runs: [...runs, run] });
 }
 
 /** All that tells a line from another: the variant, and what is swept beside the points of the line and the seed. */
@@ -115,10 +148,19 @@ function alongLine({ sweep }: ShrinkRun, measure: Measure): (path: string) => bo
   return (path) => (amount === undefined ? path.startsWith("model.") : path === amount);
 }
 
-function sizeOf({ counts }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
+function sizeOf({ counts, metrics }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
+  const metric = evaluated[measure];
+  if (metric !== undefined) return metrics[metric]?.last;
   if (counts === undefined) return undefined;
-  if (measure === "non_embedding") return counts.nonEmbedding.stored;
-  return measure === "total" ? counts.total.stored : counts.total[measure];
+  const { total, nonEmbedding } = counts;
+  const sizes: Readonly<Partial<Record<Measure, number>>> = {
+    non_embedding: nonEmbedding.stored,
+    total: total.stored,
+    non_zero: total.nonZero,
+    bits: total.bits,
+    bytes: total.bytes,
+  };
+  return sizes[measure];
 }
 
 export interface MeasureBars {

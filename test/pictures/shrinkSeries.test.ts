@@ -105,6 +105,19 @@ describe("points", () => {
     expect(shrinkingOf(some, "non_embedding", "classification/accuracy").series[1]!.points[0]!.x).toBe(50);
   });
 
+  it("stand along what an evaluation has measured, the seeds of a point together though each has a size of its own", () => {
+    const timed = (seed: number, percent: number, accuracy: number) => {
+      const time = { last: percent, min: percent, max: percent };
+      const { metrics, ...flap } = run("flap", { seed, "compress.flap.rate": 0.5 }, accuracy);
+      return { ...flap, metrics: { ...metrics, "savings/time_percent": time } };
+    };
+    const given = [timed(0, 60, 0.8), timed(1, 70, 0.9), run("dense", { seed: 0 }, 0.9)];
+    const { series, baselines } = shrinkingOf(given, "time", "classification/accuracy");
+    expect(series).toMatchObject([{ name: "flap", points: [{ x: 65, y: estimateOf([0.8, 0.9]) }] }]);
+    expect(series[0]!.points).toHaveLength(1);
+    expect(baselines).toEqual([]);
+  });
+
   it("are written as CSV with the numbers that they stand for", () => {
     const lines = shrinkLines(
       shrinkingOf(runs, "rate", "classification/accuracy"),

@@ -54,7 +54,7 @@ export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
 /** Each measured quantity along the rate and along the size, where there are such lines. */
 export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
   const wanted = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
-  const along: readonly Measure[] = ["rate", "total", "bits", "bytes"];
+  const along: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
   return along.flatMap((measure) =>
     wanted.flatMap((metric): Figure[] => {
       const shrinking = shrinkingOf(runs, measure, metric);
