@@ -3,8 +3,6 @@
  * real text is made up for by the inputs that are still to come.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
-import { matmul } from "../graph/ops/matmul";
 import { toInOut, weightName } from "../representations/dense";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { defineMethod } from "./method";
@@ -17,7 +15,7 @@ import {
   quantisingOptions,
   rangeOf,
 } from "./quantising";
-import { curvatureNotices, curvatureOf, decideAll } from "./secondOrder";
+import { curvatureNotices, curvatureOf, curvatureTap, decideAll } from "./secondOrder";
 import { floatsOf } from "./takenApart";
 
 const title = "GPTQ";
@@ -58,38 +56,50 @@ export default defineMethod<Options>({
 
   async apply(before, given, lab) {
     const targets = quantisedTargets(title, before.shape, given);
-    const tap = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
-    return layerByLayer(before, targets, tap, given.calibration, lab, ({ matrix }, tensors, { gram }) => {
-      const { inputs, outputs, role } = matrix;
-      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const order = given.act_order ? byDiagonal(gram!, inputs) : Array.from({ length: inputs }, (_, i) => i);
-      const curvature = curvatureOf(given.act_order ? reordered(gram!, order) : gram!, inputs, given.damping);
-      for (const notice of curvatureNotices(curvature, role, given.damping)) lab.log(notice);
-      const quantised = new Quantised(matrix, given);
-      const { groupSize: size } = quantised;
-      const weights = new Float64Array(inputs * outputs); // [outputs, inputs in their order]
-      for (let output = 0; output < outputs; output++)
-        order.forEach(
-          (input, place) => (weights[output * inputs + place] = dense[input * outputs + output]!),
+    return layerByLayer(
+      before,
+      targets,
+      curvatureTap,
+      given.calibration,
+      lab,
+      ({ matrix }, tensors, { gram, tokens }) => {
+        const { inputs, outputs, role } = matrix;
+        const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+        const order = given.act_order
+          ? byDiagonal(gram!, inputs)
+          : Array.from({ length: inputs }, (_, i) => i);
+        const curvature = curvatureOf(
+          given.act_order ? reordered(gram!, order) : gram!,
+          inputs,
+          given.damping,
         );
-      const setGrid = (group: number, output: number, [low, high]: readonly [number, number]) =>
-        quantised.setGrid(group, output, gridOf(low, high, given));
-      if (given.act_order)
+        for (const notice of curvatureNotices(curvature, role, given.damping, tokens?.[0])) lab.log(notice);
+        const quantised = new Quantised(matrix, given);
+        const { groupSize: size } = quantised;
+        const weights = new Float64Array(inputs * outputs); // [outputs, inputs in their order]
         for (let output = 0; output < outputs; output++)
-          for (let group = 0; group * size < inputs; group++)
-            setGrid(group, output, rangeOf(dense, outputs, output, group * size, (group + 1) * size));
-      decideAll(weights, outputs, curvature, {
-        decide: (output, place, value, now) => {
-          // The scales of a group are those of its weights as they are when its turn comes.
-          if (!given.act_order && place % size === 0) {
-            const own = now.subarray(output * inputs + place, output * inputs + place + size);
-            setGrid(place / size, output, rangeOf(own, 1, 0, 0, size));
-          }
-          return quantised.set(order[place]!, output, value);
-        },
-      });
-      return quantised.treated(dense);
-    });
+          order.forEach(
+            (input, place) => (weights[output * inputs + place] = dense[input * outputs + output]!),
+          );
+        const setGrid = (group: number, output: number, [low, high]: readonly [number, number]) =>
+          quantised.setGrid(group, output, gridOf(low, high, given));
+        if (given.act_order)
+          for (let output = 0; output < outputs; output++)
+            for (let group = 0; group * size < inputs; group++)
+              setGrid(group, output, rangeOf(dense, outputs, output, group * size, (group + 1) * size));
+        decideAll(weights, outputs, curvature, {
+          decide: (output, place, value, now) => {
+            // The scales of a group are those of its weights as they are when its turn comes.
+            if (!given.act_order && place % size === 0) {
+              const own = now.subarray(output * inputs + place, output * inputs + place + size);
+              setGrid(place / size, output, rangeOf(own, 1, 0, 0, size));
+            }
+            return quantised.set(order[place]!, output, value);
+          },
+        });
+        return quantised.treated(dense);
+      },
+    );
   },
 });
 

@@ -3,7 +3,10 @@
  * do it: the inputs of an output are decided one after the other, and what each decision changes in the product is made up
  * for by those that are still to come, by way of the inverse of H = XᵀX.
  */
+import { matmul } from "../graph/ops/matmul";
+import { sum } from "../graph/ops/reduction";
 import { cholesky, inverseOfLower } from "./linearAlgebra";
+import type { Tap } from "./observe";
 
 export interface Curvature {
   readonly inputs: number;
@@ -47,9 +50,25 @@ export function curvatureOf(gram: Float64Array, inputs: number, damping: number)
   }
 }
 
-/** What a reader of the run should know. */
-export function curvatureNotices({ dead, damping }: Curvature, role: string, asked: number): string[] {
+/** The statistics that curvature is made of. */
+export const curvatureTap: Tap = (x, counted) => ({
+  gram: matmul(x, x, { transposeA: true }),
+  tokens: sum(counted, { axes: [0], keepDims: false }),
+});
+
+/** What a reader of the run should know; `tokens` are those that H was summed over, where that is known. */
+export function curvatureNotices(
+  { inputs, dead, damping }: Curvature,
+  role: string,
+  asked: number,
+  tokens?: number,
+): string[] {
   return [
+    ...(tokens === undefined || tokens >= inputs
+      ? []
+      : [
+          `${role}: its ${inputs} inputs were seen in ${tokens} tokens alone, so that H says nothing of most directions and damping decides. More text (calibration.samples) makes it better.`,
+        ]),
     ...(dead.length === 0
       ? []
       : [`${role}: ${dead.length} of its inputs are zero in all of the text; their weights become zero.`]),

@@ -3,14 +3,12 @@
  * what each takes from the product is made up for by the inputs that are still to come.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
-import { matmul } from "../graph/ops/matmul";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { transposed } from "./linearAlgebra";
 import { defineMethod } from "./method";
 import { checkPattern, decidePruning, masked, maskOf, planPruning, pruningOptions } from "./pruning";
-import { type Curvature, curvatureNotices, curvatureOf, decideAll } from "./secondOrder";
+import { type Curvature, curvatureNotices, curvatureOf, curvatureTap, decideAll } from "./secondOrder";
 import { share } from "./smallest";
 import { floatsOf } from "./takenApart";
 
@@ -52,44 +50,52 @@ export default defineMethod<Options>({
 
   async apply(before, given, lab) {
     const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
-    const tap = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
-    return layerByLayer(before, targets, tap, given.calibration, lab, (target, tensors, { gram }) => {
-      const { matrix } = target;
-      const { inputs, outputs, role } = matrix;
-      const stored = floatsOf(tensors, weightName(matrix));
-      const weights = transposed(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
-      const before = maskOf(tensors, target);
-      // In the same order as the weights, 1 where one stays.
-      const stays = new Uint8Array(weights.length).fill(1);
-      if (before !== undefined)
-        transposed(toInOut(Float32Array.from(before), matrix), inputs, outputs).forEach(
-          (isKept, i) => (stays[i] = isKept),
+    return layerByLayer(
+      before,
+      targets,
+      curvatureTap,
+      given.calibration,
+      lab,
+      (target, tensors, { gram, tokens }) => {
+        const { matrix } = target;
+        const { inputs, outputs, role } = matrix;
+        const stored = floatsOf(tensors, weightName(matrix));
+        const weights = transposed(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
+        const before = maskOf(tensors, target);
+        // In the same order as the weights, 1 where one stays.
+        const stays = new Uint8Array(weights.length).fill(1);
+        if (before !== undefined)
+          transposed(toInOut(Float32Array.from(before), matrix), inputs, outputs).forEach(
+            (isKept, i) => (stays[i] = isKept),
+          );
+        const curvature = curvatureOf(gram!, inputs, given.damping);
+        for (const notice of curvatureNotices(curvature, role, given.damping, tokens?.[0])) lab.log(notice);
+        const pattern = typeof within === "object" ? within : undefined;
+        const chooser = shareUntil(weights.length, inputs, sparsity);
+        decideAll(
+          weights,
+          outputs,
+          curvature,
+          {
+            beforeBlock: (from, to, _, salience) => {
+              if (pattern === undefined) dropLeast(stays, inputs, outputs, from, to, chooser(to), salience);
+            },
+            decide: (output, input, value, now) => {
+              if (pattern !== undefined && input % pattern.of === 0)
+                dropOfGroup(stays, now, curvature, { output, input, ...pattern });
+              return stays[output * inputs + input] === 1 ? value : 0;
+            },
+          },
+          // A group of n:m is decided at its first input, so that a block must not divide one.
+          pattern === undefined ? given.block_size : Math.ceil(given.block_size / pattern.of) * pattern.of,
         );
-      const curvature = curvatureOf(gram!, inputs, given.damping);
-      for (const notice of curvatureNotices(curvature, role, given.damping)) lab.log(notice);
-      const pattern = typeof within === "object" ? within : undefined;
-      const chooser = shareUntil(weights.length, inputs, sparsity);
-      decideAll(
-        weights,
-        outputs,
-        curvature,
-        {
-          beforeBlock: (from, to, _, salience) => {
-            if (pattern === undefined) dropLeast(stays, inputs, outputs, from, to, chooser(to), salience);
-          },
-          decide: (output, input, value, now) => {
-            if (pattern !== undefined && input % pattern.of === 0)
-              dropOfGroup(stays, now, curvature, { output, input, ...pattern });
-            return stays[output * inputs + input] === 1 ? value : 0;
-          },
-        },
-        // A group of n:m is decided at its first input, so that a block must not divide one.
-        pattern === undefined ? given.block_size : Math.ceil(given.block_size / pattern.of) * pattern.of,
-      );
-      const dense = Float32Array.from(transposed(weights, outputs, inputs));
-      const mask = Uint8Array.from(fromInOut(Float32Array.from(transposed(stays, outputs, inputs)), matrix));
-      return masked(target, fromInOut(dense, matrix), mask);
-    });
+        const dense = Float32Array.from(transposed(weights, outputs, inputs));
+        const mask = Uint8Array.from(
+          fromInOut(Float32Array.from(transposed(stays, outputs, inputs)), matrix),
+        );
+        return masked(target, fromInOut(dense, matrix), mask);
+      },
+    );
   },
 });
 

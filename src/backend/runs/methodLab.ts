@@ -6,7 +6,7 @@ import type { Engine } from "../engine/engine";
 import { metrics } from "../evaluation/catalog";
 import { gradientsOn } from "../methods/gradients";
 import type { Lab } from "../methods/method";
-import { observe } from "../methods/observe";
+import { type Calibration, observe, type ObserveCall } from "../methods/observe";
 import { trainOptionsOf } from "../methods/training";
 import type { Checkpoint } from "../training/checkpoint";
 import { evaluateLoss } from "../training/evaluateLoss";
@@ -113,15 +113,26 @@ export function methodLab(parts: LabParts): CountingLab {
     );
   }
 
+  /** Told once, however many layers are looked at. */
+  let isToldShort = false;
+  function reading({ samples }: Calibration): ObserveCall {
+    const { train: split } = textOf(parts);
+    if (samples > split.sequences && !isToldShort) {
+      isToldShort = true;
+      log(
+        `calibration.samples asks for ${samples} sequences, and the training split has ${split.sequences}: all of them are read.`,
+      );
+    }
+    return { engine, train: split, seed, signal, progress };
+  }
+
   return {
     seed,
     signal,
     progress,
     log,
-    observe: (model, taps, calibration) =>
-      observe(model, taps, calibration, { engine, train: textOf(parts).train, seed, signal, progress }),
-    gradients: (model, calibration) =>
-      gradientsOn(model, calibration, { engine, train: textOf(parts).train, seed, signal, progress }),
+    observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
+    gradients: async (model, calibration) => gradientsOn(model, calibration, reading(calibration)),
     train: trained,
     evaluate: measured,
     trial: parts.trial,

@@ -1,0 +1,138 @@
+/** What a method is given that it cannot use: refused where it is planned, or handled and told. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DataSet } from "../../../src/backend/data/dataSet";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { methods } from "../../../src/backend/methods/catalog";
+import { countModel } from "../../../src/backend/evaluation/accounting";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { plainLab, labWithText } from "../../support/lab";
+import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { correlated, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
+
+let engine: Engine;
+let data: DataSet;
+const folder = temporaryFolder();
+beforeAll(async () => {
+  engine = await openEngine("cpu");
+  data = await grammarData(folder.path);
+});
+afterAll(async () => {
+  data[Symbol.dispose]();
+  await engine[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+const model = (family = "llama"): Checkpoint => {
+  const shape = tinyShape(family);
+  return { shape, tensors: drawnTensors(shape, 2) };
+};
+const options = (name: string, given: object) => methods[name]!.options.parse(given) as unknown;
+const applied = (name: string, given: object, before: Checkpoint) =>
+  methods[name]!.apply(before, options(name, given), plainLab);
+
+describe("a text that is too short for what is asked", () => {
+  it.each(["sparsegpt", "gptq"])("is told by %s, once, with what became of it", async (name) => {
+    const said: string[] = [];
+    const lab = labWithText(engine, data, { log: (message) => said.push(message) });
+    const given = options(name, { targets: role, calibration: { samples: 100_000, batch_size: 4 } });
+    await methods[name]!.apply(model(), given, lab);
+    expect(
+      said.filter((line) => /asks for 100000 sequences, and the training split has \d+/.test(line)),
+    ).toHaveLength(1);
+  });
+
+  it("of fewer tokens than inputs is told for each matrix", async () => {
+    const said: string[] = [];
+    const before = tiny();
+    const [inputs] = sizesOf(before);
+    const lab = labWithInputs(correlated(5, inputs, 7), inputs, said);
+    const counted = {
+      ...lab,
+      observe: async (...asked: Parameters<typeof lab.observe>) => {
+        const found = await lab.observe(...asked);
+        return new Map([...found].map(([key, own]) => [key, { ...own, tokens: Float64Array.of(5) }]));
+      },
+    };
+    await methods["sparsegpt"]!.apply(before, options("sparsegpt", { targets: role }), counted);
+    expect(said).toContainEqual(expect.stringMatching(/its 16 inputs were seen in 5 tokens alone/));
+  });
+});
+
+describe("channels that no text ever uses, and a singular H", () => {
+  it.each(["sparsegpt", "gptq"])("are handled by %s, and told", async (name) => {
+    const said: string[] = [];
+    const before = tiny();
+    const [inputs] = sizesOf(before);
+    const x = correlated(40, inputs, 7).map((each, i) => (i % inputs === 3 ? 0 : each));
+    // A second input that is the first: without damping there is no inverse.
+    x.forEach((_, i) => i % inputs === 1 && (x[i] = x[i - 1]!));
+    const after = await methods[name]!.apply(
+      before,
+      options(name, { targets: role, damping: 0 }),
+      labWithInputs(x, inputs, said),
+    );
+    expect(said).toContainEqual(expect.stringMatching(/1 of its inputs are zero in all of the text/));
+    expect(said).toContainEqual(expect.stringMatching(/singular with a damping of 0/));
+    for (const { data: own } of after.tensors.values()) expect(own.every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("sizes that do not fit are refused before anything is read", () => {
+  it.each<[string, object, RegExp]>([
+    ["rtn", { group_size: 5 }, /do not divide into groups of 5/],
+    ["gptq", { group_size: 7 }, /do not divide into groups of 7/],
+    ["mixed", { group_size: 7 }, /do not divide into groups of 7/],
+    ["rtn", { residual: 500 }, /wider than the matrix/],
+    ["sparsegpt", { mask_structure: "3:5" }, /cannot be applied/],
+    ["kron", { b: [5, 1] }, /cannot be applied|do not divide/],
+    ["flap", { layers: [0, 9] }, /the model has 2, from 0 on/],
+    ["layerdrop", { keep: [7] }, /keep names layer 7/],
+  ])("%s with %o", (name, given, message) => {
+    expect(() => methods[name]!.plan(model().shape, options(name, given))).toThrow(message);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["rtn", { bits: 9 }, /8/],
+    ["gptq", { bits: 1 }, /2/],
+    ["mixed", { bits: 2, choices: [4] }, /at least 4/],
+    ["magnitude", { mask_structure: "5:4" }, /more weights than there are/],
+  ])("%s with %o, already as an option", (name, given, message) => {
+    expect(() => options(name, given)).toThrow(message);
+  });
+
+  it("a rank is never above the break-even point: what would not get smaller stays as it is", async () => {
+    const before = model();
+    const after = await applied("svd", { rate: 0.01 }, before);
+    expect(countModel(after.shape).total.stored).toBeLessThanOrEqual(countModel(before.shape).total.stored);
+  });
+});
+
+describe("stacking", () => {
+  const first: readonly (readonly [string, object])[] = [
+    ["magnitude", { sparsity: 0.5 }],
+    ["svd", { rate: 0.5 }],
+    ["rtn", { bits: 4 }],
+    ["kron", { rate: 0.5 }],
+  ];
+  const second = ["rtn", "gptq", "cluster", "svd", "kron", "irc", "flap", "mixed"];
+  it.each(first)("nothing after %s that would destroy what it has stored", async (name, given) => {
+    const once = await applied(name, given, model("gpt2"));
+    for (const other of second)
+      expect(() => methods[other]!.plan(once.shape, options(other, {})), other).toThrow(
+        /is stored \w+(, and only a dense matrix can be treated| as a whole, so its parts cannot)/,
+      );
+  });
+
+  it("keeps zeros through a second pruning, and representations through fewer layers", async () => {
+    const once = await applied("magnitude", { sparsity: 0.3 }, model("gpt2"));
+    const twice = await applied("magnitude", { sparsity: 0.6 }, once);
+    for (const [name, { data: own }] of once.tensors) {
+      if (!name.endsWith("weight_mask")) continue;
+      const now = twice.tensors.get(name)!.data;
+      own.forEach((kept, i) => kept === 0 && expect(now[i]).toBe(0));
+    }
+    const fewer = await applied("layerdrop", { keep: [1] }, twice);
+    expect(Object.values(fewer.shape.representations).every(({ type }) => type === "masked")).toBe(true);
+  });
+});
