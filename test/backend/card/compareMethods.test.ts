@@ -17,7 +17,7 @@ test("every method is there at three rates, with two controls", async () => {
     const own = amounts.get(variant) ?? new Set<number>();
     amounts.set(variant, own.add(sweptAmount(sweep)?.value ?? NaN));
   }
-  expect([...amounts.keys()].sort()).toEqual(["dense", "smaller", ...Object.keys(methods)].sort());
+  expect([...amounts.keys()].sort()).toEqual(["dense", "smaller", "taught", ...Object.keys(methods)].sort());
   for (const name of Object.keys(methods)) expect([name, amounts.get(name)!.size]).toEqual([name, 3]);
 });
 
