@@ -18,7 +18,13 @@ import { catalogOps, samplesOf } from "../support/catalogOps";
 import { applyOp, draw, type Drawn, relativeError, uniform } from "../support/sampleValues";
 import { noWebgpu } from "../support/webgpu";
 
-const arrays = { float32: Float32Array, int8: Int8Array, int32: Int32Array, bool: Uint8Array } as const;
+const arrays = {
+  float32: Float32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int32: Int32Array,
+  bool: Uint8Array,
+} as const;
 
 function dataOf({ value, numbers }: Drawn): ConstantData {
   return arrays[value.type.dtype as Exclude<DType, "int64">].from(numbers);

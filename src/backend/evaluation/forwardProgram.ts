@@ -2,7 +2,8 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
-import { forward, parametersOf, valueOf } from "../models/model";
+import { inferenceParameters, inferenceTensors } from "../models/inference";
+import { forward, valueOf } from "../models/model";
 import { disposeAll } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import type { Subject } from "./metric";
@@ -32,15 +33,15 @@ export class ForwardProgram implements AsyncDisposable {
     size: ForwardSize,
     answer: (logits: Value) => Value,
   ): Promise<ForwardProgram> {
-    const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+    const values = new Map(inferenceParameters(shape).map((spec) => [spec.name, valueOf(spec)]));
     const logits = forward(
       shape,
       (name) => values.get(name)!,
       { tokens: input("tokens", [size.batch, size.time], "int32") },
-      { rows: input("rows", [size.rows], "int32") },
+      { rows: input("rows", [size.rows], "int32"), inference: true },
     );
     const program = await engine.compile({ outputs: { answer: answer(logits) } });
-    return new ForwardProgram(engine, size, program, uploadAll(engine, tensors));
+    return new ForwardProgram(engine, size, program, uploadAll(engine, inferenceTensors(shape, tensors)));
   }
 
   async ask(feeds: ForwardFeeds, signal: AbortSignal): Promise<Float32Array> {

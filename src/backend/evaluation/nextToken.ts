@@ -6,7 +6,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { input, sizeOf } from "../graph/op";
 import { type CacheSizes, KeyValueCache, cacheNames, cacheType } from "../models/keyValueCache";
-import { dimensionsOf, forward, type ModelShape, parametersOf, valueOf } from "../models/model";
+import { inferenceParameters, inferenceTensors } from "../models/inference";
+import { dimensionsOf, forward, type ModelShape, valueOf } from "../models/model";
 import { disposeAll } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import { ForwardProgram } from "./forwardProgram";
@@ -67,7 +68,7 @@ export class WithCache implements NextToken {
     private readonly model: Model,
     private readonly sizes: CacheSizes,
   ) {
-    this.#weights = uploadAll(engine, model.tensors);
+    this.#weights = uploadAll(engine, inferenceTensors(model.shape, model.tensors));
     const dimensions = dimensionsOf(model.shape);
     const type = cacheType(dimensions, sizes);
     const empty = () => engine.upload(type, new Float32Array(sizeOf(type.shape)));
@@ -182,12 +183,12 @@ export function cachedForward(shape: ModelShape, { time, ...sizes }: CacheSizes 
   const positions = int("positions", [sizes.batch, time]);
   const type = cacheType(dimensions, sizes);
   const cache = new KeyValueCache(dimensions, sizes, positions, (name) => input(`past.${name}`, type.shape));
-  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const values = new Map(inferenceParameters(shape).map((spec) => [spec.name, valueOf(spec)]));
   const logits = forward(
     shape,
     (name) => values.get(name)!,
     { tokens: int("tokens", [sizes.batch, time]), positions, cache },
-    { rows: int("rows", [sizes.batch]) },
+    { rows: int("rows", [sizes.batch]), inference: true },
   );
   const present = Object.fromEntries([...cache.next].map(([name, next]) => [`present.${name}`, next]));
   const state = Object.fromEntries([...cache.next.keys()].map((name) => [`present.${name}`, `past.${name}`]));

@@ -2,9 +2,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Engine } from "../engine/engine";
 import { initialise } from "../models/initialise";
-import { memoryOf } from "../graph/cost";
-import { input, sizeOf } from "../graph/op";
-import { dimensionsOf, familyOf, forward, type ModelShape, parametersOf, valueOf } from "../models/model";
+import { bytesOf, memoryOf } from "../graph/cost";
+import { input } from "../graph/op";
+import { inferenceParameters } from "../models/inference";
+import { dimensionsOf, familyOf, forward, type ModelShape, valueOf } from "../models/model";
 import { ForwardProgram } from "./forwardProgram";
 import type { Subject } from "./metric";
 
@@ -54,20 +55,17 @@ export async function openPass(engine: Engine, model: Model, rows: number, lengt
 
 /** Bytes that a pass holds at most, weights included, as its graph says. */
 export function passMemory(shape: ModelShape, rows: number, length: number): number {
-  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const specs = inferenceParameters(shape);
+  const values = new Map(specs.map((spec) => [spec.name, valueOf(spec)]));
   const tokens = input("tokens", [rows, length], "int32");
   const logits = forward(
     shape,
     (name) => values.get(name)!,
     { tokens },
-    { rows: input("rows", [rows], "int32") },
+    { rows: input("rows", [rows], "int32"), inference: true },
   );
-  const masks = parametersOf(shape).reduce(
-    (sum, { dtype, shape: size }) => sum + (dtype === "float32" ? 0 : sizeOf(size)),
-    0,
-  );
-  const { state, working } = memoryOf({ outputs: { logits } });
-  return state + masks + working;
+  const weights = specs.reduce((sum, { dtype, shape: size }) => sum + bytesOf({ dtype, shape: size }), 0);
+  return weights + memoryOf({ outputs: { logits } }).working;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
 /** TensorProto.DataType numbers of the ONNX format. */
 export const onnxDtype: Readonly<Record<DType, number>> = {
   float32: 1,
+  uint8: 2,
   int8: 3,
   int32: 6,
   int64: 7,

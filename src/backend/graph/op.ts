@@ -3,7 +3,7 @@
  * Everything that one operation is stands in one definition: type rule, gradient, plain evaluation, ONNX form.
  */
 
-export type DType = "float32" | "int64" | "int32" | "int8" | "bool";
+export type DType = "float32" | "int64" | "int32" | "int8" | "uint8" | "bool";
 export type Shape = readonly number[];
 
 export interface TensorType {

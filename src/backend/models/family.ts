@@ -37,6 +37,8 @@ export interface ForwardOptions {
   readonly onAttention?: (weights: Value) => void;
   /** Called with the role, input and output of each matrix as it is applied: what calibration observes. */
   readonly onMatrix?: (role: string, x: Value, y: Value) => void;
+  /** Nothing is trained: matrices are applied as `inferenceParameters` says. */
+  readonly inference?: boolean;
   /** int32 [n]: the rows of [batch · time] that are wanted; all of them when left out. */
   readonly rows?: Value;
 }

@@ -3,7 +3,12 @@ import type { Value } from "../graph/op";
 import { gather } from "../graph/ops/indexing";
 import { addBias } from "../graph/ops/matmul";
 import { concat, slice } from "../graph/ops/movement";
-import type { AnyRepresentation, MatrixSpec, ValueSource } from "../representations/representation";
+import type {
+  AnyRepresentation,
+  Inference,
+  MatrixSpec,
+  ValueSource,
+} from "../representations/representation";
 import { type Bias, biasValue } from "./biases";
 import type { ForwardOptions, Weights } from "./family";
 
@@ -23,10 +28,15 @@ export interface MatrixSlot {
   readonly split: boolean;
 }
 
+/** Embeddings are also read by row, and a head may be one. */
+export function inferenceOf({ matrix, representation, options }: StoredMatrix): Inference | undefined {
+  return matrix.kind === "projection" ? representation.inference?.(matrix, options) : undefined;
+}
+
 export function bindWeights(
   slots: readonly MatrixSlot[],
   source: ValueSource,
-  { onMatrix }: ForwardOptions,
+  { onMatrix, inference }: ForwardOptions,
 ): Weights {
   const byRole = new Map(slots.map((slot) => [slot.matrix.role, slot]));
   const values = new Map<string, Value>();
@@ -47,8 +57,10 @@ export function bindWeights(
 
   /** Each stored matrix applied, with its columns of the bias, which stays one tensor as in the checkpoint. */
   function apply({ matrix: { parts }, bias, stored, split }: MatrixSlot, x: Value): Value[] {
-    return stored.map(({ matrix, representation, options }, i) => {
-      const product = representation.apply(x, tensor, matrix, options);
+    return stored.map((each, i) => {
+      const { matrix, representation, options } = each;
+      const better = inference === true ? inferenceOf(each) : undefined;
+      const product = better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options);
       const whole = bias === undefined ? undefined : biasValue(bias, tensor);
       const own = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
       const y = own === undefined ? product : addBias(product, own);

@@ -1,6 +1,7 @@
 /** How a matrix of a model is stored and applied. What a matrix is for belongs to models; how it got its values, to methods. */
 import type { z } from "zod";
 import type { Shape, Value } from "../graph/op";
+import type { HostTensor } from "../training/safetensors";
 
 export type Init =
   | { readonly kind: "normal"; readonly std: number }
@@ -13,8 +14,8 @@ export interface ParameterSpec {
   /** The tensor's name in a Hugging Face checkpoint, or derived from it. */
   readonly name: string;
   readonly shape: Shape;
-  /** `int8` holds codes, `bool` masks; neither is trained. */
-  readonly dtype: "float32" | "int8" | "bool";
+  /** `int8` holds codes, `bool` masks, `uint8` packed codes of a model that is only run; none is trained. */
+  readonly dtype: "float32" | "int8" | "uint8" | "bool";
   readonly init: Init;
   /** False for what training must leave alone, such as a mask. */
   readonly trainable: boolean;
@@ -74,6 +75,15 @@ export interface MatrixCounts {
   readonly bits: number;
 }
 
+/** A matrix as it is applied where nothing is trained. */
+export interface Inference {
+  /** In place of those that it does not name. */
+  readonly parameters: readonly ParameterSpec[];
+  tensors(source: TensorSource): readonly (readonly [name: string, tensor: HostTensor])[];
+  /** As `apply` of the representation. */
+  apply(x: Value, values: ValueSource): Value;
+}
+
 export interface Representation<O> {
   readonly title: string;
   /** Whether what it stores is really less to write, hold and compute, in a sentence; absent where it is the dense matrix. */
@@ -84,6 +94,8 @@ export interface Representation<O> {
   parameters(matrix: MatrixSpec, options: O): readonly ParameterSpec[];
   /** y = x·W without bias: [rows, inputs] → [rows, outputs]. */
   apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O): Value;
+  /** How the runtime applies it better than through floats where nothing is trained; undefined where it cannot. */
+  inference?(matrix: MatrixSpec, options: O): Inference | undefined;
   /** The dense matrix as a subgraph, in the matrix's own layout: what embeddings and tied heads need. */
   dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** The dense matrix that it stands for, always [inputs, outputs]. */

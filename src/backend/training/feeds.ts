@@ -29,7 +29,7 @@ function uploadHost(engine: Engine, tensor: HostTensor): Tensor {
 
 /** Without a copy: the array is the engine's from here on. */
 export function handOver(engine: Engine, tensor: HostTensor): Tensor {
-  return engine.upload({ dtype: dtypeOf(tensor), shape: tensor.shape }, tensor.data);
+  return engine.upload({ dtype: tensor.dtype ?? dtypeOf(tensor), shape: tensor.shape }, tensor.data);
 }
 
 /** Copies the named tensors back to the host. */

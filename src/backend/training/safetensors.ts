@@ -8,9 +8,10 @@ import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
 import { narrow, type StoredDtype, widenInto } from "./halfPrecision";
 
-/** A tensor on the host. Booleans are bytes of 0 and 1. */
+/** A tensor on the host. Booleans are bytes of 0 and 1; bytes of anything say so, and are not written to files. */
 export interface HostTensor {
   readonly shape: Shape;
+  readonly dtype?: "uint8";
   readonly data: Float32Array | Uint8Array | Int32Array | Int8Array;
 }
 export type HostTensors = ReadonlyMap<string, HostTensor>;

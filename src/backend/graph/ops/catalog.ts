@@ -7,6 +7,7 @@ import * as loss from "./loss";
 import * as matmul from "./matmul";
 import * as movement from "./movement";
 import * as normalization from "./normalization";
+import * as packedProduct from "./packedProduct";
 import * as reduction from "./reduction";
 
 export const ops = {
@@ -18,5 +19,6 @@ export const ops = {
   matmul,
   movement,
   normalization,
+  packedProduct,
   reduction,
 } as const;

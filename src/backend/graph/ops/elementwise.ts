@@ -379,7 +379,7 @@ export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
 });
 
 // TensorProto.DataType numbers of the ONNX format.
-const onnxDtype: Record<DType, number> = { float32: 1, int8: 3, int32: 6, int64: 7, bool: 9 };
+const onnxDtype: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
 
 /** Converts the element type; floats are cut towards zero, and only float → float lets a gradient through. */
 export const cast = defineOp<[Value], { to: DType }>({

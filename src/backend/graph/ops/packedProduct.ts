@@ -1,0 +1,94 @@
+/** Products with matrices of a few bits, which ONNX Runtime multiplies without making floats of the whole matrix. */
+import { defineOp, type Op, type Value } from "../op";
+
+export interface PackedAttrs {
+  readonly [name: string]: number;
+  /** Of a code: 4 or 8. */
+  readonly bits: number;
+  /** Inputs that share a scale: a power of two of 16 at least. */
+  readonly block: number;
+}
+
+/** Bytes of the codes of a block, and of the zeros of an output's blocks. */
+export function packedBytes(
+  { bits, block }: Pick<PackedAttrs, "bits" | "block">,
+  blocks: number,
+): { readonly codes: number; readonly zeros: number } {
+  return { codes: (block * bits) / 8, zeros: Math.ceil((blocks * bits) / 8) };
+}
+
+/**
+ * y = x·W with W[k, n] = (code − zero) · scale: x [rows, inputs], uint8 codes [outputs, blocks, bytes], scales [outputs, blocks],
+ * uint8 zeros [outputs, bytes] → [rows, outputs]. Codes and zeros of 4 bits lie two in a byte, the first in the lower half.
+ */
+export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defineOp<
+  [Value, Value, Value, Value],
+  PackedAttrs
+>({
+  name: "packedProduct",
+  onnx: (emit, inputs, { attrs: { bits, block }, types: [x, codes] }) =>
+    emit.node(
+      "MatMulNBits",
+      inputs,
+      { K: x.shape[1]!, N: codes.shape[0]!, bits, block_size: block },
+      "com.microsoft",
+    ),
+  infer: ([x, codes, scales, zeros], { bits, block }) => {
+    const [outputs, blocks] = codes.shape as [number, number];
+    const bytes = packedBytes({ bits, block }, blocks);
+    const wanted = [
+      [outputs, blocks, bytes.codes],
+      [outputs, blocks],
+      [outputs, bytes.zeros],
+    ];
+    if (
+      x.shape[1] !== blocks * block ||
+      [codes, scales, zeros].some(({ shape }, i) => shape.join() !== wanted[i]!.join())
+    )
+      throw new Error(
+        `packedProduct of [${x.shape.join(", ")}] with codes [${codes.shape.join(", ")}], scales [${scales.shape.join(", ")}] and zeros [${zeros.shape.join(", ")}] in blocks of ${block}.`,
+      );
+    return { dtype: "float32", shape: [x.shape[0]!, outputs] };
+  },
+  gradient: "stop",
+  evaluate: ([x, codes, scales, zeros], { bits, block }, type) => {
+    const [rows, outputs] = type.shape as [number, number];
+    const blocks = codes.type.shape[1]!;
+    const bytes = packedBytes({ bits, block }, blocks);
+    const codeAt = (data: Float64Array, from: number, place: number) =>
+      bits === 8 ? data[from + place]! : (data[from + (place >> 1)]! >> (4 * (place & 1))) & 0xf;
+    const out = new Float64Array(rows * outputs);
+    for (let output = 0; output < outputs; output++)
+      for (let at = 0; at < blocks; at++) {
+        const scale = scales.data[output * blocks + at]!;
+        const zero = codeAt(zeros.data, output * bytes.zeros, at);
+        for (let i = 0; i < block; i++) {
+          const code = codeAt(codes.data, (output * blocks + at) * bytes.codes, i);
+          for (let row = 0; row < rows; row++)
+            out[row * outputs + output]! +=
+              x.data[row * blocks * block + at * block + i]! * (code - zero) * scale;
+        }
+      }
+    return out;
+  },
+  samples: [
+    {
+      inputs: [
+        [3, 48],
+        { dtype: "uint8", shape: [5, 3, 8], range: [0, 256] },
+        [5, 3],
+        { dtype: "uint8", shape: [5, 2], range: [0, 256] },
+      ],
+      attrs: { bits: 4, block: 16 },
+    },
+    {
+      inputs: [
+        [2, 64],
+        { dtype: "uint8", shape: [4, 2, 32], range: [0, 256] },
+        [4, 2],
+        { dtype: "uint8", shape: [4, 2], range: [0, 256] },
+      ],
+      attrs: { bits: 8, block: 32 },
+    },
+  ],
+});

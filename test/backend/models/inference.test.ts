@@ -1,0 +1,92 @@
+/** Models that are only run: quantised matrices multiplied as whole numbers give what they give through floats, in less memory. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Engine } from "../../../src/backend/engine/engine";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { ForwardProgram } from "../../../src/backend/evaluation/forwardProgram";
+import { passMemory } from "../../../src/backend/evaluation/passes";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { input } from "../../../src/backend/graph/op";
+import rtn from "../../../src/backend/methods/rtn";
+import { inferenceParameters, inferenceTensors } from "../../../src/backend/models/inference";
+import { forward, parametersOf, valueOf } from "../../../src/backend/models/model";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { plainLab } from "../../support/lab";
+import { relativeError } from "../../support/sampleValues";
+import { drawnTensors, tinyShape } from "../../support/subject";
+
+let engine: Engine;
+beforeAll(async () => (engine = await openEngine("cpu")));
+afterAll(() => engine[Symbol.asyncDispose]());
+
+const wide = { gpt2: { n_embd: 64, n_head: 4 }, llama: { hidden_size: 64, intermediate_size: 96 } } as const;
+const tokens = Int32Array.from({ length: 12 }, (_, i) => (i * 5) % 32);
+const rows = Int32Array.from({ length: 12 }, (_, i) => i);
+
+async function quantised(family: keyof typeof wide, given: object): Promise<Checkpoint> {
+  const shape = tinyShape(family, wide[family]);
+  return rtn.apply({ shape, tensors: drawnTensors(shape, 6) }, rtn.options.parse(given), plainLab);
+}
+
+/** Through floats, in double precision. */
+function plainLogits({ shape, tensors }: Checkpoint): Float64Array {
+  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const logits = forward(shape, (name) => values.get(name)!, { tokens: input("tokens", [2, 6], "int32") });
+  const feeds = Object.fromEntries([...tensors].map(([name, { data }]) => [name, Array.from(data)]));
+  return Float64Array.from(
+    evaluateGraph({ outputs: { logits } }, { ...feeds, tokens: Array.from(tokens) })["logits"]!,
+  );
+}
+
+const packed = ({ shape }: Checkpoint) => inferenceParameters(shape).filter(({ dtype }) => dtype === "uint8");
+
+describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
+  it.each([
+    { bits: 2 },
+    { bits: 3, symmetric: false },
+    { bits: 4, group_size: 32 },
+    { bits: 4, group_size: 16, symmetric: false, residual: 3 },
+    { bits: 5 },
+    { bits: 8, group_size: 32, symmetric: false },
+  ])("of %o runs as it is, and has the same logits", async (given) => {
+    const model = await quantised(family, given);
+    expect(packed(model).length).toBeGreaterThan(0);
+    await using program = await ForwardProgram.open(
+      engine,
+      model,
+      { batch: 2, time: 6, rows: 12 },
+      (logits) => logits,
+    );
+    const got = await program.ask({ tokens, rows }, new AbortController().signal);
+    expect(relativeError(got, plainLogits(model))).toBeLessThan(2e-5);
+  });
+
+  it("takes half a byte a code at four bits, and every tensor that its pass reads is there", async () => {
+    const [four, eight] = [await quantised(family, { bits: 4 }), await quantised(family, { bits: 8 })];
+    for (const model of [four, eight]) {
+      const tensors = inferenceTensors(model.shape, model.tensors);
+      const specs = inferenceParameters(model.shape);
+      expect([...tensors.keys()].sort()).toEqual(specs.map(({ name }) => name).sort());
+    }
+    const bytes = (model: Checkpoint) =>
+      packed(model)
+        .filter(({ name }) => name.endsWith("_packed"))
+        .reduce((sum, { shape }) => sum + shape.reduce((all, each) => all * each), 0);
+    expect(2 * bytes(four)).toBe(bytes(eight));
+    const dense = { shape: { ...four.shape, representations: {} } };
+    expect(passMemory(four.shape, 1, 4)).toBeLessThan(passMemory(dense.shape, 1, 4));
+  });
+});
+
+it("groups that no block divides are multiplied as floats, as before", async () => {
+  const model = await quantised("llama", { bits: 4, group_size: 8 });
+  expect(packed(model)).toEqual([]);
+  await using program = await ForwardProgram.open(
+    engine,
+    model,
+    { batch: 2, time: 6, rows: 12 },
+    (logits) => logits,
+  );
+  expect(
+    relativeError(await program.ask({ tokens, rows }, new AbortController().signal), plainLogits(model)),
+  ).toBeLessThan(2e-5);
+});
