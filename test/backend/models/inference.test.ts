@@ -11,7 +11,10 @@ import { inferenceParameters, inferenceTensors } from "../../../src/backend/mode
 import { forward, parametersOf, valueOf } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/training/checkpoint";
 import { plainLab } from "../../support/lab";
-import { relativeError } from "../../support/sampleValues";
+import { loadRuntime } from "../../../src/backend/engine/runtime";
+import { encodeOnnx } from "../../../src/backend/graph/onnx";
+import { packedProduct } from "../../../src/backend/graph/ops/packedProduct";
+import { applyOp, draw, relativeError } from "../../support/sampleValues";
 import { drawnTensors, tinyShape } from "../../support/subject";
 
 let engine: Engine;
@@ -75,6 +78,34 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
     const dense = { shape: { ...four.shape, representations: {} } };
     expect(passMemory(four.shape, 1, 4)).toBeLessThan(passMemory(dense.shape, 1, 4));
   });
+});
+
+it("a portable file computes the same with standard operators alone", async () => {
+  const ort = await loadRuntime();
+  for (const [number, sample] of packedProduct.samples.entries()) {
+    const drawn = draw(sample, 40 + number);
+    const y = applyOp(
+      packedProduct,
+      drawn.map(({ value }) => value),
+      sample.attrs,
+    );
+    const graph = { outputs: { y } };
+    const session = await ort.InferenceSession.create(encodeOnnx(graph, { portable: true }));
+    const feeds = Object.fromEntries(
+      drawn.map(({ name, numbers, value: { type } }) => [
+        name,
+        type.dtype === "uint8"
+          ? new ort.Tensor("uint8", Uint8Array.from(numbers), type.shape)
+          : new ort.Tensor("float32", Float32Array.from(numbers), type.shape),
+      ]),
+    );
+    const results = await session.run(feeds);
+    const wanted = evaluateGraph(
+      graph,
+      Object.fromEntries(drawn.map(({ name, numbers }) => [name, numbers])),
+    )["y"]!;
+    expect(relativeError(results["y"]!.data as Float32Array, wanted)).toBeLessThan(1e-5);
+  }
 });
 
 it("groups that no block divides are multiplied as floats, as before", async () => {

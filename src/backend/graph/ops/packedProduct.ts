@@ -1,5 +1,5 @@
 /** Products with matrices of a few bits, which ONNX Runtime multiplies without making floats of the whole matrix. */
-import { defineOp, type Op, type Value } from "../op";
+import { defineOp, type Emitter, type Op, type Value } from "../op";
 
 export interface PackedAttrs {
   readonly [name: string]: number;
@@ -17,6 +17,34 @@ export function packedBytes(
   return { codes: (block * bits) / 8, zeros: Math.ceil((blocks * bits) / 8) };
 }
 
+/** For runtimes that have only standard operators. */
+function throughFloats(
+  emit: Emitter,
+  [x, codes, scales, zeros]: readonly string[],
+  { bits, block, outputs, blocks }: PackedAttrs & { readonly outputs: number; readonly blocks: number },
+): string {
+  const long = (...numbers: number[]) => emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
+  const reshaped = (name: string, ...sizes: number[]) => emit.node("Reshape", [name, emit.shape(sizes)]);
+  const floats = (name: string) => emit.node("Cast", [name], { to: 1 });
+  /** [outputs, numbers] of [outputs, bytes] */
+  const unpacked = (name: string, count: number) => {
+    if (bits === 8) return floats(reshaped(name, outputs, count));
+    const bytes = floats(reshaped(name, outputs, Math.ceil(count / 2), 1));
+    const half = emit.constant(Float32Array.of(16), []);
+    const upper = emit.node("Floor", [emit.node("Div", [bytes, half])]);
+    const lower = emit.node("Sub", [bytes, emit.node("Mul", [upper, half])]);
+    const pairs = emit.node("Concat", [lower, upper], { axis: 2 });
+    const all = reshaped(pairs, outputs, 2 * Math.ceil(count / 2));
+    return emit.node("Slice", [all, long(0), long(count), long(1)]);
+  };
+  const whole = emit.node("Sub", [
+    reshaped(unpacked(codes!, blocks * block), outputs, blocks, block),
+    reshaped(unpacked(zeros!, blocks), outputs, blocks, 1),
+  ]);
+  const weight = emit.node("Mul", [whole, reshaped(scales!, outputs, blocks, 1)]);
+  return emit.node("Gemm", [x!, reshaped(weight, outputs, blocks * block)], { transB: 1 });
+}
+
 /**
  * y = x·W with W[k, n] = (code − zero) · scale: x [rows, inputs], uint8 codes [outputs, blocks, bytes], scales [outputs, blocks],
  * uint8 zeros [outputs, bytes] → [rows, outputs]. Codes and zeros of 4 bits lie two in a byte, the first in the lower half.
@@ -26,13 +54,12 @@ export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defi
   PackedAttrs
 >({
   name: "packedProduct",
-  onnx: (emit, inputs, { attrs: { bits, block }, types: [x, codes] }) =>
-    emit.node(
-      "MatMulNBits",
-      inputs,
-      { K: x.shape[1]!, N: codes.shape[0]!, bits, block_size: block },
-      "com.microsoft",
-    ),
+  onnx: (emit, inputs, { attrs: { bits, block }, types: [x, codes] }) => {
+    const [outputs, blocks] = codes.shape as [number, number];
+    if (emit.portable) return throughFloats(emit, inputs, { bits, block, outputs, blocks });
+    const attributes = { K: x.shape[1]!, N: outputs, bits, block_size: block };
+    return emit.node("MatMulNBits", inputs, attributes, "com.microsoft");
+  },
   infer: ([x, codes, scales, zeros], { bits, block }) => {
     const [outputs, blocks] = codes.shape as [number, number];
     const bytes = packedBytes({ bits, block }, blocks);
