@@ -13,10 +13,10 @@ export const teacherSchema = z
         "`original`, the model of this run as it was before anything was shrunk, or a trained model as `base_model` names one. Trainings above the first `compress` have no `original` yet, and learn from labels alone.",
       ),
     recipe: z
-      .enum(["hinton", "distilgpt2", "lightpaff", "ilkd"])
+      .enum(["hinton", "distilgpt2", "lightpaff", "ilkd", "quantgpt"])
       .default("hinton")
       .describe(
-        "Weights of the losses as published, where they are not given one by one: soft targets and labels half and half, DistilGPT2 (5, 2 and 1 for soft targets, labels and the cosine), LightPAFF (half and half at temperature 1), KnGPT2's intermediate layers (0.5 each, labels 0.1).",
+        "Weights of the losses as published, where they are not given one by one: soft targets and labels half and half, DistilGPT2 (5, 2 and 1 for soft targets, labels and the cosine), LightPAFF (half and half at temperature 1), KnGPT2's intermediate layers (0.5 each, labels 0.1), QuantGPT (soft targets and contrast, 1 each).",
       ),
     temperature: z
       .number()
@@ -29,6 +29,9 @@ export const teacherSchema = z
     alpha_hidden: weight("Weight of the mean squared difference of hidden states, summed over layers."),
     alpha_embedding: weight("Weight of the mean squared difference of embeddings."),
     alpha_attention: weight("Weight of the divergence of attention, summed over layers."),
+    alpha_contrast: weight(
+      "Weight of telling the teacher's last hidden state of a token from those of its sequence's other tokens.",
+    ),
     layers: z
       .array(z.int().min(0))
       .min(1)
@@ -40,7 +43,7 @@ export const teacherSchema = z
   .describe("A model to learn from beside the labels (distillation).");
 export type TeacherOptions = z.infer<typeof teacherSchema>;
 
-export const lossNames = ["ce", "clm", "cos", "hidden", "embedding", "attention"] as const;
+export const lossNames = ["ce", "clm", "cos", "hidden", "embedding", "attention", "contrast"] as const;
 export type LossName = (typeof lossNames)[number];
 
 /** What counts, by weight; none of them is 0. */
@@ -51,12 +54,13 @@ export interface LossWeights {
 
 /**
  * Hinton et al. 2015; Sanh et al. 2019, of which distilgpt2 follows the causal form; Song et al. 2020 with λ = 0.5; Edalati et
- * al. 2022.
+ * al. 2022; Tao et al. 2022, whose weights are not printed.
  */
 const recipes: Readonly<Record<TeacherOptions["recipe"], LossWeights>> = {
   hinton: { temperature: 2, weights: { ce: 0.5, clm: 0.5 } },
   distilgpt2: { temperature: 2, weights: { ce: 5, clm: 2, cos: 1 } },
   lightpaff: { temperature: 1, weights: { ce: 0.5, clm: 0.5 } },
+  quantgpt: { temperature: 1, weights: { ce: 1, contrast: 1 } },
   ilkd: { temperature: 1, weights: { embedding: 0.5, attention: 0.5, hidden: 0.5, clm: 0.1 } },
 };
 

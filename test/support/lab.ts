@@ -15,6 +15,7 @@ export const plainLab: Lab = {
   observe: noText,
   gradients: noText,
   train: noText,
+  fit: noText,
   evaluate: noText,
   trial: () => undefined,
 };

@@ -139,6 +139,7 @@ function labOver(reading: Pick<Lab, "observe" | "gradients">): Lab {
     signal: new AbortController().signal,
     ...reading,
     train: trains,
+    fit: () => trains().then(({ tensors }) => tensors),
     evaluate: () => Promise.reject(new WorkbenchError("unsupported", "It evaluates while it works.")),
     trial: () => undefined,
     progress: () => undefined,

@@ -12,6 +12,7 @@ import layerdrop from "./layerdrop";
 import llmpruner from "./llmpruner";
 import magnitude from "./magnitude";
 import mixed from "./mixed";
+import quantgpt from "./quantgpt";
 import random from "./random";
 import rtn from "./rtn";
 import sparsegpt from "./sparsegpt";
@@ -31,6 +32,7 @@ export const methods: Readonly<Record<string, AnyMethod>> = {
   llmpruner,
   magnitude,
   mixed,
+  quantgpt,
   random,
   rtn,
   sparsegpt,

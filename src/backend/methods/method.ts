@@ -4,6 +4,8 @@ import type { ModelCounts } from "../../protocol/counts";
 import { countModel } from "../evaluation/accounting";
 import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../training/checkpoint";
+import type { HostTensors } from "../training/safetensors";
+import type { Trainee } from "../training/trainStep";
 import type { Gradients } from "./gradients";
 import type { Calibration, Observed, Tap } from "./observe";
 import type { MethodTraining } from "./training";
@@ -22,6 +24,13 @@ export interface Lab {
   gradients(model: Pick<Checkpoint, "shape" | "tensors">, calibration: Calibration): Promise<Gradients>;
   /** The model after more training on the experiment's text; `cancelled` where the run is to stop. */
   train(model: Checkpoint, training: MethodTraining): Promise<Checkpoint>;
+  /** What anything else becomes that is trained, such as a model whose weights are rounded on the way; `teacher` has its teacher's tensors. */
+  fit(
+    trainee: Trainee,
+    tensors: HostTensors,
+    training: MethodTraining,
+    teacher?: HostTensors,
+  ): Promise<HostTensors>;
   /** One number of the model by its name in curves: `eval/loss` on the validation split, or a metric's, such as `perplexity/token`. */
   evaluate(model: Checkpoint, metric: string): Promise<number>;
   /** Keeps what was tried and how it went with the run. */

@@ -11,6 +11,7 @@ import { trainOptionsOf } from "../methods/training";
 import type { Checkpoint } from "../training/checkpoint";
 import { evaluateLoss } from "../training/evaluateLoss";
 import { disposeAll } from "../training/evaluateLoss";
+import type { HostTensors } from "../training/safetensors";
 import { uploadAll } from "../training/feeds";
 import { traineeOf } from "../training/trainee";
 import { train } from "../training/trainer";
@@ -45,14 +46,16 @@ export function methodLab(parts: LabParts): CountingLab {
   const { engine, tokenizer, seed, signal, progress, log } = parts;
   let [steps, tokens] = [0, 0];
 
-  async function trained(model: Checkpoint, options: Parameters<Lab["train"]>[1]): Promise<Checkpoint> {
-    const { shape, tensors } = model;
+  async function fitted(
+    ...[trainee, tensors, options, teacherTensors]: Parameters<Lab["fit"]>
+  ): Promise<HostTensors> {
     const before = { steps, tokens };
     const result = await train(
       {
         engine,
-        trainee: traineeOf(shape),
+        trainee,
         tensors,
+        teacherTensors,
         train: textOf(parts).train,
         validation: undefined,
         options: trainOptionsOf(options),
@@ -73,7 +76,7 @@ export function methodLab(parts: LabParts): CountingLab {
     if (result.outcome === "stopped") throw new WorkbenchError("cancelled", "The method was stopped.");
     steps += result.state.step;
     tokens += result.state.tokens;
-    return { shape, tensors: result.tensors };
+    return result.tensors;
   }
 
   async function validationLoss({ shape, tensors }: Checkpoint): Promise<number> {
@@ -133,7 +136,11 @@ export function methodLab(parts: LabParts): CountingLab {
     log,
     observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
     gradients: async (model, calibration) => gradientsOn(model, calibration, reading(calibration)),
-    train: trained,
+    train: async ({ shape, tensors: own }, options) => ({
+      shape,
+      tensors: await fitted(traineeOf(shape), own, options),
+    }),
+    fit: fitted,
     evaluate: measured,
     trial: parts.trial,
     get steps() {

@@ -6,7 +6,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { LossName, LossWeights } from "../../protocol/teacher";
 import { constant, input, type Value, scalar } from "../graph/op";
 import { add, div, equal, exp, log, maximum, mul, sqrt, sub, where } from "../graph/ops/elementwise";
-import { ignoredLabel } from "../graph/ops/loss";
+import { crossEntropy, ignoredLabel } from "../graph/ops/loss";
+import { matmul } from "../graph/ops/matmul";
 import { concat, reshape } from "../graph/ops/movement";
 import { logSoftmax } from "../graph/ops/normalization";
 import { mean, sum, sumSquares } from "../graph/ops/reduction";
@@ -113,10 +114,11 @@ export function headColumns(
 
 /** The terms that come from inside the models, each [n]. */
 export function innerTerms(
-  own: Taps,
-  taught: Taps,
+  own: Taps & { readonly hidden: Value },
+  taught: Taps & { readonly hidden: Value },
   labels: Value,
   { weights, layers }: Teacher,
+  rows: number,
 ): Partial<Record<LossName, Value>> {
   const overLayers = (ours: readonly Value[], theirs: readonly Value[], apart: typeof squaredDifference) =>
     ours
@@ -128,6 +130,8 @@ export function innerTerms(
   if (weights.hidden !== undefined) found.hidden = overLayers(own.layers, taught.layers, squaredDifference);
   if (weights.attention !== undefined)
     found.attention = overLayers(own.attention, taught.attention, attentionDivergence);
+  if (weights.contrast !== undefined)
+    found.contrast = whereCounted(tokenContrast(own.hidden, taught.hidden, rows), labels);
   return found;
 }
 
@@ -160,6 +164,26 @@ export function squaredDifference(student: Value, teacher: Value): Value {
   return mul(sumSquares(difference, overLast(difference)), scalar(1 / student.type.shape.at(-1)!));
 }
 
+/** By how much a cosine is multiplied before it is one of the logits (Tao et al. 2022). */
+const contrastTemperature = 0.1;
+
+/**
+ * −log of the probability that a student's state gives to the teacher's state of the same token among those of all tokens of
+ * its sequence, by the softmax of their cosines over 0.1: [rows · time, width] of both → [rows · time]. The published form
+ * keeps a bank of students' states of earlier epochs beside the teacher's; here there is none.
+ */
+export function tokenContrast(student: Value, teacher: Value, rows: number): Value {
+  const [tokens, width] = student.type.shape as [number, number];
+  const time = tokens / rows;
+  const unit = (x: Value) => {
+    const length = sqrt(maximum(sumSquares(x, overLast(x)), scalar(1e-12)));
+    return reshape(div(x, reshape(length, { shape: [tokens, 1] })), { shape: [rows, time, width] });
+  };
+  const cosines = matmul(unit(student), unit(teacher), { transposeB: true, scale: 1 / contrastTemperature });
+  const place = Int32Array.from({ length: tokens }, (_, i) => i % time);
+  return crossEntropy(reshape(cosines, { shape: [tokens, time] }), constant(place, [tokens]));
+}
+
 /** KL(teacher ‖ student) of what each query attends to, mean over heads: [rows, heads, time, time] of both → [rows · time]. */
 export function attentionDivergence(student: Value, teacher: Value): Value {
   const [rows, , time] = student.type.shape as [number, number, number];
@@ -190,7 +214,9 @@ export function refuseTeacher(
     refuse(
       `it knows ${teacher.vocabulary} tokens, and the model ${own.vocabulary}; distributions over different tokens cannot be compared. Use models of one tokenizer`,
     );
-  const byWidth = (["cos", "hidden", "embedding"] as const).filter((name) => weights[name] !== undefined);
+  const byWidth = (["cos", "hidden", "embedding", "contrast"] as const).filter(
+    (name) => weights[name] !== undefined,
+  );
   if (byWidth.length > 0 && own.width !== teacher.width)
     refuse(
       `it is ${teacher.width} wide, and the model ${own.width}, so that alpha_${byWidth[0]!} compares nothing. Set it to 0`,

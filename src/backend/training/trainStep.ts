@@ -136,7 +136,9 @@ function buildLoss(
     const own = slice(total, { axis: 0, start: column, end: column + 1 });
     terms[name] = mean(reshape(own, { shape: [] }));
   });
-  for (const [name, term] of Object.entries(innerTerms(taps, taught.taps, labels, teacher)))
+  for (const [name, term] of Object.entries(
+    innerTerms({ ...taps, hidden }, { ...taught.taps, hidden: taught.hidden }, labels, teacher, rows),
+  ))
     terms[name as LossName] = mean(sum(term, { axes: [0], keepDims: false }));
   const objective = Object.entries(teacher.weights)
     .map(([name, share]) => mul(terms[name as LossName]!, scalar(share)))

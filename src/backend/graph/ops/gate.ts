@@ -1,5 +1,6 @@
-/** An operation that only orders computation. */
+/** Operations that only order computation, or say where gradients end. */
 import { defineOp, type Op, type Value } from "../op";
+import type { Unary } from "./elementwise";
 
 /**
  * x unchanged, but available only once `after` is: the gate, always true, chooses x, and the runtime has to wait for both.
@@ -19,4 +20,14 @@ export const gated: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
     return x.data;
   },
   samples: [{ inputs: [{ dtype: "bool", shape: [], range: [1, 2] }, [2, 3], []], attrs: {} }],
+});
+
+/** x unchanged, as a constant to whoever differentiates. */
+export const detached: Unary = defineOp<[Value]>({
+  name: "detached",
+  onnx: "Identity",
+  infer: ([x]) => x,
+  gradient: "zero",
+  evaluate: ([x]) => x.data,
+  samples: [{ inputs: [[2, 3]], attrs: {} }],
 });

@@ -1,0 +1,135 @@
+/** Weights that are rounded while they train: their values, gradients that pass straight through, and what QuantGPT leaves. */
+import { describe, expect, it } from "vitest";
+import { gradients } from "../../../src/backend/graph/autodiff";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { input, parameter } from "../../../src/backend/graph/op";
+import { mul } from "../../../src/backend/graph/ops/elementwise";
+import { sum } from "../../../src/backend/graph/ops/reduction";
+import quantgpt from "../../../src/backend/methods/quantgpt";
+import rtn from "../../../src/backend/methods/rtn";
+import { tokenContrast } from "../../../src/backend/training/distillation";
+import { largestCode, roundedWeight } from "../../../src/backend/training/roundedWeights";
+import { matrixSlots } from "../../../src/backend/models/model";
+import type { TensorData } from "../../../src/backend/representations/representation";
+import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { plainLab } from "../../support/lab";
+import { drawnTensors, tinyShape } from "../../support/subject";
+import { uniform } from "../../support/sampleValues";
+
+const random = uniform(8);
+const w = Array.from({ length: 24 }, () => Math.fround(2 * random() - 1));
+const dy = Array.from({ length: 24 }, () => Math.fround(random() - 0.3));
+const magnitude = w.reduce((total, each) => total + Math.abs(each), 0) / w.length;
+
+describe.each([2, 3, 4, 8])("a weight of %d bits", (bits) => {
+  const gamma = 1.25;
+  const n = largestCode(bits);
+  const clip = gamma * magnitude;
+  const inside = (each: number) => Math.abs(each) < clip;
+  const code = (each: number) => Math.round(Math.min(1, Math.abs(each) / clip) * n) * Math.sign(each);
+  const wrt = [parameter("w", [4, 6]), parameter("gamma", [1])] as const;
+  const y = roundedWeight(...wrt, bits);
+  const loss = sum(mul(y, input("dy", [4, 6])), { axes: [0, 1], keepDims: false });
+  const [dw, dgamma] = gradients(loss, wrt);
+  const results = evaluateGraph({ outputs: { y, dw: dw!, dgamma: dgamma! } }, { w, gamma: [gamma], dy });
+
+  it("is a whole number of steps of the scale", () => {
+    results["y"]!.forEach((each, i) => expect(each).toBeCloseTo((clip * code(w[i]!)) / n, 7));
+    expect(
+      new Set(Array.from(results["y"]!, (each) => Math.round((each * n) / clip))).size,
+    ).toBeLessThanOrEqual(2 * n + 1);
+  });
+
+  it("passes gradients straight through inside, and none outside", () => {
+    expect(w.some(inside) && !w.every(inside)).toBe(true);
+    results["dw"]!.forEach((each, i) => expect(each).toBeCloseTo(inside(w[i]!) ? dy[i]! : 0, 9));
+  });
+
+  it("moves its scale by what rounding leaves inside, and by the sign outside", () => {
+    const wanted = w.reduce((total, each, i) => {
+      const share = inside(each) ? code(each) / n - each / clip : Math.sign(each);
+      return total + dy[i]! * share * magnitude;
+    }, 0);
+    expect(results["dgamma"]![0]).toBeCloseTo(wanted, 7);
+  });
+});
+
+it("the contrast is the surprise at the teacher's own state among those of the sequence", () => {
+  const [rows, time, width] = [2, 3, 4];
+  const [student, teacher] = [0, 1].map((seed) => {
+    const draw = uniform(20 + seed);
+    return Array.from({ length: rows * time * width }, () => 2 * draw() - 1);
+  }) as [number[], number[]];
+  const shape = [rows * time, width];
+  const loss = tokenContrast(input("s", shape), input("t", shape), rows);
+  const got = evaluateGraph({ outputs: { loss } }, { s: student, t: teacher })["loss"]!;
+  const state = (of: number[], token: number) => of.slice(token * width, (token + 1) * width);
+  const cosine = (a: number[], b: number[]) => {
+    const dot = (x: number[], y: number[]) => x.reduce((total, each, i) => total + each * y[i]!, 0);
+    return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+  };
+  for (let token = 0; token < rows * time; token++) {
+    const first = token - (token % time);
+    const logits = [0, 1, 2].map(
+      (other) => cosine(state(student, token), state(teacher, first + other)) / 0.1,
+    );
+    const wanted =
+      Math.log(logits.reduce((total, each) => total + Math.exp(each), 0)) - logits[token % time]!;
+    expect(got[token]).toBeCloseTo(wanted, 4);
+  }
+});
+
+describe("QuantGPT", () => {
+  const shape = tinyShape("llama");
+  const before: Checkpoint = { shape, tensors: drawnTensors(shape, 3) };
+  const error = (after: Checkpoint) => {
+    let total = 0;
+    for (const { matrix, stored } of matrixSlots(after.shape))
+      for (const { type, representation, options } of stored) {
+        if (type !== "quantised") continue;
+        const own = representation.materialise(
+          (name) => after.tensors.get(name)!.data as TensorData,
+          matrix,
+          options,
+        );
+        const was = before.tensors.get(`${matrix.name}.weight`)!.data;
+        // Linear layers of llama are stored [outputs, inputs].
+        own.forEach((each, i) => {
+          const [row, column] = [Math.floor(i / matrix.outputs), i % matrix.outputs];
+          total += (each - was[column * matrix.inputs + row]!) ** 2;
+        });
+      }
+    return total;
+  };
+
+  it("has a scale for each matrix that costs less the more bits there are, and no less than one for each output", async () => {
+    const errors: number[] = [];
+    for (const bits of [2, 3, 4, 6, 8]) {
+      const own = error(await quantgpt.apply(before, quantgpt.options.parse({ bits }), plainLab));
+      errors.push(own);
+      if (bits > 3)
+        expect(own).toBeGreaterThan(
+          error(await rtn.apply(before, rtn.options.parse({ bits }), plainLab)) * 0.9,
+        );
+    }
+    expect(errors).toEqual([...errors].sort((a, b) => b - a));
+  });
+
+  it("takes packed matrices as one module only", () => {
+    const packed = tinyShape("gpt2");
+    const given = (targets: string) => quantgpt.options.parse({ targets });
+    expect(() => quantgpt.plan(packed, given("layers.*.q_proj"))).toThrow(
+      /is rounded as one module. Name that one/,
+    );
+    expect(quantgpt.plan(packed, given("layers.*.qkv_proj")).after.total.bits).toBeLessThan(
+      quantgpt.plan(packed, given("layers.*.qkv_proj")).before.total.bits,
+    );
+  });
+
+  it("needs something to learn from", async () => {
+    const nothing = quantgpt.options.parse({ alpha_ce: 0, alpha_contrast: 0 });
+    await expect(async () => quantgpt.apply(before, nothing, plainLab)).rejects.toThrow(
+      /nothing to learn from/,
+    );
+  });
+});
