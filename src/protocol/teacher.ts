@@ -32,6 +32,13 @@ export const teacherSchema = z
     alpha_contrast: weight(
       "Weight of telling the teacher's last hidden state of a token from those of its sequence's other tokens.",
     ),
+    top_k: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        "Keep only that many of the teacher's most likely next tokens, with shares that add up to 1. They are worked out once for each sequence and kept in memory, so that the teacher need not run again in later epochs; only for `alpha_ce` and `alpha_clm`.",
+      ),
     layers: z
       .array(z.int().min(0))
       .min(1)

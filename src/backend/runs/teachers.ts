@@ -55,11 +55,13 @@ export function teacherOf(own: ModelShape, teacher: ModelShape, options: Teacher
       `train.teacher cannot teach this model: ${kindOf(teachers)} teaches no ${kindOf(classes)}. Fine-tune the teacher on the same labels first.`,
     );
   const [ownSizes, teacherSizes] = [dimensionsOf(own), dimensionsOf(teacher)];
-  refuseTeacher(ownSizes, teacherSizes, weights, options.layers);
+  const { layers, top_k: topK } = options;
+  refuseTeacher(ownSizes, teacherSizes, weights, { layers, topK });
   return {
     ...weights,
     trainee: traineeOf(teacher),
-    layers: teacherLayers(ownSizes.layers, teacherSizes.layers, options.layers),
+    layers: teacherLayers(ownSizes.layers, teacherSizes.layers, layers),
+    topK,
   };
 }
 

@@ -3,12 +3,13 @@
  * term is a number for each token, so that it counts exactly where a label does.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import type { LossName, LossWeights } from "../../protocol/teacher";
+import { lossNames, type LossName, type LossWeights } from "../../protocol/teacher";
 import { constant, input, type Value, scalar } from "../graph/op";
 import { add, div, equal, exp, log, maximum, mul, sqrt, sub, where } from "../graph/ops/elementwise";
+import { gather } from "../graph/ops/indexing";
 import { crossEntropy, ignoredLabel } from "../graph/ops/loss";
 import { matmul } from "../graph/ops/matmul";
-import { concat, reshape } from "../graph/ops/movement";
+import { concat, reshape, slice } from "../graph/ops/movement";
 import { logSoftmax } from "../graph/ops/normalization";
 import { mean, sum, sumSquares } from "../graph/ops/reduction";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
@@ -19,6 +20,8 @@ export interface Teacher extends LossWeights {
   readonly trainee: Trainee;
   /** The layer of the teacher for each of the model's own. */
   readonly layers: readonly number[];
+  /** Of its distribution only so many tokens, which the step is fed; otherwise the teacher is a part of the step. */
+  readonly topK?: number | undefined;
 }
 
 /** Its tensors among the inputs of a step. */
@@ -53,16 +56,69 @@ export function forwardFor(
   };
 }
 
+/** Some of the tokens of a batch. */
+export interface Part {
+  readonly [name: string]: number;
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a teacher says of some tokens. */
+interface Said {
+  /** [n, width]; a teacher of which only distributions are kept has none. */
+  readonly hidden?: Value;
+  /** T² · KL of its distribution and that of logits [n, vocabulary] → [n]. */
+  apart(logits: Value): Value;
+}
+
 export interface Taught {
-  readonly taps: Taps;
-  /** [tokens, width] */
-  readonly hidden: Value;
-  /** [rows, width] → [rows, vocabulary] */
-  logits(hidden: Value): Value;
+  /** What goes on inside, where it is a part of the step. */
+  readonly inside?: Taps & { readonly hidden: Value };
+  /** Of all tokens where no part is named. */
+  of(part?: Part): Said;
+}
+
+/** The teacher's side of a step. */
+export function taughtBy(teacher: Teacher, inputs: ModelInputs, attentionBlock: number | undefined): Taught {
+  return teacher.topK === undefined
+    ? passOf(teacher, inputs, attentionBlock)
+    : keptTargets(teacher, teacher.topK, inputs);
+}
+
+/** Names of the inputs that hold the most likely tokens, int32 [rows, length, k], and their shares, float32. */
+export const keptTokensName = "teacher_tokens";
+export const keptSharesName = "teacher_shares";
+
+function keptTargets({ temperature }: Teacher, k: number, { tokens }: ModelInputs): Taught {
+  const [rows, length] = tokens.type.shape as [number, number];
+  const flat = { shape: [rows * length, k] };
+  const kept = reshape(input(keptTokensName, [rows, length, k], "int32"), flat);
+  const shares = reshape(input(keptSharesName, [rows, length, k]), flat);
+  return {
+    of: (part) => {
+      const of = (x: Value) => (part === undefined ? x : slice(x, part));
+      return { apart: (logits) => keptTargetLoss(logits, of(kept), of(shares), temperature) };
+    },
+  };
+}
+
+/** The same as `softTargets` with a distribution that has nothing but these tokens, int32 [n, k], and their shares [n, k]. */
+export function keptTargetLoss(logits: Value, tokens: Value, shares: Value, temperature: number): Value {
+  const [n, vocabulary] = logits.type.shape as [number, number];
+  const softened = logSoftmax(temperature === 1 ? logits : mul(logits, scalar(1 / temperature)));
+  const firsts = constant(
+    Int32Array.from({ length: n }, (_, i) => i * vocabulary),
+    [n, 1],
+  );
+  const own = gather(reshape(softened, { shape: [n * vocabulary] }), add(tokens, firsts)); // [n, k]
+  // A share of nothing adds nothing; the logarithm only has to be a number.
+  const apart = mul(shares, sub(log(maximum(shares, scalar(1e-20))), own));
+  return mul(sum(apart, overLast(apart)), scalar(temperature ** 2));
 }
 
 /** The teacher's own pass over the tokens. */
-export function passOf(
+function passOf(
   teacher: Teacher,
   { dropoutSeed: _, ...inputs }: ModelInputs,
   attentionBlock: number | undefined,
@@ -73,10 +129,16 @@ export function passOf(
   );
   const weight = (name: string) => values.get(name)!;
   const taps: Taps = { layers: [], attention: [] };
+  const hidden = trainee.hidden(weight, inputs, forwardFor(teacher, taps, { attentionBlock }));
   return {
-    taps,
-    hidden: trainee.hidden(weight, inputs, forwardFor(teacher, taps, { attentionBlock })),
-    logits: (hidden) => trainee.logits(weight, hidden),
+    inside: { ...taps, hidden },
+    of: (part) => {
+      const own = part === undefined ? hidden : slice(hidden, part);
+      return {
+        hidden: own,
+        apart: (logits) => softTargets(logits, trainee.logits(weight, own), teacher.temperature),
+      };
+    },
   };
 }
 
@@ -85,27 +147,18 @@ export function headNames({ weights }: Pick<Teacher, "weights">): readonly LossN
   return ["clm", ...(["ce", "cos"] as const).filter((name) => weights[name] !== undefined)];
 }
 
-interface Side {
-  readonly hidden: Value;
-  readonly logits: Value;
-}
-
 /** [n, terms] of n tokens, given their cross-entropy. */
 export function headColumns(
   teacher: Teacher,
   loss: Value,
   labels: Value,
-  own: Side,
-  teachers: () => Side,
+  own: { readonly hidden: Value; readonly logits: Value },
+  said: Said,
 ): Value {
   const shape = [loss.type.shape[0]!, 1];
   const columns = headNames(teacher).map((name) => {
     if (name === "clm") return loss;
-    const { hidden, logits } = teachers();
-    const term =
-      name === "ce"
-        ? softTargets(own.logits, logits, teacher.temperature)
-        : cosineDistance(own.hidden, hidden);
+    const term = name === "ce" ? said.apart(own.logits) : cosineDistance(own.hidden, said.hidden!);
     return whereCounted(term, labels);
   });
   const [first, ...others] = columns.map((each) => reshape(each, { shape }));
@@ -204,7 +257,7 @@ export function refuseTeacher(
   own: Dimensions,
   teacher: Dimensions,
   { weights }: LossWeights,
-  layers: readonly number[] | undefined,
+  { layers, topK }: { readonly layers?: readonly number[] | undefined; readonly topK?: number | undefined },
 ): void {
   const refuse = (what: string) => {
     throw new WorkbenchError("invalid-input", `train.teacher cannot teach this model: ${what}.`);
@@ -214,6 +267,13 @@ export function refuseTeacher(
     refuse(
       `it knows ${teacher.vocabulary} tokens, and the model ${own.vocabulary}; distributions over different tokens cannot be compared. Use models of one tokenizer`,
     );
+  const inner = lossNames.find((name) => name !== "ce" && name !== "clm" && weights[name] !== undefined);
+  if (topK !== undefined && inner !== undefined)
+    refuse(
+      `top_k keeps nothing but its distribution, and alpha_${inner} asks for more. Set it to 0, or leave top_k out`,
+    );
+  if (topK !== undefined && topK > teacher.vocabulary)
+    refuse(`top_k is ${topK}, and it knows ${teacher.vocabulary} tokens`);
   const byWidth = (["cos", "hidden", "embedding", "contrast"] as const).filter(
     (name) => weights[name] !== undefined,
   );

@@ -30,19 +30,22 @@ export type Programs = {
     }
 );
 
-export async function compilePrograms({
-  engine,
-  trainee,
-  train,
-  validation,
+/** What one batch of a training looks like. */
+export function batchShapeOf({
+  train: { layout },
   options,
-}: TrainingRequest): Promise<Programs> {
-  const shape: BatchShape = {
+}: Pick<TrainingRequest, "train" | "options">): BatchShape {
+  return {
     rows: batchSizeOf(options),
-    length: train.layout.sequenceLength,
-    segments: train.layout.documentMask || !train.layout.packing,
-    positions: train.layout.documentMask && train.layout.packing,
+    length: layout.sequenceLength,
+    segments: layout.documentMask || !layout.packing,
+    positions: layout.documentMask && layout.packing,
   };
+}
+
+export async function compilePrograms(request: TrainingRequest): Promise<Programs> {
+  const { engine, trainee, validation, options } = request;
+  const shape = batchShapeOf(request);
   const savings = memorySavings(trainee, shape, options, memoryLimit(engine.device.name));
   const all: Program[] = [];
   const compile = async <G extends StatefulGraph>(graph: G): Promise<Compiled<G>> => {

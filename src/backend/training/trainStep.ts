@@ -19,8 +19,9 @@ import {
   headColumns,
   headNames,
   innerTerms,
-  passOf,
+  type Part,
   type Taps,
+  taughtBy,
   type Teacher,
 } from "./distillation";
 import { type MemorySavings, nothingSaved, savingsBySize } from "./memorySavings";
@@ -119,10 +120,10 @@ function buildLoss(
     teacher === undefined ? forward : forwardFor(teacher, taps, forward),
   );
   const labels = reshape(input("labels", grid, "int32"), { shape: [rows * length] });
-  const taught = teacher && passOf(teacher, inputs, attentionBlock);
+  const taught = teacher && taughtBy(teacher, inputs, attentionBlock);
   const perToken =
     lossChunk === undefined
-      ? lossesOf(hidden, labels, taught?.hidden)
+      ? lossesOf(hidden, labels)
       : concat(...chunksOf(rows * length, lossChunk).map((chunk) => lossesIn(chunk)), { axis: 0 });
   const total = sum(perToken, { axes: [0], keepDims: false });
   const inverseCount = input(inverseCountName, []);
@@ -136,9 +137,9 @@ function buildLoss(
     const own = slice(total, { axis: 0, start: column, end: column + 1 });
     terms[name] = mean(reshape(own, { shape: [] }));
   });
-  for (const [name, term] of Object.entries(
-    innerTerms({ ...taps, hidden }, { ...taught.taps, hidden: taught.hidden }, labels, teacher, rows),
-  ))
+  const { inside } = taught;
+  const inner = inside && innerTerms({ ...taps, hidden }, inside, labels, teacher, rows);
+  for (const [name, term] of Object.entries(inner ?? {}))
     terms[name as LossName] = mean(sum(term, { axes: [0], keepDims: false }));
   const objective = Object.entries(teacher.weights)
     .map(([name, share]) => mul(terms[name as LossName]!, scalar(share)))
@@ -146,27 +147,23 @@ function buildLoss(
   return { objective, loss: terms.clm!, terms, perToken, segments, weights };
 
   /** Of each token its loss: [n], or with a teacher [n, terms]. */
-  function lossesOf(own: Value, wanted: Value, teachers: Value | undefined): Value {
+  function lossesOf(own: Value, wanted: Value, part?: Part): Value {
     const logits = trainee.logits(weight, own);
     const loss = crossEntropy(logits, wanted);
-    if (teacher === undefined || taught === undefined || teachers === undefined) return loss;
-    const side = () => ({ hidden: teachers, logits: taught.logits(teachers) });
-    return headColumns(teacher, loss, wanted, { hidden: own, logits }, side);
+    if (teacher === undefined || taught === undefined) return loss;
+    return headColumns(teacher, loss, wanted, { hidden: own, logits }, taught.of(part));
   }
 
-  function lossesIn(chunk: { axis: number; start: number; end: number }): Value {
-    const output = lossesOf(
-      slice(hidden, chunk),
-      slice(labels, chunk),
-      taught && slice(taught.hidden, chunk),
-    );
-    segments.push({ inputs: [hidden, ...(taught === undefined ? [] : [taught.hidden])], output, last: true });
+  function lossesIn(chunk: Part): Value {
+    const output = lossesOf(slice(hidden, chunk), slice(labels, chunk), chunk);
+    const teachers = taught?.inside === undefined ? [] : [taught.inside.hidden];
+    segments.push({ inputs: [hidden, ...teachers], output, last: true });
     return output;
   }
 }
 
 /** Tokens a few at a time. */
-function chunksOf(tokens: number, size: number) {
+function chunksOf(tokens: number, size: number): Part[] {
   return Array.from({ length: Math.ceil(tokens / size) }, (_, chunk) => ({
     axis: 0,
     start: chunk * size,

@@ -16,7 +16,8 @@ import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds"
 import { describeSavings } from "./memorySavings";
 import { optimizers } from "./optimizers/catalog";
 import { slotsOfOptimizer } from "./optimizerSlots";
-import { type Compiled, compilePrograms, type Programs } from "./programs";
+import { KeptTargets } from "./keptTargets";
+import { batchShapeOf, type Compiled, compilePrograms, type Programs } from "./programs";
 import { batchSizeOf, stepsOf, type TrainingRequest } from "./request";
 import type { HostTensors } from "./safetensors";
 import { learningRate } from "./schedule";
@@ -70,6 +71,7 @@ class TrainingSession implements AsyncDisposable {
     private readonly sampler: Sampler | BlockSampler,
     /** Weights, optimizer slots and summed gradients by name, as they stand on the device. */
     private held: Tensors,
+    private readonly keptTargets: KeptTargets | undefined,
   ) {
     const state = request.resume?.state;
     this.step = state?.step ?? 0;
@@ -91,16 +93,22 @@ class TrainingSession implements AsyncDisposable {
     const sampler = samplerOf(request);
     const slots = slotsOf(request);
     const programs = await compilePrograms(request);
-    const teachers = [...(request.teacherTensors ?? [])].map(
-      ([name, tensor]) => [teacherName(name), tensor] as const,
+    const { teacher } = trainee;
+    const kept =
+      teacher?.topK === undefined
+        ? undefined
+        : await KeptTargets.open(engine, teacher, request.teacherTensors!, batchShapeOf(request));
+    const teachers = kept === undefined ? [...(request.teacherTensors ?? [])] : [];
+    const held: Record<string, Tensor> = uploadAll(
+      engine,
+      new Map([...tensors, ...teachers.map(([name, tensor]) => [teacherName(name), tensor] as const)]),
     );
-    const held: Record<string, Tensor> = uploadAll(engine, new Map([...tensors, ...teachers]));
     // Nobody else reads the optimizer's memory, be it new or a checkpoint's.
     for (const [name, slot] of slots) held[name] = handOver(engine, slot);
     if (programs.kind === "accumulated")
       for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
         held[gradientName(name)] = handOver(engine, zeros(shape));
-    return new TrainingSession(request, programs, sampler, held);
+    return new TrainingSession(request, programs, sampler, held, kept);
   }
 
   async run(observer: TrainingObserver): Promise<TrainingResult> {
@@ -175,8 +183,9 @@ class TrainingSession implements AsyncDisposable {
         told[`train/${name}`] = (told[`train/${name}`] ?? 0) + (await readNumber(outputs[name]!));
     };
     let squares: Float32Array;
-    const feedsOf = (batch: Batch, part: number, labels = counted): Tensors => ({
+    const feedsOf = async (batch: Batch, part: number, labels = counted): Promise<Tensors> => ({
       ...feedBatch(engine, batch),
+      ...(await this.keptTargets?.feeds(batch)),
       // A step whose labels are all ignored has no loss and no gradient, rather than 0/0.
       [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, labels)),
       [dropoutSeedName]: engine.upload(
@@ -186,7 +195,7 @@ class TrainingSession implements AsyncDisposable {
       [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
     });
     if (programs.kind === "fused") {
-      const feeds = { ...feedsOf(batches[0]!, 0), ...scalars };
+      const feeds = { ...(await feedsOf(batches[0]!, 0)), ...scalars };
       const outputs = await this.execute(programs.step, feeds);
       loss = await readNumber(outputs.loss!);
       await tell(programs.step, outputs);
@@ -198,7 +207,7 @@ class TrainingSession implements AsyncDisposable {
       for (const [part, batch] of [...again, ...batches].entries()) {
         const isAgain = part < again.length;
         const feeds = {
-          ...feedsOf(batch, part, isAgain ? countedIn(again) : counted),
+          ...(await feedsOf(batch, part, isAgain ? countedIn(again) : counted)),
           [keepGradientsName]: uploadScalar(engine, part === 0 ? 0 : 1),
         };
         const outputs = await this.execute(programs.accumulate, feeds);
@@ -318,6 +327,7 @@ class TrainingSession implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     disposeAll(this.held);
+    await this.keptTargets?.[Symbol.asyncDispose]();
     for (const program of this.programs.all) await program[Symbol.asyncDispose]();
   }
 }

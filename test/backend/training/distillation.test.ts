@@ -4,17 +4,27 @@ import { lossWeights, type LossWeights, teacherSchema } from "../../../src/proto
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { type Graph, inputsOf } from "../../../src/backend/graph/graph";
-import { parameter, sizeOf } from "../../../src/backend/graph/op";
+import { input, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import { recomputeGateName } from "../../../src/backend/graph/recompute";
 import { dimensionsOf, type ModelShape } from "../../../src/backend/models/model";
-import { softTargets, teacherLayers, type Teacher } from "../../../src/backend/training/distillation";
+import { Sampler } from "../../../src/backend/data/sampler";
+import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import {
+  keptTargetLoss,
+  softTargets,
+  teacherLayers,
+  type Teacher,
+} from "../../../src/backend/training/distillation";
+import { disposeAll } from "../../../src/backend/training/evaluateLoss";
+import { KeptTargets, largest } from "../../../src/backend/training/keptTargets";
 import { type MemorySavings, nothingSaved } from "../../../src/backend/training/memorySavings";
 import { traineeOf } from "../../../src/backend/training/trainee";
 import { buildAccumulateStep, gradientName, inverseCountName } from "../../../src/backend/training/trainStep";
 import { teacherOf } from "../../../src/backend/runs/teachers";
 import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
-import { tinyNames, tinyShape, trainOptions } from "../../support/tinyModels";
+import { tinyNames, tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
+import { largestRatio } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
 
 const every: LossWeights = {
@@ -150,6 +160,43 @@ describe.each(tinyNames)("%s", (name) => {
   });
 });
 
+describe("kept targets", () => {
+  const [rows, classes, temperature] = [3, 6, 2];
+  const random = uniform(15);
+  const draw = () => Array.from({ length: rows * classes }, () => 4 * random() - 2);
+  const feeds = { s: draw(), t: draw() };
+
+  it("cost what the whole distribution costs where all tokens are kept", () => {
+    const places = Array.from({ length: rows }, (_, row) =>
+      largest(feeds.t.slice(row * classes, (row + 1) * classes), classes),
+    );
+    const shares = places.map((order, row) => {
+      const weights = order.map((token) => Math.exp(feeds.t[row * classes + token]! / temperature));
+      const total = weights.reduce((all, each) => all + each, 0);
+      return weights.map((each) => each / total);
+    });
+    const [student, teacher] = [input("s", [rows, classes]), input("t", [rows, classes])];
+    const kept = keptTargetLoss(
+      student,
+      input("tokens", [rows, classes], "int32"),
+      input("shares", [rows, classes]),
+      temperature,
+    );
+    const whole = softTargets(student, teacher, temperature);
+    const results = evaluateGraph(
+      { outputs: { kept, whole } },
+      { ...feeds, tokens: places.flat(), shares: shares.flat() },
+    );
+    results["kept"]!.forEach((each, i) => expect(each).toBeCloseTo(results["whole"]![i]!, 10));
+  });
+
+  it("are the largest, the first of equal ones", () => {
+    expect(largest([1, 5, 3, 5, 2], 3)).toEqual([1, 3, 2]);
+    expect(largest([2, 1], 2)).toEqual([0, 1]);
+    expect(largest([0, 0, 0], 1)).toEqual([0]);
+  });
+});
+
 describe("layers", () => {
   it("are held against those of the teacher evenly, up to its last", () => {
     expect(teacherLayers(6, 12)).toEqual([1, 3, 5, 7, 9, 11]);
@@ -191,6 +238,13 @@ describe("a teacher", () => {
     ],
     ["with a layer that it does not have", small, { layers: [0, 2] }, /its layer 2, and it has 2/],
     ["with too few layers named", small, { layers: [0] }, /names 1 of its layers/],
+    [
+      "of which more is asked than is kept",
+      small,
+      { top_k: 4, recipe: "distilgpt2" },
+      /alpha_cos asks for more/,
+    ],
+    ["that is to keep more than it knows", small, { top_k: 33 }, /top_k is 33, and it knows 32/],
     ["of which nothing counts", small, { alpha_ce: 0, alpha_clm: 0 }, /no loss counts/],
   ])("%s is refused", (_, teacher, changes, message) => {
     expect(() => teacherOf(small, teacher, given(changes))).toThrow(message);
@@ -206,6 +260,40 @@ describe("a teacher", () => {
 
 describe("a training", () => {
   const training = useTinyTraining();
+
+  it("learns the same from all of a distribution that was kept as from a teacher that runs along", async () => {
+    const teacher = await training.run({ max_steps: 30, learning_rate: 1e-2 });
+    const { shape } = training;
+    const vocabulary = dimensionsOf(shape).vocabulary;
+    const weights: LossWeights = { temperature: 2, weights: { ce: 0.5, clm: 0.5 } };
+    const along = taughtBy(shape, shape, weights);
+    const kept = { ...along, teacher: { ...along.teacher!, topK: vocabulary } };
+    const [one, other] = [along, kept].map((trainee) =>
+      training.run({ max_steps: 8 }, { trainee, teacherTensors: teacher.result.tensors }),
+    );
+    const [a, b] = [await one!, await other!];
+    expect(largestRatio(b.losses, a.losses)).toBeLessThan(1e-4);
+    const apart = (of: typeof a) => of.metrics["train/teacher_ce"]!.map(([, value]) => value);
+    expect(largestRatio(apart(b), apart(a))).toBeLessThan(1e-3);
+  });
+
+  it("asks the teacher once for each sequence, however many epochs there are", async () => {
+    const { shape, data } = training;
+    const teacher = { ...taughtBy(shape, shape, { temperature: 1, weights: { ce: 1 } }).teacher!, topK: 3 };
+    await using engine = await openEngine("cpu", { threads: 1 });
+    const layout = { rows: 4, length: data.train.layout.sequenceLength, segments: false, positions: false };
+    await using kept = await KeptTargets.open(engine, teacher, weightsOf(shape), layout);
+    const sampler = new Sampler(data.train, 4, 1);
+    const perEpoch = Math.ceil(data.train.sequences / 4);
+    for (let i = 0; i < 3 * perEpoch; i++) {
+      const feeds = await kept.feeds(sampler.next());
+      const shares = (await feeds["teacher_shares"]!.read()) as Float32Array;
+      for (let token = 0; token < shares.length; token += 3)
+        expect(shares[token]! + shares[token + 1]! + shares[token + 2]!).toBeCloseTo(1, 5);
+      disposeAll(feeds);
+    }
+    expect(kept.read).toBe(data.train.sequences);
+  });
 
   it("comes nearer to its teacher, and tells how near", async () => {
     const teacher = await training.run({ max_steps: 60, learning_rate: 1e-2 });
