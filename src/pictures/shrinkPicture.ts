@@ -28,7 +28,8 @@ export interface PlacedPoint {
 
 export function shrinkPicture(given: PictureGiven): Picture & { readonly places: readonly PlacedPoint[] } {
   const { shrinking, measure, metric, front, theme, width } = given;
-  const { series, baselines } = shrinking;
+  const { series: own, baselines, published } = shrinking;
+  const series = [...own, ...(published === undefined ? [] : [published])];
   const points = series.flatMap((each) => each.points);
   const low = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean - half;
   const high = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean + half;
@@ -68,10 +69,13 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
   const marks: Mark[] = [];
   const places: PlacedPoint[] = [];
   const named = [...series.map(({ name }) => name), ...baselines.map(({ name }) => name)];
-  for (const [slot, { name, points: own }] of series.entries()) {
+  for (const [slot, each] of series.entries()) {
+    const { name, points: own } = each;
     const color = colorOf(slot, theme.ground);
+    // Published models are single ones, and no line of anybody's.
+    const isLine = each !== published;
     strokes.push({
-      pieces: [own.map(({ x, y }) => at(atX(x), atY(y.mean)))],
+      pieces: isLine ? [own.map(({ x, y }) => at(atX(x), atY(y.mean)))] : [],
       color,
       opacity: 1,
       width: 1.6,

@@ -6,7 +6,7 @@ import { type Estimate, estimateOf } from "../protocol/studentT";
 /** What is asked of a run. */
 export type ShrinkRun = Pick<
   RunSummary,
-  "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts"
+  "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts" | "published"
 >;
 
 /** Along what the points stand. */
@@ -64,6 +64,8 @@ export interface Shrinking {
     readonly y: Estimate;
     readonly runs: readonly string[];
   }[];
+  /** What others have published, where both numbers of a point are among it; its points have no runs. */
+  readonly published?: ShrinkSeries;
   readonly fewerFirst: boolean;
 }
 
@@ -112,8 +114,34 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
       y: estimateOf(values),
       runs: folders,
     })),
+    ...publishedAlong(runs, measure, metric),
     fewerFirst: measure !== "rate",
   };
+}
+
+/** Quantities of papers that stand along a measure. */
+const publishedSizes: Readonly<Partial<Record<Measure, string>>> = {
+  non_embedding: "parameters/non_embedding",
+  total: "parameters/total",
+  bits: "parameters/bits",
+};
+
+function publishedAlong(
+  runs: readonly ShrinkRun[],
+  measure: Measure,
+  metric: string,
+): Pick<Shrinking, "published"> {
+  const size = publishedSizes[measure];
+  const numbers = runs.find(({ published }) => published !== undefined)?.published ?? [];
+  const quantity = metric === "perplexity/token" ? "perplexity" : metric;
+  const of = (wanted: string | undefined, variant: string) =>
+    numbers.find((each) => each.quantity === wanted && each.variant === variant)?.value;
+  const points = [...new Set(numbers.map(({ variant }) => variant))].flatMap((variant): ShrinkPoint[] => {
+    const [x, y] = [of(size, variant), of(quantity, variant)];
+    return x === undefined || y === undefined ? [] : [{ x, y: estimateOf([y]), runs: [] }];
+  });
+  if (points.length === 0) return {};
+  return { published: { name: "published", points: points.sort((a, b) => a.x - b.x) } };
 }
 
 interface Gathered {
@@ -239,7 +267,11 @@ export function isHigherBetter(metric: string): boolean {
   return /accuracy|f1|precision|recall|matthews|per_second|speedup/.test(metric);
 }
 
-export function shrinkLines({ series, baselines }: Shrinking, measure: Measure, metric: string): string[][] {
+export function shrinkLines(
+  { series, baselines, published }: Shrinking,
+  measure: Measure,
+  metric: string,
+): string[][] {
   const row = (name: string, x: string, { mean, half, count }: Estimate) => [
     name,
     x,
@@ -249,7 +281,9 @@ export function shrinkLines({ series, baselines }: Shrinking, measure: Measure, 
   ];
   return [
     ["series", measure, metric, "half of the 95 % interval", "runs"],
-    ...series.flatMap(({ name, points }) => points.map(({ x, y }) => row(name, String(x), y))),
+    ...[...series, ...(published === undefined ? [] : [published])].flatMap(({ name, points }) =>
+      points.map(({ x, y }) => row(name, String(x), y)),
+    ),
     ...baselines.map(({ name, y }) => row(name, "", y)),
   ];
 }

@@ -118,6 +118,32 @@ describe("points", () => {
     expect(baselines).toEqual([]);
   });
 
+  it("have published ones beside them where both of their numbers were printed", () => {
+    const published = [
+      { quantity: "parameters/total", value: 120, variant: "a" },
+      { quantity: "classification/accuracy", value: 0.7, variant: "a" },
+      { quantity: "parameters/total", value: 90, variant: "b" },
+    ];
+    const all = { trainable: 80, stored: 80, nonZero: 80, bits: 2560, bytes: 320 };
+    const counts = { roles: [], nonEmbedding: all, total: all };
+    const given = [run("dense", {}, 0.9, { published, counts })];
+    const along = shrinkingOf(given, "total", "classification/accuracy");
+    expect(along.published).toEqual({
+      name: "published",
+      points: [{ x: 120, y: estimateOf([0.7]), runs: [] }],
+    });
+    expect(shrinkLines(along, "total", "classification/accuracy")).toContainEqual([
+      "published",
+      "120",
+      "0.7",
+      "",
+      "1",
+    ]);
+    expect(shrinkingOf(given, "bits", "classification/accuracy").published).toBeUndefined();
+    // No model of ours beats them, and they beat none of ours: the front is of runs.
+    expect(paretoFront(along, true).map(({ x }) => x)).toEqual([80]);
+  });
+
   it("are written as CSV with the numbers that they stand for", () => {
     const lines = shrinkLines(
       shrinkingOf(runs, "rate", "classification/accuracy"),

@@ -181,6 +181,7 @@ export class ShrinkPage implements Panel {
       this.stage.redraw();
     };
     const open = () =>
+      place.point.runs.length > 0 &&
       this.stage.attempt(() =>
         this.page.host.request("page.openPanel", { panel: "charts", input: { runs: place.point.runs } }),
       );
@@ -238,6 +239,6 @@ function pageWidth(): number {
 
 function words({ series, point: { x, y, runs } }: PlacedPoint): string {
   const { mean, half } = y;
-  const seeds = runs.length === 1 ? "1 run" : `${runs.length} runs`;
+  const seeds = runs.length === 0 ? "no run" : runs.length === 1 ? "1 run" : `${runs.length} runs`;
   return `${series}, ${figure(x, 4)}: ${figure(mean, 5)}${half === undefined ? "" : ` ± ${figure(half, 3)}`} (${seeds})`;
 }

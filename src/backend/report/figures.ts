@@ -28,6 +28,7 @@ import type { Sibling } from "../runs/siblings";
 import { correlationOf } from "../service/correlation";
 import { heatMapOf } from "../service/heatMap";
 import { valuesOf, weightRoles } from "../service/roleValues";
+import { referencesOf } from "../service/runSummary";
 import { generatedTexts } from "./generatedTexts";
 import type { Figure } from "./html";
 
@@ -48,6 +49,7 @@ export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
     state: "done",
     metrics: summary,
     ...(counts === undefined ? {} : { counts }),
+    ...referencesOf(plan),
   }));
 }
 

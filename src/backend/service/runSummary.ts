@@ -1,8 +1,8 @@
 /** One row of a table of runs, from its record and a person's notes. What could be of any length is cut. */
 import { isAbsolute, join, relative, sep } from "node:path";
-import { paperSchema } from "../../protocol/paper";
+import { type Paper, paperSchema } from "../../protocol/paper";
 import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../protocol/run";
-import type { ReferenceSeries, RunSummary } from "../../protocol/service/runs";
+import type { PublishedNumber, ReferenceSeries, RunSummary } from "../../protocol/service/runs";
 
 const most = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
 
@@ -51,11 +51,14 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
   };
 }
 
-/** The published curves that an experiment's paper has. */
-function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "references"> {
-  if (given?.["series"] === undefined) return {};
+/** The published curves and numbers that an experiment's paper has. */
+export function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "references" | "published"> {
+  if (given?.["series"] === undefined && given?.["published"] === undefined) return {};
   const paper = paperSchema.safeParse(given).data;
-  if (paper === undefined || paper.series.length === 0) return {};
+  if (paper === undefined) return {};
+  const published = publishedNumbers(paper, scale);
+  const numbers = published.length === 0 ? {} : { published };
+  if (paper.series.length === 0) return numbers;
   const other = paper.scale !== undefined && paper.scale !== scale ? { otherScale: paper.scale } : {};
   const references = paper.series.map((series): ReferenceSeries => ({
     name: series.name,
@@ -66,7 +69,18 @@ function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "refer
     values: series.values,
     ...other,
   }));
-  return { references };
+  return { references, ...numbers };
+}
+
+/** Of whole models, as a chart of sizes has them; at another scale they would say nothing beside the run's. */
+function publishedNumbers(
+  { published, scale: publishedAt }: Paper,
+  scale: string | undefined,
+): PublishedNumber[] {
+  if (publishedAt !== undefined && publishedAt !== scale) return [];
+  return published.flatMap(({ quantity, value, variant, roles }) =>
+    roles === undefined && variant !== undefined ? [{ quantity, value, variant }] : [],
+  );
 }
 
 /** A plan names its file as seen from the workspace; what leads out of it is not believed. */

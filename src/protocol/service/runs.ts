@@ -31,10 +31,18 @@ export interface RunSummary {
   readonly metrics: RunRecord["summary"];
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
   readonly references?: readonly ReferenceSeries[];
+  /** Numbers that were published of whole models at the scale of the run. */
+  readonly published?: readonly PublishedNumber[];
   readonly notices: readonly string[];
   readonly tags: readonly string[];
   readonly notes: string;
   readonly star: boolean;
+}
+
+export interface PublishedNumber {
+  readonly quantity: string;
+  readonly value: number;
+  readonly variant: string;
 }
 
 /** A published curve that belongs beside those of a run. */
