@@ -1,6 +1,6 @@
 /** How the backend service stands many runs and a long history: forks the built one as the extension does, and asks it. */
 import { type ChildProcess, fork } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout } from "node:timers/promises";
@@ -161,6 +161,6 @@ async function news(
     appendFileSync(join(active, "metrics.jsonl"), formatMetricLine(metricLine(1)));
     await heard;
   });
-  // What it began is over, so that nobody takes it for a run that goes on.
-  writeAtomic(join(active, "run.json"), JSON.stringify({ ...going, state: "done" }));
+  // What is measured afterwards has the runs that were made for it, and no other.
+  rmSync(active, { recursive: true });
 }
