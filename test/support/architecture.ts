@@ -26,6 +26,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
   ],
   "src/backend/evaluation": [
+    "src/backend/coding",
     "src/backend/graph",
     "src/backend/engine",
     "src/backend/data",
@@ -44,7 +45,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/backend/evaluation",
     "src/protocol",
   ],
-  "src/backend/coding": ["src/backend/graph", "src/backend/training", "src/protocol"],
+  "src/backend/coding": [
+    "src/backend/graph",
+    "src/backend/models",
+    "src/backend/representations",
+    "src/backend/training",
+    "src/protocol",
+  ],
   "src/backend/strategies": [
     "src/backend/methods",
     "src/backend/models",
@@ -78,6 +85,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/backend/graph",
     "src/backend/engine",
     "src/backend/data",
+    "src/backend/methods",
     "src/backend/models",
     "src/backend/representations",
     "src/backend/training",

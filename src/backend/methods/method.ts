@@ -5,7 +5,7 @@ import { countModel } from "../evaluation/accounting";
 import type { ModelShape } from "../models/model";
 import type { Checkpoint } from "../training/checkpoint";
 import type { HostTensors } from "../training/safetensors";
-import type { Trainee } from "../training/trainStep";
+import type { Trainee } from "../training/trainee";
 import type { Gradients } from "./gradients";
 import type { Calibration, Observed, Tap } from "./observe";
 import type { MethodTraining } from "./training";

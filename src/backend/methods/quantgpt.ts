@@ -9,10 +9,10 @@ import { dimensionsOf, type ModelShape, withRepresentations } from "../models/mo
 import { toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../training/checkpoint";
-import { type Teacher, teacherLayers } from "../training/distillation";
+import { teacherLayers } from "../training/distillation";
 import { gammaName, largestCode, roundedTrainee } from "../training/roundedWeights";
 import type { HostTensor } from "../training/safetensors";
-import { traineeOf } from "../training/trainee";
+import { type Teacher, traineeOf } from "../training/trainee";
 import { denseTargets, stored } from "./denseTargets";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { defineMethod, planBetween } from "./method";

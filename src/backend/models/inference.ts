@@ -1,6 +1,5 @@
 /** A model that is only run: matrices for which the runtime has something better than floats are stored so. */
-import type { Inference, ParameterSpec, TensorData } from "../representations/representation";
-import type { HostTensor, HostTensors } from "../training/safetensors";
+import type { Inference, ParameterSpec, StoredTensor } from "../representations/representation";
 import { matrixSlots, type ModelShape, parametersOf } from "./model";
 import { inferenceOf } from "./weights";
 
@@ -13,9 +12,13 @@ export function inferenceParameters(shape: ModelShape): ParameterSpec[] {
   ];
 }
 
-export function inferenceTensors(shape: ModelShape, tensors: HostTensors): HostTensors {
-  const source = (name: string) => tensors.get(name)!.data as TensorData;
-  const own = new Map<string, HostTensor>(tensors);
+export function inferenceTensors<T>(
+  shape: ModelShape,
+  tensors: ReadonlyMap<string, T | StoredTensor>,
+): ReadonlyMap<string, T | StoredTensor> {
+  // A model holds nothing but weights, codes and masks.
+  const source = (name: string) => (tensors.get(name) as StoredTensor).data;
+  const own = new Map(tensors);
   for (const { names, inference } of replacedIn(shape)) {
     for (const [name, tensor] of inference.tensors(source)) own.set(name, tensor);
     for (const name of names) own.delete(name);

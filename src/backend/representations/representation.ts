@@ -1,7 +1,6 @@
 /** How a matrix of a model is stored and applied. What a matrix is for belongs to models; how it got its values, to methods. */
 import type { z } from "zod";
 import type { Shape, Value } from "../graph/op";
-import type { HostTensor } from "../training/safetensors";
 
 export type Init =
   | { readonly kind: "normal"; readonly std: number }
@@ -61,6 +60,13 @@ export interface MatrixPart {
   readonly axis: string;
 }
 
+/** A tensor with its values; `uint8` says that bytes are no booleans. */
+export interface StoredTensor {
+  readonly shape: Shape;
+  readonly data: TensorData;
+  readonly dtype?: "uint8";
+}
+
 export type TensorData = Float32Array | Int8Array | Uint8Array;
 /** Values of stored tensors by name; throws for a name that is not there. */
 export type TensorSource = (name: string) => TensorData;
@@ -79,7 +85,7 @@ export interface MatrixCounts {
 export interface Inference {
   /** In place of those that it does not name. */
   readonly parameters: readonly ParameterSpec[];
-  tensors(source: TensorSource): readonly (readonly [name: string, tensor: HostTensor])[];
+  tensors(source: TensorSource): readonly (readonly [name: string, tensor: StoredTensor])[];
   /** As `apply` of the representation. */
   apply(x: Value, values: ValueSource): Value;
 }

@@ -5,8 +5,8 @@ import type { RunPlan, Step } from "../../protocol/run";
 import { lossWeights, type TeacherOptions } from "../../protocol/teacher";
 import { labelCount } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
-import { refuseTeacher, type Teacher, teacherLayers } from "../training/distillation";
-import { traineeOf } from "../training/trainee";
+import { refuseTeacher, teacherLayers } from "../training/distillation";
+import { type Teacher, traineeOf } from "../training/trainee";
 
 /** Not a path, since no model of the hub and no folder of this name is meant. */
 export const original = "original";

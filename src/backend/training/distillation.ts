@@ -13,16 +13,7 @@ import { concat, reshape, slice } from "../graph/ops/movement";
 import { logSoftmax } from "../graph/ops/normalization";
 import { mean, sum, sumSquares } from "../graph/ops/reduction";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
-import type { Trainee } from "./trainStep";
-
-/** What a model learns from beside its labels. */
-export interface Teacher extends LossWeights {
-  readonly trainee: Trainee;
-  /** The layer of the teacher for each of the model's own. */
-  readonly layers: readonly number[];
-  /** Of its distribution only so many tokens, which the step is fed; otherwise the teacher is a part of the step. */
-  readonly topK?: number | undefined;
-}
+import type { Teacher } from "./trainee";
 
 /** Its tensors among the inputs of a step. */
 export const teacherName = (parameterName: string) => `teacher:${parameterName}`;

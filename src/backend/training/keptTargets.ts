@@ -5,10 +5,11 @@ import { createHash } from "node:crypto";
 import type { Batch } from "../data/split";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
-import { keptSharesName, keptTokensName, type Teacher } from "./distillation";
+import { keptSharesName, keptTokensName } from "./distillation";
 import { disposeAll, only } from "./evaluateLoss";
 import { feedBatch, uploadAll } from "./feeds";
 import type { HostTensors } from "./safetensors";
+import type { Teacher } from "./trainee";
 import type { BatchShape } from "./trainStep";
 
 /** Of a sequence: [length, k] of both. */

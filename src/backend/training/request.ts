@@ -4,7 +4,7 @@ import type { Split } from "../data/split";
 import type { Engine } from "../engine/engine";
 import type { TrainingSnapshot } from "./checkpoint";
 import type { HostTensors } from "./safetensors";
-import type { Trainee } from "./trainStep";
+import type { Trainee } from "./trainee";
 
 export interface TrainingRequest {
   readonly engine: Engine;

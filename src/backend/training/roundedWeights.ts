@@ -9,7 +9,7 @@ import { detached } from "../graph/ops/gate";
 import { reshape } from "../graph/ops/movement";
 import { mean } from "../graph/ops/reduction";
 import type { ParameterSpec } from "../representations/representation";
-import type { Trainee } from "./trainStep";
+import type { Trainee } from "./trainee";
 
 /** The trained number of a weight tensor: its largest value is γ times the mean of its magnitudes. */
 export const gammaName = (weight: string) => `${weight}_gamma`;

@@ -3,7 +3,8 @@ import { totalmem } from "node:os";
 import type { DeviceName, TrainOptions } from "../../protocol/experiment";
 import { memoryOf } from "../graph/cost";
 import { type MemorySavings, savingsBySize } from "./memorySavings";
-import { type BatchShape, buildTrainStep, type Trainee } from "./trainStep";
+import type { Trainee } from "./trainee";
+import { type BatchShape, buildTrainStep } from "./trainStep";
 
 /** Share of the machine's memory that a step may take before `auto` recomputes layers. */
 export const memoryShare = 0.6;

@@ -22,23 +22,11 @@ import {
   type Part,
   type Taps,
   taughtBy,
-  type Teacher,
 } from "./distillation";
 import { type MemorySavings, nothingSaved, savingsBySize } from "./memorySavings";
 import { gradientMeanSlot } from "./optimizerSlots";
 import { optimizers } from "./optimizers/catalog";
-
-/** What is trained: parameters by name and the forward function over them. */
-export interface Trainee {
-  readonly parameters: readonly ParameterSpec[];
-  readonly dimensions: Dimensions;
-  /** What the head reads: [batch · time, width]. */
-  hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
-  /** The head: [rows, width] → logits [rows, vocabulary]. */
-  logits(weights: (name: string) => Value, hidden: Value): Value;
-  /** Counts in training alone: an evaluation is about the labels. */
-  readonly teacher?: Teacher | undefined;
-}
+import type { Trainee } from "./trainee";
 
 export interface BatchShape {
   readonly rows: number;

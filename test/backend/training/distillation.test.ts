@@ -10,16 +10,11 @@ import { recomputeGateName } from "../../../src/backend/graph/recompute";
 import { dimensionsOf, type ModelShape } from "../../../src/backend/models/model";
 import { Sampler } from "../../../src/backend/data/sampler";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import {
-  keptTargetLoss,
-  softTargets,
-  teacherLayers,
-  type Teacher,
-} from "../../../src/backend/training/distillation";
+import { keptTargetLoss, softTargets, teacherLayers } from "../../../src/backend/training/distillation";
 import { disposeAll } from "../../../src/backend/training/evaluateLoss";
 import { KeptTargets, largest } from "../../../src/backend/training/keptTargets";
 import { type MemorySavings, nothingSaved } from "../../../src/backend/training/memorySavings";
-import { traineeOf } from "../../../src/backend/training/trainee";
+import { type Teacher, traineeOf } from "../../../src/backend/training/trainee";
 import { buildAccumulateStep, gradientName, inverseCountName } from "../../../src/backend/training/trainStep";
 import { teacherOf } from "../../../src/backend/runs/teachers";
 import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
