@@ -1,6 +1,5 @@
 /** Small data, and trainings whose observer keeps all that it is told. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { dataSchema, type TrainOptions } from "../../src/protocol/experiment";
 import { type DataSet, openData } from "../../src/backend/data/dataSet";
@@ -11,19 +10,8 @@ import type { HostTensors } from "../../src/backend/training/safetensors";
 import type { TrainingRequest } from "../../src/backend/training/request";
 import { traineeOf } from "../../src/backend/training/trainee";
 import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";
+import { temporaryFolder } from "./temporary";
 import { weightsOf } from "./tinyModels";
-
-const temporary: string[] = [];
-process.on("exit", () => {
-  for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
-});
-
-/** Removed when the process ends. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), "lathe-training-"));
-  temporary.push(folder);
-  return folder;
-}
 
 /** Data of the given options; `rows` is content, written to a file. Without `text_column` each row is `{ text }`. */
 export async function tinyData({

@@ -8,7 +8,8 @@ import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/c
 import type { HostTensor, HostTensors } from "../../../src/backend/training/safetensors";
 import { recipes } from "../../../src/protocol/recipe";
 import { tinyShape, trainOptions } from "../../support/tinyModels";
-import { bytesOf, temporaryFolder, tinyData, type TinyTraining, trainTiny } from "../../support/tinyRun";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf, tinyData, type TinyTraining, trainTiny } from "../../support/tinyRun";
 
 const letters = "abcdefghijklmnopqrstuvwxyz";
 const pairs = Array.from({ length: 60 }, (_, i) => ({

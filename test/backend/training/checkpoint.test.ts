@@ -26,7 +26,8 @@ import {
 import { writeSafetensors } from "../../../src/backend/training/safetensors";
 import { uniform } from "../../support/sampleValues";
 import { tinyShape, weightsOf } from "../../support/tinyModels";
-import { bytesOf, temporaryFolder } from "../../support/tinyRun";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf } from "../../support/tinyRun";
 import { childProgram } from "../../support/childProgram";
 import { numberedCheckpoint, stepOf } from "./numberedCheckpoint";
 

@@ -4,7 +4,7 @@ import { WorkbenchError } from "../../../src/protocol/errors";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
 import type { HostTensor } from "../../../src/backend/training/safetensors";
 import { weightsOf } from "../../support/tinyModels";
-import { temporaryFolder } from "../../support/tinyRun";
+import { temporaryFolder } from "../../support/temporary";
 import { useTinyTraining } from "../../support/tinyTraining";
 
 const training = useTinyTraining();

@@ -5,7 +5,8 @@ import type { DataSet } from "../../../src/backend/data/dataSet";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
 import { tinyShape, trainOptions } from "../../support/tinyModels";
-import { bytesOf, noise, temporaryFolder, trainTiny } from "../../support/tinyRun";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf, noise, trainTiny } from "../../support/tinyRun";
 
 let data: DataSet;
 beforeAll(async () => {

@@ -9,7 +9,8 @@ import {
   readTensorSizes,
   writeSafetensors,
 } from "../../../src/backend/training/safetensors";
-import { bytesOf, temporaryFolder } from "../../support/tinyRun";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf } from "../../support/tinyRun";
 
 const folder = temporaryFolder();
 let files = 0;

@@ -7,7 +7,8 @@ import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/c
 import { join } from "node:path";
 import { relativeError } from "../../support/sampleValues";
 import { type TinyName, tinyShape, trainOptions } from "../../support/tinyModels";
-import { bytesOf, largestRatio, noise, temporaryFolder, tinyData, trainTiny } from "../../support/tinyRun";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf, largestRatio, noise, tinyData, trainTiny } from "../../support/tinyRun";
 import { noWebgpu } from "../../support/webgpu";
 
 describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
