@@ -107,13 +107,13 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
     });
 
   let [x, y] = [area.left, height + 8];
-  for (const [slot, name] of named.entries()) {
+  for (const [slot, own] of named.entries()) {
+    const name = slot >= series.length ? `${own} (dashed)` : own;
     const room = 26 + 7 * name.length;
     if (x + room > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
     marks.push({ x: x + 4, y: y - 4, shape: markOf(slot), color: colorOf(slot, theme.ground) });
-    const isBaseline = slot >= series.length;
-    labels.push(label(x + 14, y, isBaseline ? `${name} (dashed)` : name, theme.foreground, "start"));
-    x += room + (isBaseline ? 60 : 0);
+    labels.push(label(x + 14, y, name, theme.foreground, "start"));
+    x += room;
   }
   return {
     title: `${metric} against ${measureTitles[measure].toLowerCase()}`,

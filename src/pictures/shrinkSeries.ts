@@ -90,7 +90,9 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
     const name = nameOf(run, along);
     const x = measure === "rate" ? rate?.value : sizeOf(run, measure);
     if (x === undefined) {
-      if (measure === "rate") gather(plain, name, { x: 0, y, run: run.folder });
+      // What is a point of another sweep is nothing to hold the others against.
+      const isAlone = Object.keys(run.sweep).every((path) => path === "seed");
+      if (measure === "rate" && isAlone) gather(plain, name, { x: 0, y, run: run.folder });
       continue;
     }
     const line = lines.get(name) ?? new Map<string, Gathered>();

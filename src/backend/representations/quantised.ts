@@ -104,7 +104,9 @@ export default defineRepresentation<QuantisedOptions>({
     const scales = weightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
     return [
       fixed("weight_codes", [inputs, outputs]),
-      { ...scales, decay: false },
+      // Steps of an optimizer are as large for a scale of a thousandth as for a weight, and would soon undo it. Who trains
+      // scales trains what they are multiplied by (see `roundedWeights`).
+      { ...scales, trainable: false, decay: false },
       ...(options.symmetric ? [] : [fixed("weight_zeros", [groups, outputs])]),
       ...(options.residual === 0
         ? []
@@ -156,7 +158,7 @@ export default defineRepresentation<QuantisedOptions>({
     const zeros = options.symmetric ? 0 : scales;
     const stored = inputs * outputs + scales + zeros + residual;
     return {
-      trainable: scales + residual,
+      trainable: residual,
       stored,
       nonZero: stored,
       bits: options.bits * (inputs * outputs + zeros) + scalarBits * (scales + residual),
