@@ -77,10 +77,9 @@ describe("points", () => {
       ["smaller", 2],
       ["svd, n_embd 64", 1],
     ]);
-    // Bits are no share, so that along rates each of them is a baseline of its own.
+    // Bits are no share, so that along rates they have no place.
     const along = shrinkingOf(given, "rate", "classification/accuracy");
     expect(along.series.map(({ name }) => name)).toEqual(["svd, n_embd 64"]);
-    // Points of other sweeps are no baselines.
     expect(along.baselines).toEqual([]);
   });
 
