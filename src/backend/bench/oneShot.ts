@@ -15,8 +15,8 @@ import { initialise } from "../models/initialise";
 import { matrixSlots, type ModelShape, shapeFromConfig } from "../models/model";
 import type { Checkpoint } from "../training/checkpoint";
 
-/** Sequences of a calibration and their tokens. */
-export const calibrationSize = { samples: 128, length: 256 } as const;
+/** Sequences of a calibration, as methods have it when they are not asked otherwise, and their tokens. */
+export const calibrationSize = { samples: 128, length: 128 } as const;
 
 export interface OneShotCase {
   readonly method: string;
@@ -104,21 +104,20 @@ function textOptions() {
   });
 }
 
-/** The square matrices of the layer, in the order in which they are tried. */
+/** The square matrices of the layer, in the order in which they are tried; methods that choose no matrices get the layer. */
 const roles = ["o_proj", "v_proj", "q_proj"].map((each) => `layers.0.self_attn.${each}`);
+const wholeLayer = "layers.0";
 
 /** Half of the matrix goes, or its weights get the third of the method's levels. */
 function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase["options"]) {
   const { shape: known } = method.options as unknown as z.ZodObject;
-  const calibration = "calibration" in known ? { calibration: { samples: calibrationSize.samples } } : {};
   let reason: WorkbenchError | undefined;
-  for (const role of roles)
+  for (const role of "targets" in known ? roles : [wholeLayer])
     try {
       const rate = method.levels?.[2] ?? 0.5;
       const given: unknown = method.options.parse({
         [method.rate]: rate,
-        targets: role,
-        ...calibration,
+        ...(role === wholeLayer ? {} : { targets: role }),
         ...options,
       });
       const { shape: after } = method.plan(shape, given);
