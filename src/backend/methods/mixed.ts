@@ -38,10 +38,10 @@ const options = z
       .default([2, 3, 4, 6, 8])
       .describe("Bits that a matrix may get."),
     sensitivity: z
-      .enum(["output", "loss"])
-      .default("output")
+      .enum(["gradient", "output", "loss"])
+      .default("gradient")
       .describe(
-        "What is measured of each matrix and width: the squared error of its products on real text, as a share of them, or the rise of the validation loss (`loss`, which evaluates the model once for each).",
+        "What is measured of each matrix and width: the rise of the loss that squared gradients on real text foretell, the squared error of its products as a share of them, or the rise of the validation loss itself (`loss`, which evaluates the model once for each).",
       ),
     calibration: calibrationSchema,
   })
@@ -68,7 +68,7 @@ export default defineMethod<Options>({
   needs: () => ["text"],
   samples: [
     { calibration },
-    { bits: 2.5, group_size: 4, symmetric: false, calibration },
+    { bits: 2.5, group_size: 4, symmetric: false, sensitivity: "output", calibration },
     { bits: 5, choices: [2, 4, 8], sensitivity: "loss", targets: "layers.*.mlp.*", calibration },
   ],
 
@@ -82,10 +82,7 @@ export default defineMethod<Options>({
 
   async apply(before, given, lab) {
     const targets = quantisedTargets(title, before.shape, { ...given, bits: 8 });
-    const costs =
-      given.sensitivity === "output"
-        ? await outputCosts(before, targets, given, lab)
-        : await lossCosts(before, targets, given, lab);
+    const costs = await measures[given.sensitivity](before, targets, given, lab);
     const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
     const choices = costs.map((own, i) =>
       own.map((cost, which): Choice => ({ cost, bits: given.choices[which]! * sizes[i]! })),
@@ -106,25 +103,62 @@ export default defineMethod<Options>({
   },
 });
 
-function choiceOf(given: Options, bits: number) {
-  return { type: "quantised", options: storedOptions({ ...given, bits }) };
-}
-
-/** For each target and each choice: Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
-async function outputCosts(
+/** Costs for each target and each choice. */
+type Measure = (
   before: Checkpoint,
   targets: readonly Target[],
   given: Options,
   lab: Lab,
-): Promise<number[][]> {
+) => Promise<number[][]>;
+const measures: Readonly<Record<Options["sensitivity"], Measure>> = {
+  gradient: gradientCosts,
+  output: outputCosts,
+  loss: lossCosts,
+};
+
+/** ½ · Σ E[g²] · (W − Q)²: the second term of the loss's Taylor series with the diagonal of Fisher for its curvature. */
+async function gradientCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
+  const { moments } = await lab.gradients(before, given.calibration);
+  return targets.map((target) => {
+    const { matrix } = target;
+    const dense = denseOf(before.tensors, target);
+    const squares = partOf(moments.get(weightName(target.packedIn ?? matrix))!.meanSquare, target);
+    return given.choices.map((bits) => {
+      const now = roundedToNearest(matrix, dense, { ...given, bits }).materialise();
+      return now.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - dense[i]!) ** 2, 0);
+    });
+  });
+}
+
+function denseOf(tensors: Checkpoint["tensors"], target: Target): Float32Array {
+  return partOf(floatsOf(tensors, weightName(target.packedIn ?? target.matrix)), target);
+}
+
+/** [inputs, outputs] of a matrix out of what belongs to the whole that it is stored in. */
+function partOf(data: Float32Array, { matrix, packedIn }: Target): Float32Array {
+  const whole = packedIn ?? matrix;
+  const all = toInOut(data, whole);
+  if (packedIn === undefined) return all;
+  const from = packedIn.parts!.find(({ role }) => role === matrix.role)!.from;
+  return Float32Array.from({ length: matrix.inputs * matrix.outputs }, (_, i) => {
+    const [input, output] = [Math.floor(i / matrix.outputs), i % matrix.outputs];
+    return all[input * whole.outputs + from + output]!;
+  });
+}
+
+function choiceOf(given: Options, bits: number) {
+  return { type: "quantised", options: storedOptions({ ...given, bits }) };
+}
+
+/** Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
+async function outputCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
   const tap = (x: Value) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
   const roles = new Map(targets.map((target) => [observedRole(target), tap]));
   const observed = await lab.observe(before, roles, given.calibration);
-  const tensors = takenApart(before, targets);
   return targets.map((target, done) => {
     const { matrix } = target;
     const { squares } = observed.get(observedRole(target))!;
-    const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+    const dense = denseOf(before.tensors, target);
     const whole = weighed(dense, squares!, matrix) || 1;
     lab.progress(done + 1, targets.length, "matrices measured");
     return given.choices.map((bits) => {
@@ -149,12 +183,7 @@ function weighed(values: ArrayLike<number>, squares: Float64Array, { inputs, out
 }
 
 /** The rise of the validation loss with one matrix alone rounded. */
-async function lossCosts(
-  before: Checkpoint,
-  targets: readonly Target[],
-  given: Options,
-  lab: Lab,
-): Promise<number[][]> {
+async function lossCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
   const dense = await lab.evaluate(before, "eval/loss");
   const found: number[][] = [];
   for (const target of targets) {

@@ -54,7 +54,12 @@ describe("mixed precision", () => {
   const [inputs] = sizesOf(before);
   const lab = labWithInputs(correlated(60, inputs, 7), inputs);
   const bitsOf = async (given: object) => {
-    const after = await applied(mixed, { targets: "layers.*.mlp.up_proj", ...given }, before, lab);
+    const after = await applied(
+      mixed,
+      { targets: "layers.*.mlp.up_proj", sensitivity: "output", ...given },
+      before,
+      lab,
+    );
     return Object.values(after.shape.representations).map(
       ({ options }) => (options as { bits: number }).bits,
     );
