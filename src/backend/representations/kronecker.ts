@@ -4,12 +4,17 @@
  */
 import * as z from "zod";
 import type { Value } from "../graph/op";
-import { mul } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
-import { sum } from "../graph/ops/reduction";
 import { asFloats } from "./dense";
-import { defineRepresentation, type MatrixSpec, nonZeros, scalarBits, weightSpec } from "./representation";
+import {
+  defineRepresentation,
+  type MatrixSpec,
+  nonZeros,
+  scalarBits,
+  type ValueSource,
+  weightSpec,
+} from "./representation";
 
 export interface KroneckerOptions {
   /** Inputs and outputs of each A_k; those of B_k follow. */
@@ -32,10 +37,20 @@ export function kroneckerSizes({ inputs, outputs }: MatrixSpec, a: KroneckerOpti
   return { m1: a[0], n1: a[1], m2: inputs / a[0], n2: outputs / a[1] };
 }
 
+/** [inputs, outputs]: all terms in one product of what each factor is as a row, and then every entry to its place. */
+function assembled(values: ValueSource, matrix: MatrixSpec, { a, terms }: KroneckerOptions): Value {
+  const { m1, n1, m2, n2 } = kroneckerSizes(matrix, a);
+  const [aName, bName] = kroneckerNames(matrix);
+  const left = reshape(values(aName), { shape: [terms, m1 * n1] });
+  const right = reshape(values(bName), { shape: [terms, m2 * n2] });
+  const all = reshape(matmul(left, right, { transposeA: true }), { shape: [m1, n1, m2, n2] });
+  return reshape(transpose(all, { perm: [0, 2, 1, 3] }), { shape: [matrix.inputs, matrix.outputs] });
+}
+
 export default defineRepresentation<KroneckerOptions>({
   title: "Kronecker products",
   worth:
-    "The factors are stored and multiplied one after the other: file and memory shrink, and operations too while the terms are few.",
+    "The factors are stored, and multiplied one after the other while the terms are few: file, memory and operations shrink. Of many terms the matrix is put together for every pass, so that only the file is smaller.",
   options: z.strictObject({
     a: z
       .tuple([z.int().min(1), z.int().min(1)])
@@ -51,8 +66,12 @@ export default defineRepresentation<KroneckerOptions>({
     return [weightSpec(matrix, "weight_a", [terms, m1, n1]), weightSpec(matrix, "weight_b", [terms, m2, n2])];
   },
   // y[n1, n2] = Σ_k Σ x[m1, m2]·A_k[m1, n1]·B_k[m2, n2]: all terms in two products, and no matrix of the whole size.
-  apply: (x, values, matrix, { a, terms }) => {
+  apply: (x, values, matrix, options) => {
+    const { a, terms } = options;
     const { m1, n1, m2, n2 } = kroneckerSizes(matrix, a);
+    // Of many terms the matrix itself is multiplied in fewer operations, and holds less than the values between two products.
+    if (terms * m1 * n2 * (m2 + n1) > matrix.inputs * matrix.outputs)
+      return matmul(x, assembled(values, matrix, options));
     const rows = x.type.shape[0]!;
     const [aName, bName] = kroneckerNames(matrix);
     const right = reshape(transpose(values(bName), { perm: [1, 0, 2] }), { shape: [m2, terms * n2] });
@@ -63,13 +82,8 @@ export default defineRepresentation<KroneckerOptions>({
     const back = transpose(reshape(second, { shape: [rows, n2, n1] }), { perm: [0, 2, 1] });
     return reshape(back, { shape: [rows, matrix.outputs] });
   },
-  dense: (values, matrix, { a, terms }) => {
-    const { m1, n1, m2, n2 } = kroneckerSizes(matrix, a);
-    const [aName, bName] = kroneckerNames(matrix);
-    const left: Value = reshape(values(aName), { shape: [terms, m1, 1, n1, 1] });
-    const right = reshape(values(bName), { shape: [terms, 1, m2, 1, n2] });
-    const all = sum(mul(left, right), { axes: [0], keepDims: false }); // [m1, m2, n1, n2]
-    const weight = reshape(all, { shape: [matrix.inputs, matrix.outputs] });
+  dense: (values, matrix, options) => {
+    const weight = assembled(values, matrix, options);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
   materialise: (tensors, matrix, { a, terms }) => {
