@@ -12,7 +12,7 @@ import { crossEntropy } from "../graph/ops/loss";
 import { concat, reshape, slice } from "../graph/ops/movement";
 import { sum, sumSquares } from "../graph/ops/reduction";
 import type { Segment } from "../graph/recompute";
-import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
+import type { ForwardOptions, ModelInputs } from "../models/family";
 import type { ParameterSpec } from "../representations/representation";
 import {
   forwardFor,
