@@ -7,7 +7,7 @@
  * each, little endian; a byte of sign and fraction for each weight; the stream, highest bit first.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import { canonicalCodes, codeLengths, decodingTable, severalWords, wordsAtOnce } from "./huffman";
+import { canonicalCodes, codeLengths, decodingTable, severalWords, wordsAtOnce, writeWords } from "./huffman";
 
 /** Weights of a block: its place costs two thousandths of a bit a weight. */
 export const blockWeights = 2 ** 14;
@@ -30,23 +30,17 @@ export function encodeDFloat11(words: Uint16Array): Uint8Array {
   const view = new DataView(bytes.buffer);
   bytes.set(lengths);
   let at = streamAt;
+  const exponents = new Uint8Array(blockWeights);
   for (let block = 0; block < blocks; block++) {
     view.setUint32(symbols + 4 * block, at - streamAt, true);
-    let [held, count] = [0, 0];
-    const end = Math.min(words.length, (block + 1) * blockWeights);
-    for (let i = block * blockWeights; i < end; i++) {
-      const word = words[i]!;
-      bytes[head + i] = ((word >> 8) & 0x80) | (word & 0x7f);
-      const exponent = (word >> 7) & 0xff;
-      held = (held << lengths[exponent]!) | codes[exponent]!;
-      count += lengths[exponent]!;
-      while (count >= 8) {
-        count -= 8;
-        bytes[at++] = held >> count;
-        held &= (1 << count) - 1;
-      }
+    const begin = block * blockWeights;
+    const size = Math.min(blockWeights, words.length - begin);
+    for (let i = 0; i < size; i++) {
+      const word = words[begin + i]!;
+      bytes[head + begin + i] = ((word >> 8) & 0x80) | (word & 0x7f);
+      exponents[i] = (word >> 7) & 0xff;
     }
-    if (count > 0) bytes[at++] = held << (8 - count);
+    at = writeWords(bytes, at, exponents.subarray(0, size), { lengths, codes });
   }
   view.setUint32(symbols + 4 * blocks, at - streamAt, true);
   return bytes.slice(0, at);

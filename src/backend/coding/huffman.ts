@@ -40,6 +40,30 @@ export function canonicalCodes(lengths: Uint8Array): Uint32Array {
   return codes;
 }
 
+/**
+ * Writes the word of each number from byte `at` on, highest bit first, and fills the last byte up with zeros; gives the place
+ * behind it. No word is longer than 16 bits.
+ */
+export function writeWords(
+  bytes: Uint8Array,
+  at: number,
+  numbers: Uint8Array,
+  { lengths, codes }: { readonly lengths: Uint8Array; readonly codes: Uint32Array },
+): number {
+  let [held, count, next] = [0, 0, at];
+  for (const number of numbers) {
+    held = (held << lengths[number]!) | codes[number]!;
+    count += lengths[number]!;
+    while (count >= 8) {
+      count -= 8;
+      bytes[next++] = held >> count;
+      held &= (1 << count) - 1;
+    }
+  }
+  if (count > 0) bytes[next++] = held << (8 - count);
+  return next;
+}
+
 /** Words of one look-up in `severalWords`. */
 export const wordsAtOnce = 3;
 

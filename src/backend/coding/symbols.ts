@@ -1,6 +1,6 @@
 /** A prefix code of bytes: 256 lengths of words, a byte each, then the stream, highest bit first. */
 import { WorkbenchError } from "../../protocol/errors";
-import { canonicalCodes, codeLengths, decodingTable } from "./huffman";
+import { canonicalCodes, codeLengths, decodingTable, writeWords } from "./huffman";
 
 const longestWord = 12;
 const symbols = 256;
@@ -13,17 +13,7 @@ export function encodeSymbols(numbers: Uint8Array): Uint8Array {
   const bits = counts.reduce((sum, count, symbol) => sum + count * lengths[symbol]!, 0);
   const bytes = new Uint8Array(symbols + Math.ceil(bits / 8));
   bytes.set(lengths);
-  let [held, count, at] = [0, 0, symbols];
-  for (const number of numbers) {
-    held = (held << lengths[number]!) | codes[number]!;
-    count += lengths[number]!;
-    while (count >= 8) {
-      count -= 8;
-      bytes[at++] = held >> count;
-      held &= (1 << count) - 1;
-    }
-  }
-  if (count > 0) bytes[at] = held << (8 - count);
+  writeWords(bytes, symbols, numbers, { lengths, codes });
   return bytes;
 }
 

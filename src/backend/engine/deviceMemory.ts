@@ -5,8 +5,7 @@
  */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { modelProto } from "../graph/onnxSchema";
-import { onnxDtype } from "../graph/onnx";
-import type { ConstantData, DType } from "../graph/op";
+import { onnxDtype, type ConstantData, type DType } from "../graph/op";
 import type { OutputMemory } from "./program";
 import type { Runtime } from "./runtime";
 

@@ -2,8 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
-import { inferenceParameters, inferenceTensors } from "../models/inference";
-import { forward, valueOf } from "../models/model";
+import { inferenceForward, inferenceTensors } from "../models/inference";
 import { disposeAll } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import type { Subject } from "./metric";
@@ -33,12 +32,10 @@ export class ForwardProgram implements AsyncDisposable {
     size: ForwardSize,
     answer: (logits: Value) => Value,
   ): Promise<ForwardProgram> {
-    const values = new Map(inferenceParameters(shape).map((spec) => [spec.name, valueOf(spec)]));
-    const logits = forward(
+    const logits = inferenceForward(
       shape,
-      (name) => values.get(name)!,
       { tokens: input("tokens", [size.batch, size.time], "int32") },
-      { rows: input("rows", [size.rows], "int32"), inference: true },
+      { rows: input("rows", [size.rows], "int32") },
     );
     const program = await engine.compile({ outputs: { answer: answer(logits) } });
     return new ForwardProgram(engine, size, program, uploadAll(engine, inferenceTensors(shape, tensors)));

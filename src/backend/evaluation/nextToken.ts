@@ -6,8 +6,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { input, sizeOf } from "../graph/op";
 import { type CacheSizes, KeyValueCache, cacheNames, cacheType } from "../models/keyValueCache";
-import { inferenceParameters, inferenceTensors } from "../models/inference";
-import { dimensionsOf, forward, type ModelShape, valueOf } from "../models/model";
+import { inferenceForward, inferenceTensors } from "../models/inference";
+import { dimensionsOf, type ModelShape } from "../models/model";
 import { disposeAll } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import { ForwardProgram } from "./forwardProgram";
@@ -183,12 +183,10 @@ export function cachedForward(shape: ModelShape, { time, ...sizes }: CacheSizes 
   const positions = int("positions", [sizes.batch, time]);
   const type = cacheType(dimensions, sizes);
   const cache = new KeyValueCache(dimensions, sizes, positions, (name) => input(`past.${name}`, type.shape));
-  const values = new Map(inferenceParameters(shape).map((spec) => [spec.name, valueOf(spec)]));
-  const logits = forward(
+  const logits = inferenceForward(
     shape,
-    (name) => values.get(name)!,
     { tokens: int("tokens", [sizes.batch, time]), positions, cache },
-    { rows: int("rows", [sizes.batch]), inference: true },
+    { rows: int("rows", [sizes.batch]) },
   );
   const present = Object.fromEntries([...cache.next].map(([name, next]) => [`present.${name}`, next]));
   const state = Object.fromEntries([...cache.next.keys()].map((name) => [`present.${name}`, `past.${name}`]));

@@ -4,8 +4,8 @@ import type { Engine } from "../engine/engine";
 import { initialise } from "../models/initialise";
 import { bytesOf, memoryOf } from "../graph/cost";
 import { input } from "../graph/op";
-import { inferenceParameters } from "../models/inference";
-import { dimensionsOf, familyOf, forward, type ModelShape, valueOf } from "../models/model";
+import { inferenceForward, inferenceParameters } from "../models/inference";
+import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { ForwardProgram } from "./forwardProgram";
 import type { Subject } from "./metric";
 
@@ -55,16 +55,12 @@ export async function openPass(engine: Engine, model: Model, rows: number, lengt
 
 /** Bytes that a pass holds at most, weights included, as its graph says. */
 export function passMemory(shape: ModelShape, rows: number, length: number): number {
-  const specs = inferenceParameters(shape);
-  const values = new Map(specs.map((spec) => [spec.name, valueOf(spec)]));
   const tokens = input("tokens", [rows, length], "int32");
-  const logits = forward(
-    shape,
-    (name) => values.get(name)!,
-    { tokens },
-    { rows: input("rows", [rows], "int32"), inference: true },
+  const logits = inferenceForward(shape, { tokens }, { rows: input("rows", [rows], "int32") });
+  const weights = inferenceParameters(shape).reduce(
+    (sum, { dtype, shape: size }) => sum + bytesOf({ dtype, shape: size }),
+    0,
   );
-  const weights = specs.reduce((sum, { dtype, shape: size }) => sum + bytesOf({ dtype, shape: size }), 0);
   return weights + memoryOf({ outputs: { logits } }).working;
 }
 

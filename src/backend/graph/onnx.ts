@@ -5,23 +5,13 @@ import { modelProto } from "./onnxSchema";
 import {
   type Attrs,
   type ConstantData,
-  type DType,
   dtypeOf,
+  onnxDtype,
   type Emitter,
   type Shape,
   type TensorType,
   type Value,
 } from "./op";
-
-/** TensorProto.DataType numbers of the ONNX format. */
-export const onnxDtype: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-};
 
 const opset = 20;
 const irVersion = 10;

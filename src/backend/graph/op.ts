@@ -3,7 +3,18 @@
  * Everything that one operation is stands in one definition: type rule, gradient, plain evaluation, ONNX form.
  */
 
+/** Types of elements. */
 export type DType = "float32" | "int64" | "int32" | "int8" | "uint8" | "bool";
+
+/** TensorProto.DataType numbers of the ONNX format. */
+export const onnxDtype: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};
 export type Shape = readonly number[];
 
 export interface TensorType {

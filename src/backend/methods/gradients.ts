@@ -1,12 +1,10 @@
 /** Gradients of the loss on some text, without training on it: what importance by Taylor series is made of. */
-import { WorkbenchError } from "../../protocol/errors";
-import { Sampler } from "../data/sampler";
 import type { Checkpoint } from "../training/checkpoint";
 import { countedLabels, disposeAll, only } from "../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../training/feeds";
 import { traineeOf } from "../training/trainee";
 import { buildGradients, gradientName, inverseCountName } from "../training/trainStep";
-import type { Calibration, ObserveCall } from "./observe";
+import { type Calibration, calibrationBatches, type ObserveCall } from "./observe";
 
 /** Of a trained tensor, over batches: the mean gradient, and the mean of its squares. */
 export interface GradientMoments {
@@ -23,12 +21,12 @@ export interface Gradients {
 /** Every batch counts alike, whatever labels it has. Dropout stays out: what is asked about is the model as it is used. */
 export async function gradientsOn(
   { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
-  { samples, batch_size: size }: Calibration,
-  { engine, train, seed, signal, progress }: ObserveCall,
+  calibration: Calibration,
+  call: ObserveCall,
 ): Promise<Gradients> {
-  const sampler = new Sampler(train, size, seed);
-  const batches = Math.ceil(Math.min(samples, train.sequences) / size);
-  const first = sampler.next();
+  const { engine } = call;
+  const batches = calibrationBatches(calibration, call);
+  const { first, count } = batches;
   const batch = {
     rows: first.rows,
     length: first.length,
@@ -42,18 +40,15 @@ export async function gradientsOn(
   const moments = new Map<string, GradientMoments>();
   let loss = 0;
   try {
-    for (let done = 0; done < batches; done++) {
-      if (signal.aborted) throw new WorkbenchError("cancelled", "The calibration was stopped.");
-      const own = done === 0 ? first : sampler.next();
+    for (const own of batches.all()) {
       const inverseCount = uploadScalar(engine, 1 / Math.max(1, countedLabels(own)));
       const feeds = { ...feedBatch(engine, own), [inverseCountName]: inverseCount };
       const results = await program.run(only(program.inputs, { ...weights, ...feeds }));
       for (const name of names)
-        addTo(moments, name, (await results[gradientName(name)]!.read()) as Float32Array, batches);
-      loss += Number((await results["loss"]!.read())[0]) / batches;
+        addTo(moments, name, (await results[gradientName(name)]!.read()) as Float32Array, count);
+      loss += Number((await results["loss"]!.read())[0]) / count;
       disposeAll(feeds);
       disposeAll(results);
-      progress(done + 1, batches, "batches read");
     }
   } finally {
     disposeAll(weights);

@@ -3,13 +3,13 @@
  * were zero, by its Taylor series on a few sequences. Recovery is a `train` cell afterwards.
  */
 import * as z from "zod";
-import { toInOut, weightName } from "../representations/dense";
+import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Gradients } from "./gradients";
 import { defineMethod } from "./method";
 import { calibrationSchema } from "./observe";
 import { choose, type Coupled, coupledIn, planStructured, structuredOptions, withUnits } from "./structured";
-import { floatsOf } from "./takenApart";
+import { floatsOf, partOf } from "./takenApart";
 import type { Target } from "./targets";
 
 const title = "LLM-Pruner";
@@ -90,27 +90,18 @@ function scoresOf(
 
 /** [inputs, outputs] of a matrix, also where it is a part of a packed one. */
 function importanceOf(
-  { matrix, packedIn }: Target,
+  target: Target,
   tensors: Parameters<typeof floatsOf>[0],
   gradients: Gradients,
   { importance }: Options,
 ): Float64Array {
-  const whole = packedIn ?? matrix;
-  const name = weightName(whole);
+  const name = weightName(target.packedIn ?? target.matrix);
   const { mean, meanSquare } = gradients.moments.get(name)!;
-  const [w, g, squares] = [floatsOf(tensors, name), mean, meanSquare].map((data) => toInOut(data, whole));
-  const part = whole.parts?.find(({ role }) => role === matrix.role);
-  const from = part?.from ?? 0;
-  const found = new Float64Array(matrix.inputs * matrix.outputs);
-  for (let input = 0; input < matrix.inputs; input++)
-    for (let output = 0; output < matrix.outputs; output++) {
-      const at = input * whole.outputs + from + output;
-      const first = w![at]! * g![at]!;
-      found[input * matrix.outputs + output] = Math.abs(
-        importance === "first" ? first : first - 0.5 * w![at]! ** 2 * squares![at]!,
-      );
-    }
-  return found;
+  const [w, g, squares] = [floatsOf(tensors, name), mean, meanSquare].map((data) => partOf(data, target));
+  return Float64Array.from(w!, (each, i) => {
+    const first = each * g![i]!;
+    return Math.abs(importance === "first" ? first : first - 0.5 * each ** 2 * squares![i]!);
+  });
 }
 
 function unitSums(

@@ -23,7 +23,7 @@ import {
   roundedToNearest,
   storedOptions,
 } from "./quantising";
-import { floatsOf, takenApart } from "./takenApart";
+import { floatsOf, partOf, takenApart } from "./takenApart";
 import type { Target } from "./targets";
 
 const title = "Mixed precision";
@@ -132,18 +132,6 @@ async function gradientCosts(...[before, targets, given, lab]: Parameters<Measur
 
 function denseOf(tensors: Checkpoint["tensors"], target: Target): Float32Array {
   return partOf(floatsOf(tensors, weightName(target.packedIn ?? target.matrix)), target);
-}
-
-/** [inputs, outputs] of a matrix out of what belongs to the whole that it is stored in. */
-function partOf(data: Float32Array, { matrix, packedIn }: Target): Float32Array {
-  const whole = packedIn ?? matrix;
-  const all = toInOut(data, whole);
-  if (packedIn === undefined) return all;
-  const from = packedIn.parts!.find(({ role }) => role === matrix.role)!.from;
-  return Float32Array.from({ length: matrix.inputs * matrix.outputs }, (_, i) => {
-    const [input, output] = [Math.floor(i / matrix.outputs), i % matrix.outputs];
-    return all[input * whole.outputs + from + output]!;
-  });
 }
 
 function choiceOf(given: Options, bits: number) {

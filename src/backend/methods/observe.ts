@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { Sampler } from "../data/sampler";
-import type { Split } from "../data/split";
+import type { Batch, Split } from "../data/split";
 import type { Engine } from "../engine/engine";
 import { constant, input, scalar, type Value } from "../graph/op";
 import { greater, mul, where } from "../graph/ops/elementwise";
@@ -40,15 +40,43 @@ export interface ObserveCall {
   readonly progress: (done: number, total: number, what: string) => void;
 }
 
+export interface CalibrationBatches {
+  /** What all of them look like. */
+  readonly first: Batch;
+  readonly count: number;
+  /** Each once, the first one too; tells how far it is, and throws `cancelled` where the call is to stop. */
+  all(): Generator<Batch>;
+}
+
+export function calibrationBatches(
+  { samples, batch_size: size }: Calibration,
+  { train, seed, signal, progress }: ObserveCall,
+): CalibrationBatches {
+  const sampler = new Sampler(train, size, seed);
+  const count = Math.ceil(Math.min(samples, train.sequences) / size);
+  const first = sampler.next();
+  return {
+    first,
+    count,
+    *all() {
+      for (let done = 0; done < count; done++) {
+        if (signal.aborted) throw new WorkbenchError("cancelled", "The calibration was stopped.");
+        yield done === 0 ? first : sampler.next();
+        progress(done + 1, count, "batches read");
+      }
+    },
+  };
+}
+
 export async function observe(
   { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
   taps: ReadonlyMap<string, Tap>,
-  { samples, batch_size: size }: Calibration,
-  { engine, train, seed, signal, progress }: ObserveCall,
+  calibration: Calibration,
+  call: ObserveCall,
 ): Promise<Observed> {
-  const sampler = new Sampler(train, size, seed);
-  const batches = Math.ceil(Math.min(samples, train.sequences) / size);
-  const first = sampler.next();
+  const { engine } = call;
+  const batches = calibrationBatches(calibration, call);
+  const { first } = batches;
   const outputs: Record<string, Value> = {};
   const places = new Map<string, { role: string; name: string }>();
   const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
@@ -85,9 +113,8 @@ export async function observe(
   const weights = uploadAll(engine, tensors);
   const sums = new Map<string, Float64Array>();
   try {
-    for (let batch = 0; batch < batches; batch++) {
-      if (signal.aborted) throw new WorkbenchError("cancelled", "The calibration was stopped.");
-      const feeds = feedBatch(engine, batch === 0 ? first : sampler.next());
+    for (const batch of batches.all()) {
+      const feeds = feedBatch(engine, batch);
       const results = await program.run(only(program.inputs, { ...weights, ...feeds }));
       for (const output of places.keys()) {
         const data = (await results[output]!.read()) as Float32Array;
@@ -97,7 +124,6 @@ export async function observe(
       }
       disposeAll(feeds);
       disposeAll(results);
-      progress(batch + 1, batches, "batches read");
     }
   } finally {
     disposeAll(weights);

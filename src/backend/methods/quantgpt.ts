@@ -10,7 +10,7 @@ import { toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../training/checkpoint";
 import { teacherLayers } from "../training/distillation";
-import { gammaName, largestCode, roundedTrainee } from "../training/roundedWeights";
+import { gammaName, largestCode, roundedTrainee, smallestClip } from "../training/roundedWeights";
 import type { HostTensor } from "../training/safetensors";
 import { type Teacher, traineeOf } from "../training/trainee";
 import { denseTargets, stored } from "./denseTargets";
@@ -87,7 +87,8 @@ export default defineMethod<Options>({
   },
 });
 
-const quantisedOptions = ({ bits }: Options) => storedOptions({ bits, symmetric: true, residual: 0 });
+const quantisedOptions = ({ bits }: Pick<Options, "bits">) =>
+  storedOptions({ bits, symmetric: true, residual: 0 });
 
 /** A matrix that is packed with others is one module. */
 function wholeTargets(shape: ModelShape, given: Options): Target[] {
@@ -103,9 +104,9 @@ function wholeTargets(shape: ModelShape, given: Options): Target[] {
 /** Every matrix at one scale: α / n, with α the largest value. */
 function rounded(matrix: MatrixSpec, dense: ArrayLike<number>, clip: number, { bits }: Options): Quantised {
   const { inputs, outputs } = matrix;
-  const quantised = new Quantised(matrix, quantisedOptions({ bits } as Options));
+  const quantised = new Quantised(matrix, quantisedOptions({ bits }));
   const largest = largestCode(bits);
-  const scale = Math.fround(Math.max(clip, 1e-8) / largest);
+  const scale = Math.fround(Math.max(clip, smallestClip) / largest);
   for (let output = 0; output < outputs; output++) quantised.setGrid(0, output, { scale, zero: 0 });
   for (let input = 0; input < inputs; input++)
     for (let output = 0; output < outputs; output++) {

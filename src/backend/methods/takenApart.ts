@@ -1,6 +1,6 @@
 /** The tensors of a model for a method that changes some of them: packed matrices of which only some parts are meant stored part by part. */
 import { splitPacked } from "../models/huggingFace";
-import { asFloats, weightName } from "../representations/dense";
+import { asFloats, toInOut, weightName } from "../representations/dense";
 import type { Checkpoint } from "../training/checkpoint";
 import type { HostTensor } from "../training/safetensors";
 import type { Target } from "./targets";
@@ -22,4 +22,16 @@ export function takenApart(
 
 export function floatsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
   return asFloats(name, tensors.get(name)!.data as Float32Array);
+}
+
+/** [inputs, outputs] of a matrix out of what belongs to the whole that it is stored in. */
+export function partOf(data: Float32Array, { matrix, packedIn }: Target): Float32Array {
+  const whole = packedIn ?? matrix;
+  const all = toInOut(data, whole);
+  if (packedIn === undefined) return all;
+  const from = packedIn.parts!.find(({ role }) => role === matrix.role)!.from;
+  return Float32Array.from({ length: matrix.inputs * matrix.outputs }, (_, i) => {
+    const [input, output] = [Math.floor(i / matrix.outputs), i % matrix.outputs];
+    return all[input * whole.outputs + from + output]!;
+  });
 }

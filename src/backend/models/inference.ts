@@ -1,14 +1,27 @@
 /** A model that is only run: matrices for which the runtime has something better than floats are stored so. */
+import type { Value } from "../graph/op";
 import type { Inference, ParameterSpec, StoredTensor } from "../representations/representation";
-import { matrixSlots, type ModelShape, parametersOf } from "./model";
+import type { ForwardOptions, ModelInputs } from "./family";
+import { forward, matrixSlots, type ModelShape, parametersOf, valueOf } from "./model";
 import { inferenceOf } from "./weights";
 
-/** What a forward pass with `inference` reads. */
+/** `forward` over `inferenceParameters`, which are inputs of the graph by their names. */
+export function inferenceForward(
+  shape: ModelShape,
+  inputs: ModelInputs,
+  options: ForwardOptions = {},
+): Value {
+  const values = new Map(inferenceParameters(shape).map((spec) => [spec.name, valueOf(spec)]));
+  return forward(shape, (name) => values.get(name)!, inputs, { ...options, inference: true });
+}
+
+/** What such a pass reads. */
 export function inferenceParameters(shape: ModelShape): ParameterSpec[] {
-  const replaced = new Set(replacedIn(shape).flatMap(({ names }) => names));
+  const replaced = replacedIn(shape);
+  const gone = new Set(replaced.flatMap(({ names }) => names));
   return [
-    ...parametersOf(shape).filter(({ name }) => !replaced.has(name)),
-    ...replacedIn(shape).flatMap(({ inference }) => inference.parameters),
+    ...parametersOf(shape).filter(({ name }) => !gone.has(name)),
+    ...replaced.flatMap(({ inference }) => inference.parameters),
   ];
 }
 

@@ -17,8 +17,8 @@ export const gammaName = (weight: string) => `${weight}_gamma`;
 /** Codes go from −n to n; of two bits they are −1, 0 and 1. */
 export const largestCode = (bits: number) => 2 ** (bits - 1) - 1;
 
-/** No value is larger than this share of nothing. */
-const smallestClip = 1e-8;
+/** Where the largest value is, however small γ becomes. */
+export const smallestClip = 1e-8;
 
 /**
  * α · round(n · clip(W / α, −1, 1)) / n with α = γ · mean|W|. The gradient of W is that of clipping; that of γ is what

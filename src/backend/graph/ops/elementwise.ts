@@ -8,7 +8,7 @@ import {
   type TensorType,
   type Value,
 } from "../op";
-import { broadcastShapes, defineOp, scalar, sizeOf } from "../op";
+import { broadcastShapes, defineOp, onnxDtype, scalar, sizeOf } from "../op";
 
 export type Unary = Op<[Value]>;
 export type Binary = Op<[Value, Value]>;
@@ -377,9 +377,6 @@ export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
     { inputs: [{ dtype: "bool", shape: [4, 1] }, [4, 3], []], attrs: none },
   ],
 });
-
-// TensorProto.DataType numbers of the ONNX format.
-const onnxDtype: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
 
 /** Converts the element type; floats are cut towards zero, and only float → float lets a gradient through. */
 export const cast = defineOp<[Value], { to: DType }>({

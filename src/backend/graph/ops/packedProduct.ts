@@ -1,5 +1,5 @@
 /** Products with matrices of a few bits, which ONNX Runtime multiplies without making floats of the whole matrix. */
-import { defineOp, type Emitter, type Op, type Value } from "../op";
+import { defineOp, type Emitter, onnxDtype, type Op, type Value } from "../op";
 
 export interface PackedAttrs {
   readonly [name: string]: number;
@@ -25,7 +25,7 @@ function throughFloats(
 ): string {
   const long = (...numbers: number[]) => emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
   const reshaped = (name: string, ...sizes: number[]) => emit.node("Reshape", [name, emit.shape(sizes)]);
-  const floats = (name: string) => emit.node("Cast", [name], { to: 1 });
+  const floats = (name: string) => emit.node("Cast", [name], { to: onnxDtype.float32 });
   /** [outputs, numbers] of [outputs, bytes] */
   const unpacked = (name: string, count: number) => {
     if (bits === 8) return floats(reshaped(name, outputs, count));
