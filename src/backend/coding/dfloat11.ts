@@ -7,7 +7,15 @@
  * each, little endian; a byte of sign and fraction for each weight; the stream, highest bit first.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import { canonicalCodes, codeLengths, decodingTable, severalWords, wordsAtOnce, writeWords } from "./huffman";
+import {
+  canonicalCodes,
+  codeLengths,
+  decodingTable,
+  type SeveralWords,
+  severalWords,
+  wordsAtOnce,
+  writeWords,
+} from "./huffman";
 
 /** Weights of a block: its place costs two thousandths of a bit a weight. */
 export const blockWeights = 2 ** 14;
@@ -70,7 +78,7 @@ export function openDFloat11(source: ByteSource, bytes: number, weights: number)
   if (bytes < head + weights) throw broken(`${bytes} bytes cannot hold ${weights} weights`);
   const start = source(0, head);
   const single = decodingTable(start.subarray(0, symbols), longestWord);
-  const tables = { single, several: severalWords(single, longestWord) };
+  const tables: Tables = { single, several: severalWords(single, longestWord) };
   const view = new DataView(start.buffer, start.byteOffset + symbols, head - symbols);
   const places = Array.from({ length: (head - symbols) / 4 }, (_, i) => view.getUint32(4 * i, true));
   const streamAt = head + weights;
@@ -84,65 +92,88 @@ export function openDFloat11(source: ByteSource, bytes: number, weights: number)
       const [first, last] = [Math.floor(from / blockWeights), Math.ceil(to / blockWeights)];
       const signs = source(head + from, head + to);
       const stream = source(streamAt + places[first]!, streamAt + places[last]!);
+      const exponents = new Uint8Array(exponentBytes);
       for (let block = first; block < last; block++) {
         const begin = block * blockWeights;
         const part = stream.subarray(places[block]! - places[first]!, places[block + 1]! - places[first]!);
         const end = Math.min(weights, begin + blockWeights);
-        if (!decodeBlock(part, tables, end - begin, { out, signs, at: begin - from }))
+        if (!decodeBlock(part, tables, end - begin, viewOf(exponents)))
           throw broken(`block ${block} does not end where the next begins`);
+        // Of the first and the last block only what is wanted.
+        const [start, stop] = [Math.max(begin, from), Math.min(end, to)];
+        const at = start - from;
+        join(viewOf(signs, at), viewOf(exponents, start - begin), viewOf(out, 2 * at), stop - start);
       }
       return out;
     },
   };
 }
 
-interface Target {
-  readonly out: Uint16Array;
-  readonly signs: Uint8Array;
-  /** Place of the block's first weight; before 0 where only its end is wanted. */
-  readonly at: number;
+interface Tables {
+  readonly single: Uint16Array;
+  readonly several: SeveralWords;
 }
 
-/** False where the stream is no sequence of that many words. A typed array ignores what is written outside it, so no bound is asked for. */
+/** Room for a look-up's words behind the last that is wanted. */
+const exponentBytes = blockWeights + wordsAtOnce;
+
+/** The exponents of a block; false where the stream is no sequence of that many words. */
 function decodeBlock(
   stream: Uint8Array,
-  { single, several }: { readonly single: Uint16Array; readonly several: Uint32Array },
+  { single, several: { symbols: found, sizes } }: Tables,
   weights: number,
-  { out, signs, at }: Target,
+  exponents: DataView,
 ): boolean {
-  let [held, count, next] = [0, 0, 0];
-  const end = at + weights;
-  let i = at;
-  // Three weights a look-up; where it has fewer words, what is written behind them is written over. Not beyond the arrays.
-  const fastFrom = Math.max(0, at);
-  const fastTo = Math.min(end, signs.length) - wordsAtOnce;
-  while (i >= fastFrom && i <= fastTo) {
-    if (count < longestWord) {
-      held = (held << 16) | (stream[next]! << 8) | stream[next + 1]!;
-      next += 2;
-      count += 16;
-    }
-    const found = several[(held >>> (count - longestWord)) & 0xfff]!;
-    if (found === 0) return false;
-    const [a, b, c] = [signs[i]!, signs[i + 1]!, signs[i + 2]!];
-    out[i] = ((a & 0x80) << 8) | (((found >>> 6) & 0xff) << 7) | (a & 0x7f);
-    out[i + 1] = ((b & 0x80) << 8) | (((found >>> 14) & 0xff) << 7) | (b & 0x7f);
-    out[i + 2] = ((c & 0x80) << 8) | (((found >>> 22) & 0xff) << 7) | (c & 0x7f);
-    count -= found & 0xf;
-    i += (found >>> 4) & 3;
+  const bits = viewOf(stream);
+  // A look-up loads four bytes from the one on in which it begins, so that no branch depends on what was read.
+  const lastLoad = 8 * (stream.length - 4);
+  const lastWords = weights - wordsAtOnce;
+  let [i, at] = [0, 0];
+  while (i <= lastWords && at <= lastLoad) {
+    const ahead = (bits.getInt32(at >>> 3) << (at & 7)) >>> (32 - longestWord);
+    const size = sizes[ahead]!;
+    if (size === 0) return false;
+    // Where it has fewer words than it writes, the next one writes over what is behind them.
+    exponents.setInt32(i, found[ahead]!, true);
+    at += size & 0xf;
+    i += size >> 4;
   }
-  for (; i < end; i++) {
-    if (count < longestWord) {
-      // Behind the last byte come zeros; a block that uses them is refused below.
-      held = (held << 16) | (stream[next]! << 8) | stream[next + 1]!;
-      next += 2;
-      count += 16;
-    }
-    const found = single[(held >>> (count - longestWord)) & 0xfff]!;
-    if (found < 256) return false;
-    count -= found >> 8;
-    const sign = signs[i]!;
-    out[i] = ((sign & 0x80) << 8) | ((found & 0xff) << 7) | (sign & 0x7f);
+  for (; i < weights; i++) {
+    // Behind the last byte come zeros; a block that uses them is refused below.
+    const byte = at >>> 3;
+    const three = ((stream[byte] ?? 0) << 16) | ((stream[byte + 1] ?? 0) << 8) | (stream[byte + 2] ?? 0);
+    const word = single[((three << (8 + (at & 7))) >>> (32 - longestWord)) & 0xfff]!;
+    if (word < 256) return false;
+    at += word >> 8;
+    exponents.setUint8(i, word & 0xff);
   }
-  return Math.ceil((8 * next - count) / 8) === stream.length;
+  return Math.ceil(at / 8) === stream.length;
+}
+
+/** Patterns [count] of signs with fractions and of exponents, bytes of both; four at a time. */
+function join(signs: DataView, exponents: DataView, out: DataView, count: number): void {
+  let i = 0;
+  for (; i <= count - 4; i += 4) {
+    const s = signs.getInt32(i, true);
+    const e = exponents.getInt32(i, true);
+    out.setInt32(2 * i, pairOf(s, e), true);
+    out.setInt32(2 * i + 4, pairOf(s >>> 16, e >>> 16), true);
+  }
+  for (; i < count; i++) out.setUint16(2 * i, pairOf(signs.getUint8(i), exponents.getUint8(i)), true);
+}
+
+/** Two patterns of the lowest two bytes of each: a sign, eight bits of exponent, seven of fraction. */
+function pairOf(s: number, e: number): number {
+  return (
+    ((s & 0x80) << 8) |
+    ((e & 0xff) << 7) |
+    (s & 0x7f) |
+    ((s & 0x8000) << 16) |
+    ((e & 0xff00) << 15) |
+    ((s & 0x7f00) << 8)
+  );
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array | Uint16Array, from = 0): DataView {
+  return new DataView(buffer, byteOffset + from, byteLength - from);
 }

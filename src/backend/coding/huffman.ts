@@ -65,24 +65,31 @@ export function writeWords(
 }
 
 /** Words of one look-up in `severalWords`. */
-export const wordsAtOnce = 3;
+export const wordsAtOnce = 4;
 
-/**
- * The same for as many words as lie whole within the `limit` bits, three at most: the bits of all of them in the lowest four
- * bits, their number in the next two, and from bit 6 on their symbols, the first in the lowest eight. 0 where no word begins so.
- */
-export function severalWords(table: Uint16Array, limit: number): Uint32Array {
+export interface SeveralWords {
+  /** The symbols of as many words as lie whole within the bits, the first in the lowest byte. */
+  readonly symbols: Int32Array;
+  /** The number of those words times 16, plus their bits; 0 where no word begins so. */
+  readonly sizes: Uint8Array;
+}
+
+/** What `decodingTable` says of one word, for up to four; `limit` is at most 15. */
+export function severalWords(table: Uint16Array, limit: number): SeveralWords {
   const mask = 2 ** limit - 1;
-  return Uint32Array.from(table, (_, bits) => {
-    let [used, words, symbols] = [0, 0, 0];
+  const symbols = new Int32Array(table.length);
+  const sizes = new Uint8Array(table.length);
+  for (let bits = 0; bits < table.length; bits++) {
+    let [used, words] = [0, 0];
     while (words < wordsAtOnce) {
       const found = table[(bits << used) & mask]!;
       if (found < 256 || used + (found >> 8) > limit) break;
-      symbols |= (found & 0xff) << (8 * words++);
+      symbols[bits]! |= (found & 0xff) << (8 * words++);
       used += found >> 8;
     }
-    return ((symbols << 6) | (words << 4) | used) >>> 0;
-  });
+    sizes[bits] = (words << 4) | used;
+  }
+  return { symbols, sizes };
 }
 
 /**
