@@ -20,7 +20,61 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
   clustered: [{ clusters: 256 }, { clusters: 130 }],
   dense: [{}],
   factored: [{ rank: 1 }, { rank: 4 }, { rank: 6 }],
-  kronecker: [{ a: [3, 2] }, { a: [4, 3], terms: 5 }, { a: [12, 1], terms: 2 }, { a: [1, 6] }],
+  mpo: [
+    {
+      sites: [
+        [3, 2],
+        [4, 3],
+      ],
+      bonds: [1],
+    },
+    {
+      sites: [
+        [4, 3],
+        [3, 2],
+      ],
+      bonds: [5],
+    },
+    {
+      sites: [
+        [12, 1],
+        [1, 6],
+      ],
+      bonds: [2],
+    },
+    {
+      sites: [
+        [1, 6],
+        [12, 1],
+      ],
+      bonds: [1],
+    },
+    {
+      sites: [
+        [3, 2],
+        [2, 1],
+        [2, 3],
+      ],
+      bonds: [1, 1],
+    },
+    {
+      sites: [
+        [3, 2],
+        [2, 1],
+        [2, 3],
+      ],
+      bonds: [2, 3],
+    },
+    {
+      sites: [
+        [2, 1],
+        [3, 2],
+        [1, 3],
+        [2, 1],
+      ],
+      bonds: [2, 4, 2],
+    },
+  ],
   quantised: [
     {},
     { bits: 2, group_size: 4 },
@@ -45,7 +99,7 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
   ],
 };
 const square = new Set(["diagonal"]);
-const products = new Set(["factored", "kronecker", "quantised"]);
+const products = new Set(["factored", "mpo", "quantised"]);
 
 const matrix = (id: string, layout: MatrixSpec["layout"], kind: MatrixSpec["kind"]): MatrixSpec => ({
   role: "layers.0.mlp.up_proj",

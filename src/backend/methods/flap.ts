@@ -3,13 +3,11 @@
  * for every token, and a bias can add their mean instead.
  */
 import * as z from "zod";
-import { WorkbenchError } from "../../protocol/errors";
 import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
-import { familyOf, type ModelShape, parametersOf, withRepresentations } from "../models/model";
+import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
-import type { Checkpoint } from "../training/checkpoint";
-import { zeros } from "../training/startState";
+import { biased, withBiases } from "./addedBiases";
 import { defineMethod, planBetween } from "./method";
 import { calibrationSchema, type Tap } from "./observe";
 import {
@@ -58,14 +56,13 @@ export default defineMethod<Options>({
   ],
 
   plan(before, given) {
-    const shape = given.compensate && given.rate > 0 ? withBiases(before, given) : before;
+    const shape = compensated(before, given);
     const { shape: after, exact } = planStructured(shape, coupledIn(title, shape, given), given);
     return planBetween(before, after, exact);
   },
 
   async apply(given, options, lab) {
-    const before =
-      options.compensate && options.rate > 0 ? biased(given, withBiases(given.shape, options)) : given;
+    const before = biased(given, compensated(given.shape, options));
     const groups = coupledIn(title, before.shape, options);
     if (options.rate === 0) return given;
     const tap: Tap = (x, counted) => ({
@@ -143,23 +140,8 @@ function shiftsOf(
 }
 
 /** The model with a bias wherever something reads heads or channels that may go. */
-function withBiases(shape: ModelShape, given: Options): ModelShape {
-  const lacking = coupledIn(title, shape, given).filter(({ consumer }) => !consumer.matrix.bias);
-  if (lacking.length === 0) return shape;
-  const { biasKeys } = familyOf(shape.family);
-  if (biasKeys === undefined)
-    throw new WorkbenchError(
-      "unsupported",
-      `${title} cannot be applied: ${lacking[0]!.consumer.matrix.role} has no bias, and a ${shape.family} model can have none. Write compensate: false.`,
-    );
-  const keys = Object.fromEntries(lacking.map(({ kind }) => [biasKeys[kind], true]));
-  return withRepresentations({ ...shape, config: { ...shape.config, ...keys } }, {});
-}
-
-/** The tensors of a model that has more biases than before: new ones add nothing. */
-function biased({ tensors }: Checkpoint, shape: ModelShape): Checkpoint {
-  const own = parametersOf(shape).map(
-    ({ name, shape: size }) => [name, tensors.get(name) ?? zeros(size)] as const,
-  );
-  return { shape, tensors: new Map(own) };
+function compensated(shape: ModelShape, given: Options): ModelShape {
+  if (!given.compensate || given.rate === 0) return shape;
+  const readers = coupledIn(title, shape, given).map(({ consumer }) => consumer.matrix.role);
+  return withBiases(title, shape, readers, "Write compensate: false.");
 }

@@ -1,12 +1,13 @@
 /**
  * Kronecker products (KnGPT2, Edalati et al. 2022): the sum of a few A ⊗ B that is nearest to a matrix, by the singular values
- * of its rearrangement (Van Loan). With balanced factors it is the matrix product operator of two sites (CompactifAI).
+ * of its rearrangement (Van Loan). With balanced factors it is the matrix product operator of two sites (CompactifAI, Tomut et
+ * al. 2024); of more sites, what is left of the second factors is taken apart in the same way.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
-import { type KroneckerOptions, kroneckerNames, kroneckerSizes } from "../representations/kronecker";
+import { coresOf, type MpoOptions, placesBySite, scalarsOf, widestBonds } from "../representations/mpo";
 import type { MatrixSpec } from "../representations/representation";
 import { denseTargets, stored } from "./denseTargets";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
@@ -17,21 +18,34 @@ import { type Target, targetOptions } from "./targets";
 
 const title = "Kronecker products";
 
-const options = z.strictObject({
-  rate: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe("Share of a matrix's scalars that goes; the number of terms follows, and is at least 1."),
-  b: z
-    .tuple([z.int().min(1), z.int().min(1)])
-    .optional()
-    .describe(
-      "Inputs and outputs of the second factors, such as [1, 2] for half of a matrix in one term; as near to the square roots of its sizes as they divide when left out.",
-    ),
-  ...targetOptions("all projections"),
-});
+const options = z
+  .strictObject({
+    rate: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe("Share of a matrix's scalars that goes; the number of terms follows, and is at least 1."),
+    sites: z
+      .int()
+      .min(2)
+      .max(4)
+      .default(2)
+      .describe(
+        "Factors of a term. From three on they share their parts, as the cores of a matrix product operator.",
+      ),
+    b: z
+      .tuple([z.int().min(1), z.int().min(1)])
+      .optional()
+      .describe(
+        "Inputs and outputs of the second factors of two, such as [1, 2] for half of a matrix in one term; when left out all factors are as equal in size as the matrix divides.",
+      ),
+    ...targetOptions("all projections"),
+  })
+  .refine(({ sites, b }) => b === undefined || sites === 2, {
+    path: ["b"],
+    message: "b says what the second of two factors is; write sites: 2, or leave b out",
+  });
 type Options = z.output<typeof options>;
 
 export default defineMethod<Options>({
@@ -46,6 +60,8 @@ export default defineMethod<Options>({
     { rate: 0.9, targets: "layers.*.mlp.*" },
     { rate: 0.5, b: [1, 2] },
     { rate: 0.5, b: [1, 2], targets: "embed_tokens" },
+    { rate: 0.5, sites: 3 },
+    { rate: 0.3, sites: 4, targets: "layers.*.mlp.*" },
   ],
 
   plan: (before, given) => planBetween(before, decide(before, given).after, "roles"),
@@ -55,21 +71,18 @@ export default defineMethod<Options>({
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) => {
       const { matrix } = target;
       const own = optionsOf(matrix);
-      const { m1, n1, m2, n2 } = kroneckerSizes(matrix, own.a);
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const { a, b } = singularValues(rearranged(dense, matrix, own.a), m1 * n1, m2 * n2).factors(own.terms);
-      // A column of the first factors is one A_k, a row of the second one B_k.
-      const left = new Float32Array(own.terms * m1 * n1);
-      for (let k = 0; k < own.terms; k++)
-        for (let i = 0; i < m1 * n1; i++) left[k * m1 * n1 + i] = a[i * own.terms + k]!;
-      const [aName, bName] = kroneckerNames(matrix);
+      const chain = nearestChain(
+        Float64Array.from(placesBySite(own.sites), (place) => dense[place]!),
+        own,
+      );
       return {
-        type: "kronecker",
+        type: "mpo",
         options: { ...own },
-        tensors: [
-          [aName, { shape: [own.terms, m1, n1], data: left }],
-          [bName, { shape: [own.terms, m2, n2], data: Float32Array.from(b) }],
-        ],
+        tensors: coresOf(matrix, own).map(({ name, left, inputs, outputs, right }, k) => [
+          name,
+          { shape: [left, inputs, outputs, right], data: Float32Array.from(chain[k]!) },
+        ]),
       };
     });
   },
@@ -89,43 +102,67 @@ function decide(shape: ModelShape, given: Options) {
       `${title} cannot be applied: ${faults[0]!}. Choose another b, or leave such roles out with ignore.`,
       { faults },
     );
-  const optionsOf = (matrix: MatrixSpec): KroneckerOptions => {
+  const optionsOf = (matrix: MatrixSpec): MpoOptions => {
     const { inputs, outputs } = matrix;
-    const [m2, n2] = given.b ?? [nearRoot(inputs), nearRoot(outputs)];
-    const a: [number, number] = [inputs / m2, outputs / n2];
-    const cost = a[0] * a[1] + m2 * n2;
-    const room = Math.floor(((1 - given.rate) * inputs * outputs * (1 + 1e-12)) / cost);
-    return { a, terms: Math.max(1, Math.min(room, a[0] * a[1], m2 * n2)) };
+    const sites = sitesOf(matrix, given);
+    const widest = widestBonds(sites);
+    const bondsOf = (bond: number) => widest.map((most) => Math.min(bond, most));
+    const room = (1 - given.rate) * inputs * outputs * (1 + 1e-12);
+    let bond = 1;
+    const most = Math.max(...widest);
+    while (bond < most && scalarsOf({ sites, bonds: bondsOf(bond + 1) }) <= room) bond++;
+    return { sites, bonds: bondsOf(bond) };
   };
-  const isSmaller = ({ matrix }: Target) => {
-    const own = optionsOf(matrix);
-    const { m1, n1, m2, n2 } = kroneckerSizes(matrix, own.a);
-    return given.rate > 0 && own.terms * (m1 * n1 + m2 * n2) < matrix.inputs * matrix.outputs;
-  };
+  const isSmaller = ({ matrix }: Target) =>
+    given.rate > 0 && scalarsOf(optionsOf(matrix)) < matrix.inputs * matrix.outputs;
   const targets = chosen.filter(isSmaller);
-  const after = stored(shape, targets, ({ matrix }) => ({
-    type: "kronecker",
-    options: optionsOf(matrix),
-  }));
+  const after = stored(shape, targets, ({ matrix }) => ({ type: "mpo", options: optionsOf(matrix) }));
   return { targets, optionsOf, after };
 }
 
-/** The divisor that is nearest to the square root, the smaller of two. */
-function nearRoot(size: number): number {
-  for (let divisor = Math.floor(Math.sqrt(size)); divisor > 1; divisor--)
-    if (size % divisor === 0) return divisor;
-  return 1;
+function sitesOf({ inputs, outputs }: MatrixSpec, { sites, b }: Options): (readonly [number, number])[] {
+  if (b !== undefined) return [[inputs / b[0], outputs / b[1]], b];
+  const columns = balanced(outputs, sites);
+  return balanced(inputs, sites).map((rows, k) => [rows, columns[k]!]);
 }
 
-/** R[(i1, j1), (i2, j2)] = W[i1·m2 + i2, j1·n2 + j2]: a Kronecker product becomes a product of two vectors. */
-function rearranged(dense: ArrayLike<number>, matrix: MatrixSpec, a: KroneckerOptions["a"]): Float64Array {
-  const { m1, n1, m2, n2 } = kroneckerSizes(matrix, a);
-  const out = new Float64Array(m1 * n1 * m2 * n2);
-  for (let i1 = 0; i1 < m1; i1++)
-    for (let j1 = 0; j1 < n1; j1++)
-      for (let i2 = 0; i2 < m2; i2++)
-        for (let j2 = 0; j2 < n2; j2++)
-          out[(i1 * n1 + j1) * m2 * n2 + i2 * n2 + j2] =
-            dense[(i1 * m2 + i2) * matrix.outputs + j1 * n2 + j2]!;
-  return out;
+/** Factors of a size that are as equal as it divides, from the largest on. */
+function balanced(size: number, count: number): number[] {
+  if (count === 1) return [size];
+  let divisor = Math.floor(size ** (1 / count) * (1 + 1e-12));
+  while (size % divisor !== 0) divisor--;
+  return [...balanced(size / divisor, count - 1), divisor].sort((x, y) => y - x);
+}
+
+/**
+ * Of entries in the order of their sites a Kronecker product is a product of vectors (Van Loan's rearrangement), and a matrix
+ * product operator a chain of matrices. Each core [left · entries, right] holds the largest singular values of what the cores before it left, so that no bond loses
+ * more than its tail. At the end both sides of a bond are of the same size, √σ.
+ */
+export function nearestChain(entries: Float64Array, own: MpoOptions): Float64Array[] {
+  const cores = coresOf({ name: "" }, own);
+  const chain: Float64Array[] = [];
+  let rest = entries;
+  let roots = Float64Array.of(1);
+  for (const { left, inputs, outputs, right } of cores.slice(0, -1)) {
+    const rows = left * inputs * outputs;
+    const columns = rest.length / rows;
+    const found = singularValues(rest, rows, columns);
+    const { a, b } = found.factors(right);
+    chain.push(perBond(a, roots, (value, root) => value / root));
+    roots = Float64Array.from(found.values.subarray(0, right), (value) => Math.sqrt(value) || 1);
+    // Σ·Vᵀ, whose own singular values are those of the whole.
+    rest = perBond(b, roots, (value, root) => value * root);
+  }
+  return [...chain, perBond(rest, roots, (value, root) => value / root)];
+}
+
+/** Every entry with the root of its row's path, in a matrix of as many equal rows. */
+function perBond(
+  values: Float64Array,
+  roots: Float64Array,
+  change: (value: number, root: number) => number,
+): Float64Array {
+  const row = values.length / roots.length;
+  return values.map((value, i) => change(value, roots[Math.floor(i / row)]!));
 }

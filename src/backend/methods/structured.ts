@@ -18,6 +18,7 @@ import { slicedShape } from "../representations/sliced";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../training/checkpoint";
 import type { HostTensor } from "../training/safetensors";
+import { shifted } from "./addedBiases";
 import { denseTargets } from "./denseTargets";
 import { type Plan, planBetween } from "./method";
 import { floatsOf, takenApart } from "./takenApart";
@@ -223,12 +224,7 @@ export function withUnits(
     for (const [packed, parts] of byPacked(producers))
       if (packed.bias) cutBias(tensors, packed, parts, stay, units);
   });
-  for (const [role, shift] of shifts) {
-    const { matrix } = groups.find(({ consumer }) => consumer.matrix.role === role)!.consumer;
-    const name = `${matrix.name}.bias`;
-    const bias = floatsOf(tensors, name);
-    tensors.set(name, { shape: [matrix.outputs], data: bias.map((each, i) => each + shift[i]!) });
-  }
+  for (const [role, shift] of shifts) tensors.set(...shifted(before.shape, tensors, role, shift));
   // Only what the model has: a packed weight whose parts are sliced is gone.
   const names = new Set(parametersOf(after).map(({ name }) => name));
   return { shape: after, tensors: new Map([...tensors].filter(([name]) => names.has(name))) };

@@ -1,16 +1,18 @@
 /**
  * Low rank: a matrix becomes the best product of two narrow ones, of the weights themselves or of what they make of real text
- * (SVD-LLM, Wang et al. 2025, which is AFM, Yu and Wu 2023, without its mean). Ranks are even, or go where the energy is.
+ * (SVD-LLM, Wang et al. 2025), or of how that differs from its mean, which a bias adds (AFM, Yu and Wu 2023). Ranks are even, or
+ * go where the energy is.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
+import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { factorNames } from "../representations/factored";
 import type { MatrixSpec } from "../representations/representation";
+import { biased, shifted, withBiases } from "./addedBiases";
 import { denseTargets, stored } from "./denseTargets";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
+import { layerByLayer, layerwiseSchema, type Statistics } from "./layerwise";
 import {
   cholesky,
   inverseOfLower,
@@ -20,31 +22,43 @@ import {
   transposed,
 } from "./linearAlgebra";
 import { defineMethod, planBetween } from "./method";
+import type { Tap } from "./observe";
 import { floatsOf, takenApart } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
 
 const title = "Low rank";
 
-const options = z.strictObject({
-  rate: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe("Share of a matrix's scalars that goes; the rank follows, and is at least 1."),
-  whiten: z
-    .boolean()
-    .default(false)
-    .describe("Keep the products of real text as near as can be, instead of the weights."),
-  ranks: z
-    .enum(["even", "energy"])
-    .default("even")
-    .describe(
-      "The same share of every matrix, or over all of them together what holds the most energy for its size.",
-    ),
-  ...targetOptions("all projections"),
-  calibration: layerwiseSchema,
-});
+const options = z
+  .strictObject({
+    rate: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe("Share of a matrix's scalars that goes; the rank follows, and is at least 1."),
+    whiten: z
+      .boolean()
+      .default(false)
+      .describe("Keep the products of real text as near as can be, instead of the weights."),
+    center: z
+      .boolean()
+      .default(false)
+      .describe(
+        "With whiten: near to how the products differ from their mean. The bias has the rest; a model without biases gets them, and they count.",
+      ),
+    ranks: z
+      .enum(["even", "energy"])
+      .default("even")
+      .describe(
+        "The same share of every matrix, or over all of them together what holds the most energy for its size.",
+      ),
+    ...targetOptions("all projections"),
+    calibration: layerwiseSchema,
+  })
+  .refine(({ center, whiten }) => whiten || !center, {
+    path: ["center"],
+    message: "only what text makes of a matrix has a mean; write whiten: true, or leave center out",
+  });
 type Options = z.output<typeof options>;
 
 const calibration = { samples: 4, batch_size: 2 };
@@ -59,29 +73,43 @@ export default defineMethod<Options>({
     { rate: 0 },
     { rate: 0.5 },
     { rate: 0.8, whiten: true, calibration },
+    { rate: 0.5, whiten: true, center: true, calibration },
     { rate: 0.6, ranks: "energy", ignore: "layers.0.*" },
     { rate: 0.3, targets: "embed_tokens" },
   ],
 
   plan(before, given) {
-    const targets = treatedTargets(before, given);
-    const after = stored(before, targets, ({ matrix }) => ({
+    const shape = centered(before, given);
+    const targets = treatedTargets(shape, given);
+    const after = stored(shape, targets, ({ matrix }) => ({
       type: "factored",
       options: { rank: evenRank(matrix, given.rate) },
     }));
     return planBetween(before, after, given.ranks === "even" ? "roles" : "most");
   },
 
-  async apply(before, given, lab) {
+  async apply(checkpoint, given, lab) {
+    const before = biased(checkpoint, centered(checkpoint.shape, given));
     const targets = treatedTargets(before.shape, given);
     const byEnergy = given.ranks === "energy" ? energyRanks(before, targets, given) : undefined;
-    const tap = given.whiten ? (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) }) : undefined;
-    return layerByLayer(before, targets, tap, given.calibration, lab, ({ matrix }, tensors, { gram }) => {
+    const tap: Tap = (x, counted) => ({
+      gram: matmul(x, x, { transposeA: true }),
+      ...(given.center
+        ? {
+            sums: sum(x, { axes: [0], keepDims: false }),
+            count: sum(counted, { axes: [0, 1], keepDims: false }),
+          }
+        : {}),
+    });
+    const wanted = given.whiten ? tap : undefined;
+    return layerByLayer(before, targets, wanted, given.calibration, lab, ({ matrix }, tensors, seen) => {
       const { inputs, outputs } = matrix;
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
       const rank = byEnergy?.get(matrix.role) ?? evenRank(matrix, given.rate);
-      const { a, b } =
-        gram === undefined ? decomposed(dense, matrix).factors(rank) : whitened(dense, matrix, gram, rank);
+      const mean = given.center ? seen["sums"]!.map((each) => each / seen["count"]![0]!) : undefined;
+      const { a, b } = given.whiten
+        ? whitened(dense, matrix, spreadOf(seen, mean), rank)
+        : decomposed(dense, matrix).factors(rank);
       const [left, right] = factorNames(matrix);
       return {
         type: "factored",
@@ -89,6 +117,9 @@ export default defineMethod<Options>({
         tensors: [
           [left, { shape: [inputs, rank], data: Float32Array.from(a) }],
           [right, { shape: [rank, outputs], data: Float32Array.from(b) }],
+          ...(mean === undefined
+            ? []
+            : [shifted(before.shape, tensors, matrix.role, lostOn(mean, dense, { a, b }))]),
         ],
       };
     });
@@ -106,6 +137,32 @@ function treatedTargets(shape: ModelShape, given: Options): Target[] {
   return chosen.filter(
     ({ matrix: { inputs, outputs } }) => given.rate > 0 && inputs * outputs > inputs + outputs,
   );
+}
+
+/** The shape with the biases that take the means. */
+function centered(shape: ModelShape, given: Options): ModelShape {
+  if (!given.center) return shape;
+  const roles = treatedTargets(shape, given).map(({ matrix }) => matrix.role);
+  return withBiases(title, shape, roles, "Leave it out with ignore, or write center: false.");
+}
+
+/** XᵀX, or with a mean Σ (x − x̄)ᵀ(x − x̄). */
+function spreadOf({ gram, count }: Statistics, mean: Float64Array | undefined): Float64Array {
+  if (mean === undefined) return gram!;
+  const size = mean.length;
+  return gram!.map((each, i) => each - count![0]! * mean[Math.floor(i / size)]! * mean[i % size]!);
+}
+
+/** x̄·(W − A·B): what the products lack on average. */
+function lostOn(
+  mean: Float64Array,
+  dense: ArrayLike<number>,
+  { a, b }: { readonly a: Float64Array; readonly b: Float64Array },
+): Float64Array {
+  const inputs = mean.length;
+  const [outputs, rank] = [dense.length / inputs, a.length / inputs];
+  const kept = multiply(multiply(mean, a, [1, inputs, rank]), b, [1, rank, outputs]);
+  return multiply(mean, dense, [1, inputs, outputs]).map((each, i) => each - kept[i]!);
 }
 
 function decomposed(dense: ArrayLike<number>, { inputs, outputs }: MatrixSpec): SingularValues {

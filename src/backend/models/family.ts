@@ -92,8 +92,8 @@ export interface Family<C> {
   readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
   /** The key of the configuration that says how many layers there are. */
   readonly layersKey: string;
-  /** The keys of the configuration that give biases to what reads heads, and to what reads channels, where it has such. */
-  readonly biasKeys?: { readonly heads: string; readonly channels: string };
+  /** The keys of the configuration that give biases to attention and to the feed-forward layer, where it has such. */
+  readonly biasKeys?: { readonly self_attn: string; readonly mlp: string };
   /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
   readonly prefix: string;
   /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */

@@ -88,7 +88,7 @@ export default defineModel<z.output<typeof config>>({
   },
   prefix: "model",
   layersKey: "num_hidden_layers",
-  biasKeys: { heads: "attention_bias", channels: "mlp_bias" },
+  biasKeys: { self_attn: "attention_bias", mlp: "mlp_bias" },
   dimensions: decoderDimensions,
   matrices: (given) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),
   tensors: decoderNorms,

@@ -5,8 +5,8 @@ import dense from "./dense";
 import diagonal from "./diagonal";
 import factored from "./factored";
 import grouped from "./grouped";
-import kronecker from "./kronecker";
 import masked from "./masked";
+import mpo from "./mpo";
 import quantised from "./quantised";
 import sliced from "./sliced";
 import tied from "./tied";
@@ -17,8 +17,8 @@ export const representations: Readonly<Record<string, AnyRepresentation>> = {
   diagonal,
   factored,
   grouped,
-  kronecker,
   masked,
+  mpo,
   quantised,
   sliced,
   tied,

@@ -1,11 +1,18 @@
 /** Factored forms against the singular values that say how near they can come. */
 import { describe, expect, it } from "vitest";
 import cluster from "../../../src/backend/methods/cluster";
-import kron from "../../../src/backend/methods/kron";
+import kron, { nearestChain } from "../../../src/backend/methods/kron";
 import { multiply, singularValues, transposed } from "../../../src/backend/methods/linearAlgebra";
 import rtn from "../../../src/backend/methods/rtn";
 import svd from "../../../src/backend/methods/svd";
 import { matrixSlots } from "../../../src/backend/models/model";
+import mpo, {
+  coresOf,
+  type MpoOptions,
+  placesBySite,
+  scalarsOf,
+  widestBonds,
+} from "../../../src/backend/representations/mpo";
 import type { Checkpoint } from "../../../src/backend/training/checkpoint";
 import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
 
@@ -45,6 +52,71 @@ describe("low rank", () => {
     );
     const plain = denseOf(await applied(svd, { rate: 0.5 }, before));
     own.forEach((each, i) => expect(each).toBeCloseTo(plain[i]!, 4));
+  });
+
+  it("centered leaves the tail of how the products differ from their mean, and gives their mean to the bias", async () => {
+    // Inputs far from zero, as those of a feed-forward layer's second matrix are.
+    const shifted = x.map((each, i) => each + ((i % inputs) % 3) - 0.5);
+    const text = labWithInputs(shifted, inputs);
+    const given = { rate: 0.8, whiten: true };
+    const after = await applied(svd, { ...given, center: true }, before, text);
+    const rank = optionsOf(after)["rank"] as number;
+    const bias = after.tensors.get("model.layers.0.mlp.up_proj.bias")!.data;
+
+    const products = multiply(shifted, dense, [60, inputs, outputs]);
+    const mean = Float64Array.from({ length: outputs }, (_, j) =>
+      products.reduce((sum, each, i) => sum + (i % outputs === j ? each / 60 : 0), 0),
+    );
+    const centered = singularValues(
+      products.map((each, i) => each - mean[i % outputs]!),
+      60,
+      outputs,
+    );
+    const own = multiply(shifted, denseOf(after), [60, inputs, outputs]);
+    const error = products.reduce((sum, each, i) => sum + (each - own[i]! - bias[i % outputs]!) ** 2, 0);
+    expect(error / tail(centered.values, rank)).toBeCloseTo(1, 3);
+    const plain = denseOf(await applied(svd, given, before, text));
+    expect(error).toBeLessThan(errorOf(dense, plain, outputs, shifted));
+    // On the mean itself nothing is lost.
+    const lost = multiply(shifted, denseOf(after), [60, inputs, outputs]);
+    for (let j = 0; j < outputs; j++) {
+      const found = lost.reduce((sum, each, i) => sum + (i % outputs === j ? each / 60 : 0), 0);
+      expect(found + bias[j]!).toBeCloseTo(mean[j]!, 4);
+    }
+  });
+
+  it("counts the biases that it brings, adds to those that are there, and says where there can be none", async () => {
+    const given = { rate: 0.5, whiten: true, center: true };
+    const options = (own: object) => svd.options.parse({ ...given, ...own });
+    const { before: was, after } = svd.plan(before.shape, options({ targets: role }));
+    const plain = svd.plan(before.shape, options({ targets: role, center: false })).after;
+    expect(after.total.stored - plain.total.stored).toBe(
+      matrixSlots(before.shape)
+        .filter(({ matrix }) => matrix.role.includes(".mlp."))
+        .reduce((sum, { matrix }) => sum + matrix.outputs, 0),
+    );
+    expect(was.total.stored).toBeGreaterThan(after.total.stored);
+
+    const gpt2 = tiny("gpt2");
+    const part = "layers.0.self_attn.k_proj";
+    const width = 2 * sizesOf(gpt2)[0];
+    const text = correlated(60, sizesOf(gpt2)[0], 8).map((each) => each + 1);
+    const split = await applied(
+      svd,
+      { ...given, targets: part },
+      gpt2,
+      labWithInputs(text, sizesOf(gpt2)[0]),
+    );
+    const name = "transformer.h.0.attn.c_attn.bias";
+    const changed = [...split.tensors.get(name)!.data].map(
+      (each, i) => each !== gpt2.tensors.get(name)!.data[i],
+    );
+    expect(changed).toEqual(changed.map((_, i) => i >= width / 2 && i < width));
+
+    expect(() => svd.plan(before.shape, options({ targets: "embed_tokens" }))).toThrow(
+      /embed_tokens has no bias.*center: false/,
+    );
+    expect(svd.options.safeParse({ center: true }).error?.message).toMatch(/write whiten: true/);
   });
 
   it("takes text that never shows some directions", async () => {
@@ -106,8 +178,9 @@ describe("Kronecker products", () => {
   it("leave the tail of the rearranged matrix's singular values, and nothing of a true product", async () => {
     const b = [2, 4] as const;
     const after = await applied(kron, { rate: 0.5, b }, before);
-    const { a, terms } = optionsOf(after) as { a: [number, number]; terms: number };
-    expect(a).toEqual([inputs / 2, outputs / 4]);
+    const { sites, bonds } = optionsOf(after) as unknown as MpoOptions;
+    expect(sites).toEqual([[inputs / 2, outputs / 4], b]);
+    const a = sites[0]!;
     const rearranged = Float64Array.from({ length: dense.length }, (_, place) => {
       const [block, inside] = [Math.floor(place / 8), place % 8];
       const [i1, j1] = [Math.floor(block / a[1]), block % a[1]];
@@ -115,7 +188,7 @@ describe("Kronecker products", () => {
       return dense[(i1 * 2 + i2) * outputs + j1 * 4 + j2]!;
     });
     const { values } = singularValues(rearranged, a[0] * a[1], 8);
-    expect(errorOf(dense, denseOf(after), outputs)).toBeCloseTo(tail(values, terms), 5);
+    expect(errorOf(dense, denseOf(after), outputs)).toBeCloseTo(tail(values, bonds[0]!), 5);
 
     const model = tiny();
     const name = [...model.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
@@ -127,11 +200,70 @@ describe("Kronecker products", () => {
     });
     (model.tensors.get(name)!.data as Float32Array).set(transposed(product, inputs, outputs));
     const single = await applied(kron, { rate: 1, b }, model);
-    expect(optionsOf(single)["terms"]).toBe(1);
+    expect(optionsOf(single)["bonds"]).toEqual([1]);
     const target = denseOf(model);
     expect(errorOf(target, denseOf(single), outputs)).toBeLessThan(
       1e-10 * target.reduce((sum, each) => sum + each ** 2, 0),
     );
+  });
+
+  it("of three sites lose at least the largest tail of a bond, at most all of them, and less the more they keep", async () => {
+    const total = dense.reduce((sum, each) => sum + each ** 2, 0);
+    let last = Infinity;
+    for (const rate of [0.9, 0.7, 0.5, 0.3, 0.1]) {
+      const after = await applied(kron, { rate, sites: 3 }, before);
+      const own = optionsOf(after) as unknown as MpoOptions;
+      expect(own.sites).toHaveLength(3);
+      expect(scalarsOf(own)).toBeLessThanOrEqual((1 - rate) * inputs * outputs);
+      const bySite = Float64Array.from(placesBySite(own.sites), (place) => dense[place]!);
+      const tails = own.bonds.map((bond, k) => {
+        const left = own.sites.slice(0, k + 1).reduce((all, [i, o]) => all * i * o, 1);
+        return tail(singularValues(bySite, left, bySite.length / left).values, bond);
+      });
+      const error = errorOf(dense, denseOf(after), outputs);
+      expect(error).toBeGreaterThan(Math.max(...tails) - 1e-6 * total);
+      expect(error).toBeLessThan(tails.reduce((sum, each) => sum + each, 0) + 1e-6 * total);
+      expect(error).toBeLessThan(last);
+      last = error;
+    }
+  });
+
+  it("of three sites find a product of three again, and lose nothing over the widest bonds", async () => {
+    const model = tiny();
+    const name = [...model.tensors.keys()].find((each) => each.includes("layers.0.mlp.up_proj"))!;
+    const { sites } = optionsOf(await applied(kron, { rate: 0.5, sites: 3 }, model)) as unknown as MpoOptions;
+    const factors = sites.map(([i, o], k) => correlated(i, o, k + 1));
+    const [second, third] = [sites[1]![0] * sites[1]![1], sites[2]![0] * sites[2]![1]];
+    const product = new Float64Array(dense.length);
+    placesBySite(sites).forEach((place, i) => {
+      const [one, two, three] = [Math.floor(i / second / third), Math.floor(i / third) % second, i % third];
+      product[place] = factors[0]![one]! * factors[1]![two]! * factors[2]![three]!;
+    });
+    (model.tensors.get(name)!.data as Float32Array).set(transposed(product, inputs, outputs));
+    const single = await applied(kron, { rate: 1, sites: 3 }, model);
+    expect(optionsOf(single)["bonds"]).toEqual([1, 1]);
+    const [target, found] = [denseOf(model), denseOf(single)];
+    const size = target.reduce((sum, each) => sum + each ** 2, 0);
+    expect(errorOf(target, found, outputs)).toBeLessThan(1e-10 * size);
+
+    const bonds = widestBonds(sites);
+    const bySite = Float64Array.from(placesBySite(sites), (place) => dense[place]!);
+    const chain = nearestChain(bySite, { sites, bonds });
+    const cores = new Map(
+      coresOf({ name: "w" }, { sites, bonds }).map((core, k) => [core.name, Float32Array.from(chain[k]!)]),
+    );
+    const { matrix } = matrixSlots(before.shape).find((slot) => slot.matrix.role === role)!;
+    const own = mpo.materialise((core) => cores.get(core.replace(matrix.name, "w"))!, matrix, {
+      sites,
+      bonds,
+    });
+    expect(errorOf(dense, own, outputs)).toBeLessThan(
+      1e-10 * dense.reduce((sum, each) => sum + each ** 2, 0),
+    );
+  });
+
+  it("say that b is for two factors", () => {
+    expect(kron.options.safeParse({ sites: 3, b: [1, 2] }).error?.message).toMatch(/write sites: 2/);
   });
 
   it("are refused where the factors do not divide", () => {

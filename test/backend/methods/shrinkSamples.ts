@@ -54,10 +54,14 @@ export function denseOf({ shape, tensors }: Checkpoint): Float32Array {
 export function labWithInputs(x: Float64Array, columns: number, said: string[] = []): Lab {
   const gram = gramOf(x, columns);
   const squares = Float64Array.from({ length: columns }, (_, i) => gram[i * columns + i]!);
+  const count = Float64Array.of(x.length / columns);
+  const sums = new Float64Array(columns);
+  x.forEach((each, i) => (sums[i % columns]! += each));
   return {
     ...plainLab,
     log: (message) => said.push(message),
-    observe: (_, taps) => Promise.resolve(new Map([...taps.keys()].map((each) => [each, { gram, squares }]))),
+    observe: (_, taps) =>
+      Promise.resolve(new Map([...taps.keys()].map((each) => [each, { gram, squares, sums, count }]))),
   };
 }
 
