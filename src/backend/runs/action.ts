@@ -11,8 +11,6 @@ export interface ActionCall {
   readonly folder: string;
   /** An earlier attempt in this run was interrupted. */
   readonly again: boolean;
-  /** The model of the run before anything was shrunk, where a step learns from it. */
-  readonly original: Workpiece | undefined;
   /** Lines of the history before the action. */
   readonly lines: number;
 }

@@ -13,7 +13,6 @@ import { actions } from "./actions/catalog";
 import { clearStep, type Finished, markDone, ownResult, takeOver } from "./finishedSteps";
 import { writtenFileOf } from "./modelFile";
 import type { RunContext, RunProgram } from "./runContext";
-import { OriginalModel, wantsOriginal } from "./teachers";
 import { openWorkshop, type Workpiece, type Workshop } from "./workshop";
 
 export const program: RunProgram = {
@@ -36,8 +35,6 @@ async function body(context: RunContext): Promise<void> {
   });
   let workpiece = workshop.first;
   tellCounts(context, workpiece);
-  // Its weights stay in memory, so it is kept only for who learns from it.
-  const original = wantsOriginal(context.plan) ? new OriginalModel(workpiece) : undefined;
   // A step depends on those before it, so after the first that is not done nothing of the interrupted run counts.
   let resuming = context.resumed;
   /** Lines of the history that belong to the steps so far. */
@@ -47,14 +44,14 @@ async function body(context: RunContext): Promise<void> {
     const own = resuming ? ownResult(context, step) : undefined;
     const next =
       own === undefined
-        ? await carryOut(step, { workpiece, workshop, lines, again: resuming, original: original?.value })
+        ? await carryOut(step, { workpiece, workshop, lines, again: resuming })
         : afterwards(context, workpiece, own);
     if (next === undefined) return;
     resuming = own !== undefined;
     lines = own?.done.lines[1] ?? context.lines;
     if (next !== workpiece) tellCounts(context, next);
     workpiece = next;
-    original?.after(step, next);
+    workshop.teachers.after(step, next);
   }
 }
 
@@ -64,11 +61,10 @@ interface Begin {
   readonly lines: number;
   /** An earlier attempt at the step was interrupted. */
   readonly again: boolean;
-  readonly original: Workpiece | undefined;
 }
 
 async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined> {
-  const { workpiece, workshop, lines, again, original } = begin;
+  const { workpiece, workshop, lines, again } = begin;
   const { context } = workshop;
   const action = actions[step.action];
   if (again) clearStep(context, step);
@@ -82,7 +78,7 @@ async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
   const own = { ...workshop, data: workshop.stepData[step.index] };
-  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again, original });
+  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again });
   if (next === undefined) return undefined;
   const checkpoint = next === workpiece ? undefined : next.checkpoint;
   markDone(context, step, {

@@ -19,7 +19,7 @@ import { titleOf } from "./actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
 import { dataOptionsAt, shapeForData } from "./stepData";
-import { namedTeachers, original, OriginalModel, teacherOf, teacherOptionsOf } from "./teachers";
+import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "./teachers";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 /** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
@@ -54,10 +54,8 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
   if (options !== undefined)
     refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
-  const teachers = new Map<string, ModelShape>();
-  for (const name of namedTeachers(plan))
-    teachers.set(name, (await importOutline(name, { baseFolder: folder })).shape);
-  const kept = new OriginalModel(shape);
+  const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
+  const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
   for (const step of plan.steps) {
     const given = dataOptionsAt(plan, step.index);
     // What a step changes of the data has to be whole with the rest.
@@ -65,14 +63,13 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
     if (step.action === "train") {
       shape = shapeForData(shape, given);
       const asked = teacherOptionsOf(step);
-      if (asked !== undefined)
-        teacherOf(shape, asked.model === original ? kept.value : teachers.get(asked.model)!, asked);
+      if (asked !== undefined) teacherOf(shape, teachers.of(asked), asked);
     }
     if (step.action === "compress") {
       refuseNeeds(step.options, { text: options !== undefined });
       shape = methodPlan(shape, step.options);
     }
-    kept.after(step, shape);
+    teachers.after(step, shape);
     if (step.action === "evaluate")
       checkEvaluation(step.options, {
         shape,

@@ -15,10 +15,12 @@ import { memoryLimit, memorySavings } from "../training/stepMemory";
 import { buildTrainStep } from "../training/trainStep";
 import { methodPlan } from "./actions/compress";
 import { dataOptionsAt, labelsBefore, shapeForData } from "./stepData";
-import { namedTeachers, original, OriginalModel, teacherOf } from "./teachers";
+import { readTeachers, teacherOf, Teachers } from "./teachers";
 import { experimentFolder, shapeOfPlan } from "./workshop";
 
 export interface TrainingEstimate {
+  /** The model that it learns from beside its labels, and how many scalars that has. */
+  readonly teacher?: { readonly model: string; readonly stored: number };
   /** Absent where the number of steps follows from the data, which a plan does not read. */
   readonly steps?: number;
   readonly tokensPerStep: number;
@@ -69,14 +71,15 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   let shape = await plannedShape(plan, workspace);
   const before = countModel(shape);
   const first = Object.fromEntries(storedByAddress(shape));
-  const teachers = await teacherShapes(plan, experimentFolder({ plan, workspace }));
-  const kept = new OriginalModel(shape);
+  const folder = experimentFolder({ plan, workspace });
+  const named = await readTeachers(plan, (name) => importShape(name, folder));
+  const teachers = new Teachers<ModelShape>(plan, shape, named);
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index));
     const was = shape;
     if (step.action === "compress") shape = methodPlan(shape, step.options);
     const counts = countModel(shape);
-    kept.after(step, shape);
+    teachers.after(step, shape);
     if (step.action === "compress") {
       const [treatment] = Object.keys(step.options) as [string];
       return { action: step.action, counts, treatment, treated: treatedBetween(was, shape) };
@@ -85,9 +88,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
       ? {
           action: step.action,
           counts,
-          training: estimateTraining(shape, plan, step, (name) =>
-            name === original ? kept.value : teachers.get(name)!,
-          ),
+          training: estimateTraining(shape, plan, step, teachers),
         }
       : { action: step.action, counts };
   });
@@ -101,13 +102,6 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     steps,
     stored: { before: first, after },
   };
-}
-
-/** Of the models that steps name as teachers. */
-async function teacherShapes(plan: RunPlan, folder: string): Promise<ReadonlyMap<string, ModelShape>> {
-  const found = new Map<string, ModelShape>();
-  for (const name of namedTeachers(plan)) found.set(name, await importShape(name, folder));
-  return found;
 }
 
 function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
@@ -167,10 +161,11 @@ function estimateTraining(
   shape: ModelShape,
   plan: RunPlan,
   { index, options: given }: Step,
-  teacherShape: (name: string) => ModelShape,
+  teachers: Teachers<ModelShape>,
 ): TrainingEstimate {
   const options = trainSchema.parse(given);
-  const teacher = options.teacher && teacherOf(shape, teacherShape(options.teacher.model), options.teacher);
+  const teaching = options.teacher && teachers.of(options.teacher);
+  const teacher = teaching && teacherOf(shape, teaching, options.teacher!);
   const own = dataOptionsAt(plan, index);
   const data = own === undefined ? undefined : dataSchema.parse(own);
   const rows = batchSizeOf(options);
@@ -191,6 +186,9 @@ function estimateTraining(
   const { state, working } = memoryOf(graph, graph.state);
   const parts = options.gradient_accumulation_steps;
   return {
+    ...(teaching === undefined
+      ? {}
+      : { teacher: { model: options.teacher!.model, stored: countModel(teaching).total.stored } }),
     ...(options.max_steps === undefined ? {} : { steps: options.max_steps }),
     tokensPerStep: rows * length * parts,
     flopsPerStep: productFlops(plain) * parts,

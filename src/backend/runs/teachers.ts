@@ -9,7 +9,7 @@ import { refuseTeacher, teacherLayers } from "../training/distillation";
 import { type Teacher, traineeOf } from "../training/trainee";
 
 /** Not a path, since no model of the hub and no folder of this name is meant. */
-export const original = "original";
+const original = "original";
 
 export function teacherOptionsOf({
   action,
@@ -18,30 +18,41 @@ export function teacherOptionsOf({
   return action === "train" ? trainSchema.parse(options).teacher : undefined;
 }
 
-/** Models that the steps of a plan name as teachers, each once. */
-export function namedTeachers({ steps }: Pick<RunPlan, "steps">): string[] {
-  const names = steps.flatMap((step) => teacherOptionsOf(step)?.model ?? []);
-  return [...new Set(names)].filter((name) => name !== original);
+/** What is read of each model that the steps of a plan name as their teacher. */
+export async function readTeachers<T>(
+  { steps }: Pick<RunPlan, "steps">,
+  read: (name: string) => Promise<T>,
+): Promise<ReadonlyMap<string, T>> {
+  const found = new Map<string, T>();
+  for (const { model } of steps.flatMap((step) => teacherOptionsOf(step) ?? []))
+    if (model !== original && !found.has(model)) found.set(model, await read(model));
+  return found;
 }
 
-export function wantsOriginal({ steps }: Pick<RunPlan, "steps">): boolean {
-  return steps.some((step) => teacherOptionsOf(step)?.model === original);
-}
-
-/** Keeps the model as it was before the first step that shrinks. */
-export class OriginalModel<T> {
+/** Whom the steps of a plan learn from, as far as the plan has come. */
+export class Teachers<T> {
+  #first: T | undefined;
   #isShrunk = false;
 
-  constructor(private model: T) {}
+  /** The first model is held no longer than it is in use, unless somebody learns from it. */
+  constructor(
+    { steps }: Pick<RunPlan, "steps">,
+    first: T,
+    private readonly named: ReadonlyMap<string, T>,
+  ) {
+    if (steps.some((step) => teacherOptionsOf(step)?.model === original)) this.#first = first;
+  }
 
   /** To be told of every step, with the model after it. */
   after({ action }: Pick<Step, "action">, model: T): void {
     if (action === "compress") this.#isShrunk = true;
-    if (!this.#isShrunk) this.model = model;
+    if (!this.#isShrunk && this.#first !== undefined) this.#first = model;
   }
 
-  get value(): T {
-    return this.model;
+  of({ model }: TeacherOptions): T {
+    const found = model === original ? this.#first : this.named.get(model);
+    if (found === undefined) throw new Error(`The teacher ${model} was not read.`);
+    return found;
   }
 }
 

@@ -22,7 +22,7 @@ import type { HostTensors } from "../training/safetensors";
 import { refuseMismatch } from "./modelFit";
 import type { RunContext } from "./runContext";
 import { dataOptionsAt, stepsWithData } from "./stepData";
-import { namedTeachers } from "./teachers";
+import { readTeachers, Teachers } from "./teachers";
 
 export interface Workpiece {
   readonly shape: ModelShape;
@@ -47,8 +47,7 @@ export interface Workshop extends AsyncDisposable {
   /** That of the data, else the base model's own. */
   readonly tokenizer: Tokenizer | undefined;
   readonly baseModelHash: string | undefined;
-  /** Models that steps name as teachers. */
-  readonly teachers: ReadonlyMap<string, Pick<ImportedModel, "shape" | "tensors">>;
+  readonly teachers: Teachers<Pick<Workpiece, "shape" | "tensors">>;
   readonly teachersHash: string | undefined;
   readonly first: Workpiece;
 }
@@ -72,8 +71,7 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     refuseOtherData(context, dataHash);
     refuseOtherTokenizer(opened);
     const base = plan.baseModel === undefined ? undefined : await importOf(context, plan.baseModel);
-    const teachers = new Map<string, ImportedModel>();
-    for (const name of namedTeachers(plan)) teachers.set(name, await importOf(context, name));
+    const named = await readTeachers(plan, (name) => importOf(context, name));
     const tokenizer = await tokenizerOf(context, data, base);
     const first = firstWorkpiece(plan, data, base);
     const engine = await openEngine(plan.device as DeviceName);
@@ -94,8 +92,8 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
       dataHash,
       tokenizer,
       baseModelHash: base && hashOfModel(base),
-      teachers,
-      teachersHash: teachers.size === 0 ? undefined : [...teachers.values()].map(hashOfModel).join(" "),
+      teachers: new Teachers<Pick<Workpiece, "shape" | "tensors">>(plan, first, named),
+      teachersHash: named.size === 0 ? undefined : [...named.values()].map(hashOfModel).join(" "),
       first,
       async [Symbol.asyncDispose]() {
         await engine[Symbol.asyncDispose]();

@@ -135,7 +135,7 @@ function describe(
       return [`  ${i + 1}. ${action}: ${size}`, ...(treated === undefined ? [] : treatedLines(treated))].join(
         "\n",
       );
-    const { steps: total, tokensPerStep, stateBytes, workingBytes } = training;
+    const { steps: total, tokensPerStep, stateBytes, workingBytes, teacher } = training;
     const seconds = secondsOf(training, rate);
     const work =
       total === undefined
@@ -143,8 +143,12 @@ function describe(
         : `${count(total)} steps of ${count(tokensPerStep)} tokens`;
     const time = seconds === undefined ? "" : `, about ${duration(seconds)}`;
     const saved = describeSavings(training.savings);
+    const from =
+      teacher === undefined
+        ? ""
+        : `, learning from ${plainLine(teacher.model)} (${count(teacher.stored)} parameters)`;
     const memory = `memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
-    return `  ${i + 1}. ${action}: ${work}${time}; ${memory}${saved === undefined ? "" : `\n     ${saved}`}`;
+    return `  ${i + 1}. ${action}: ${work}${from}${time}; ${memory}${saved === undefined ? "" : `\n     ${saved}`}`;
   });
   const said = data === undefined ? [] : "unread" in data ? [data.unread] : dataLines(data.summary);
   const text = said.map((line) => `  ${plainLine(line)}`);

@@ -6,7 +6,6 @@ import { classifierShape, labelCount } from "../../models/classifier";
 import { draw } from "../../models/initialise";
 import { parametersOf } from "../../models/model";
 import { trainSchema } from "../../../protocol/experiment";
-import type { TeacherOptions } from "../../../protocol/teacher";
 import {
   type Checkpoint,
   readCheckpoint,
@@ -18,8 +17,8 @@ import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../action";
 import { writeAtomic } from "../atomicFile";
-import { original, teacherOf } from "../teachers";
-import type { Workpiece, Workshop } from "../workshop";
+import { teacherOf } from "../teachers";
+import type { Workpiece } from "../workshop";
 import type { RunContext } from "../runContext";
 
 const action: Action = {
@@ -28,14 +27,14 @@ const action: Action = {
     return savedSteps(context).some((step) => step > workpiece.step);
   },
 
-  async perform({ step, workpiece, workshop, folder, again, lines, original: first }) {
+  async perform({ step, workpiece, workshop, folder, again, lines }) {
     const { context, engine } = workshop;
     const { train: sequences, validation, summary, labels } = dataOf(workshop);
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
     const begun = withHead(workpiece, labels, context);
     const { shape } = begun;
-    const teacher = options.teacher && teacherModel(options.teacher, workshop, first);
+    const teacher = options.teacher && workshop.teachers.of(options.teacher);
     const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) goOnFrom(saved.step, context, options.logging_steps);
     else if (again) context.truncate(lines);
@@ -96,16 +95,6 @@ function dataOf({ data }: ActionCall["workshop"]) {
       "There is no text to train on. Add a data cell above the train cell.",
     );
   return data;
-}
-
-function teacherModel(
-  { model }: TeacherOptions,
-  { teachers }: Workshop,
-  first: Workpiece | undefined,
-): Pick<Workpiece, "shape" | "tensors"> {
-  const found = model === original ? first : teachers.get(model);
-  if (found === undefined) throw new Error(`The teacher ${model} was not read.`);
-  return found;
 }
 
 /** The model with a head for the classes of the data, which begins at random; refuses a model and data that are of two kinds. */
