@@ -7,10 +7,9 @@ import { sizeOf } from "../graph/op";
 import { biasCount, biasParameters, biasRole } from "../models/biases";
 import { familyOf, matrixSlots, type ModelShape } from "../models/model";
 import {
+  countScalars,
   type MatrixCounts,
-  nonZeros,
   type ParameterSpec,
-  scalarBits,
   type TensorSource,
 } from "../representations/representation";
 
@@ -83,19 +82,8 @@ function* tensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCo
   for (const spec of familyOf(shape.family).tensors(shape.config))
     byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
   for (const [role, specs] of byRole) {
-    const counts = specs.map((spec) => plainCounts(spec, options));
-    yield row(role, "dense", specs[0]!.embedding, specs, counts, options);
+    yield row(role, "dense", specs[0]!.embedding, specs, [countScalars(specs, options.tensors)], options);
   }
-}
-
-function plainCounts(spec: ParameterSpec, { tensors }: CountOptions): MatrixCounts {
-  const stored = sizeOf(spec.shape);
-  return {
-    trainable: spec.trainable ? stored : 0,
-    stored,
-    nonZero: tensors === undefined ? stored : nonZeros(tensors(spec.name)),
-    bits: stored * scalarBits,
-  };
 }
 
 function row(

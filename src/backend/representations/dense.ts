@@ -1,14 +1,7 @@
 /** The plain matrix: one tensor in the layout of its family. */
 import * as z from "zod";
 import { matmul } from "../graph/ops/matmul";
-import {
-  defineRepresentation,
-  type MatrixSpec,
-  nonZeros,
-  scalarBits,
-  type TensorData,
-  weightSpec,
-} from "./representation";
+import { defineRepresentation, type MatrixSpec, type TensorData, weightSpec } from "./representation";
 
 export const weightName = (matrix: MatrixSpec): string => `${matrix.name}.weight`;
 
@@ -52,13 +45,4 @@ export default defineRepresentation<Record<string, never>>({
   dense: (values, matrix) => values(weightName(matrix)),
   materialise: (tensors, matrix) =>
     toInOut(asFloats(weightName(matrix), tensors(weightName(matrix))), matrix),
-  count: (matrix, _options, tensors) => {
-    const stored = matrix.inputs * matrix.outputs;
-    return {
-      trainable: stored,
-      stored,
-      nonZero: tensors === undefined ? stored : nonZeros(tensors(weightName(matrix))),
-      bits: stored * scalarBits,
-    };
-  },
 });

@@ -9,7 +9,7 @@ import { select } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, pad, reshape, slice } from "../graph/ops/movement";
 import { asFloats } from "./dense";
-import { defineRepresentation, type MatrixSpec, nonZeros, scalarBits, weightSpec } from "./representation";
+import { defineRepresentation, type MatrixSpec, weightSpec } from "./representation";
 
 export interface DiagonalOptions {
   /** Entries left strictly below the diagonal of W [inputs, outputs], the nearest to it first. */
@@ -118,11 +118,4 @@ export default defineRepresentation<DiagonalOptions>({
     return out;
   },
   // The order in which entries go is fixed, so their places are not stored.
-  count: (matrix, { lower, upper }, tensors) => {
-    const stored = matrix.inputs + lower + upper;
-    const names = [diagonalName(matrix), ...(lower + upper === 0 ? [] : [bandName(matrix)])];
-    const nonZero =
-      tensors === undefined ? stored : names.reduce((total, name) => total + nonZeros(tensors(name)), 0);
-    return { trainable: stored, stored, nonZero, bits: stored * scalarBits };
-  },
 });

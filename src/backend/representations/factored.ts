@@ -4,14 +4,7 @@ import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import { transpose } from "../graph/ops/movement";
 import { asFloats } from "./dense";
-import {
-  defineRepresentation,
-  type MatrixSpec,
-  nonZeros,
-  scalarBits,
-  type ValueSource,
-  weightSpec,
-} from "./representation";
+import { defineRepresentation, type MatrixSpec, type ValueSource, weightSpec } from "./representation";
 
 export interface FactoredOptions {
   readonly rank: number;
@@ -63,17 +56,5 @@ export default defineRepresentation<FactoredOptions>({
       out.set(row, input * outputs);
     }
     return out;
-  },
-  count: (matrix, { rank }, tensors) => {
-    const stored = rank * (matrix.inputs + matrix.outputs);
-    return {
-      trainable: stored,
-      stored,
-      nonZero:
-        tensors === undefined
-          ? stored
-          : factorNames(matrix).reduce((sum, name) => sum + nonZeros(tensors(name)), 0),
-      bits: stored * scalarBits,
-    };
   },
 });

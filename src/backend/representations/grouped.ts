@@ -5,14 +5,7 @@
 import * as z from "zod";
 import { groupedProduct } from "../graph/groupedProduct";
 import dense, { asFloats } from "./dense";
-import {
-  defineRepresentation,
-  type Init,
-  type MatrixSpec,
-  nonZeros,
-  scalarBits,
-  weightSpec,
-} from "./representation";
+import { defineRepresentation, type Init, type MatrixSpec, weightSpec } from "./representation";
 
 export const groupedInits = ["paper", "fan_in"] as const;
 
@@ -103,15 +96,4 @@ export default defineRepresentation<GroupedOptions>({
   },
 
   // The interleaving follows from the number of channels and groups, so no index is stored.
-  count: (matrix, options, tensors) => {
-    const { groups } = sizes(matrix, options);
-    if (groups === 1) return dense.count(single(matrix), {}, tensors);
-    const stored = (2 * matrix.inputs * matrix.outputs) / groups;
-    const nonZero =
-      tensors === undefined
-        ? stored
-        : nonZeros(tensors(`${matrix.name}.${first}.weight`)) +
-          nonZeros(tensors(`${matrix.name}.${second}.weight`));
-    return { trainable: stored, stored, nonZero, bits: stored * scalarBits };
-  },
 });

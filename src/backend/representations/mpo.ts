@@ -11,8 +11,6 @@ import {
   defineRepresentation,
   type Init,
   type MatrixSpec,
-  nonZeros,
-  scalarBits,
   type ValueSource,
   weightSpec,
 } from "./representation";
@@ -188,17 +186,5 @@ export default defineRepresentation<MpoOptions>({
     const out = new Float32Array(matrix.inputs * matrix.outputs);
     placesBySite(options.sites).forEach((place, i) => (out[place] = chain[i]!));
     return out;
-  },
-  count: (matrix, options, tensors) => {
-    const stored = scalarsOf(options);
-    return {
-      trainable: stored,
-      stored,
-      nonZero:
-        tensors === undefined
-          ? stored
-          : coresOf(matrix, options).reduce((total, { name }) => total + nonZeros(tensors(name)), 0),
-      bits: stored * scalarBits,
-    };
   },
 });

@@ -1,6 +1,6 @@
 /** How a matrix of a model is stored and applied. What a matrix is for belongs to models; how it got its values, to methods. */
 import type { z } from "zod";
-import type { Shape, Value } from "../graph/op";
+import { type Shape, sizeOf, type Value } from "../graph/op";
 
 export type Init =
   | { readonly kind: "normal"; readonly std: number }
@@ -114,8 +114,27 @@ export interface Representation<O> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyRepresentation = Representation<any>;
 
-export function defineRepresentation<O>(representation: Representation<O>): Representation<O> {
-  return representation;
+/** Without a `count` of its own a representation stores nothing but float32 tensors. */
+export function defineRepresentation<O>(
+  given: Omit<Representation<O>, "count"> & Partial<Pick<Representation<O>, "count">>,
+): Representation<O> {
+  return {
+    count: (matrix, options, tensors) => countScalars(given.parameters(matrix, options), tensors),
+    ...given,
+  };
+}
+
+/** Of float32 tensors. */
+export function countScalars(specs: readonly ParameterSpec[], tensors?: TensorSource): MatrixCounts {
+  const scalars = (of: readonly ParameterSpec[]) => of.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const stored = scalars(specs);
+  return {
+    trainable: scalars(specs.filter(({ trainable }) => trainable)),
+    stored,
+    nonZero:
+      tensors === undefined ? stored : specs.reduce((sum, { name }) => sum + nonZeros(tensors(name)), 0),
+    bits: stored * scalarBits,
+  };
 }
 
 /** A trained float32 tensor of a matrix. */

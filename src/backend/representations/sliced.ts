@@ -7,7 +7,7 @@ import { matmul } from "../graph/ops/matmul";
 import { pad, slice } from "../graph/ops/movement";
 import type { Value } from "../graph/op";
 import { asFloats, weightName } from "./dense";
-import { defineRepresentation, type MatrixSpec, nonZeros, scalarBits, weightSpec } from "./representation";
+import { defineRepresentation, type MatrixSpec, weightSpec } from "./representation";
 
 export interface SlicedOptions {
   /** How many there are of each; all where it is left out. */
@@ -66,15 +66,5 @@ export default defineRepresentation<SlicedOptions>({
         out[input * matrix.outputs + output] =
           own[matrix.layout === "in_out" ? input * outputs + output : output * inputs + input]!;
     return out;
-  },
-  count: (matrix, options, tensors) => {
-    const [inputs, outputs] = slicedSizes(matrix, options);
-    const stored = inputs * outputs;
-    return {
-      trainable: stored,
-      stored,
-      nonZero: tensors === undefined ? stored : nonZeros(tensors(weightName(matrix))),
-      bits: stored * scalarBits,
-    };
   },
 });
