@@ -1,7 +1,7 @@
 /** What every method promises, on the smallest model of every family: what it planned, exact counts, and nothing done at a rate of zero. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { countModel } from "../../src/backend/evaluation/accounting";
 import { methods } from "../../src/backend/methods/catalog";
@@ -14,29 +14,15 @@ import {
   writeCheckpoint,
 } from "../../src/backend/training/checkpoint";
 import { WorkbenchError } from "../../src/protocol/errors";
-import type { DataSet } from "../../src/backend/data/dataSet";
-import type { Engine } from "../../src/backend/engine/engine";
-import { openEngine } from "../../src/backend/engine/onnxRuntime";
 import { matrixSlots } from "../../src/backend/models/model";
 import { nonZeros } from "../../src/backend/representations/representation";
+import { useGrammar } from "../support/grammar";
 import { labWithText } from "../support/lab";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../support/subject";
+import { drawnTensors, temporaryFolder, tinyShape } from "../support/subject";
 
-let engine: Engine;
-let data: DataSet;
+const grammar = useGrammar();
 /** A new one each time, since what is trained in a lab counts on. */
-const lab = (): Lab => labWithText(engine, data);
-const folder = temporaryFolder();
-
-beforeAll(async () => {
-  engine = await openEngine("cpu");
-  data = await grammarData(folder.path);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-  folder[Symbol.dispose]();
-});
+const lab = (): Lab => labWithText(grammar.engine, grammar.data);
 
 function tinyCheckpoint(family: string): Checkpoint {
   const shape = tinyShape(family);

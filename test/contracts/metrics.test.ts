@@ -3,38 +3,21 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import type { DataSet } from "../../src/backend/data/dataSet";
-import type { Engine } from "../../src/backend/engine/engine";
-import { openEngine } from "../../src/backend/engine/onnxRuntime";
 import { metrics } from "../../src/backend/evaluation/catalog";
 import { models } from "../../src/backend/models/catalog";
 import type { AnyMetric, Subject } from "../../src/backend/evaluation/metric";
-import {
-  grammarData,
-  labelledData,
-  quietLab,
-  temporaryFolder,
-  tinyClassifier,
-  tinySubject,
-} from "../support/subject";
+import { useGrammar } from "../support/grammar";
+import { labelledData, quietLab, tinyClassifier, tinySubject } from "../support/subject";
 
-const folder = temporaryFolder();
-let engine: Engine;
-let data: DataSet;
+const grammar = useGrammar();
 let words: DataSet;
 beforeAll(async () => {
-  engine = await openEngine("cpu");
-  data = await grammarData(folder.path);
-  words = await labelledData(folder.path);
+  words = await labelledData(grammar.folder);
 });
-afterAll(async () => {
-  data[Symbol.dispose]();
-  words[Symbol.dispose]();
-  folder[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-});
+afterAll(() => words[Symbol.dispose]());
 
 function subjectOf({ of }: AnyMetric, family: string): Subject {
-  return of === "classifier" ? tinyClassifier(family, words) : tinySubject(family, data);
+  return of === "classifier" ? tinyClassifier(family, words) : tinySubject(family, grammar.data);
 }
 
 it("is in the catalog for every file that defines one", () => {
@@ -54,8 +37,8 @@ it.each(cases)(
   async ({ metric, sample, family }) => {
     const subject = subjectOf(metric, family);
     const options = metric.options.parse(sample) as unknown;
-    const once = await metric.evaluate(subject, options, quietLab(engine));
-    const again = await metric.evaluate(subject, options, quietLab(engine));
+    const once = await metric.evaluate(subject, options, quietLab(grammar.engine));
+    const again = await metric.evaluate(subject, options, quietLab(grammar.engine));
     if (metric.changes === true) expect(Object.keys(again.values)).toEqual(Object.keys(once.values));
     else expect(again).toEqual(once);
     expect(JSON.parse(JSON.stringify(once))).toEqual(once);
@@ -77,7 +60,7 @@ describe.each(Object.entries(metrics))("%s", (id, metric) => {
   it("says what it lacks", async () => {
     const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, "gpt2");
     const options = metric.options.parse(metric.samples[0]) as unknown;
-    const result = metric.evaluate(bare, options, quietLab(engine));
+    const result = metric.evaluate(bare, options, quietLab(grammar.engine));
     if (metric.needs.length === 0) await result;
     else await expect(result).rejects.toMatchObject({ code: "invalid-input" });
   });

@@ -92,12 +92,15 @@ class TrainingSession implements AsyncDisposable {
       checkParameters("the teacher", trainee.teacher.trainee.parameters, request.teacherTensors ?? new Map());
     const sampler = samplerOf(request);
     const slots = slotsOf(request);
-    const programs = await compilePrograms(request);
     const { teacher } = trainee;
     const kept =
       teacher?.topK === undefined
         ? undefined
         : await KeptTargets.open(engine, teacher, request.teacherTensors!, batchShapeOf(request));
+    const programs = await compilePrograms(request).catch(async (thrown: unknown) => {
+      await kept?.[Symbol.asyncDispose]();
+      throw thrown;
+    });
     const teachers = kept === undefined ? [...(request.teacherTensors ?? [])] : [];
     const held: Record<string, Tensor> = uploadAll(
       engine,

@@ -1,33 +1,22 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { forward, parametersOf } from "../../../src/backend/models/model";
-import { grammarData, quietLab, temporaryFolder, tinySubject } from "../../support/subject";
+import { useGrammar } from "../../support/grammar";
+import { quietLab, tinySubject } from "../../support/subject";
 import { from, valuesOf } from "../../support/tensors";
 
-const folder = temporaryFolder();
-let engine: Engine;
-let data: DataSet;
+const grammar = useGrammar();
 let subject: Subject;
 
-beforeAll(async () => {
-  engine = await openEngine("cpu");
-  data = await grammarData(folder.path);
-  subject = tinySubject("llama", data);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  folder[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
+beforeAll(() => {
+  subject = tinySubject("llama", grammar.data);
 });
 
 const measure = async (options: Record<string, unknown>, on: Subject = subject) =>
-  (await perplexity.evaluate(on, perplexity.options.parse(options), quietLab(engine))).details;
+  (await perplexity.evaluate(on, perplexity.options.parse(options), quietLab(grammar.engine))).details;
 
 /** -log p of the token at `place` of a window, by the plain evaluator. */
 function nats(window: Int32Array): number[] {
@@ -67,7 +56,7 @@ describe("perplexity", () => {
     [6, 5],
     [16, 3],
   ])("agrees with the plain evaluator at context %i and stride %i", async (context, stride) => {
-    const ids = data.validation!.read(0, 40);
+    const ids = grammar.data.validation!.read(0, 40);
     const wanted = reference(ids, context, stride);
     const found = await measure({ context, stride, max_tokens: 40, batch_size: 3 });
     expect(found.protocol.scored_tokens).toBe(wanted.scored);
@@ -76,7 +65,7 @@ describe("perplexity", () => {
   });
 
   it("scores all tokens but the first once, or all but one a window where windows do not overlap", async () => {
-    const { tokens } = data.validation!;
+    const { tokens } = grammar.data.validation!;
     expect((await measure({ context: 8, stride: 3 })).protocol.scored_tokens).toBe(tokens - 1);
     expect((await measure({ context: 8, stride: 8 })).protocol.scored_tokens).toBe(
       tokens - Math.ceil(tokens / 8),
@@ -91,21 +80,21 @@ describe("perplexity", () => {
   it("takes a text shorter than the context as one window", async () => {
     const found = await measure({ context: 16, stride: 16, max_tokens: 5 });
     expect(found.protocol.scored_tokens).toBe(4);
-    expect(Math.abs(found.loss - reference(data.validation!.read(0, 5), 16, 16).loss)).toBeLessThan(1e-5);
+    expect(Math.abs(found.loss - reference(grammar.data.validation!.read(0, 5), 16, 16).loss)).toBeLessThan(1e-5);
   });
 
   it("relates figures per token, word and byte by the counts that it reports", async () => {
     const { protocol, loss, word_perplexity, bits_per_byte } = await measure({ line_ends_as_words: true });
     const nats = loss * (protocol.tokens - 1);
-    expect(protocol.bytes).toBe(data.validation!.counts.bytes);
-    expect(protocol.words).toBe(data.validation!.counts.words + data.validation!.counts.lines);
+    expect(protocol.bytes).toBe(grammar.data.validation!.counts.bytes);
+    expect(protocol.words).toBe(grammar.data.validation!.counts.words + grammar.data.validation!.counts.lines);
     expect(word_perplexity).toBeCloseTo(Math.exp(nats / protocol.words), 6);
     expect(bits_per_byte).toBeCloseTo(nats / protocol.bytes / Math.LN2, 9);
   });
 
   it("says its protocol in one line, with a hash that follows the text alone", async () => {
     const options = perplexity.options.parse({ max_tokens: 30 });
-    const { lines, details } = await perplexity.evaluate(subject, options, quietLab(engine));
+    const { lines, details } = await perplexity.evaluate(subject, options, quietLab(grammar.engine));
     expect(lines[1]).toMatch(
       /^grammar, validation split \(ids [0-9a-f]{12}\), context 8, stride 4, tokenizer characters, 29 of 30 tokens scored, \d+ words, \d+ bytes$/,
     );
@@ -129,7 +118,7 @@ describe("perplexity", () => {
   });
 
   it("stops when it is told to", async () => {
-    const lab = quietLab(engine, AbortSignal.abort());
+    const lab = quietLab(grammar.engine, AbortSignal.abort());
     const stopped = perplexity.evaluate(subject, perplexity.options.parse({}), lab);
     await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
   });

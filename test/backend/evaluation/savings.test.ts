@@ -1,8 +1,5 @@
 /** What is really saved: the counts are those of the model, the statistics those of their samples, and zeros that are written save nothing. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/evaluation/accounting";
 import latency from "../../../src/backend/evaluation/latency";
 import { denseShape } from "../../../src/backend/evaluation/passes";
@@ -11,8 +8,9 @@ import savings from "../../../src/backend/evaluation/savings";
 import dwc from "../../../src/backend/methods/dwc";
 import irc from "../../../src/backend/methods/irc";
 import magnitude from "../../../src/backend/methods/magnitude";
+import { useGrammar } from "../../support/grammar";
 import { plainLab } from "../../support/lab";
-import { grammarData, quietLab, temporaryFolder, tinySubject } from "../../support/subject";
+import { quietLab, tinySubject } from "../../support/subject";
 
 describe("statistics", () => {
   it("give the quantiles that stand between values", () => {
@@ -36,22 +34,11 @@ describe("statistics", () => {
 });
 
 describe("of a shrunk model", () => {
-  let engine: Engine;
-  let data: DataSet;
-  const folder = temporaryFolder();
-  beforeAll(async () => {
-    engine = await openEngine("cpu");
-    data = await grammarData(folder.path);
-  });
-  afterAll(async () => {
-    data[Symbol.dispose]();
-    folder[Symbol.dispose]();
-    await engine[Symbol.asyncDispose]();
-  });
+  const grammar = useGrammar();
   const few = { repeats: 3, batch_size: 2 };
 
   it("folded matrices are less to store, write and hold, and every row says of what", async () => {
-    const subject = tinySubject("gpt2", data);
+    const subject = tinySubject("gpt2", grammar.data);
     const folded = await dwc.apply(
       await irc.apply(subject, irc.options.parse({}), plainLab),
       dwc.options.parse({}),
@@ -60,7 +47,7 @@ describe("of a shrunk model", () => {
     const { details, values, lines } = await savings.evaluate(
       { ...subject, ...folded },
       savings.options.parse(few),
-      quietLab(engine),
+      quietLab(grammar.engine),
     );
     const row = (what: string) => details.rows.find((each) => each.what === what)!;
     const counts = [countModel(denseShape(folded.shape)).total, countModel(folded.shape).total];
@@ -78,12 +65,12 @@ describe("of a shrunk model", () => {
   });
 
   it("zeros behind masks save nothing in file and memory, and the reason is told", async () => {
-    const subject = tinySubject("gpt2", data);
+    const subject = tinySubject("gpt2", grammar.data);
     const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.7 }), plainLab);
     const { details, lines } = await savings.evaluate(
       { ...subject, ...pruned },
       savings.options.parse(few),
-      quietLab(engine),
+      quietLab(grammar.engine),
     );
     const percent = (what: string) => details.rows.find((each) => each.what === what)!.percent;
     expect(percent("stored scalars")).toBeLessThan(75);
@@ -96,7 +83,11 @@ describe("of a shrunk model", () => {
 
   it("a dense model is as fast as itself", async () => {
     const options = latency.options.parse({ batch_sizes: [1, 3], repeats: 3, warmup: 0 });
-    const { details, values } = await latency.evaluate(tinySubject("gpt2", data), options, quietLab(engine));
+    const { details, values } = await latency.evaluate(
+      tinySubject("gpt2", grammar.data),
+      options,
+      quietLab(grammar.engine),
+    );
     expect(details.batches.map(({ batch_size }) => batch_size)).toEqual([1, 3]);
     expect(values["latency/speedup"]).toBe(1);
     for (const each of details.batches) {

@@ -1,27 +1,14 @@
 /** What a method is given that it cannot use: refused where it is planned, or handled and told. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { describe, expect, it } from "vitest";
 import { methods } from "../../../src/backend/methods/catalog";
 import { countModel } from "../../../src/backend/evaluation/accounting";
 import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { useGrammar } from "../../support/grammar";
 import { plainLab, labWithText } from "../../support/lab";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawnTensors, tinyShape } from "../../support/subject";
 import { correlated, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
 
-let engine: Engine;
-let data: DataSet;
-const folder = temporaryFolder();
-beforeAll(async () => {
-  engine = await openEngine("cpu");
-  data = await grammarData(folder.path);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-  folder[Symbol.dispose]();
-});
+const grammar = useGrammar();
 
 const model = (family = "llama"): Checkpoint => {
   const shape = tinyShape(family);
@@ -34,7 +21,7 @@ const applied = (name: string, given: object, before: Checkpoint) =>
 describe("a text that is too short for what is asked", () => {
   it.each(["sparsegpt", "gptq"])("is told by %s, once, with what became of it", async (name) => {
     const said: string[] = [];
-    const lab = labWithText(engine, data, { log: (message) => said.push(message) });
+    const lab = labWithText(grammar.engine, grammar.data, { log: (message) => said.push(message) });
     const given = options(name, { targets: role, calibration: { samples: 100_000, batch_size: 4 } });
     await methods[name]!.apply(model(), given, lab);
     expect(

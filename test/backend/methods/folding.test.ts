@@ -1,8 +1,5 @@
 /** Identical row and diagonal weight compression: the counts of their paper, and what follows from the formulas. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { describe, expect, it } from "vitest";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { layerNorm } from "../../../src/backend/graph/ops/normalization";
@@ -14,9 +11,10 @@ import { triangleSize } from "../../../src/backend/representations/diagonal";
 import tied, { tie, tiedSets, type TiedOptions } from "../../../src/backend/representations/tied";
 import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { useGrammar } from "../../support/grammar";
 import { labWithText } from "../../support/lab";
 import { uniform } from "../../support/sampleValues";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawnTensors, tinyShape } from "../../support/subject";
 
 const gpt2 = (): ModelShape => shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
 
@@ -150,18 +148,7 @@ it("takes one of the tied rows, or their mean, which no other row is nearer to",
 });
 
 describe("with real text", () => {
-  let engine: Engine;
-  let data: DataSet;
-  const folder = temporaryFolder();
-  beforeAll(async () => {
-    engine = await openEngine("cpu");
-    data = await grammarData(folder.path);
-  });
-  afterAll(async () => {
-    data[Symbol.dispose]();
-    await engine[Symbol.asyncDispose]();
-    folder[Symbol.dispose]();
-  });
+  const grammar = useGrammar();
 
   const seen = { calibration: { samples: 16, batch_size: 4 } };
   const subject = (): Checkpoint => {
@@ -172,7 +159,7 @@ describe("with real text", () => {
   /** Σ |x·W − x·W̃|² of a part over the text that calibration reads. */
   async function lost(before: Checkpoint, after: Checkpoint, part: string): Promise<number> {
     const role = part.replace(/[qkv]_proj/, "qkv_proj");
-    const lab = labWithText(engine, data);
+    const lab = labWithText(grammar.engine, grammar.data);
     const gram = (x: ReturnType<typeof input>) => ({ rows: x });
     const sums = await lab.observe(before, new Map([[role, gram]]), { samples: 4, batch_size: 4 });
     const x = sums.get(role)!["rows"]!;
@@ -207,7 +194,7 @@ describe("with real text", () => {
 
   it("least squares keep the products of the text better than a drawn row, than a mean and than a copied diagonal", async () => {
     const before = subject();
-    const lab = labWithText(engine, data);
+    const lab = labWithText(grammar.engine, grammar.data);
     const one = { calibration: { samples: 4, batch_size: 4 } };
     const q = "layers.1.self_attn.q_proj";
     const rows = async (donor: string) =>
@@ -230,7 +217,8 @@ describe("with real text", () => {
   it("depends on the seed and on nothing else", async () => {
     const before = subject();
     const options = irc.options.parse({ rate: 0.5, donor: "lsq", ...seen });
-    const at = (seed: number) => irc.apply(before, options, labWithText(engine, data, { seed }));
+    const at = (seed: number) =>
+      irc.apply(before, options, labWithText(grammar.engine, grammar.data, { seed }));
     expect(await at(3)).toEqual(await at(3));
     expect(await at(3)).not.toEqual(await at(4));
   });
@@ -238,7 +226,9 @@ describe("with real text", () => {
   it("stops where it is asked to", async () => {
     const signal = AbortSignal.abort();
     const options = dwc.options.parse({ fit: "lsq", ...seen });
-    await expect(dwc.apply(subject(), options, labWithText(engine, data, { signal }))).rejects.toMatchObject({
+    await expect(
+      dwc.apply(subject(), options, labWithText(grammar.engine, grammar.data, { signal })),
+    ).rejects.toMatchObject({
       code: "cancelled",
     });
   });

@@ -1,8 +1,5 @@
 /** Heads and channels that go whole: the smaller model computes what the masked one does, and means make up for what hardly varies. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { Engine } from "../../../src/backend/engine/engine";
-import { openEngine } from "../../../src/backend/engine/onnxRuntime";
+import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/evaluation/accounting";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input, sizeOf } from "../../../src/backend/graph/op";
@@ -18,22 +15,12 @@ import {
 import { dimensionsOf, forward, parametersOf, valueOf } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/training/checkpoint";
 import type { HostTensor } from "../../../src/backend/training/safetensors";
+import { useGrammar } from "../../support/grammar";
 import { labWithText } from "../../support/lab";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawnTensors, tinyShape } from "../../support/subject";
 import { relativeError } from "../../support/sampleValues";
 
-let engine: Engine;
-let data: DataSet;
-const folder = temporaryFolder();
-beforeAll(async () => {
-  engine = await openEngine("cpu");
-  data = await grammarData(folder.path);
-});
-afterAll(async () => {
-  data[Symbol.dispose]();
-  await engine[Symbol.asyncDispose]();
-  folder[Symbol.dispose]();
-});
+const grammar = useGrammar();
 
 const options = { rate: 0.5, parts: ["heads", "channels"] as const, scope: "global" as const };
 const families = ["gpt2", "llama", "phi3"];
@@ -143,7 +130,7 @@ describe("LLM-Pruner", () => {
       shape,
       data: (own as Float32Array).map((each, i) => (Math.floor(i / 16) === 5 ? each * 1e-6 : each)),
     });
-    const lab = labWithText(engine, data);
+    const lab = labWithText(grammar.engine, grammar.data);
     const given = llmpruner.options.parse({
       rate: 1 / 64,
       parts: ["channels"],
@@ -160,7 +147,7 @@ describe("LLM-Pruner", () => {
 
   it("reads gradients that are those of an evaluation's loss", async () => {
     const before = model("llama");
-    const lab = labWithText(engine, data);
+    const lab = labWithText(grammar.engine, grammar.data);
     const found = await lab.gradients(before, { samples: 2, batch_size: 2 });
     const name = "model.layers.1.mlp.down_proj.weight";
     const { mean, meanSquare } = found.moments.get(name)!;
@@ -206,14 +193,14 @@ describe("FLAP", () => {
     const after = await flap.apply(
       whole,
       given({ rate: 22 / 64, scope: "layer" }),
-      labWithText(engine, data),
+      labWithText(grammar.engine, grammar.data),
     );
     expect(after.shape.representations["layers.0.mlp.up_proj"]!.options).toEqual({ outputs: 42 });
     expect(relativeError(logitsOf(after), logitsOf(whole))).toBeLessThan(1e-5);
     const bare = await flap.apply(
       whole,
       given({ rate: 22 / 64, scope: "layer", compensate: false }),
-      labWithText(engine, data),
+      labWithText(grammar.engine, grammar.data),
     );
     expect(relativeError(logitsOf(bare), logitsOf(whole))).toBeGreaterThan(1e-3);
   });
@@ -221,7 +208,7 @@ describe("FLAP", () => {
   it("gives biases to a model without any, and counts them; a phi3 can have none", async () => {
     const before = model("llama");
     const { after } = flap.plan(before.shape, given({ rate: 0.25 }));
-    const shrunk = await flap.apply(before, given({ rate: 0.25 }), labWithText(engine, data));
+    const shrunk = await flap.apply(before, given({ rate: 0.25 }), labWithText(grammar.engine, grammar.data));
     expect(shrunk.shape.config["mlp_bias"]).toBe(true);
     expect(countModel(shrunk.shape).total.stored).toBeLessThanOrEqual(after.total.stored);
     expect(() => flap.plan(model("phi3").shape, given({ rate: 0.25 }))).toThrow(/Write compensate: false/);

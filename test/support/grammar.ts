@@ -1,0 +1,31 @@
+/** The engine and a text of the built-in grammar, for test files that let models read. */
+import { afterAll, beforeAll } from "vitest";
+import type { DataSet } from "../../src/backend/data/dataSet";
+import type { Engine } from "../../src/backend/engine/engine";
+import { openEngine } from "../../src/backend/engine/onnxRuntime";
+import { grammarData, temporaryFolder } from "./subject";
+
+/** Opens both before the tests of the calling file or group, and closes them after. */
+export function useGrammar() {
+  const folder = temporaryFolder();
+  let engine: Engine;
+  let data: DataSet;
+  beforeAll(async () => {
+    engine = await openEngine("cpu");
+    data = await grammarData(folder.path);
+  });
+  afterAll(async () => {
+    data[Symbol.dispose]();
+    await engine[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+  return {
+    folder: folder.path,
+    get engine(): Engine {
+      return engine;
+    },
+    get data(): DataSet {
+      return data;
+    },
+  };
+}
