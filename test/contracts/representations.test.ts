@@ -81,6 +81,8 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
     { bits: 8, group_size: 3, symmetric: false },
     { bits: 3, symmetric: false, residual: 2 },
     { bits: 4, group_size: 12, residual: 6 },
+    { bits: 3, group_size: 4, kept: 30 },
+    { bits: 5, symmetric: false, kept: 50 },
   ],
   diagonal: [{}, { lower: 9, upper: 3 }, { upper: 8 }, { lower: 21, upper: 20 }],
   grouped: [

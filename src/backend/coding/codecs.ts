@@ -46,15 +46,16 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
   kept: {
     after: ({ type, size }, { by }, mask) => {
       const own = mask(by);
-      return type === "float32" && own.length === size ? { type, size: onesOf(own) } : undefined;
+      const isTaken = type === "float32" || type === "int8";
+      return isTaken && own.length === size ? { type, size: onesOf(own) } : undefined;
     },
     encode: (numbers, { by }, mask) => {
       const own = mask(by);
-      return (numbers as Float32Array).filter((_, i) => own[i] === 1);
+      return (numbers as Float32Array | Int8Array).filter((_, i) => own[i] === 1);
     },
-    decode: (coded, { size }, { by }, mask) => {
+    decode: (coded, { type, size }, { by }, mask) => {
       const own = mask(by);
-      const out = new Float32Array(size);
+      const out = type === "int8" ? new Int8Array(size) : new Float32Array(size);
       for (let i = 0, next = 0; i < size; i++) if (own[i] === 1) out[i] = coded[next++]!;
       return out;
     },

@@ -26,11 +26,13 @@ function chainsOf(
   { packing, dtype: own }: ParameterSpec,
   { dtype, entropyCoding: entropy }: PackOptions,
 ): OpenStep[][] {
-  if (packing !== undefined && "bits" in packing) {
-    const integers = { codec: "integers", ...packing } as const;
-    return entropy ? [[integers], [integers, { codec: "huffman" }], [{ codec: "huffman" }]] : [[integers]];
+  const kept: OpenStep[] = packing?.keptBy === undefined ? [] : [{ codec: "kept", by: packing.keptBy }];
+  if (packing?.integers !== undefined) {
+    const integers = { codec: "integers", ...packing.integers } as const;
+    const plain = [...kept, integers];
+    const huffman = { codec: "huffman" } as const;
+    return entropy ? [plain, [...plain, huffman], [...kept, huffman]] : [plain];
   }
-  const kept: OpenStep[] = packing === undefined ? [] : [{ codec: "kept", by: packing.keptBy }];
   if (own !== "float32" || (dtype === "float32" && kept.length === 0)) return [];
   if (dtype === "float32") return [kept];
   const half: OpenStep[] = [...kept, { codec: "half", dtype }];

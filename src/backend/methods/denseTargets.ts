@@ -1,19 +1,23 @@
-/** The targets of a method that takes a dense matrix and stores it in another way; anything else is refused with the reason. */
+/** The targets of a method that takes a matrix and stores it in another way; what it cannot take is refused with the reason. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { type ModelShape, withRepresentations } from "../models/model";
 import { selectTargets, type Target, type TargetOptions } from "./targets";
 
-/** `usual` are the patterns that hold where the options name no targets. */
+/** `usual` are the patterns that hold where the options name no targets; `also` are types that will do as well as dense. */
 export function denseTargets(
   title: string,
   shape: ModelShape,
   { targets, ignore }: TargetOptions,
   usual: readonly string[],
+  also: readonly string[] = [],
 ): Target[] {
+  const types = ["dense", ...also];
   const found = selectTargets(shape, { targets: targets ?? usual, ignore });
   const faults = found.flatMap(({ matrix, type }) =>
-    type === "dense" ? [] : [`${matrix.role} is stored ${type}, and only a dense matrix can be treated`],
+    types.includes(type)
+      ? []
+      : [`${matrix.role} is stored ${type}, and only a ${types.join(" or ")} matrix can be treated`],
   );
   if (faults.length === 0) return found;
   const more = faults.length > 1 ? ` (and so for ${faults.length - 1} more)` : "";

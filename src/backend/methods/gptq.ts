@@ -3,7 +3,6 @@
  * real text is made up for by the inputs that are still to come.
  */
 import * as z from "zod";
-import { toInOut, weightName } from "../representations/dense";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { defineMethod } from "./method";
 import {
@@ -14,9 +13,9 @@ import {
   quantisedTargets,
   quantisingOptions,
   rangeOf,
+  weightsOf,
 } from "./quantising";
 import { curvatureNotices, curvatureOf, curvatureTap, decideAll } from "./secondOrder";
-import { floatsOf } from "./takenApart";
 
 const title = "GPTQ";
 
@@ -62,9 +61,11 @@ export default defineMethod<Options>({
       curvatureTap,
       given.calibration,
       lab,
-      ({ matrix }, tensors, { gram, tokens }) => {
+      (target, tensors, { gram, tokens }) => {
+        const { matrix } = target;
         const { inputs, outputs, role } = matrix;
-        const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+        const own = weightsOf(tensors, target);
+        const { dense, mask } = own;
         const order = given.act_order
           ? byDiagonal(gram!, inputs)
           : Array.from({ length: inputs }, (_, i) => i);
@@ -74,7 +75,7 @@ export default defineMethod<Options>({
           given.damping,
         );
         for (const notice of curvatureNotices(curvature, role, given.damping, tokens?.[0])) lab.log(notice);
-        const quantised = new Quantised(matrix, given);
+        const quantised = new Quantised(matrix, given, own);
         const { groupSize: size } = quantised;
         const weights = new Float64Array(inputs * outputs); // [outputs, inputs in their order]
         for (let output = 0; output < outputs; output++)
@@ -91,13 +92,18 @@ export default defineMethod<Options>({
           decide: (output, place, value, now) => {
             // The scales of a group are those of its weights as they are when its turn comes.
             if (!given.act_order && place % size === 0) {
-              const own = now.subarray(output * inputs + place, output * inputs + place + size);
-              setGrid(place / size, output, rangeOf(own, 1, 0, 0, size));
+              const group = now.slice(output * inputs + place, output * inputs + place + size);
+              // What the mask drops has taken part of what others lost, and becomes zero again.
+              if (mask !== undefined)
+                group.forEach((_, i) => {
+                  if (mask[(place + i) * outputs + output] === 0) group[i] = 0;
+                });
+              setGrid(place / size, output, rangeOf(group, 1, 0, 0, size));
             }
             return quantised.set(order[place]!, output, value);
           },
         });
-        return quantised.treated(dense);
+        return quantised.treated();
       },
     );
   },

@@ -7,8 +7,8 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Value } from "../graph/op";
 import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
-import type { ModelShape } from "../models/model";
-import { toInOut, weightName } from "../representations/dense";
+import { withRepresentations } from "../models/model";
+import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../training/checkpoint";
 import { allocate, type Choice } from "./bitAllocation";
@@ -18,12 +18,13 @@ import { defineMethod, type Lab, planBetween } from "./method";
 import { calibrationSchema } from "./observe";
 import {
   bitLevels,
+  quantisedAs,
   quantisedTargets,
   quantisingOptions,
   roundedToNearest,
-  storedOptions,
+  weightsOf,
 } from "./quantising";
-import { floatsOf, partOf, takenApart } from "./takenApart";
+import { partOf, takenApart } from "./takenApart";
 import type { Target } from "./targets";
 
 const title = "Mixed precision";
@@ -76,7 +77,7 @@ export default defineMethod<Options>({
   plan(before, given) {
     const targets = quantisedTargets(title, before, { ...given, bits: 8 });
     const most = Math.min(...given.choices.filter((bits) => bits >= given.bits), Math.max(...given.choices));
-    const after = stored(before, targets, () => choiceOf(given, most));
+    const after = stored(before, targets, (target) => quantisedAs(target, { ...given, bits: most }));
     return planBetween(before, after, "most");
   },
 
@@ -96,9 +97,10 @@ export default defineMethod<Options>({
       );
     const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, given.choices[taken[i]!]!]));
     lab.log(`${title}: ${[...bits].map(([role, own]) => `${role} ${own}`).join(", ")}.`);
-    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, tensors) => {
-      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      return roundedToNearest(matrix, dense, { ...given, bits: bits.get(matrix.role)! }).treated(dense);
+    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) => {
+      const { matrix } = target;
+      const own = { ...given, bits: bits.get(matrix.role)! };
+      return roundedToNearest(matrix, weightsOf(tensors, target), own).treated();
     });
   },
 });
@@ -121,21 +123,13 @@ async function gradientCosts(...[before, targets, given, lab]: Parameters<Measur
   const { moments } = await lab.gradients(before, given.calibration);
   return targets.map((target) => {
     const { matrix } = target;
-    const dense = denseOf(before.tensors, target);
+    const weights = weightsOf(before.tensors, target);
     const squares = partOf(moments.get(weightName(target.packedIn ?? matrix))!.meanSquare, target);
     return given.choices.map((bits) => {
-      const now = roundedToNearest(matrix, dense, { ...given, bits }).materialise();
-      return now.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - dense[i]!) ** 2, 0);
+      const now = roundedToNearest(matrix, weights, { ...given, bits }).materialise();
+      return now.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - weights.dense[i]!) ** 2, 0);
     });
   });
-}
-
-function denseOf(tensors: Checkpoint["tensors"], target: Target): Float32Array {
-  return partOf(floatsOf(tensors, weightName(target.packedIn ?? target.matrix)), target);
-}
-
-function choiceOf(given: Options, bits: number) {
-  return { type: "quantised", options: storedOptions({ ...given, bits }) };
 }
 
 /** Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
@@ -146,11 +140,12 @@ async function outputCosts(...[before, targets, given, lab]: Parameters<Measure>
   return targets.map((target, done) => {
     const { matrix } = target;
     const { squares } = observed.get(observedRole(target))!;
-    const dense = denseOf(before.tensors, target);
+    const weights = weightsOf(before.tensors, target);
+    const { dense } = weights;
     const whole = weighed(dense, squares!, matrix) || 1;
     lab.progress(done + 1, targets.length, "matrices measured");
     return given.choices.map((bits) => {
-      const now = roundedToNearest(matrix, dense, { ...given, bits }).materialise();
+      const now = roundedToNearest(matrix, weights, { ...given, bits }).materialise();
       return (
         weighed(
           now.map((each, i) => each - dense[i]!),
@@ -189,10 +184,12 @@ async function lossCosts(...[before, targets, given, lab]: Parameters<Measure>):
 function rounded(before: Checkpoint, target: Target, given: Options): Checkpoint {
   const { matrix } = target;
   const tensors = takenApart(before, [target]);
-  const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+  const {
+    type,
+    options,
+    tensors: own,
+  } = roundedToNearest(matrix, weightsOf(tensors, target), given).treated();
   tensors.delete(weightName(matrix));
-  for (const [name, tensor] of roundedToNearest(matrix, dense, given).treated(dense).tensors)
-    tensors.set(name, tensor);
-  const shape: ModelShape = stored(before.shape, [target], () => choiceOf(given, given.bits));
-  return { shape, tensors };
+  for (const [name, tensor] of own) tensors.set(name, tensor);
+  return { shape: withRepresentations(before.shape, { [matrix.role]: { type, options } }), tensors };
 }

@@ -16,7 +16,7 @@ import { type Teacher, traineeOf } from "../training/trainee";
 import { denseTargets, stored } from "./denseTargets";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { defineMethod, planBetween } from "./method";
-import { bitLevels, Quantised, storedOptions } from "./quantising";
+import { bitLevels, Quantised } from "./quantising";
 import { floatsOf } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
 import { trainingSchema } from "./training";
@@ -82,13 +82,12 @@ export default defineMethod<Options>({
     return layerByLayer(trained, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, own) => {
       const [gamma] = floatsOf(tensors, gammaName(weightName(matrix)));
       const dense = toInOut(floatsOf(own, weightName(matrix)), matrix);
-      return rounded(matrix, dense, gamma! * meanMagnitude(dense), given).treated(dense);
+      return rounded(matrix, dense, gamma! * meanMagnitude(dense), given).treated();
     });
   },
 });
 
-const quantisedOptions = ({ bits }: Pick<Options, "bits">) =>
-  storedOptions({ bits, symmetric: true, residual: 0 });
+const quantisedOptions = ({ bits }: Pick<Options, "bits">) => ({ bits, symmetric: true, residual: 0 });
 
 /** A matrix that is packed with others is one module. */
 function wholeTargets(shape: ModelShape, given: Options): Target[] {
@@ -102,9 +101,9 @@ function wholeTargets(shape: ModelShape, given: Options): Target[] {
 }
 
 /** Every matrix at one scale: α / n, with α the largest value. */
-function rounded(matrix: MatrixSpec, dense: ArrayLike<number>, clip: number, { bits }: Options): Quantised {
+function rounded(matrix: MatrixSpec, dense: Float32Array, clip: number, { bits }: Options): Quantised {
   const { inputs, outputs } = matrix;
-  const quantised = new Quantised(matrix, quantisedOptions({ bits }));
+  const quantised = new Quantised(matrix, quantisedOptions({ bits }), { dense, mask: undefined });
   const largest = largestCode(bits);
   const scale = Math.fround(Math.max(clip, smallestClip) / largest);
   for (let output = 0; output < outputs; output++) quantised.setGrid(0, output, { scale, zero: 0 });

@@ -10,12 +10,15 @@ import {
   scalesName,
   zerosName,
 } from "../representations/quantised";
-import type { MatrixSpec } from "../representations/representation";
+import { toInOut, weightName } from "../representations/dense";
+import { type MaskedOptions, maskName } from "../representations/masked";
+import { type MatrixSpec, nonZeros } from "../representations/representation";
 import type { HostTensor } from "../training/safetensors";
 import { denseTargets, stored } from "./denseTargets";
 import type { Treated } from "./layerwise";
 import { type Plan, planBetween } from "./method";
 import { singularValues } from "./linearAlgebra";
+import { floatsOf, partOf } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
 
 export const quantisingOptions = {
@@ -46,29 +49,72 @@ export interface QuantisingOptions extends QuantisedOptions {
 export const bitLevels = [8, 6, 4, 3, 2] as const;
 
 export function quantisedTargets(title: string, shape: ModelShape, given: QuantisingOptions): Target[] {
-  const targets = denseTargets(title, shape, given, ["*"]);
-  const { group_size: size } = given;
-  const faults = targets.flatMap(({ matrix: { role, inputs } }) =>
-    size === undefined || inputs % size === 0
-      ? []
-      : [`${role} has ${inputs} inputs, which do not divide into groups of ${size}`],
-  );
+  const targets = denseTargets(title, shape, given, ["*"], ["masked"]);
+  const { group_size: size, residual } = given;
+  const faults = targets.flatMap(({ matrix: { role, inputs }, type }) => {
+    if (size !== undefined && inputs % size !== 0)
+      return [
+        `${role} has ${inputs} inputs, which do not divide into groups of ${size}. Choose another group_size`,
+      ];
+    return type === "masked" && residual > 0
+      ? [`${role} is pruned, and a residual would fill its zeros. Write residual: 0`]
+      : [];
+  });
   if (faults.length === 0) return targets;
   throw new WorkbenchError(
     "unsupported",
-    `${title} cannot be applied: ${faults[0]!}. Choose another group_size, or leave such roles out with ignore.`,
+    `${title} cannot be applied: ${faults[0]!}, or leave such roles out with ignore.`,
     { faults },
   );
 }
 
 export function planQuantising(title: string, before: ModelShape, given: QuantisingOptions): Plan {
   const targets = quantisedTargets(title, before, given);
-  const after = stored(before, targets, () => ({ type: "quantised", options: storedOptions(given) }));
-  return planBetween(before, after, "roles");
+  return planBetween(
+    before,
+    stored(before, targets, (target) => quantisedAs(target, given)),
+    "roles",
+  );
 }
 
-export function storedOptions({ bits, group_size: size, symmetric, residual }: QuantisedOptions) {
-  return { bits, ...(size === undefined ? {} : { group_size: size }), symmetric, residual };
+/** How a target is stored afterwards, as far as it is known before. */
+export function quantisedAs({ matrix, type, options }: Target, given: QuantisedOptions) {
+  const { kept = matrix.inputs * matrix.outputs } = options as MaskedOptions;
+  return {
+    type: "quantised",
+    options: storedOptions({ ...given, kept: type === "masked" ? kept : undefined }),
+  };
+}
+
+function storedOptions({ bits, group_size: size, symmetric, residual, kept }: QuantisedOptions) {
+  return {
+    bits,
+    ...(size === undefined ? {} : { group_size: size }),
+    symmetric,
+    residual,
+    ...(kept === undefined ? {} : { kept }),
+  };
+}
+
+/** A matrix [inputs, outputs], and where it was pruned a mask of the same shape, 1 for what is kept; the others are zero. */
+export interface Weights {
+  readonly dense: Float32Array;
+  readonly mask: Uint8Array | undefined;
+}
+
+/** Those of a target, whether it has been taken out of a packed matrix already or not. */
+export function weightsOf(tensors: ReadonlyMap<string, HostTensor>, target: Target): Weights {
+  const { matrix, type, packedIn } = target;
+  if (type === "masked") {
+    const mask = toInOut(tensors.get(maskName(matrix))!.data as Uint8Array, matrix);
+    const all = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+    return { dense: all.map((each, i) => (mask[i] === 0 ? 0 : each)), mask };
+  }
+  const isApart = packedIn === undefined || tensors.has(weightName(matrix));
+  const dense = isApart
+    ? toInOut(floatsOf(tensors, weightName(matrix)), matrix)
+    : partOf(floatsOf(tensors, weightName(packedIn)), target);
+  return { dense, mask: undefined };
 }
 
 /** w ≈ (code − zero) · scale, with codes from −2^(bits − 1) to 2^(bits − 1) − 1. */
@@ -112,6 +158,7 @@ export class Quantised {
   constructor(
     private readonly matrix: MatrixSpec,
     private readonly options: QuantisedOptions,
+    private readonly weights: Weights,
   ) {
     this.groups = groupCount(matrix, options);
     this.groupSize = matrix.inputs / this.groups;
@@ -131,8 +178,9 @@ export class Quantised {
     return { scale: this.scales[at]!, zero: this.zeros[at]! };
   }
 
-  /** Codes a value and says what it is now. */
+  /** Codes a value and says what it is now: zero where the mask keeps nothing. */
   set(input: number, output: number, value: number): number {
+    if (this.weights.mask?.[input * this.matrix.outputs + output] === 0) return 0;
     const grid = this.gridAt(input, output);
     const code = codeOf(value, grid, this.options.bits);
     this.codes[input * this.matrix.outputs + output] = code;
@@ -146,35 +194,39 @@ export class Quantised {
     for (let input = 0; input < inputs; input++)
       for (let output = 0; output < outputs; output++) {
         const at = input * outputs + output;
-        out[at] = valueOfCode(this.codes[at]!, this.gridAt(input, output));
+        if (this.weights.mask?.[at] !== 0) out[at] = valueOfCode(this.codes[at]!, this.gridAt(input, output));
       }
     return out;
   }
 
-  /** `dense` is the matrix as it was, [inputs, outputs]: what is lost of it goes into the residual. */
-  treated(dense: ArrayLike<number>): Treated {
+  /** What is lost of the matrix as it was goes into the residual. */
+  treated(): Treated {
     const { matrix, options, groups } = this;
     const { inputs, outputs } = matrix;
+    const { mask } = this.weights;
     const scalars = [groups, outputs];
     return {
       type: "quantised",
-      options: storedOptions(options),
+      options: storedOptions({ ...options, kept: mask && nonZeros(mask) }),
       tensors: [
         [codesName(matrix), { shape: [inputs, outputs], data: this.codes }],
+        ...(mask === undefined
+          ? []
+          : [[maskName(matrix), { shape: [inputs, outputs], data: mask }] as const]),
         [scalesName(matrix), { shape: scalars, data: this.scales }],
         ...(options.symmetric ? [] : [[zerosName(matrix), { shape: scalars, data: this.zeros }] as const]),
-        ...this.residual(dense),
+        ...this.residual(),
       ],
     };
   }
 
   /** The best product of the width in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
-  private residual(dense: ArrayLike<number>): (readonly [string, HostTensor])[] {
+  private residual(): (readonly [string, HostTensor])[] {
     const { residual: width } = this.options;
     if (width === 0) return [];
     const { inputs, outputs } = this.matrix;
     const now = this.materialise();
-    const lost = Float64Array.from(now, (each, i) => dense[i]! - each);
+    const lost = Float64Array.from(now, (each, i) => this.weights.dense[i]! - each);
     const { a, b } = singularValues(lost, inputs, outputs).factors(width);
     const [left, right] = residualNames(this.matrix);
     return [
@@ -184,14 +236,11 @@ export class Quantised {
   }
 }
 
-/** Every weight of a matrix [inputs, outputs] at the nearest point of the grid of its group. */
-export function roundedToNearest(
-  matrix: MatrixSpec,
-  dense: ArrayLike<number>,
-  options: QuantisedOptions,
-): Quantised {
+/** Every weight of a matrix at the nearest point of the grid of its group. */
+export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: QuantisedOptions): Quantised {
   const { inputs, outputs } = matrix;
-  const quantised = new Quantised(matrix, options);
+  const { dense } = weights;
+  const quantised = new Quantised(matrix, options, weights);
   const { groupSize: size } = quantised;
   for (let output = 0; output < outputs; output++)
     for (let group = 0; group * size < inputs; group++) {

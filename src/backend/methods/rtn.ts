@@ -1,6 +1,5 @@
 /** Round to nearest: each weight becomes the nearest point of the grid of its group, and nothing is looked at but the weights. */
 import * as z from "zod";
-import { toInOut, weightName } from "../representations/dense";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { defineMethod } from "./method";
 import {
@@ -9,8 +8,8 @@ import {
   quantisedTargets,
   quantisingOptions,
   roundedToNearest,
+  weightsOf,
 } from "./quantising";
-import { floatsOf } from "./takenApart";
 
 const title = "Round to nearest";
 
@@ -34,9 +33,8 @@ export default defineMethod<Options>({
 
   async apply(before, given, lab) {
     const targets = quantisedTargets(title, before.shape, given);
-    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, tensors) => {
-      const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      return roundedToNearest(matrix, dense, given).treated(dense);
-    });
+    return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
+      roundedToNearest(target.matrix, weightsOf(tensors, target), given).treated(),
+    );
   },
 });

@@ -55,7 +55,7 @@ export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefi
       dtype: "bool",
       init: { kind: "ones" },
       trainable: false,
-      packing: { bits: 1, lowest: 0 },
+      packing: { integers: { bits: 1, lowest: 0 } },
     },
     kept: parsed.data.kept,
   };

@@ -45,7 +45,7 @@ export default defineRepresentation<ClusteredOptions>({
     {
       ...weightSpec(matrix, "weight_clusters", [matrix.inputs, matrix.outputs], { kind: "zeros" }),
       dtype: "int8",
-      packing: { bits: clusterBits(clusters), lowest: firstCode },
+      packing: { integers: { bits: clusterBits(clusters), lowest: firstCode } },
       trainable: false,
       decay: false,
     },

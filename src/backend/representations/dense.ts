@@ -10,7 +10,7 @@ export function denseShape({ inputs, outputs, layout }: MatrixSpec): readonly [n
 }
 
 /** A dense tensor as [inputs, outputs], whatever its layout; a view where it already is. */
-export function toInOut(data: Float32Array, matrix: MatrixSpec): Float32Array {
+export function toInOut<T extends Float32Array | Uint8Array>(data: T, matrix: MatrixSpec): T {
   return matrix.layout === "in_out" ? data : transposed(data, matrix.outputs, matrix.inputs);
 }
 
@@ -19,8 +19,8 @@ export function fromInOut(data: Float32Array, matrix: MatrixSpec): Float32Array 
   return matrix.layout === "in_out" ? data : transposed(data, matrix.inputs, matrix.outputs);
 }
 
-function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(data.length);
+function transposed<T extends Float32Array | Uint8Array>(data: T, rows: number, columns: number): T {
+  const out = data.slice() as T;
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!;
   return out;

@@ -1,6 +1,6 @@
 /** A dense matrix of which a fixed 0/1 mask keeps some scalars: what unstructured and n:m pruning leave behind. */
 import * as z from "zod";
-import { scalar, type Value } from "../graph/op";
+import { scalar, type Shape, type Value } from "../graph/op";
 import { where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { asFloats, denseShape, toInOut, weightName } from "./dense";
@@ -8,6 +8,7 @@ import {
   defineRepresentation,
   type MatrixSpec,
   nonZeros,
+  type ParameterSpec,
   scalarBits,
   type TensorSource,
   type ValueSource,
@@ -20,6 +21,17 @@ export interface MaskedOptions {
 }
 
 export const maskName = (matrix: MatrixSpec): string => `${matrix.name}.weight_mask`;
+
+/** 1 for what is kept, of a tensor of this shape. */
+export function maskSpec(matrix: MatrixSpec, shape: Shape): ParameterSpec {
+  return {
+    ...weightSpec(matrix, "weight_mask", shape, { kind: "ones" }),
+    dtype: "bool",
+    packing: { integers: { bits: 1, lowest: 0 } },
+    trainable: false,
+    decay: false,
+  };
+}
 
 // Dropped scalars stay out of the product whatever the weight tensor holds there, and no gradient reaches them.
 function maskedWeight(values: ValueSource, matrix: MatrixSpec): Value {
@@ -46,13 +58,7 @@ export default defineRepresentation<MaskedOptions>({
     const shape = denseShape(matrix);
     return [
       { ...weightSpec(matrix, "weight", shape), packing: { keptBy: maskName(matrix) } },
-      {
-        ...weightSpec(matrix, "weight_mask", shape, { kind: "ones" }),
-        dtype: "bool",
-        packing: { bits: 1, lowest: 0 },
-        trainable: false,
-        decay: false,
-      },
+      maskSpec(matrix, shape),
     ];
   },
   apply: (x, values, matrix) =>

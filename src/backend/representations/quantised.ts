@@ -1,19 +1,22 @@
 /**
  * A matrix of whole numbers of a few bits and a scale for each group of consecutive inputs of an output, as round-to-nearest
  * and GPTQ leave it: W = (code − zero) · scale. What that loses may be given back by a product of two narrow matrices
- * (low-rank compensation, ZeroQuant-V2). Codes are one byte each in memory and of their own bits in a packed file.
+ * (low-rank compensation, ZeroQuant-V2). Codes are one byte each in memory and of their own bits in a packed file, which has
+ * those alone that a mask keeps where the matrix was pruned before.
  */
 import * as z from "zod";
-import type { Value } from "../graph/op";
-import { add, cast, mul, sub } from "../graph/ops/elementwise";
+import { scalar, type Value } from "../graph/op";
+import { add, cast, mul, sub, where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
 import { packedBytes, packedProduct } from "../graph/ops/packedProduct";
 import { asFloats } from "./dense";
+import { maskName, maskSpec } from "./masked";
 import {
   defineRepresentation,
   type Inference,
   type MatrixSpec,
+  nonZeros,
   type ParameterSpec,
   scalarBits,
   type TensorSource,
@@ -30,6 +33,8 @@ export interface QuantisedOptions {
   readonly symmetric: boolean;
   /** Width of the product that is added; none where it is 0. */
   readonly residual: number;
+  /** How many weights a mask keeps, the others being zero; without a mask all. */
+  readonly kept?: number | undefined;
 }
 
 export const codesName = (matrix: MatrixSpec): string => `${matrix.name}.weight_codes`;
@@ -55,7 +60,8 @@ function denseValue(values: ValueSource, matrix: MatrixSpec, options: QuantisedO
   const zeros = () => reshape(cast(values(zerosName(matrix)), { to: "float32" }), { shape: one });
   const whole = options.symmetric ? codes : sub(codes, zeros());
   const scaled = mul(whole, reshape(values(scalesName(matrix)), { shape: one }));
-  return reshape(scaled, { shape: [inputs, outputs] });
+  const weight = reshape(scaled, { shape: [inputs, outputs] });
+  return options.kept === undefined ? weight : where(values(maskName(matrix)), weight, scalar(0));
 }
 
 function withResidual(values: ValueSource, matrix: MatrixSpec, options: QuantisedOptions): Value {
@@ -84,8 +90,12 @@ export default defineRepresentation<QuantisedOptions>({
       .describe("Consecutive inputs that share a scale; all of an output when left out."),
     symmetric: z.boolean().default(true).describe("Codes around zero, without a zero of each group."),
     residual: z.int().min(0).default(0).describe("Width of the low-rank product that is added."),
+    kept: z.int().min(0).optional().describe("Weights that a mask keeps; without a mask when left out."),
   }),
-  refuses: ({ inputs, outputs }, { group_size: size, residual }) => {
+  refuses: ({ inputs, outputs }, { group_size: size, residual, kept }) => {
+    if (kept !== undefined && kept > inputs * outputs)
+      return `the mask would keep ${kept} of ${inputs * outputs} weights`;
+    if (kept !== undefined && residual > 0) return "a residual would fill the zeros of its mask";
     if (size !== undefined && inputs % size !== 0)
       return `its ${inputs} inputs do not divide into groups of ${size}`;
     const most = Math.min(inputs, outputs);
@@ -94,16 +104,20 @@ export default defineRepresentation<QuantisedOptions>({
   parameters: (matrix, options) => {
     const { inputs, outputs } = matrix;
     const groups = groupCount(matrix, options);
+    const integers = { bits: options.bits, lowest: -(2 ** (options.bits - 1)) };
     const fixed = (suffix: string, shape: readonly number[]): ParameterSpec => ({
       ...weightSpec(matrix, suffix, shape, { kind: "zeros" }),
       dtype: "int8",
-      packing: { bits: options.bits, lowest: -(2 ** (options.bits - 1)) },
+      packing: { integers },
       trainable: false,
       decay: false,
     });
     const scales = weightSpec(matrix, "weight_scales", [groups, outputs], { kind: "ones" });
+    const own = fixed("weight_codes", [inputs, outputs]);
     return [
-      fixed("weight_codes", [inputs, outputs]),
+      ...(options.kept === undefined
+        ? [own]
+        : [{ ...own, packing: { keptBy: maskName(matrix), integers } }, maskSpec(matrix, [inputs, outputs])]),
       // Steps of an optimizer are as large for a scale of a thousandth as for a weight, and would soon undo it. Who trains
       // scales trains what they are multiplied by (see `roundedWeights`).
       { ...scales, trainable: false, decay: false },
@@ -133,9 +147,11 @@ export default defineRepresentation<QuantisedOptions>({
     const own = codes(tensors, codesName(matrix));
     const scales = asFloats(scalesName(matrix), tensors(scalesName(matrix)));
     const zeros = options.symmetric ? undefined : codes(tensors, zerosName(matrix));
+    const mask = options.kept === undefined ? undefined : tensors(maskName(matrix));
     const out = new Float32Array(inputs * outputs);
     for (let input = 0; input < inputs; input++)
       for (let output = 0; output < outputs; output++) {
+        if (mask?.[input * outputs + output] === 0) continue;
         const group = Math.floor(input / size) * outputs + output;
         out[input * outputs + output] =
           (own[input * outputs + output]! - (zeros?.[group] ?? 0)) * scales[group]!;
@@ -150,18 +166,25 @@ export default defineRepresentation<QuantisedOptions>({
       }
     return out;
   },
-  // A code of zero is stored like any other.
-  count: (matrix, options) => {
+  // A code of zero is stored like any other that is kept; a mask takes a bit a weight.
+  count: (matrix, options, tensors) => {
     const { inputs, outputs } = matrix;
+    const all = inputs * outputs;
+    const { kept = all } = options;
+    const own =
+      options.kept === undefined || tensors === undefined ? kept : nonZeros(tensors(maskName(matrix)));
     const scales = groupCount(matrix, options) * outputs;
     const residual = options.residual * (inputs + outputs);
     const zeros = options.symmetric ? 0 : scales;
-    const stored = inputs * outputs + scales + zeros + residual;
+    const stored = own + scales + zeros + residual;
     return {
       trainable: residual,
       stored,
       nonZero: stored,
-      bits: options.bits * (inputs * outputs + zeros) + scalarBits * (scales + residual),
+      bits:
+        (options.kept === undefined ? 0 : all) +
+        options.bits * (own + zeros) +
+        scalarBits * (scales + residual),
     };
   },
 });
@@ -209,6 +232,7 @@ function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferen
       const own = codes(source, codesName(matrix));
       const ownScales = asFloats(scalesName(matrix), source(scalesName(matrix)));
       const ownZeros = options.symmetric ? undefined : codes(source, zerosName(matrix));
+      const mask = options.kept === undefined ? undefined : source(maskName(matrix));
       const half = 2 ** (bits - 1);
       const nibbles = (into: Uint8Array, from: number, place: number, code: number) => {
         if (bits === 8) into[from + place] = code;
@@ -220,11 +244,13 @@ function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferen
       for (let output = 0; output < outputs; output++)
         for (let at = 0; at < blocks; at++) {
           const group = Math.floor(at / blocksOfGroup) * outputs + output;
+          const zero = ownZeros?.[group] ?? 0;
           blockScales[output * blocks + at] = ownScales[group]!;
-          nibbles(blockZeros, output * bytes.zeros, at, (ownZeros?.[group] ?? 0) + half);
+          nibbles(blockZeros, output * bytes.zeros, at, zero + half);
           for (let i = 0; i < block; i++) {
-            const code = own[(at * block + i) * outputs + output]! + half;
-            nibbles(data, (output * blocks + at) * bytes.codes, i, code);
+            const place = (at * block + i) * outputs + output;
+            const code = mask?.[place] === 0 ? zero : own[place]!;
+            nibbles(data, (output * blocks + at) * bytes.codes, i, code + half);
           }
         }
       return [

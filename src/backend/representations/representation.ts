@@ -30,8 +30,12 @@ export interface ParameterSpec {
   readonly axes?: readonly string[];
 }
 
-/** Whole numbers of a few bits from the lowest on, or only what the mask of this name keeps. */
-export type Packing = { readonly bits: number; readonly lowest: number } | { readonly keptBy: string };
+export interface Packing {
+  /** Only what the mask of this name keeps. */
+  readonly keptBy?: string;
+  /** Whole numbers of a few bits, from the lowest on. */
+  readonly integers?: { readonly bits: number; readonly lowest: number };
+}
 
 /** A matrix W of y = x·W + b, whatever it is stored as. */
 export interface MatrixSpec {

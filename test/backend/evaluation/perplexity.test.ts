@@ -80,14 +80,18 @@ describe("perplexity", () => {
   it("takes a text shorter than the context as one window", async () => {
     const found = await measure({ context: 16, stride: 16, max_tokens: 5 });
     expect(found.protocol.scored_tokens).toBe(4);
-    expect(Math.abs(found.loss - reference(grammar.data.validation!.read(0, 5), 16, 16).loss)).toBeLessThan(1e-5);
+    expect(Math.abs(found.loss - reference(grammar.data.validation!.read(0, 5), 16, 16).loss)).toBeLessThan(
+      1e-5,
+    );
   });
 
   it("relates figures per token, word and byte by the counts that it reports", async () => {
     const { protocol, loss, word_perplexity, bits_per_byte } = await measure({ line_ends_as_words: true });
     const nats = loss * (protocol.tokens - 1);
     expect(protocol.bytes).toBe(grammar.data.validation!.counts.bytes);
-    expect(protocol.words).toBe(grammar.data.validation!.counts.words + grammar.data.validation!.counts.lines);
+    expect(protocol.words).toBe(
+      grammar.data.validation!.counts.words + grammar.data.validation!.counts.lines,
+    );
     expect(word_perplexity).toBeCloseTo(Math.exp(nats / protocol.words), 6);
     expect(bits_per_byte).toBeCloseTo(nats / protocol.bytes / Math.LN2, 9);
   });

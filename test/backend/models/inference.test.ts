@@ -6,6 +6,7 @@ import { ForwardProgram } from "../../../src/backend/evaluation/forwardProgram";
 import { passMemory } from "../../../src/backend/evaluation/passes";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
+import magnitude from "../../../src/backend/methods/magnitude";
 import rtn from "../../../src/backend/methods/rtn";
 import { inferenceParameters, inferenceTensors } from "../../../src/backend/models/inference";
 import { forward, parametersOf, valueOf } from "../../../src/backend/models/model";
@@ -25,9 +26,15 @@ const wide = { gpt2: { n_embd: 64, n_head: 4 }, llama: { hidden_size: 64, interm
 const tokens = Int32Array.from({ length: 12 }, (_, i) => (i * 5) % 32);
 const rows = Int32Array.from({ length: 12 }, (_, i) => i);
 
-async function quantised(family: keyof typeof wide, given: object): Promise<Checkpoint> {
+async function quantised(
+  family: keyof typeof wide,
+  { sparsity = 0, ...given }: Readonly<Record<string, unknown>>,
+): Promise<Checkpoint> {
   const shape = tinyShape(family, wide[family]);
-  return rtn.apply({ shape, tensors: drawnTensors(shape, 6) }, rtn.options.parse(given), plainLab);
+  const dense = { shape, tensors: drawnTensors(shape, 6) };
+  const before =
+    sparsity === 0 ? dense : await magnitude.apply(dense, magnitude.options.parse({ sparsity }), plainLab);
+  return rtn.apply(before, rtn.options.parse(given), plainLab);
 }
 
 /** Through floats, in double precision. */
@@ -50,6 +57,8 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
     { bits: 4, group_size: 16, symmetric: false, residual: 3 },
     { bits: 5 },
     { bits: 8, group_size: 32, symmetric: false },
+    { bits: 4, sparsity: 0.5 },
+    { bits: 3, symmetric: false, sparsity: 0.7 },
   ])("of %o runs as it is, and has the same logits", async (given) => {
     const model = await quantised(family, given);
     expect(packed(model).length).toBeGreaterThan(0);
