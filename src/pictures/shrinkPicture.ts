@@ -101,17 +101,21 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
     strokes.push({
       pieces: [front.map(({ x, y }) => at(atX(x), atY(y.mean)))],
       color: theme.foreground,
-      opacity: 0.6,
-      width: 1,
+      opacity: 0.8,
+      width: 1.4,
       dash: [2, 3],
     });
 
+  const legend = [
+    ...named.map((own, slot) => (slot >= series.length ? `${own} (dashed)` : own)),
+    ...(front.length > 1 ? ["Pareto front (dotted)"] : []),
+  ];
   let [x, y] = [area.left, height + 8];
-  for (const [slot, own] of named.entries()) {
-    const name = slot >= series.length ? `${own} (dashed)` : own;
+  for (const [slot, name] of legend.entries()) {
     const room = 26 + 7 * name.length;
     if (x + room > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
-    marks.push({ x: x + 4, y: y - 4, shape: markOf(slot), color: colorOf(slot, theme.ground) });
+    if (slot < named.length)
+      marks.push({ x: x + 4, y: y - 4, shape: markOf(slot), color: colorOf(slot, theme.ground) });
     labels.push(label(x + 14, y, name, theme.foreground, "start"));
     x += room;
   }

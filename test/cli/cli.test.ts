@@ -92,6 +92,14 @@ describe("lathe plan", () => {
     );
   });
 
+  it("tells a packed matrix as a whole where it is shrunk as one", async () => {
+    const cells = "model: {model_type: gpt2, vocab_size: 50257}\ncompress: {magnitude: {sparsity: 0.5}}";
+    const { output } = await lathe("plan", write("packed.lathe.md", cells));
+    expect(output.replace(/ {2,}/g, " ")).toContain(
+      "12 × layers.*.self_attn.qkv_proj 21,233,664 → 10,616,832 (50.000 % less)",
+    );
+  });
+
   it("says whom a step learns from, and how large that is", async () => {
     const cells =
       "data: {grammar: {}}\nmodel: {model_type: gpt2, vocab_size: 64, n_embd: 8, n_layer: 4, n_head: 2}\ntrain: {max_steps: 4}\n```\n\n```yaml\ncompress: {layerdrop: {rate: 0.5}}\n```\n\n```yaml\ntrain: {max_steps: 3, teacher: {recipe: hinton}}";

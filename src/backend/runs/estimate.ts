@@ -7,7 +7,7 @@ import { openTokenizer } from "../data/tokenizers/openTokenizer";
 import { countModel, storedByAddress } from "../evaluation/accounting";
 import { memoryOf, productFlops } from "../graph/cost";
 import { importShape } from "../imports/importModel";
-import { dimensionsOf, type ModelShape } from "../models/model";
+import { dimensionsOf, matrixSlots, type ModelShape } from "../models/model";
 import { traineeOf } from "../training/trainee";
 import { describeSavings, type MemorySavings, nothingSaved } from "../training/memorySavings";
 import { batchSizeOf } from "../training/request";
@@ -105,9 +105,16 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
 }
 
 function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
-  const now = storedByAddress(after);
+  const [was, now] = [storedByAddress(before), storedByAddress(after)];
+  // A packed matrix is told part by part, unless all that there is afterwards is one number for the whole.
+  for (const { matrix } of matrixSlots(before)) {
+    const parts = matrix.parts?.map(({ role }) => role) ?? [];
+    if (!now.has(matrix.role) || !parts.every((role) => was.has(role))) continue;
+    const whole = parts.reduce((sum, role) => sum + was.get(role)!, 0);
+    was.set(matrix.role, was.get(matrix.role) ?? whole);
+  }
   const changed = new Map<string, Treated>();
-  for (const [address, stored] of storedByAddress(before)) {
+  for (const [address, stored] of was) {
     const left = now.get(address);
     if (left === undefined || left === stored) continue;
     const pattern = address.replace(/^layers\.\d+\./, "layers.*.");
