@@ -18,9 +18,13 @@ export interface Gradients {
   readonly moments: ReadonlyMap<string, GradientMoments>;
 }
 
-/** Every batch counts alike, whatever labels it has. Dropout stays out: what is asked about is the model as it is used. */
+/**
+ * Of the tensors of these names, which have to be trained ones: a gradient that nobody asks for is not worked out. Every batch
+ * counts alike, whatever labels it has. Dropout stays out: what is asked about is the model as it is used.
+ */
 export async function gradientsOn(
   { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
+  names: ReadonlySet<string>,
   calibration: Calibration,
   call: ObserveCall,
 ): Promise<Gradients> {
@@ -34,8 +38,7 @@ export async function gradientsOn(
     positions: first.positions !== undefined,
   };
   const trainee = traineeOf(shape);
-  const names = trainee.parameters.filter(({ trainable }) => trainable).map(({ name }) => name);
-  const program = await engine.compile(buildGradients(trainee, batch));
+  const program = await engine.compile(buildGradients(trainee, batch, names));
   const weights = uploadAll(engine, tensors);
   const moments = new Map<string, GradientMoments>();
   let loss = 0;
@@ -67,9 +70,11 @@ function addTo(
     mean: new Float32Array(gradient.length),
     meanSquare: new Float32Array(gradient.length),
   };
-  gradient.forEach((each, i) => {
+  // A loop, as there are as many of them as the model has weights.
+  for (let i = 0; i < gradient.length; i++) {
+    const each = gradient[i]!;
     mean[i]! += each / batches;
-    meanSquare[i]! += each ** 2 / batches;
-  });
+    meanSquare[i]! += (each * each) / batches;
+  }
   found.set(name, { mean, meanSquare });
 }

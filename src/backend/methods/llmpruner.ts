@@ -3,13 +3,12 @@
  * were zero, by its Taylor series on a few sequences. Recovery is a `train` cell afterwards.
  */
 import * as z from "zod";
-import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
 import type { Gradients } from "./gradients";
 import { defineMethod } from "./method";
 import { calibrationSchema } from "./observe";
 import { choose, type Coupled, coupledIn, planStructured, structuredOptions, withUnits } from "./structured";
-import { floatsOf, partOf } from "./takenApart";
+import { floatsOf, partOf, tensorOf } from "./takenApart";
 import type { Target } from "./targets";
 
 const title = "LLM-Pruner";
@@ -62,7 +61,8 @@ export default defineMethod<Options>({
   async apply(before, given, lab) {
     const groups = coupledIn(title, before.shape, given);
     if (given.rate === 0) return before;
-    const gradients = await lab.gradients(before, given.calibration);
+    const cut = groups.flatMap(({ producers, consumer }) => [...producers, consumer]);
+    const gradients = await lab.gradients(before, new Set(cut.map(tensorOf)), given.calibration);
     const scores = groups.map((group) => scoresOf(group, before.tensors, gradients, given));
     return withUnits(before, groups, choose(groups, scores, given));
   },
@@ -95,7 +95,7 @@ function importanceOf(
   gradients: Gradients,
   { importance }: Options,
 ): Float64Array {
-  const name = weightName(target.packedIn ?? target.matrix);
+  const name = tensorOf(target);
   const { mean, meanSquare } = gradients.moments.get(name)!;
   const [w, g, squares] = [floatsOf(tensors, name), mean, meanSquare].map((data) => partOf(data, target));
   return Float64Array.from(w!, (each, i) => {

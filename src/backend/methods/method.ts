@@ -20,8 +20,12 @@ export interface Lab {
     taps: ReadonlyMap<string, Tap>,
     calibration: Calibration,
   ): Promise<Observed>;
-  /** Gradients of the loss on the experiment's text; see `gradients.ts`. */
-  gradients(model: Pick<Checkpoint, "shape" | "tensors">, calibration: Calibration): Promise<Gradients>;
+  /** Gradients of the loss on the experiment's text, of tensors by name; see `gradients.ts`. */
+  gradients(
+    model: Pick<Checkpoint, "shape" | "tensors">,
+    names: ReadonlySet<string>,
+    calibration: Calibration,
+  ): Promise<Gradients>;
   /** The model after more training on the experiment's text; `cancelled` where the run is to stop. */
   train(model: Checkpoint, training: MethodTraining): Promise<Checkpoint>;
   /** What anything else becomes that is trained, such as a model whose weights are rounded on the way; `teacher` has its teacher's tensors. */

@@ -24,7 +24,7 @@ import {
   roundedToNearest,
   weightsOf,
 } from "./quantising";
-import { partOf, takenApart } from "./takenApart";
+import { partOf, takenApart, tensorOf } from "./takenApart";
 import type { Target } from "./targets";
 
 const title = "Mixed precision";
@@ -120,11 +120,11 @@ const measures: Readonly<Record<Options["sensitivity"], Measure>> = {
 
 /** ½ · Σ E[g²] · (W − Q)²: the second term of the loss's Taylor series with the diagonal of Fisher for its curvature. */
 async function gradientCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
-  const { moments } = await lab.gradients(before, given.calibration);
+  const { moments } = await lab.gradients(before, new Set(targets.map(tensorOf)), given.calibration);
   return targets.map((target) => {
     const { matrix } = target;
     const weights = weightsOf(before.tensors, target);
-    const squares = partOf(moments.get(weightName(target.packedIn ?? matrix))!.meanSquare, target);
+    const squares = partOf(moments.get(tensorOf(target))!.meanSquare, target);
     return given.choices.map((bits) => {
       const now = roundedToNearest(matrix, weights, { ...given, bits }).materialise();
       return now.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - weights.dense[i]!) ** 2, 0);

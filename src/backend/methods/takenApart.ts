@@ -20,6 +20,9 @@ export function takenApart(
   return tensors;
 }
 
+/** The name of the tensor that a dense or masked target is in now, be it with others. */
+export const tensorOf = ({ matrix, packedIn }: Target): string => weightName(packedIn ?? matrix);
+
 export function floatsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
   return asFloats(name, tensors.get(name)!.data as Float32Array);
 }

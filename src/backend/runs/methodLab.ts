@@ -135,7 +135,8 @@ export function methodLab(parts: LabParts): CountingLab {
     progress,
     log,
     observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
-    gradients: async (model, calibration) => gradientsOn(model, calibration, reading(calibration)),
+    gradients: async (model, names, calibration) =>
+      gradientsOn(model, names, calibration, reading(calibration)),
     train: async ({ shape, tensors: own }, options) => ({
       shape,
       tensors: await fitted(traineeOf(shape), own, options),

@@ -229,11 +229,15 @@ export function buildAccumulateStep(
   return { outputs, state, reported: Object.keys(reported) };
 }
 
-/** The loss of a batch as an evaluation has it, and its gradients by `gradientName`. */
-export function buildGradients(trainee: Trainee, batch: BatchShape, savings = nothingSaved): Graph {
-  const { loss, specs, found } = lossAndGradients({ ...trainee, teacher: undefined }, batch, savings, false);
-  const gradients = specs.map(({ name }, i) => [gradientName(name), found[i]!] as const);
-  return { outputs: { loss, ...Object.fromEntries(gradients) } };
+/** The loss of a batch as an evaluation has it, and its gradients of these tensors by `gradientName`. */
+export function buildGradients(trainee: Trainee, batch: BatchShape, tensors: ReadonlySet<string>): Graph {
+  const alone = { ...trainee, teacher: undefined };
+  const { loss, specs, found } = lossAndGradients(alone, batch, nothingSaved, false);
+  const gradients = specs.map(({ name }, i) => [name, found[i]!] as const);
+  const wanted = gradients.filter(([name]) => tensors.has(name));
+  return {
+    outputs: { loss, ...Object.fromEntries(wanted.map(([name, own]) => [gradientName(name), own])) },
+  };
 }
 
 /** The optimizer alone, on gradients that `buildAccumulateStep` has summed. */
