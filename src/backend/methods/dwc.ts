@@ -22,7 +22,7 @@ import type { MatrixSpec } from "../representations/representation";
 import type { Checkpoint } from "../training/checkpoint";
 import type { HostTensor } from "../training/safetensors";
 import { denseTargets, observedRole, stored } from "./denseTargets";
-import { defineMethod, type Lab, planBetween } from "./method";
+import { defineMethod, type Lab, planBetween, shareOption } from "./method";
 import { calibrationSchema } from "./observe";
 import { floatsOf, takenApart } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
@@ -30,12 +30,7 @@ import { type Target, targetOptions } from "./targets";
 const title = "Diagonal weight compression";
 
 const options = z.strictObject({
-  rate: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1)
-    .describe("Share of the entries of `region` that go; the diagonal always stays."),
+  rate: shareOption(1, "Share of the entries of `region` that go; the diagonal always stays."),
   region: z
     .enum(["both", "lower", "upper"])
     .default("both")

@@ -10,7 +10,7 @@ import { toInOut, weightName } from "../representations/dense";
 import { folds, tie, tiedName, type TiedOptions, tiedSets } from "../representations/tied";
 import type { Checkpoint } from "../training/checkpoint";
 import { denseTargets, observedRole, stored } from "./denseTargets";
-import { defineMethod, type Lab, planBetween } from "./method";
+import { defineMethod, type Lab, planBetween, shareOption } from "./method";
 import { calibrationSchema } from "./observe";
 import { floatsOf, takenApart } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
@@ -18,7 +18,7 @@ import { type Target, targetOptions } from "./targets";
 const title = "Identical row compression";
 
 const options = z.strictObject({
-  rate: z.number().min(0).max(1).default(1).describe("Share of the rows, or columns, that are tied."),
+  rate: shareOption(1, "Share of the rows, or columns, that are tied."),
   fold: z
     .enum(folds)
     .default("rows")

@@ -12,7 +12,7 @@ import type { MatrixSpec } from "../representations/representation";
 import { denseTargets, stored } from "./denseTargets";
 import { layerByLayer, layerwiseSchema } from "./layerwise";
 import { singularValues } from "./linearAlgebra";
-import { defineMethod, planBetween } from "./method";
+import { defineMethod, planBetween, shareOption } from "./method";
 import { floatsOf } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
 
@@ -20,12 +20,10 @@ const title = "Kronecker products";
 
 const options = z
   .strictObject({
-    rate: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.5)
-      .describe("Share of a matrix's scalars that goes; the number of terms follows, and is at least 1."),
+    rate: shareOption(
+      0.5,
+      "Share of a matrix's scalars that goes; the number of terms follows, and is at least 1.",
+    ),
     sites: z
       .int()
       .min(2)

@@ -6,18 +6,13 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { dimensionsOf, familyOf, type ModelShape, parametersOf, withRepresentations } from "../models/model";
 import type { HostTensor } from "../training/safetensors";
-import { defineMethod, planBetween } from "./method";
+import { defineMethod, planBetween, shareOption } from "./method";
 
 const title = "Layer drop";
 
 const options = z
   .strictObject({
-    rate: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.5)
-      .describe("Share of the layers that goes; one at least stays."),
+    rate: shareOption(0.5, "Share of the layers that goes; one at least stays."),
     choose: z
       .enum(["spread", "first", "last"])
       .default("spread")

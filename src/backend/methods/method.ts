@@ -1,5 +1,5 @@
 /** What a method is: a published way to make a model smaller, from a checkpoint to a checkpoint. One file a method; they never import each other. */
-import type { z } from "zod";
+import * as z from "zod";
 import type { ModelCounts } from "../../protocol/counts";
 import { countModel } from "../evaluation/accounting";
 import type { ModelShape } from "../models/model";
@@ -78,6 +78,11 @@ export interface Method<O> {
   /** What would come out, without data and without weights; refuses with the reason. */
   plan(before: ModelShape, options: O): Plan;
   apply(before: Checkpoint, options: O, lab: Lab): Promise<Checkpoint>;
+}
+
+/** An option from 0 for nothing to 1 for all. */
+export function shareOption(usual: number, description: string) {
+  return z.number().min(0).max(1).default(usual).describe(description);
 }
 
 // The catalog holds methods of any options; each parses its own before use.

@@ -20,20 +20,16 @@ import type { Checkpoint } from "../training/checkpoint";
 import type { HostTensor } from "../training/safetensors";
 import { shifted } from "./addedBiases";
 import { denseTargets } from "./denseTargets";
-import { type Plan, planBetween } from "./method";
+import { type Plan, planBetween, shareOption } from "./method";
 import { floatsOf, takenApart } from "./takenApart";
 import type { Target } from "./targets";
 
 /** `scope` is the usual one. */
 export const structuredOptions = (scope: "global" | "layer") => ({
-  rate: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.2)
-    .describe(
-      "Share of the scalars of the treated matrices that goes; one head and one channel of a layer stay.",
-    ),
+  rate: shareOption(
+    0.2,
+    "Share of the scalars of the treated matrices that goes; one head and one channel of a layer stay.",
+  ),
   parts: z
     .array(z.enum(["heads", "channels"]))
     .min(1)

@@ -21,7 +21,7 @@ import {
   singularValues,
   transposed,
 } from "./linearAlgebra";
-import { defineMethod, planBetween } from "./method";
+import { defineMethod, planBetween, shareOption } from "./method";
 import type { Tap } from "./observe";
 import { floatsOf, takenApart } from "./takenApart";
 import { type Target, targetOptions } from "./targets";
@@ -30,12 +30,7 @@ const title = "Low rank";
 
 const options = z
   .strictObject({
-    rate: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.5)
-      .describe("Share of a matrix's scalars that goes; the rank follows, and is at least 1."),
+    rate: shareOption(0.5, "Share of a matrix's scalars that goes; the rank follows, and is at least 1."),
     whiten: z
       .boolean()
       .default(false)

@@ -93,6 +93,7 @@ export default defineRepresentation<DiagonalOptions>({
     const more = Math.max(lower, upper);
     return more > most ? `a triangle of it has ${most} entries, not ${more}` : undefined;
   },
+  // The order in which entries go is fixed, so their places are not stored.
   parameters: (matrix, { lower, upper }) => [
     weightSpec(matrix, "diagonal", [matrix.inputs]),
     ...(lower + upper === 0 ? [] : [weightSpec(matrix, "band", [lower + upper])]),
@@ -117,5 +118,4 @@ export default defineRepresentation<DiagonalOptions>({
     bandEntries(width, options).forEach(({ row, column }, i) => (out[row * width + column] = band[i]!));
     return out;
   },
-  // The order in which entries go is fixed, so their places are not stored.
 });

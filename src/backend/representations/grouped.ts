@@ -63,6 +63,7 @@ export default defineRepresentation<GroupedOptions>({
   refuses: (matrix) =>
     matrix.kind === "embedding" ? "an embedding is looked up by row, and groups have no rows" : undefined,
 
+  // The interleaving follows from the number of channels and groups, so no index is stored.
   parameters: (matrix, options) => {
     const { groups, n, o } = sizes(matrix, options);
     if (groups === 1) return dense.parameters(single(matrix), {});
@@ -94,6 +95,4 @@ export default defineRepresentation<GroupedOptions>({
     }
     return out;
   },
-
-  // The interleaving follows from the number of channels and groups, so no index is stored.
 });

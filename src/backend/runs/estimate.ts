@@ -109,9 +109,11 @@ function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
   // A packed matrix is told part by part, unless all that there is afterwards is one number for the whole.
   for (const { matrix } of matrixSlots(before)) {
     const parts = matrix.parts?.map(({ role }) => role) ?? [];
-    if (!now.has(matrix.role) || !parts.every((role) => was.has(role))) continue;
-    const whole = parts.reduce((sum, role) => sum + was.get(role)!, 0);
-    was.set(matrix.role, was.get(matrix.role) ?? whole);
+    if (parts.length > 0 && now.has(matrix.role) && parts.every((role) => was.has(role)))
+      was.set(
+        matrix.role,
+        parts.reduce((sum, role) => sum + was.get(role)!, 0),
+      );
   }
   const changed = new Map<string, Treated>();
   for (const [address, stored] of was) {
