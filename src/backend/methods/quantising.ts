@@ -12,7 +12,7 @@ import {
 } from "../representations/quantised";
 import { toInOut, weightName } from "../representations/dense";
 import { type MaskedOptions, maskName } from "../representations/masked";
-import { type MatrixSpec, nonZeros } from "../representations/representation";
+import { type MatrixSpec, nonZeros, type TensorData } from "../representations/representation";
 import type { HostTensor } from "../training/safetensors";
 import { denseTargets, stored } from "./denseTargets";
 import type { Treated } from "./layerwise";
@@ -104,17 +104,14 @@ export interface Weights {
 
 /** Those of a target, whether it has been taken out of a packed matrix already or not. */
 export function weightsOf(tensors: ReadonlyMap<string, HostTensor>, target: Target): Weights {
-  const { matrix, type, packedIn } = target;
-  if (type === "masked") {
-    const mask = toInOut(tensors.get(maskName(matrix))!.data as Uint8Array, matrix);
-    const all = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-    return { dense: all.map((each, i) => (mask[i] === 0 ? 0 : each)), mask };
-  }
-  const isApart = packedIn === undefined || tensors.has(weightName(matrix));
-  const dense = isApart
-    ? toInOut(floatsOf(tensors, weightName(matrix)), matrix)
-    : partOf(floatsOf(tensors, weightName(packedIn)), target);
-  return { dense, mask: undefined };
+  const { matrix, type, representation, options, packedIn } = target;
+  if (packedIn !== undefined && !tensors.has(weightName(matrix)))
+    return { dense: partOf(floatsOf(tensors, weightName(packedIn)), target), mask: undefined };
+  const source = (name: string) => tensors.get(name)!.data as TensorData;
+  return {
+    dense: representation.materialise(source, matrix, options),
+    mask: type === "masked" ? toInOut(source(maskName(matrix)) as Uint8Array, matrix) : undefined,
+  };
 }
 
 /** w ≈ (code − zero) · scale, with codes from −2^(bits − 1) to 2^(bits − 1) − 1. */
