@@ -7,7 +7,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { runsFolderOf } from "../src/backend/runs/runLocation";
+import { runsFolderOf } from "../src/backend/runs/folder/runLocation";
 import { print } from "./workbench/figures";
 import { makeRuns } from "./workbench/manyRuns";
 import { printServiceFigures } from "./workbench/serviceFigures";

@@ -33,7 +33,7 @@ const pages = readdirSync(join(root, "webview/panels"))
 
 export const programs: readonly Program[] = [
   { source: "src/cli/main.ts", file: "lathe.cjs", executable: true },
-  { source: "src/backend/runs/runProcess.ts", file: "runProcess.cjs" },
+  { source: "src/backend/runs/process/runProcess.ts", file: "runProcess.cjs" },
   { source: "src/backend/main.ts", file: "backend.cjs" },
   // Every window of the editor loads it where it opens an experiment or the side panel: no package belongs in it.
   { source: "src/extension/extension.ts", file: "extension.cjs", mostBytes: 300e3 },

@@ -27,7 +27,12 @@ const folders: readonly CatalogFolder[] = [
     entry: "representation",
     type: ["AnyRepresentation", "./representation"],
   },
-  { folder: "src/backend/methods", name: "methods", entry: "method", type: ["AnyMethod", "./method"] },
+  {
+    folder: "src/backend/methods",
+    name: "methods",
+    entry: "method",
+    type: ["AnyMethod", "../compression/method"],
+  },
   {
     folder: "src/backend/strategies",
     name: "strategies",
@@ -58,8 +63,8 @@ const folders: readonly CatalogFolder[] = [
     folder: "src/backend/runs/actions",
     name: "actions",
     entry: "action of a run",
-    type: ["Action", "../action"],
-    ids: ["ActionKey", "../../../protocol/experiment"],
+    type: ["Action", "../steps/action"],
+    ids: ["ActionKey", "../../../schema/experiment"],
   },
   { folder: "src/cli/commands", name: "commands", entry: "command", type: ["AnyCommand", "../command"] },
   {

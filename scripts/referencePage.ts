@@ -1,6 +1,6 @@
 /** The reference of experiments, as a page for people and as a JSON schema for editors, both from the one zod schema. */
-import { actionKeys, declarationKeys, experimentSchema } from "../src/protocol/experiment";
-import { recipeDifferences } from "../src/protocol/recipe";
+import { actionKeys, declarationKeys, experimentSchema } from "../src/schema/experiment";
+import { recipeDifferences } from "../src/schema/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
 import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";
 import { schemaCatalog } from "../src/backend/schemaCatalog";

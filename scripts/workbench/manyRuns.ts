@@ -2,9 +2,9 @@
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { formatMetricLine } from "../../src/backend/runs/metricLine";
-import { RunFolder } from "../../src/backend/runs/runFolder";
-import { makeRunId } from "../../src/backend/runs/runLocation";
+import { formatMetricLine } from "../../src/backend/runs/metrics/metricLine";
+import { RunFolder } from "../../src/backend/runs/folder/runFolder";
+import { makeRunId } from "../../src/backend/runs/folder/runLocation";
 import type { MetricLine, RunPlan } from "../../src/protocol/run";
 
 export interface Counts {

@@ -1,8 +1,8 @@
 /** Request → what answers it: everything that a window may ask, and nothing twice. */
 import type { Requests, ServiceRequests } from "../protocol/backend";
 import type { Call, Handlers } from "../protocol/connection";
-import { metricHandlers } from "./service/metricHandlers";
-import { runHandlers } from "./service/runHandlers";
+import { metricHandlers } from "./service/metrics/metricHandlers";
+import { runHandlers } from "./service/runs/runHandlers";
 import type { Service } from "./service/service";
 
 /**
@@ -14,7 +14,7 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
     ...runHandlers(service),
     ...metricHandlers(service),
     ...later(["runs.results", "runs.card"], async () => {
-      const { resultHandlers } = await import("./service/resultHandlers");
+      const { resultHandlers } = await import("./service/results/resultHandlers");
       return resultHandlers(service);
     }),
     ...later(
@@ -28,20 +28,20 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
         "experiment.attach",
       ],
       async () => {
-        const { experimentHandlers } = await import("./service/experimentHandlers");
+        const { experimentHandlers } = await import("./service/experiments/experimentHandlers");
         return experimentHandlers(service);
       },
     ),
     ...later(["models.list", "models.export", "models.formats"], async () => {
-      const { modelHandlers } = await import("./service/modelHandlers");
+      const { modelHandlers } = await import("./service/models/modelHandlers");
       return modelHandlers(service);
     }),
     ...later(["sizes.of"], async () => {
-      const { sizeHandlers } = await import("./service/sizeHandlers");
+      const { sizeHandlers } = await import("./service/models/sizeHandlers");
       return sizeHandlers(service);
     }),
     ...later(["weights.roles", "weights.histogram", "weights.heatMap", "weights.correlation"], async () => {
-      const { weightHandlers } = await import("./service/weightHandlers");
+      const { weightHandlers } = await import("./service/models/weightHandlers");
       return weightHandlers(service);
     }),
     ...later(["devices.list"], async () => {

@@ -1,6 +1,6 @@
 /** The schemas that cells of an experiment are checked against, gathered from the catalogs. Loading it loads no engine. */
 import type { z } from "zod";
-import type { SchemaCatalog } from "../protocol/experiment";
+import type { SchemaCatalog } from "../schema/experiment";
 import { dataSets } from "./data/datasets/catalog";
 import { metrics } from "./evaluation/catalog";
 import { exporters } from "./exports/catalog";

@@ -1,7 +1,7 @@
 /** Follows a run on the terminal. Ctrl-C asks the run to stop; a second one leaves it running and goes. */
-import type { StartedRun } from "../backend/runs/startRun";
-import { followRun } from "../backend/runs/followRun";
-import { requestStop } from "../backend/runs/stopRun";
+import type { StartedRun } from "../backend/runs/process/startRun";
+import { followRun } from "../backend/runs/metrics/followRun";
+import { requestStop } from "../backend/runs/process/stopRun";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
 import { progressView, type ProgressView } from "./progressView";

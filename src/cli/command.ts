@@ -1,5 +1,5 @@
 /** What a command of `lathe` is. One file a command; its name is the file's. Printing and failing are the frame's business. */
-import type { SchemaCatalog } from "../protocol/experiment";
+import type { SchemaCatalog } from "../schema/experiment";
 import type { Terminal } from "./terminal";
 
 /** As commander writes it: `<file>` is required, `[run]` may be missing, `<model...>` takes several. */

@@ -4,7 +4,7 @@ import type { Engine } from "../backend/engine/engine";
 import { openEngine } from "../backend/engine/onnxRuntime";
 import type { EvaluationLab } from "../backend/evaluation/metric";
 import { WorkbenchError } from "../protocol/errors";
-import { type DeviceName, deviceNames } from "../protocol/experiment";
+import { type DeviceName, deviceNames } from "../schema/experiment";
 import type { OptionSpec } from "./command";
 import { plainLine, type Terminal } from "./terminal";
 

@@ -12,11 +12,11 @@ import {
 } from "../backend/report/figures";
 import { htmlPage, type Part } from "../backend/report/html";
 import { writeMarkdown } from "../backend/report/markdown";
-import { writeAtomic } from "../backend/runs/atomicFile";
-import { listRuns } from "../backend/runs/findRuns";
-import type { Plans } from "../backend/runs/loadPlans";
-import { runsFolderOf } from "../backend/runs/runLocation";
-import { figuresOf, finishedRuns, paperOf, plannedFigures } from "../backend/runs/siblings";
+import { writeAtomic } from "../backend/runs/folder/atomicFile";
+import { listRuns } from "../backend/runs/folder/findRuns";
+import type { Plans } from "../backend/runs/planning/loadPlans";
+import { runsFolderOf } from "../backend/runs/folder/runLocation";
+import { figuresOf, finishedRuns, paperOf, plannedFigures } from "../backend/runs/planning/siblings";
 import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
 import { table } from "./table";

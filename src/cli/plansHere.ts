@@ -1,7 +1,7 @@
 /** The runs that an experiment means on a command line: they go where `lathe runs` then looks, if that lies above the file. */
-import { loadPlans, type PlanChoice, type Plans } from "../backend/runs/loadPlans";
-import { workspaceAround } from "../backend/runs/runLocation";
-import type { SchemaCatalog } from "../protocol/experiment";
+import { loadPlans, type PlanChoice, type Plans } from "../backend/runs/planning/loadPlans";
+import { workspaceAround } from "../backend/runs/folder/runLocation";
+import type { SchemaCatalog } from "../schema/experiment";
 
 export function plansHere(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
   return loadPlans(file, { ...choice, opened: [workspaceAround(process.cwd())] }, catalog);

@@ -1,7 +1,7 @@
 /** The frame around all commands: reads the command line, runs one command, prints its result or its failure. */
 import { Command as Program, CommanderError } from "commander";
 import { toWorkbenchError } from "../protocol/errors";
-import type { SchemaCatalog } from "../protocol/experiment";
+import type { SchemaCatalog } from "../schema/experiment";
 import { version } from "../protocol/version";
 import type { AnyCommand, ExitStatus } from "./command";
 import { reportFailure } from "./failure";

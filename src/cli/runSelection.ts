@@ -1,7 +1,7 @@
 /** How a command line names a run, and where runs are looked for. */
 import { resolve } from "node:path";
-import { findRun } from "../backend/runs/findRuns";
-import { runsFolderOf, workspaceAround } from "../backend/runs/runLocation";
+import { findRun } from "../backend/runs/folder/findRuns";
+import { runsFolderOf, workspaceAround } from "../backend/runs/folder/runLocation";
 import { WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
 import { plainLine } from "./terminal";

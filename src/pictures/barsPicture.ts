@@ -1,6 +1,6 @@
 /** Bars side by side, with the interval of each: one group of bars a measure, one bar a model. */
 import { figure } from "../protocol/quantities";
-import type { Estimate } from "../protocol/studentT";
+import type { Estimate } from "../statistics/studentT";
 import { linearTicks } from "./axisTicks";
 import { colorOf } from "./palette";
 import type { Face, Label, Picture, Stroke } from "./picture";

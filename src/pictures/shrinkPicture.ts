@@ -4,7 +4,7 @@ import { colorOf, markOf } from "./palette";
 import type { Label, Mark, Picture, Stroke } from "./picture";
 import type { ChartTheme } from "./theme";
 import { linearTicks } from "./axisTicks";
-import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "./shrinkSeries";
+import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "../statistics/shrinkSeries";
 
 export interface PictureGiven {
   readonly shrinking: Shrinking;

@@ -1,6 +1,6 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
 import type { Counts } from "./counts";
-import type { ActionKey } from "./experiment";
+import type { ActionKey } from "../schema/experiment";
 
 export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
 

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { RunFolder } from "../../src/backend/runs/runFolder";
-import { LiveRunIndex } from "../../src/backend/service/liveRunIndex";
-import { listRuns } from "../../src/backend/runs/findRuns";
+import { RunFolder } from "../../src/backend/runs/folder/runFolder";
+import { LiveRunIndex } from "../../src/backend/service/runs/liveRunIndex";
+import { listRuns } from "../../src/backend/runs/folder/findRuns";
 import {
   bundle,
   bundleLoop,

@@ -3,16 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { countModel } from "../../src/backend/evaluation/accounting";
+import { countModel } from "../../src/backend/models/accounting";
 import { methods } from "../../src/backend/methods/catalog";
-import type { AnyMethod, Lab, Plan } from "../../src/backend/methods/method";
+import type { AnyMethod, Lab, Plan } from "../../src/backend/compression/method";
 import { models } from "../../src/backend/models/catalog";
 import {
   type Checkpoint,
   checkTensors,
   readCheckpoint,
   writeCheckpoint,
-} from "../../src/backend/training/checkpoint";
+} from "../../src/backend/checkpoints/checkpoint";
 import { WorkbenchError } from "../../src/protocol/errors";
 import { matrixSlots } from "../../src/backend/models/model";
 import { nonZeros } from "../../src/backend/representations/representation";

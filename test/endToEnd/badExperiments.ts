@@ -1,7 +1,7 @@
 /** Experiments that cannot run, and what is said of each. */
 import { exporters } from "../../src/backend/exports/catalog";
 import { schemaCatalog } from "../../src/backend/schemaCatalog";
-import { experimentSchema, trainSchema } from "../../src/protocol/experiment";
+import { experimentSchema, trainSchema } from "../../src/schema/experiment";
 
 export const data = "data: {text: text.txt, sequence_len: 16, val_fraction: 0.2}";
 export const model =

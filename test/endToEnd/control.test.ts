@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { readCheckpoint } from "../../src/backend/training/checkpoint";
+import { readCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import { ended, inState, pastStep, until } from "../backend/runs/workbench";
 import { historyOf, realWorkspace, recordOf, runsOf, tensorsOf, useRealLathe } from "./realLathe";
 

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { readMetrics } from "../../src/backend/runs/metricsReader";
+import { readMetrics } from "../../src/backend/runs/metrics/metricsReader";
 import { ended, pastStep } from "../backend/runs/workbench";
 import {
   historyOf,

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { beforeAll, describe, expect, it } from "vitest";
-import { isActive, readRun } from "../../src/backend/runs/findRuns";
+import { isActive, readRun } from "../../src/backend/runs/folder/findRuns";
 import { ended, pastStep } from "../backend/runs/workbench";
 import {
   historyOf,

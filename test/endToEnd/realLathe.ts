@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { bundle, programs } from "../../scripts/bundle";
-import { isActive, readRun } from "../../src/backend/runs/findRuns";
-import { readMetrics } from "../../src/backend/runs/metricsReader";
+import { isActive, readRun } from "../../src/backend/runs/folder/findRuns";
+import { readMetrics } from "../../src/backend/runs/metrics/metricsReader";
 import type { RunRecord } from "../../src/protocol/run";
 import { newWorkspace } from "../backend/runs/workbench";
 

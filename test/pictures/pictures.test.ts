@@ -4,7 +4,7 @@ import { barsPicture } from "../../src/pictures/barsPicture";
 import { curveLines, curvesPicture } from "../../src/pictures/curvesPicture";
 import { coarser, fillOf, limitOf, matrixLines } from "../../src/pictures/matrix";
 import { matrixPicture } from "../../src/pictures/matrixPicture";
-import { barLines, barsOf, type ShrinkRun, spokesmen } from "../../src/pictures/shrinkSeries";
+import { barLines, barsOf, type ShrinkRun, spokesmen } from "../../src/statistics/shrinkSeries";
 import { surfacePicture } from "../../src/pictures/surfacePicture";
 import { svgOf } from "../../src/pictures/svg";
 import { paperTheme as theme } from "../../src/pictures/theme";

@@ -1,8 +1,8 @@
 /** What methods are given in tests: a lab of the real parts, over a text where one is named. */
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
-import type { Lab } from "../../src/backend/methods/method";
-import { type CountingLab, type LabParts, methodLab } from "../../src/backend/runs/methodLab";
+import type { Lab } from "../../src/backend/compression/method";
+import { type CountingLab, type LabParts, methodLab } from "../../src/backend/runs/steps/methodLab";
 
 const noText = () => Promise.reject(new Error("This lab has no text."));
 

@@ -8,8 +8,8 @@ import type { EvaluationLab, Subject } from "../../src/backend/evaluation/metric
 import { models } from "../../src/backend/models/catalog";
 import { classifierShape } from "../../src/backend/models/classifier";
 import { type ModelShape, parametersOf, shapeFromConfig } from "../../src/backend/models/model";
-import type { HostTensors } from "../../src/backend/training/safetensors";
-import { dataSchema } from "../../src/protocol/experiment";
+import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
+import { dataSchema } from "../../src/schema/experiment";
 import { uniform } from "./sampleValues";
 import { drawTensors } from "./tensors";
 

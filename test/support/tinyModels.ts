@@ -1,8 +1,8 @@
 /** Tiny models of each family, and their training steps as graphs. */
-import { type TrainOptions, trainSchema } from "../../src/protocol/experiment";
+import { type TrainOptions, trainSchema } from "../../src/schema/experiment";
 import { initialise } from "../../src/backend/models/initialise";
 import { type ModelShape, shapeFromConfig } from "../../src/backend/models/model";
-import type { HostTensors } from "../../src/backend/training/safetensors";
+import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import { traineeOf } from "../../src/backend/training/trainee";
 import { buildTrainStep, type StatefulGraph } from "../../src/backend/training/trainStep";
 

@@ -1,12 +1,12 @@
 /** Small data, and trainings whose observer keeps all that it is told. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { dataSchema, type TrainOptions } from "../../src/protocol/experiment";
+import { dataSchema, type TrainOptions } from "../../src/schema/experiment";
 import { type DataSet, openData } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import type { ModelShape } from "../../src/backend/models/model";
-import type { TrainingSnapshot } from "../../src/backend/training/checkpoint";
-import type { HostTensors } from "../../src/backend/training/safetensors";
+import type { TrainingSnapshot } from "../../src/backend/checkpoints/checkpoint";
+import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import type { TrainingRequest } from "../../src/backend/training/request";
 import { traineeOf } from "../../src/backend/training/trainee";
 import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";

@@ -1,11 +1,11 @@
 /** Run folders as runs leave them, written by their own writers, with curves that look like trainings. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ownIdentity } from "../../src/backend/runs/processIdentity";
-import { addToSummary } from "../../src/backend/runs/metricLine";
-import { MetricsWriter } from "../../src/backend/runs/metricsWriter";
-import { type RecordPatch, RunFolder } from "../../src/backend/runs/runFolder";
-import type { ActionKey } from "../../src/protocol/experiment";
+import { ownIdentity } from "../../src/backend/runs/process/processIdentity";
+import { addToSummary } from "../../src/backend/runs/metrics/metricLine";
+import { MetricsWriter } from "../../src/backend/runs/metrics/metricsWriter";
+import { type RecordPatch, RunFolder } from "../../src/backend/runs/folder/runFolder";
+import type { ActionKey } from "../../src/schema/experiment";
 import type { MetricLine, RunPlan, RunRecord } from "../../src/protocol/run";
 
 export interface SampleRun {

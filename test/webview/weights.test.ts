@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import magnitude from "../../src/backend/methods/magnitude";
-import { writeCheckpoint } from "../../src/backend/training/checkpoint";
+import { writeCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import type { Subject } from "../../src/protocol/service/models";
 import { drawnTensors, tinyShape } from "../support/subject";
 import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";

@@ -11,11 +11,11 @@ import type { ChartGroup } from "./chartGroups";
 import { ChartView, type ShownRun } from "./chartView";
 import { controls } from "./controls";
 import { type CurveName, CurveFeed } from "./curveFeed";
-import type { Track, View } from "./drawing";
+import type { Track, View } from "../kit/drawing";
 import { exportChart } from "./exportChart";
 import { referenceSlot } from "../../src/pictures/palette";
 import { type Reference, referencePoints } from "./references";
-import { onThemeChange } from "./theme";
+import { onThemeChange } from "../kit/chartColors";
 
 /** What a person has chosen, to be kept. */
 export interface BoardState {

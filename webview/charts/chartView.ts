@@ -1,12 +1,12 @@
 /** A chart with all that belongs to it: title, legend, readings, keyboard, exports, and the same as a table for readers. */
 import { html, nothing, render, type TemplateResult } from "lit";
 import { figure } from "../../src/protocol/quantities";
-import { type Drawing, drawingOf, ends, type Track, type View } from "./drawing";
-import { exact, place } from "./figures";
+import { type Drawing, drawingOf, ends, type Track, type View } from "../kit/drawing";
+import { exact, place } from "../kit/figures";
 import { Hover, neighbour } from "./hover";
 import { legend } from "./legend";
 import { type Bounds, LossChart } from "./lossChart";
-import { readTheme } from "./theme";
+import { readTheme } from "../kit/chartColors";
 
 export interface ShownRun {
   readonly run: string;

@@ -9,13 +9,13 @@ import type { Page } from "../page";
 import { ChartBoard } from "./chartBoard";
 import { chartGroups } from "./chartGroups";
 import type { ChartsState } from "./chartsState";
-import { usualView } from "./drawing";
+import { usualView } from "../kit/drawing";
 import { metricList } from "./metricList";
 import { assignSlots } from "../../src/pictures/palette";
 import { referencesOf } from "./references";
 import { matches, runList } from "./runList";
-import { runNames } from "./runNames";
-import { readTheme } from "./theme";
+import { runNames } from "../kit/runNames";
+import { readTheme } from "../kit/chartColors";
 
 const usualMetrics = ["train/loss", "eval/loss"];
 

@@ -1,8 +1,8 @@
 /** The controls that say how charts are looked at; the same above a cell's chart and above those of the panel. */
 import { html, type TemplateResult } from "lit";
 import type { Axis } from "../../src/protocol/service/metrics";
-import type { View } from "./drawing";
-import { axisNames, stretch } from "./figures";
+import type { View } from "../kit/drawing";
+import { axisNames, stretch } from "../kit/figures";
 
 export interface ControlsGiven {
   readonly view: View;

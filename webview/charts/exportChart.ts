@@ -5,9 +5,9 @@ import type { CurveFeed } from "./curveFeed";
 import { curvesCsv } from "./curvesCsv";
 import { referenceSlot } from "../../src/pictures/palette";
 import { pictureOf } from "./takePicture";
-import { pngOf } from "./picturePng";
+import { pngOf } from "../kit/picturePng";
 import { svgOf } from "../../src/pictures/svg";
-import { readTheme } from "./theme";
+import { readTheme } from "../kit/chartColors";
 
 export async function exportChart(
   host: Pick<Host, "request">,

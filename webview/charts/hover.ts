@@ -2,11 +2,11 @@
 import { html, nothing, render, svg, type TemplateResult } from "lit";
 import type { Axis } from "../../src/protocol/service/metrics";
 import { nearest } from "./curve";
-import type { Line } from "./drawing";
-import { exact, place, reading } from "./figures";
+import type { Line } from "../kit/drawing";
+import { exact, place, reading } from "../kit/figures";
 import type { LossChart } from "./lossChart";
 import { colorOf, markOf } from "../../src/pictures/palette";
-import { sample } from "./sample";
+import { sample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 /** Readings in the box; more of them would hide the chart. */

@@ -1,7 +1,7 @@
 /** The legend: a button for each run and each metric, which takes it out of the chart and puts it back. */
 import { html, nothing, type TemplateResult } from "lit";
-import { reading } from "./figures";
-import { sample, strokeSample } from "./sample";
+import { reading } from "../kit/figures";
+import { sample, strokeSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 export interface LegendRun {

@@ -13,9 +13,9 @@ import {
   PointElement,
 } from "chart.js";
 import zoom from "chartjs-plugin-zoom";
-import { axisNames } from "./figures";
+import { axisNames } from "../kit/figures";
 import type { Points } from "./curve";
-import type { Drawing, Line, View } from "./drawing";
+import type { Drawing, Line, View } from "../kit/drawing";
 import { lineMarks } from "./lineMarks";
 import { colorOf, dashOf } from "../../src/pictures/palette";
 import { horizontalTicks, verticalTicks } from "./ticks";

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { count, figure, moment } from "../../src/protocol/quantities";
-import { sample } from "./sample";
+import { sample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 /** Entries beside the chosen ones; a longer list is for the filter. */

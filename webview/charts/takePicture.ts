@@ -1,7 +1,7 @@
 /** From a chart to the picture of it: what is on the screen, with title and legend. */
 import type { Points } from "./curve";
-import type { Drawing, View } from "./drawing";
-import { axisNames } from "./figures";
+import type { Drawing, View } from "../kit/drawing";
+import { axisNames } from "../kit/figures";
 import { markPlaces, type Place } from "../../src/pictures/markPlaces";
 import type { LossChart } from "./lossChart";
 import { colorOf, dashOf, markOf } from "../../src/pictures/palette";

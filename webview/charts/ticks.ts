@@ -1,7 +1,7 @@
 /** Where lines of the grid stand and what is written at them: round numbers, also on a clock and on a logarithmic axis. */
 import type { Scale } from "chart.js";
-import type { View } from "./drawing";
-import { scaleLabel, tickLabel, timeStep } from "./figures";
+import type { View } from "../kit/drawing";
+import { scaleLabel, tickLabel, timeStep } from "../kit/figures";
 
 interface TickStyle {
   readonly color: string;

@@ -4,7 +4,7 @@ import { csvOf } from "../../src/protocol/csv";
 import { markSize } from "../../src/pictures/markPlaces";
 import type { Face, Picture, Stroke } from "../../src/pictures/picture";
 import { svgOf } from "../../src/pictures/svg";
-import { pngOf } from "../charts/picturePng";
+import { pngOf } from "./picturePng";
 import type { Host } from "../page";
 import type { Stage } from "./stage";
 

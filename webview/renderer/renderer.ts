@@ -2,7 +2,7 @@
 import type { ActivationFunction, RendererContext } from "vscode-notebook-renderer";
 import type { CellOutput } from "../../src/protocol/cellOutput";
 import { type BoardState } from "../charts/chartBoard";
-import { usualView, type View } from "../charts/drawing";
+import { usualView, type View } from "../kit/drawing";
 import { connectHost, type Host } from "../page";
 import { CellView } from "./cellView";
 

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Block, CellValue } from "../../src/protocol/blocks";
 import type { CellRun } from "../../src/protocol/cellOutput";
-import { sample } from "../charts/sample";
+import { sample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 import { bytes, count, figure } from "../../src/protocol/quantities";
 

@@ -3,7 +3,7 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import { fileName } from "../../src/protocol/fileName";
 import { figure } from "../../src/protocol/quantities";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { onThemeChange, readTheme } from "../charts/theme";
+import { onThemeChange, readTheme } from "../kit/chartColors";
 import type { Panel, Stage } from "../kit/stage";
 import { pictureView, saveButtons } from "../kit/pictureView";
 import { emptyState } from "../kit/states";
@@ -23,7 +23,7 @@ import {
   shrinkingOf,
   shrinkLines,
   spokesmen,
-} from "../../src/pictures/shrinkSeries";
+} from "../../src/statistics/shrinkSeries";
 
 export interface ShrinkState {
   readonly experiment: string | undefined;

@@ -5,7 +5,7 @@ import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
 import { limitOf } from "../../src/pictures/matrix";
 import { colorOf } from "../../src/pictures/palette";
-import { onThemeChange, readTheme } from "../charts/theme";
+import { onThemeChange, readTheme } from "../kit/chartColors";
 import { icons } from "../kit/icons";
 import { named } from "../kit/named";
 import type { Panel, Stage } from "../kit/stage";

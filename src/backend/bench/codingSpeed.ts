@@ -1,7 +1,7 @@
 /** Times the coding of bfloat16 weights beside a plain copy of them, in one process. */
 import { encodeDFloat11, openDFloat11 } from "../coding/dfloat11";
 import { draw } from "../models/initialise";
-import { narrow } from "../training/halfPrecision";
+import { narrow } from "../checkpoints/halfPrecision";
 import { median } from "./productRate";
 
 export interface CodingSpeed {

@@ -2,7 +2,7 @@
  * Ways to compute one grouped block, y = G(x; A) + G(Π(x); B), that differ in how activations and weights lie in memory.
  * Models use the two of `groupedProduct`; the others are here to be measured against them.
  */
-import { batched, type Layout, stacked } from "../graph/groupedProduct";
+import { batched, type Layout, stacked } from "../representations/groupedProduct";
 import { constant, defineOp, type Op, type Value } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";

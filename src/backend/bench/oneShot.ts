@@ -4,16 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import { dataSchema } from "../../protocol/experiment";
+import { dataSchema } from "../../schema/experiment";
 import { openData } from "../data/dataSet";
 import type { Engine } from "../engine/engine";
 import { methods } from "../methods/catalog";
-import { gradientsOn } from "../methods/gradients";
-import type { AnyMethod, Lab } from "../methods/method";
-import { observe } from "../methods/observe";
+import { gradientsOn } from "../compression/calibration/gradients";
+import type { AnyMethod, Lab } from "../compression/method";
+import { observe } from "../compression/calibration/observe";
 import { initialise } from "../models/initialise";
 import { matrixSlots, type ModelShape, shapeFromConfig } from "../models/model";
-import type { Checkpoint } from "../training/checkpoint";
+import type { Checkpoint } from "../checkpoints/checkpoint";
 
 /** Sequences of a calibration, as methods have it when they are not asked otherwise, and their tokens. */
 export const calibrationSize = { samples: 128, length: 128 } as const;

@@ -1,5 +1,5 @@
 /** Times whole training steps, optimizer included, beside plain matrix products in the same process. */
-import { trainSchema } from "../../protocol/experiment";
+import { trainSchema } from "../../schema/experiment";
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
 import { memoryOf } from "../graph/cost";

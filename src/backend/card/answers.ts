@@ -1,8 +1,8 @@
 /** What the runs decide of a card's questions, from the seeds that two variants share. No answer is written anywhere. */
-import type { Paper } from "../../protocol/paper";
+import type { Paper } from "../../schema/paper";
 import { type Group, valueOf } from "./figures";
 import { standingOf } from "./standing";
-import { type Estimate, estimateOf } from "../../protocol/studentT";
+import { type Estimate, estimateOf } from "../../statistics/studentT";
 
 export type Question = Paper["questions"][number];
 

@@ -2,8 +2,8 @@
  * Is a method worth it? Every point of every method against dense models of as many stored bits, seed by seed. Between two
  * sizes of the control its measure is taken to lie on a line over the logarithm of the bits.
  */
-import type { Paper } from "../../protocol/paper";
-import { type Estimate, estimateOf } from "../../protocol/studentT";
+import type { Paper } from "../../schema/paper";
+import { type Estimate, estimateOf } from "../../statistics/studentT";
 import { type Group, type RunFigures, valueOf } from "./figures";
 import { type Standing, standingOf, standings } from "./standing";
 

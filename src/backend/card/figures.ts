@@ -1,6 +1,6 @@
 /** What a card knows of each run, and of the runs of a variant together. */
-import type { Quantity } from "../../protocol/paper";
-import { type Estimate, estimateOf } from "../../protocol/studentT";
+import type { Quantity } from "../../schema/paper";
+import { type Estimate, estimateOf } from "../../statistics/studentT";
 
 export interface RunFigures {
   readonly variant: string;

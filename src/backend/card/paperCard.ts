@@ -1,12 +1,12 @@
 /** A paper card: published numbers beside those of the runs, the models with their losses, and what follows from both. */
 import type { Block, CellValue } from "../../protocol/blocks";
-import type { Paper, Quantity } from "../../protocol/paper";
+import type { Paper, Quantity } from "../../schema/paper";
 import { type Answer, answerOf, exceedsSpread } from "./answers";
 import { type SizedComparison, sizedComparisons, sizedSentences } from "./equalSize";
 import { type Group, groupEstimate, groupsOf, type RunFigures } from "./figures";
 import { type RateLine, rateLines, rateSentence } from "./rates";
 import { savedTable } from "./savedTable";
-import type { Estimate } from "../../protocol/studentT";
+import type { Estimate } from "../../statistics/studentT";
 import { type CardRow, rowsOf, type Verdict } from "./verdicts";
 
 export interface Card {

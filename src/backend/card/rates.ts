@@ -1,6 +1,6 @@
 /** At what rate a method breaks: every point of a swept rate against the baseline, seed by seed. */
-import type { Paper } from "../../protocol/paper";
-import type { Estimate } from "../../protocol/studentT";
+import type { Paper } from "../../schema/paper";
+import type { Estimate } from "../../statistics/studentT";
 import { answerOf } from "./answers";
 import type { Group } from "./figures";
 import { type Standing, standingOf, standings } from "./standing";

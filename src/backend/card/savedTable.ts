@@ -1,6 +1,6 @@
 /** What was really saved, of all models in one table: the counts that a method promises beside what is written, held and waited for. */
 import type { Block, CellValue } from "../../protocol/blocks";
-import { type Estimate, estimateOf } from "../../protocol/studentT";
+import { type Estimate, estimateOf } from "../../statistics/studentT";
 import type { Group } from "./figures";
 
 const columns = [

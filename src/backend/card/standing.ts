@@ -1,5 +1,5 @@
 /** How a model stands against another, from the differences of their seeds: the same words wherever a card compares. */
-import type { Estimate } from "../../protocol/studentT";
+import type { Estimate } from "../../statistics/studentT";
 
 export const standings = ["better", "as good", "worse", "not decided"] as const;
 export type Standing = (typeof standings)[number];

@@ -1,7 +1,7 @@
 /** Published numbers against those of the runs, by rules: what may be compared at all, and what counts as reproduced. */
-import type { Paper, Quantity } from "../../protocol/paper";
+import type { Paper, Quantity } from "../../schema/paper";
 import { type Group, groupEstimate } from "./figures";
-import type { Estimate } from "../../protocol/studentT";
+import type { Estimate } from "../../statistics/studentT";
 
 export type Published = Paper["published"][number];
 

@@ -3,7 +3,7 @@
  * keeps, whole numbers of a few bits, an entropy code. A half type is the one step that rounds; it is asked for by name.
  */
 import * as z from "zod";
-import { narrow, widenInto } from "../training/halfPrecision";
+import { narrow, widenInto } from "../checkpoints/halfPrecision";
 import { encodeDFloat11, openDFloat11 } from "./dfloat11";
 import { decodeSymbols, encodeSymbols } from "./symbols";
 

@@ -6,14 +6,14 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { type Shape, sizeOf } from "../graph/op";
-import { widenInto } from "../training/halfPrecision";
+import { widenInto } from "../checkpoints/halfPrecision";
 import {
   dtypeOf,
   type HostTensor,
   type HostTensors,
   openTensors,
   type TensorFile,
-} from "../training/safetensors";
+} from "../checkpoints/safetensors";
 import {
   bytesOf,
   bytesOfStage,

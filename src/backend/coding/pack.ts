@@ -1,8 +1,8 @@
 /** The tensors of a model in the bits that are counted for them: masks and codes as they say themselves, and what masks keep. */
 import { parametersOf } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
-import type { Checkpoint } from "../training/checkpoint";
-import type { StoredDtype } from "../training/halfPrecision";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import type { StoredDtype } from "../checkpoints/halfPrecision";
 import { type CodedTensors, codeTensors } from "./codedTensors";
 import type { OpenStep } from "./codecs";
 

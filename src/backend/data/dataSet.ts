@@ -1,6 +1,6 @@
 /** Opens the data of an experiment: tokenised, cached, split, and ready to be drawn from. */
 import path from "node:path";
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
 import { isLabelled, labelled, type LabelledSummary } from "./labelled";

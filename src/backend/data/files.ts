@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 
 export type FileFormat = Exclude<DataOptions["format"], "auto">;

@@ -6,7 +6,7 @@ import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import type { GrammarOptions } from "../../protocol/experiment";
+import type { GrammarOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 
 /** Transitions that the source may have: 48 MB of tables. */

@@ -3,7 +3,7 @@
  * label of a sequence stands at the last token of the text, which is where a classifier's head is read.
  */
 import { createHash } from "node:crypto";
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Origin } from "./origin";
 import { shuffled } from "./partition";

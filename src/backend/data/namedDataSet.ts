@@ -6,7 +6,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import { download, type DownloadContext } from "./download";
 
 export interface NamedFile {

@@ -1,7 +1,7 @@
 /** From the options of a data cell to its documents: files by pattern, a named data set, or the grammar. */
 import { closest } from "fastest-levenshtein";
-import type { DataOptions } from "../../protocol/experiment";
-import { grammarSchema } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
+import { grammarSchema } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSets } from "./datasets/catalog";
 import { findFiles, throwIfCancelled } from "./files";

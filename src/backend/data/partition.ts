@@ -2,7 +2,7 @@
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { WorkbenchError } from "../../protocol/errors";
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import type { TokenFile } from "./tokenFile";
 
 /** Consecutive pieces, `end` not included. */

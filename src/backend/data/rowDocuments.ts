@@ -1,5 +1,5 @@
 /** Which part of a row is its document: a text column, or an instruction pair written out by a template. */
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Row } from "./formats/jsonRows";
 import type { Fragment } from "./pieces";

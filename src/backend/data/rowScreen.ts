@@ -1,5 +1,5 @@
 /** Cleans the text of rows and drops those with a text that no row may contain, counting what each rule leaves. */
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import type { Fragment } from "./pieces";
 import { isSpace } from "./spaces";
 

@@ -1,7 +1,7 @@
 /** A stream of documents with a hash of everything that decides what is in it. */
 import { createHash } from "node:crypto";
 import path from "node:path";
-import type { DataOptions } from "../../protocol/experiment";
+import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import { assertUnchanged, type DataFile, hashFile, throwIfCancelled } from "./files";
 import { decodedText, type ReadContext } from "./formats/decodedText";

@@ -3,7 +3,7 @@ import { availableParallelism, cpus } from "node:os";
 import { closest } from "fastest-levenshtein";
 import { graphics } from "systeminformation";
 import { WorkbenchError } from "../../protocol/errors";
-import { type DeviceName, deviceNames } from "../../protocol/experiment";
+import { type DeviceName, deviceNames } from "../../schema/experiment";
 import type { Device, RealDeviceName } from "./engine";
 import { type Probe, probe } from "./probe";
 import { loadRuntime } from "./runtime";

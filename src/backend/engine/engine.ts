@@ -1,5 +1,5 @@
 /** What executes a graph. Nothing here knows of a runtime: a second engine implements the same interfaces. */
-import type { DeviceName } from "../../protocol/experiment";
+import type { DeviceName } from "../../schema/experiment";
 import type { Graph } from "../graph/graph";
 import type { ConstantData, TensorType } from "../graph/op";
 

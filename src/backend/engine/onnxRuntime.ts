@@ -1,7 +1,7 @@
 /** The engine on ONNX Runtime: opens a device, uploads tensors, compiles graphs to programs. */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
-import type { DeviceName } from "../../protocol/experiment";
+import type { DeviceName } from "../../schema/experiment";
 import { type Graph, inputsOf } from "../graph/graph";
 import { encodeOnnx } from "../graph/onnx";
 import type { ConstantData, TensorType } from "../graph/op";

@@ -1,5 +1,5 @@
 /** Measures of a classification out of its confusion matrix, as scikit-learn defines them: what is divided by zero is 0. */
-import { type Interval, resampled } from "./resampling";
+import { type Interval, resampled } from "../../statistics/resampling";
 
 export interface ClassScores {
   readonly accuracy: number;

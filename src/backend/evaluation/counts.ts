@@ -2,7 +2,7 @@
 import * as z from "zod";
 import type { Counts, ModelCounts } from "../../protocol/counts";
 import { count } from "../../protocol/quantities";
-import { countModel } from "./accounting";
+import { countModel } from "../models/accounting";
 import { defineMetric } from "./metric";
 
 const names: Readonly<Record<keyof Counts, string>> = {

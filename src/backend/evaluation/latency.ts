@@ -4,7 +4,7 @@ import { dimensionsOf } from "../models/model";
 import { bytes } from "../../protocol/quantities";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
 import { denseCounterpart, isDense, openPass, peakGrowth } from "./passes";
-import { type Interval, meanOf, quantileOf, resampled } from "./resampling";
+import { type Interval, meanOf, quantileOf, resampled } from "../../statistics/resampling";
 
 const options = z.strictObject({
   batch_sizes: z

@@ -5,8 +5,8 @@ import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { Engine } from "../engine/engine";
 import type { ModelShape } from "../models/model";
-import type { HostTensors } from "../training/safetensors";
-import type { WrittenFile } from "./accounting";
+import type { HostTensors } from "../checkpoints/safetensors";
+import type { WrittenFile } from "../models/accounting";
 
 /** The model to be measured, with what belongs to it. */
 export interface Subject {

@@ -7,7 +7,7 @@ import { refuseClassifier } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { continuePrompts, type GenerationOptions } from "./generation";
 import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
-import { type Interval, meanOf, resampled } from "./resampling";
+import { type Interval, meanOf, resampled } from "../../statistics/resampling";
 import { meaninglessWords, repeatedNgrams, repeatedTokens, wordsOf } from "./tokenRates";
 
 const options = z.strictObject({

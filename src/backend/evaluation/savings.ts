@@ -3,10 +3,10 @@ import * as z from "zod";
 import { bytes, count } from "../../protocol/quantities";
 import { pack } from "../coding/pack";
 import { dimensionsOf, matrixSlots } from "../models/model";
-import { countModel } from "./accounting";
+import { countModel } from "../models/accounting";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
 import { denseCounterpart, denseShape, isDense, openPass, passMemory, peakGrowth } from "./passes";
-import { quantileOf } from "./resampling";
+import { quantileOf } from "../../statistics/resampling";
 
 const options = z.strictObject({
   batch_size: z

@@ -1,5 +1,5 @@
 /** Fills in what a recipe says, below all that the cells, the variant, the sweep and the settings say themselves. */
-import { type RecipeName, recipeGivesWay, recipes } from "../../protocol/recipe";
+import { type RecipeName, recipeGivesWay, recipes } from "../../schema/recipe";
 import type { Assignment } from "./applyAssignment";
 import type { Branch, Part } from "./parts";
 import { isMap, merged, type PlainMap } from "./plainMap";

@@ -1,6 +1,6 @@
 /** An experiment as it was read: its cells, and what each says, with the place of every word. And what becomes of it once a branch is chosen. */
 import type { Position } from "../../protocol/errors";
-import type { ActionKey, CellKey, DeclarationKey, ExperimentSchema } from "../../protocol/experiment";
+import type { ActionKey, CellKey, DeclarationKey, ExperimentSchema } from "../../schema/experiment";
 import type { PlainMap } from "./plainMap";
 
 /** Keys and list indices that lead from a section to a value inside it. */

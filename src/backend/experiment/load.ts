@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { mostCharacters } from "../../protocol/cells";
 import { InvalidInput, toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import type { SchemaCatalog } from "../../protocol/experiment";
+import type { SchemaCatalog } from "../../schema/experiment";
 import type { Experiment } from "./experiment";
 import { fault } from "./faults";
 import { parseExperiment } from "./parse";

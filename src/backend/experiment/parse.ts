@@ -11,7 +11,7 @@ import {
   experimentSchema,
   type ExperimentSchema,
   type SchemaCatalog,
-} from "../../protocol/experiment";
+} from "../../schema/experiment";
 import { checkBranches } from "./branches";
 import { cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";

@@ -1,6 +1,6 @@
 /** The declarations and actions of one branch while it is joined. Each remembers who wrote what, so that a fault points there. */
 import type { WorkbenchError } from "../../protocol/errors";
-import { type ActionKey, actionKeys, type CellKey, otherNames } from "../../protocol/experiment";
+import { type ActionKey, actionKeys, type CellKey, otherNames } from "../../schema/experiment";
 import type { Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, type Place } from "./faults";
 import { isMap, merged, type PlainMap } from "./plainMap";

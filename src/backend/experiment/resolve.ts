@@ -1,6 +1,6 @@
 /** Joins the cells with one variant, one sweep point and the settings of a command line, then checks the whole. */
 import type { WorkbenchError } from "../../protocol/errors";
-import type { ActionKey } from "../../protocol/experiment";
+import type { ActionKey } from "../../schema/experiment";
 import { applyAssignment, type Assignment } from "./applyAssignment";
 import { applyRecipe, giveWay, recipeOf } from "./applyRecipe";
 import { applyVariant } from "./applyVariant";

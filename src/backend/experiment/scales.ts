@@ -1,6 +1,6 @@
 /** The same experiment in another size: the changes of one scale merged into the cells, before variants and sweeps. */
 import type { WorkbenchError } from "../../protocol/errors";
-import { type DeclarationKey, declarationKeys } from "../../protocol/experiment";
+import { type DeclarationKey, declarationKeys } from "../../schema/experiment";
 import type { Action, Experiment, Path, Section } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
 import { isActionKey, withUsualNames } from "./parts";

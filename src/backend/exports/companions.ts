@@ -5,7 +5,7 @@ import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { labelCount } from "../models/classifier";
 import { exportedConfig } from "../models/huggingFace";
 import { dimensionsOf } from "../models/model";
-import type { StoredDtype } from "../training/halfPrecision";
+import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
 
 /** The class that Hugging Face builds for each `model_type`. */

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { codeTensors } from "../coding/codedTensors";
-import { writeSafetensors } from "../training/safetensors";
+import { writeSafetensors } from "../checkpoints/safetensors";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 import { plainTensors } from "./plainTensors";

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { ModelShape } from "../models/model";
-import type { HostTensors } from "../training/safetensors";
+import type { HostTensors } from "../checkpoints/safetensors";
 
 export interface ExportSubject {
   readonly shape: ModelShape;

@@ -5,9 +5,9 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { pack } from "../coding/pack";
-import { writeManifest } from "../training/checkpoint";
-import { storedDtypes } from "../training/halfPrecision";
-import { writeSafetensors } from "../training/safetensors";
+import { writeManifest } from "../checkpoints/checkpoint";
+import { storedDtypes } from "../checkpoints/halfPrecision";
+import { writeSafetensors } from "../checkpoints/safetensors";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 

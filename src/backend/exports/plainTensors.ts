@@ -3,7 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { exportTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
 import type { TensorData } from "../representations/representation";
-import type { HostTensor } from "../training/safetensors";
+import type { HostTensor } from "../checkpoints/safetensors";
 import type { ExportSubject } from "./exporter";
 
 /** The model as it is after export: only what the configuration itself asks for is not dense. */

@@ -1,7 +1,7 @@
 /** A folder as Hugging Face's `transformers` reads it: config.json and model.safetensors under its tensor names. */
 import * as z from "zod";
 import { exportedConfig } from "../models/huggingFace";
-import { storedDtypes } from "../training/halfPrecision";
+import { storedDtypes } from "../checkpoints/halfPrecision";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 import { plainTensors } from "./plainTensors";

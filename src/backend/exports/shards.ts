@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
-import { largest, type StoredDtype } from "../training/halfPrecision";
-import { type HostTensor, type HostTensors, storedBytes, writeSafetensors } from "../training/safetensors";
+import { largest, type StoredDtype } from "../checkpoints/halfPrecision";
+import { type HostTensor, type HostTensors, storedBytes, writeSafetensors } from "../checkpoints/safetensors";
 
 export interface Storage {
   readonly dtype: StoredDtype;

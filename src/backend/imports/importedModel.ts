@@ -1,7 +1,7 @@
 /** A model as it is read from anywhere: a run, a checkpoint, a folder of another program. */
-import type { WrittenFile } from "../evaluation/accounting";
+import type { WrittenFile } from "../models/accounting";
 import type { ModelShape } from "../models/model";
-import type { HostTensors } from "../training/safetensors";
+import type { HostTensors } from "../checkpoints/safetensors";
 
 export interface ImportedModel {
   readonly shape: ModelShape;

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import type { WrittenFile } from "../evaluation/accounting";
+import type { WrittenFile } from "../models/accounting";
 import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";
 import { type ModelShape, withRepresentations } from "../models/model";

@@ -2,12 +2,12 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
-import type { WrittenFile } from "../evaluation/accounting";
+import type { WrittenFile } from "../models/accounting";
 import { bindTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { openCodedTensors } from "../coding/codedTensors";
-import type { TensorFile } from "../training/safetensors";
+import type { TensorFile } from "../checkpoints/safetensors";
 import { listed, type WeightFiles } from "./huggingFaceFolder";
 
 export interface BoundTensors extends Disposable {

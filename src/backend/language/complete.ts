@@ -1,7 +1,7 @@
 /** What may be written at a place of an experiment, also while its text does not parse. From the schema alone. */
 import * as z from "zod";
 import { mostCharacters } from "../../protocol/cells";
-import { actionKeys, type ExperimentSchema } from "../../protocol/experiment";
+import { actionKeys, type ExperimentSchema } from "../../schema/experiment";
 import type { Completion, ExperimentText } from "../../protocol/service/experiments";
 import { dataSets } from "../data/datasets/catalog";
 import { namedTokenizers } from "../data/tokenizers/openTokenizer";

@@ -2,7 +2,7 @@
 import { isCollection, visit } from "yaml";
 import { mostCharacters } from "../../protocol/cells";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
-import type { ExperimentSchema } from "../../protocol/experiment";
+import type { ExperimentSchema } from "../../schema/experiment";
 import type { Diagnostic, ExperimentText } from "../../protocol/service/experiments";
 import { version } from "../../protocol/version";
 import type { Experiment } from "../experiment/experiment";

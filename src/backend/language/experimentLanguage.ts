@@ -1,6 +1,6 @@
 /** Everything that an editor may ask about the text of an experiment, with what is worth keeping between two questions. */
 import { createHash } from "node:crypto";
-import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../protocol/experiment";
+import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
 import type {
   AttachedRun,
   Completion,

@@ -1,8 +1,8 @@
 /** What a word of an experiment means, as Markdown. All of it comes from the schema, none from the text. */
 import type { z } from "zod";
 import { mostCharacters } from "../../protocol/cells";
-import type { ExperimentSchema } from "../../protocol/experiment";
-import { recipeDifferences, recipeNames, recipes } from "../../protocol/recipe";
+import type { ExperimentSchema } from "../../schema/experiment";
+import { recipeDifferences, recipeNames, recipes } from "../../schema/recipe";
 import type { ExperimentText, TextRange } from "../../protocol/service/experiments";
 import { dataSets } from "../data/datasets/catalog";
 import type { PlainMap } from "../experiment/plainMap";

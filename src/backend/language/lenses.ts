@@ -1,12 +1,12 @@
 /** What stands over a cell before anything runs: how large the model is, what compressing leaves, what training takes. */
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
-import { type ActionKey, trainSchema } from "../../protocol/experiment";
+import { type ActionKey, trainSchema } from "../../schema/experiment";
 import { bytes, count, flops, percent } from "../../protocol/quantities";
 import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
 import type { Experiment, Section } from "../experiment/experiment";
-import type { PlanEstimate, TrainingEstimate } from "../runs/estimate";
+import type { PlanEstimate, TrainingEstimate } from "../runs/planning/estimate";
 import type { Understood } from "./diagnose";
 import { stepCells } from "./stepCells";
 

@@ -1,6 +1,6 @@
 /** From a place in a cell to the schema of what may stand there, variants and cells above taken into account. */
 import * as z from "zod";
-import { type ExperimentSchema, otherNames } from "../../protocol/experiment";
+import { type ExperimentSchema, otherNames } from "../../schema/experiment";
 import type { Path } from "../experiment/experiment";
 import { valueAt } from "../experiment/faults";
 import { isActionKey, isBranchable } from "../experiment/parts";

@@ -1,6 +1,6 @@
 /** The paths that a sweep of an experiment may list values for. */
 import * as z from "zod";
-import type { ExperimentSchema } from "../../protocol/experiment";
+import type { ExperimentSchema } from "../../schema/experiment";
 import { branchable, isActionKey } from "../experiment/parts";
 import type { PlainMap } from "../experiment/plainMap";
 import { optionsOf, schemaAt } from "../experiment/schemaWalk";

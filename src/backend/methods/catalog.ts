@@ -1,5 +1,5 @@
 /** Every method by its file's name. Written by `npm run generate`. */
-import type { AnyMethod } from "./method";
+import type { AnyMethod } from "../compression/method";
 import cluster from "./cluster";
 import dwc from "./dwc";
 import flap from "./flap";

@@ -2,11 +2,11 @@
 import * as z from "zod";
 import { toInOut, weightName } from "../representations/dense";
 import { centroidsName, clustersName, firstCode } from "../representations/clustered";
-import { denseTargets, stored } from "./denseTargets";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { defineMethod, planBetween } from "./method";
-import { floatsOf } from "./takenApart";
-import { targetOptions } from "./targets";
+import { denseTargets, stored } from "../compression/denseTargets";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { defineMethod, planBetween } from "../compression/method";
+import { floatsOf } from "../compression/takenApart";
+import { targetOptions } from "../compression/targets";
 
 const title = "Weight clustering";
 

@@ -19,13 +19,13 @@ import {
 import { maskName } from "../representations/masked";
 import { randomOrder } from "../representations/randomStream";
 import type { MatrixSpec } from "../representations/representation";
-import type { Checkpoint } from "../training/checkpoint";
-import type { HostTensor } from "../training/safetensors";
-import { denseTargets, observedRole, stored } from "./denseTargets";
-import { defineMethod, type Lab, planBetween, shareOption } from "./method";
-import { calibrationSchema } from "./observe";
-import { floatsOf, takenApart } from "./takenApart";
-import { type Target, targetOptions } from "./targets";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import type { HostTensor } from "../checkpoints/safetensors";
+import { denseTargets, observedRole, stored } from "../compression/denseTargets";
+import { defineMethod, type Lab, planBetween, shareOption } from "../compression/method";
+import { calibrationSchema } from "../compression/calibration/observe";
+import { floatsOf, takenApart } from "../compression/takenApart";
+import { type Target, targetOptions } from "../compression/targets";
 
 const title = "Diagonal weight compression";
 

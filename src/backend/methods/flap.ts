@@ -7,9 +7,9 @@ import { mul } from "../graph/ops/elementwise";
 import { sum } from "../graph/ops/reduction";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
-import { biased, withBiases } from "./addedBiases";
-import { defineMethod, planBetween } from "./method";
-import { calibrationSchema, type Tap } from "./observe";
+import { biased, withBiases } from "../compression/addedBiases";
+import { defineMethod, planBetween } from "../compression/method";
+import { calibrationSchema, type Tap } from "../compression/calibration/observe";
 import {
   choose,
   type Coupled,
@@ -18,8 +18,8 @@ import {
   planStructured,
   structuredOptions,
   withUnits,
-} from "./structured";
-import { floatsOf } from "./takenApart";
+} from "../compression/pruning/structured";
+import { floatsOf } from "../compression/takenApart";
 
 const title = "FLAP";
 

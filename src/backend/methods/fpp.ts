@@ -10,14 +10,14 @@ import { matrixSlots, type ModelShape, withRepresentations } from "../models/mod
 import { weightName } from "../representations/dense";
 import { maskName } from "../representations/masked";
 import { nonZeros } from "../representations/representation";
-import type { Checkpoint } from "../training/checkpoint";
-import { denseTargets } from "./denseTargets";
-import { defineMethod, type Lab, planBetween } from "./method";
-import { signCounts, signedDrops } from "./signedDrops";
-import { share } from "./smallest";
-import { floatsOf, takenApart } from "./takenApart";
-import { type Target, targetOptions } from "./targets";
-import { trainingSchema } from "./training";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import { denseTargets } from "../compression/denseTargets";
+import { defineMethod, type Lab, planBetween } from "../compression/method";
+import { signCounts, signedDrops } from "../compression/pruning/signedDrops";
+import { share } from "../compression/pruning/smallest";
+import { floatsOf, takenApart } from "../compression/takenApart";
+import { type Target, targetOptions } from "../compression/targets";
+import { trainingSchema } from "../compression/training";
 
 const title = "Forward propagation pruning";
 const part = z.number().min(0).max(1).default(0.05);

@@ -4,8 +4,8 @@
  */
 import * as z from "zod";
 import { weightName } from "../representations/dense";
-import type { Checkpoint } from "../training/checkpoint";
-import { defineMethod } from "./method";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
@@ -15,10 +15,10 @@ import {
   pruningOptions,
   withMasks,
   withoutDropped,
-} from "./pruning";
-import { maskSmallest } from "./smallest";
-import { floatsOf, takenApart } from "./takenApart";
-import { trainingSchema } from "./training";
+} from "../compression/pruning/pruning";
+import { maskSmallest } from "../compression/pruning/smallest";
+import { floatsOf, takenApart } from "../compression/takenApart";
+import { trainingSchema } from "../compression/training";
 
 const title = "Gradual magnitude pruning";
 

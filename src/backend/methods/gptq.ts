@@ -3,8 +3,8 @@
  * real text is made up for by the inputs that are still to come.
  */
 import * as z from "zod";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { defineMethod } from "./method";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { defineMethod } from "../compression/method";
 import {
   bitLevels,
   gridOf,
@@ -14,8 +14,8 @@ import {
   quantisingOptions,
   rangeOf,
   weightsOf,
-} from "./quantising";
-import { curvatureNotices, curvatureOf, curvatureTap, decideAll } from "./secondOrder";
+} from "../compression/quantization/quantising";
+import { curvatureNotices, curvatureOf, curvatureTap, decideAll } from "../compression/algebra/secondOrder";
 
 const title = "GPTQ";
 

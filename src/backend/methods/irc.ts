@@ -8,12 +8,12 @@ import { matmul } from "../graph/ops/matmul";
 import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { folds, tie, tiedName, type TiedOptions, tiedSets } from "../representations/tied";
-import type { Checkpoint } from "../training/checkpoint";
-import { denseTargets, observedRole, stored } from "./denseTargets";
-import { defineMethod, type Lab, planBetween, shareOption } from "./method";
-import { calibrationSchema } from "./observe";
-import { floatsOf, takenApart } from "./takenApart";
-import { type Target, targetOptions } from "./targets";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import { denseTargets, observedRole, stored } from "../compression/denseTargets";
+import { defineMethod, type Lab, planBetween, shareOption } from "../compression/method";
+import { calibrationSchema } from "../compression/calibration/observe";
+import { floatsOf, takenApart } from "../compression/takenApart";
+import { type Target, targetOptions } from "../compression/targets";
 
 const title = "Identical row compression";
 

@@ -9,12 +9,12 @@ import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { coresOf, type MpoOptions, placesBySite, scalarsOf, widestBonds } from "../representations/mpo";
 import type { MatrixSpec } from "../representations/representation";
-import { denseTargets, stored } from "./denseTargets";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { singularValues } from "./linearAlgebra";
-import { defineMethod, planBetween, shareOption } from "./method";
-import { floatsOf } from "./takenApart";
-import { type Target, targetOptions } from "./targets";
+import { denseTargets, stored } from "../compression/denseTargets";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { singularValues } from "../compression/algebra/linearAlgebra";
+import { defineMethod, planBetween, shareOption } from "../compression/method";
+import { floatsOf } from "../compression/takenApart";
+import { type Target, targetOptions } from "../compression/targets";
 
 const title = "Kronecker products";
 

@@ -5,8 +5,8 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { dimensionsOf, familyOf, type ModelShape, parametersOf, withRepresentations } from "../models/model";
-import type { HostTensor } from "../training/safetensors";
-import { defineMethod, planBetween, shareOption } from "./method";
+import type { HostTensor } from "../checkpoints/safetensors";
+import { defineMethod, planBetween, shareOption } from "../compression/method";
 
 const title = "Layer drop";
 

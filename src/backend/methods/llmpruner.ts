@@ -4,12 +4,19 @@
  */
 import * as z from "zod";
 import type { MatrixSpec } from "../representations/representation";
-import type { Gradients } from "./gradients";
-import { defineMethod } from "./method";
-import { calibrationSchema } from "./observe";
-import { choose, type Coupled, coupledIn, planStructured, structuredOptions, withUnits } from "./structured";
-import { floatsOf, partOf, tensorOf } from "./takenApart";
-import type { Target } from "./targets";
+import type { Gradients } from "../compression/calibration/gradients";
+import { defineMethod } from "../compression/method";
+import { calibrationSchema } from "../compression/calibration/observe";
+import {
+  choose,
+  type Coupled,
+  coupledIn,
+  planStructured,
+  structuredOptions,
+  withUnits,
+} from "../compression/pruning/structured";
+import { floatsOf, partOf, tensorOf } from "../compression/takenApart";
+import type { Target } from "../compression/targets";
 
 const title = "LLM-Pruner";
 

@@ -1,7 +1,7 @@
 /** Magnitude pruning (Han et al. 2015): the weights nearest to zero become zero, and stay zero when training goes on. */
 import * as z from "zod";
 import { weightName } from "../representations/dense";
-import { defineMethod } from "./method";
+import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
@@ -10,9 +10,9 @@ import {
   pruningOptions,
   withMasks,
   withoutDropped,
-} from "./pruning";
-import { maskSmallest } from "./smallest";
-import { floatsOf, takenApart } from "./takenApart";
+} from "../compression/pruning/pruning";
+import { maskSmallest } from "../compression/pruning/smallest";
+import { floatsOf, takenApart } from "../compression/takenApart";
 
 const title = "Magnitude pruning";
 

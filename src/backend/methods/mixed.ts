@@ -10,12 +10,12 @@ import { sum } from "../graph/ops/reduction";
 import { withRepresentations } from "../models/model";
 import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
-import type { Checkpoint } from "../training/checkpoint";
-import { allocate, type Choice } from "./bitAllocation";
-import { observedRole, stored } from "./denseTargets";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { defineMethod, type Lab, planBetween } from "./method";
-import { calibrationSchema } from "./observe";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import { allocate, type Choice } from "../compression/quantization/bitAllocation";
+import { observedRole, stored } from "../compression/denseTargets";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { defineMethod, type Lab, planBetween } from "../compression/method";
+import { calibrationSchema } from "../compression/calibration/observe";
 import {
   bitLevels,
   quantisedAs,
@@ -23,9 +23,9 @@ import {
   quantisingOptions,
   roundedToNearest,
   weightsOf,
-} from "./quantising";
-import { partOf, takenApart, tensorOf } from "./takenApart";
-import type { Target } from "./targets";
+} from "../compression/quantization/quantising";
+import { partOf, takenApart, tensorOf } from "../compression/takenApart";
+import type { Target } from "../compression/targets";
 
 const title = "Mixed precision";
 

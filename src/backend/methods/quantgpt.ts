@@ -4,22 +4,22 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { lossNames, type LossName } from "../../protocol/teacher";
+import { lossNames, type LossName } from "../../schema/teacher";
 import { dimensionsOf, type ModelShape, withRepresentations } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
-import type { Checkpoint } from "../training/checkpoint";
+import type { Checkpoint } from "../checkpoints/checkpoint";
 import { teacherLayers } from "../training/distillation";
 import { gammaName, largestCode, roundedTrainee, smallestClip } from "../training/roundedWeights";
-import type { HostTensor } from "../training/safetensors";
+import type { HostTensor } from "../checkpoints/safetensors";
 import { type Teacher, traineeOf } from "../training/trainee";
-import { denseTargets, stored } from "./denseTargets";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { defineMethod, planBetween } from "./method";
-import { bitLevels, Quantised } from "./quantising";
-import { floatsOf } from "./takenApart";
-import { type Target, targetOptions } from "./targets";
-import { trainingSchema } from "./training";
+import { denseTargets, stored } from "../compression/denseTargets";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { defineMethod, planBetween } from "../compression/method";
+import { bitLevels, Quantised } from "../compression/quantization/quantising";
+import { floatsOf } from "../compression/takenApart";
+import { type Target, targetOptions } from "../compression/targets";
+import { trainingSchema } from "../compression/training";
 
 const title = "QuantGPT";
 

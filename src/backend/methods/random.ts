@@ -1,7 +1,7 @@
 /** Random pruning: the control of every other choice of weights. A method that is no better has chosen nothing. */
 import * as z from "zod";
 import { randomStream } from "../representations/randomStream";
-import { defineMethod } from "./method";
+import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
@@ -10,9 +10,9 @@ import {
   pruningOptions,
   withMasks,
   withoutDropped,
-} from "./pruning";
-import { maskSmallest } from "./smallest";
-import { takenApart } from "./takenApart";
+} from "../compression/pruning/pruning";
+import { maskSmallest } from "../compression/pruning/smallest";
+import { takenApart } from "../compression/takenApart";
 
 const title = "Random pruning";
 

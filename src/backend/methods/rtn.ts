@@ -1,7 +1,7 @@
 /** Round to nearest: each weight becomes the nearest point of the grid of its group, and nothing is looked at but the weights. */
 import * as z from "zod";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { defineMethod } from "./method";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { defineMethod } from "../compression/method";
 import {
   bitLevels,
   planQuantising,
@@ -9,7 +9,7 @@ import {
   quantisingOptions,
   roundedToNearest,
   weightsOf,
-} from "./quantising";
+} from "../compression/quantization/quantising";
 
 const title = "Round to nearest";
 

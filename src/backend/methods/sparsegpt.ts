@@ -4,13 +4,26 @@
  */
 import * as z from "zod";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { transposed } from "./linearAlgebra";
-import { defineMethod } from "./method";
-import { checkPattern, decidePruning, masked, maskOf, planPruning, pruningOptions } from "./pruning";
-import { type Curvature, curvatureNotices, curvatureOf, curvatureTap, decideAll } from "./secondOrder";
-import { share } from "./smallest";
-import { floatsOf } from "./takenApart";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { transposed } from "../compression/algebra/linearAlgebra";
+import { defineMethod } from "../compression/method";
+import {
+  checkPattern,
+  decidePruning,
+  masked,
+  maskOf,
+  planPruning,
+  pruningOptions,
+} from "../compression/pruning/pruning";
+import {
+  type Curvature,
+  curvatureNotices,
+  curvatureOf,
+  curvatureTap,
+  decideAll,
+} from "../compression/algebra/secondOrder";
+import { share } from "../compression/pruning/smallest";
+import { floatsOf } from "../compression/takenApart";
 
 const title = "SparseGPT";
 

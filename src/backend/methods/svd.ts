@@ -10,9 +10,9 @@ import type { ModelShape } from "../models/model";
 import { toInOut, weightName } from "../representations/dense";
 import { factorNames } from "../representations/factored";
 import type { MatrixSpec } from "../representations/representation";
-import { biased, shifted, withBiases } from "./addedBiases";
-import { denseTargets, stored } from "./denseTargets";
-import { layerByLayer, layerwiseSchema, type Statistics } from "./layerwise";
+import { biased, shifted, withBiases } from "../compression/addedBiases";
+import { denseTargets, stored } from "../compression/denseTargets";
+import { layerByLayer, layerwiseSchema, type Statistics } from "../compression/layerwise";
 import {
   cholesky,
   inverseOfLower,
@@ -20,11 +20,11 @@ import {
   type SingularValues,
   singularValues,
   transposed,
-} from "./linearAlgebra";
-import { defineMethod, planBetween, shareOption } from "./method";
-import type { Tap } from "./observe";
-import { floatsOf, takenApart } from "./takenApart";
-import { type Target, targetOptions } from "./targets";
+} from "../compression/algebra/linearAlgebra";
+import { defineMethod, planBetween, shareOption } from "../compression/method";
+import type { Tap } from "../compression/calibration/observe";
+import { floatsOf, takenApart } from "../compression/takenApart";
+import { type Target, targetOptions } from "../compression/targets";
 
 const title = "Low rank";
 

@@ -7,8 +7,8 @@ import type { Value } from "../graph/op";
 import { sumSquares } from "../graph/ops/reduction";
 import { weightName } from "../representations/dense";
 import type { MatrixSpec } from "../representations/representation";
-import { layerByLayer, layerwiseSchema } from "./layerwise";
-import { defineMethod } from "./method";
+import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
+import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
@@ -17,9 +17,9 @@ import {
   planPruning,
   pruningOptions,
   withoutDropped,
-} from "./pruning";
-import { maskSmallest } from "./smallest";
-import { floatsOf } from "./takenApart";
+} from "../compression/pruning/pruning";
+import { maskSmallest } from "../compression/pruning/smallest";
+import { floatsOf } from "../compression/takenApart";
 
 const title = "Wanda";
 

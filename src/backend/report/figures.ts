@@ -1,7 +1,7 @@
 /** The figures of a card, from the folders of its runs: what shrinks with the rate, what models write, what became of matrices. */
 import { join } from "node:path";
 import type { NamedSamples } from "../../protocol/blocks";
-import type { Paper } from "../../protocol/paper";
+import type { Paper } from "../../schema/paper";
 import { barsPicture } from "../../pictures/barsPicture";
 import { curvesPicture, curveLines, type NamedCurve } from "../../pictures/curvesPicture";
 import { coarser, limitOf, type Matrix, matrixLines } from "../../pictures/matrix";
@@ -18,17 +18,17 @@ import {
   shrinkingOf,
   shrinkLines,
   spokesmen,
-} from "../../pictures/shrinkSeries";
+} from "../../statistics/shrinkSeries";
 import { surfacePicture } from "../../pictures/surfacePicture";
 import { paperTheme as theme } from "../../pictures/theme";
 import { openModel } from "../imports/openModel";
 import { checkpointOf } from "../imports/runFolder";
-import { readMetrics } from "../runs/metricsReader";
-import type { Sibling } from "../runs/siblings";
-import { correlationOf } from "../service/correlation";
-import { heatMapOf } from "../service/heatMap";
-import { valuesOf, weightRoles } from "../service/roleValues";
-import { referencesOf } from "../service/runSummary";
+import { readMetrics } from "../runs/metrics/metricsReader";
+import type { Sibling } from "../runs/planning/siblings";
+import { correlationOf } from "../analysis/correlation";
+import { heatMapOf } from "../analysis/heatMap";
+import { valuesOf, weightRoles } from "../analysis/roleValues";
+import { referencesOf } from "../service/runs/runSummary";
 import { generatedTexts } from "./generatedTexts";
 import type { Figure } from "./html";
 

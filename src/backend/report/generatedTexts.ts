@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import * as z from "zod";
 import type { Sample } from "../../protocol/blocks";
-import { readBounded } from "../runs/boundedFile";
-import { insideFolder } from "../runs/insideFolder";
+import { readBounded } from "../runs/folder/boundedFile";
+import { insideFolder } from "../runs/folder/insideFolder";
 
 const mostBytes = 8 * 2 ** 20;
 /** Beyond, nobody compares them side by side. */

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { besideEachOther, type Block, escaped, markdownOf } from "../../protocol/blocks";
 import { csvOf } from "../../protocol/csv";
 import { svgOf } from "../../pictures/svg";
-import { writeAtomic } from "../runs/atomicFile";
+import { writeAtomic } from "../runs/folder/atomicFile";
 import type { Figure, Part } from "./html";
 
 /** `figures` is a folder beside the page. */

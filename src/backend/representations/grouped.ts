@@ -3,7 +3,7 @@
  * block-diagonal products, one on the channels in their order, one on a fixed interleaving of the same channels.
  */
 import * as z from "zod";
-import { groupedProduct } from "../graph/groupedProduct";
+import { groupedProduct } from "./groupedProduct";
 import dense, { asFloats } from "./dense";
 import { defineRepresentation, type Init, type MatrixSpec, weightSpec } from "./representation";
 

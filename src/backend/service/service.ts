@@ -1,7 +1,7 @@
 /** What the handlers of the backend service share. One service a window; it never trains, and it never loads the engine. */
 import type { Events } from "../../protocol/backend";
-import type { SchemaCatalog } from "../../protocol/experiment";
-import type { RunIndex } from "./runIndex";
+import type { SchemaCatalog } from "../../schema/experiment";
+import type { RunIndex } from "./runs/runIndex";
 
 export interface Service {
   /** The runs of the opened folders. A run that is not in it does not exist for any request. */

@@ -2,9 +2,9 @@
 import type { Events, Requests } from "../../protocol/backend";
 import type { Call } from "../../protocol/connection";
 import { WorkbenchError } from "../../protocol/errors";
-import type { SchemaCatalog } from "../../protocol/experiment";
-import { AlertWatch } from "./alertWatch";
-import { LiveRunIndex } from "./liveRunIndex";
+import type { SchemaCatalog } from "../../schema/experiment";
+import { AlertWatch } from "./runs/alertWatch";
+import { LiveRunIndex } from "./runs/liveRunIndex";
 import type { Service } from "./service";
 
 /** Requests that do without any run, or make do with the newest, since thousands of older ones take a while to read. */

@@ -3,9 +3,9 @@
  * Kraidia, Scientific Reports 15:10171, 2025, algorithm 1).
  */
 import * as z from "zod";
-import { type AnyMethod, planBetween } from "../methods/method";
-import { trainingSchema } from "../methods/training";
-import type { Checkpoint } from "../training/checkpoint";
+import { type AnyMethod, planBetween } from "../compression/method";
+import { trainingSchema } from "../compression/training";
+import type { Checkpoint } from "../checkpoints/checkpoint";
 import { changed, chosenMethod, defineStrategy, oneMethod } from "./strategy";
 
 const rate = z.number().min(0).max(1);

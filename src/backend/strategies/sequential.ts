@@ -3,10 +3,10 @@
  * Kraidia, Scientific Reports 15:10171, 2025, equation 3).
  */
 import * as z from "zod";
-import { planBetween } from "../methods/method";
-import { trainingSchema } from "../methods/training";
+import { planBetween } from "../compression/method";
+import { trainingSchema } from "../compression/training";
 import type { ModelShape } from "../models/model";
-import type { Checkpoint } from "../training/checkpoint";
+import type { Checkpoint } from "../checkpoints/checkpoint";
 import { changed, type Chosen, chosenMethod, defineStrategy, oneMethod, treatedRoles } from "./strategy";
 
 const options = z.strictObject({

@@ -2,9 +2,9 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { methods } from "../methods/catalog";
-import type { AnyMethod, Lab, Plan } from "../methods/method";
+import type { AnyMethod, Lab, Plan } from "../compression/method";
 import type { ModelShape } from "../models/model";
-import type { Checkpoint } from "../training/checkpoint";
+import type { Checkpoint } from "../checkpoints/checkpoint";
 
 export interface Strategy<O> {
   readonly title: string;

@@ -3,7 +3,7 @@
  * term is a number for each token, so that it counts exactly where a label does.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import { lossNames, type LossName, type LossWeights } from "../../protocol/teacher";
+import { lossNames, type LossName, type LossWeights } from "../../schema/teacher";
 import { constant, input, type Value, scalar } from "../graph/op";
 import { add, div, equal, exp, log, maximum, mul, sqrt, sub, where } from "../graph/ops/elementwise";
 import { gather } from "../graph/ops/indexing";

@@ -1,6 +1,6 @@
 /** Stops a training whose numbers are no numbers any more, and says where that began. */
 import { WorkbenchError } from "../../protocol/errors";
-import type { HostTensor, HostTensors } from "./safetensors";
+import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 
 const advice =
   "Lower learning_rate, add warmup_steps or set max_grad_norm; the last checkpoint is from before.";

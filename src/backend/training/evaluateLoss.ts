@@ -1,5 +1,5 @@
 /** Mean loss of a model over a fixed set of batches: what training watches. */
-import type { TrainOptions } from "../../protocol/experiment";
+import type { TrainOptions } from "../../schema/experiment";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import type { Batch } from "../data/split";
 import { IGNORED } from "../data/split";

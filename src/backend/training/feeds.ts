@@ -1,7 +1,7 @@
 /** Puts what the host knows onto the device: batches, scalars, weights. */
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
-import { dtypeOf, type HostTensor, type HostTensors } from "./safetensors";
+import { dtypeOf, type HostTensor, type HostTensors } from "../checkpoints/safetensors";
 
 export function feedBatch(engine: Engine, batch: Batch): Tensors {
   const type = { dtype: "int32", shape: [batch.rows, batch.length] } as const;

@@ -8,7 +8,7 @@ import { input, type Value } from "../graph/op";
 import { keptSharesName, keptTokensName } from "./distillation";
 import { disposeAll, only } from "./evaluateLoss";
 import { feedBatch, uploadAll } from "./feeds";
-import type { HostTensors } from "./safetensors";
+import type { HostTensors } from "../checkpoints/safetensors";
 import type { Teacher } from "./trainee";
 import type { BatchShape } from "./trainStep";
 

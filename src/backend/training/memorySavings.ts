@@ -3,7 +3,7 @@
  * experiment gives the same numbers everywhere; whether layers are recomputed, which changes no number, is for
  * `stepMemory` to say.
  */
-import type { TrainOptions } from "../../protocol/experiment";
+import type { TrainOptions } from "../../schema/experiment";
 import type { Dimensions } from "../models/family";
 
 export interface MemorySavings {

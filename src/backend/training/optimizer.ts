@@ -1,5 +1,5 @@
 /** What an optimizer is: slots beside each parameter, scalars that change every step, and one update as graph operations. */
-import type { TrainOptions } from "../../protocol/experiment";
+import type { TrainOptions } from "../../schema/experiment";
 import type { Value } from "../graph/op";
 
 export interface Update {

@@ -1,5 +1,5 @@
 /** What is kept beside each trained parameter: the optimizer's own tensors, and the mean gradient where a training asks for one. */
-import type { TrainOptions } from "../../protocol/experiment";
+import type { TrainOptions } from "../../schema/experiment";
 import { optimizers } from "./optimizers/catalog";
 
 /** The slot of the exponential mean of gradients. */

@@ -1,9 +1,9 @@
 /** What a training is asked to do. */
-import type { TrainOptions } from "../../protocol/experiment";
+import type { TrainOptions } from "../../schema/experiment";
 import type { Split } from "../data/split";
 import type { Engine } from "../engine/engine";
-import type { TrainingSnapshot } from "./checkpoint";
-import type { HostTensors } from "./safetensors";
+import type { TrainingSnapshot } from "../checkpoints/checkpoint";
+import type { HostTensors } from "../checkpoints/safetensors";
 import type { Trainee } from "./trainee";
 
 export interface TrainingRequest {

@@ -1,5 +1,5 @@
 /** How the learning rate moves: warm-up from zero, then a named course, down to `min_lr_ratio` of the peak. */
-import type { TrainOptions } from "../../protocol/experiment";
+import type { TrainOptions } from "../../schema/experiment";
 
 /** Share of the peak at `progress` 0…1 of the time after warm-up. */
 const courses: Readonly<Record<TrainOptions["lr_scheduler_type"], (progress: number) => number>> = {

@@ -5,7 +5,7 @@ import { type BlockOptions, BlockSampler, type BlockState } from "../data/blockS
 import { Sampler, type SamplerState } from "../data/sampler";
 import { type Shape, sizeOf } from "../graph/op";
 import { slotsOfOptimizer } from "./optimizerSlots";
-import type { HostTensor, HostTensors } from "./safetensors";
+import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 import { batchSizeOf, hasBlocks, type TrainingRequest } from "./request";
 import { slotName } from "./trainStep";
 

@@ -1,6 +1,6 @@
 /** Whether a step fits the machine, and what it has to do to fit. */
 import { totalmem } from "node:os";
-import type { DeviceName, TrainOptions } from "../../protocol/experiment";
+import type { DeviceName, TrainOptions } from "../../schema/experiment";
 import { memoryOf } from "../graph/cost";
 import { type MemorySavings, savingsBySize } from "./memorySavings";
 import type { Trainee } from "./trainee";

@@ -2,8 +2,8 @@
  * One optimizer step as a graph: forward, backward, clipping by global norm and optimizer in one program, so that every
  * device that runs graphs also trains. With gradient accumulation it is two programs: one adds gradients up, one applies them.
  */
-import type { TrainOptions } from "../../protocol/experiment";
-import type { LossName } from "../../protocol/teacher";
+import type { TrainOptions } from "../../schema/experiment";
+import type { LossName } from "../../schema/teacher";
 import { differentiate } from "../graph/autodiff";
 import { type Graph, topological } from "../graph/graph";
 import { input, parameter, scalar, type Shape, type Value } from "../graph/op";

@@ -1,5 +1,5 @@
 /** What is trained, and what it learns from; and a model's shape as such. */
-import type { LossWeights } from "../../protocol/teacher";
+import type { LossWeights } from "../../schema/teacher";
 import type { Value } from "../graph/op";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
 import { dimensionsOf, hiddenStates, logits, type ModelShape, parametersOf } from "../models/model";

@@ -17,12 +17,12 @@ import {
 import type { Engine } from "../../backend/engine/engine";
 import { openEngine } from "../../backend/engine/onnxRuntime";
 import { dimensionsOf, shapeFromConfig } from "../../backend/models/model";
-import { shapeAfter } from "../../backend/runs/estimate";
-import { loadPlans } from "../../backend/runs/loadPlans";
+import { shapeAfter } from "../../backend/runs/planning/estimate";
+import { loadPlans } from "../../backend/runs/planning/loadPlans";
 import { describeSavings } from "../../backend/training/memorySavings";
 import { batchSizeOf } from "../../backend/training/request";
 import { WorkbenchError } from "../../protocol/errors";
-import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "../../protocol/experiment";
+import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "../../schema/experiment";
 import { defineCommand, type Outcome } from "../command";
 import { bytes, count, figure } from "../../protocol/quantities";
 import { oneShotCase, oneShotOutcome } from "../oneShotBench";

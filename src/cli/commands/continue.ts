@@ -1,5 +1,5 @@
 /** Lets a paused run go on. */
-import { controlRun } from "../../backend/runs/controlClient";
+import { controlRun } from "../../backend/runs/control/controlClient";
 import { defineCommand } from "../command";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 

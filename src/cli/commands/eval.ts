@@ -6,7 +6,7 @@ import type { EvaluationData } from "../../backend/evaluation/metric";
 import perplexity from "../../backend/evaluation/perplexity";
 import { dimensionsOf } from "../../backend/models/model";
 import { WorkbenchError } from "../../protocol/errors";
-import { type DataOptions, dataSchema } from "../../protocol/experiment";
+import { type DataOptions, dataSchema } from "../../schema/experiment";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
 import { checkedOptions, collect, number } from "../givenOptions";

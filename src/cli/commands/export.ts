@@ -7,7 +7,7 @@ import { historyExporters } from "../../backend/exports/histories/catalog";
 import { exportHistory } from "../../backend/exports/histories/exportHistory";
 import type { HistoryExporter } from "../../backend/exports/histories/historyExporter";
 import type { WrittenFolder } from "../../backend/exports/writtenFolder";
-import { historySubject } from "../../backend/runs/exportedHistory";
+import { historySubject } from "../../backend/runs/folder/exportedHistory";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
 import { checkedOptions, number } from "../givenOptions";

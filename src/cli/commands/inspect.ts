@@ -1,8 +1,8 @@
 /** `lathe inspect MODEL`: what a model is made of, matrix by matrix, and what it weighs. */
-import { countModel } from "../../backend/evaluation/accounting";
+import { countModel } from "../../backend/models/accounting";
 import { dimensionsOf } from "../../backend/models/model";
 import { nonZeros } from "../../backend/representations/representation";
-import type { HostTensor, HostTensors } from "../../backend/training/safetensors";
+import type { HostTensor, HostTensors } from "../../backend/checkpoints/safetensors";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
 import { checkpointOption, loadModel, modelArgument, type ModelOptions } from "../modelArgument";

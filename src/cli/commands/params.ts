@@ -1,5 +1,5 @@
 /** `lathe params FILE`: how many parameters the models of an experiment have. Nothing is run and no weight is made. */
-import { estimatePlan } from "../../backend/runs/estimate";
+import { estimatePlan } from "../../backend/runs/planning/estimate";
 import { plansHere } from "../plansHere";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";

@@ -1,5 +1,5 @@
 /** Pauses a run after its present step; it keeps its device and its memory. */
-import { controlRun } from "../../backend/runs/controlClient";
+import { controlRun } from "../../backend/runs/control/controlClient";
 import { defineCommand } from "../command";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 

@@ -9,11 +9,11 @@ import {
   type PlanEstimate,
   type Treated,
   type TrainingEstimate,
-} from "../../backend/runs/estimate";
-import { readWhereKept } from "../../backend/runs/shortData";
-import { experimentFolder } from "../../backend/runs/workshop";
+} from "../../backend/runs/planning/estimate";
+import { readWhereKept } from "../../backend/runs/planning/shortData";
+import { experimentFolder } from "../../backend/runs/steps/workshop";
 import { describeSavings } from "../../backend/training/memorySavings";
-import { dataSchema, type DeviceName } from "../../protocol/experiment";
+import { dataSchema, type DeviceName } from "../../schema/experiment";
 import { toWorkbenchError } from "../../protocol/errors";
 import type { RunPlan } from "../../protocol/run";
 import { defineCommand } from "../command";

@@ -1,5 +1,5 @@
 /** Shows which runs have a device and which wait for it, and changes their order. */
-import { DeviceQueue, type QueueEntry } from "../../backend/runs/deviceQueue";
+import { DeviceQueue, type QueueEntry } from "../../backend/runs/process/deviceQueue";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
 import { table } from "../table";

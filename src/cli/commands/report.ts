@@ -1,6 +1,6 @@
 /** `lathe report FILE…`: the published numbers of an experiment's paper against those of its runs. Nothing is run. */
-import { loadPlans, type Plans } from "../../backend/runs/loadPlans";
-import { paperOf } from "../../backend/runs/siblings";
+import { loadPlans, type Plans } from "../../backend/runs/planning/loadPlans";
+import { paperOf } from "../../backend/runs/planning/siblings";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
 import { paperReport } from "../paperReport";

@@ -1,5 +1,5 @@
 /** Goes on with a run that was stopped, interrupted or failed, from its last checkpoint. */
-import { resumeRun } from "../../backend/runs/startRun";
+import { resumeRun } from "../../backend/runs/process/startRun";
 import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
 import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";

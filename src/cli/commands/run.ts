@@ -1,8 +1,8 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { resolve } from "node:path";
-import { checkPlans } from "../../backend/runs/checkPlan";
+import { checkPlans } from "../../backend/runs/planning/checkPlan";
 import { plansHere } from "../plansHere";
-import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/startRun";
+import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/process/startRun";
 import { startAndAttach, type Attached } from "../attachRun";
 import { defineCommand } from "../command";
 import { paperReport } from "../paperReport";

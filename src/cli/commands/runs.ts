@@ -1,5 +1,5 @@
 /** Lists the runs of the workspace, the newest first. */
-import { listRuns } from "../../backend/runs/findRuns";
+import { listRuns } from "../../backend/runs/folder/findRuns";
 import type { FoundRun } from "../../protocol/run";
 import { defineCommand } from "../command";
 import { duration, figure } from "../../protocol/quantities";

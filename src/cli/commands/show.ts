@@ -1,6 +1,6 @@
 /** Shows a run: what it is, how it stands, what it measured, and its loss. */
 import { join } from "node:path";
-import { readMetrics } from "../../backend/runs/metricsReader";
+import { readMetrics } from "../../backend/runs/metrics/metricsReader";
 import { defineCommand } from "../command";
 import { RunHistory } from "../runHistory";
 import { type ReportedRun, runDocument, runReport, runsReport } from "../runReport";

@@ -1,6 +1,6 @@
 /** Stops a run after its present step, with a checkpoint, and waits until it has ended. */
-import { followRun } from "../../backend/runs/followRun";
-import { killRun, requestStop } from "../../backend/runs/stopRun";
+import { followRun } from "../../backend/runs/metrics/followRun";
+import { killRun, requestStop } from "../../backend/runs/process/stopRun";
 import { defineCommand } from "../command";
 import { runDocument } from "../runReport";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";

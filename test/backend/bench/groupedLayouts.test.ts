@@ -12,7 +12,7 @@ import {
   groupedProduct,
   type Layout,
   stacked,
-} from "../../../src/backend/graph/groupedProduct";
+} from "../../../src/backend/representations/groupedProduct";
 import { constant, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { mul } from "../../../src/backend/graph/ops/elementwise";
 import { sum } from "../../../src/backend/graph/ops/reduction";

@@ -3,10 +3,10 @@ import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { groupsOf } from "../../../src/backend/card/figures";
 import { methods } from "../../../src/backend/methods/catalog";
-import { loadPlans } from "../../../src/backend/runs/loadPlans";
-import { paperOf, plannedFigures } from "../../../src/backend/runs/siblings";
+import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
+import { paperOf, plannedFigures } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
-import { sweptAmount } from "../../../src/protocol/sweptRate";
+import { sweptAmount } from "../../../src/statistics/sweptRate";
 
 const file = resolve("examples/compare-methods.lathe.md");
 

@@ -4,7 +4,7 @@ import { sizedComparisons, sizedSentences } from "../../../src/backend/card/equa
 import { groupsOf, type RunFigures } from "../../../src/backend/card/figures";
 import { cardBlocks, paperCard } from "../../../src/backend/card/paperCard";
 import { standingOf } from "../../../src/backend/card/standing";
-import { paperSchema } from "../../../src/protocol/paper";
+import { paperSchema } from "../../../src/schema/paper";
 
 const seeds = [0, 1, 2];
 /** What a seed does to every model alike: it has to cancel. */

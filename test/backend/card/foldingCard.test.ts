@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { paperCard } from "../../../src/backend/card/paperCard";
-import { loadPlans } from "../../../src/backend/runs/loadPlans";
-import { paperOf, plannedFigures } from "../../../src/backend/runs/siblings";
+import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
+import { paperOf, plannedFigures } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
 const file = resolve("examples/papers/folding/card.lathe.md");

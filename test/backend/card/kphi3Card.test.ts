@@ -1,9 +1,9 @@
 /** The paper card of kphi-3: its sizes are the published ones, its controls equal what they say, its curve is there. */
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { estimatePlan } from "../../../src/backend/runs/estimate";
-import { loadPlans } from "../../../src/backend/runs/loadPlans";
-import { paperOf } from "../../../src/backend/runs/siblings";
+import { estimatePlan } from "../../../src/backend/runs/planning/estimate";
+import { loadPlans } from "../../../src/backend/runs/planning/loadPlans";
+import { paperOf } from "../../../src/backend/runs/planning/siblings";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 
 const file = resolve("examples/papers/kphi3/card.lathe.md");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RunFigures } from "../../../src/backend/card/figures";
 import { cardBlocks, conclusion, paperCard } from "../../../src/backend/card/paperCard";
-import { type Paper, paperSchema } from "../../../src/protocol/paper";
+import { type Paper, paperSchema } from "../../../src/schema/paper";
 
 function paperOf(given: Readonly<Record<string, unknown>>): Paper {
   return paperSchema.parse({ title: "A paper", ...given });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { groupsOf, type RunFigures } from "../../../src/backend/card/figures";
 import { rateLines, rateSentence } from "../../../src/backend/card/rates";
 import { savedTable } from "../../../src/backend/card/savedTable";
-import { paperSchema } from "../../../src/protocol/paper";
+import { paperSchema } from "../../../src/schema/paper";
 
 const run = (variant: string, rate: number | undefined, seed: number, accuracy: number): RunFigures => ({
   variant,

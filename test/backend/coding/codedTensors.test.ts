@@ -7,8 +7,8 @@ import { exportModel } from "../../../src/backend/exports/exportModel";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { openModel } from "../../../src/backend/imports/openModel";
 import { models } from "../../../src/backend/models/catalog";
-import { narrow, widenInto } from "../../../src/backend/training/halfPrecision";
-import { type HostTensor, writeSafetensors } from "../../../src/backend/training/safetensors";
+import { narrow, widenInto } from "../../../src/backend/checkpoints/halfPrecision";
+import { type HostTensor, writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { normals } from "../../support/normals";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 

@@ -1,7 +1,7 @@
 /** DFloat11 gives back every bit, reads any part, costs what entropy says, and refuses damaged bytes. */
 import { describe, expect, it } from "vitest";
 import { blockWeights, encodeDFloat11, openDFloat11 } from "../../../src/backend/coding/dfloat11";
-import { narrow } from "../../../src/backend/training/halfPrecision";
+import { narrow } from "../../../src/backend/checkpoints/halfPrecision";
 import { normals } from "../../support/normals";
 
 const open = (bytes: Uint8Array, weights: number) =>

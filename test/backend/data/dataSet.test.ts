@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { openData } from "../../../src/backend/data/dataSet";
 import { dataSets } from "../../../src/backend/data/datasets/catalog";
-import type { DataOptions } from "../../../src/protocol/experiment";
+import type { DataOptions } from "../../../src/schema/experiment";
 import { failureOf, openIn, optionsOf, sharedFile, temporaryFolder, writeFiles } from "./fixtures";
 
 const text = Array.from({ length: 3000 }, (_, i) => `word${i * 7919}`).join(" ");
@@ -116,7 +116,7 @@ describe("the token cache", () => {
   test("two processes at once build the same file", async () => {
     const folder = await folderWithText();
     const script = path.join(folder, "open.ts");
-    const [data, protocol] = ["src/backend/data/dataSet", "src/protocol/experiment"].map((file) =>
+    const [data, protocol] = ["src/backend/data/dataSet", "src/schema/experiment"].map((file) =>
       JSON.stringify(path.resolve(file)),
     );
     writeFileSync(

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, type TestContext } from "vitest";
 import { openData, type DataSet } from "../../../src/backend/data/dataSet";
-import { dataSchema, type DataOptions } from "../../../src/protocol/experiment";
+import { dataSchema, type DataOptions } from "../../../src/schema/experiment";
 import { type WorkbenchError, toWorkbenchError } from "../../../src/protocol/errors";
 
 const made: string[] = [];

@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
-import type { DataOptions } from "../../../src/protocol/experiment";
+import type { DataOptions } from "../../../src/schema/experiment";
 import { failureOf, openIn, sharedFile, temporaryFolder, writeFiles } from "./fixtures";
 
 const small = { sequence_len: 4, val_fraction: 0 };

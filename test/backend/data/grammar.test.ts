@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MarkovSource } from "../../../src/backend/data/grammar";
-import { grammarSchema, type GrammarOptions } from "../../../src/protocol/experiment";
+import { grammarSchema, type GrammarOptions } from "../../../src/schema/experiment";
 import { failureOf, openIn, temporaryFolder } from "./fixtures";
 
 function source(options: Partial<GrammarOptions> = {}): MarkovSource {

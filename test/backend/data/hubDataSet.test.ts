@@ -10,7 +10,7 @@ import { openData } from "../../../src/backend/data/dataSet";
 import { dataSets } from "../../../src/backend/data/datasets/catalog";
 import { locateHubFiles } from "../../../src/backend/data/hubDataSet";
 import type { HubDataSet } from "../../../src/backend/data/namedDataSet";
-import { recipes } from "../../../src/protocol/recipe";
+import { recipes } from "../../../src/schema/recipe";
 import { failureOf, optionsOf, temporaryFolder, writeFiles } from "./fixtures";
 
 const entry = dataSets.lamini as HubDataSet;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type DataSet, openData } from "../../../src/backend/data/dataSet";
 import { IGNORED } from "../../../src/backend/data/split";
-import { dataSchema } from "../../../src/protocol/experiment";
+import { dataSchema } from "../../../src/schema/experiment";
 import { sharedFile } from "./fixtures";
 
 const folder = mkdtempSync(path.join(tmpdir(), "lathe-labelled-"));

@@ -8,8 +8,8 @@ import { countCharacters } from "../../../src/backend/data/spaces";
 import type { Batch, Split } from "../../../src/backend/data/split";
 import { dataLines } from "../../../src/backend/data/summaryText";
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
-import type { DataOptions } from "../../../src/protocol/experiment";
-import { recipes } from "../../../src/protocol/recipe";
+import type { DataOptions } from "../../../src/schema/experiment";
+import { recipes } from "../../../src/schema/recipe";
 import { failureOf, openIn, sharedFile, temporaryFolder, writeFiles } from "./fixtures";
 
 const END = 256;

@@ -1,6 +1,6 @@
 /** Which device is taken, and that every refusal and every fallback is said out loud. */
 import { describe, expect, it } from "vitest";
-import type { DeviceName } from "../../../src/protocol/experiment";
+import type { DeviceName } from "../../../src/schema/experiment";
 import { automaticOrder, chooseDevice, listDevices } from "../../../src/backend/engine/devices";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { tryDevice } from "../../../src/backend/engine/probe";

@@ -1,9 +1,9 @@
 /** What is really saved: the counts are those of the model, the statistics those of their samples, and zeros that are written save nothing. */
 import { describe, expect, it } from "vitest";
-import { countModel } from "../../../src/backend/evaluation/accounting";
+import { countModel } from "../../../src/backend/models/accounting";
 import latency from "../../../src/backend/evaluation/latency";
 import { denseShape } from "../../../src/backend/evaluation/passes";
-import { quantileOf, resampled } from "../../../src/backend/evaluation/resampling";
+import { quantileOf, resampled } from "../../../src/statistics/resampling";
 import savings from "../../../src/backend/evaluation/savings";
 import dwc from "../../../src/backend/methods/dwc";
 import irc from "../../../src/backend/methods/irc";

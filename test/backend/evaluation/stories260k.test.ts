@@ -9,7 +9,7 @@ import { continuePrompts } from "../../../src/backend/evaluation/generation";
 import type { Subject } from "../../../src/backend/evaluation/metric";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import { importModel } from "../../../src/backend/imports/importModel";
-import { dataSchema } from "../../../src/protocol/experiment";
+import { dataSchema } from "../../../src/schema/experiment";
 import { quietLab, temporaryFolder } from "../../support/subject";
 import { sharedFile } from "../data/fixtures";
 

@@ -8,7 +8,7 @@ import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns } from "../../../src/backend/experiment/plan";
 import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
 import generate, { resolveGeneration } from "../../../src/backend/evaluation/generate";
-import { countModel } from "../../../src/backend/evaluation/accounting";
+import { countModel } from "../../../src/backend/models/accounting";
 import { shapeFromConfig } from "../../../src/backend/models/model";
 import { schemaCatalog } from "../../../src/backend/schemaCatalog";
 

@@ -4,8 +4,8 @@ import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns, type PlanOptions } from "../../../src/backend/experiment/plan";
 import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
 import { parseSettings } from "../../../src/backend/experiment/settings";
-import { dataSchema, trainSchema } from "../../../src/protocol/experiment";
-import { recipeDifferences, recipeNames, recipes } from "../../../src/protocol/recipe";
+import { dataSchema, trainSchema } from "../../../src/schema/experiment";
+import { recipeDifferences, recipeNames, recipes } from "../../../src/schema/recipe";
 import type { RunPlan } from "../../../src/protocol/run";
 import { catalog } from "./sampleCatalog";
 

@@ -1,6 +1,6 @@
 /** A small catalog whose schemas are the kinds that models, methods and metrics bring along. */
 import * as z from "zod";
-import type { SchemaCatalog } from "../../../src/protocol/experiment";
+import type { SchemaCatalog } from "../../../src/schema/experiment";
 
 const width = z.int().positive();
 

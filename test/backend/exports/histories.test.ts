@@ -4,10 +4,10 @@ import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
 import { historyExporters } from "../../../src/backend/exports/histories/catalog";
 import { exportHistory } from "../../../src/backend/exports/histories/exportHistory";
-import { historySubject } from "../../../src/backend/runs/exportedHistory";
-import { readMetrics } from "../../../src/backend/runs/metricsReader";
-import { MetricsWriter } from "../../../src/backend/runs/metricsWriter";
-import { RunFolder } from "../../../src/backend/runs/runFolder";
+import { historySubject } from "../../../src/backend/runs/folder/exportedHistory";
+import { readMetrics } from "../../../src/backend/runs/metrics/metricsReader";
+import { MetricsWriter } from "../../../src/backend/runs/metrics/metricsWriter";
+import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
 import { loopPlan, temporaryFolder } from "../runs/workbench";
 import { uniform } from "../../support/sampleValues";
 

@@ -9,7 +9,7 @@ import { input } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
 import { dimensionsOf, forward, type ModelShape, parametersOf } from "../../../src/backend/models/model";
-import type { HostTensors } from "../../../src/backend/training/safetensors";
+import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
 import { relativeError, uniform } from "../../support/sampleValues";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 import { from, valuesOf } from "../../support/tensors";

@@ -11,7 +11,7 @@ import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
 import { classifierShape } from "../../../src/backend/models/classifier";
 import { matrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
-import { type HostTensors, readSafetensors } from "../../../src/backend/training/safetensors";
+import { type HostTensors, readSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 import { plainLab } from "../../support/lab";
 

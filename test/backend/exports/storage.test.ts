@@ -7,7 +7,7 @@ import { importModel } from "../../../src/backend/imports/importModel";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { forward, parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
-import { narrow, type StoredDtype } from "../../../src/backend/training/halfPrecision";
+import { narrow, type StoredDtype } from "../../../src/backend/checkpoints/halfPrecision";
 import { readReference, referenceTensor } from "../../support/referenceModel";
 import { relativeError } from "../../support/sampleValues";
 import { temporaryFolder } from "../../support/subject";

@@ -5,12 +5,12 @@ import { exportModel } from "../../../src/backend/exports/exportModel";
 import { importModel, importShape } from "../../../src/backend/imports/importModel";
 import { openModel } from "../../../src/backend/imports/openModel";
 import { withRepresentations } from "../../../src/backend/models/model";
-import { writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import {
   type HostTensors,
   readSafetensors,
   writeSafetensors,
-} from "../../../src/backend/training/safetensors";
+} from "../../../src/backend/checkpoints/safetensors";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 
 const shape = tinyShape("gpt2");

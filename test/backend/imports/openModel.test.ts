@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { openModel } from "../../../src/backend/imports/openModel";
 import { classifierShape } from "../../../src/backend/models/classifier";
 import { models } from "../../../src/backend/models/catalog";
-import { writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 
 it.each(Object.keys(models))("opens the checkpoint of a %s that tells classes apart", (family) => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { lensesOf } from "../../../src/backend/language/lenses";
-import { estimatePlan } from "../../../src/backend/runs/estimate";
+import { estimatePlan } from "../../../src/backend/runs/planning/estimate";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import { cells, file, language } from "./editor";
 

@@ -1,8 +1,8 @@
 /** What a method is given that it cannot use: refused where it is planned, or handled and told. */
 import { describe, expect, it } from "vitest";
 import { methods } from "../../../src/backend/methods/catalog";
-import { countModel } from "../../../src/backend/evaluation/accounting";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import { countModel } from "../../../src/backend/models/accounting";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
 import { plainLab, labWithText } from "../../support/lab";
 import { drawnTensors, tinyShape } from "../../support/subject";

@@ -10,7 +10,7 @@ import { matrixSlots, type ModelShape, shapeFromConfig } from "../../../src/back
 import { triangleSize } from "../../../src/backend/representations/diagonal";
 import tied, { tie, tiedSets, type TiedOptions } from "../../../src/backend/representations/tied";
 import type { MatrixSpec } from "../../../src/backend/representations/representation";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
 import { labWithText } from "../../support/lab";
 import { uniform } from "../../support/sampleValues";

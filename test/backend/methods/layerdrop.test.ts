@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import layerdrop from "../../../src/backend/methods/layerdrop";
 import magnitude from "../../../src/backend/methods/magnitude";
-import { countModel } from "../../../src/backend/evaluation/accounting";
+import { countModel } from "../../../src/backend/models/accounting";
 import { dimensionsOf, shapeFromConfig } from "../../../src/backend/models/model";
 import { plainLab } from "../../support/lab";
 import { drawnTensors, tinyShape } from "../../support/subject";

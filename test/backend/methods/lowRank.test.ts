@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import cluster from "../../../src/backend/methods/cluster";
 import kron, { nearestChain } from "../../../src/backend/methods/kron";
-import { multiply, singularValues, transposed } from "../../../src/backend/methods/linearAlgebra";
+import { multiply, singularValues, transposed } from "../../../src/backend/compression/algebra/linearAlgebra";
 import rtn from "../../../src/backend/methods/rtn";
 import svd from "../../../src/backend/methods/svd";
 import { matrixSlots } from "../../../src/backend/models/model";
@@ -13,7 +13,7 @@ import mpo, {
   scalarsOf,
   widestBonds,
 } from "../../../src/backend/representations/mpo";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
 
 const before = tiny();

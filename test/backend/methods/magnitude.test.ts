@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import type { Engine } from "../../../src/backend/engine/engine";
-import { countModel } from "../../../src/backend/evaluation/accounting";
+import { countModel } from "../../../src/backend/models/accounting";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { matrixSlots, type ModelShape } from "../../../src/backend/models/model";
 import { weightName } from "../../../src/backend/representations/dense";
 import { maskName } from "../../../src/backend/representations/masked";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { traineeOf } from "../../../src/backend/training/trainee";
 import { train } from "../../../src/backend/training/trainer";
-import { trainSchema } from "../../../src/protocol/experiment";
+import { trainSchema } from "../../../src/schema/experiment";
 import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
 import { plainLab } from "../../support/lab";
 

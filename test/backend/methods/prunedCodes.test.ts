@@ -1,16 +1,16 @@
 /** Codes in place of weights of which a mask has dropped some: zeros stay zeros, and only what is kept is stored. */
 import { describe, expect, it } from "vitest";
-import { countModel } from "../../../src/backend/evaluation/accounting";
+import { countModel } from "../../../src/backend/models/accounting";
 import gptq from "../../../src/backend/methods/gptq";
 import magnitude from "../../../src/backend/methods/magnitude";
-import type { AnyMethod } from "../../../src/backend/methods/method";
+import type { AnyMethod } from "../../../src/backend/compression/method";
 import mixed from "../../../src/backend/methods/mixed";
 import rtn from "../../../src/backend/methods/rtn";
 import sparsegpt from "../../../src/backend/methods/sparsegpt";
 import { matrixSlots } from "../../../src/backend/models/model";
 import { maskName } from "../../../src/backend/representations/masked";
 import { nonZeros, type TensorData } from "../../../src/backend/representations/representation";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
 import { labWithText } from "../../support/lab";
 import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";

@@ -1,7 +1,7 @@
 /** A single matrix among a tiny model's, real-valued inputs for it, and what a method makes of both. */
-import type { AnyMethod, Lab } from "../../../src/backend/methods/method";
+import type { AnyMethod, Lab } from "../../../src/backend/compression/method";
 import { matrixSlots } from "../../../src/backend/models/model";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { TensorData } from "../../../src/backend/representations/representation";
 import { plainLab } from "../../support/lab";
 import { uniform } from "../../support/sampleValues";

@@ -10,7 +10,7 @@ import magnitude from "../../../src/backend/methods/magnitude";
 import rtn from "../../../src/backend/methods/rtn";
 import { inferenceParameters, inferenceTensors } from "../../../src/backend/models/inference";
 import { forward, parametersOf, valueOf } from "../../../src/backend/models/model";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { plainLab } from "../../support/lab";
 import { loadRuntime } from "../../../src/backend/engine/runtime";
 import { encodeOnnx } from "../../../src/backend/graph/onnx";

@@ -15,12 +15,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { writeAtomic } from "../../../src/backend/runs/atomicFile";
-import { findRun, listRuns } from "../../../src/backend/runs/findRuns";
-import { readMetrics } from "../../../src/backend/runs/metricsReader";
-import { MetricsWriter } from "../../../src/backend/runs/metricsWriter";
-import { RunFolder } from "../../../src/backend/runs/runFolder";
-import { resumeRun, startRun } from "../../../src/backend/runs/startRun";
+import { writeAtomic } from "../../../src/backend/runs/folder/atomicFile";
+import { findRun, listRuns } from "../../../src/backend/runs/folder/findRuns";
+import { readMetrics } from "../../../src/backend/runs/metrics/metricsReader";
+import { MetricsWriter } from "../../../src/backend/runs/metrics/metricsWriter";
+import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
+import { resumeRun, startRun } from "../../../src/backend/runs/process/startRun";
 import { toWorkbenchError, WorkbenchError } from "../../../src/protocol/errors";
 import { bundleLoop, ended, loopPlan, newWorkspace } from "./workbench";
 

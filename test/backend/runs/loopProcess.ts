@@ -1,4 +1,4 @@
-import { runAsProcess } from "../../../src/backend/runs/runAsProcess";
+import { runAsProcess } from "../../../src/backend/runs/process/runAsProcess";
 import { loopProgram } from "./loopProgram";
 
 void runAsProcess(loopProgram);

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { WorkbenchError } from "../../../src/protocol/errors";
-import type { RunBody, RunProgram } from "../../../src/backend/runs/runContext";
+import type { RunBody, RunProgram } from "../../../src/backend/runs/steps/runContext";
 
 export interface LoopOptions {
   readonly steps: number;

@@ -5,8 +5,8 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll } from "vitest";
 import { bundle as bundleProgram } from "../../../scripts/bundle";
-import { isActive, readRun } from "../../../src/backend/runs/findRuns";
-import { followRun } from "../../../src/backend/runs/followRun";
+import { isActive, readRun } from "../../../src/backend/runs/folder/findRuns";
+import { followRun } from "../../../src/backend/runs/metrics/followRun";
 import type { RunPlan, RunRecord, RunState } from "../../../src/protocol/run";
 import type { LoopOptions } from "./loopProgram";
 

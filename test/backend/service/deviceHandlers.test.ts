@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { deviceNames } from "../../../src/protocol/experiment";
+import { deviceNames } from "../../../src/schema/experiment";
 import { useBundledPrograms } from "./realRuns";
 import { temporaryFolder } from "../runs/workbench";
 import { Window } from "./window";

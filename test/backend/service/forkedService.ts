@@ -9,10 +9,10 @@ import type { Events, Requests } from "../../../src/protocol/backend";
 import { Connection, type Nothing } from "../../../src/protocol/connection";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import type { RunSummary } from "../../../src/protocol/service/runs";
-import { listRuns } from "../../../src/backend/runs/findRuns";
-import { killRun } from "../../../src/backend/runs/stopRun";
-import { isActive } from "../../../src/backend/runs/findRuns";
-import { runsFolderOf } from "../../../src/backend/runs/runLocation";
+import { listRuns } from "../../../src/backend/runs/folder/findRuns";
+import { killRun } from "../../../src/backend/runs/process/stopRun";
+import { isActive } from "../../../src/backend/runs/folder/findRuns";
+import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
 import { bundle, bundleLoop, newWorkspace } from "../runs/workbench";
 
 type Opened = Partial<Requests["workspace.open"]["params"]>;

@@ -9,7 +9,7 @@ import { Window } from "./window";
 export async function useBundledPrograms(): Promise<void> {
   [process.env.LATHE_COMMAND, process.env.LATHE_RUN_PROCESS] = await Promise.all([
     bundle("src/cli/main.ts", "lathe"),
-    bundle("src/backend/runs/runProcess.ts", "runProcess"),
+    bundle("src/backend/runs/process/runProcess.ts", "runProcess"),
   ]);
   process.env.LATHE_THREADS = "1";
 }

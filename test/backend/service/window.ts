@@ -2,8 +2,8 @@
 import type { Events, Requests } from "../../../src/protocol/backend";
 import { handlersOf } from "../../../src/backend/handlers";
 import { WindowService } from "../../../src/backend/service/windowService";
-import { RunFolder } from "../../../src/backend/runs/runFolder";
-import { runsFolderOf } from "../../../src/backend/runs/runLocation";
+import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
+import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
 import type { RunState } from "../../../src/protocol/run";
 import { loopPlan, newWorkspace } from "../runs/workbench";
 

@@ -1,8 +1,8 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { RunFolder } from "../../../src/backend/runs/runFolder";
-import { runsFolderOf } from "../../../src/backend/runs/runLocation";
+import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
+import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
 import { makeRuns } from "../../webview/runFolders";
 import { loopPlan, newWorkspace } from "../runs/workbench";
 import { Window } from "./window";

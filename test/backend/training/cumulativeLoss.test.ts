@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { bytesOf, largestRatio } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
-import type { HostTensors } from "../../../src/backend/training/safetensors";
+import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
 
 const training = useTinyTraining();
 

@@ -1,6 +1,6 @@
 /** Learning from a teacher: what each loss is, where it is nothing, its gradients, and that a model does learn so. */
 import { describe, expect, it } from "vitest";
-import { lossWeights, type LossWeights, teacherSchema } from "../../../src/protocol/teacher";
+import { lossWeights, type LossWeights, teacherSchema } from "../../../src/schema/teacher";
 import { gradients } from "../../../src/backend/graph/autodiff";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { type Graph, inputsOf } from "../../../src/backend/graph/graph";
@@ -16,7 +16,7 @@ import { KeptTargets, largest } from "../../../src/backend/training/keptTargets"
 import { type MemorySavings, nothingSaved } from "../../../src/backend/training/memorySavings";
 import { type Teacher, traineeOf } from "../../../src/backend/training/trainee";
 import { buildAccumulateStep, gradientName, inverseCountName } from "../../../src/backend/training/trainStep";
-import { teacherOf } from "../../../src/backend/runs/teachers";
+import { teacherOf } from "../../../src/backend/runs/steps/teachers";
 import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
 import { tinyNames, tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
 import { largestRatio } from "../../support/tinyRun";

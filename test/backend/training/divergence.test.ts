@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { WorkbenchError } from "../../../src/protocol/errors";
-import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
-import type { HostTensor } from "../../../src/backend/training/safetensors";
+import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
+import type { HostTensor } from "../../../src/backend/checkpoints/safetensors";
 import { weightsOf } from "../../support/tinyModels";
 import { temporaryFolder } from "../../support/temporary";
 import { useTinyTraining } from "../../support/tinyTraining";

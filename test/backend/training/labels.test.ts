@@ -8,7 +8,7 @@ import { evaluateLoss } from "../../../src/backend/training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../../src/backend/training/feeds";
 import { traineeOf } from "../../../src/backend/training/trainee";
 import { buildEvaluation, inverseCountName } from "../../../src/backend/training/trainStep";
-import { recipes } from "../../../src/protocol/recipe";
+import { recipes } from "../../../src/schema/recipe";
 import { tinyShape, weightsOf } from "../../support/tinyModels";
 import { tinyData } from "../../support/tinyRun";
 

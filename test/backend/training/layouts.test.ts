@@ -1,7 +1,7 @@
 /** What a training gets to work on: masked matrices, and batches of every layout. */
 import { describe, expect, it } from "vitest";
 import { withRepresentations } from "../../../src/backend/models/model";
-import type { HostTensor, HostTensors } from "../../../src/backend/training/safetensors";
+import type { HostTensor, HostTensors } from "../../../src/backend/checkpoints/safetensors";
 import { uniform } from "../../support/sampleValues";
 import { tinyShape, weightsOf } from "../../support/tinyModels";
 import { tinyData } from "../../support/tinyRun";

@@ -1,6 +1,6 @@
 /** Ten steps of each optimizer against a plain reference in double precision that knows nothing of the training graph. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TrainOptions } from "../../../src/protocol/experiment";
+import type { TrainOptions } from "../../../src/schema/experiment";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { Sampler } from "../../../src/backend/data/sampler";
 import type { Batch } from "../../../src/backend/data/split";

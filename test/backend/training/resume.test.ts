@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { tinyShape, trainOptions } from "../../support/tinyModels";
 import { temporaryFolder } from "../../support/temporary";
 import { bytesOf, noise, trainTiny } from "../../support/tinyRun";

@@ -11,7 +11,7 @@ import { tokenContrast } from "../../../src/backend/training/distillation";
 import { largestCode, roundedWeight } from "../../../src/backend/training/roundedWeights";
 import { matrixSlots } from "../../../src/backend/models/model";
 import type { TensorData } from "../../../src/backend/representations/representation";
-import type { Checkpoint } from "../../../src/backend/training/checkpoint";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { plainLab } from "../../support/lab";
 import { drawnTensors, tinyShape } from "../../support/subject";
 import { uniform } from "../../support/sampleValues";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { readCheckpoint, writeCheckpoint } from "../../../src/backend/training/checkpoint";
+import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { join } from "node:path";
 import { relativeError } from "../../support/sampleValues";
 import { type TinyName, tinyShape, trainOptions } from "../../support/tinyModels";

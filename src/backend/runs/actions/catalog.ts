@@ -1,6 +1,6 @@
 /** Every action of a run by its file's name. Written by `npm run generate`. */
-import type { ActionKey } from "../../../protocol/experiment";
-import type { Action } from "../action";
+import type { ActionKey } from "../../../schema/experiment";
+import type { Action } from "../steps/action";
 import compress from "./compress";
 import evaluate from "./evaluate";
 import exportEntry from "./export";

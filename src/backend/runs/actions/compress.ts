@@ -1,17 +1,17 @@
 /** Shrinks the model by the named methods, one after the other. */
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
-import { countModel } from "../../evaluation/accounting";
+import { countModel } from "../../models/accounting";
 import { methods } from "../../methods/catalog";
-import type { AnyMethod, Trial } from "../../methods/method";
+import type { AnyMethod, Trial } from "../../compression/method";
 import type { ModelShape } from "../../models/model";
 import { strategies } from "../../strategies/catalog";
-import { type Checkpoint, writeCheckpoint } from "../../training/checkpoint";
-import type { Action } from "../action";
-import { writeAtomic } from "../atomicFile";
-import { type CountingLab, methodLab } from "../methodLab";
-import type { Workpiece, Workshop } from "../workshop";
-import { dataOptionsAt } from "../stepData";
+import { type Checkpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
+import type { Action } from "../steps/action";
+import { writeAtomic } from "../folder/atomicFile";
+import { type CountingLab, methodLab } from "../steps/methodLab";
+import type { Workpiece, Workshop } from "../steps/workshop";
+import { dataOptionsAt } from "../steps/stepData";
 import { titleOf } from "./evaluate";
 
 type Options = Readonly<Record<string, unknown>>;

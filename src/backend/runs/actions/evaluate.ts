@@ -1,11 +1,11 @@
 /** Measures the model as it stands, metric after metric. */
 import { join } from "node:path";
-import { dataSchema } from "../../../protocol/experiment";
+import { dataSchema } from "../../../schema/experiment";
 import { metrics } from "../../evaluation/catalog";
-import { writeAtomic } from "../atomicFile";
-import type { Action } from "../action";
-import { writtenFileOf } from "../modelFile";
-import { dataOptionsAt } from "../stepData";
+import { writeAtomic } from "../folder/atomicFile";
+import type { Action } from "../steps/action";
+import { writtenFileOf } from "../folder/modelFile";
+import { dataOptionsAt } from "../steps/stepData";
 
 const action: Action = {
   async perform({ step, workpiece, workshop, folder }) {

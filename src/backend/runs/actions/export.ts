@@ -1,7 +1,7 @@
 /** Writes the model as it stands in a format that other programs read. */
 import { join } from "node:path";
 import { exportModel } from "../../exports/exportModel";
-import type { Action } from "../action";
+import type { Action } from "../steps/action";
 
 const action: Action = {
   async perform({ step, workpiece, workshop: { context, tokenizer }, folder }) {

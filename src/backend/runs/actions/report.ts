@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import type { Counts } from "../../../protocol/counts";
-import { countModel } from "../../evaluation/accounting";
-import { writeAtomic } from "../atomicFile";
-import type { Action, ActionCall } from "../action";
-import { writtenFileOf } from "../modelFile";
+import { countModel } from "../../models/accounting";
+import { writeAtomic } from "../folder/atomicFile";
+import type { Action, ActionCall } from "../steps/action";
+import { writtenFileOf } from "../folder/modelFile";
 
 const action: Action = {
   ownToRun: true,

@@ -5,21 +5,21 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { classifierShape, labelCount } from "../../models/classifier";
 import { draw } from "../../models/initialise";
 import { parametersOf } from "../../models/model";
-import { trainSchema } from "../../../protocol/experiment";
+import { trainSchema } from "../../../schema/experiment";
 import {
   type Checkpoint,
   readCheckpoint,
   recoverCheckpoints,
   writeCheckpoint,
-} from "../../training/checkpoint";
-import type { HostTensor } from "../../training/safetensors";
+} from "../../checkpoints/checkpoint";
+import type { HostTensor } from "../../checkpoints/safetensors";
 import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
-import type { Action, ActionCall } from "../action";
-import { writeAtomic } from "../atomicFile";
-import { teacherOf } from "../teachers";
-import type { Workpiece } from "../workshop";
-import type { RunContext } from "../runContext";
+import type { Action, ActionCall } from "../steps/action";
+import { writeAtomic } from "../folder/atomicFile";
+import { teacherOf } from "../steps/teachers";
+import type { Workpiece } from "../steps/workshop";
+import type { RunContext } from "../steps/runContext";
 
 const action: Action = {
   goesOn: (context, workpiece) => {

@@ -1,5 +1,5 @@
 /** Experiments, their variants and their cells as rows. */
-import type { CellKey } from "../../../protocol/experiment";
+import type { CellKey } from "../../../schema/experiment";
 import type { Outline, OutlineCell } from "../../../protocol/service/experiments";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { Face, Icon } from "../face";

@@ -1,0 +1,80 @@
+/** Gradients of the loss on some text, without training on it: what importance by Taylor series is made of. */
+import type { Checkpoint } from "../../checkpoints/checkpoint";
+import { countedLabels, disposeAll, only } from "../../training/evaluateLoss";
+import { feedBatch, uploadAll, uploadScalar } from "../../training/feeds";
+import { traineeOf } from "../../training/trainee";
+import { buildGradients, gradientName, inverseCountName } from "../../training/trainStep";
+import { type Calibration, calibrationBatches, type ObserveCall } from "./observe";
+
+/** Of a trained tensor, over batches: the mean gradient, and the mean of its squares. */
+export interface GradientMoments {
+  readonly mean: Float32Array;
+  readonly meanSquare: Float32Array;
+}
+export interface Gradients {
+  /** Mean over the batches, nats a label. */
+  readonly loss: number;
+  /** By the names of tensors. */
+  readonly moments: ReadonlyMap<string, GradientMoments>;
+}
+
+/**
+ * Of the tensors of these names, which have to be trained ones: a gradient that nobody asks for is not worked out. Every batch
+ * counts alike, whatever labels it has. Dropout stays out: what is asked about is the model as it is used.
+ */
+export async function gradientsOn(
+  { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
+  names: ReadonlySet<string>,
+  calibration: Calibration,
+  call: ObserveCall,
+): Promise<Gradients> {
+  const { engine } = call;
+  const batches = calibrationBatches(calibration, call);
+  const { first, count } = batches;
+  const batch = {
+    rows: first.rows,
+    length: first.length,
+    segments: first.segments !== undefined,
+    positions: first.positions !== undefined,
+  };
+  const trainee = traineeOf(shape);
+  const program = await engine.compile(buildGradients(trainee, batch, names));
+  const weights = uploadAll(engine, tensors);
+  const moments = new Map<string, GradientMoments>();
+  let loss = 0;
+  try {
+    for (const own of batches.all()) {
+      const inverseCount = uploadScalar(engine, 1 / Math.max(1, countedLabels(own)));
+      const feeds = { ...feedBatch(engine, own), [inverseCountName]: inverseCount };
+      const results = await program.run(only(program.inputs, { ...weights, ...feeds }));
+      for (const name of names)
+        addTo(moments, name, (await results[gradientName(name)]!.read()) as Float32Array, count);
+      loss += Number((await results["loss"]!.read())[0]) / count;
+      disposeAll(feeds);
+      disposeAll(results);
+    }
+  } finally {
+    disposeAll(weights);
+    await program[Symbol.asyncDispose]();
+  }
+  return { loss, moments };
+}
+
+function addTo(
+  found: Map<string, GradientMoments>,
+  name: string,
+  gradient: Float32Array,
+  batches: number,
+): void {
+  const { mean, meanSquare } = found.get(name) ?? {
+    mean: new Float32Array(gradient.length),
+    meanSquare: new Float32Array(gradient.length),
+  };
+  // A loop, as there are as many of them as the model has weights.
+  for (let i = 0; i < gradient.length; i++) {
+    const each = gradient[i]!;
+    mean[i]! += each / batches;
+    meanSquare[i]! += (each * each) / batches;
+  }
+  found.set(name, { mean, meanSquare });
+}

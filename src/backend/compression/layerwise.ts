@@ -1,0 +1,88 @@
+/**
+ * Treats a model layer by layer with statistics of what goes into each matrix. Inputs come from the layers before as they are
+ * by then, or from the model as it was; no more than the statistics of one layer are in memory at a time.
+ */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import type { RepresentationChoices } from "../models/family";
+import { type ModelShape, withRepresentations } from "../models/model";
+import { weightName } from "../representations/dense";
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import type { HostTensor } from "../checkpoints/safetensors";
+import { observedRole } from "./denseTargets";
+import type { Lab } from "./method";
+import { calibrationSchema, type Tap } from "./calibration/observe";
+import { takenApart } from "./takenApart";
+import type { Target } from "./targets";
+
+export const layerwiseSchema = calibrationSchema
+  .unwrap()
+  .extend({
+    inputs: z
+      .enum(["shrunk", "original"])
+      .default("shrunk")
+      .describe("Whether a layer is fed by the layers before it as they have become, or as they were."),
+  })
+  .prefault({})
+  .describe("The text that is looked at, and through which model.");
+export type LayerwiseCalibration = z.output<typeof layerwiseSchema>;
+
+/** How a matrix is stored from now on, and its tensors; the dense one is taken away where it is not among them. */
+export interface Treated {
+  readonly type: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly (readonly [string, HostTensor])[];
+}
+
+export type Statistics = Readonly<Record<string, Float64Array>>;
+
+/** `treat` may take as long as it likes: the run can be stopped between matrices. */
+export async function layerByLayer(
+  before: Checkpoint,
+  targets: readonly Target[],
+  tap: Tap | undefined,
+  calibration: LayerwiseCalibration,
+  lab: Lab,
+  treat: (
+    target: Target,
+    tensors: ReadonlyMap<string, HostTensor>,
+    statistics: Statistics,
+  ) => Promise<Treated> | Treated,
+): Promise<Checkpoint> {
+  let { shape, tensors }: { shape: ModelShape; tensors: ReadonlyMap<string, HostTensor> } = before;
+  let done = 0;
+  for (const layer of layersOf(targets)) {
+    const roles = new Set(layer.map(observedRole));
+    const seen = calibration.inputs === "original" ? before : { shape, tensors };
+    const observed =
+      tap === undefined
+        ? undefined
+        : await lab.observe(seen, new Map([...roles].map((role) => [role, tap])), calibration);
+    const apart = takenApart({ tensors }, layer);
+    const choices: Record<string, RepresentationChoices[string]> = {};
+    for (const target of layer) {
+      if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
+      const {
+        type,
+        options,
+        tensors: own,
+      } = await treat(target, apart, observed?.get(observedRole(target)) ?? {});
+      apart.delete(weightName(target.matrix));
+      for (const [name, tensor] of own) apart.set(name, tensor);
+      choices[target.matrix.role] = { type, options };
+      lab.progress(++done, targets.length, "matrices");
+    }
+    [shape, tensors] = [withRepresentations(shape, choices), apart];
+  }
+  return { shape, tensors };
+}
+
+/** Targets of one layer together, in the order in which a model goes through them. */
+function layersOf(targets: readonly Target[]): Target[][] {
+  const layers = new Map<string, Target[]>();
+  for (const target of targets) {
+    const name = /^layers\.\d+\./.exec(target.matrix.role)?.[0] ?? target.matrix.role;
+    layers.set(name, [...(layers.get(name) ?? []), target]);
+  }
+  return [...layers.values()];
+}

@@ -1,0 +1,181 @@
+/** What methods share that set single weights to zero: their options, what these mean for a model, and the masks that remain. */
+import * as z from "zod";
+import { WorkbenchError } from "../../../protocol/errors";
+import type { RepresentationChoices } from "../../models/family";
+import { type ModelShape, withRepresentations } from "../../models/model";
+import { denseShape, weightName } from "../../representations/dense";
+import { maskName, type MaskedOptions } from "../../representations/masked";
+import { nonZeros } from "../../representations/representation";
+import type { Checkpoint } from "../../checkpoints/checkpoint";
+import type { HostTensor } from "../../checkpoints/safetensors";
+import type { Treated } from "../layerwise";
+import { type Plan, planBetween } from "../method";
+import { dropCount, patternFault, patternOf, share, type Within } from "./smallest";
+import { floatsOf } from "../takenApart";
+import { selectTargets, type Target, targetOptions } from "../targets";
+
+const structure = /^(unstructured|[1-9]\d{0,3}:[1-9]\d{0,3})$/;
+type Scope = "layer" | "row" | "global";
+
+/** `scopes` are those that the method can compare weights in; the first is the usual one. */
+export function pruningOptions(scopes: readonly [Scope, ...Scope[]]) {
+  return {
+    sparsity: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe("Share of weights set to zero; 0.5 when left out, or what `mask_structure` gives."),
+    ...targetOptions("all projections"),
+    scope: z
+      .enum(scopes)
+      .optional()
+      .describe(
+        `Compare weights ${scopes.map((each) => scopeWords[each]).join(", or ")}; the first when left out.`,
+      ),
+    mask_structure: z
+      .string()
+      .regex(structure, { error: "is unstructured, or kept:of, such as 2:4" })
+      .default("unstructured")
+      .describe("`unstructured`, or how many of each group of consecutive inputs are kept, such as `2:4`."),
+  };
+}
+
+const scopeWords: Readonly<Record<Scope, string>> = {
+  layer: "within a matrix (`layer`)",
+  row: "within each output of it (`row`)",
+  global: "over all targets (`global`)",
+};
+
+export interface PruningOptions {
+  readonly sparsity?: number | undefined;
+  readonly targets?: string | string[] | undefined;
+  readonly ignore?: string | string[] | undefined;
+  readonly scope?: Scope | undefined;
+  readonly mask_structure: string;
+}
+
+/** Refuses a pattern that contradicts the other options. */
+export function checkPattern(
+  { mask_structure, sparsity, scope }: PruningOptions,
+  context: { addIssue(issue: { code: "custom"; path: string[]; message: string; input: unknown }): void },
+): void {
+  const pattern = structure.test(mask_structure) ? patternOf(mask_structure) : undefined;
+  if (pattern === undefined) return;
+  const fault = (path: string, message: string) =>
+    context.addIssue({ code: "custom", path: [path], message, input: mask_structure });
+  const { kept, of } = pattern;
+  const own = 1 - kept / of;
+  if (kept > of) fault("mask_structure", `${mask_structure} would keep more weights than there are`);
+  else if (sparsity !== undefined && Math.abs(sparsity - own) > 1e-9)
+    fault("sparsity", `${mask_structure} is a sparsity of ${own}; leave sparsity out`);
+  if (scope !== undefined)
+    fault("scope", `${mask_structure} compares weights within each group; leave scope out`);
+}
+
+export interface Pruning {
+  readonly targets: readonly Target[];
+  readonly within: Within;
+  readonly sparsity: number;
+}
+
+/** What the options mean for this model; refuses what cannot be. */
+export function decidePruning(
+  title: string,
+  shape: ModelShape,
+  { sparsity, scope, mask_structure, targets: named, ignore }: PruningOptions,
+  usual: Scope,
+): Pruning {
+  const targets = selectTargets(shape, { targets: named, ignore });
+  const pattern = patternOf(mask_structure);
+  const faults = targets.flatMap(({ matrix, type }) => {
+    if (type !== "dense" && type !== "masked")
+      return `${matrix.role} is stored ${type}, and weights are dropped from dense or masked matrices`;
+    return (pattern && patternFault(matrix, pattern)) ?? [];
+  });
+  if (faults.length > 0)
+    throw new WorkbenchError(
+      "unsupported",
+      `${title} cannot be applied: ${faults[0]!}` +
+        `${faults.length > 1 ? ` (and so for ${faults.length - 1} more)` : ""}. Leave such roles out with ignore.`,
+      { faults },
+    );
+  const within: Within = pattern ?? scope ?? usual;
+  return { targets, within, sparsity: pattern ? 1 - pattern.kept / pattern.of : (sparsity ?? 0.5) };
+}
+
+export function planPruning(before: ModelShape, { targets, within, sparsity }: Pruning): Plan {
+  const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
+  const kept = targets.map((target, i) =>
+    Math.min(keptNow(target), sizes[i]! - dropCount(target.matrix, within, sparsity)),
+  );
+  // Over the whole model only the sum is known; the remainder of each share goes to the first matrices that have room.
+  if (within === "global") {
+    const all = sizes.reduce((total, each) => total + each, 0);
+    const now = targets.reduce((total, each) => total + keptNow(each), 0);
+    let excess = kept.reduce((total, each) => total + each, 0) - Math.min(now, all - share(all, sparsity));
+    kept.forEach((each, i) => {
+      const change = excess > 0 ? -Math.min(excess, each) : Math.min(-excess, keptNow(targets[i]!) - each);
+      kept[i] = each + change;
+      excess += change;
+    });
+  }
+  const isPrunedAlready = targets.some(({ type }) => type === "masked");
+  const exact = within === "global" ? "total" : within === "layer" || !isPrunedAlready ? "roles" : "most";
+  return planBetween(before, maskedShape(before, targets, kept), exact);
+}
+
+/** The mask of a target that has one: what is dropped stays dropped. */
+export function maskOf(
+  tensors: ReadonlyMap<string, HostTensor>,
+  { matrix, type }: Target,
+): Uint8Array | undefined {
+  return type === "masked" ? (tensors.get(maskName(matrix))!.data as Uint8Array) : undefined;
+}
+
+/** The weights that a mask keeps, zeros elsewhere, and the mask; both in the order of the stored tensor. */
+export function masked(target: Target, weights: Float32Array, mask: Uint8Array): Treated {
+  const shape = denseShape(target.matrix);
+  const data = weights.map((each, i) => (mask[i] === 1 ? each : 0));
+  return {
+    type: "masked",
+    options: { kept: nonZeros(mask) },
+    tensors: [
+      [weightName(target.matrix), { shape, data }],
+      [maskName(target.matrix), { shape, data: mask }],
+    ],
+  };
+}
+
+/** A model whose targets have these masks, given tensors that are taken apart already. */
+export function withMasks(
+  { shape }: Pick<Checkpoint, "shape">,
+  apart: ReadonlyMap<string, HostTensor>,
+  targets: readonly Target[],
+  masks: readonly Uint8Array[],
+): Checkpoint {
+  const tensors = new Map(apart);
+  const kept = targets.map((target, i) => {
+    const treated = masked(target, floatsOf(tensors, weightName(target.matrix)), masks[i]!);
+    for (const [name, tensor] of treated.tensors) tensors.set(name, tensor);
+    return nonZeros(masks[i]!);
+  });
+  return { shape: maskedShape(shape, targets, kept), tensors };
+}
+
+/** Scores of which those that are dropped already come before all others. */
+export function withoutDropped(scores: Float32Array, mask: Uint8Array | undefined): Float32Array {
+  return mask === undefined ? scores : scores.map((each, i) => (mask[i] === 0 ? -1 : each));
+}
+
+function keptNow({ matrix, type, options: own }: Target): number {
+  const kept = type === "masked" ? (own as MaskedOptions).kept : undefined;
+  return kept ?? matrix.inputs * matrix.outputs;
+}
+
+function maskedShape(before: ModelShape, targets: readonly Target[], kept: readonly number[]): ModelShape {
+  const choices: RepresentationChoices = Object.fromEntries(
+    targets.map(({ matrix }, i) => [matrix.role, { type: "masked", options: { kept: kept[i] } }]),
+  );
+  return withRepresentations(before, choices);
+}

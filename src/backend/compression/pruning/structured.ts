@@ -1,0 +1,273 @@
+/**
+ * Structured pruning: channels of a feed-forward layer and heads of attention go whole, out of every matrix that makes or
+ * reads them. What stays is moved to the front, which changes nothing, so that smaller dense matrices remain.
+ */
+import * as z from "zod";
+import { WorkbenchError } from "../../../protocol/errors";
+import { biasRole } from "../../models/biases";
+import type { RepresentationChoices } from "../../models/family";
+import {
+  dimensionsOf,
+  matrixSlots,
+  type ModelShape,
+  parametersOf,
+  withRepresentations,
+} from "../../models/model";
+import { fromInOut, toInOut, weightName } from "../../representations/dense";
+import { slicedShape } from "../../representations/sliced";
+import type { MatrixSpec } from "../../representations/representation";
+import type { Checkpoint } from "../../checkpoints/checkpoint";
+import type { HostTensor } from "../../checkpoints/safetensors";
+import { shifted } from "../addedBiases";
+import { denseTargets } from "../denseTargets";
+import { type Plan, planBetween, shareOption } from "../method";
+import { floatsOf, takenApart } from "../takenApart";
+import type { Target } from "../targets";
+
+/** `scope` is the usual one. */
+export const structuredOptions = (scope: "global" | "layer") => ({
+  rate: shareOption(
+    0.2,
+    "Share of the scalars of the treated matrices that goes; one head and one channel of a layer stay.",
+  ),
+  parts: z
+    .array(z.enum(["heads", "channels"]))
+    .min(1)
+    .default(["heads", "channels"])
+    .describe("What may go: heads of attention, channels of feed-forward layers, or both."),
+  scope: z
+    .enum(["global", "layer"])
+    .default(scope)
+    .describe("Compare over the whole model, or take the same share of each layer."),
+  layers: z
+    .tuple([z.int().min(0), z.int().min(0)])
+    .optional()
+    .describe("First and last layer that is touched, from 0; all when left out."),
+});
+export interface StructuredOptions {
+  readonly rate: number;
+  readonly parts: readonly ("heads" | "channels")[];
+  readonly scope: "global" | "layer";
+  readonly layers?: readonly [number, number] | undefined;
+}
+
+/** Matrices that share heads or channels. A unit is one channel, or one key-value head with the queries that read it. */
+export interface Coupled {
+  readonly kind: "heads" | "channels";
+  readonly layer: number;
+  readonly units: number;
+  /** Whose outputs are the units, and the one whose inputs they are. */
+  readonly producers: readonly Target[];
+  readonly consumer: Target;
+  /** Scalars of all of them, and of biases, that belong to one unit. */
+  readonly cost: number;
+}
+
+/** What can be cut of the model; refuses what is not dense, and layers that are not there. */
+export function coupledIn(title: string, shape: ModelShape, { parts, layers }: StructuredOptions): Coupled[] {
+  const { layers: count, kvHeads } = dimensionsOf(shape);
+  const [first, last] = layers ?? [0, count - 1];
+  if (first > last || last >= count)
+    throw new WorkbenchError(
+      "unsupported",
+      `${title} cannot be applied: layers ${first} to ${last} are not all there; the model has ${count}, from 0 on.`,
+    );
+  const found: Coupled[] = [];
+  const roles = new Set(
+    matrixSlots(shape).flatMap(({ matrix }) => [
+      matrix.role,
+      ...(matrix.parts ?? []).map(({ role }) => role),
+    ]),
+  );
+  for (let layer = first; layer <= last; layer++)
+    for (const kind of ["heads", "channels"] as const) {
+      if (!parts.includes(kind)) continue;
+      const own = (names: readonly string[]) =>
+        names.map((name) => `layers.${layer}.${name}`).filter((role) => roles.has(role));
+      const [makers, reader] =
+        kind === "heads"
+          ? [
+              own(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+              `layers.${layer}.self_attn.o_proj`,
+            ]
+          : [own(["mlp.gate_proj", "mlp.up_proj"]), `layers.${layer}.mlp.down_proj`];
+      const producers = denseTargets(title, shape, { targets: makers }, []);
+      const [consumer] = denseTargets(title, shape, { targets: reader }, []);
+      const units = kind === "heads" ? kvHeads : consumer!.matrix.inputs;
+      const cost =
+        producers.reduce((sum, { matrix, packedIn }) => {
+          const scalars = matrix.inputs * matrix.outputs + ((packedIn ?? matrix).bias ? matrix.outputs : 0);
+          return sum + scalars / units;
+        }, 0) +
+        (consumer!.matrix.inputs * consumer!.matrix.outputs) / units;
+      found.push({ kind, layer, units, producers, consumer: consumer!, cost });
+    }
+  return found;
+}
+
+/** For each of the groups the units that stay, in their order. */
+export type Kept = readonly (readonly number[])[];
+
+/**
+ * Takes the units of the lowest scores until the share is gone, or just more than it. Scores are compared across groups as
+ * they are; of units of equal score the first goes.
+ */
+export function choose(
+  groups: readonly Coupled[],
+  scores: readonly ArrayLike<number>[],
+  options: StructuredOptions,
+): Kept {
+  const { rate, scope } = options;
+  const gone = groups.map(() => new Set<number>());
+  const pools = scope === "global" ? [groups.map((_, i) => i)] : groups.map((_, i) => [i]);
+  for (const pool of pools) {
+    const all = pool.reduce((sum, i) => sum + groups[i]!.units * groups[i]!.cost, 0);
+    let left = rate * all * (1 - 1e-12);
+    const units = pool.flatMap((group) =>
+      Array.from({ length: groups[group]!.units }, (_, unit) => ({
+        group,
+        unit,
+        score: scores[group]![unit]!,
+      })),
+    );
+    for (const { group, unit } of units.sort((a, b) => a.score - b.score)) {
+      if (left <= 0) break;
+      if (gone[group]!.size === groups[group]!.units - 1) continue;
+      gone[group]!.add(unit);
+      left -= groups[group]!.cost;
+    }
+  }
+  return groups.map(({ units }, i) =>
+    Array.from({ length: units }, (_, unit) => unit).filter((unit) => !gone[i]!.has(unit)),
+  );
+}
+
+/** Known before any score: over the whole model at least the share goes, by layer exactly so many units. */
+export function planStructured(
+  before: ModelShape,
+  groups: readonly Coupled[],
+  options: StructuredOptions,
+): Plan {
+  const { rate, scope } = options;
+  const kept = groups.map(({ units }) => {
+    const most = scope === "global" ? Math.floor(rate * units) : Math.ceil(rate * units * (1 - 1e-12));
+    return Math.max(1, units - most);
+  });
+  return planBetween(before, slicedModel(before, groups, kept), scope === "global" ? "most" : "roles");
+}
+
+function slicedModel(before: ModelShape, groups: readonly Coupled[], kept: readonly number[]): ModelShape {
+  const choices: Record<string, RepresentationChoices[string]> = {};
+  groups.forEach(({ units, producers, consumer }, i) => {
+    if (kept[i] === units) return;
+    const share = (whole: number) => (whole / units) * kept[i]!;
+    for (const { matrix } of producers)
+      choices[matrix.role] = { type: "sliced", options: { outputs: share(matrix.outputs) } };
+    choices[consumer.matrix.role] = {
+      type: "sliced",
+      options: { inputs: share(consumer.matrix.inputs) },
+    };
+    for (const [packed, parts] of byPacked(producers))
+      if (packed.bias) {
+        // What a bias adds to a unit that is gone, nobody reads.
+        const lost = parts.reduce((sum, { matrix }) => sum + matrix.outputs - share(matrix.outputs), 0);
+        choices[biasRole(packed)] = { type: "masked", options: { kept: packed.outputs - lost } };
+      }
+  });
+  return withRepresentations(before, choices);
+}
+
+function byPacked(producers: readonly Target[]): Map<MatrixSpec, Target[]> {
+  const found = new Map<MatrixSpec, Target[]>();
+  for (const target of producers) {
+    const whole = target.packedIn ?? target.matrix;
+    const same = [...found.keys()].find(({ role }) => role === whole.role) ?? whole;
+    found.set(same, [...(found.get(same) ?? []), target]);
+  }
+  return found;
+}
+
+/** The model with the units that are left, those before the others; `shifts` are added to the biases of consumers, by role. */
+export function withUnits(
+  before: Checkpoint,
+  groups: readonly Coupled[],
+  kept: Kept,
+  shifts: ReadonlyMap<string, Float64Array> = new Map(),
+): Checkpoint {
+  const after = slicedModel(
+    before.shape,
+    groups,
+    kept.map(({ length }) => length),
+  );
+  const cut = groups.filter(({ units }, i) => kept[i]!.length < units);
+  const tensors: Map<string, HostTensor> = takenApart(
+    before,
+    cut.flatMap(({ producers, consumer }) => [...producers, consumer]),
+  );
+  groups.forEach(({ units, producers, consumer }, i) => {
+    const stay = kept[i]!;
+    if (stay.length === units) return;
+    for (const { matrix } of producers)
+      tensors.set(
+        weightName(matrix),
+        cutMatrix(tensors, matrix, { outputs: placesOf(stay, matrix.outputs / units) }),
+      );
+    const { matrix } = consumer;
+    tensors.set(
+      weightName(matrix),
+      cutMatrix(tensors, matrix, { inputs: placesOf(stay, matrix.inputs / units) }),
+    );
+    for (const [packed, parts] of byPacked(producers))
+      if (packed.bias) cutBias(tensors, packed, parts, stay, units);
+  });
+  for (const [role, shift] of shifts) tensors.set(...shifted(before.shape, tensors, role, shift));
+  // Only what the model has: a packed weight whose parts are sliced is gone.
+  const names = new Set(parametersOf(after).map(({ name }) => name));
+  return { shape: after, tensors: new Map([...tensors].filter(([name]) => names.has(name))) };
+}
+
+/** The rows or columns of the units. */
+function placesOf(units: readonly number[], width: number): number[] {
+  return units.flatMap((unit) => Array.from({ length: width }, (_, i) => unit * width + i));
+}
+
+function cutMatrix(
+  tensors: ReadonlyMap<string, HostTensor>,
+  matrix: MatrixSpec,
+  { inputs, outputs }: { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] },
+): HostTensor {
+  const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
+  const rows = inputs ?? Array.from({ length: matrix.inputs }, (_, i) => i);
+  const columns = outputs ?? Array.from({ length: matrix.outputs }, (_, i) => i);
+  const own = new Float32Array(rows.length * columns.length);
+  rows.forEach((row, i) =>
+    columns.forEach((column, j) => (own[i * columns.length + j] = dense[row * matrix.outputs + column]!)),
+  );
+  const small = { ...matrix, inputs: rows.length, outputs: columns.length };
+  const sizes = { inputs: rows.length, outputs: columns.length };
+  return { shape: slicedShape(matrix, sizes), data: fromInOut(own, small) };
+}
+
+/** The values of the units that stay at the front of each part, and a mask that keeps them. */
+function cutBias(
+  tensors: Map<string, HostTensor>,
+  packed: MatrixSpec,
+  parts: readonly Target[],
+  stay: readonly number[],
+  units: number,
+): void {
+  const name = `${packed.name}.bias`;
+  const bias = floatsOf(tensors, name);
+  const data = bias.slice();
+  const mask = new Uint8Array(bias.length).fill(1);
+  for (const { matrix } of parts) {
+    const from = packed.parts?.find(({ role }) => role === matrix.role)?.from ?? 0;
+    const places = placesOf(stay, matrix.outputs / units);
+    for (let i = 0; i < matrix.outputs; i++) {
+      data[from + i] = i < places.length ? bias[from + places[i]!]! : 0;
+      mask[from + i] = Number(i < places.length);
+    }
+  }
+  tensors.set(name, { shape: [bias.length], data });
+  tensors.set(`${packed.name}.bias_mask`, { shape: [bias.length], data: mask });
+}

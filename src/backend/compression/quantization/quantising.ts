@@ -1,0 +1,268 @@
+/** Whole numbers in place of weights: the grid of a group, the code of a weight, and the tensors that hold them. */
+import * as z from "zod";
+import { WorkbenchError } from "../../../protocol/errors";
+import type { ModelShape } from "../../models/model";
+import {
+  codesName,
+  groupCount,
+  type QuantisedOptions,
+  residualNames,
+  scalesName,
+  zerosName,
+} from "../../representations/quantised";
+import { toInOut, weightName } from "../../representations/dense";
+import { type MaskedOptions, maskName } from "../../representations/masked";
+import { type MatrixSpec, nonZeros, type TensorData } from "../../representations/representation";
+import type { HostTensor } from "../../checkpoints/safetensors";
+import { denseTargets, stored } from "../denseTargets";
+import type { Treated } from "../layerwise";
+import { type Plan, planBetween } from "../method";
+import { singularValues } from "../algebra/linearAlgebra";
+import { floatsOf, partOf } from "../takenApart";
+import { type Target, targetOptions } from "../targets";
+
+export const quantisingOptions = {
+  bits: z.int().min(2).max(8).default(4).describe("Bits of a weight."),
+  group_size: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Consecutive inputs of an output that share a scale; all of them when left out."),
+  symmetric: z
+    .boolean()
+    .default(true)
+    .describe("Codes around zero; otherwise each group has a zero of its own and uses its whole range."),
+  residual: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Width of a product that gives back the largest part of what is lost (LoRC); 0 for none."),
+  ...targetOptions("all projections"),
+};
+
+export interface QuantisingOptions extends QuantisedOptions {
+  readonly targets?: string | string[] | undefined;
+  readonly ignore?: string | string[] | undefined;
+}
+
+/** The levels of `bits` from the most to the fewest. */
+export const bitLevels = [8, 6, 4, 3, 2] as const;
+
+export function quantisedTargets(title: string, shape: ModelShape, given: QuantisingOptions): Target[] {
+  const targets = denseTargets(title, shape, given, ["*"], ["masked"]);
+  const { group_size: size, residual } = given;
+  const faults = targets.flatMap(({ matrix: { role, inputs }, type }) => {
+    if (size !== undefined && inputs % size !== 0)
+      return [
+        `${role} has ${inputs} inputs, which do not divide into groups of ${size}. Choose another group_size`,
+      ];
+    return type === "masked" && residual > 0
+      ? [`${role} is pruned, and a residual would fill its zeros. Write residual: 0`]
+      : [];
+  });
+  if (faults.length === 0) return targets;
+  throw new WorkbenchError(
+    "unsupported",
+    `${title} cannot be applied: ${faults[0]!}, or leave such roles out with ignore.`,
+    { faults },
+  );
+}
+
+export function planQuantising(title: string, before: ModelShape, given: QuantisingOptions): Plan {
+  const targets = quantisedTargets(title, before, given);
+  return planBetween(
+    before,
+    stored(before, targets, (target) => quantisedAs(target, given)),
+    "roles",
+  );
+}
+
+/** How a target is stored afterwards, as far as it is known before. */
+export function quantisedAs({ matrix, type, options }: Target, given: QuantisedOptions) {
+  const { kept = matrix.inputs * matrix.outputs } = options as MaskedOptions;
+  return {
+    type: "quantised",
+    options: storedOptions({ ...given, kept: type === "masked" ? kept : undefined }),
+  };
+}
+
+function storedOptions({ bits, group_size: size, symmetric, residual, kept }: QuantisedOptions) {
+  return {
+    bits,
+    ...(size === undefined ? {} : { group_size: size }),
+    symmetric,
+    residual,
+    ...(kept === undefined ? {} : { kept }),
+  };
+}
+
+/** A matrix [inputs, outputs], and where it was pruned a mask of the same shape, 1 for what is kept; the others are zero. */
+export interface Weights {
+  readonly dense: Float32Array;
+  readonly mask: Uint8Array | undefined;
+}
+
+/** Those of a target, whether it has been taken out of a packed matrix already or not. */
+export function weightsOf(tensors: ReadonlyMap<string, HostTensor>, target: Target): Weights {
+  const { matrix, type, representation, options, packedIn } = target;
+  if (packedIn !== undefined && !tensors.has(weightName(matrix)))
+    return { dense: partOf(floatsOf(tensors, weightName(packedIn)), target), mask: undefined };
+  const source = (name: string) => tensors.get(name)!.data as TensorData;
+  return {
+    dense: representation.materialise(source, matrix, options),
+    mask: type === "masked" ? toInOut(source(maskName(matrix)) as Uint8Array, matrix) : undefined,
+  };
+}
+
+/** w ≈ (code − zero) · scale, with codes from −2^(bits − 1) to 2^(bits − 1) − 1. */
+export interface Grid {
+  readonly scale: number;
+  readonly zero: number;
+}
+
+/** The grid on which values from `low` to `high` lie, zero always being one of them. */
+export function gridOf(
+  low: number,
+  high: number,
+  { bits, symmetric }: Pick<QuantisedOptions, "bits" | "symmetric">,
+): Grid {
+  const steps = 2 ** bits - 1;
+  const [from, to] = symmetric
+    ? [-Math.max(Math.abs(low), Math.abs(high)), Math.max(Math.abs(low), Math.abs(high))]
+    : [Math.min(0, low), Math.max(0, high)];
+  // A group of zeros has any scale.
+  const scale = Math.fround((to - from) / steps) || 1;
+  return { scale, zero: symmetric ? 0 : Math.round(-from / scale) - 2 ** (bits - 1) };
+}
+
+export function codeOf(value: number, { scale, zero }: Grid, bits: number): number {
+  const half = 2 ** (bits - 1);
+  return Math.max(-half, Math.min(half - 1, Math.round(value / scale) + zero));
+}
+
+export function valueOfCode(code: number, { scale, zero }: Grid): number {
+  return (code - zero) * scale;
+}
+
+/** Codes and grids of a matrix as they are filled in. */
+export class Quantised {
+  readonly codes: Int8Array;
+  private readonly scales: Float32Array;
+  private readonly zeros: Int8Array;
+  private readonly groups: number;
+  readonly groupSize: number;
+
+  constructor(
+    private readonly matrix: MatrixSpec,
+    private readonly options: QuantisedOptions,
+    private readonly weights: Weights,
+  ) {
+    this.groups = groupCount(matrix, options);
+    this.groupSize = matrix.inputs / this.groups;
+    this.codes = new Int8Array(matrix.inputs * matrix.outputs);
+    this.scales = new Float32Array(this.groups * matrix.outputs);
+    this.zeros = new Int8Array(this.groups * matrix.outputs);
+  }
+
+  setGrid(group: number, output: number, { scale, zero }: Grid): void {
+    const at = group * this.matrix.outputs + output;
+    this.scales[at] = scale;
+    this.zeros[at] = zero;
+  }
+
+  gridAt(input: number, output: number): Grid {
+    const at = Math.floor(input / this.groupSize) * this.matrix.outputs + output;
+    return { scale: this.scales[at]!, zero: this.zeros[at]! };
+  }
+
+  /** Codes a value and says what it is now: zero where the mask keeps nothing. */
+  set(input: number, output: number, value: number): number {
+    if (this.weights.mask?.[input * this.matrix.outputs + output] === 0) return 0;
+    const grid = this.gridAt(input, output);
+    const code = codeOf(value, grid, this.options.bits);
+    this.codes[input * this.matrix.outputs + output] = code;
+    return valueOfCode(code, grid);
+  }
+
+  /** [inputs, outputs] */
+  materialise(): Float32Array {
+    const { inputs, outputs } = this.matrix;
+    const out = new Float32Array(inputs * outputs);
+    for (let input = 0; input < inputs; input++)
+      for (let output = 0; output < outputs; output++) {
+        const at = input * outputs + output;
+        if (this.weights.mask?.[at] !== 0) out[at] = valueOfCode(this.codes[at]!, this.gridAt(input, output));
+      }
+    return out;
+  }
+
+  /** What is lost of the matrix as it was goes into the residual. */
+  treated(): Treated {
+    const { matrix, options, groups } = this;
+    const { inputs, outputs } = matrix;
+    const { mask } = this.weights;
+    const scalars = [groups, outputs];
+    return {
+      type: "quantised",
+      options: storedOptions({ ...options, kept: mask && nonZeros(mask) }),
+      tensors: [
+        [codesName(matrix), { shape: [inputs, outputs], data: this.codes }],
+        ...(mask === undefined
+          ? []
+          : [[maskName(matrix), { shape: [inputs, outputs], data: mask }] as const]),
+        [scalesName(matrix), { shape: scalars, data: this.scales }],
+        ...(options.symmetric ? [] : [[zerosName(matrix), { shape: scalars, data: this.zeros }] as const]),
+        ...this.residual(),
+      ],
+    };
+  }
+
+  /** The best product of the width in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
+  private residual(): (readonly [string, HostTensor])[] {
+    const { residual: width } = this.options;
+    if (width === 0) return [];
+    const { inputs, outputs } = this.matrix;
+    const now = this.materialise();
+    const lost = Float64Array.from(now, (each, i) => this.weights.dense[i]! - each);
+    const { a, b } = singularValues(lost, inputs, outputs).factors(width);
+    const [left, right] = residualNames(this.matrix);
+    return [
+      [left, { shape: [inputs, width], data: Float32Array.from(a) }],
+      [right, { shape: [width, outputs], data: Float32Array.from(b) }],
+    ];
+  }
+}
+
+/** Every weight of a matrix at the nearest point of the grid of its group. */
+export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: QuantisedOptions): Quantised {
+  const { inputs, outputs } = matrix;
+  const { dense } = weights;
+  const quantised = new Quantised(matrix, options, weights);
+  const { groupSize: size } = quantised;
+  for (let output = 0; output < outputs; output++)
+    for (let group = 0; group * size < inputs; group++) {
+      const [low, high] = rangeOf(dense, outputs, output, group * size, (group + 1) * size);
+      quantised.setGrid(group, output, gridOf(low, high, options));
+    }
+  for (let input = 0; input < inputs; input++)
+    for (let output = 0; output < outputs; output++)
+      quantised.set(input, output, dense[input * outputs + output]!);
+  return quantised;
+}
+
+/** The smallest and largest weight of an output in a group, of a matrix [inputs, outputs]. */
+export function rangeOf(
+  dense: ArrayLike<number>,
+  outputs: number,
+  output: number,
+  from: number,
+  to: number,
+): readonly [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let input = from; input < to; input++) {
+    const value = dense[input * outputs + output]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}

@@ -1,0 +1,32 @@
+/** How a method trains between its own steps: the options of a train cell that make sense there, under the same names. */
+import { type TrainOptions, trainSchema } from "../../schema/experiment";
+
+const schema = trainSchema.pick({
+  max_steps: true,
+  per_device_train_batch_size: true,
+  gradient_accumulation_steps: true,
+  learning_rate: true,
+  lr_scheduler_type: true,
+  warmup_steps: true,
+  optim: true,
+  adam_beta1: true,
+  adam_beta2: true,
+  adam_epsilon: true,
+  momentum: true,
+  weight_decay: true,
+  max_grad_norm: true,
+  cumulative_loss: true,
+  cumulative_decay: true,
+});
+
+/** Absent: the method does not train. */
+export const trainingSchema = schema
+  .required({ max_steps: true })
+  .optional()
+  .describe("Training in between, with the options of a `train` cell; none when left out.");
+export type MethodTraining = NonNullable<ReturnType<typeof trainingSchema.parse>>;
+
+/** With the defaults of everything that a method does not ask for. */
+export function trainOptionsOf(training: MethodTraining): TrainOptions {
+  return trainSchema.parse({ ...training, eval_batches: 0 });
+}

@@ -1,0 +1,111 @@
+/**
+ * The five numbers of a model, per role and in total: trainable and stored scalars, non-zeros, stored bits, bytes.
+ * They come from the shape; tensors make the non-zeros exact, and a written file the bytes.
+ */
+import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
+import { sizeOf } from "../graph/op";
+import { biasCount, biasParameters, biasRole } from "./biases";
+import { familyOf, matrixSlots, type ModelShape } from "./model";
+import {
+  countScalars,
+  type MatrixCounts,
+  type ParameterSpec,
+  type TensorSource,
+} from "../representations/representation";
+
+export interface CountOptions {
+  /** Without tensors every stored scalar counts as a non-zero. */
+  readonly tensors?: TensorSource;
+  /** Without a file, bytes are what the stored bits need. */
+  readonly file?: WrittenFile;
+}
+
+export interface WrittenFile {
+  /** Size of the whole file, headers included. */
+  readonly bytes: number;
+  /** Bytes that one tensor takes in it. */
+  tensorBytes(name: string): number;
+}
+
+export function countModel(shape: ModelShape, options: CountOptions = {}): ModelCounts {
+  return countedModel([...countRoles(shape, options)], options);
+}
+
+/** Role by role, so that whoever counts a large file can stop and let others have their turn. */
+export function* countRoles(shape: ModelShape, options: CountOptions = {}): Generator<RoleCounts> {
+  yield* matrixRows(shape, options);
+  yield* tensorRows(shape, options);
+}
+
+export function countedModel(roles: readonly RoleCounts[], { file }: CountOptions): ModelCounts {
+  const nonEmbedding = totals(roles.filter(({ embedding }) => !embedding));
+  const total = totals(roles);
+  return { roles, nonEmbedding, total: { ...total, bytes: file?.bytes ?? total.bytes } };
+}
+
+/**
+ * Stored scalars of every part of a model by its address: a matrix by its role, a packed one by those of its parts, a bias as
+ * `<role>.bias`, a norm by its role. A packed matrix that is not dense has one number for the whole.
+ */
+export function storedByAddress(shape: ModelShape): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const { matrix, bias, stored } of matrixSlots(shape)) {
+    for (const { matrix: own, type, representation, options } of stored)
+      if (type === "dense" && own.parts !== undefined)
+        for (const { role, from, to } of own.parts) found.set(role, own.inputs * (to - from));
+      else found.set(own.role, representation.count(own, options).stored);
+    if (bias !== undefined) found.set(biasRole(matrix), biasCount(bias).stored);
+  }
+  for (const { role, shape: size } of familyOf(shape.family).tensors(shape.config))
+    found.set(role, (found.get(role) ?? 0) + sizeOf(size));
+  return found;
+}
+
+/** One row for each stored matrix, with its bias. */
+function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
+  for (const { bias, stored, split } of matrixSlots(shape))
+    for (const [i, { matrix, type, representation, options: own }] of stored.entries()) {
+      const specs = [...representation.parameters(matrix, own)];
+      const counts = [representation.count(matrix, own, options.tensors)];
+      // The bias of a matrix stored in parts is one tensor; it is counted with the first part.
+      if (bias !== undefined && (!split || i === 0)) {
+        specs.push(...biasParameters(bias));
+        counts.push(biasCount(bias, options.tensors));
+      }
+      yield row(matrix.role, type, matrix.kind !== "projection", specs, counts, options);
+    }
+}
+
+/** One row for each role that is no matrix: norms. */
+function* tensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
+  const byRole = new Map<string, ParameterSpec[]>();
+  for (const spec of familyOf(shape.family).tensors(shape.config))
+    byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
+  for (const [role, specs] of byRole) {
+    yield row(role, "dense", specs[0]!.embedding, specs, [countScalars(specs, options.tensors)], options);
+  }
+}
+
+function row(
+  role: string,
+  representation: string,
+  embedding: boolean,
+  specs: readonly ParameterSpec[],
+  counts: readonly MatrixCounts[],
+  { file }: CountOptions,
+): RoleCounts {
+  const added = totals(counts.map((each) => ({ ...each, bytes: Math.ceil(each.bits / 8) })));
+  const written = file && specs.reduce((bytes, { name }) => bytes + file.tensorBytes(name), 0);
+  return { role, representation, embedding, ...added, bytes: written ?? added.bytes };
+}
+
+function totals(rows: readonly Counts[]): Counts {
+  const sum = (key: keyof Counts) => rows.reduce((total, each) => total + each[key], 0);
+  return {
+    trainable: sum("trainable"),
+    stored: sum("stored"),
+    nonZero: sum("nonZero"),
+    bits: sum("bits"),
+    bytes: sum("bytes"),
+  };
+}

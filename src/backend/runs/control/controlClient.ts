@@ -1,0 +1,87 @@
+/** The other end of a run's control socket. */
+import { connect } from "node:net";
+import { join } from "node:path";
+import { WorkbenchError } from "../../../protocol/errors";
+import type { ControlAnswer, ControlRequest } from "../../../protocol/run";
+import { readBounded } from "../folder/boundedFile";
+import { maxMessageBytes, tokenFile, writeRequest } from "./controlProtocol";
+import { isActive, readRun } from "../folder/findRuns";
+import { isSocketAddress } from "./socketAddress";
+
+export interface ControlOptions {
+  /** A step blocks the run's thread, so an answer may take as long as a step. */
+  readonly timeoutMilliseconds?: number;
+}
+
+const defaultTimeout = 30_000;
+
+function cannotReach(address: string, why: string, cause?: unknown): WorkbenchError {
+  return new WorkbenchError("busy", `The run can't be reached at ${address}: ${why}.`, {}, { cause });
+}
+
+/** Sends one request. It holds even when this side stops waiting: the run reads it between two steps. */
+export function sendControl(
+  address: string,
+  token: string,
+  request: ControlRequest,
+  options: ControlOptions = {},
+): Promise<ControlAnswer> {
+  return new Promise((resolve, reject) => {
+    let received = "";
+    const socket = connect({ path: address });
+    const fail = (error: WorkbenchError) => {
+      socket.destroy();
+      reject(error);
+    };
+    const timeout = options.timeoutMilliseconds ?? defaultTimeout;
+    const timer = setTimeout(() => {
+      const why = `no answer within ${timeout / 1000} s, maybe a long step; it takes effect after that step`;
+      fail(cannotReach(address, why));
+    }, timeout);
+    socket.setEncoding("utf8");
+    socket.on("connect", () => socket.write(writeRequest(request, token)));
+    socket.on("error", (cause) => fail(cannotReach(address, cause.message, cause)));
+    socket.on("data", (chunk: string) => {
+      received += chunk;
+      const end = received.indexOf("\n");
+      if (end === -1 && received.length > maxMessageBytes)
+        fail(cannotReach(address, "its answer is too long"));
+      if (end === -1) return;
+      try {
+        resolve(JSON.parse(received.slice(0, end)) as ControlAnswer);
+        socket.end();
+      } catch (cause) {
+        fail(cannotReach(address, "its answer is no JSON", cause));
+      }
+    });
+    socket.on("close", () => {
+      clearTimeout(timer);
+      reject(cannotReach(address, "it closed the connection")); // Without effect once resolved.
+    });
+  });
+}
+
+/** Sends a request to the process of a run folder, and turns a refusal into an error. */
+export async function controlRun(
+  folder: string,
+  request: ControlRequest,
+  options: ControlOptions = {},
+): Promise<ControlAnswer & { ok: true }> {
+  const run = await readRun(folder);
+  if (run.record === undefined) throw new WorkbenchError("corrupt", run.failure.message);
+  const { id, process: runs, state } = run.record;
+  if (!isActive(state)) {
+    throw new WorkbenchError(
+      "invalid-input",
+      `${id} is ${state}; only a run that is going can be asked to ${request.command}.`,
+    );
+  }
+  if (runs === undefined || runs.socket === "") {
+    throw new WorkbenchError("busy", `${id} is only just starting. Try again in a moment.`);
+  }
+  if (!isSocketAddress(runs.socket)) throw cannotReach(runs.socket, "that is no control socket of a run");
+  const token = readBounded(join(folder, tokenFile), maxMessageBytes).trim();
+  const answer = await sendControl(runs.socket, token, request, options);
+  if (!answer.ok) throw new WorkbenchError("busy", answer.message, { reason: answer.code });
+  return answer;
+}

@@ -1,0 +1,111 @@
+/** What a run does: its actions in order, on the model as each leaves it, passing over what is done already. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { relative } from "node:path";
+import type { DeviceName } from "../../../schema/experiment";
+import { count } from "../../../protocol/quantities";
+import type { Step } from "../../../protocol/run";
+import { version } from "../../../protocol/version";
+import { chooseDevice } from "../../engine/devices";
+import { countModel } from "../../models/accounting";
+import { withStepKeys } from "../../experiment/stepKey";
+import { actions } from "../actions/catalog";
+import { clearStep, type Finished, markDone, ownResult, takeOver } from "../steps/finishedSteps";
+import { writtenFileOf } from "../folder/modelFile";
+import type { RunContext, RunProgram } from "../steps/runContext";
+import { openWorkshop, type Workpiece, type Workshop } from "../steps/workshop";
+
+export const program: RunProgram = {
+  body,
+  resolveDevice: async (device) => (await chooseDevice(device as DeviceName)).name,
+  versions: { lathe: version },
+};
+
+/** Changes with every build of the program that computes results; read before a later build can take its place. */
+const codeVersion = `${version} ${typeof __filename === "string" ? createHash("sha256").update(readFileSync(__filename)).digest("hex") : ""}`;
+
+async function body(context: RunContext): Promise<void> {
+  await using workshop = await openWorkshop(context);
+  const { dataHash, baseModelHash, teachersHash } = workshop;
+  const { steps } = withStepKeys(context.plan, {
+    codeVersion,
+    ...(dataHash === undefined ? {} : { dataHash }),
+    ...(baseModelHash === undefined ? {} : { baseModelHash }),
+    ...(teachersHash === undefined ? {} : { teachersHash }),
+  });
+  let workpiece = workshop.first;
+  tellCounts(context, workpiece);
+  // A step depends on those before it, so after the first that is not done nothing of the interrupted run counts.
+  let resuming = context.resumed;
+  /** Lines of the history that belong to the steps so far. */
+  let lines = 0;
+  for (const step of steps) {
+    if (step.index > 0 && (await context.control.checkpoint(workpiece.step)) === "stop") return;
+    const own = resuming ? ownResult(context, step) : undefined;
+    const next =
+      own === undefined
+        ? await carryOut(step, { workpiece, workshop, lines, again: resuming })
+        : afterwards(context, workpiece, own);
+    if (next === undefined) return;
+    resuming = own !== undefined;
+    lines = own?.done.lines[1] ?? context.lines;
+    if (next !== workpiece) tellCounts(context, next);
+    workpiece = next;
+    workshop.teachers.after(step, next);
+  }
+}
+
+interface Begin {
+  readonly workpiece: Workpiece;
+  readonly workshop: Workshop;
+  readonly lines: number;
+  /** An earlier attempt at the step was interrupted. */
+  readonly again: boolean;
+}
+
+async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined> {
+  const { workpiece, workshop, lines, again } = begin;
+  const { context } = workshop;
+  const action = actions[step.action];
+  if (again) clearStep(context, step);
+  const goesOn = again && action.goesOn?.(context, workpiece) === true;
+  // What an attempt has measured that begins again is measured again.
+  if (again && !goesOn) context.truncate(lines);
+  if (!goesOn && action.ownToRun !== true && context.plan.fresh !== true) {
+    const taken = await takeOver(context, step, workpiece, lines);
+    if (taken !== undefined) return afterwards(context, workpiece, taken);
+  }
+  const folder = context.stepFolder(step.index, step.action);
+  context.log(`Step ${step.index}: ${step.action}.`);
+  const own = { ...workshop, data: workshop.stepData[step.index] };
+  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again });
+  if (next === undefined) return undefined;
+  const checkpoint = next === workpiece ? undefined : next.checkpoint;
+  markDone(context, step, {
+    key: step.key,
+    from: workpiece.step,
+    step: next.step,
+    tokens: next.tokens,
+    lines: [lines, context.lines],
+    ...(checkpoint === undefined ? {} : { checkpoint: relative(context.folder.path, checkpoint) }),
+  });
+  return next;
+}
+
+/** The model after a step that need not be run again. */
+function afterwards(context: RunContext, before: Workpiece, { done, model }: Finished): Workpiece {
+  if (model === undefined || done.checkpoint === undefined) return before;
+  context.progress({ step: done.step, steps: done.step, action: "done before" });
+  const { shape, tensors } = model;
+  const { step, tokens, checkpoint } = done;
+  return { shape, tensors, step, tokens, checkpoint: context.folder.inside(checkpoint) };
+}
+
+function tellCounts(context: RunContext, { shape, tensors, checkpoint }: Workpiece): void {
+  const { nonEmbedding, total } = countModel(shape, {
+    tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
+    ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),
+  });
+  context.describe({ counts: { nonEmbedding, total } });
+  context.log(`${count(nonEmbedding.stored)} non-embedding parameters, ${count(total.stored)} in all.`);
+}

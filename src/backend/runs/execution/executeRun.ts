@@ -1,0 +1,184 @@
+/** The life of a run inside its own process: claim the folder, wait for the device, run the body, say how it ended. */
+import { rmSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import { exitStatus, toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import type { ControlAnswer, ControlRequest, RunState } from "../../../protocol/run";
+import { resolvedYaml } from "../../experiment/resolvedYaml";
+import { claimRun, type Claim } from "../process/claimRun";
+import { tokenFile } from "../control/controlProtocol";
+import { DeviceQueue } from "../process/deviceQueue";
+import { EnergyMeter } from "../process/energy";
+import { readGitState } from "../process/gitState";
+import { LiveContext } from "./liveContext";
+import { ownIdentity } from "../process/processIdentity";
+import { RunClock } from "../metrics/runClock";
+import type { RunProgram } from "../steps/runContext";
+import { RunControl } from "../control/runControl";
+import type { RunFolder, RecordPatch } from "../folder/runFolder";
+import { SystemMetrics } from "../metrics/systemMetrics";
+
+export interface ExecuteOptions {
+  readonly folder: string;
+  readonly resume: boolean;
+  /** Don't wait for other runs of the same device. */
+  readonly parallel: boolean;
+  readonly launcher: number | undefined;
+  /**
+   * Called once, when the run is in charge of its folder, can be reached and stands in the queue of its device: runs
+   * that are started one after the other have it in that order.
+   */
+  ready(): void;
+}
+
+/** Returns the exit status of the process; throws what happened before the folder was in its hands. */
+export async function executeRun(program: RunProgram, options: ExecuteOptions): Promise<number> {
+  const held: { claim?: Claim } = {};
+  const clock = new RunClock();
+  const show = (patch: RecordPatch) => held.claim?.folder.update({ ...patch, seconds: clock.seconds });
+  const control = new RunControl(
+    {
+      paused: () => {
+        clock.pause();
+        show({ state: "paused" });
+      },
+      continued: () => {
+        clock.start();
+        show({ state: "running" });
+      },
+    },
+    async () => held.claim?.server.settle(),
+  );
+  const state = (): RunState => held.claim?.folder.record.state ?? "queued";
+  const { folder, server } = (held.claim = await claimRun(options, (request) =>
+    answer(control, state, request),
+  ));
+  clock.rewind(folder.record.seconds ?? 0);
+  control.step = folder.record.progress?.step ?? 0;
+
+  const crash = watchProcess(control);
+  let told = false;
+  const ready = () => {
+    if (!told) options.ready();
+    told = true;
+  };
+  const parts: Parts = { folder, control, clock, ready };
+  let ending: Ending;
+  try {
+    await Promise.race([perform(program, options, parts), crash]);
+    ending = { state: control.obeyedStop ? "stopped" : "done" };
+  } catch (thrown) {
+    ending = endingOf(thrown, control);
+  }
+  // What went wrong on the way to the queue is told by the record.
+  ready();
+  clock.pause();
+  settle(folder, ending, clock);
+  // Leaving is a courtesy: the entry counts for nothing once this process is gone, which is about to happen.
+  await parts.queue?.release(folder.id).catch(() => undefined);
+  await server[Symbol.asyncDispose]();
+  return ending.error === undefined ? (ending.state === "stopped" ? 3 : 0) : exitStatus(ending.error);
+}
+
+function answer(control: RunControl, state: () => RunState, { command }: ControlRequest): ControlAnswer {
+  if (command === "checkpoint") control.save();
+  else if (command !== "status") control[command]();
+  return { ok: true, state: state(), step: control.step };
+}
+
+/** Rejects with whatever nobody else catches. A signal to end is a wish to stop, checkpoint first. */
+function watchProcess(control: RunControl): Promise<never> {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => control.stop());
+  return new Promise((_, reject) => {
+    process.on("uncaughtException", reject);
+    process.on("unhandledRejection", reject);
+  });
+}
+
+interface Parts {
+  readonly folder: RunFolder;
+  readonly control: RunControl;
+  readonly clock: RunClock;
+  readonly ready: () => void;
+  /** The queue whose device the run has. */
+  queue?: DeviceQueue;
+}
+
+async function perform(program: RunProgram, options: ExecuteOptions, parts: Parts): Promise<void> {
+  const { folder, control, clock } = parts;
+  const { plan } = folder.record;
+  folder.reserve();
+  using context = new LiveContext(folder, control, options.resume, clock);
+  folder.log(
+    options.resume ? "Resumed." : `Started: ${plan.name}, variant ${plan.variant}, seed ${plan.seed}.`,
+  );
+  folder.write("config.resolved.yaml", resolvedYaml(plan, { folder: inputsFrom(folder, context.workspace) }));
+  const git = options.resume ? undefined : await readGitState(context.workspace);
+  if (git !== undefined && git.patch !== "") folder.write("diff.patch", git.patch);
+  folder.update({
+    git: git?.git ?? folder.record.git,
+    versions: { node: process.version, ...program.versions },
+  });
+
+  const device = await (program.resolveDevice?.(plan.device) ?? plan.device);
+  const queue = new DeviceQueue(device);
+  const entry = { id: folder.id, folder: folder.path, process: await ownIdentity() };
+  if (options.parallel) {
+    // Whoever does not wait needs the queue only to let others know.
+    await queue.share(entry).catch((thrown: unknown) => context.notice(toWorkbenchError(thrown).message));
+    parts.ready();
+  } else {
+    const onPosition = (queuePosition: number) => folder.update({ queuePosition });
+    await queue.acquire(entry, { signal: control.signal, onJoined: parts.ready, onPosition });
+  }
+  parts.queue = queue;
+  const startedAt = folder.record.startedAt ?? new Date().toISOString();
+  folder.update({ state: "running", startedAt, queuePosition: undefined });
+  clock.start();
+  using _system = new SystemMetrics((reading) => context.metric({ step: control.step, ...reading }));
+  using meter = new EnergyMeter(folder.record.energy);
+  try {
+    await program.body(context);
+  } finally {
+    folder.remember({ energy: meter.energy });
+  }
+}
+
+/** The folder of the plan's inputs as `config.resolved.yaml` has to name it, with the slashes of every platform. */
+function inputsFrom(folder: RunFolder, workspace: string): string {
+  return relative(folder.path, resolve(workspace, folder.record.plan.folder)).replaceAll("\\", "/");
+}
+
+interface Ending {
+  readonly state: "done" | "stopped" | "failed";
+  readonly error?: WorkbenchError;
+}
+
+function endingOf(thrown: unknown, control: RunControl): Ending {
+  const cancelled =
+    (thrown instanceof WorkbenchError && thrown.code === "cancelled") ||
+    (thrown as Error).name === "AbortError";
+  if (cancelled && control.signal.aborted) return { state: "stopped" };
+  return { state: "failed", error: toWorkbenchError(thrown) };
+}
+
+function settle(folder: RunFolder, { state, error }: Ending, clock: RunClock): void {
+  folder.releaseReserve();
+  rmSync(folder.inside(tokenFile), { force: true });
+  try {
+    if (error !== undefined) {
+      const origin = error.cause instanceof Error ? error.cause : error;
+      folder.log(
+        `Failed (${error.code}): ${error.message}${error.code === "internal" ? `\n${origin.stack ?? ""}` : ""}`,
+      );
+    } else folder.log(state === "done" ? "Done." : "Stopped.");
+  } finally {
+    folder.update({
+      state,
+      endedAt: new Date().toISOString(),
+      seconds: clock.seconds,
+      process: undefined,
+      queuePosition: undefined,
+      failure: error === undefined ? undefined : { code: error.code, message: error.message },
+    });
+  }
+}

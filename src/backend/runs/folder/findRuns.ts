@@ -1,0 +1,76 @@
+/** Finds runs on disk and tells the state that is true now, whatever a killed process has left in its record. */
+import { existsSync, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { distance } from "fastest-levenshtein";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import type { FoundRun, RunRecord, RunState } from "../../../protocol/run";
+import { liveness } from "../process/processIdentity";
+import { readRecord } from "./runFolder";
+import { runIdPattern } from "./runLocation";
+
+const activeStates: ReadonlySet<RunState> = new Set(["queued", "running", "paused"]);
+
+export function isActive(state: RunState): boolean {
+  return activeStates.has(state);
+}
+
+async function withTrueState(record: RunRecord): Promise<RunRecord> {
+  if (!isActive(record.state)) return record;
+  const gone = record.process === undefined || (await liveness(record.process)) === "gone";
+  return gone ? { ...record, state: "interrupted" } : record;
+}
+
+/** A folder whose record can't be read is found too, with the reason. */
+export async function readRun(folder: string): Promise<FoundRun> {
+  const path = resolve(folder);
+  try {
+    const record = await withTrueState(readRecord(path));
+    if (record.state !== "interrupted") return { folder: path, id: record.id, record };
+    // The process may have written its end between our reading the record and our looking for the process.
+    const again = readRecord(path);
+    const record2 = isActive(again.state) ? record : again;
+    return { folder: path, id: record.id, record: record2 };
+  } catch (thrown) {
+    const { code, message } = toWorkbenchError(thrown);
+    return { folder: path, id: basename(path), record: undefined, failure: { code, message } };
+  }
+}
+
+/** All runs of a folder, the newest first; those that can't be read come last. */
+export async function listRuns(runsFolder: string): Promise<readonly FoundRun[]> {
+  const entries = await readdir(runsFolder, { withFileTypes: true }).catch((thrown: unknown) => {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  });
+  const folders = entries.filter((entry) => entry.isDirectory() && runIdPattern.test(entry.name));
+  const runs = await Promise.all(folders.map((entry) => readRun(join(runsFolder, entry.name))));
+  const created = (run: FoundRun) => run.record?.createdAt ?? "";
+  return runs.sort((a, b) => created(b).localeCompare(created(a)) || a.id.localeCompare(b.id));
+}
+
+/** `text` is an id, the beginning of just one id, a run folder, or `last`. */
+export async function findRun(text: string, runsFolder: string): Promise<FoundRun> {
+  const asFolder = resolve(text);
+  if (existsSync(join(asFolder, "run.json")) && statSync(asFolder).isDirectory()) return readRun(asFolder);
+  const runs = await listRuns(runsFolder);
+  if (runs.length === 0) {
+    throw new WorkbenchError(
+      "not-found",
+      `There are no runs in ${runsFolder}. Start one with \`lathe run FILE\`.`,
+    );
+  }
+  const exact = text === "last" ? runs[0] : runs.find(({ id }) => id === text);
+  if (exact !== undefined) return exact;
+  const matches = runs.filter(({ id }) => id.startsWith(text));
+  if (matches.length === 1) return matches[0]!;
+  const ids = runs.map(({ id }) => id);
+  if (matches.length > 1) {
+    const allowed = matches.map(({ id }) => id);
+    const message = `${text} could be any of ${allowed.length} runs: ${allowed.slice(0, 5).join(", ")}. Write more of its id.`;
+    throw new WorkbenchError("invalid-input", message, { allowed });
+  }
+  const nearest = ids.reduce((best, id) => (distance(text, id) < distance(text, best) ? id : best));
+  const message = `No run ${text} in ${runsFolder}. The nearest is ${nearest}; \`lathe runs\` lists all.`;
+  throw new WorkbenchError("not-found", message, { nearest, allowed: ids });
+}

@@ -1,0 +1,11 @@
+/** What the written file of a model weighs, tensor by tensor, read from its header. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import type { WrittenFile } from "../../models/accounting";
+import { readTensorSizes } from "../../checkpoints/safetensors";
+
+export function writtenFileOf(checkpoint: string): WrittenFile {
+  const path = join(checkpoint, "model.safetensors");
+  const sizes = readTensorSizes(path);
+  return { bytes: statSync(path).size, tensorBytes: (name) => sizes.get(name) ?? 0 };
+}

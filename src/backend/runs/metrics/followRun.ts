@@ -1,0 +1,50 @@
+/** Follows a run through its folder alone, from any process, until it has come to an end. */
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import type { MetricLine, RunRecord } from "../../../protocol/run";
+import { isActive, readRun } from "../folder/findRuns";
+import { MetricsTail } from "./metricsReader";
+
+export interface RunUpdate {
+  readonly record: RunRecord;
+  /** Lines since the update before. */
+  readonly lines: readonly MetricLine[];
+  /** The history was cut back: forget the lines before these. */
+  readonly restarted: boolean;
+}
+
+export interface FollowOptions {
+  readonly signal?: AbortSignal;
+  readonly milliseconds?: number;
+}
+
+/** Yields at once, whenever something may have changed, and at the end with a state that is final. */
+export async function* followRun(
+  folder: string,
+  options: FollowOptions = {},
+): AsyncGenerator<RunUpdate, void> {
+  const { signal, milliseconds = 300 } = options;
+  const tail = new MetricsTail(join(folder, "metrics.jsonl"));
+  for (;;) {
+    // The record first: lines that came before a final state are then all read.
+    const run = await readRun(folder);
+    if (run.record === undefined) {
+      const { code, message } = run.failure;
+      throw new WorkbenchError(code === "corrupt" ? "corrupt" : "io", message);
+    }
+    let more = true;
+    while (more) {
+      const chunk = await tail.next();
+      more = chunk.more;
+      yield { record: run.record, lines: chunk.lines, restarted: chunk.restarted };
+    }
+    if (!isActive(run.record.state)) return;
+    try {
+      await setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal });
+    } catch (thrown) {
+      if (signal?.aborted === true) return;
+      throw toWorkbenchError(thrown);
+    }
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Finds what would fail only after a run has begun: a device that does not start, text that is none, a model that cannot
+ * read it, a method that cannot treat it. What takes long to read is left to the run.
+ */
+import { WorkbenchError } from "../../../protocol/errors";
+import { type DataOptions, dataSchema, type DeviceName } from "../../../schema/experiment";
+import type { RunPlan, Step } from "../../../protocol/run";
+import { openTokenizer } from "../../data/tokenizers/openTokenizer";
+import type { Tokenizer } from "../../data/tokenizers/tokenizer";
+import { chooseDevice } from "../../engine/devices";
+import { threadCount } from "../../engine/runtime";
+import { metrics } from "../../evaluation/catalog";
+import type { EvaluationData } from "../../evaluation/metric";
+import { canonicalJson } from "../../experiment/stepKey";
+import { importOutline } from "../../imports/importModel";
+import type { ModelShape } from "../../models/model";
+import { methodPlan, refuseNeeds } from "../actions/compress";
+import { titleOf } from "../actions/evaluate";
+import { refuseMismatch } from "./modelFit";
+import { readWhereShort } from "./shortData";
+import { dataOptionsAt, shapeForData } from "../steps/stepData";
+import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/teachers";
+import { experimentFolder, shapeOfPlan } from "../steps/workshop";
+
+/** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
+export async function checkPlans(plans: readonly RunPlan[], workspace: string): Promise<void> {
+  threadCount(undefined);
+  const checked = new Set<string>();
+  for (const plan of plans) {
+    const { data, model, baseModel, device, folder } = plan;
+    const steps = plan.steps.map((step) =>
+      step.action === "train" ? { teacher: teacherOptionsOf(step) } : step.options,
+    );
+    const key = canonicalJson({ data, model, baseModel, device, folder, steps });
+    if (checked.has(key)) continue;
+    checked.add(key);
+    await checkPlan(plan, workspace);
+  }
+}
+
+async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
+  // What `auto` comes to is looked for by the run itself, and it always comes to something.
+  if (plan.device !== "auto") await chooseDevice(plan.device as DeviceName);
+  const folder = experimentFolder({ plan, workspace });
+  const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
+  using data = options && (await readWhereShort(options, folder));
+  // Weights of the hub are left to the run, which shows how far it is.
+  const base =
+    plan.baseModel === undefined ? undefined : await importOutline(plan.baseModel, { baseFolder: folder });
+  const own =
+    base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
+  const tokenizer = data?.tokenizer ?? (options === undefined ? own : await namedTokenizer(options, folder));
+  const vocabSize = options && tokenizer?.vocabSize;
+  let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
+  if (options !== undefined)
+    refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
+  const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
+  const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
+  for (const step of plan.steps) {
+    const given = dataOptionsAt(plan, step.index);
+    // What a step changes of the data has to be whole with the rest.
+    if (given !== undefined) dataSchema.parse(given);
+    if (step.action === "train") {
+      shape = shapeForData(shape, given);
+      const asked = teacherOptionsOf(step);
+      if (asked !== undefined) teacherOf(shape, teachers.of(asked), asked);
+    }
+    if (step.action === "compress") {
+      refuseNeeds(step.options, { text: options !== undefined });
+      shape = methodPlan(shape, step.options);
+    }
+    teachers.after(step, shape);
+    if (step.action === "evaluate")
+      checkEvaluation(step.options, {
+        shape,
+        tokenizer,
+        // Other data than the experiment's is left to the run to read.
+        data: given === plan.data ? data && { title: titleOf(plan.data), ...data } : undefined,
+        hasData: options !== undefined,
+        hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
+      });
+  }
+}
+
+/** Of a tokenizer that is made from a long text, where only the kind of each matrix matters. */
+const standInVocabulary = 256;
+
+/** Undefined for one that is made from the text. */
+async function namedTokenizer({ tokenizer }: DataOptions, folder: string): Promise<Tokenizer | undefined> {
+  return tokenizer === "characters" ? undefined : openTokenizer(tokenizer, folder);
+}
+
+interface Subject {
+  readonly shape: ModelShape;
+  /** Absent where only the run can say which it is. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Absent also where it is left to the run to read it. */
+  readonly data: EvaluationData | undefined;
+  readonly hasData: boolean;
+  readonly hasTokenizer: boolean;
+}
+
+function checkEvaluation(options: Step["options"], subject: Subject): void {
+  for (const [name, given] of Object.entries(options)) {
+    const metric = metrics[name]!;
+    const { needs } = metric;
+    if (needs.includes("data") && !subject.hasData)
+      throw new WorkbenchError(
+        "invalid-input",
+        `evaluate.${name} has no text to read. Add a data cell above it.`,
+      );
+    if (needs.includes("tokenizer") && !subject.hasTokenizer)
+      throw new WorkbenchError(
+        "invalid-input",
+        `evaluate.${name} needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.`,
+      );
+    if (!needs.includes("data") || subject.data !== undefined)
+      metric.check?.(subject, metric.options.parse(given));
+  }
+}

@@ -1,0 +1,49 @@
+/** From an experiment file and what was chosen of it to the runs that it means. */
+import { relative, resolve } from "node:path";
+import type { SchemaCatalog } from "../../../schema/experiment";
+import type { RunPlan } from "../../../protocol/run";
+import { version } from "../../../protocol/version";
+import { loadExperiment } from "../../experiment/load";
+import { parseExperiment } from "../../experiment/parse";
+import { planRuns } from "../../experiment/plan";
+import { parseSettings } from "../../experiment/settings";
+import { workspaceOf } from "../folder/runLocation";
+
+export interface PlanChoice {
+  /** The text of the file as it stands in an editor; read from the file when left out. */
+  readonly text?: string | undefined;
+  readonly variant?: string | undefined;
+  /** As `--set` takes them. */
+  readonly set?: readonly string[] | undefined;
+  readonly seed?: number | undefined;
+  readonly device?: string | undefined;
+  readonly throughCell?: number | undefined;
+  /** Folders that are open where it was chosen: see `workspaceOf`. */
+  readonly opened?: readonly string[] | undefined;
+  /** Take over no finished steps of earlier runs. */
+  readonly fresh?: boolean | undefined;
+}
+
+export interface Plans {
+  /** Absolute: what the plans' paths are relative to. */
+  readonly workspace: string;
+  readonly plans: readonly RunPlan[];
+}
+
+export async function loadPlans(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
+  const workspace = workspaceOf(file, choice.opened);
+  const { text, variant, set, seed, device, throughCell, fresh } = choice;
+  const experiment =
+    text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);
+  const plans = planRuns(experiment, {
+    codeVersion: version,
+    // Plans name the file as seen from the workspace; messages name it as it was typed, so that it can be clicked.
+    file: relative(workspace, resolve(file)).replaceAll("\\", "/"),
+    set: parseSettings(set ?? []),
+    ...(variant === undefined ? {} : { variant }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(device === undefined ? {} : { device }),
+    ...(throughCell === undefined ? {} : { throughCell }),
+  });
+  return { workspace, plans: fresh === true ? plans.map((plan) => ({ ...plan, fresh: true })) : plans };
+}

@@ -1,0 +1,63 @@
+/** Makes this process the one in charge of a run folder, or says who is. */
+import { ControlServer, type Answerer } from "../control/controlServer";
+import { WorkbenchError } from "../../../protocol/errors";
+import { removeDrafts } from "../folder/atomicFile";
+import type { RunRecord } from "../../../protocol/run";
+import { tokenFile } from "../control/controlProtocol";
+import { withFolder } from "./folderMutex";
+import { liveness, ownIdentity } from "./processIdentity";
+import { RunFolder } from "../folder/runFolder";
+
+export interface ClaimOptions {
+  readonly folder: string;
+  readonly resume: boolean;
+  /** The process that launched this one holds the run until now. */
+  readonly launcher: number | undefined;
+}
+
+export async function refuseIfTaken(record: RunRecord, launcher?: number): Promise<void> {
+  if (record.process === undefined || record.process.pid === launcher) return;
+  const state = await liveness(record.process);
+  if (state === "gone") return;
+  const { pid, host } = record.process;
+  const advice =
+    state === "alive"
+      ? "Stop it first, or attach to it."
+      : "If that machine is gone for good, remove `process` from its run.json.";
+  throw new WorkbenchError("busy", `${record.id} is in the hands of process ${pid} on ${host}. ${advice}`);
+}
+
+export function refuseIfDone(record: RunRecord): void {
+  if (record.state !== "done") return;
+  throw new WorkbenchError("invalid-input", `${record.id} is done; there is nothing left to resume.`);
+}
+
+export interface Claim {
+  readonly folder: RunFolder;
+  readonly server: ControlServer;
+}
+
+export async function claimRun(options: ClaimOptions, answer: Answerer): Promise<Claim> {
+  const { host, pid, startedAt } = await ownIdentity();
+  const server = await ControlServer.listen(answer);
+  try {
+    const folder = await withFolder(options.folder, async () => {
+      const claimed = RunFolder.open(options.folder);
+      await refuseIfTaken(claimed.record, options.launcher);
+      refuseIfDone(claimed.record);
+      removeDrafts(claimed.path);
+      claimed.write(tokenFile, server.token, 0o600);
+      claimed.update({
+        state: "queued",
+        process: { pid, startedAt, host, socket: server.address },
+        endedAt: undefined,
+        failure: undefined,
+      });
+      return claimed;
+    });
+    return { folder, server };
+  } catch (thrown) {
+    await server[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}

@@ -1,0 +1,58 @@
+/** What git knows about the code that a run was started from. Everything here may be absent: git is no requirement. */
+import { spawn } from "node:child_process";
+import type { RunRecord } from "../../../protocol/run";
+
+export const maxPatchBytes = 1024 * 1024;
+const timeoutMilliseconds = 10_000;
+
+export interface GitState {
+  readonly git: NonNullable<RunRecord["git"]>;
+  /** The uncommitted changes of tracked files, cut at `maxPatchBytes` with a last line that says so. */
+  readonly patch: string;
+}
+
+interface Output {
+  readonly text: string;
+  readonly cut: boolean;
+}
+
+/** Runs git without a shell, without prompts, locks or programs that a repository's configuration may name. */
+function git(folder: string, args: readonly string[], maxBytes: number): Promise<Output | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn("git", ["-c", "core.fsmonitor=false", "-C", folder, ...args], {
+      stdio: ["ignore", "pipe", "ignore"],
+      windowsHide: true,
+      timeout: timeoutMilliseconds,
+      env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" },
+    });
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    child.stdout.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > maxBytes) child.kill();
+    });
+    child.on("error", () => resolve(undefined));
+    child.on("close", (status) => {
+      const cut = bytes > maxBytes;
+      if (status !== 0 && !cut) resolve(undefined);
+      else resolve({ text: Buffer.concat(chunks).subarray(0, maxBytes).toString("utf8"), cut });
+    });
+  });
+}
+
+/** Undefined where there is no git, no repository, or no commit yet. */
+export async function readGitState(folder: string): Promise<GitState | undefined> {
+  const [commit, branch, patch] = await Promise.all([
+    git(folder, ["rev-parse", "--verify", "HEAD"], 1000),
+    git(folder, ["rev-parse", "--abbrev-ref", "HEAD"], 1000),
+    git(folder, ["diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color"], maxPatchBytes),
+  ]);
+  if (commit === undefined || branch === undefined || patch === undefined) return undefined;
+  return {
+    git: { commit: commit.text.trim(), branch: branch.text.trim(), dirty: patch.text !== "" },
+    patch: patch.cut
+      ? `${patch.text}\n[cut here: the changes are longer than ${maxPatchBytes} bytes]\n`
+      : patch.text,
+  };
+}

@@ -1,0 +1,40 @@
+/** Ends a run from outside: by asking it, or where it can't be asked, by a signal, which it takes for the same wish. */
+import { WorkbenchError } from "../../../protocol/errors";
+import { controlRun } from "../control/controlClient";
+import { isActive, readRun } from "../folder/findRuns";
+import { liveness, type ProcessIdentity } from "./processIdentity";
+
+async function processOf(folder: string): Promise<ProcessIdentity> {
+  const run = await readRun(folder);
+  const runs = run.record?.process;
+  if (runs === undefined || run.record === undefined || !isActive(run.record.state)) {
+    throw new WorkbenchError(
+      "invalid-input",
+      `${run.id} is ${run.record?.state ?? "unreadable"}: nothing to stop.`,
+    );
+  }
+  // A number alone could belong to anybody by now, or from the start in a folder that came from elsewhere.
+  if (runs.startedAt === "")
+    throw new WorkbenchError(
+      "busy",
+      `Process ${runs.pid} may be another than that of ${run.id}. End it yourself if it is not.`,
+    );
+  if ((await liveness(runs)) === "alive") return runs;
+  throw new WorkbenchError("busy", `The process of ${run.id} is on ${runs.host}; stop it there.`);
+}
+
+export async function requestStop(folder: string): Promise<void> {
+  try {
+    await controlRun(folder, { command: "stop" });
+  } catch (thrown) {
+    const unreachable = thrown instanceof WorkbenchError && thrown.code === "busy";
+    // On Windows a signal would end the process at once, without a checkpoint.
+    if (!unreachable || process.platform === "win32") throw thrown;
+    process.kill((await processOf(folder)).pid, "SIGTERM");
+  }
+}
+
+/** Without a checkpoint: the run shows as interrupted, and resumes from its last one. */
+export async function killRun(folder: string): Promise<void> {
+  process.kill((await processOf(folder)).pid, "SIGKILL");
+}

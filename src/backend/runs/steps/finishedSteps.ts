@@ -1,0 +1,149 @@
+/**
+ * What finished steps leave behind, so that a resumed run passes over its own and a new run takes over those of earlier
+ * runs whose key is the same: nothing that the result depends on has changed.
+ */
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import * as z from "zod";
+import type { Step } from "../../../protocol/run";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../../checkpoints/checkpoint";
+import { readMetrics } from "../metrics/metricsReader";
+import { metricsOf } from "../metrics/metricLine";
+import type { MetricValues, RunContext } from "./runContext";
+import { runIdPattern } from "../folder/runLocation";
+
+const doneSchema = z.object({
+  key: z.string(),
+  /** Optimizer steps of the run before and after this action. */
+  from: z.int().min(0),
+  step: z.int().min(0),
+  /** Tokens trained on so far. */
+  tokens: z.int().min(0),
+  /** Lines of metrics.jsonl before and after this action. */
+  lines: z.tuple([z.int().min(0), z.int().min(0)]),
+  /** The model as the action left it, relative to the run folder; absent where the action leaves the model alone. */
+  checkpoint: z.string().optional(),
+});
+export type Done = z.infer<typeof doneSchema>;
+
+export interface Finished {
+  readonly done: Done;
+  /** The model of `done.checkpoint`. */
+  readonly model: Checkpoint | undefined;
+}
+
+const doneFile = "done.json";
+const stepFolderName = (step: Step) => `${step.index}-${step.action}`;
+
+/** The last word of a step: everything else of it is on the disk by then. */
+export function markDone(context: RunContext, step: Step, done: Done): void {
+  context.sync();
+  context.folder.write(
+    join("steps", stepFolderName(step), doneFile),
+    `${JSON.stringify(done, undefined, 2)}\n`,
+  );
+}
+
+/** This run's own finished step, from before it was interrupted. */
+export function ownResult(context: RunContext, step: Step): Finished | undefined {
+  const done = doneIn(context.folder.path, step);
+  if (done === undefined) return undefined;
+  try {
+    return { done, model: modelOf(context.folder.path, done) };
+  } catch (thrown) {
+    context.notice(
+      `Step ${step.index} (${step.action}) was done, but the model that it left cannot be used, so it is done again: ${(thrown as Error).message}`,
+    );
+    return undefined;
+  }
+}
+
+/**
+ * Copies the newest equal step of an earlier run into this one, metrics included; undefined where there is none. `lines`
+ * of the history belong to the steps before.
+ */
+export async function takeOver(
+  context: RunContext,
+  step: Step,
+  before: { readonly step: number },
+  lines: number,
+): Promise<Finished | undefined> {
+  const found = await equalStep(context, step, before.step);
+  if (found === undefined) return undefined;
+  const { folder, done, model, measured } = found;
+  const files = join(folder, "steps", stepFolderName(step));
+  cpSync(files, context.stepFolder(step.index, step.action), {
+    recursive: true,
+    // The checkpoint comes whole or not at all, and that the step is done is said last.
+    filter: (path) => ![join(files, doneFile), join(folder, done.checkpoint ?? doneFile)].includes(path),
+  });
+  for (const line of measured) context.metric(line);
+  const taken: Done = { ...done, lines: [lines, context.lines] };
+  if (model !== undefined) writeCheckpoint(context.folder.inside(done.checkpoint!), model);
+  markDone(context, step, taken);
+  context.log(
+    `Step ${step.index} (${step.action}) is taken over from ${basename(folder)}: nothing it depends on has changed.`,
+  );
+  return { done: taken, model };
+}
+
+/** Removes what an interrupted attempt at a step has left in its folder. */
+export function clearStep(context: RunContext, step: Step): void {
+  rmSync(context.folder.inside("steps", stepFolderName(step)), { recursive: true, force: true });
+}
+
+interface EqualStep extends Finished {
+  readonly folder: string;
+  /** What it measured, without how the machine went meanwhile. */
+  readonly measured: readonly MetricValues[];
+}
+
+/** Of all runs in the same folder, also other variants and sweep points: the newest that is whole wins. */
+async function equalStep(context: RunContext, step: Step, from: number): Promise<EqualStep | undefined> {
+  const runs = dirname(context.folder.path);
+  const names = readdirSync(runs).filter((name) => runIdPattern.test(name) && name !== context.folder.id);
+  for (const name of names.sort((a, b) => stampOf(b).localeCompare(stampOf(a)))) {
+    const folder = join(runs, name);
+    const done = doneIn(folder, step);
+    if (done?.key !== step.key || done.from !== from) continue;
+    const measured = await measuredBy(folder, done);
+    if (measured === undefined) continue;
+    try {
+      return { folder, done, measured, model: modelOf(folder, done) };
+    } catch {
+      // A broken checkpoint of another run is no fault of this one: the step is simply run.
+    }
+  }
+  return undefined;
+}
+
+const stampOf = (name: string) => /-(\d{8}-\d{6})-[0-9a-f]{4}$/.exec(name)?.[1] ?? "";
+
+/** Undefined where the history is damaged or was cut: half of a curve is worth less than the time to draw it again. */
+async function measuredBy(
+  folder: string,
+  { lines: [from, to] }: Done,
+): Promise<readonly MetricValues[] | undefined> {
+  const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
+  if (bad > 0 || lines.length < to) return undefined;
+  return lines.slice(from, to).flatMap((line) => {
+    const values = metricsOf(line).filter(([name]) => !/^(system|gpu)\//.test(name));
+    if (values.length === 0) return [];
+    const { step, tokens } = line;
+    return [{ step, ...(tokens === undefined ? {} : { tokens }), ...Object.fromEntries(values) }];
+  });
+}
+
+function modelOf(folder: string, { checkpoint }: Done): Checkpoint | undefined {
+  return checkpoint === undefined ? undefined : readCheckpoint(join(folder, checkpoint));
+}
+
+function doneIn(folder: string, step: Step): Done | undefined {
+  const path = join(folder, "steps", stepFolderName(step), doneFile);
+  if (!existsSync(path)) return undefined;
+  try {
+    return doneSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return undefined; // Not written to its end: the step did not finish.
+  }
+}

@@ -1,0 +1,162 @@
+/** What methods are given to work with, out of the engine and the text of a run. */
+import { WorkbenchError } from "../../../protocol/errors";
+import type { DataSet } from "../../data/dataSet";
+import type { Tokenizer } from "../../data/tokenizers/tokenizer";
+import type { Engine } from "../../engine/engine";
+import { metrics } from "../../evaluation/catalog";
+import { gradientsOn } from "../../compression/calibration/gradients";
+import type { Lab } from "../../compression/method";
+import { type Calibration, observe, type ObserveCall } from "../../compression/calibration/observe";
+import { trainOptionsOf } from "../../compression/training";
+import type { Checkpoint } from "../../checkpoints/checkpoint";
+import { evaluateLoss } from "../../training/evaluateLoss";
+import { disposeAll } from "../../training/evaluateLoss";
+import type { HostTensors } from "../../checkpoints/safetensors";
+import { uploadAll } from "../../training/feeds";
+import { traineeOf } from "../../training/trainee";
+import { train } from "../../training/trainer";
+import { buildEvaluation } from "../../training/trainStep";
+
+export interface LabParts {
+  readonly engine: Engine;
+  readonly data: (DataSet & { readonly title: string }) | undefined;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  readonly progress: (done: number, total: number, what: string) => void;
+  readonly log: (message: string) => void;
+  readonly trial: Lab["trial"];
+  /** Values of a step of training, counted over all trainings of the lab. */
+  metrics(step: number, tokens: number, values: Readonly<Record<`${string}/${string}`, number>>): void;
+  /** Asked between steps of training. */
+  verdict(step: number): Promise<"run" | "stop" | "save">;
+}
+
+/** A lab that knows how much has been trained in it. */
+export interface CountingLab extends Lab {
+  readonly steps: number;
+  readonly tokens: number;
+}
+
+/** Sequences at a time and batches of a validation loss, as a training evaluates by default. */
+const rows = 8;
+const mostBatches = 16;
+
+export function methodLab(parts: LabParts): CountingLab {
+  const { engine, tokenizer, seed, signal, progress, log } = parts;
+  let [steps, tokens] = [0, 0];
+
+  async function fitted(
+    ...[trainee, tensors, options, teacherTensors]: Parameters<Lab["fit"]>
+  ): Promise<HostTensors> {
+    const before = { steps, tokens };
+    const result = await train(
+      {
+        engine,
+        trainee,
+        tensors,
+        teacherTensors,
+        train: textOf(parts).train,
+        validation: undefined,
+        options: trainOptionsOf(options),
+        // Each training draws other sequences than the one before.
+        seed: (seed + before.steps) & 0x7fffffff,
+        action: 0,
+      },
+      {
+        metrics: (step, counted, values) =>
+          parts.metrics(before.steps + step, before.tokens + counted, values),
+        progress: (step, all) => progress(step, all, "training"),
+        verdict: async (step) => ((await parts.verdict(before.steps + step)) === "stop" ? "stop" : "run"),
+        // A method begins again where it was interrupted, so that nothing of it is kept before its end.
+        save: () => undefined,
+        log: () => undefined,
+      },
+    );
+    if (result.outcome === "stopped") throw new WorkbenchError("cancelled", "The method was stopped.");
+    steps += result.state.step;
+    tokens += result.state.tokens;
+    return result.tensors;
+  }
+
+  async function validationLoss({ shape, tensors }: Checkpoint): Promise<number> {
+    const { validation } = textOf(parts);
+    if (validation === undefined)
+      throw new WorkbenchError(
+        "invalid-input",
+        "There is no validation split to measure on. Raise data.val_fraction or name files in data.validation_text.",
+      );
+    const { sequenceLength: length, documentMask, packing } = validation.layout;
+    const batch = { rows, length, segments: documentMask || !packing, positions: documentMask && packing };
+    const program = await engine.compile(buildEvaluation(traineeOf(shape), batch));
+    const weights = uploadAll(engine, tensors);
+    try {
+      const { loss } = await evaluateLoss(engine, program, weights, validation.batches(rows, mostBatches));
+      return loss;
+    } finally {
+      disposeAll(weights);
+      await program[Symbol.asyncDispose]();
+    }
+  }
+
+  async function measured(model: Checkpoint, name: string): Promise<number> {
+    if (name === "eval/loss") return validationLoss(model);
+    const metric = metrics[name.slice(0, name.indexOf("/"))];
+    const { values } = (await metric?.evaluate(
+      { ...model, tokenizer, data: parts.data },
+      metric.options.parse({}),
+      { engine, seed, signal, progress },
+    )) ?? { values: {} };
+    const value = (values as Readonly<Record<string, number>>)[name];
+    if (value !== undefined) return value;
+    throw new WorkbenchError(
+      "invalid-input",
+      `There is no number ${name}. Name eval/loss, or a metric and its value, such as perplexity/token` +
+        `${Object.keys(values).length === 0 ? "" : `; here are ${Object.keys(values).join(", ")}`}.`,
+    );
+  }
+
+  /** Told once, however many layers are looked at. */
+  let isToldShort = false;
+  function reading({ samples }: Calibration): ObserveCall {
+    const { train: split } = textOf(parts);
+    if (samples > split.sequences && !isToldShort) {
+      isToldShort = true;
+      log(
+        `calibration.samples asks for ${samples} sequences, and the training split has ${split.sequences}: all of them are read.`,
+      );
+    }
+    return { engine, train: split, seed, signal, progress };
+  }
+
+  return {
+    seed,
+    signal,
+    progress,
+    log,
+    observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
+    gradients: async (model, names, calibration) =>
+      gradientsOn(model, names, calibration, reading(calibration)),
+    train: async ({ shape, tensors: own }, options) => ({
+      shape,
+      tensors: await fitted(traineeOf(shape), own, options),
+    }),
+    fit: fitted,
+    evaluate: measured,
+    trial: parts.trial,
+    get steps() {
+      return steps;
+    },
+    get tokens() {
+      return tokens;
+    },
+  };
+}
+
+function textOf({ data }: LabParts): DataSet {
+  if (data !== undefined) return data;
+  throw new WorkbenchError(
+    "invalid-input",
+    "There is no text to read. Add a data cell above the compress cell.",
+  );
+}

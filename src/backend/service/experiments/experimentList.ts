@@ -1,0 +1,45 @@
+/** The experiments of the window with their variants, read as text alone: faulty ones are listed too, and nothing is planned. */
+import { setImmediate } from "node:timers/promises";
+import type { ExperimentEntry } from "../../../protocol/service/experiments";
+import { headOf } from "../../language/outline";
+import { readBounded, stampOf } from "../../runs/folder/boundedFile";
+
+/** Larger files are no experiments that a person wrote. */
+const mostBytes = 4 * 2 ** 20;
+
+interface Known {
+  readonly stamp: string;
+  readonly entry: ExperimentEntry;
+}
+
+export class ExperimentList {
+  /** By file; one that has not changed is not read again. */
+  private known: ReadonlyMap<string, Known> = new Map();
+
+  async read(files: readonly string[], signal: AbortSignal): Promise<ExperimentEntry[]> {
+    const next = new Map<string, Known>();
+    for (const file of files) {
+      const stamp = stampOf(file);
+      const known = this.known.get(file);
+      if (known?.stamp === stamp) {
+        next.set(file, known);
+        continue;
+      }
+      next.set(file, { stamp, entry: entryOf(file) });
+      await setImmediate();
+      signal.throwIfAborted();
+    }
+    this.known = next;
+    return [...next.values()].map(({ entry }) => entry);
+  }
+}
+
+/** Whoever then asks about a file that can't be read hears why. */
+function entryOf(file: string): ExperimentEntry {
+  try {
+    const { title, variants } = headOf({ file, text: readBounded(file, mostBytes) });
+    return { file, title, variants: variants.map(({ name }) => name) };
+  } catch {
+    return { file, title: "", variants: [] };
+  }
+}

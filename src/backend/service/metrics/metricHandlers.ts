@@ -1,0 +1,37 @@
+/** Curves: asked for as a whole, then followed line by line. */
+import type { Handlers } from "../../../protocol/connection";
+import type { MetricRequests } from "../../../protocol/service/metrics";
+import { MetricHistories } from "./metricHistories";
+import type { MetricHistory } from "./metricHistory";
+import { seriesOf } from "./metricSeries";
+import { MetricWatch } from "./metricWatch";
+import type { Service } from "../service";
+
+export function metricHandlers(
+  service: Service,
+): Handlers<Pick<MetricRequests, "metrics.series" | "metrics.watch">> {
+  const histories = new MetricHistories();
+  const watch = new MetricWatch(service, histories);
+  return {
+    "metrics.series": async ({ queries }, { signal }) => {
+      const runs = new Set(queries.map(({ run }) => run));
+      for (const run of runs) service.runs.find(run);
+      const read = new Map<string, MetricHistory>();
+      for (const run of runs) {
+        const history = histories.of(run);
+        read.set(run, history);
+        await history.refresh(signal);
+      }
+      // From here to the answer nothing is waited for, so that no line is told between the two.
+      for (const run of runs) watch.tell(run);
+      const series = queries.map((query) => seriesOf(read.get(query.run)!.columns, query));
+      histories.makeRoom((run) => watch.needs(run));
+      return { series };
+    },
+    "metrics.watch": async ({ watcher, runs }, { signal }) => {
+      const lines = await watch.watch(watcher, runs, signal);
+      histories.makeRoom((run) => watch.needs(run));
+      return { lines };
+    },
+  };
+}

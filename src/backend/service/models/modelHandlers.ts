@@ -1,0 +1,78 @@
+/** Models on disk, and their export. Neither reads a weight in the service itself. */
+import { rm } from "node:fs/promises";
+import { isAbsolute, join, relative } from "node:path";
+import * as z from "zod";
+import type { Handlers } from "../../../protocol/connection";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import type { ModelRequests, Subject } from "../../../protocol/service/models";
+import { askLathe } from "../latheProcess";
+import { ModelList } from "./modelList";
+import type { Service } from "../service";
+
+type Requests = Pick<ModelRequests, "models.list" | "models.export" | "models.formats">;
+
+const exportedSchema = z.object({ folder: z.string(), files: z.array(z.object({ name: z.string() })) });
+
+export function modelHandlers(service: Service): Handlers<Requests> {
+  const list = new ModelList(service);
+  return {
+    "models.list": async (_, { signal }) => ({ models: await list.models(signal) }),
+    "models.formats": async () => {
+      const { exporters } = await import("../../exports/catalog");
+      return { formats: Object.entries(exporters).map(([id, { title }]) => ({ id, title })) };
+    },
+    "models.export": async ({ subject, format, to }, { signal }) => {
+      service.requireTrust("Exporting a model");
+      if (!isAbsolute(to))
+        throw new WorkbenchError(
+          "invalid-input",
+          `${to} is no absolute path. Say from the root where to write.`,
+        );
+      const { exporters } = await import("../../exports/catalog");
+      const allowed = Object.keys(exporters);
+      if (!allowed.includes(format))
+        throw new WorkbenchError(
+          "invalid-input",
+          `There is no export format "${format}". Choose ${allowed.join(" or ")}.`,
+          { allowed },
+        );
+      const model = await modelPath(service, subject);
+      const asked = askLathe(
+        "export",
+        [`--format=${format}`, `--out=${to}`, "--", model],
+        exportedSchema,
+        signal,
+      ).catch((thrown: unknown) => clearAfter(thrown, to));
+      const { folder, files } = await service.finish(asked);
+      return { files: files.map(({ name }) => join(folder, name)) };
+    },
+  };
+}
+
+/** An export that was cancelled leaves no half of it behind. */
+async function clearAfter(thrown: unknown, to: string): Promise<never> {
+  const { code, details } = toWorkbenchError(thrown);
+  if (code === "cancelled" && typeof details["pid"] === "number") {
+    const { draftOf } = await import("../../exports/writtenFolder");
+    await rm(draftOf(to, details["pid"]), { recursive: true, force: true });
+  }
+  throw thrown;
+}
+
+async function modelPath(service: Service, subject: Subject): Promise<string> {
+  if (subject.kind === "path") return subject.path;
+  if (subject.kind === "plan")
+    throw new WorkbenchError(
+      "unsupported",
+      "A model that was only planned has no weights to export. Run the experiment first.",
+    );
+  const { run, checkpoint = "last" } = subject;
+  service.runs.find(run);
+  const [{ checkpointOf }, { insideFolder }] = await Promise.all([
+    import("../../imports/runFolder"),
+    import("../../runs/folder/insideFolder"),
+  ]);
+  if (checkpoint !== "last" && checkpoint !== "best") return insideFolder(run, checkpoint);
+  // Also what the run's own files name is read by way of no link.
+  return insideFolder(run, relative(run, checkpointOf(run, checkpoint)));
+}

@@ -1,0 +1,126 @@
+/** How large models are: on disk to the last zero, planned ones as their configuration says, published ones as printed. */
+import { join, resolve } from "node:path";
+import type { ModelCounts, RoleCounts } from "../../../protocol/counts";
+import { WorkbenchError } from "../../../protocol/errors";
+import { paperSchema } from "../../../schema/paper";
+import type { RunPlan } from "../../../protocol/run";
+import type { ModelSize, PublishedSize, Subject } from "../../../protocol/service/models";
+import { countedModel, countModel, countRoles } from "../../models/accounting";
+import type { OpenedModel } from "../../imports/openModel";
+import type { ModelShape } from "../../models/model";
+import { stampOf } from "../../runs/folder/boundedFile";
+import { readsFiles, shapeAfter } from "../../runs/planning/estimate";
+import { loadPlans } from "../../runs/planning/loadPlans";
+import { inTurns } from "../../analysis/inTurns";
+import type { Service } from "../service";
+import { openSubject, planOf, type StoredSubject, titleOf } from "./subjects";
+
+type PlannedSubject = Extract<Subject, { readonly kind: "plan" }>;
+
+/** Files that were counted and have not changed are not counted again. */
+const mostCounted = 100;
+
+export class Sizes {
+  /** The least recently used first. */
+  private readonly counted = new Map<string, ModelCounts>();
+
+  constructor(private readonly service: Service) {}
+
+  of(subject: Subject, signal: AbortSignal): Promise<ModelSize> {
+    return subject.kind === "plan" ? plannedSize(this.service, subject) : this.stored(subject, signal);
+  }
+
+  private async stored(subject: StoredSubject, signal: AbortSignal): Promise<ModelSize> {
+    using model = openSubject(this.service, subject);
+    const files = [...model.files, join(model.source, "manifest.json")];
+    const key = files.map((file) => `${file}:${stampOf(file)}`).join();
+    const counts = this.counted.get(key) ?? (await count(model, signal));
+    this.counted.delete(key);
+    this.counted.set(key, counts);
+    if (this.counted.size > mostCounted) this.counted.delete(this.counted.keys().next().value!);
+    const plan = planOf(this.service, subject, model.run);
+    return sizeOf(titleOf(this.service, subject), model.shape, counts, plan);
+  }
+}
+
+/** A role at a time, since a large file takes long to read. */
+async function count(model: OpenedModel, signal: AbortSignal): Promise<ModelCounts> {
+  const options = { tensors: (name: string) => model.read(name), file: model.written };
+  const roles: RoleCounts[] = [];
+  for await (const role of inTurns(countRoles(model.shape, options), signal)) roles.push(role);
+  return countedModel(roles, options);
+}
+
+async function plannedSize(service: Service, subject: PlannedSubject): Promise<ModelSize> {
+  const { plan, workspace } = await planFor(service, subject);
+  if (readsFiles(plan)) service.requireTrust("Reading the files that the size of this model follows from");
+  const shape = await shapeAfter(plan, workspace);
+  return sizeOf(plan.name, shape, countModel(shape), plan);
+}
+
+/** Of the runs of a sweep the first speaks for the variant. */
+async function planFor(
+  service: Service,
+  { experiment, text, variant }: PlannedSubject,
+): Promise<{ readonly plan: RunPlan; readonly workspace: string }> {
+  const choice = { text, variant, opened: service.folders };
+  const { plans, workspace } = await loadPlans(resolve(experiment), choice, await service.catalog());
+  const [plan] = plans;
+  if (plan !== undefined) return { plan, workspace };
+  throw new WorkbenchError("invalid-input", `${experiment} means no run. Add a model and an action to it.`);
+}
+
+type Setting = ModelSize["config"][string];
+
+/** The keys of all families that say how large a model is, in the order of reading. */
+const shapingKeys = [
+  "model_type",
+  ...["hidden_size", "n_embd"],
+  ...["intermediate_size", "n_inner"],
+  ...["num_hidden_layers", "n_layer"],
+  ...["num_attention_heads", "n_head", "num_key_value_heads", "head_dim"],
+  "vocab_size",
+  ...["max_position_embeddings", "n_positions"],
+  "tie_word_embeddings",
+  "min_channels_per_group",
+];
+
+function sizeOf(
+  title: string,
+  { family, config }: ModelShape,
+  counts: ModelCounts,
+  plan: RunPlan | undefined,
+): ModelSize {
+  const settings = Object.entries<unknown>({ model_type: family, ...config }).filter(
+    (entry): entry is [string, Setting] => ["string", "number", "boolean"].includes(typeof entry[1]),
+  );
+  const known = new Map(settings);
+  const shaping = shapingKeys.flatMap((key) => (known.has(key) ? [[key, known.get(key)!] as const] : []));
+  const published = plan === undefined ? undefined : publishedSize(plan);
+  return {
+    title,
+    family,
+    config: Object.fromEntries(shaping),
+    counts,
+    ...(published === undefined ? {} : { published }),
+  };
+}
+
+/** What the experiment's paper says of the variant's size. */
+function publishedSize({ paper: given, variant, scale }: RunPlan): PublishedSize | undefined {
+  const paper = paperSchema.safeParse(given).data;
+  // At another scale the model is another one, and is meant to be.
+  if (paper === undefined || (paper.scale !== undefined && paper.scale !== scale)) return undefined;
+  const value = (part: string) =>
+    paper.published.find(
+      (entry) =>
+        entry.quantity === `parameters/${part}` && (entry.variant === undefined || entry.variant === variant),
+    )?.value;
+  const [nonEmbedding, total] = [value("non_embedding"), value("total")];
+  if (nonEmbedding === undefined && total === undefined) return undefined;
+  return {
+    source: paper.year === undefined ? paper.title : `${paper.title} (${paper.year})`,
+    ...(nonEmbedding === undefined ? {} : { nonEmbedding }),
+    ...(total === undefined ? {} : { total }),
+  };
+}

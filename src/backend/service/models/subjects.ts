@@ -1,0 +1,54 @@
+/** What a request means by a model: where it lies, what it is called, and which plan it comes from. */
+import { basename, join, relative, resolve } from "node:path";
+import { WorkbenchError } from "../../../protocol/errors";
+import type { RunPlan } from "../../../protocol/run";
+import type { Subject } from "../../../protocol/service/models";
+import { openModel, type OpenedModel } from "../../imports/openModel";
+import { checkpointOf } from "../../imports/runFolder";
+import { insideFolder } from "../../runs/folder/insideFolder";
+import { readRecord } from "../../runs/folder/runFolder";
+import type { Service } from "../service";
+
+/** A model that lies somewhere. */
+export type StoredSubject = Exclude<Subject, { readonly kind: "plan" }>;
+
+export function titleOf(service: Service, subject: StoredSubject): string {
+  if (subject.kind === "path") return basename(subject.path);
+  const { name } = service.runs.find(subject.run).summary;
+  return subject.checkpoint === undefined ? name : `${name} · ${basename(subject.checkpoint)}`;
+}
+
+/** To be closed by who asked for it. */
+export function openSubject(service: Service, subject: Subject): OpenedModel {
+  if (subject.kind === "path") return openModel(resolve(subject.path));
+  if (subject.kind === "run") return openModel(checkpointFolder(service, subject));
+  const { experiment, variant } = subject;
+  const of = variant === undefined ? "" : `, variant ${variant},`;
+  throw new WorkbenchError(
+    "unsupported",
+    `${basename(experiment)}${of} has no weights yet: it was only planned. Run it and choose the run, which has weights from its first checkpoint on.`,
+  );
+}
+
+/** A run folder may come from anywhere, so nothing in it is read by way of a link. */
+function checkpointFolder(
+  service: Service,
+  { run, checkpoint = "last" }: StoredSubject & { kind: "run" },
+): string {
+  service.runs.find(run);
+  const folder =
+    checkpoint === "last" || checkpoint === "best" ? checkpointOf(run, checkpoint) : join(run, checkpoint);
+  const place = relative(run, folder);
+  for (const file of ["manifest.json", "config.json", "model.safetensors"]) insideFolder(run, place, file);
+  return folder;
+}
+
+/** The plan of the run that a model comes from, where that is known. */
+export function planOf(
+  service: Service,
+  subject: StoredSubject,
+  run: string | undefined,
+): RunPlan | undefined {
+  if (subject.kind === "run") return service.runs.find(subject.run).found.record?.plan;
+  return run === undefined ? undefined : readRecord(run).plan;
+}

@@ -1,0 +1,43 @@
+/** What the steps of a run have left behind. */
+import type { Handlers } from "../../../protocol/connection";
+import type { RunRequests } from "../../../protocol/service/runs";
+import type { RunFigures } from "../../card/figures";
+import { MetricHistories } from "../metrics/metricHistories";
+import type { Service } from "../service";
+import type { Ended } from "./stepResults";
+
+/** Beside the histories that curves are drawn from: only those of trainings whose table is asked for. */
+const mostBytes = 32 * 2 ** 20;
+
+export function resultHandlers(service: Service): Handlers<Pick<RunRequests, "runs.results" | "runs.card">> {
+  const kept = { histories: new MetricHistories(mostBytes), ended: new Map() as Ended };
+  return {
+    "runs.results": async ({ run }, { signal }) => {
+      const { found } = service.runs.find(run);
+      const { stepResults } = await import("./stepResults");
+      return { steps: await stepResults(found, kept, signal) };
+    },
+    "runs.card": async ({ runs }, { signal }) => {
+      const [{ cardBlocks, paperCard }, { figuresOf, paperOf, plannedFigures }] = await Promise.all([
+        import("../../card/paperCard"),
+        import("../../runs/planning/siblings"),
+      ]);
+      const found = runs.flatMap((run) => {
+        const { folder, record } = service.runs.find(run).found;
+        return record === undefined ? [] : [{ folder, record }];
+      });
+      const paper = paperOf(found.map(({ record }) => record.plan));
+      if (paper === undefined) return { blocks: [] };
+      const figures: RunFigures[] = [];
+      for (const { folder, record } of found) {
+        signal.throwIfAborted();
+        figures.push(
+          record.state === "done"
+            ? await figuresOf({ folder, record })
+            : await plannedFigures(record.plan, record.workspace ?? folder),
+        );
+      }
+      return { blocks: cardBlocks(paper, paperCard(paper, figures)) };
+    },
+  };
+}

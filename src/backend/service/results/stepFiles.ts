@@ -1,0 +1,80 @@
+/** The files that a step of a run has left, read within bounds; what is missing or damaged is told in its place. */
+import { lstatSync, readdirSync } from "node:fs";
+import * as z from "zod";
+import type { Block } from "../../../protocol/blocks";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { readBounded } from "../../runs/folder/boundedFile";
+import { insideFolder } from "../../runs/folder/insideFolder";
+
+/** Far above any list of results. */
+const mostBytes = 8 * 2 ** 20;
+const mostFiles = 50;
+
+export class StepFiles {
+  constructor(
+    /** The run's folder. */
+    readonly run: string,
+    /** Of the step, inside the run: `steps/1-evaluate`. */
+    readonly name: string,
+  ) {}
+
+  /** Throws where the file is missing, too long, a link, or no text. */
+  text(file: string): string {
+    return readBounded(this.path(file), mostBytes);
+  }
+
+  json<T>(file: string, schema: z.ZodType<T>): T {
+    const path = this.path(file);
+    let value: unknown;
+    try {
+      value = JSON.parse(this.text(file));
+    } catch (thrown) {
+      if (!(thrown instanceof SyntaxError)) throw thrown;
+      throw new WorkbenchError("corrupt", `${path} is not complete JSON.`, {}, { cause: thrown });
+    }
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw new WorkbenchError(
+      "corrupt",
+      `${path} is not what it should be: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
+    );
+  }
+
+  has(file: string): boolean {
+    return lstatSync(this.path(file), { throwIfNoEntry: false }) !== undefined;
+  }
+
+  /** Plain files of a folder, as links to open them; none where there is no such folder. */
+  listed(folder: string): Block[] {
+    const path = this.path(folder);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
+      .sort()
+      .slice(0, mostFiles)
+      .map((name) => this.link(`${folder}/${name}`));
+  }
+
+  link(file: string): Block {
+    const path = this.path(file);
+    const bytes = lstatSync(path, { throwIfNoEntry: false })?.size;
+    return { kind: "file", label: file, path, ...(bytes === undefined ? {} : { bytes }) };
+  }
+
+  private path(file: string): string {
+    return insideFolder(this.run, this.name, file);
+  }
+
+  /** What `read` gives, or why it can't: one damaged file hides nothing else. */
+  blocks(file: string, read: () => readonly Block[]): readonly Block[] {
+    try {
+      return read();
+    } catch (thrown) {
+      const { code, message } = toWorkbenchError(thrown);
+      const reason = code === "not-found" ? "it is not there" : message.replace(/\.$/, "");
+      return [{ kind: "text", text: `${file} of this step can't be shown: ${reason}.` }];
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/** What a training has come to so far, from the part of the history that is its own. */
+import * as z from "zod";
+import type { Block, CellValue } from "../../../protocol/blocks";
+import type { MetricColumn, MetricColumns } from "../metrics/metricColumns";
+import { rounded } from "./stepBlocks";
+import type { StepFiles } from "./stepFiles";
+
+const data = z.object({
+  rows: z
+    .object({
+      read: z.number(),
+      filters: z.array(z.object({ text: z.string(), left: z.number() })).max(1000),
+    })
+    .optional(),
+});
+
+/** Rows that were left after each text that none may contain. */
+export function dataBlocks(files: StepFiles): readonly Block[] {
+  return files.blocks("data.json", () => {
+    if (!files.has("data.json")) return [];
+    const { rows } = files.json("data.json", data);
+    if (rows === undefined) return [];
+    const left = rows.filters.map((filter, i): CellValue[] => {
+      const before = rows.filters[i - 1]?.left ?? rows.read;
+      return [`without “${filter.text.slice(0, 80)}”`, filter.left, before - filter.left];
+    });
+    const columns = ["rows", "left", "dropped"];
+    return [{ kind: "table", title: "Data", columns, rows: [["with text", rows.read, null], ...left] }];
+  });
+}
+
+/** Lines of the history, the end excluded. */
+export interface LineRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export function trainBlocks(history: MetricColumns, lines: LineRange): Block[] {
+  const losses = [
+    ["train loss", extremes(history, "train/loss", lines)],
+    ["validation loss", extremes(history, "eval/loss", lines)],
+  ] as const;
+  const rows = losses.flatMap(([name, found]): CellValue[][] =>
+    found === undefined ? [] : [[name, rounded(found.last), rounded(found.lowest), found.lowestAt]],
+  );
+  if (rows.length === 0) return [];
+  return [
+    { kind: "table", title: "Training", columns: ["", "last", "lowest", "at step"], rows },
+    {
+      kind: "table",
+      columns: ["steps", "tokens", "seconds", "tokens a second"],
+      rows: [work(history, lines)],
+    },
+  ];
+}
+
+interface Extremes {
+  readonly last: number;
+  readonly lowest: number;
+  readonly lowestAt: number;
+}
+
+function extremes(history: MetricColumns, metric: string, { from, to }: LineRange): Extremes | undefined {
+  const column = history.metrics.get(metric);
+  if (column === undefined) return undefined;
+  const [first, end] = [column.placeOf(from), column.placeOf(to)];
+  if (end <= first) return undefined;
+  const values = column.values.values;
+  let lowest = first;
+  // What is no number is never the lowest.
+  for (let place = first; place < end; place++)
+    if (values[place]! < values[lowest]! || Number.isNaN(values[lowest]!)) lowest = place;
+  const row = column.rows.values[lowest]!;
+  return { last: values[end - 1]!, lowest: values[lowest]!, lowestAt: history.step.values[row]! };
+}
+
+/** Steps and tokens of this training alone; the time between two lines belongs to the second. */
+function work(history: MetricColumns, { from, to }: LineRange): CellValue[] {
+  const loss = history.metrics.get("train/loss");
+  const rows = loss === undefined ? [] : [...loss.rows.values.subarray(loss.placeOf(from), loss.placeOf(to))];
+  const last = rows.at(-1);
+  if (loss === undefined || last === undefined) return [null, null, null, null];
+  const before = rowBefore(loss, from);
+  const since = (column: { readonly values: Float64Array }) =>
+    column.values[last]! - (before === undefined ? 0 : column.values[before]!);
+  const [steps, tokens] = [since(history.step), since(history.tokens)];
+  const start = from === 0 ? 0 : history.seconds.values[from - 1]!;
+  const seconds = history.seconds.values[last]! - start;
+  return [steps, rounded(tokens), rounded(seconds), seconds > 0 ? rounded(tokens / seconds) : null];
+}
+
+/** The last line of the training before this one. */
+function rowBefore(column: MetricColumn, from: number): number | undefined {
+  const place = column.placeOf(from) - 1;
+  return place < 0 ? undefined : column.rows.values[place];
+}

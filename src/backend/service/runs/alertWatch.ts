@@ -1,0 +1,191 @@
+/**
+ * Raises each alert of a run once, and only for what happens while this window looks on: what had happened before is told
+ * by the run's state and curve, so that a reload of the window repeats nothing.
+ */
+import { readdirSync, statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { RunState } from "../../../protocol/run";
+import type { Alert, RunSummary } from "../../../protocol/service/runs";
+import { toWorkbenchError } from "../../../protocol/errors";
+import { insideFolder } from "../../runs/folder/insideFolder";
+import { MetricsTail } from "../../runs/metrics/metricsReader";
+import { type Finding, LossWatch, neededBytes } from "./alerts";
+import { isGoing } from "./controlRuns";
+import type { RunChanges, RunIndex } from "./runIndex";
+
+export interface AlertListener {
+  raise(alert: Alert): void;
+  warn(message: string): void;
+}
+
+const pollMilliseconds = 1000;
+const diskMilliseconds = 15_000;
+/** How much of a long history is read to know what is usual. */
+const historyBytes = 2 * 1024 * 1024;
+
+export class AlertWatch implements Disposable {
+  private readonly states = new Map<string, RunSummary["state"]>();
+  private readonly watched = new Map<string, WatchedRun>();
+  private readonly raised = new Set<string>();
+  private readonly timer: NodeJS.Timeout;
+  private readonly begunAt = new Date().toISOString();
+  private diskAt = -Infinity;
+  private polling = false;
+
+  constructor(
+    private readonly runs: RunIndex,
+    private readonly listener: AlertListener,
+  ) {
+    runs.onChange((changes) => this.look(changes));
+    this.timer = setInterval(() => void this.poll(), pollMilliseconds).unref();
+  }
+
+  /** From now on the states of these runs are known: a change of them is news. */
+  begin(): void {
+    for (const { folder, state } of this.runs.summaries())
+      // Of one that is known already, a change may be about to be told.
+      if (!this.states.has(folder)) this.states.set(folder, state);
+  }
+
+  private look({ changed, removed }: RunChanges): void {
+    for (const run of removed) {
+      this.states.delete(run);
+      this.watched.delete(run);
+    }
+    for (const summary of changed) {
+      const before = this.states.get(summary.folder);
+      this.states.set(summary.folder, summary.state);
+      if (before === summary.state) continue;
+      // A short run may have ended before it was seen for the first time.
+      const wasGoing = before === undefined ? (summary.endedAt ?? "") > this.begunAt : isActiveState(before);
+      if (wasGoing && !isGoing(summary)) this.ended(summary);
+      // Resumed: it may end again, and its numbers may break again.
+      if (before !== undefined && !wasGoing && isGoing(summary)) this.forget(summary.folder);
+    }
+  }
+
+  private forget(run: string): void {
+    this.watched.delete(run);
+    for (const key of this.raised) if (key.endsWith(` ${run}`)) this.raised.delete(key);
+  }
+
+  private ended(summary: RunSummary): void {
+    const { state, failure, metrics } = summary;
+    if (state === "done") {
+      const loss = metrics["eval/loss"] ?? metrics["train/loss"];
+      const last = loss === undefined ? "" : ` with a loss of ${Number(loss.last.toPrecision(4))}`;
+      this.raise(summary, { kind: "done", message: `Done${last}.` });
+    } else if (state === "failed") {
+      const kind = failure?.code === "diverged" ? "not-a-number" : "failed";
+      this.raise(summary, { kind, message: failure?.message ?? "It failed without a word." });
+    } else if (state === "interrupted") {
+      const message = "Its process is gone. Resume it to go on from the last checkpoint.";
+      this.raise(summary, { kind: "failed", message });
+    }
+  }
+
+  private async poll(): Promise<void> {
+    if (this.polling) return;
+    this.polling = true;
+    try {
+      const running = this.runs.summaries().filter(({ state }) => state === "running");
+      for (const summary of running) await this.readOn(summary);
+      for (const run of this.watched.keys())
+        if (!running.some(({ folder }) => folder === run)) this.watched.delete(run);
+      if (performance.now() - this.diskAt > diskMilliseconds) await this.lookAtDisks(running);
+    } catch (thrown) {
+      this.listener.warn(toWorkbenchError(thrown).message);
+    } finally {
+      this.polling = false;
+    }
+  }
+
+  private async readOn(summary: RunSummary): Promise<void> {
+    const run = summary.folder;
+    try {
+      let watched = this.watched.get(run);
+      if (watched === undefined) {
+        this.watched.set(run, (watched = new WatchedRun(run)));
+        await watched.next(); // What had happened before.
+        return;
+      }
+      for (const finding of await watched.next()) this.raise(summary, finding);
+    } catch (thrown) {
+      this.tellOnce(`The metrics of ${run} can't be watched: ${toWorkbenchError(thrown).message}`);
+    }
+  }
+
+  private async lookAtDisks(running: readonly RunSummary[]): Promise<void> {
+    this.diskAt = performance.now();
+    for (const summary of running) {
+      const place = dirname(summary.folder);
+      const { bavail, bsize } = await statfs(place);
+      const [free, needed] = [bavail * bsize, neededBytes(summary.counts?.total.trainable)];
+      if (free >= needed) continue;
+      const message = `Only ${gibibytes(free)} are free in ${place}, and ${gibibytes(needed)} may be needed. Free some space: a run stops where the disk is full.`;
+      this.raise(summary, { kind: "low-disk", message });
+    }
+  }
+
+  private raise({ folder, name }: RunSummary, { kind, message }: Finding): void {
+    const key = `${kind} ${folder}`;
+    if (this.raised.has(key)) return;
+    this.raised.add(key);
+    this.listener.raise({ kind, run: folder, name, message });
+  }
+
+  private tellOnce(message: string): void {
+    if (this.raised.has(message)) return;
+    this.raised.add(message);
+    this.listener.warn(message);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.timer);
+  }
+}
+
+/** The end of a run's history, as far as it has been judged. */
+class WatchedRun {
+  private readonly tail: MetricsTail;
+  private losses = new LossWatch();
+  private steps = 0;
+
+  constructor(private readonly folder: string) {
+    const path = insideFolder(folder, "metrics.jsonl");
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    this.tail = new MetricsTail(path, Math.max(0, size - historyBytes));
+  }
+
+  async next(): Promise<readonly Finding[]> {
+    const found: Finding[] = [];
+    for (let more = true; more;) {
+      const chunk = await this.tail.next();
+      more = chunk.more;
+      // Looked at after the lines: those of an action that has begun meanwhile then never count to the one before.
+      const steps = this.countSteps();
+      if (chunk.restarted || steps !== this.steps) this.losses = new LossWatch();
+      this.steps = steps;
+      for (const line of chunk.lines) found.push(...this.losses.add(line));
+    }
+    return found;
+  }
+
+  private countSteps(): number {
+    try {
+      return readdirSync(insideFolder(this.folder, "steps")).length;
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return 0;
+      throw thrown;
+    }
+  }
+}
+
+function isActiveState(state: RunSummary["state"]): boolean {
+  return (["queued", "running", "paused"] as readonly (RunState | "unreadable")[]).includes(state);
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -1,0 +1,61 @@
+/** The settings in which plans differ, as flat paths: `train.learning_rate`. What is equal in all of them is left out. */
+import type { RunPlan } from "../../../protocol/run";
+
+export type SettingValue = string | number | boolean | null;
+
+export interface Differences {
+  readonly keys: readonly string[];
+  readonly values: readonly (readonly SettingValue[])[];
+}
+
+/** A plan that can't be read has no settings. */
+export function differencesOf(plans: readonly (RunPlan | undefined)[]): Differences {
+  const several = severalTimes(plans);
+  const flat = plans.map((plan) =>
+    plan === undefined ? new Map<string, SettingValue>() : settingsOf(plan, several),
+  );
+  const all = [...new Set(flat.flatMap((settings) => [...settings.keys()]))];
+  const value = (settings: ReadonlyMap<string, SettingValue>, key: string) => settings.get(key) ?? null;
+  const keys = all.filter((key) => new Set(flat.map((settings) => value(settings, key))).size > 1);
+  return { keys, values: flat.map((settings) => keys.map((key) => value(settings, key))) };
+}
+
+/** Actions that some plan has more than once: their paths then count them, as those of settings do. */
+function severalTimes(plans: readonly (RunPlan | undefined)[]): ReadonlySet<string> {
+  return new Set(
+    plans.flatMap((plan) => {
+      const actions = (plan?.steps ?? []).map(({ action }) => action);
+      return actions.filter((action, i) => actions.indexOf(action) !== i);
+    }),
+  );
+}
+
+function settingsOf(plan: RunPlan, several: ReadonlySet<string>): ReadonlyMap<string, SettingValue> {
+  const settings = new Map<string, SettingValue>();
+  const { data, model, baseModel, device, seed, steps } = plan;
+  flatten(settings, "data", data);
+  flatten(settings, "base_model", baseModel);
+  flatten(settings, "model", model);
+  flatten(settings, "device", device);
+  flatten(settings, "seed", seed);
+  const counts = new Map<string, number>();
+  for (const { action, options } of steps) {
+    const place = counts.get(action) ?? 0;
+    counts.set(action, place + 1);
+    const path = several.has(action) ? `${action}.${place}` : action;
+    // An action without options is a difference too, from a plan that goes without it.
+    if (Object.keys(options).length === 0) settings.set(path, true);
+    flatten(settings, path, options);
+  }
+  return settings;
+}
+
+function flatten(settings: Map<string, SettingValue>, path: string, value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    for (const [key, entry] of Object.entries(value)) flatten(settings, `${path}.${key}`, entry);
+    return;
+  }
+  const plain = value === null || ["string", "number", "boolean"].includes(typeof value);
+  settings.set(path, plain ? (value as SettingValue) : JSON.stringify(value));
+}

@@ -1,0 +1,73 @@
+/** What may be done with runs. Everything that lets one run, ends it or moves it asks for a trusted workspace. */
+import type { Handlers } from "../../../protocol/connection";
+import type { RunRequests, RunSummary } from "../../../protocol/service/runs";
+import { resumeRun } from "../../runs/process/startRun";
+import { controlledRun, requeue, stopRun } from "./controlRuns";
+import { differencesOf } from "./differences";
+import { logTail } from "./logTail";
+import { annotate } from "./notes";
+import type { Service } from "../service";
+import { startRuns } from "./startRuns";
+import { restoreRuns, trashRuns } from "./trash";
+
+type RunHandlers = Handlers<Omit<RunRequests, "runs.results" | "runs.card">>;
+
+export function runHandlers(service: Service): RunHandlers {
+  const { runs } = service;
+  return {
+    "runs.list": () => ({ runs: [...runs.summaries()].sort(newestFirst) }),
+    "runs.start": async (params) => {
+      service.requireTrust("Starting a run");
+      return { runs: await service.finish(startRuns(service, params)) };
+    },
+    "runs.resume": async ({ run }) => {
+      service.requireTrust("Resuming a run");
+      await service.finish(resumeRun(runs.find(run).summary.folder));
+      return runs.refresh(run);
+    },
+    "runs.stop": ({ run }, { signal }) => {
+      service.requireTrust("Stopping a run");
+      return stopRun(runs, run, signal);
+    },
+    "runs.pause": ({ run }) => {
+      service.requireTrust("Pausing a run");
+      return controlledRun(runs, run, "pause");
+    },
+    "runs.continue": ({ run }) => {
+      service.requireTrust("Continuing a run");
+      return controlledRun(runs, run, "continue");
+    },
+    "runs.checkpoint": ({ run }) => {
+      service.requireTrust("Asking a run for a checkpoint");
+      return controlledRun(runs, run, "checkpoint");
+    },
+    "runs.requeue": ({ run, to }) => {
+      service.requireTrust("Moving a run in the queue");
+      return requeue(runs, run, to);
+    },
+    "runs.annotate": ({ run, notes }) => {
+      annotate(runs.find(run).summary.folder, notes);
+      return runs.refresh(run);
+    },
+    "runs.trash": async ({ runs: folders }) => {
+      service.requireTrust("Moving runs to the trash");
+      const trashed = await trashRuns(runs, folders);
+      await runs.rescan();
+      return { trashed };
+    },
+    "runs.restore": async ({ trashed }) => {
+      service.requireTrust("Bringing runs back from the trash");
+      restoreRuns(runs, trashed);
+      await runs.rescan();
+      return {};
+    },
+    "runs.differences": ({ runs: folders }) =>
+      differencesOf(folders.map((run) => runs.find(run).found.record?.plan)),
+    "runs.log": ({ run, bytes }) => ({ text: logTail(runs.find(run).summary.folder, bytes) }),
+  };
+}
+
+/** Those that can't be read come last. */
+function newestFirst(a: RunSummary, b: RunSummary): number {
+  return b.createdAt.localeCompare(a.createdAt) || a.id.localeCompare(b.id);
+}

@@ -1,0 +1,102 @@
+/** One row of a table of runs, from its record and a person's notes. What could be of any length is cut. */
+import { isAbsolute, join, relative, sep } from "node:path";
+import { type Paper, paperSchema } from "../../../schema/paper";
+import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../../protocol/run";
+import type { PublishedNumber, ReferenceSeries, RunSummary } from "../../../protocol/service/runs";
+
+const most = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
+
+/** `workspace` is the folder above `.lathe` as the window names it, so that paths are equal to those of its editors. */
+export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): RunSummary {
+  const { folder, id } = found;
+  const personal = { tags: notes.tags ?? [], notes: notes.notes ?? "", star: notes.star ?? false };
+  if (found.record === undefined) {
+    const { code, message } = found.failure;
+    return {
+      folder,
+      id,
+      name: notes.name ?? id,
+      variant: "",
+      sweep: {},
+      seed: 0,
+      state: "unreadable",
+      failure: { code, message: cut(message, most.message) },
+      createdAt: "",
+      metrics: {},
+      notices: [],
+      ...personal,
+    };
+  }
+  const { record } = found;
+  const { plan, state, createdAt, failure } = record;
+  const experiment = experimentOf(plan.experiment, workspace);
+  return {
+    folder,
+    id,
+    name: notes.name ?? cut(plan.name, most.name),
+    ...(experiment === undefined ? {} : { experiment }),
+    variant: plan.variant,
+    sweep: plan.sweep,
+    seed: plan.seed,
+    state,
+    ...(failure === undefined
+      ? {}
+      : { failure: { ...failure, message: cut(failure.message, most.message) } }),
+    createdAt,
+    ...present(record, "startedAt", "endedAt", "seconds", "device", "progress", "queuePosition", "counts"),
+    ...referencesOf(plan),
+    metrics: Object.fromEntries(Object.entries(record.summary).slice(0, most.metrics)),
+    notices: record.notices.slice(0, most.notices).map((notice) => cut(notice, most.message)),
+    ...personal,
+  };
+}
+
+/** The published curves and numbers that an experiment's paper has. */
+export function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "references" | "published"> {
+  if (given?.["series"] === undefined && given?.["published"] === undefined) return {};
+  const paper = paperSchema.safeParse(given).data;
+  if (paper === undefined) return {};
+  const published = publishedNumbers(paper, scale);
+  const numbers = published.length === 0 ? {} : { published };
+  if (paper.series.length === 0) return numbers;
+  const other = paper.scale !== undefined && paper.scale !== scale ? { otherScale: paper.scale } : {};
+  const references = paper.series.map((series): ReferenceSeries => ({
+    name: series.name,
+    metric: series.metric,
+    firstStep: series.first_step,
+    stepInterval: series.step_interval,
+    tokensPerStep: series.tokens_per_step,
+    values: series.values,
+    ...other,
+  }));
+  return { references, ...numbers };
+}
+
+/** Of whole models, as a chart of sizes has them; at another scale they would say nothing beside the run's. */
+function publishedNumbers(
+  { published, scale: publishedAt }: Paper,
+  scale: string | undefined,
+): PublishedNumber[] {
+  if (publishedAt !== undefined && publishedAt !== scale) return [];
+  return published.flatMap(({ quantity, value, variant, roles }) =>
+    roles === undefined && variant !== undefined ? [{ quantity, value, variant }] : [],
+  );
+}
+
+/** A plan names its file as seen from the workspace; what leads out of it is not believed. */
+function experimentOf(file: string, workspace: string): string | undefined {
+  if (file === "" || isAbsolute(file)) return undefined;
+  const path = join(workspace, file);
+  const way = relative(workspace, path);
+  return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : path;
+}
+
+function present<K extends keyof RunRecord>(record: RunRecord, ...keys: readonly K[]): Pick<RunRecord, K> {
+  return Object.fromEntries(
+    keys.flatMap((key) => (record[key] === undefined ? [] : [[key, record[key]]])),
+  ) as Pick<RunRecord, K>;
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}

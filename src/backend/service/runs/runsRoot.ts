@@ -1,0 +1,94 @@
+/** One `.lathe/runs` folder: which run folders are in it, told at once where the system says so, else a little later. */
+import { type FSWatcher, readdirSync, realpathSync, watch } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { runIdPattern, runsFolderOf } from "../../runs/folder/runLocation";
+
+export interface RootOptions {
+  readonly trusted: boolean;
+  /** Something may have come or gone. */
+  onHint(): void;
+  warn(message: string): void;
+}
+
+export class RunsRoot implements Disposable {
+  /** The real path; undefined while there is no such folder. */
+  path: string | undefined;
+  private watcher: FSWatcher | undefined;
+  private watched: string | undefined;
+  private readonly told = new Set<string>();
+
+  /** `workspace` as the window names it. */
+  constructor(
+    readonly workspace: string,
+    private readonly options: RootOptions,
+  ) {}
+
+  /** Run folders by their real paths. A link in place of a run folder is left alone, wherever it leads. */
+  scan(): readonly string[] {
+    this.path = this.locate();
+    this.observe();
+    const { path } = this;
+    if (path === undefined) return [];
+    let entries;
+    try {
+      entries = readdirSync(path, { withFileTypes: true });
+    } catch (thrown) {
+      this.tellOnce(`Runs can't be listed: ${(thrown as Error).message}.`);
+      return [];
+    }
+    return entries.flatMap((entry) => {
+      if (!runIdPattern.test(entry.name)) return [];
+      const folder = join(path, entry.name);
+      if (entry.isSymbolicLink()) this.tellOnce(`${folder} is a symbolic link, so it is not shown as a run.`);
+      return entry.isDirectory() ? [folder] : [];
+    });
+  }
+
+  /** In a workspace that nobody has vouched for, `.lathe` may be a link that leads anywhere. */
+  private locate(): string | undefined {
+    const given = runsFolderOf(this.workspace);
+    try {
+      const path = realpathSync(given);
+      const way = relative(realpathSync(this.workspace), path);
+      if (this.options.trusted || !way.split(sep).includes("..")) return path;
+      this.tellOnce(`${given} leads out of its workspace, which is not trusted, so its runs are not shown.`);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT")
+        this.tellOnce(`${given} can't be read: ${(thrown as Error).message}.`);
+    }
+    return undefined;
+  }
+
+  private observe(): void {
+    if (this.watched === this.path) return;
+    this.watcher?.close();
+    this.watcher = undefined;
+    this.watched = this.path;
+    if (this.path === undefined) return;
+    try {
+      this.watcher = watch(this.path, { persistent: false }, () => this.options.onHint());
+      this.watcher.on("error", (error) => this.unwatched(error));
+    } catch (thrown) {
+      this.unwatched(thrown as Error);
+    }
+  }
+
+  /** Without notice from the system, as on some network drives, the regular look at the names has to do. */
+  private unwatched(error: Error): void {
+    this.watcher?.close();
+    this.watcher = undefined;
+    this.tellOnce(
+      `${this.watched ?? ""} can't be watched (${error.message}); new runs show after a few seconds.`,
+    );
+  }
+
+  private tellOnce(message: string): void {
+    if (this.told.has(message)) return;
+    this.told.add(message);
+    this.options.warn(message);
+  }
+
+  [Symbol.dispose](): void {
+    this.watcher?.close();
+  }
+}

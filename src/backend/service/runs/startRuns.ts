@@ -1,0 +1,41 @@
+/** Starts the runs of an experiment from the editor: the same plans and checks as on the command line. */
+import { WorkbenchError } from "../../../protocol/errors";
+import type { RunPlan } from "../../../protocol/run";
+import type { RunSummary, StartRuns } from "../../../protocol/service/runs";
+import { startRun } from "../../runs/process/startRun";
+import type { Service } from "../service";
+
+export async function startRuns(
+  service: Service,
+  { experiment, settings, parallel, ...choice }: StartRuns,
+): Promise<readonly RunSummary[]> {
+  // The checks bring the models, the tokenizers and every method.
+  const [{ loadPlans }, { checkPlans }] = await Promise.all([
+    import("../../runs/planning/loadPlans"),
+    import("../../runs/planning/checkPlan"),
+  ]);
+  const { workspace, plans } = await loadPlans(
+    experiment,
+    { ...choice, set: settings, opened: service.folders },
+    await service.catalog(),
+  );
+  refuseIdle(plans);
+  await checkPlans(plans, workspace);
+  const folders: string[] = [];
+  try {
+    // One after the other, so that they queue for their device in the order of the file.
+    for (const plan of plans)
+      folders.push((await startRun(plan, { workspace, parallel: parallel ?? false })).folder);
+  } finally {
+    await service.runs.include(workspace);
+  }
+  return Promise.all(folders.map((folder) => service.runs.refresh(folder)));
+}
+
+function refuseIdle(plans: readonly RunPlan[]): void {
+  if (plans.some(({ steps }) => steps.length > 0)) return;
+  throw new WorkbenchError(
+    "invalid-input",
+    "There is nothing to run up to this cell: none has an action such as train or evaluate. Run a later cell.",
+  );
+}

@@ -1,0 +1,89 @@
+/** Moves run folders to `.lathe/trash` and back, all or none; nothing is ever deleted, and nothing moved elsewhere. */
+import { lstatSync, mkdirSync, renameSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { runIdPattern } from "../../runs/folder/runLocation";
+import { isGoing } from "./controlRuns";
+import type { RunIndex } from "./runIndex";
+
+interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
+export async function trashRuns(runs: RunIndex, folders: readonly string[]): Promise<readonly string[]> {
+  for (const run of folders) {
+    const summary = await runs.refresh(run);
+    if (isGoing(summary))
+      throw new WorkbenchError(
+        "busy",
+        `${summary.name} is ${summary.state}. Stop it first, then move it to the trash.`,
+      );
+  }
+  const moves = [...new Set(folders)].map((from) => ({
+    from,
+    to: join(trashBeside(dirname(from)), basename(from)),
+  }));
+  return moved(moves).map(({ to }) => to);
+}
+
+/** Back to the `runs` beside that trash, which has to be one of this window's. */
+export function restoreRuns(runs: RunIndex, trashed: readonly string[]): void {
+  moved(
+    [...new Set(trashed)].map((from) => {
+      const home = runs.runsFolders.find((each) => trashBeside(each) === dirname(from));
+      if (home === undefined || !runIdPattern.test(basename(from)))
+        throw new WorkbenchError("not-found", `${from} is no run in the trash of the opened folders.`);
+      return { from, to: join(home, basename(from)) };
+    }),
+  );
+}
+
+function trashBeside(runsFolder: string): string {
+  return join(dirname(runsFolder), "trash");
+}
+
+function moved(moves: readonly Move[]): readonly Move[] {
+  for (const { from, to } of moves) {
+    refuseUnlessFolder(from);
+    makeFolder(dirname(to));
+    if (kindOf(to) !== "nothing")
+      throw new WorkbenchError("io", `${to} is there already. Rename or remove it, then try again.`);
+  }
+  const done: Move[] = [];
+  try {
+    for (const move of moves) {
+      renameSync(move.from, move.to);
+      done.push(move);
+    }
+  } catch (thrown) {
+    for (const { from, to } of done) renameSync(to, from);
+    throw toWorkbenchError(thrown);
+  }
+  return moves;
+}
+
+function makeFolder(path: string): void {
+  try {
+    if (kindOf(path) === "nothing") mkdirSync(path, { recursive: true });
+  } catch (thrown) {
+    throw toWorkbenchError(thrown);
+  }
+  refuseUnlessFolder(path);
+}
+
+/** A link in the place of a folder would lead the run elsewhere. */
+function refuseUnlessFolder(path: string): void {
+  const kind = kindOf(path);
+  if (kind === "nothing") throw new WorkbenchError("not-found", `There is no ${path} any more.`);
+  if (kind !== "folder")
+    throw new WorkbenchError(
+      "io",
+      `${path} is no plain folder, so nothing is moved. Remove it, then try again.`,
+    );
+}
+
+function kindOf(path: string): "nothing" | "folder" | "other" {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "nothing" : found.isDirectory() ? "folder" : "other";
+}

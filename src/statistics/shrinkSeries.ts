@@ -1,0 +1,291 @@
+/** What happens to a measure as a model shrinks: runs as points of lines, the seeds of a point together. */
+import type { RunSummary } from "../protocol/service/runs";
+import { sweptAmount, sweptRate } from "./sweptRate";
+import { type Estimate, estimateOf } from "./studentT";
+
+/** What is asked of a run. */
+export type ShrinkRun = Pick<
+  RunSummary,
+  "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts" | "published"
+>;
+
+/** Along what the points stand. */
+export const measures = [
+  "rate",
+  "non_embedding",
+  "total",
+  "non_zero",
+  "bits",
+  "bytes",
+  "packed",
+  "memory",
+  "time",
+] as const;
+export type Measure = (typeof measures)[number];
+
+export const measureTitles: Readonly<Record<Measure, string>> = {
+  rate: "Rate of the method",
+  non_embedding: "Non-embedding parameters",
+  total: "Parameters",
+  bits: "Stored bits",
+  bytes: "Bytes",
+  non_zero: "Non-zeros",
+  packed: "Packed file, % of the dense model",
+  memory: "Memory of a pass, % of the dense model",
+  time: "Time of a pass, % of the dense model",
+};
+
+/** Measures that an evaluation has to have taken (`evaluate: {savings: {}}`). */
+const evaluated: Readonly<Partial<Record<Measure, string>>> = {
+  packed: "savings/packed_file_bytes_percent",
+  memory: "savings/memory_bytes_percent",
+  time: "savings/time_percent",
+};
+
+export interface ShrinkPoint {
+  /** Mean over the runs, which may differ in it: a threshold over a whole model leaves each seed other matrices. */
+  readonly x: number;
+  readonly y: Estimate;
+  /** Folders of the runs. */
+  readonly runs: readonly string[];
+}
+
+export interface ShrinkSeries {
+  readonly name: string;
+  /** From the smallest x on. */
+  readonly points: readonly ShrinkPoint[];
+}
+
+export interface Shrinking {
+  readonly series: readonly ShrinkSeries[];
+  /** Runs without a rate, where points stand along rates: what the others are held against. */
+  readonly baselines: readonly {
+    readonly name: string;
+    readonly y: Estimate;
+    readonly runs: readonly string[];
+  }[];
+  /** What others have published, where both numbers of a point are among it; its points have no runs. */
+  readonly published?: ShrinkSeries;
+  readonly fewerFirst: boolean;
+}
+
+/** Numbers that runs have in common, those of the model's quality first. */
+export function metricsOf(runs: readonly ShrinkRun[]): string[] {
+  const names = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
+  const isAsked = (name: string) =>
+    !/^(system|gpu|compress)\/|tokens_per_second$|learning_rate$|grad_norm$/.test(name);
+  const rank = (name: string) =>
+    /^(classification|perplexity)\//.test(name) ? 0 : name === "eval/loss" ? 1 : 2;
+  return [...names].filter(isAsked).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric: string): Shrinking {
+  const lines = new Map<string, Map<string, Gathered>>();
+  const plain = new Map<string, Gathered>();
+  for (const run of runs) {
+    const y = run.metrics[metric]?.last;
+    if (run.state !== "done" || y === undefined || !Number.isFinite(y)) continue;
+    const rate = sweptRate(run.sweep);
+    const along = alongLine(run, measure);
+    const name = nameOf(run, along);
+    const x = measure === "rate" ? rate?.value : sizeOf(run, measure);
+    if (x === undefined) {
+      // What is a point of another sweep is nothing to hold the others against.
+      const isAlone = Object.keys(run.sweep).every((path) => path === "seed");
+      if (measure === "rate" && isAlone) gather(plain, name, { x: 0, y, run: run.folder });
+      continue;
+    }
+    const line = lines.get(name) ?? new Map<string, Gathered>();
+    lines.set(name, line);
+    const point = JSON.stringify(Object.entries(run.sweep).filter(([path]) => along(path)));
+    gather(line, point, { x, y, run: run.folder });
+  }
+  return {
+    series: [...lines].map(([name, points]) => ({
+      name,
+      points: [...points.values()]
+        .map(({ xs, values, runs: folders }) => ({
+          x: xs.reduce((sum, each) => sum + each, 0) / xs.length,
+          y: estimateOf(values),
+          runs: folders,
+        }))
+        .sort((a, b) => a.x - b.x),
+    })),
+    baselines: [...plain].map(([name, { values, runs: folders }]) => ({
+      name,
+      y: estimateOf(values),
+      runs: folders,
+    })),
+    ...publishedAlong(runs, measure, metric),
+    fewerFirst: measure !== "rate",
+  };
+}
+
+/** Quantities of papers that stand along a measure. */
+const publishedSizes: Readonly<Partial<Record<Measure, string>>> = {
+  non_embedding: "parameters/non_embedding",
+  total: "parameters/total",
+  bits: "parameters/bits",
+};
+
+function publishedAlong(
+  runs: readonly ShrinkRun[],
+  measure: Measure,
+  metric: string,
+): Pick<Shrinking, "published"> {
+  const size = publishedSizes[measure];
+  const numbers = runs.find(({ published }) => published !== undefined)?.published ?? [];
+  const quantity = metric === "perplexity/token" ? "perplexity" : metric;
+  const of = (wanted: string | undefined, variant: string) =>
+    numbers.find((each) => each.quantity === wanted && each.variant === variant)?.value;
+  const points = [...new Set(numbers.map(({ variant }) => variant))].flatMap((variant): ShrinkPoint[] => {
+    const [x, y] = [of(size, variant), of(quantity, variant)];
+    return x === undefined || y === undefined ? [] : [{ x, y: estimateOf([y]), runs: [] }];
+  });
+  if (points.length === 0) return {};
+  return { published: { name: "published", points: points.sort((a, b) => a.x - b.x) } };
+}
+
+interface Gathered {
+  readonly xs: readonly number[];
+  readonly values: readonly number[];
+  readonly runs: readonly string[];
+}
+
+function gather(
+  into: Map<string, Gathered>,
+  key: string,
+  { x, y, run }: { readonly x: number; readonly y: number; readonly run: string },
+): void {
+  const { xs, values, runs } = into.get(key) ?? { xs: [], values: [], runs: [] };
+  into.set(key, { xs: [...xs, x], values: [...values, y], runs: [...runs, run] });
+}
+
+/** All that tells a line from another: the variant, and what is swept beside the points of the line and the seed. */
+function nameOf({ variant, sweep, name }: ShrinkRun, along: (path: string) => boolean): string {
+  const others = Object.entries(sweep).filter(([path]) => path !== "seed" && !along(path));
+  const point = others
+    .map(([path, value]) => `${path.split(".").at(-1)!} ${JSON.stringify(value)}`)
+    .join(", ");
+  const own = variant === "" ? name : variant;
+  return point === "" ? own : `${own}, ${point}`;
+}
+
+/** What moves a run along its line: how much its method takes or, among sizes, how large the model is where no method is swept. */
+function alongLine({ sweep }: ShrinkRun, measure: Measure): (path: string) => boolean {
+  if (measure === "rate") return (path) => path === sweptRate(sweep)?.path;
+  const amount = sweptAmount(sweep)?.path;
+  return (path) => (amount === undefined ? path.startsWith("model.") : path === amount);
+}
+
+function sizeOf({ counts, metrics }: ShrinkRun, measure: Exclude<Measure, "rate">): number | undefined {
+  const metric = evaluated[measure];
+  if (metric !== undefined) return metrics[metric]?.last;
+  if (counts === undefined) return undefined;
+  const { total, nonEmbedding } = counts;
+  const sizes: Readonly<Partial<Record<Measure, number>>> = {
+    non_embedding: nonEmbedding.stored,
+    total: total.stored,
+    non_zero: total.nonZero,
+    bits: total.bits,
+    bytes: total.bytes,
+  };
+  return sizes[measure];
+}
+
+export interface MeasureBars {
+  readonly series: readonly string[];
+  readonly groups: readonly { readonly name: string; readonly values: readonly (Estimate | undefined)[] }[];
+}
+
+/** Measures that stand beside each other, each with a bar for every line: those whose names begin alike. */
+export function barsOf(runs: readonly ShrinkRun[], prefix: string): MeasureBars {
+  const done = runs.filter(({ state }) => state === "done");
+  const series = new Map<string, ShrinkRun[]>();
+  for (const run of done) {
+    if (!Object.keys(run.metrics).some((name) => name.startsWith(prefix))) continue;
+    const name = nameOf(run, () => false);
+    series.set(name, [...(series.get(name) ?? []), run]);
+  }
+  const measured = new Set([...series.values()].flat().flatMap(({ metrics }) => Object.keys(metrics)));
+  const names = [...measured].filter((name) => name.startsWith(prefix)).sort(byNumbers);
+  return {
+    series: [...series.keys()],
+    groups: names.map((name) => ({
+      name: name.slice(prefix.length).replaceAll("_", " "),
+      values: [...series.values()].map((own) => {
+        const values = own.flatMap(({ metrics }) => metrics[name]?.last ?? []).filter(Number.isFinite);
+        return values.length === 0 ? undefined : estimateOf(values);
+      }),
+    })),
+  };
+}
+
+/** By the number in them first, as 128 and 512 tokens are. */
+function byNumbers(a: string, b: string): number {
+  const of = (name: string) => Number(/(\d+)$/.exec(name)?.[1] ?? 0);
+  return of(a) - of(b) || (a < b ? -1 : 1);
+}
+
+export function barLines({ series, groups }: MeasureBars): string[][] {
+  return [
+    ["measure", "series", "mean", "half of the 95 % interval", "runs"],
+    ...groups.flatMap(({ name, values }) =>
+      values.flatMap((value, i) =>
+        value === undefined
+          ? []
+          : [[name, series[i]!, String(value.mean), String(value.half ?? ""), String(value.count)]],
+      ),
+    ),
+  ];
+}
+
+/** One finished run of each line, that of the smallest seed: whose texts stand for the line. */
+export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; readonly run: string }[] {
+  const chosen = new Map<string, ShrinkRun>();
+  for (const run of runs) {
+    if (run.state !== "done") continue;
+    const name = nameOf(run, () => false);
+    const before = chosen.get(name);
+    if (before === undefined || run.seed < before.seed) chosen.set(name, run);
+  }
+  return [...chosen].map(([name, { folder }]) => ({ name, run: folder }));
+}
+
+/** Points that no other beats in both: less of x (more of a rate) and a better y. */
+export function paretoFront(
+  { series, fewerFirst }: Pick<Shrinking, "series" | "fewerFirst">,
+  higherIsBetter: boolean,
+): ShrinkPoint[] {
+  const cost = ({ x }: ShrinkPoint) => (fewerFirst ? x : -x);
+  const worth = ({ y }: ShrinkPoint) => (higherIsBetter ? -y.mean : y.mean);
+  const all = series.flatMap(({ points }) => points).sort((a, b) => cost(a) - cost(b) || worth(a) - worth(b));
+  const front: ShrinkPoint[] = [];
+  for (const point of all) if (front.length === 0 || worth(point) < worth(front.at(-1)!)) front.push(point);
+  return front;
+}
+
+export function isHigherBetter(metric: string): boolean {
+  return /accuracy|f1|precision|recall|matthews|per_second|speedup/.test(metric);
+}
+
+export function shrinkLines(
+  { series, baselines, published }: Shrinking,
+  measure: Measure,
+  metric: string,
+): string[][] {
+  const row = (name: string, x: string, { mean, half, count }: Estimate) => [
+    name,
+    x,
+    String(mean),
+    half === undefined ? "" : String(half),
+    String(count),
+  ];
+  return [
+    ["series", measure, metric, "half of the 95 % interval", "runs"],
+    ...[...series, ...(published === undefined ? [] : [published])].flatMap(({ name, points }) =>
+      points.map(({ x, y }) => row(name, String(x), y)),
+    ),
+    ...baselines.map(({ name, y }) => row(name, "", y)),
+  ];
+}

@@ -1,0 +1,266 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { WorkbenchError } from "../../../src/protocol/errors";
+import { withRepresentations } from "../../../src/backend/models/model";
+import {
+  type Checkpoint,
+  readCheckpoint,
+  recoverCheckpoints,
+  writeCheckpoint,
+} from "../../../src/backend/checkpoints/checkpoint";
+import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
+import { uniform } from "../../support/sampleValues";
+import { tinyShape, weightsOf } from "../../support/tinyModels";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf } from "../../support/tinyRun";
+import { childProgram } from "../../support/childProgram";
+import { numberedCheckpoint, stepOf } from "./numberedCheckpoint";
+
+const masked = withRepresentations(tinyShape("phi3"), {
+  "layers.0.mlp.down_proj": { type: "masked", options: {} },
+});
+const random = uniform(5);
+const weights = new Map(
+  [...weightsOf(masked)].map(([name, { shape, data }]) => [
+    name,
+    { shape, data: data instanceof Uint8Array ? data.map(() => Math.round(random())) : data },
+  ]),
+);
+const checkpoint: Checkpoint = {
+  shape: masked,
+  tensors: weights,
+  training: {
+    optimizer: new Map([["lm_head.weight#exp_avg", { shape: [2], data: Float32Array.of(1e-20, -3) }]]),
+    state: {
+      step: 12,
+      tokens: 34_567,
+      seconds: 1.5,
+      sampler: { seed: 1, epoch: 2, position: 3, sequences: 4 },
+      best: { step: 10, loss: 2.25 },
+      action: 1,
+    },
+  },
+};
+
+function written(content: Checkpoint = checkpoint): string {
+  const folder = join(temporaryFolder(), "checkpoints", "step-12");
+  writeCheckpoint(folder, content);
+  return folder;
+}
+
+function failure(act: () => unknown): WorkbenchError {
+  try {
+    act();
+  } catch (thrown) {
+    return thrown as WorkbenchError;
+  }
+  throw new Error("Nothing was thrown.");
+}
+
+describe("a checkpoint", () => {
+  it("comes back as it was: weights, masks, representations, optimizer and state", () => {
+    const got = readCheckpoint(written());
+    expect(got.shape).toEqual(masked);
+    expect(bytesOf(got.tensors)).toEqual(bytesOf(weights));
+    expect(got.tensors.get("model.layers.0.mlp.down_proj.weight_mask")!.data).toBeInstanceOf(Uint8Array);
+    expect(bytesOf(got.training!.optimizer)).toEqual(bytesOf(checkpoint.training!.optimizer));
+    expect(got.training!.state).toEqual(checkpoint.training!.state);
+  });
+
+  it("of a model alone has no training state", () => {
+    const folder = written({ shape: masked, tensors: weights });
+    expect(readdirSync(folder).sort()).toEqual(["config.json", "manifest.json", "model.safetensors"]);
+    expect(readCheckpoint(folder).training).toBeUndefined();
+  });
+
+  it("leaves nothing else beside it", () => {
+    const folder = written();
+    writeCheckpoint(folder, checkpoint);
+    expect(readdirSync(join(folder, ".."))).toEqual(["step-12"]);
+  });
+
+  it("takes the place of an older one of the same name", () => {
+    const folder = written({ shape: masked, tensors: weights });
+    writeCheckpoint(folder, checkpoint);
+    expect(readCheckpoint(folder).training?.state.step).toBe(12);
+  });
+});
+
+describe("a checkpoint that is not what was written is refused", () => {
+  const files = ["model.safetensors", "config.json", "optimizer.safetensors", "state.json"];
+
+  it.each(files)("with a changed byte anywhere in %s", (name) => {
+    const folder = written();
+    const path = join(folder, name);
+    const bytes = readFileSync(path);
+    for (const at of [0, 8, Math.floor(bytes.length / 2), bytes.length - 1]) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1;
+      writeFileSync(path, changed);
+      const thrown = failure(() => readCheckpoint(folder));
+      expect(thrown.code).toBe("corrupt");
+      expect(thrown.message).toContain(`${path} is not what was written`);
+    }
+    writeFileSync(path, bytes);
+    expect(readCheckpoint(folder).training?.state.step).toBe(12);
+  });
+
+  it.each(files)("with %s cut short, or longer", (name) => {
+    const folder = written();
+    const path = join(folder, name);
+    const { size } = statSync(path);
+    truncateSync(path, size + 1);
+    expect(failure(() => readCheckpoint(folder)).message).toContain(`${size + 1} bytes instead of ${size}`);
+    truncateSync(path, size - 1);
+    expect(failure(() => readCheckpoint(folder)).code).toBe("corrupt");
+  });
+
+  it.each(files)("without %s", (name) => {
+    const folder = written();
+    rmSync(join(folder, name));
+    const thrown = failure(() => readCheckpoint(folder));
+    expect(thrown.code).toBe("corrupt");
+    expect(thrown.message).toContain(`The checkpoint ${folder} lacks ${name}. Use another checkpoint`);
+  });
+
+  it("without a manifest, or with one that is no manifest", () => {
+    const folder = written();
+    const path = join(folder, "manifest.json");
+    const manifest = JSON.parse(readFileSync(path, "utf8")) as { files: Record<string, unknown> };
+    const { "model.safetensors": _, ...noModel } = manifest.files;
+    const { "optimizer.safetensors": __, ...half } = manifest.files;
+    for (const content of [
+      "",
+      "{",
+      "null",
+      "[]",
+      JSON.stringify({ ...manifest, format: 2 }),
+      JSON.stringify({ ...manifest, files: {} }),
+      JSON.stringify({ ...manifest, files: noModel }),
+      JSON.stringify({ ...manifest, files: half }),
+      JSON.stringify({
+        ...manifest,
+        files: { ...manifest.files, "../../secret": manifest.files["state.json"] },
+      }),
+    ]) {
+      writeFileSync(path, content);
+      const thrown = failure(() => readCheckpoint(folder));
+      expect(thrown.code, content).toBe("corrupt");
+      expect(thrown.message).toContain(path);
+    }
+    rmSync(path);
+    expect(failure(() => readCheckpoint(folder)).code).toBe("corrupt");
+  });
+
+  it("where there is none at all, saying so", () => {
+    const thrown = failure(() => readCheckpoint(join(temporaryFolder(), "step-1")));
+    expect(thrown.code).toBe("not-found");
+    expect(thrown.message).toContain("There is no checkpoint");
+  });
+
+  it("with the tensors of another model, of other sizes, or of another type, naming them", () => {
+    const says = (content: Checkpoint) => {
+      const thrown = failure(() => readCheckpoint(written(content)));
+      expect(thrown.code).toBe("invalid-input");
+      expect(thrown.message).toContain("They belong to another model or another configuration.");
+      return thrown.message;
+    };
+    expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("gpt2")) })).toContain(
+      "model.layers.0.self_attn.o_proj.weight is missing",
+    );
+    expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("phi3")) })).toContain(
+      "model.layers.0.mlp.down_proj.weight_mask is missing",
+    );
+    expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("phi3", { vocab_size: 40 })) })).toContain(
+      "is [40, 16] instead of [32, 16]",
+    );
+    const mask = "model.layers.0.mlp.down_proj.weight_mask";
+    const { shape } = weights.get(mask)!;
+    const floats = new Map([...weights, [mask, { shape, data: new Float32Array(16 * 24) }] as const]);
+    expect(says({ ...checkpoint, tensors: floats })).toContain(`${mask} holds float32 instead of bool`);
+    const extra = new Map([...weights, ["stray", { shape: [1], data: Float32Array.of(1) }] as const]);
+    expect(says({ ...checkpoint, tensors: extra })).toContain("stray is not part of the model");
+  });
+});
+
+describe("what a killed process leaves behind", () => {
+  const parentOf = (folder: string) => join(folder, "..");
+
+  it("is passed over, and removed when asked", () => {
+    const folder = written();
+    const draft = join(parentOf(folder), ".step-13.999.tmp");
+    mkdirSync(draft);
+    writeSafetensors(join(draft, "model.safetensors"), weights);
+    expect(readCheckpoint(folder).training?.state.step).toBe(12);
+    writeCheckpoint(join(parentOf(folder), "step-13"), checkpoint);
+    recoverCheckpoints(parentOf(folder));
+    expect(readdirSync(parentOf(folder)).sort()).toEqual(["step-12", "step-13"]);
+  });
+
+  it("is the old checkpoint where the new one was not in place yet", () => {
+    const folder = written();
+    renameSync(folder, join(parentOf(folder), ".step-12.replaced"));
+    expect(readCheckpoint(folder).training?.state.step).toBe(12);
+    expect(existsSync(folder)).toBe(false);
+    recoverCheckpoints(parentOf(folder));
+    expect(readdirSync(parentOf(folder))).toEqual(["step-12"]);
+    expect(readCheckpoint(folder).training?.state.step).toBe(12);
+  });
+
+  it("is the new checkpoint where it was", () => {
+    const folder = written();
+    cpSync(folder, join(parentOf(folder), ".step-12.replaced"), { recursive: true });
+    rmSync(join(parentOf(folder), ".step-12.replaced", "config.json"));
+    recoverCheckpoints(parentOf(folder));
+    expect(readdirSync(parentOf(folder))).toEqual(["step-12"]);
+    expect(readCheckpoint(folder).training?.state.step).toBe(12);
+  });
+
+  it("is nothing to worry about where no checkpoint has ever been", () => {
+    expect(() => recoverCheckpoints(join(temporaryFolder(), "checkpoints"))).not.toThrow();
+  });
+
+  it("is a whole checkpoint, whenever it is killed", async () => {
+    const program = await childProgram("test/backend/checkpoints/checkpointWriter.ts");
+    const folder = join(temporaryFolder(), "checkpoints", "step-1");
+    const pause = uniform(17);
+    let step = 0;
+    let drafts = 0;
+    for (let kill = 0; kill < 8; kill++) {
+      const child = spawn(process.execPath, [program, folder, String(step)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const ended = once(child, "exit");
+      await once(child.stdout, "data");
+      await setTimeout(pause() * 200);
+      child.kill("SIGKILL");
+      await ended;
+      drafts += readdirSync(parentOf(folder)).filter((name) => name.endsWith(".tmp")).length;
+      // Read as a reader would at once, and again as the run itself would when it goes on.
+      const found = stepOf(readCheckpoint(folder));
+      expect(typeof found === "number" && found >= step, String(found)).toBe(true);
+      recoverCheckpoints(parentOf(folder));
+      expect(readdirSync(parentOf(folder))).toEqual(["step-1"]);
+      expect(stepOf(readCheckpoint(folder))).toBe(found);
+      step = Number(found);
+    }
+    console.log(`8 kills within ${step} checkpoints; ${drafts} drafts were left half-written.`);
+    expect(drafts).toBeGreaterThan(0);
+    expect(stepOf(numberedCheckpoint(3))).toBe(3);
+  });
+});

@@ -1,0 +1,312 @@
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { WorkbenchError } from "../../../src/protocol/errors";
+import {
+  type HostTensor,
+  openTensors,
+  readSafetensors,
+  readTensorSizes,
+  writeSafetensors,
+} from "../../../src/backend/checkpoints/safetensors";
+import { temporaryFolder } from "../../support/temporary";
+import { bytesOf } from "../../support/tinyRun";
+
+const folder = temporaryFolder();
+let files = 0;
+const newPath = () => join(folder, `${files++}.safetensors`);
+
+/** A file with any header, be it text or what JSON makes of a value, and any bytes behind it. */
+function written(header: unknown, body: Uint8Array = new Uint8Array(), claimed?: bigint): string {
+  const text = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(claimed ?? BigInt(text.length));
+  const path = newPath();
+  writeFileSync(path, Buffer.concat([length, text, body]));
+  return path;
+}
+
+const entry = (dtype: string, shape: readonly number[], start: number, end: number) => ({
+  dtype,
+  shape,
+  data_offsets: [start, end],
+});
+
+describe("a safetensors file", () => {
+  const tensors = new Map<string, HostTensor>([
+    ["weights", { shape: [2, 3], data: Float32Array.of(1, -0, NaN, Infinity, 1e-45, Math.PI) }],
+    ["mask", { shape: [5], data: Uint8Array.of(1, 0, 1, 1, 0) }],
+    ["ids", { shape: [2], data: Int32Array.of(-7, 2 ** 31 - 1) }],
+    ["one", { shape: [], data: Float32Array.of(42) }],
+    ["none", { shape: [0, 4], data: new Float32Array(0) }],
+    ["__proto__", { shape: [1], data: Float32Array.of(3) }],
+    ['"quoted" \\ {[ü€]}', { shape: [1], data: Float32Array.of(5) }],
+  ]);
+
+  it("gives back every tensor bit for bit, of each type, and the metadata", () => {
+    const path = newPath();
+    writeSafetensors(path, tensors, { made: "here" });
+    const got = readSafetensors(path);
+    expect(bytesOf(got.tensors)).toEqual(bytesOf(tensors));
+    for (const [name, { data }] of got.tensors)
+      expect(data.constructor).toBe(tensors.get(name)!.data.constructor);
+    expect(got.metadata).toEqual({ format: "pt", made: "here" });
+  });
+
+  it("is the same bytes for the same tensors, with numbers at a multiple of eight bytes", () => {
+    const [first, second] = [newPath(), newPath()];
+    writeSafetensors(first, tensors);
+    writeSafetensors(second, tensors);
+    const bytes = readFileSync(first);
+    expect(bytes.equals(readFileSync(second))).toBe(true);
+    expect(Number(bytes.readBigUInt64LE()) % 8).toBe(0);
+  });
+
+  it("says the bytes of each tensor without reading it", () => {
+    const path = newPath();
+    writeSafetensors(path, tensors);
+    expect(Object.fromEntries(readTensorSizes(path))).toMatchObject({
+      weights: 24,
+      mask: 5,
+      ids: 8,
+      none: 0,
+    });
+  });
+
+  it("keeps tensors that start where others of no bytes do, in any order of the header", () => {
+    const path = written(
+      { full: entry("F32", [1], 0, 4), empty: entry("F32", [0], 0, 0) },
+      new Uint8Array(4),
+    );
+    expect([...readSafetensors(path).tensors.keys()].sort()).toEqual(["empty", "full"]);
+  });
+
+  it("may hold no tensor at all", () => expect(readSafetensors(written({})).tensors.size).toBe(0));
+});
+
+describe("half precision widens exactly", () => {
+  const words = Uint16Array.from({ length: 65_536 }, (_, i) => i);
+  const body = new Uint8Array(words.buffer);
+  const read = (dtype: string) => {
+    const path = written({ x: entry(dtype, [256, 256], 0, body.length) }, body);
+    return readSafetensors(path).tensors.get("x")!.data as Float32Array;
+  };
+  /** The number of a sign bit, some bits of exponent and some of fraction, as IEEE 754 defines it. */
+  const numberOf = (word: number, exponentBits: number, fractionBits: number) => {
+    const top = 2 ** exponentBits - 1;
+    const bias = 2 ** (exponentBits - 1) - 1;
+    const sign = word >> 15 ? -1 : 1;
+    const exponent = Math.floor(word / 2 ** fractionBits) % 2 ** exponentBits;
+    const fraction = (word % 2 ** fractionBits) / 2 ** fractionBits;
+    if (exponent === top) return fraction === 0 ? sign * Infinity : NaN;
+    return sign * (exponent === 0 ? fraction * 2 ** (1 - bias) : (1 + fraction) * 2 ** (exponent - bias));
+  };
+
+  it.each([
+    ["F16", 5, 10],
+    ["BF16", 8, 7],
+  ])("%s, all 65,536 patterns", (dtype, exponentBits, fractionBits) => {
+    const got = read(dtype);
+    const wrong = words.filter((word) => !Object.is(got[word], numberOf(word, exponentBits, fractionBits)));
+    expect([...wrong]).toEqual([]);
+  });
+});
+
+describe("a tensor of a type that is not read", () => {
+  const path = written(
+    { a: entry("F8_E4M3", [4], 0, 4), b: entry("F32", [1], 4, 8), c: entry("I64", [1], 8, 16) },
+    new Uint8Array(16),
+  );
+
+  it("harms nobody who does not ask for it", () => {
+    using file = openTensors(path);
+    expect(file.read("b")).toEqual(Float32Array.of(0));
+    expect(() => file.read("a")).toThrow(
+      /a in .* is stored as F8_E4M3; .*not read: save the model in float32/,
+    );
+    expect(() => file.read("c")).toThrow(/stored as I64/);
+  });
+
+  it("is refused where everything is asked for", () =>
+    expect(() => readSafetensors(path)).toThrow(/F8_E4M3/));
+});
+
+describe("a part of a tensor", () => {
+  it.each(["float32", "bfloat16", "float16"] as const)(
+    "of %s is what stands there, across the pieces in which it is converted",
+    (dtype) => {
+      const path = newPath();
+      const numbers = Float32Array.from({ length: 2 ** 21 + 5 }, (_, i) => (i % 2048) - 1024);
+      writeSafetensors(path, new Map([["x", { shape: [numbers.length], data: numbers }]]), {}, dtype);
+      using file = openTensors(path);
+      const exact = dtype === "bfloat16" ? numbers.map((each) => toBfloat(each)) : numbers;
+      for (const [from, to] of [
+        [3, 9],
+        [2 ** 21 - 2, 2 ** 21 + 5],
+        [2 ** 21, 2 ** 21 + 100],
+        [2 ** 22, 2 ** 22 + 1],
+      ] as const)
+        expect(file.read("x", from, to)).toEqual(exact.slice(from, to));
+      // A comparison that could say where they differ takes many seconds.
+      expect(Buffer.from(file.read("x").buffer).equals(Buffer.from(exact.buffer))).toBe(true);
+    },
+  );
+
+  /** A whole number below 2^11 with eight significant bits, ties to even. */
+  function toBfloat(value: number): number {
+    const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.abs(value) || 1)) - 7);
+    const [low, rest] = [Math.floor(Math.abs(value) / step), (Math.abs(value) / step) % 1];
+    const rounded = rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+    return Math.sign(value) * rounded * step;
+  }
+});
+
+describe("a file that is not to be trusted", () => {
+  const sixteen = new Uint8Array(16);
+  const cases: readonly (readonly [what: string, path: () => string, says: string])[] = [
+    ["is empty", () => written("", undefined, undefined), "header is no JSON"],
+    ["has less than a length", () => cut(written({}), 5), "has only 5 bytes"],
+    [
+      "claims a longer header than the file",
+      () => written({}, sixteen, 1000n),
+      "claims 1000 bytes of a file of 26",
+    ],
+    [
+      "claims an absurd header",
+      () => written({}, sixteen, 2n ** 64n - 1n),
+      "claims 18446744073709552000 bytes",
+    ],
+    ["claims a negative header", () => written({}, sixteen, 2n ** 63n), "cut short or not safetensors"],
+    ["claims a header of more than 100 MiB", () => padded(101 * 2 ** 20), "cut short or not safetensors"],
+    [
+      "claims a shorter header than it has",
+      () => written({ a: entry("F32", [4], 0, 16) }, sixteen, 9n),
+      "no JSON",
+    ],
+    ["is no JSON", () => written("not a header"), "header is no JSON"],
+    ["is JSON, but a list", () => written("[1,2]"), "no JSON object"],
+    ["is JSON, but null", () => written("null"), "no JSON object"],
+    ["is JSON, but a number", () => written("12"), "no JSON object"],
+    ["is JSON of endless depth", () => written("[".repeat(200_000)), "header is no JSON"],
+    ["lacks offsets", () => written({ a: { dtype: "F32", shape: [1] } }), "wrong about a"],
+    ["has a string for an entry", () => written({ a: "F32" }), "wrong about a"],
+    ["has metadata that is no text", () => written({ __metadata__: { a: 1 } }), "wrong about __metadata__"],
+    ["has a negative size", () => written({ a: entry("F32", [-4], 0, 16) }, sixteen), "wrong about a"],
+    ["has a broken size", () => written({ a: entry("F32", [1.5], 0, 6) }, sixteen), "wrong about a"],
+    [
+      "has a size beyond exact numbers",
+      () => written({ a: entry("F32", [1e300], 0, 16) }, sixteen),
+      "wrong about a",
+    ],
+    ["has a negative offset", () => written({ a: entry("F32", [4], -16, 0) }, sixteen), "wrong about a"],
+    [
+      "has a type that nobody knows",
+      () => written({ a: entry("F7", [16], 0, 16) }, sixteen),
+      "a is F7, which the format does not have",
+    ],
+    [
+      "calls its type constructor",
+      () => written({ a: entry("constructor", [16], 0, 16) }, sixteen),
+      "constructor",
+    ],
+    ["ends after the last byte", () => written({ a: entry("F32", [8], 0, 32) }, sixteen), "do not fit"],
+    ["ends before it starts", () => written({ a: entry("F32", [4], 16, 0) }, sixteen), "do not fit"],
+    ["has a shape of other bytes", () => written({ a: entry("F32", [3], 0, 16) }, sixteen), "do not fit"],
+    [
+      "has sizes whose product overflows",
+      () => written({ a: entry("F32", [2 ** 52, 2 ** 52], 0, 16) }, sixteen),
+      "do not fit",
+    ],
+    [
+      "overlaps",
+      () => written({ a: entry("F32", [2], 0, 8), b: entry("F32", [3], 4, 16) }, sixteen),
+      "b ([3] F32) claims bytes 4 to 16",
+    ],
+    [
+      "uses the same bytes twice",
+      () => written({ a: entry("F32", [4], 0, 16), b: entry("F32", [4], 0, 16) }, sixteen),
+      "do not fit",
+    ],
+    [
+      "leaves a gap",
+      () => written({ a: entry("F32", [1], 0, 4), b: entry("F32", [2], 8, 16) }, sixteen),
+      "b ([2] F32) claims bytes 8 to 16",
+    ],
+    ["starts late", () => written({ a: entry("F32", [3], 4, 16) }, sixteen), "do not fit"],
+    [
+      "has bytes of no tensor at the end",
+      () => written({ a: entry("F32", [3], 0, 12) }, sixteen),
+      "4 bytes belong to no tensor",
+    ],
+    ["has bytes and no tensor", () => written({}, sixteen), "16 bytes belong to no tensor"],
+    [
+      "names a tensor twice",
+      () =>
+        written(
+          '{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}',
+          sixteen,
+        ),
+      "has a name twice",
+    ],
+    [
+      "names a tensor twice, once in disguise",
+      () =>
+        written(
+          '{"a":{"dtype":"I32","shape":[4],"data_offsets":[0,16]},"\\u0061":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}',
+          sixteen,
+        ),
+      "has a name twice",
+    ],
+    [
+      "calls 2 a boolean",
+      () => written({ a: entry("BOOL", [2], 0, 2) }, Uint8Array.of(1, 2)),
+      "other bytes than 0 and 1",
+    ],
+  ];
+
+  function cut(path: string, bytes: number): string {
+    truncateSync(path, bytes);
+    return path;
+  }
+
+  function padded(bytes: number): string {
+    const path = written({}, undefined, BigInt(bytes));
+    truncateSync(path, bytes + 8); // The rest is a hole of the file, which takes no room.
+    return path;
+  }
+
+  it.each(cases)("%s: refused as corrupt, with the file and the reason", (_, make, says) => {
+    const path = make();
+    const thrown = failure(() => readSafetensors(path));
+    expect(thrown.code).toBe("corrupt");
+    expect(thrown.message).toContain(path);
+    expect(thrown.message).toContain(says);
+    expect(thrown.message).toContain("Use another copy");
+  });
+
+  it("is refused wherever it is cut", () => {
+    const whole = newPath();
+    writeSafetensors(whole, new Map([["a", { shape: [3], data: Float32Array.of(1, 2, 3) }]]));
+    const bytes = readFileSync(whole);
+    const path = newPath();
+    for (let length = 0; length < bytes.length; length++) {
+      writeFileSync(path, bytes.subarray(0, length));
+      expect(failure(() => readSafetensors(path)).code, `${length} bytes`).toBe("corrupt");
+    }
+  });
+
+  it("changes nothing outside of itself by the name __proto__", () => {
+    const path = written('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4));
+    expect([...readSafetensors(path).tensors.keys()]).toEqual(["__proto__"]);
+    expect(({} as Record<string, unknown>)["dtype"]).toBeUndefined();
+  });
+});
+
+function failure(act: () => unknown): WorkbenchError {
+  try {
+    act();
+  } catch (thrown) {
+    return thrown as WorkbenchError;
+  }
+  throw new Error("Nothing was thrown.");
+}

@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import {
+  maskSmallest,
+  patternFault,
+  share,
+  type Within,
+} from "../../../../src/backend/compression/pruning/smallest";
+import type { MatrixSpec } from "../../../../src/backend/representations/representation";
+
+function matrix(inputs: number, outputs: number, layout: MatrixSpec["layout"]): MatrixSpec {
+  return {
+    role: "layers.0.mlp.up_proj",
+    name: "up",
+    inputs,
+    outputs,
+    layout,
+    kind: "projection",
+    bias: false,
+    init: { kind: "zeros" },
+    axes: ["in", "out"],
+  };
+}
+/** Scores written one output a line, brought into the layout of the tensor, masked, and brought back. */
+function maskOf(
+  rows: readonly (readonly number[])[],
+  within: Within,
+  sparsity: number,
+  layout: MatrixSpec["layout"],
+) {
+  const [outputs, inputs] = [rows.length, rows[0]!.length];
+  const at = (output: number, input: number) =>
+    layout === "in_out" ? input * outputs + output : output * inputs + input;
+  const scores = new Float32Array(inputs * outputs);
+  rows.forEach((row, output) => row.forEach((score, input) => (scores[at(output, input)] = score)));
+  const [mask] = maskSmallest([{ matrix: matrix(inputs, outputs, layout), scores }], within, sparsity);
+  return rows.map((row, output) => row.map((_, input) => mask![at(output, input)]!));
+}
+const layouts = ["in_out", "out_in"] as const;
+
+describe.each(layouts)("maskSmallest, %s", (layout) => {
+  const rows = [
+    [1, 2, 3, 4],
+    [5, 6, 7, 8],
+  ];
+
+  it("drops the smallest of a matrix", () => {
+    expect(maskOf(rows, "layer", 0.5, layout)).toEqual([
+      [0, 0, 0, 0],
+      [1, 1, 1, 1],
+    ]);
+  });
+
+  it("drops the smallest of each output", () => {
+    expect(maskOf(rows, "row", 0.5, layout)).toEqual([
+      [0, 0, 1, 1],
+      [0, 0, 1, 1],
+    ]);
+  });
+
+  it("keeps n of each m inputs of an output", () => {
+    const scores = [[4, 1, 3, 2, 9, 9.5, 1, 2]];
+    expect(maskOf(scores, { kept: 2, of: 4 }, NaN, layout)).toEqual([[1, 0, 1, 0, 1, 1, 0, 0]]);
+    expect(maskOf(scores, { kept: 1, of: 2 }, NaN, layout)).toEqual([[1, 0, 1, 0, 0, 1, 0, 1]]);
+    expect(maskOf(scores, { kept: 4, of: 4 }, NaN, layout)).toEqual([[1, 1, 1, 1, 1, 1, 1, 1]]);
+  });
+
+  it.each([0, 0.1, 1 / 3, 0.5, 0.99, 1])("drops ⌊%f · n⌋ however many are equal", (sparsity) => {
+    const equal = [
+      [1, 1, 1, 1, 1],
+      [1, 1, 2, 1, 1],
+    ];
+    const count = (mask: number[][]) => mask.flat().filter((each) => each === 0).length;
+    expect(count(maskOf(equal, "layer", sparsity, layout))).toBe(share(10, sparsity));
+    expect(count(maskOf(equal, "row", sparsity, layout))).toBe(2 * share(5, sparsity));
+  });
+});
+
+describe("maskSmallest", () => {
+  it("drops the earlier of equal scores", () => {
+    expect(maskOf([[1, 1, 1, 1]], "layer", 0.5, "out_in")).toEqual([[0, 0, 1, 1]]);
+  });
+
+  it("drops the smallest of all matrices together", () => {
+    const low = { matrix: matrix(2, 2, "out_in"), scores: Float32Array.of(1, 2, 3, 9) };
+    const high = { matrix: matrix(2, 1, "out_in"), scores: Float32Array.of(4, 8) };
+    expect(maskSmallest([low, high], "global", 0.5).map((mask) => [...mask])).toEqual([
+      [0, 0, 0, 1],
+      [1, 1],
+    ]);
+  });
+
+  it("refuses what is not a number", () => {
+    const scored = { matrix: matrix(2, 1, "out_in"), scores: Float32Array.of(1, NaN) };
+    expect(() => maskSmallest([scored], "layer", 0.5)).toThrow(/up_proj holds weights that are not numbers/);
+  });
+});
+
+describe("share", () => {
+  it.each([
+    [100, 0.29, 29],
+    [10, 0.7, 7],
+    [7, 0.5, 3],
+    [1_000_000_000, 0.3, 300_000_000],
+    [999, 1, 999],
+    [999, 0, 0],
+  ])("of %i at %f is %i", (count, sparsity, dropped) => expect(share(count, sparsity)).toBe(dropped));
+});
+
+it("says which groups do not divide a matrix", () => {
+  expect(patternFault(matrix(6, 4, "out_in"), { kept: 2, of: 4 })).toMatch(
+    /6 inputs, which do not divide into groups of 4/,
+  );
+  expect(patternFault(matrix(8, 3, "out_in"), { kept: 2, of: 4 })).toBeUndefined();
+});

@@ -1,0 +1,218 @@
+/** Heads and channels that go whole: the smaller model computes what the masked one does, and means make up for what hardly varies. */
+import { describe, expect, it } from "vitest";
+import { countModel } from "../../../../src/backend/models/accounting";
+import { evaluateGraph } from "../../../../src/backend/graph/evaluate";
+import { input, sizeOf } from "../../../../src/backend/graph/op";
+import llmpruner from "../../../../src/backend/methods/llmpruner";
+import flap from "../../../../src/backend/methods/flap";
+import {
+  choose,
+  type Coupled,
+  coupledIn,
+  structuredOptions,
+  withUnits,
+} from "../../../../src/backend/compression/pruning/structured";
+import { dimensionsOf, forward, parametersOf, valueOf } from "../../../../src/backend/models/model";
+import type { Checkpoint } from "../../../../src/backend/checkpoints/checkpoint";
+import type { HostTensor } from "../../../../src/backend/checkpoints/safetensors";
+import { useGrammar } from "../../../support/grammar";
+import { labWithText } from "../../../support/lab";
+import { drawnTensors, tinyShape } from "../../../support/subject";
+import { relativeError } from "../../../support/sampleValues";
+
+const grammar = useGrammar();
+
+const options = { rate: 0.5, parts: ["heads", "channels"] as const, scope: "global" as const };
+const families = ["gpt2", "llama", "phi3"];
+const model = (family: string, changes: Readonly<Record<string, unknown>> = {}): Checkpoint => {
+  const shape = tinyShape(family, changes);
+  return { shape, tensors: drawnTensors(shape, 6) };
+};
+
+function logitsOf({ shape, tensors }: Checkpoint): Float64Array {
+  const time = Math.min(8, dimensionsOf(shape).context);
+  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
+  const logits = forward(shape, (name) => values.get(name)!, { tokens: input("tokens", [2, time], "int32") });
+  const feeds = Object.fromEntries([...tensors].map(([name, { data: own }]) => [name, Array.from(own)]));
+  const tokens = Array.from({ length: 2 * time }, (_, i) => (i * 5) % 32);
+  return Float64Array.from(evaluateGraph({ outputs: { logits } }, { ...feeds, tokens })["logits"]!);
+}
+
+/** The model whose consumers read zeros in place of the units that go. */
+function silenced(
+  before: Checkpoint,
+  groups: readonly Coupled[],
+  kept: readonly (readonly number[])[],
+): Checkpoint {
+  const tensors = new Map<string, HostTensor>(before.tensors);
+  groups.forEach(({ units, consumer: { matrix } }, i) => {
+    const { inputs, outputs, layout, name } = matrix;
+    const { shape, data: own } = tensors.get(`${name}.weight`)!;
+    const now = Float32Array.from(own, (each, at) => {
+      const row = layout === "in_out" ? Math.floor(at / outputs) : at % inputs;
+      return kept[i]!.includes(Math.floor((row * units) / inputs)) ? each : 0;
+    });
+    tensors.set(`${name}.weight`, { shape, data: now });
+  });
+  return { shape: before.shape, tensors };
+}
+
+describe.each(families)("a %s without some heads and channels", (family) => {
+  const before = model(family);
+  const groups = coupledIn("Cutting", before.shape, options);
+  const kept = groups.map(({ units }, i) =>
+    Array.from({ length: units }, (_, unit) => unit).filter((unit) => unit % 3 !== i % 3),
+  );
+
+  it("computes what the whole one does with zeros there", () => {
+    const cut = withUnits(before, groups, kept);
+    expect(relativeError(logitsOf(cut), logitsOf(silenced(before, groups, kept)))).toBeLessThan(1e-9);
+    for (const { name, shape } of parametersOf(cut.shape))
+      expect(cut.tensors.get(name)!.data, name).toHaveLength(sizeOf(shape));
+    expect(cut.tensors.size).toBe(parametersOf(cut.shape).length);
+  });
+
+  it("has lost the scalars of each, biases among them", () => {
+    const cut = withUnits(before, groups, kept);
+    const lost = groups.reduce((sum, { units, cost }, i) => sum + cost * (units - kept[i]!.length), 0);
+    expect(countModel(before.shape).total.stored - countModel(cut.shape).total.stored).toBe(lost);
+    const { width, headDim, heads, kvHeads } = dimensionsOf(before.shape);
+    const ofKind = (kind: string) => groups.find((group) => group.kind === kind)!.cost;
+    const [biased, gated] = [family === "gpt2", family !== "gpt2"];
+    const queries = heads / kvHeads;
+    expect(ofKind("heads")).toBe((2 * queries + 2) * width * headDim + (biased ? 3 * headDim : 0));
+    expect(ofKind("channels")).toBe((gated ? 3 : 2) * width + (biased ? 1 : 0));
+  });
+});
+
+describe("which units go", () => {
+  const group = (units: number, cost: number) => ({ units, cost }) as Coupled;
+
+  it("are the lowest over the whole model, until the share is reached", () => {
+    const groups = [group(4, 10), group(4, 1)];
+    const scores = [
+      [4, 0, 3, 9],
+      [1, 2, 8, 7],
+    ];
+    // A quarter of 44 scalars is 11: one of the first group and one of the second.
+    expect(choose(groups, scores, { ...options, rate: 0.25 })).toEqual([
+      [0, 2, 3],
+      [1, 2, 3],
+    ]);
+    expect(choose(groups, scores, { ...options, rate: 0.25, scope: "layer" })).toEqual([
+      [0, 2, 3],
+      [1, 2, 3],
+    ]);
+    expect(choose(groups, scores, { ...options, rate: 1 }).map(({ length }) => length)).toEqual([1, 1]);
+    expect(choose(groups, scores, { ...options, rate: 0 }).map(({ length }) => length)).toEqual([4, 4]);
+  });
+
+  it("can be looked for in some layers only", () => {
+    const { shape } = model("gpt2");
+    expect(coupledIn("Cutting", shape, { ...options, layers: [1, 1] }).map(({ layer }) => layer)).toEqual([
+      1, 1,
+    ]);
+    expect(() => coupledIn("Cutting", shape, { ...options, layers: [1, 2] })).toThrow(
+      /the model has 2, from 0 on/,
+    );
+    expect(structuredOptions("layer").rate.parse(undefined)).toBe(0.2);
+  });
+});
+
+describe("LLM-Pruner", () => {
+  it("takes the unit first that the loss depends on least, as its gradient says", async () => {
+    const before = model("gpt2");
+    const name = "transformer.h.0.mlp.c_proj.weight";
+    const tensors = new Map(before.tensors);
+    const { shape, data: own } = tensors.get(name)!;
+    // What the fifth channel adds is so little that no other can matter less.
+    tensors.set(name, {
+      shape,
+      data: (own as Float32Array).map((each, i) => (Math.floor(i / 16) === 5 ? each * 1e-6 : each)),
+    });
+    const lab = labWithText(grammar.engine, grammar.data);
+    const given = llmpruner.options.parse({
+      rate: 1 / 64,
+      parts: ["channels"],
+      layers: [0, 0],
+      aggregation: "last",
+      calibration: { samples: 4, batch_size: 2 },
+    });
+    const after = await llmpruner.apply({ shape: before.shape, tensors }, given, lab);
+    const kept = after.tensors.get(name)!.data;
+    const rows = own.length / 16;
+    const stays = Array.from({ length: rows }, (_, row) => row).filter((row) => row !== 5);
+    expect(Array.from(kept)).toEqual(stays.flatMap((row) => Array.from(own.slice(row * 16, (row + 1) * 16))));
+  });
+
+  it("reads gradients that are those of an evaluation's loss", async () => {
+    const before = model("llama");
+    const lab = labWithText(grammar.engine, grammar.data);
+    const name = "model.layers.1.mlp.down_proj.weight";
+    const names = new Set([name, "model.layers.0.mlp.up_proj.weight"]);
+    const found = await lab.gradients(before, names, { samples: 2, batch_size: 2 });
+    const { mean, meanSquare } = found.moments.get(name)!;
+    // Of one batch the mean of squares is the square of the mean.
+    expect(
+      relativeError(
+        meanSquare,
+        mean.map((each) => each ** 2),
+      ),
+    ).toBeLessThan(1e-6);
+    expect(new Set(found.moments.keys())).toEqual(names);
+    const step = 1e-2;
+    const at = mean.reduce((best, each, i) => (Math.abs(each) > Math.abs(mean[best]!) ? i : best), 0);
+    const lossAt = async (change: number) => {
+      const { shape, data: own } = before.tensors.get(name)!;
+      const moved = (own as Float32Array).map((each, i) => (i === at ? each + change : each));
+      const tensors = new Map(before.tensors).set(name, { shape, data: moved });
+      const calibration = { samples: 2, batch_size: 2 };
+      return (await lab.gradients({ shape: before.shape, tensors }, new Set(), calibration)).loss;
+    };
+    expect((await lossAt(step)) - (await lossAt(-step))).toBeCloseTo(2 * step * mean[at]!, 5);
+  });
+});
+
+describe("FLAP", () => {
+  const given = (changes: object) =>
+    flap.options.parse({ parts: ["channels"], calibration: { samples: 8, batch_size: 4 }, ...changes });
+
+  it("takes channels that never vary first, and their mean makes up for them exactly", async () => {
+    const before = model("gpt2");
+    const inner = 64;
+    // Every third channel sees nothing of the text: what it passes on is its bias alone.
+    const still = (channel: number) => channel % 3 === 0;
+    const tensors = new Map(before.tensors);
+    for (const layer of [0, 1]) {
+      const name = `transformer.h.${layer}.mlp.c_fc.weight`;
+      const { shape, data: own } = tensors.get(name)!;
+      tensors.set(name, {
+        shape,
+        data: (own as Float32Array).map((each, i) => (still(i % inner) ? 0 : each)),
+      });
+    }
+    const whole = { shape: before.shape, tensors };
+    const after = await flap.apply(
+      whole,
+      given({ rate: 22 / 64, scope: "layer" }),
+      labWithText(grammar.engine, grammar.data),
+    );
+    expect(after.shape.representations["layers.0.mlp.up_proj"]!.options).toEqual({ outputs: 42 });
+    expect(relativeError(logitsOf(after), logitsOf(whole))).toBeLessThan(1e-5);
+    const bare = await flap.apply(
+      whole,
+      given({ rate: 22 / 64, scope: "layer", compensate: false }),
+      labWithText(grammar.engine, grammar.data),
+    );
+    expect(relativeError(logitsOf(bare), logitsOf(whole))).toBeGreaterThan(1e-3);
+  });
+
+  it("gives biases to a model without any, and counts them; a phi3 can have none", async () => {
+    const before = model("llama");
+    const { after } = flap.plan(before.shape, given({ rate: 0.25 }));
+    const shrunk = await flap.apply(before, given({ rate: 0.25 }), labWithText(grammar.engine, grammar.data));
+    expect(shrunk.shape.config["mlp_bias"]).toBe(true);
+    expect(countModel(shrunk.shape).total.stored).toBeLessThanOrEqual(after.total.stored);
+    expect(() => flap.plan(model("phi3").shape, given({ rate: 0.25 }))).toThrow(/Write compensate: false/);
+  });
+});

@@ -1,0 +1,77 @@
+/** Bits within a budget: as good as trying everything, within it, and never worse than the same for all. */
+import { describe, expect, it } from "vitest";
+import { allocate, type Choice } from "../../../../src/backend/compression/quantization/bitAllocation";
+import mixed from "../../../../src/backend/methods/mixed";
+import { uniform } from "../../../support/sampleValues";
+import { applied, correlated, labWithInputs, sizesOf, tiny } from "../../methods/shrinkSamples";
+
+const total = (matrices: readonly (readonly Choice[])[], taken: readonly number[]) => ({
+  bits: taken.reduce((sum, which, i) => sum + matrices[i]![which]!.bits, 0),
+  cost: taken.reduce((sum, which, i) => sum + matrices[i]![which]!.cost, 0),
+});
+
+/** Every combination. */
+function tried(matrices: readonly (readonly Choice[])[], budget: number): number {
+  let best = Infinity;
+  const visit = (i: number, bits: number, cost: number): void => {
+    if (bits > budget) return;
+    if (i === matrices.length) best = Math.min(best, cost);
+    else for (const each of matrices[i]!) visit(i + 1, bits + each.bits, cost + each.cost);
+  };
+  visit(0, 0, 0);
+  return best;
+}
+
+describe("the allocation", () => {
+  const random = uniform(9);
+  const widths = [2, 3, 4, 8];
+  const draw = (count: number) =>
+    Array.from({ length: count }, () => {
+      const size = 1 + Math.floor(6 * random());
+      return widths.map((bits): Choice => ({ bits: bits * size, cost: random() }));
+    });
+
+  it("costs what the best of all combinations costs, within the budget", () => {
+    for (let time = 0; time < 60; time++) {
+      const matrices = draw(1 + (time % 8));
+      const least = matrices.reduce((sum, each) => sum + each[0]!.bits, 0);
+      const most = matrices.reduce((sum, each) => sum + each.at(-1)!.bits, 0);
+      const budget = Math.floor(least + random() * (most - least));
+      const found = total(matrices, allocate(matrices, budget)!);
+      expect(found.bits).toBeLessThanOrEqual(budget);
+      expect(found.cost).toBeCloseTo(tried(matrices, budget), 12);
+    }
+  });
+
+  it("is none where the budget holds not even the smallest", () => {
+    expect(allocate(draw(3), 1)).toBeUndefined();
+    expect(allocate([], 0)).toEqual([]);
+  });
+});
+
+describe("mixed precision", () => {
+  const before = tiny();
+  const [inputs] = sizesOf(before);
+  const lab = labWithInputs(correlated(60, inputs, 7), inputs);
+  const bitsOf = async (given: object) => {
+    const after = await applied(
+      mixed,
+      { targets: "layers.*.mlp.up_proj", sensitivity: "output", ...given },
+      before,
+      lab,
+    );
+    return Object.values(after.shape.representations).map(
+      ({ options }) => (options as { bits: number }).bits,
+    );
+  };
+
+  it("gives every matrix the same where there is nothing to choose, and keeps the mean", async () => {
+    expect(await bitsOf({ bits: 4, choices: [4] })).toEqual([4, 4]);
+    const mixedBits = await bitsOf({ bits: 5, choices: [2, 8] });
+    expect(mixedBits.sort()).toEqual([2, 8]);
+  });
+
+  it("refuses fewer bits than any choice", () => {
+    expect(() => mixed.options.parse({ bits: 3, choices: [4, 8] })).toThrow(/at least 4/);
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { selectTargets, type TargetOptions } from "../../../src/backend/compression/targets";
+import { withRepresentations } from "../../../src/backend/models/model";
+import { tinyShape } from "../../support/subject";
+
+const gpt2 = tinyShape("gpt2");
+const llama = tinyShape("llama");
+const roles = (shape: typeof gpt2, options: TargetOptions) =>
+  selectTargets(shape, options).map(({ matrix }) => matrix.role);
+
+describe("selectTargets", () => {
+  it("takes all projections when nothing is said, and no embedding, head or norm", () => {
+    expect(roles(gpt2, {})).toEqual(
+      [0, 1].flatMap((layer) =>
+        ["self_attn.qkv_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"].map(
+          (role) => `layers.${layer}.${role}`,
+        ),
+      ),
+    );
+    expect(roles(llama, {})).toHaveLength(14);
+  });
+
+  it.each([
+    [
+      "layers.*.mlp.*",
+      ["layers.0.mlp.up_proj", "layers.0.mlp.down_proj", "layers.1.mlp.up_proj", "layers.1.mlp.down_proj"],
+    ],
+    ["layers.?.self_attn.o_proj", ["layers.0.self_attn.o_proj", "layers.1.self_attn.o_proj"]],
+    ["re:layers\\.1\\.mlp", ["layers.1.mlp.up_proj", "layers.1.mlp.down_proj"]],
+    ["re:.*down", ["layers.0.mlp.down_proj", "layers.1.mlp.down_proj"]],
+    [
+      ["layers.0.mlp.up_proj", "embed_tokens"],
+      ["embed_tokens", "layers.0.mlp.up_proj"],
+    ],
+  ])("takes what matches %s", (targets, wanted) => expect(roles(gpt2, { targets })).toEqual(wanted));
+
+  it("leaves out what is to be ignored", () => {
+    expect(roles(gpt2, { targets: "layers.0.*", ignore: "*.mlp.*" })).toEqual([
+      "layers.0.self_attn.qkv_proj",
+      "layers.0.self_attn.o_proj",
+    ]);
+    expect(roles(gpt2, { ignore: ["lm_head", "layers.1.*"] })).toHaveLength(4);
+  });
+
+  it("takes a packed matrix apart only where some of its parts are meant", () => {
+    const part = selectTargets(gpt2, { targets: "layers.0.self_attn.q_proj" });
+    expect(part.map(({ matrix, packedIn }) => [matrix.role, packedIn?.role])).toEqual([
+      ["layers.0.self_attn.q_proj", "layers.0.self_attn.qkv_proj"],
+    ]);
+    expect(roles(gpt2, { targets: "layers.0.self_attn.*", ignore: "*.v_proj" })).toEqual([
+      "layers.0.self_attn.q_proj",
+      "layers.0.self_attn.k_proj",
+      "layers.0.self_attn.o_proj",
+    ]);
+  });
+
+  it("goes on with parts that are stored apart already, and refuses parts of what is not dense as a whole", () => {
+    const split = withRepresentations(gpt2, { "layers.0.self_attn.q_proj": { type: "masked", options: {} } });
+    const found = selectTargets(split, { targets: "layers.0.self_attn.qkv_proj" });
+    expect(found.map(({ matrix, type }) => [matrix.role.slice(-6), type])).toEqual([
+      ["q_proj", "masked"],
+      ["k_proj", "dense"],
+      ["v_proj", "dense"],
+    ]);
+    const whole = withRepresentations(gpt2, {
+      "layers.0.self_attn.qkv_proj": { type: "masked", options: {} },
+    });
+    expect(() => selectTargets(whole, { targets: "layers.0.self_attn.q_proj" })).toThrow(
+      /stored masked as a whole.*Name layers.0.self_attn.qkv_proj itself/,
+    );
+  });
+
+  it("never touches embeddings and the head by a wildcard", () => {
+    const untied = tinyShape("gpt2", { tie_word_embeddings: false });
+    expect(roles(untied, { targets: "*" })).not.toContain("lm_head");
+    expect(roles(untied, { targets: ["lm_head"] })).toEqual(["lm_head"]);
+    expect(() => roles(untied, { targets: "re:.*head" })).toThrow(/by their plain name only/);
+  });
+
+  it.each([
+    [
+      { targets: "layers.9.*" },
+      /targets: "layers.9.\*" matches no role; roles are embed_tokens, .*layers.<n>.mlp.up_proj/,
+    ],
+    [{ ignore: "layer.0" }, /ignore: "layer.0" matches no role/],
+    [{ targets: "re:(" }, /is no regular expression/],
+    [{ targets: "layers.0.*", ignore: "layers.*" }, /Nothing is left/],
+  ])("refuses %j", (options, message) => expect(() => selectTargets(gpt2, options)).toThrow(message));
+});

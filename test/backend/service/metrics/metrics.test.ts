@@ -1,0 +1,280 @@
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { controlRun } from "../../../../src/backend/runs/control/controlClient";
+import { readMetrics } from "../../../../src/backend/runs/metrics/metricsReader";
+import { MetricsWriter } from "../../../../src/backend/runs/metrics/metricsWriter";
+import { resumeRun, startRun } from "../../../../src/backend/runs/process/startRun";
+import { MetricHistories } from "../../../../src/backend/service/metrics/metricHistories";
+import type { MetricLine } from "../../../../src/protocol/run";
+import type { AppendedLine, SeriesQuery } from "../../../../src/protocol/service/metrics";
+import { bundleLoop, ended, loopPlan, pastStep } from "../../runs/workbench";
+import { Window } from "../window";
+
+let window: Window;
+beforeEach(async () => {
+  window = await new Window().open();
+});
+
+const line = (step: number, more: Readonly<Record<string, number>> = {}): MetricLine => ({
+  step,
+  tokens: step * 100,
+  seconds: step / 10,
+  "train/loss": 5 / step,
+  ...more,
+});
+
+function write(run: string, lines: readonly MetricLine[]): void {
+  const writer = new MetricsWriter(join(run, "metrics.jsonl"));
+  for (const each of lines) writer.append(each);
+  writer.close();
+}
+
+const lines = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => line(from + i));
+
+async function series(run: string, query: Partial<SeriesQuery> = {}) {
+  const whole: SeriesQuery = { run, metric: "train/loss", axis: "step", points: 100, ...query };
+  return (await window.ask("metrics.series", { queries: [whole] })).series[0]!;
+}
+
+/** What a page knows of one run if it follows the rule of the protocol: it asks again after a restart. */
+class Page {
+  /** Undefined until it has asked. */
+  private known: AppendedLine[] | undefined;
+  private heard = 0;
+
+  constructor(private readonly run: string) {}
+
+  /** Takes the lines that have been told since; true where the history began anew. */
+  hear(): boolean {
+    const events = window.events("metricsAppended").filter(({ run }) => run === this.run);
+    const fresh = events.slice(this.heard);
+    this.heard = events.length;
+    for (const { from, lines: more, restarted } of fresh) {
+      if (restarted) this.known = undefined;
+      if (this.known === undefined) continue;
+      // Nothing is missing in between, and nothing comes twice.
+      expect(from).toBe(this.known.length);
+      this.known.push(...more);
+    }
+    return fresh.some(({ restarted }) => restarted);
+  }
+
+  /** What has been told up to the answer is what the answer knows: no line more, none less. */
+  async ask(): Promise<void> {
+    const { lines: count } = await series(this.run);
+    this.hear();
+    if (this.known !== undefined) expect(this.known.length).toBe(count);
+    const { lines: whole } = await readMetrics(join(this.run, "metrics.jsonl"));
+    this.known = whole.slice(0, count);
+  }
+
+  get lines(): readonly AppendedLine[] {
+    return this.known ?? [];
+  }
+}
+
+describe("metrics.series", () => {
+  it("gives the whole of a short history on each axis, gaps as null", async () => {
+    const run = await window.run();
+    write(run, [line(1), line(2, { "train/loss": NaN }), line(3), line(4, { "eval/loss": 2 })]);
+    expect(await series(run)).toEqual({
+      run,
+      metric: "train/loss",
+      axis: "step",
+      x: [1, 2, 3, 4],
+      y: [5, null, 5 / 3, 5 / 4],
+      total: 4,
+      lines: 4,
+    });
+    expect((await series(run, { axis: "tokens" })).x).toEqual([100, 200, 300, 400]);
+    expect((await series(run, { axis: "seconds" })).x).toEqual([0.1, 0.2, 0.3, 0.4]);
+    expect(await series(run, { metric: "eval/loss" })).toMatchObject({ x: [4], y: [2], total: 1, lines: 4 });
+    expect(await series(run, { metric: "eval/none" })).toMatchObject({ x: [], y: [], total: 0, lines: 4 });
+  });
+
+  it("gives a part of the axis, both ends included, thinned without losing a spike", async () => {
+    const run = await window.run();
+    write(run, [...lines(1, 4000), line(4001, { "train/loss": 99 }), ...lines(4002, 9000)]);
+    const all = await series(run, { points: 50 });
+    expect(all.total).toBe(9000);
+    expect(all.x.length).toBeLessThanOrEqual(50);
+    expect([all.x[0], all.x.at(-1)]).toEqual([1, 9000]);
+    expect(all.y[all.x.indexOf(4001)]).toBe(99);
+    const part = await series(run, { from: 100, to: 120 });
+    expect([part.x[0], part.x.at(-1), part.total]).toEqual([100, 120, 21]);
+  });
+
+  it("leaves lines that name no tokens off that axis", async () => {
+    const run = await window.run();
+    write(run, [line(1), { step: 2, seconds: 1, "train/loss": 1 }, line(3)]);
+    expect(await series(run, { axis: "tokens" })).toMatchObject({ x: [100, 300], total: 2, lines: 3 });
+  });
+
+  it("reads on when more has come, and anew when the history was cut back", async () => {
+    const run = await window.run();
+    expect(await series(run)).toMatchObject({ x: [], lines: 0 });
+    write(run, lines(1, 5));
+    expect((await series(run)).lines).toBe(5);
+    appendFileSync(join(run, "metrics.jsonl"), '{"step":6,"seconds":1,');
+    expect((await series(run)).lines).toBe(5);
+    const writer = new MetricsWriter(join(run, "metrics.jsonl"));
+    writer.rewind(2);
+    writer.append(line(3, { "train/loss": 7 }));
+    writer.close();
+    expect(await series(run)).toMatchObject({ x: [1, 2, 3], y: [5, 2.5, 7], lines: 3 });
+  });
+
+  it("refuses a run that is none of the window's, and fewer points than a curve has", async () => {
+    const run = await window.run();
+    await expect(series(join(run, "..", "other"))).rejects.toMatchObject({ code: "not-found" });
+    await expect(series(run, { points: 3 })).rejects.toMatchObject({ code: "invalid-input" });
+  });
+
+  it("follows no link and waits for no pipe in the place of a history", async () => {
+    const elsewhere = join(window.workspace, "secret.jsonl");
+    writeFileSync(elsewhere, '{"step":1,"seconds":1,"train/loss":1}\n');
+    const [linked, folder] = [await window.run("done", "linked"), await window.run("done", "folder")];
+    symlinkSync(elsewhere, join(linked, "metrics.jsonl"));
+    mkdirSync(join(folder, "metrics.jsonl"));
+    for (const run of [linked, folder]) await expect(series(run)).rejects.toMatchObject({ code: "io" });
+    if (process.platform === "win32") return;
+    const pipe = await window.run("done", "pipe");
+    execFileSync("mkfifo", [join(pipe, "metrics.jsonl")]);
+    await expect(series(pipe)).rejects.toMatchObject({ code: "io" });
+  });
+
+  it("gives up at once when nobody wants the answer any more", async () => {
+    const run = await window.run();
+    write(run, lines(1, 5));
+    const queries = [{ run, metric: "train/loss", axis: "step", points: 10 }] as const;
+    const gone = AbortSignal.abort(new Error("gone"));
+    await expect(window.ask("metrics.series", { queries }, gone)).rejects.toThrow("gone");
+    expect((await series(run)).lines).toBe(5);
+  });
+});
+
+describe("metrics.watch", () => {
+  let script: string;
+  beforeAll(async () => {
+    script = await bundleLoop();
+  });
+
+  it("tells each line of a real run once and in order, through its end, a stop and the cut of a resumption", async () => {
+    const plan = loopPlan({ steps: 200, milliseconds: 5, saveSteps: 7 });
+    const { folder } = await startRun(plan, { workspace: window.workspace, script });
+    await window.service.runs.rescan();
+    const page = new Page(folder);
+    const { lines: told } = await window.ask("metrics.watch", { watcher: "page", runs: [folder] });
+    await page.ask();
+    expect(page.lines.length).toBeGreaterThanOrEqual(told[folder]!);
+    await pastStep(folder, 40);
+    // Series that are asked for in between neither swallow lines nor tell them twice.
+    for (let i = 0; i < 20; i++) await page.ask();
+    await controlRun(folder, { command: "stop" });
+    await ended(folder);
+    // As if it had been killed: lines beyond the last checkpoint, which will come again.
+    appendFileSync(join(folder, "metrics.jsonl"), '{"step":199,"seconds":9,"train/loss":1}\n');
+    await window.service.runs.refresh(folder);
+    const file = async () => (await readMetrics(join(folder, "metrics.jsonl"))).lines;
+    await page.ask();
+    expect(page.lines.at(-1)?.step).toBe(199);
+    await resumeRun(folder, { script });
+    await expect.poll(() => page.hear(), { interval: 50 }).toBe(true);
+    await page.ask();
+    await ended(folder);
+    await expect.poll(() => (page.hear(), page.lines.length)).toBe((await file()).length);
+    expect(page.lines).toEqual(await file());
+    expect(window.events("metricsAppended").filter(({ restarted }) => restarted)).toHaveLength(1);
+  });
+
+  it("tells nothing of runs that nobody watches any more", async () => {
+    const run = await window.run();
+    await window.ask("metrics.watch", { watcher: "a", runs: [run] });
+    await window.ask("metrics.watch", { watcher: "b", runs: [run] });
+    await window.ask("metrics.watch", { watcher: "a", runs: [] });
+    write(run, lines(1, 3));
+    await series(run);
+    expect(window.events("metricsAppended")).toHaveLength(1);
+    await window.ask("metrics.watch", { watcher: "b", runs: [] });
+    write(run, lines(4, 6));
+    await series(run);
+    expect(window.events("metricsAppended")).toHaveLength(1);
+  });
+
+  it("says where a second watcher begins", async () => {
+    const run = await window.run();
+    write(run, lines(1, 3));
+    const first = await window.ask("metrics.watch", { watcher: "a", runs: [run] });
+    expect(first.lines[run]).toBe(3);
+    write(run, [line(4, { "train/loss": NaN })]);
+    const second = await window.ask("metrics.watch", { watcher: "b", runs: [run] });
+    expect(second.lines[run]).toBe(4);
+    expect(window.events("metricsAppended")).toEqual([
+      { run, from: 3, lines: [{ ...line(4), "train/loss": null }], restarted: false },
+    ]);
+  });
+
+  it("sends what came all at once in messages of bounded size", async () => {
+    const run = await window.run();
+    await window.ask("metrics.watch", { watcher: "a", runs: [run] });
+    writeFileSync(
+      join(run, "metrics.jsonl"),
+      lines(1, 12_000)
+        .map((each) => `${JSON.stringify(each)}\n`)
+        .join(""),
+    );
+    await series(run);
+    const events = window.events("metricsAppended");
+    expect(events.map(({ from, lines: more }) => [from, more.length])).toEqual([
+      [0, 5000],
+      [5000, 5000],
+      [10_000, 2000],
+    ]);
+    expect(events.flatMap((event) => event.lines)).toEqual(lines(1, 12_000));
+  });
+
+  it("goes on with the others when the history of one can't be read any more", async () => {
+    const [good, broken] = [await window.run("done", "good"), await window.run("done", "broken")];
+    write(good, lines(1, 2));
+    await window.ask("metrics.watch", { watcher: "a", runs: [good, broken] });
+    mkdirSync(join(broken, "metrics.jsonl"));
+    write(good, lines(3, 4));
+    await expect.poll(() => window.events("metricsAppended").length).toBe(1);
+    await expect
+      .poll(() =>
+        window
+          .events("logged")
+          .map(({ message }) => message)
+          .join(),
+      )
+      .toMatch(/broken.*no regular file/);
+  });
+});
+
+describe("histories in memory", () => {
+  it("are let go of when there are too many, the least recently used first, and never what is needed", async () => {
+    const runs = await Promise.all(["a", "b", "c", "d"].map((name) => window.run("done", name)));
+    for (const run of runs) write(run, lines(1, 1000));
+    const histories = new MetricHistories(100_000);
+    for (const run of runs) await histories.of(run).refresh();
+    histories.of(runs[0]!);
+    expect(histories.of(runs[1]!).columns.bytes).toBeGreaterThan(40_000);
+    histories.makeRoom((run) => run === runs[2]);
+    expect(runs.map((run) => histories.has(run))).toEqual([false, true, true, false]);
+  });
+
+  it("outlive a move to the trash and back", async () => {
+    const run = await window.run();
+    write(run, lines(1, 3));
+    await series(run);
+    renameSync(run, `${run}-away`);
+    await window.service.runs.rescan();
+    await expect(series(run)).rejects.toMatchObject({ code: "not-found" });
+    renameSync(`${run}-away`, run);
+    await window.service.runs.rescan();
+    expect((await series(run)).lines).toBe(3);
+    rmSync(run, { recursive: true });
+  });
+});

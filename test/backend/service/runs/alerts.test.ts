@@ -1,0 +1,177 @@
+import { describe, expect, it } from "vitest";
+import { type Finding, LossWatch, neededBytes, patience } from "../../../../src/backend/service/runs/alerts";
+import type { MetricLine } from "../../../../src/protocol/run";
+
+/** Mulberry32, so that every series is the same each time. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A normal deviate. */
+function noise(next: () => number): number {
+  return Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next());
+}
+
+const trainLine = (step: number, loss: number): MetricLine => ({ step, seconds: step, "train/loss": loss });
+const evalLine = (step: number, loss: number): MetricLine => ({ step, seconds: step, "eval/loss": loss });
+
+function findings(lines: readonly MetricLine[]): readonly (Finding & { readonly step: number })[] {
+  const watch = new LossWatch();
+  return lines.flatMap((line) => watch.add(line).map((finding) => ({ ...finding, step: line.step })));
+}
+
+/** From the loss of a model that knows nothing towards its floor, as small models learn. */
+const falling = (step: number) => 1.6 + 3.9 * Math.exp(-step / 120);
+
+describe("an ordinary training", () => {
+  it.each([0.01, 0.05, 0.1, 0.2])(
+    "raises nothing, whatever the seed, with noise of %d of the loss",
+    (level) => {
+      for (let seed = 0; seed < 20; seed++) {
+        const next = random(seed);
+        const lines = Array.from({ length: 1500 }, (_, step) =>
+          trainLine(step, falling(step) * (1 + level * noise(next))),
+        );
+        expect(findings(lines), `seed ${seed}`).toEqual([]);
+      }
+    },
+  );
+
+  it("raises nothing where batches are of two kinds, one in ten much harder", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const next = random(seed);
+      const lines = Array.from({ length: 1500 }, (_, step) =>
+        trainLine(step, (next() < 0.1 ? 1.6 : 1) * falling(step) + 0.03 * noise(next)),
+      );
+      expect(findings(lines), `seed ${seed}`).toEqual([]);
+    }
+  });
+
+  it("raises nothing while the loss rises through a warm-up", () => {
+    const lines = Array.from({ length: 31 }, (_, step) => trainLine(step, 5 + step));
+    expect(findings(lines)).toEqual([]);
+  });
+
+  it("raises nothing for one odd batch, nor for a slow drift upwards", () => {
+    const next = random(1);
+    const odd = Array.from({ length: 400 }, (_, step) =>
+      trainLine(step, step === 300 ? 9 : 2 + 0.02 * noise(next)),
+    );
+    expect(findings(odd)).toEqual([]);
+    const drift = Array.from({ length: 400 }, (_, step) =>
+      trainLine(step, 2 + step / 200 + 0.02 * noise(next)),
+    );
+    expect(findings(drift)).toEqual([]);
+  });
+
+  it("raises nothing where the loss stands still to the last digit and then moves a little", () => {
+    const lines = Array.from({ length: 200 }, (_, step) => trainLine(step, step < 150 ? 2 : 2.1));
+    expect(findings(lines)).toEqual([]);
+  });
+
+  it("raises no plateau while evaluations improve slowly, with noise", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const next = random(seed);
+      const lines = Array.from({ length: 100 }, (_, i) =>
+        evalLine(i * 100, 2.2 * 0.998 ** i * (1 + 0.001 * noise(next))),
+      );
+      expect(findings(lines), `seed ${seed}`).toEqual([]);
+    }
+  });
+});
+
+describe("a spike", () => {
+  it("is found within two values of where it begins, once while it lasts, and names what was usual", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const next = random(seed);
+      const lines = Array.from({ length: 600 }, (_, step) => {
+        const spike = step >= 400 && step < 440 ? 2.5 * Math.exp(-(step - 400) / 15) : 0;
+        return trainLine(step, falling(step) * (1 + 0.03 * noise(next)) + spike);
+      });
+      const found = findings(lines);
+      expect(found.map(({ kind, step }) => [kind, step])).toEqual([["spike", 401]]);
+      expect(found[0]!.message).toMatch(
+        /^train\/loss has jumped to [34]\.\d* at step 401, where 1\.\d* was usual\.$/,
+      );
+    }
+  });
+
+  it("is found in a loss near zero and in one that is negative", () => {
+    const next = random(3);
+    for (const usual of [0.01, -4])
+      expect(
+        findings(
+          Array.from({ length: 100 }, (_, step) =>
+            trainLine(step, usual + (step >= 90 ? 1 : 0) + 0.001 * noise(next)),
+          ),
+        ),
+      ).toMatchObject([{ kind: "spike", step: 91 }]);
+  });
+
+  it("is not what the beginning of another training looks like to a watch of its own", () => {
+    const watch = new LossWatch();
+    for (let step = 0; step < 100; step++) watch.add(trainLine(step, 1));
+    const next = new LossWatch();
+    expect([next.add(trainLine(101, 5)), next.add(trainLine(102, 5))]).toEqual([[], []]);
+  });
+});
+
+describe("a value that is no number", () => {
+  it("is found in whatever was trained or evaluated, and with the metric's name", () => {
+    expect(findings([trainLine(1, 5), trainLine(2, NaN)])).toEqual([
+      { kind: "not-a-number", message: "train/loss is not a number at step 2.", step: 2 },
+    ]);
+    expect(findings([evalLine(7, Infinity)])).toMatchObject([{ kind: "not-a-number", step: 7 }]);
+    expect(findings([{ step: 1, seconds: 1, "train/grad_norm": NaN }])).toMatchObject([
+      { kind: "not-a-number" },
+    ]);
+  });
+
+  it("is not looked for among the readings of the machine", () => {
+    expect(findings([{ step: 1, seconds: 1, "system/cpu": NaN }])).toEqual([]);
+  });
+
+  it("neither hides a later spike nor counts as one", () => {
+    const lines = Array.from({ length: 100 }, (_, step) =>
+      trainLine(step, step % 10 === 0 ? NaN : step > 90 ? 9 : 2),
+    );
+    expect(findings(lines).filter(({ kind }) => kind === "spike")).toMatchObject([{ step: 92 }]);
+  });
+});
+
+describe("a plateau", () => {
+  it("is found once, when as many evaluations as its patience were no better than the best", () => {
+    const losses = [3, 2.5, 2.2, ...Array.from({ length: 30 }, (_, i) => 2.2 + (i % 3) * 0.01)];
+    expect(findings(losses.map((loss, i) => evalLine(i * 100, loss)))).toEqual([
+      {
+        kind: "plateau",
+        message: `eval/loss has not improved since step 200, in ${patience} evaluations; the best is 2.2.`,
+        step: (2 + patience) * 100,
+      },
+    ]);
+  });
+
+  it("is found where a model forgets what it knew of other text, and where it never learns", () => {
+    const overfit = Array.from({ length: 40 }, (_, i) => evalLine(i, 2 + Math.abs(i - 12) / 10));
+    expect(findings(overfit)).toMatchObject([{ kind: "plateau", step: 12 + patience }]);
+    const stuck = Array.from({ length: 20 }, (_, i) => evalLine(i, 5.545));
+    expect(findings(stuck)).toMatchObject([{ kind: "plateau", step: patience }]);
+  });
+
+  it("is told again only after another improvement", () => {
+    const losses = [...Array<number>(15).fill(3), ...Array<number>(15).fill(2)];
+    expect(findings(losses.map((loss, i) => evalLine(i, loss))).map(({ step }) => step)).toEqual([10, 25]);
+  });
+});
+
+it("asks for room for two checkpoints with optimizer state, and for a gibibyte at least", () => {
+  expect(neededBytes(undefined)).toBe(2 ** 30);
+  expect(neededBytes(1e6)).toBe(2 ** 30);
+  expect(neededBytes(1e9)).toBe(24e9);
+});

@@ -1,0 +1,388 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { readRun } from "../../../../src/backend/runs/folder/findRuns";
+import { RunFolder } from "../../../../src/backend/runs/folder/runFolder";
+import { runsFolderOf } from "../../../../src/backend/runs/folder/runLocation";
+import type { RunState } from "../../../../src/protocol/run";
+import type { RunSummary } from "../../../../src/protocol/service/runs";
+import { version } from "../../../../src/protocol/version";
+import { ended, inState, loopPlan, pastStep } from "../../runs/workbench";
+import { experimentWorkspace, ForkedService, useForkedService } from "../forkedService";
+
+useForkedService();
+
+const inStateOf = (state: RunState) => (summary: RunSummary | undefined) => summary?.state === state;
+
+async function started(
+  options?: Parameters<typeof experimentWorkspace>[0],
+): Promise<{ service: ForkedService; workspace: string; experiment: string; run: string }> {
+  const { workspace, experiment } = experimentWorkspace(options);
+  const service = await ForkedService.open(workspace);
+  const { runs } = await service.ask("runs.start", { experiment });
+  return { service, workspace, experiment, run: runs[0]!.folder };
+}
+
+describe("the service", () => {
+  it("is ready at once, says what it is, and ends with its parent", async () => {
+    const { workspace } = experimentWorkspace();
+    const service = new ForkedService();
+    await expect(service.ask("runs.list", {})).rejects.toMatchObject({ code: "invalid-input" });
+    const opened = { folders: [workspace], experiments: [], trusted: true };
+    expect(await service.ask("workspace.open", opened)).toEqual({ version, pid: service.child.pid });
+    expect(await service.ask("runs.list", {})).toEqual({ runs: [] });
+    await expect(service.ask("runs.everything" as "runs.list", {})).rejects.toMatchObject({
+      code: "unsupported",
+    });
+    service.child.disconnect();
+    expect(await service.exit()).toEqual([0, null]);
+  });
+
+  it("never loads the runtime's library", async () => {
+    const { service } = await started({ steps: 1 });
+    const maps = process.platform === "linux" ? readFileSync(`/proc/${service.child.pid!}/maps`, "utf8") : "";
+    expect(maps).not.toContain("onnxruntime");
+  });
+});
+
+describe("runs.start", () => {
+  it("starts what the file says, and events tell of it until it is done, with one alert", async () => {
+    const { service, run, experiment } = await started({ steps: 30 });
+    expect(service.rows.get(run) ?? (await service.row(run, Boolean))).toMatchObject({
+      experiment,
+      variant: "",
+      seed: 0,
+    });
+    const done = await service.row(run, inStateOf("done"));
+    expect(done).toMatchObject({ name: "tiny", progress: { step: 30, steps: 30 } });
+    expect(done!.metrics["train/loss"]!.last).toBeCloseTo(4 / Math.sqrt(30));
+    await expect.poll(() => service.events.alertRaised).toHaveLength(1);
+    expect(service.events.alertRaised[0]).toMatchObject({ kind: "done", run, name: "tiny" });
+    expect((await service.ask("runs.list", {})).runs).toEqual([done]);
+  });
+
+  it("starts every variant, only the asked one, and leaves later cells out", async () => {
+    const { workspace, experiment } = experimentWorkspace({
+      steps: 2,
+      cells:
+        "variants: {small: {}, large: {model: {n_embd: 32}}}\n```\n\n```yaml\nevaluate: {perplexity: {}}",
+    });
+    const service = await ForkedService.open(workspace);
+    const all = await service.ask("runs.start", { experiment });
+    expect(all.runs.map(({ variant }) => variant)).toEqual(["small", "large"]);
+    const one = await service.ask("runs.start", {
+      experiment,
+      variant: "large",
+      throughCell: 2,
+      settings: ["train.max_steps=3"],
+      fresh: true,
+    });
+    expect(one.runs).toHaveLength(1);
+    expect((await readRun(one.runs[0]!.folder)).record?.plan).toMatchObject({
+      fresh: true,
+      variant: "large",
+      steps: [{ action: "train", options: { max_steps: 3 } }],
+    });
+    await expect(service.ask("runs.start", { experiment, throughCell: 1 })).rejects.toMatchObject({
+      code: "invalid-input",
+      message: expect.stringContaining("nothing to run") as string,
+    });
+    for (const { folder } of [...all.runs, ...one.runs]) await ended(folder);
+  });
+
+  it("refuses a file with a fault, with its place, and starts nothing", async () => {
+    const { workspace, experiment } = experimentWorkspace({ cells: "evaluate: {perplexity: {strid: 1}}" });
+    const service = await ForkedService.open(workspace);
+    await expect(service.ask("runs.start", { experiment })).rejects.toMatchObject({
+      code: "invalid-input",
+      details: { position: { file: experiment } },
+    });
+    await expect(
+      service.ask("runs.start", { experiment: join(workspace, "none.lathe.md") }),
+    ).rejects.toMatchObject({
+      code: "not-found",
+    });
+    expect(await service.ask("runs.list", {})).toEqual({ runs: [] });
+  });
+
+  it("finds the runs of an experiment whose workspace is another than the opened folder", async () => {
+    const { workspace, experiment } = experimentWorkspace({ steps: 1 });
+    const service = await ForkedService.open(join(workspace, "nowhere"));
+    const { runs } = await service.ask("runs.start", { experiment });
+    await service.row(runs[0]!.folder, inStateOf("done"));
+    await service.ask("workspace.open", { folders: [], experiments: [], trusted: true });
+    expect(await service.ask("runs.list", {})).toEqual({ runs: [] });
+    await expect.poll(() => service.rows.size).toBe(0);
+    await service.ask("workspace.open", { folders: [], experiments: [experiment], trusted: true });
+    expect((await service.ask("runs.list", {})).runs).toHaveLength(1);
+  });
+});
+
+describe("a run that is going", () => {
+  it("pauses, continues, writes a checkpoint, stops, and resumes", async () => {
+    const { service, run } = await started({ steps: 10_000, milliseconds: 5 });
+    await pastStep(run, 2);
+    await service.ask("runs.pause", { run });
+    await service.row(run, inStateOf("paused"));
+    await service.ask("runs.continue", { run });
+    await service.row(run, inStateOf("running"));
+    expect(await service.ask("runs.checkpoint", { run })).toMatchObject({ folder: run, state: "running" });
+    const stopped = await service.ask("runs.stop", { run });
+    expect(stopped.state).toBe("stopped");
+    expect((await readRun(run)).record?.state).toBe("stopped");
+    await expect(service.ask("runs.pause", { run })).rejects.toMatchObject({ code: "invalid-input" });
+    const resumed = await service.ask("runs.resume", { run });
+    expect(["queued", "running"]).toContain(resumed.state);
+    await service.row(run, inStateOf("running"));
+    await service.ask("runs.stop", { run });
+    expect(readFileSync(join(run, "log.txt"), "utf8")).toMatch(/Resumed from step \d+/);
+    expect(service.events.alertRaised).toEqual([]);
+  });
+
+  it("is stopped even when nobody waits for its end any more", async () => {
+    const { service, run } = await started({ milliseconds: 1500 });
+    await pastStep(run, 1);
+    const controller = new AbortController();
+    const answer = service.ask("runs.stop", { run }, controller.signal);
+    await setTimeout(50);
+    controller.abort();
+    await expect(answer).rejects.toMatchObject({ code: "cancelled" });
+    await service.row(run, inStateOf("stopped"));
+  });
+
+  it("shows as interrupted when its process is killed, with an alert, and resumes", async () => {
+    const { service, run } = await started({ milliseconds: 10 });
+    await pastStep(run, 6);
+    process.kill((await inState(run, "running")).process!.pid, "SIGKILL");
+    await service.row(run, inStateOf("interrupted"), 5000);
+    expect(service.events.alertRaised).toMatchObject([{ kind: "failed", run }]);
+    await service.ask("runs.resume", { run });
+    await service.row(run, inStateOf("running"));
+    await service.ask("runs.stop", { run });
+  });
+
+  it("says why it failed, once, as an alert", async () => {
+    const { workspace, experiment } = experimentWorkspace({ milliseconds: 50 });
+    const service = await ForkedService.open(workspace);
+    const { runs } = await service.ask("runs.start", { experiment, settings: ["train.max_grad_norm=0"] });
+    const failed = await service.row(runs[0]!.folder, inStateOf("failed"));
+    expect(failed!.failure).toEqual({ code: "diverged", message: "The loss is NaN at step 3." });
+    await expect
+      .poll(() => service.events.alertRaised)
+      .toEqual([
+        { kind: "not-a-number", run: failed!.folder, name: "tiny", message: "The loss is NaN at step 3." },
+      ]);
+  });
+
+  it("waits behind others of its device, and can be moved before them", async () => {
+    const { service, experiment, run } = await started();
+    await pastStep(run, 1);
+    const start = async () => (await service.ask("runs.start", { experiment })).runs[0]!.folder;
+    const [second, third] = [await start(), await start()];
+    await service.row(third, (summary) => summary?.queuePosition === 2);
+    await service.ask("runs.requeue", { run: third, to: "first" });
+    await service.row(third, (summary) => summary?.queuePosition === 1);
+    await service.row(second, (summary) => summary?.queuePosition === 2);
+    await expect(service.ask("runs.requeue", { run, to: "last" })).rejects.toMatchObject({
+      code: "invalid-input",
+    });
+    for (const each of [second, third, run]) await service.ask("runs.stop", { run: each });
+  });
+
+  it("goes on when the service is killed, and a new one finds it without repeating an alert", async () => {
+    const { service, workspace, experiment, run } = await started({ milliseconds: 10 });
+    const quick = await service.ask("runs.start", {
+      experiment,
+      settings: ["train.max_steps=1"],
+      parallel: true,
+    });
+    await service.row(quick.runs[0]!.folder, inStateOf("done"));
+    const before = (await inState(run, "running")).progress?.step ?? 0;
+    service.child.kill("SIGKILL");
+    await expect(service.ask("runs.list", {})).rejects.toMatchObject({ code: "io" });
+    await pastStep(run, before + 5);
+    const next = await ForkedService.open(workspace);
+    expect(next.rows.get(run)?.state).toBe("running");
+    const told = next.rows.get(run)!.progress!.step;
+    await next.row(run, (summary) => summary!.progress!.step > told);
+    await next.ask("runs.stop", { run });
+    expect(next.events.alertRaised).toEqual([]);
+  });
+});
+
+describe("the index", () => {
+  it("sees runs come and go, notes of another window and a resumed run, without being asked", async () => {
+    const { workspace } = experimentWorkspace();
+    const service = await ForkedService.open(workspace);
+    const folder = RunFolder.create(runsFolderOf(workspace), loopPlan(), { state: "done" });
+    await service.row(folder.path, inStateOf("done"), 5000);
+    writeFileSync(join(folder.path, "notes.json"), JSON.stringify({ tags: ["mine"], star: true }));
+    await service.row(folder.path, (summary) => summary!.star && summary!.tags[0] === "mine", 3000);
+    folder.update({ state: "failed", failure: { code: "io", message: "x" } });
+    await service.row(folder.path, inStateOf("failed"), 3000);
+    rmSync(folder.path, { recursive: true });
+    await service.row(folder.path, (summary) => summary === undefined, 5000);
+    await expect(service.ask("runs.log", { run: folder.path, bytes: 10 })).rejects.toMatchObject({
+      code: "not-found",
+    });
+    rmSync(join(workspace, ".lathe"), { recursive: true });
+    const later = RunFolder.create(runsFolderOf(workspace), loopPlan(), { state: "stopped" });
+    await service.row(later.path, inStateOf("stopped"), 6000);
+  });
+
+  it("shows runs the newest first, those that can't be read last and with the reason", async () => {
+    const { workspace } = experimentWorkspace();
+    const runs = runsFolderOf(workspace);
+    const make = (name: string, createdAt: string) =>
+      RunFolder.create(runs, loopPlan({}, name), { state: "done", createdAt }).path;
+    make("old", "2026-01-01T00:00:00.000Z");
+    make("new", "2026-02-01T00:00:00.000Z");
+    writeFileSync(join(make("broken", "2026-03-01T00:00:00.000Z"), "run.json"), '{"id":');
+    const service = await ForkedService.open(workspace);
+    const { runs: listed } = await service.ask("runs.list", {});
+    expect(listed.map(({ name, state }) => [name.replace(/-.*/, ""), state])).toEqual([
+      ["new", "done"],
+      ["old", "done"],
+      ["broken", "unreadable"],
+    ]);
+    expect(listed[2]!.failure).toMatchObject({ code: "corrupt" });
+  });
+
+  it("shows the newest of many runs first, tells the others, and finds any of them at once", async () => {
+    const { workspace } = experimentWorkspace();
+    const runs = runsFolderOf(workspace);
+    const template = RunFolder.create(runs, loopPlan(), { state: "done" });
+    const record = JSON.stringify(template.record);
+    const names = Array.from(
+      { length: 1000 },
+      (_, i) =>
+        `many-20260101-00${String(Math.floor(i / 60)).padStart(2, "0")}${String(i % 60).padStart(2, "0")}-0000`,
+    );
+    for (const name of names) {
+      mkdirSync(join(runs, name));
+      writeFileSync(join(runs, name, "run.json"), record);
+    }
+    const service = new ForkedService();
+    await service.ask("workspace.open", { folders: [workspace], experiments: [], trusted: true });
+    const listed = service.ask("runs.list", {});
+    const oldest = join(runs, names[0]!);
+    expect(await service.ask("runs.log", { run: oldest, bytes: 10 })).toEqual({ text: "" });
+    const first = (await listed).runs.map(({ folder }) => folder);
+    expect(first).toContain(template.path);
+    expect(first).toContain(join(runs, names[999]!));
+    await expect.poll(() => new Set([...first, ...service.rows.keys()]).size).toBe(1001);
+    expect((await service.ask("runs.list", {})).runs).toHaveLength(1001);
+  });
+
+  it("tells at most a few times a second", async () => {
+    const { workspace } = experimentWorkspace();
+    const service = await ForkedService.open(workspace);
+    const begun = performance.now();
+    for (let i = 0; i < 20; i++) {
+      RunFolder.create(runsFolderOf(workspace), loopPlan({}, `r${i}`), { state: "done" });
+      await setTimeout(50);
+    }
+    await expect.poll(() => service.rows.size).toBe(20);
+    const seconds = (performance.now() - begun) / 1000;
+    expect(service.events.runsChanged.length).toBeLessThanOrEqual(Math.ceil(4 * seconds) + 1);
+  });
+});
+
+describe("notes, differences, log, trash", () => {
+  const ready = async (count = 1) => {
+    const { workspace } = experimentWorkspace();
+    const folders = Array.from({ length: count }, (_, i) =>
+      RunFolder.create(runsFolderOf(workspace), loopPlan({ steps: 40 + i }, `r${i}`), { state: "done" }),
+    );
+    const service = await ForkedService.open(workspace);
+    return { workspace, service, folders, runs: folders.map(({ path }) => path) };
+  };
+
+  it("notes replace what is given and keep the rest, also what a newer version wrote", async () => {
+    const { service, runs } = await ready();
+    const run = runs[0]!;
+    const annotate = (notes: Parameters<typeof service.ask<"runs.annotate">>[1]["notes"]) =>
+      service.ask("runs.annotate", { run, notes });
+    writeFileSync(join(run, "notes.json"), '{"color":"red"}');
+    expect(await annotate({ name: "  my \n run ", tags: ["a", "a", " b "] })).toMatchObject({
+      name: "my run",
+      tags: ["a", "b"],
+    });
+    expect(await annotate({ star: true, notes: "why\nnot" })).toMatchObject({
+      name: "my run",
+      star: true,
+      notes: "why\nnot",
+    });
+    expect(await annotate({ name: "" })).toMatchObject({ name: "r0", star: true });
+    expect(JSON.parse(readFileSync(join(run, "notes.json"), "utf8"))).toEqual({
+      color: "red",
+      tags: ["a", "b"],
+      star: true,
+      notes: "why\nnot",
+    });
+    await expect(annotate({ tags: ["x".repeat(65)] })).rejects.toMatchObject({
+      code: "invalid-input",
+      message: expect.stringContaining("64") as string,
+    });
+    await expect(annotate({ star: "yes" as unknown as boolean })).rejects.toMatchObject({
+      code: "invalid-input",
+    });
+    writeFileSync(join(run, "notes.json"), "half a fi");
+    await expect(annotate({ star: false })).rejects.toMatchObject({ code: "corrupt" });
+    expect(readFileSync(join(run, "notes.json"), "utf8")).toBe("half a fi");
+  });
+
+  it("differences name only the settings that differ", async () => {
+    const { service, runs } = await ready(3);
+    expect(await service.ask("runs.differences", { runs })).toEqual({
+      keys: ["train.steps"],
+      values: [[40], [41], [42]],
+    });
+    expect(await service.ask("runs.differences", { runs: [runs[0]!, runs[0]!] })).toEqual({
+      keys: [],
+      values: [[], []],
+    });
+  });
+
+  it("the log is its end, from a whole line on, never a torn character", async () => {
+    const { service, folders, runs } = await ready();
+    const run = runs[0]!;
+    const log = (bytes: number) => service.ask("runs.log", { run, bytes });
+    expect(await log(100)).toEqual({ text: "" });
+    writeFileSync(join(folders[0]!.path, "log.txt"), "first 🙂\nsecond 🙂\nüber");
+    expect((await log(1000)).text).toBe("first 🙂\nsecond 🙂\nüber");
+    expect((await log(8)).text).toBe("über");
+    expect((await log(4)).text).toBe("ber");
+    await expect(log(0)).rejects.toMatchObject({ code: "invalid-input" });
+  });
+
+  it("the trash takes ended runs, all or none, and gives them back", async () => {
+    const { service, workspace, runs } = await ready(3);
+    const { trashed } = await service.ask("runs.trash", { runs: runs.slice(0, 2) });
+    expect(readdirSync(join(workspace, ".lathe", "trash"))).toHaveLength(2);
+    await service.row(runs[0]!, (summary) => summary === undefined);
+    expect((await service.ask("runs.list", {})).runs.map(({ folder }) => folder)).toEqual([runs[2]]);
+    await service.ask("runs.restore", { trashed });
+    expect((await service.ask("runs.list", {})).runs).toHaveLength(3);
+    const restored = service.ask("runs.restore", { trashed });
+    await expect(restored).rejects.toMatchObject({ code: "not-found" });
+    mkdirSync(join(workspace, ".lathe", "trash", basename(runs[1]!)));
+    await expect(service.ask("runs.trash", { runs })).rejects.toMatchObject({ code: "io" });
+    expect((await service.ask("runs.list", {})).runs).toHaveLength(3);
+  });
+
+  it("the trash refuses a run that is going", async () => {
+    const { service, run } = await started({ milliseconds: 20 });
+    await expect(service.ask("runs.trash", { runs: [run] })).rejects.toMatchObject({ code: "busy" });
+    await service.ask("runs.stop", { run });
+    const { trashed } = await service.ask("runs.trash", { runs: [run] });
+    await service.ask("runs.restore", { trashed });
+    await service.ask("runs.resume", { run });
+    await service.row(run, inStateOf("running"));
+    await service.ask("runs.stop", { run });
+    // A folder that was moved by hand is no run of the window any more.
+    renameSync(run, `${run}-elsewhere`);
+    await service.row(run, (summary) => summary === undefined, 5000);
+  });
+});

@@ -1,0 +1,201 @@
+/** Runs as points of a shrinking: the seeds of a point together, what has no rate as a baseline, and the front that nothing beats. */
+import { describe, expect, it } from "vitest";
+import type { RunSummary } from "../../src/protocol/service/runs";
+import { estimateOf } from "../../src/statistics/studentT";
+import { metricsOf, paretoFront, shrinkingOf, shrinkLines } from "../../src/statistics/shrinkSeries";
+import { sweptRate } from "../../src/statistics/sweptRate";
+
+function run(
+  variant: string,
+  sweep: Readonly<Record<string, unknown>>,
+  accuracy: number,
+  more: Partial<RunSummary> = {},
+): RunSummary {
+  return {
+    folder: `/${variant}${JSON.stringify(sweep)}`,
+    id: variant,
+    name: variant,
+    variant,
+    sweep,
+    seed: Number(sweep["seed"] ?? 0),
+    state: "done",
+    createdAt: "",
+    metrics: { "classification/accuracy": { last: accuracy, min: accuracy, max: accuracy } },
+    notices: [],
+    tags: [],
+    notes: "",
+    star: false,
+    ...more,
+  };
+}
+const irc = (rate: number, seed: number, accuracy: number) =>
+  run("irc", { seed, "compress.irc.rate": rate }, accuracy);
+const runs = [
+  run("dense", { seed: 0 }, 0.9),
+  run("dense", { seed: 1 }, 0.92),
+  irc(0.9, 0, 0.8),
+  irc(0.5, 1, 0.89),
+  irc(0.5, 0, 0.93),
+  run("fpp", { "compress.fpp.sparsity": 0.7, "train.learning_rate": 0.1 }, 0.7),
+  run("failed", { "compress.irc.rate": 0.1 }, 0.1, { state: "failed" }),
+];
+
+describe("points", () => {
+  it("stand along the swept rate, from small to large, with the interval of their seeds", () => {
+    const { series, baselines } = shrinkingOf(runs, "rate", "classification/accuracy");
+    expect(series.map(({ name }) => name)).toEqual(["irc", "fpp, learning_rate 0.1"]);
+    const [half, most] = series[0]!.points;
+    expect([half!.x, most!.x]).toEqual([0.5, 0.9]);
+    expect(half!.y).toEqual(estimateOf([0.89, 0.93]));
+    expect(half!.runs.length).toBe(2);
+    expect(most!.y.half).toBeUndefined();
+    expect(baselines.map(({ name, y }) => [name, y.count])).toEqual([["dense", 2]]);
+    expect(baselines[0]!.y.mean).toBeCloseTo(0.91, 12);
+  });
+
+  it("are one line of a method whose bits are swept, and of models of several widths where no method is", () => {
+    const sized = (stored: number) => {
+      const all = {
+        trainable: stored,
+        stored,
+        nonZero: stored,
+        bits: 32 * stored,
+        bytes: 4 * stored,
+      };
+      return { counts: { roles: [], nonEmbedding: all, total: all } };
+    };
+    const given = [
+      run("gptq", { "compress.gptq.bits": 4 }, 0.9, sized(100)),
+      run("gptq", { "compress.gptq.bits": 3 }, 0.8, sized(75)),
+      run("smaller", { "model.n_embd": 32 }, 0.6, sized(50)),
+      run("smaller", { "model.n_embd": 64 }, 0.7, sized(200)),
+      run("svd", { "model.n_embd": 64, "compress.svd.rate": 0.5 }, 0.7, sized(100)),
+    ];
+    const { series } = shrinkingOf(given, "bits", "classification/accuracy");
+    expect(series.map(({ name, points }) => [name, points.length])).toEqual([
+      ["gptq", 2],
+      ["smaller", 2],
+      ["svd, n_embd 64", 1],
+    ]);
+    // Bits are no share, so that along rates they have no place.
+    const along = shrinkingOf(given, "rate", "classification/accuracy");
+    expect(along.series.map(({ name }) => name)).toEqual(["svd, n_embd 64"]);
+    expect(along.baselines).toEqual([]);
+  });
+
+  it("stand along sizes where these are asked for, and then everything has one or none", () => {
+    const sized = (stored: number) => ({
+      counts: {
+        nonEmbedding: { stored: stored - 10 },
+        total: { stored, bits: 32 * stored, bytes: 4 * stored },
+      } as never,
+    });
+    const some = [run("dense", {}, 0.9, sized(100)), run("irc", {}, 0.8, sized(60)), run("fpp", {}, 0.7)];
+    const { series, baselines } = shrinkingOf(some, "bytes", "classification/accuracy");
+    expect(series.map(({ name, points }) => [name, points[0]!.x])).toEqual([
+      ["dense", 400],
+      ["irc", 240],
+    ]);
+    expect(baselines).toEqual([]);
+    expect(shrinkingOf(some, "non_embedding", "classification/accuracy").series[1]!.points[0]!.x).toBe(50);
+  });
+
+  it("stand along what an evaluation has measured, the seeds of a point together though each has a size of its own", () => {
+    const timed = (seed: number, percent: number, accuracy: number) => {
+      const time = { last: percent, min: percent, max: percent };
+      const { metrics, ...flap } = run("flap", { seed, "compress.flap.rate": 0.5 }, accuracy);
+      return { ...flap, metrics: { ...metrics, "savings/time_percent": time } };
+    };
+    const given = [timed(0, 60, 0.8), timed(1, 70, 0.9), run("dense", { seed: 0 }, 0.9)];
+    const { series, baselines } = shrinkingOf(given, "time", "classification/accuracy");
+    expect(series).toMatchObject([{ name: "flap", points: [{ x: 65, y: estimateOf([0.8, 0.9]) }] }]);
+    expect(series[0]!.points).toHaveLength(1);
+    expect(baselines).toEqual([]);
+  });
+
+  it("have published ones beside them where both of their numbers were printed", () => {
+    const published = [
+      { quantity: "parameters/total", value: 120, variant: "a" },
+      { quantity: "classification/accuracy", value: 0.7, variant: "a" },
+      { quantity: "parameters/total", value: 90, variant: "b" },
+    ];
+    const all = { trainable: 80, stored: 80, nonZero: 80, bits: 2560, bytes: 320 };
+    const counts = { roles: [], nonEmbedding: all, total: all };
+    const given = [run("dense", {}, 0.9, { published, counts })];
+    const along = shrinkingOf(given, "total", "classification/accuracy");
+    expect(along.published).toEqual({
+      name: "published",
+      points: [{ x: 120, y: estimateOf([0.7]), runs: [] }],
+    });
+    expect(shrinkLines(along, "total", "classification/accuracy")).toContainEqual([
+      "published",
+      "120",
+      "0.7",
+      "",
+      "1",
+    ]);
+    expect(shrinkingOf(given, "bits", "classification/accuracy").published).toBeUndefined();
+    // No model of ours beats them, and they beat none of ours: the front is of runs.
+    expect(paretoFront(along, true).map(({ x }) => x)).toEqual([80]);
+  });
+
+  it("are written as CSV with the numbers that they stand for", () => {
+    const lines = shrinkLines(
+      shrinkingOf(runs, "rate", "classification/accuracy"),
+      "rate",
+      "classification/accuracy",
+    );
+    expect(lines[0]).toEqual([
+      "series",
+      "rate",
+      "classification/accuracy",
+      "half of the 95 % interval",
+      "runs",
+    ]);
+    expect(lines[1]!.slice(0, 2)).toEqual(["irc", "0.5"]);
+    expect(Number(lines[1]![2])).toBeCloseTo(0.91, 12);
+    expect(lines.at(-1)!.slice(0, 2)).toEqual(["dense", ""]);
+  });
+});
+
+it("knows the rate of any method, and no other swept number for one", () => {
+  expect(sweptRate({ "compress.recursive.method.irc.rate": 0.4 })?.value).toBe(0.4);
+  expect(sweptRate({ "compress.gptq.bits": 4, "compress.magnitude.sparsity": 0.5 })?.value).toBe(0.5);
+  expect(sweptRate({ "train.learning_rate": 0.1, seed: 3 })).toBeUndefined();
+});
+
+it("offers what was measured of the model before what was measured of the machine", () => {
+  const metrics = {
+    "train/loss": {},
+    "system/cpu": {},
+    "eval/loss": {},
+    "classification/f1": {},
+    "latency/median_ms": {},
+  };
+  expect(metricsOf([run("a", {}, 1, { metrics: metrics as never })])).toEqual([
+    "classification/f1",
+    "eval/loss",
+    "latency/median_ms",
+    "train/loss",
+  ]);
+});
+
+it("has a front of points that no other beats in both", () => {
+  const series = [
+    {
+      name: "a",
+      points: [
+        [10, 0.5],
+        [20, 0.7],
+        [30, 0.65],
+        [40, 0.9],
+      ].map(([x, mean]) => ({ x: x!, y: { mean: mean!, count: 1 }, runs: [] })),
+    },
+  ];
+  const xs = (higher: boolean, fewerFirst: boolean) =>
+    paretoFront({ series, fewerFirst }, higher).map(({ x }) => x);
+  expect(xs(true, true)).toEqual([10, 20, 40]);
+  expect(xs(false, true)).toEqual([10]);
+  expect(xs(true, false)).toEqual([40]);
+  expect(xs(false, false)).toEqual([40, 30, 10]);
+});

@@ -1,0 +1,105 @@
+/** From curves to lines as they are drawn: smoothing, gaps, and what a logarithmic axis can't show, which is said. */
+import type { Axis } from "../../src/protocol/service/metrics";
+import { type Points } from "../charts/curve";
+import { plural } from "../../src/protocol/quantities";
+import { referenceSlot } from "../../src/pictures/palette";
+import { smoothed, smoothingWidth } from "../charts/smoothing";
+
+/** How all charts of a page are looked at. */
+export interface View {
+  readonly axis: Axis;
+  readonly logX: boolean;
+  readonly logY: boolean;
+  /** From 0, none, to 1. */
+  readonly smoothing: number;
+  /** The part of the axis that is shown; all of it when left out. */
+  readonly range?: { readonly from: number; readonly to: number } | undefined;
+}
+
+/** Smoothed a little, with the true points behind: a curve of many steps is read by its course. */
+export const usualView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
+
+/** A curve with what stands beside it in a legend. */
+export interface Track {
+  readonly run: string;
+  readonly metric: string;
+  readonly name: string;
+  readonly slot: number;
+  /** The metric's place among those of the chart. */
+  readonly place: number;
+  readonly points: Points;
+}
+
+export interface Line extends Track {
+  /** What is drawn boldly: the true points, or their moving average. */
+  readonly bold: Points;
+  /** Undefined where the bold line is the truth itself. */
+  readonly faint: Points | undefined;
+}
+
+export interface Drawing {
+  readonly lines: readonly Line[];
+  /** What the picture does not show, in words. */
+  readonly remarks: readonly string[];
+  /** Length of the moving average on the axis; 0 without one. */
+  readonly width: number;
+}
+
+/** Set by a schedule, not measured: there is no noise to take away, and an average would only come late. */
+const exact = /\/learning_rate$/;
+
+export function drawingOf(tracks: readonly Track[], view: View): Drawing {
+  const measured = tracks.filter(({ slot }) => slot !== referenceSlot);
+  const width = smoothingWidth(view.smoothing, extent(measured));
+  let [below, before] = [0, 0];
+  const lines = tracks.map((track): Line => {
+    const { x, y } = track.points;
+    const drawable = (values: readonly (number | null)[]): Points => {
+      if (!view.logX && !view.logY) return { x, y: values };
+      const shown = values.map((value, i) =>
+        (view.logX && x[i]! <= 0) || (view.logY && value !== null && value <= 0) ? null : value,
+      );
+      return { x, y: shown };
+    };
+    y.forEach((value, i) => {
+      if (value === null) return;
+      if (view.logX && x[i]! <= 0) before++;
+      else if (view.logY && value <= 0) below++;
+    });
+    const truth = drawable(y);
+    // What was published is shown as it was published.
+    if (width === 0 || exact.test(track.metric) || track.slot === referenceSlot)
+      return { ...track, bold: truth, faint: undefined };
+    return { ...track, bold: drawable(smoothed(x, y, width)), faint: truth };
+  });
+  const remarks = [
+    ...(below > 0 ? [`${plural(below, "value")} at or below zero: a logarithmic axis can't show that.`] : []),
+    ...(before > 0 ? [`${plural(before, "point")} at zero: a logarithmic axis begins after it.`] : []),
+  ];
+  return { lines, remarks, width };
+}
+
+/** Length of the axis that the tracks take up together. */
+export function extent(tracks: readonly Pick<Track, "points">[]): number {
+  let [from, to] = [Infinity, -Infinity];
+  for (const { points } of tracks) {
+    if (points.x.length === 0) continue;
+    from = Math.min(from, points.x[0]!);
+    to = Math.max(to, points.x.at(-1)!);
+  }
+  return Math.max(0, to - from);
+}
+
+/** The lowest and the last number of a line. */
+export function ends({
+  y,
+}: Points): { readonly last: number; readonly lowest: number; readonly highest: number } | undefined {
+  let [last, lowest, highest] = [NaN, Infinity, -Infinity];
+  for (const value of y) {
+    if (value === null) continue;
+    last = value;
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+  }
+  return Number.isNaN(last) ? undefined : { last, lowest, highest };
+}
