@@ -1,17 +1,22 @@
 /**
- * `npm run generate`: catalogs from their folders, then from what they hold the editor's manifest and the
- * reference of experiments.
- * With --check nothing is written; stale files are listed, and the exit status is 1.
+ * `npm run generate`: writes the catalogs from their folders, then the manifest, the experiment reference and the
+ * generated parts of other pages. With --check it writes nothing, lists stale files and exits with status 1.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { generatedCatalogs, generatedManifest, generatedReference, staleFiles } from "./generatedFiles";
+import {
+  generatedCatalogs,
+  generatedManifest,
+  generatedParts,
+  generatedReference,
+  staleFiles,
+} from "./generatedFiles";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const check = process.argv.includes("--check");
 
-async function bring(files: ReadonlyMap<string, string>): Promise<string[]> {
+async function update(files: ReadonlyMap<string, string>): Promise<string[]> {
   const stale = await staleFiles(root, files);
   for (const file of check ? [] : stale) {
     await mkdir(path.dirname(path.join(root, file)), { recursive: true });
@@ -20,11 +25,12 @@ async function bring(files: ReadonlyMap<string, string>): Promise<string[]> {
   return stale;
 }
 
-// The manifest and the reference are made from the catalogs as they are on disk, so these come first.
-const stale = await bring(await generatedCatalogs(root));
+// The manifest and the reference load the catalogs from disk, so the catalogs are written first.
+const stale = await update(await generatedCatalogs(root));
 if (!check || stale.length === 0) {
-  stale.push(...(await bring(await generatedManifest(root))));
-  stale.push(...(await bring(await generatedReference())));
+  stale.push(...(await update(await generatedManifest(root))));
+  stale.push(...(await update(await generatedReference())));
+  stale.push(...(await update(await generatedParts(root))));
 }
 for (const file of stale) console.log(`${check ? "stale" : "written"}: ${file}`);
 if (check && stale.length > 0) {

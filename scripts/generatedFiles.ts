@@ -1,9 +1,10 @@
-/** All files that are written from others, as they should be, and which of them are not. */
+/** Computes the generated files, and which of them are out of date on disk. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { catalogFiles } from "./catalogFiles";
 import { manifestText } from "./manifest";
+import { importTableMarkdown } from "./structure/importTable";
 
 export async function generatedCatalogs(root: string): Promise<Map<string, string>> {
   const files = await catalogFiles(root);
@@ -12,7 +13,7 @@ export async function generatedCatalogs(root: string): Promise<Map<string, strin
   return files;
 }
 
-/** The manifest that the editor reads, out of the definitions that the catalogs hold. */
+/** VS Code's manifest, from the definitions in the catalogs of commands, views and panels. */
 export async function generatedManifest(root: string): Promise<Map<string, string>> {
   const text = await manifestText(root);
   const style = await resolveConfig(path.join(root, "package.json"));
@@ -21,18 +22,32 @@ export async function generatedManifest(root: string): Promise<Map<string, strin
 
 export async function generatedReference(): Promise<Map<string, string>> {
   // Loaded late: the schemas come through the catalogs, which may just have been written.
-  const { referencePage, referenceSchema } = await import("./referencePage");
-  return new Map([
-    ["docs/experiment.md", referencePage()],
-    ["docs/experiment.schema.json", referenceSchema()],
-  ]);
+  const { referencePage } = await import("./referencePage");
+  return new Map([["docs/experiment.md", referencePage()]]);
+}
+
+/** Pages written by hand that contain a generated part. */
+export async function generatedParts(root: string): Promise<Map<string, string>> {
+  const file = "docs/extending.md";
+  const page = await readFile(path.join(root, file), "utf8");
+  const style = await resolveConfig(path.join(root, file));
+  const text = replacePart(page, "import table", importTableMarkdown());
+  return new Map([[file, await format(text, { ...style, parser: "markdown" })]]);
+}
+
+/** Replaces what is between the comments `<!-- name -->` and `<!-- end of name -->`. */
+export function replacePart(page: string, name: string, part: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
+  const [from, to] = [page.indexOf(start), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`The page has no part between ${start} and ${end}.`);
+  return `${page.slice(0, from + start.length)}\n\n${part}\n\n${page.slice(to)}`;
 }
 
 export async function staleFiles(root: string, files: ReadonlyMap<string, string>): Promise<string[]> {
   const stale: string[] = [];
   for (const [file, text] of files) {
     const current = await readFile(path.join(root, file), "utf8").catch(() => undefined);
-    // A checkout on Windows may have turned the line ends.
+    // Git may have converted the line ends on Windows.
     if (current?.replaceAll("\r\n", "\n") !== text) stale.push(file);
   }
   return stale;

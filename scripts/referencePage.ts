@@ -1,4 +1,4 @@
-/** The reference of experiments, as a page for people and as a JSON schema for editors, both from the one zod schema. */
+/** Writes docs/experiment.md from the zod schema of cells. */
 import { actionKeys, declarationKeys, experimentSchema } from "../src/schema/experiment";
 import { recipeDifferences } from "../src/schema/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
@@ -6,37 +6,6 @@ import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/lang
 import { schemaCatalog } from "../src/backend/schemaCatalog";
 
 const schemaOfCells = () => jsonSchemaOf(experimentSchema(schemaCatalog));
-
-export function referenceSchema(): string {
-  const { $schema, ...schema } = withoutRepeats(schemaOfCells()) as JsonSchema & { $schema: string };
-  const head = {
-    $schema,
-    title: "Cells of a Lathe experiment",
-    description: "Written by `npm run generate` from the schemas of models, methods and metrics.",
-  };
-  return `${JSON.stringify({ ...head, ...schema }, null, 2)}\n`;
-}
-
-/** A scale may change what a variant may, so its part of the schema points to that of variants. */
-function withoutRepeats(schema: JsonSchema): JsonSchema {
-  const properties = { ...schema.properties };
-  const [scales, variants] = [properties["scales"], properties["variants"]];
-  const changesOf = (map: JsonSchema | undefined) =>
-    (map as { additionalProperties?: JsonSchema } | undefined)?.additionalProperties;
-  const own = changesOf(scales)?.anyOf;
-  const changed = own?.map((option) => {
-    const keys = Object.keys(option.properties ?? {});
-    if (keys.length === 0) return option;
-    const branch = changesOf(variants)!.anyOf!.findIndex(({ properties: inside }) => inside !== undefined);
-    const pointer = (key: string) =>
-      key === "variants" || key === "sweep"
-        ? `#/properties/${key}`
-        : `#/properties/variants/additionalProperties/anyOf/${branch}/properties/${key}`;
-    return { ...option, properties: Object.fromEntries(keys.map((key) => [key, { $ref: pointer(key) }])) };
-  });
-  properties["scales"] = { ...scales, additionalProperties: { anyOf: changed } } as JsonSchema;
-  return { ...schema, properties };
-}
 
 const introduction = `# Experiment reference
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { violations } from "./support/architecture";
-import { importsOf, readSources } from "./support/imports";
+import { importsOf, readSources } from "../scripts/structure/imports";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 

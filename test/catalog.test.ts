@@ -3,13 +3,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { generatedCatalogs, generatedReference, staleFiles } from "../scripts/generatedFiles";
-import { importsOf, readSources, resolveImport, type Sources } from "./support/imports";
+import { generatedCatalogs, generatedParts, generatedReference, staleFiles } from "../scripts/generatedFiles";
+import { importsOf, readSources, resolveImport, type Sources } from "../scripts/structure/imports";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-test("catalogs and the reference of experiments are current; `npm run generate` writes them", async () => {
-  const files = new Map([...(await generatedCatalogs(root)), ...(await generatedReference())]);
+test("catalogs, the experiment reference and generated parts of pages are current; `npm run generate` writes them", async () => {
+  const files = new Map([
+    ...(await generatedCatalogs(root)),
+    ...(await generatedReference()),
+    ...(await generatedParts(root)),
+  ]);
   expect(await staleFiles(root, files)).toEqual([]);
 });
 

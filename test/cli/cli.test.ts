@@ -299,6 +299,23 @@ describe("the other commands", () => {
   });
 });
 
+describe("lathe schema", () => {
+  it("prints a JSON schema in which every reference leads somewhere", async () => {
+    const { status, output } = await lathe("schema");
+    expect(status).toBe(0);
+    const schema = JSON.parse(output) as Record<string, unknown>;
+    expect(schema["$schema"]).toContain("json-schema.org");
+    const references = [...output.matchAll(/"\$ref": "#\/([^"]+)"/g)].map(([, path]) => path!);
+    expect(references).toContain("properties/sweep");
+    for (const reference of references) {
+      const value = reference
+        .split("/")
+        .reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], schema);
+      expect(value, reference).toBeTypeOf("object");
+    }
+  });
+});
+
 describe("bad input", () => {
   const cases: readonly (readonly [what: string, args: readonly string[], message: RegExp])[] = [
     ["an unknown command", ["explode"], /unknown command 'explode'/],

@@ -16,6 +16,7 @@ import report from "./report";
 import resume from "./resume";
 import run from "./run";
 import runs from "./runs";
+import schema from "./schema";
 import show from "./show";
 import stop from "./stop";
 
@@ -36,6 +37,7 @@ export const commands: Readonly<Record<string, AnyCommand>> = {
   resume,
   run,
   runs,
+  schema,
   show,
   stop,
 };

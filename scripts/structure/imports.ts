@@ -77,3 +77,12 @@ export function resolveImport(sources: Sources, from: string, specifier: string)
     sources.has(file),
   );
 }
+
+export function isIn(file: string, folder: string): boolean {
+  return file === folder || file.startsWith(`${folder}/`);
+}
+
+/** The most specific of the folders that contain the file. */
+export function longest(file: string, folders: readonly string[]): string | undefined {
+  return folders.filter((folder) => isIn(file, folder)).sort((a, b) => b.length - a.length)[0];
+}

@@ -1,0 +1,50 @@
+/** `lathe schema`: the JSON schema of an experiment's cells, for editors and other programs. */
+import { type JsonSchema, jsonSchemaOf } from "../../backend/language/typeText";
+import { experimentSchema } from "../../schema/experiment";
+import { defineCommand } from "../command";
+
+export default defineCommand<readonly [], object>({
+  summary: "print the JSON schema of an experiment's cells",
+  async run({ catalog }) {
+    const { $schema, ...schema } = referToVariants(jsonSchemaOf(experimentSchema(catalog))) as JsonSchema & {
+      readonly $schema: string;
+    };
+    const document = { $schema, title: "Cells of a Lathe experiment", ...schema };
+    return { document, text: JSON.stringify(document, null, 2) };
+  },
+});
+
+/** A scale accepts the same changes as a variant: its keys refer to those of `variants`, so that each is written once. */
+function referToVariants(schema: JsonSchema): JsonSchema {
+  const { scales, variants } = schema.properties ?? {};
+  const variantOptions = changesOf(variants);
+  const branch = variantOptions.findIndex(({ properties }) => properties !== undefined);
+  const pointerTo = (key: string) =>
+    key === "variants" || key === "sweep"
+      ? `#/properties/${key}`
+      : `#/properties/variants/additionalProperties/anyOf/${branch}/properties/${key}`;
+  const anyOf = changesOf(scales).map((option) => ({
+    ...option,
+    ...(option.properties === undefined
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.keys(option.properties).map((key) => [key, { $ref: pointerTo(key) }]),
+          ),
+        }),
+  }));
+  return {
+    ...schema,
+    properties: {
+      ...schema.properties,
+      scales: { ...scales, additionalProperties: { anyOf } } as JsonSchema,
+    },
+  };
+}
+
+/** What a map of variants or scales accepts as one entry: a map of changes, or null. */
+function changesOf(map: JsonSchema | undefined): readonly JsonSchema[] {
+  return (
+    (map as { readonly additionalProperties?: JsonSchema } | undefined)?.additionalProperties?.anyOf ?? []
+  );
+}
