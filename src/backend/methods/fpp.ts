@@ -13,8 +13,8 @@ import { nonZeros } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { denseTargets } from "../compression/denseTargets";
 import { defineMethod, type Lab, planBetween } from "../compression/method";
-import { signCounts, signedDrops } from "../compression/pruning/signedDrops";
-import { share } from "../compression/pruning/smallest";
+import { countSigns, selectDrops } from "../compression/pruning/signedDrops";
+import { countShare, refuseNaN } from "../compression/pruning/smallest";
 import { floatsOf, takenApart } from "../compression/takenApart";
 import { type Target, targetOptions } from "../compression/targets";
 import { trainingSchema } from "../compression/training";
@@ -75,21 +75,21 @@ export default defineMethod<Options>({
     { sparsity: 0.3, targets: "layers.0.mlp.*", positive: 0.3, negative: 0.3, train: { max_steps: 2 } },
   ],
 
-  plan(before, given) {
-    const groups = groupsOf(before, given);
+  plan(before, settings) {
+    const groups = groupsOf(before, settings);
     const kept = new Map(
-      groups.flatMap((group) => sharedOut(group, sizeOf(group) - removedOf(group, given))),
+      groups.flatMap((group) => sharedOut(group, sizeOf(group) - removedOf(group, settings))),
     );
     const single = groups.every(({ pieces }) => new Set(pieces.map(({ target }) => target)).size === 1);
-    const exact = endsEarly(given) ? "least" : single ? "roles" : "total";
+    const exact = endsEarly(settings) ? "least" : single ? "roles" : "total";
     return planBetween(before, maskedShape(before, groups, kept), exact);
   },
 
-  async apply(before, given, lab) {
-    const groups = groupsOf(before.shape, given);
+  async apply(before, settings, lab) {
+    const groups = groupsOf(before.shape, settings);
     let model = before;
     for (const [i, group] of groups.entries()) {
-      model = await pruneGroup(model, group, given, lab);
+      model = await pruneGroup(model, group, settings, lab);
       lab.progress(i + 1, groups.length, "layers");
     }
     return { shape: model.shape, tensors: model.tensors };
@@ -117,7 +117,7 @@ const sizeOf = ({ pieces }: Group): number => pieces.reduce((total, { size }) =>
 
 function removedOf(group: Group, { sparsity, rounding }: Options): number {
   const all = sizeOf(group);
-  return rounding === "removed" ? share(all, sparsity) : all - share(all, 1 - sparsity);
+  return rounding === "removed" ? countShare(all, sparsity) : all - countShare(all, 1 - sparsity);
 }
 
 /** Whether it may end before the target, so that a plan knows only the least that is left. */
@@ -127,28 +127,28 @@ function endsEarly({ sparsity, tolerance, positive, negative, base, max_iteratio
   return tolerance !== undefined || reached < sparsity;
 }
 
-function groupsOf(shape: ModelShape, given: Options): Group[] {
-  const targets = denseTargets(title, shape, given, usual);
-  if (given.positive + given.negative === 0)
+function groupsOf(shape: ModelShape, settings: Options): Group[] {
+  const targets = denseTargets(title, shape, settings, usual);
+  if (settings.positive + settings.negative === 0)
     throw new WorkbenchError(
       "invalid-input",
       "fpp.positive and fpp.negative are both 0, so nothing would ever go.",
     );
-  if (given.sparsity === 0) return [];
+  if (settings.sparsity === 0) return [];
   const biases = new Map(matrixSlots(shape).map(({ matrix, bias }) => [matrix.role, bias]));
   const groups = new Map<string, Piece[]>();
   for (const target of targets) {
     const { matrix } = target;
     const { role, inputs, outputs } = matrix;
     const layer = /^layers\.\d+/.exec(role)?.[0];
-    const key = given.group === "layer" && layer !== undefined ? layer : role;
+    const key = settings.group === "layer" && layer !== undefined ? layer : role;
     const pieces = groups.get(key) ?? [];
     groups.set(key, pieces);
     const [weight] = target.representation.parameters(matrix, {});
     const own = { name: weightName(matrix), mask: maskName(matrix), shape: weight!.shape };
     pieces.push({ role, ...own, size: inputs * outputs, target });
     const bias = biases.get(role);
-    if (!given.biases || bias === undefined || bias.mask !== undefined) continue;
+    if (!settings.biases || bias === undefined || bias.mask !== undefined) continue;
     const { name, shape: size } = bias.spec;
     pieces.push({ role: biasRole(matrix), name, mask: `${name}_mask`, shape: size, size: outputs, target });
   }
@@ -179,24 +179,33 @@ function maskedShape(
   return withRepresentations(before, choices);
 }
 
-async function pruneGroup(before: Checkpoint, group: Group, given: Options, lab: Lab): Promise<Checkpoint> {
-  const goal = removedOf(group, given);
+async function pruneGroup(
+  before: Checkpoint,
+  group: Group,
+  settings: Options,
+  lab: Lab,
+): Promise<Checkpoint> {
+  const goal = removedOf(group, settings);
   const left = new Uint8Array(sizeOf(group)).fill(1);
   const targets = [...new Set(group.pieces.map(({ target }) => target))];
   const whole = { shape: before.shape, tensors: takenApart(before, targets) };
   const limit =
-    given.tolerance === undefined ? undefined : (await lab.evaluate(before, "eval/loss")) + given.tolerance;
-  const original = given.base === "original" ? signCounts(valuesOf(whole, group), left) : undefined;
-  let model = masked(whole, group, left);
+    settings.tolerance === undefined
+      ? undefined
+      : (await lab.evaluate(before, "eval/loss")) + settings.tolerance;
+  const original = settings.base === "original" ? countSigns(valuesOf(whole, group), left) : undefined;
+  let model = maskPieces(whole, group, left);
   let removed = 0;
-  for (let iteration = 1; iteration <= given.max_iterations && removed < goal; iteration++) {
+  for (let iteration = 1; iteration <= settings.max_iterations && removed < goal; iteration++) {
     if (lab.signal.aborted) throw new WorkbenchError("cancelled", `${title} was stopped.`);
-    if (given.train !== undefined) model = await lab.train(model, given.train);
-    const { positive, negative, select } = given;
+    if (settings.train !== undefined) model = await lab.train(model, settings.train);
+    const { positive, negative, select } = settings;
     const rule = { positive, negative, select, original, most: goal - removed };
-    const dropped = signedDrops(valuesOf(model, group), left, rule);
+    const values = valuesOf(model, group);
+    refuseNaN(group.title, values, left);
+    const dropped = selectDrops(values, left, rule);
     for (const at of dropped) left[at] = 0;
-    const pruned = masked(model, group, left);
+    const pruned = maskPieces(model, group, left);
     const loss = limit === undefined ? undefined : await lab.evaluate(pruned, "eval/loss");
     if (loss !== undefined && !(loss <= limit!)) {
       lab.log(
@@ -209,9 +218,11 @@ async function pruneGroup(before: Checkpoint, group: Group, given: Options, lab:
     lab.progress(removed, goal, `zeros of ${group.title}`);
   }
   if (removed < goal)
-    lab.log(`${group.title}: ${removed} of ${goal} weights are zero after ${given.max_iterations} prunings.`);
+    lab.log(
+      `${group.title}: ${removed} of ${goal} weights are zero after ${settings.max_iterations} prunings.`,
+    );
   // What is left goes on learning, with an optimizer that remembers nothing of what went.
-  return given.train === undefined ? model : lab.train(model, given.train);
+  return settings.train === undefined ? model : lab.train(model, settings.train);
 }
 
 /** The numbers of a group, its pieces end to end. */
@@ -226,7 +237,7 @@ function valuesOf({ tensors }: Checkpoint, group: Group): Float32Array {
 }
 
 /** The model with these places of the group behind masks, and zero. */
-function masked({ shape, tensors: before }: Checkpoint, group: Group, left: Uint8Array): Checkpoint {
+function maskPieces({ shape, tensors: before }: Checkpoint, group: Group, left: Uint8Array): Checkpoint {
   const tensors = new Map(before);
   const kept = new Map<string, number>();
   let at = 0;

@@ -3,21 +3,15 @@
  * and slowly at the end: s_t = s_f·(1 − (1 − t/n)³).
  */
 import * as z from "zod";
-import { weightName } from "../representations/dense";
-import type { Checkpoint } from "../checkpoints/checkpoint";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
-  maskOf,
   planPruning,
-  type PruningOptions,
+  pruneByScore,
   pruningOptions,
-  withMasks,
-  withoutDropped,
+  scoreByMagnitude,
 } from "../compression/pruning/pruning";
-import { maskSmallest } from "../compression/pruning/smallest";
-import { floatsOf, takenApart } from "../compression/takenApart";
 import { trainingSchema } from "../compression/training";
 
 const title = "Gradual magnitude pruning";
@@ -48,37 +42,25 @@ export default defineMethod<Options>({
     "Zhu, Gupta: To Prune, or Not to Prune: Exploring the Efficacy of Pruning for Model Compression, 2017",
   options,
   rate: "sparsity",
-  needs: (given) => (given.train === undefined ? [] : ["text"]),
+  needs: (settings) => (settings.train === undefined ? [] : ["text"]),
   samples: [
     { sparsity: 0.5 },
     { sparsity: 0.8, prunings: 3, train },
     { sparsity: 0.6, scope: "global", prunings: 2 },
   ],
 
-  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "layer")),
+  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "layer")),
 
-  async apply(before, given, lab) {
-    const { sparsity = 0.5, prunings } = given;
-    let now = before;
+  async apply(before, settings, lab) {
+    const { sparsity = 0.5, prunings } = settings;
+    let model = before;
     for (let step = 1; step <= prunings; step++) {
       const share = step === prunings ? sparsity : sparsity * (1 - (1 - step / prunings) ** 3);
-      now = pruned(now, { ...given, sparsity: share });
+      const pruning = decidePruning(title, model.shape, { ...settings, sparsity: share }, "layer");
+      model = pruneByScore(model, pruning, scoreByMagnitude);
       lab.progress(step, prunings, "prunings");
-      if (given.train !== undefined && step < prunings) now = await lab.train(now, given.train);
+      if (settings.train !== undefined && step < prunings) model = await lab.train(model, settings.train);
     }
-    return now;
+    return model;
   },
 });
-
-function pruned(before: Checkpoint, given: PruningOptions): Checkpoint {
-  const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
-  const tensors = takenApart(before, targets);
-  const scored = targets.map((target) => {
-    const scores = floatsOf(tensors, weightName(target.matrix)).map(Math.abs);
-    return { matrix: target.matrix, scores: withoutDropped(scores, maskOf(tensors, target)) };
-  });
-  const masks = maskSmallest(scored, within, sparsity).map((mask, i) =>
-    mask.map((isKept, at) => (scored[i]!.scores[at]! < 0 ? 0 : isKept)),
-  );
-  return withMasks(before, tensors, targets, masks);
-}

@@ -1,18 +1,14 @@
 /** Magnitude pruning (Han et al. 2015): the weights nearest to zero become zero, and stay zero when training goes on. */
 import * as z from "zod";
-import { weightName } from "../representations/dense";
 import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
-  maskOf,
   planPruning,
+  pruneByScore,
   pruningOptions,
-  withMasks,
-  withoutDropped,
+  scoreByMagnitude,
 } from "../compression/pruning/pruning";
-import { maskSmallest } from "../compression/pruning/smallest";
-import { floatsOf, takenApart } from "../compression/takenApart";
 
 const title = "Magnitude pruning";
 
@@ -32,18 +28,9 @@ export default defineMethod<Options>({
     { sparsity: 0.5, targets: "embed_tokens" },
   ],
 
-  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "layer")),
+  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "layer")),
 
-  async apply(before, given) {
-    const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
-    const tensors = takenApart(before, targets);
-    const scored = targets.map((target) => {
-      const scores = floatsOf(tensors, weightName(target.matrix)).map(Math.abs);
-      return { matrix: target.matrix, scores: withoutDropped(scores, maskOf(tensors, target)) };
-    });
-    const masks = maskSmallest(scored, within, sparsity).map((mask, i) =>
-      mask.map((isKept, at) => (scored[i]!.scores[at]! < 0 ? 0 : isKept)),
-    );
-    return withMasks(before, tensors, targets, masks);
+  async apply(before, settings) {
+    return pruneByScore(before, decidePruning(title, before.shape, settings, "layer"), scoreByMagnitude);
   },
 });

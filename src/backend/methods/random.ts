@@ -5,14 +5,10 @@ import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
-  maskOf,
   planPruning,
+  pruneByScore,
   pruningOptions,
-  withMasks,
-  withoutDropped,
 } from "../compression/pruning/pruning";
-import { maskSmallest } from "../compression/pruning/smallest";
-import { takenApart } from "../compression/takenApart";
 
 const title = "Random pruning";
 
@@ -30,20 +26,14 @@ export default defineMethod<Options>({
   rate: "sparsity",
   samples: [{ sparsity: 0.4 }, { mask_structure: "1:2" }, { sparsity: 0.7, scope: "global", seed: 3 }],
 
-  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "layer")),
+  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "layer")),
 
-  async apply(before, given, lab) {
-    const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
-    const tensors = takenApart(before, targets);
-    const scored = targets.map((target) => {
-      const { matrix } = target;
-      const next = randomStream(matrix.role, given.seed ?? lab.seed);
-      const scores = Float32Array.from({ length: matrix.inputs * matrix.outputs }, next);
-      return { matrix, scores: withoutDropped(scores, maskOf(tensors, target)) };
-    });
-    const masks = maskSmallest(scored, within, sparsity).map((mask, i) =>
-      mask.map((isKept, at) => (scored[i]!.scores[at]! < 0 ? 0 : isKept)),
+  async apply(before, settings, lab) {
+    return pruneByScore(before, decidePruning(title, before.shape, settings, "layer"), ({ matrix }) =>
+      Float32Array.from(
+        { length: matrix.inputs * matrix.outputs },
+        randomStream(matrix.role, settings.seed ?? lab.seed),
+      ),
     );
-    return withMasks(before, tensors, targets, masks);
   },
 });

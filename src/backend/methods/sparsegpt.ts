@@ -10,10 +10,10 @@ import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
-  masked,
-  maskOf,
+  maskWeights,
   planPruning,
   pruningOptions,
+  readMask,
 } from "../compression/pruning/pruning";
 import {
   type Curvature,
@@ -22,7 +22,7 @@ import {
   curvatureTap,
   decideAll,
 } from "../compression/algebra/secondOrder";
-import { share } from "../compression/pruning/smallest";
+import { countShare, lowestPlaces, refuseNaN } from "../compression/pruning/smallest";
 import { floatsOf } from "../compression/takenApart";
 
 const title = "SparseGPT";
@@ -59,30 +59,30 @@ export default defineMethod<Options>({
     { sparsity: 0.3, block_size: 8, calibration: { ...calibration, inputs: "original" } },
   ],
 
-  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "layer")),
+  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "layer")),
 
-  async apply(before, given, lab) {
-    const { targets, within, sparsity } = decidePruning(title, before.shape, given, "layer");
+  async apply(before, settings, lab) {
+    const { targets, within, sparsity } = decidePruning(title, before.shape, settings, "layer");
     return layerByLayer(
       before,
       targets,
       curvatureTap,
-      given.calibration,
+      settings.calibration,
       lab,
       (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
         const stored = floatsOf(tensors, weightName(matrix));
         const weights = transposed(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
-        const before = maskOf(tensors, target);
+        const mask = readMask(tensors, target);
+        refuseNaN(role, stored, mask);
         // In the same order as the weights, 1 where one stays.
         const stays = new Uint8Array(weights.length).fill(1);
-        if (before !== undefined)
-          transposed(toInOut(Float32Array.from(before), matrix), inputs, outputs).forEach(
-            (isKept, i) => (stays[i] = isKept),
-          );
-        const curvature = curvatureOf(gram!, inputs, given.damping);
-        for (const notice of curvatureNotices(curvature, role, given.damping, tokens?.[0])) lab.log(notice);
+        if (mask !== undefined)
+          stays.set(transposed(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
+        const curvature = curvatureOf(gram!, inputs, settings.damping);
+        for (const notice of curvatureNotices(curvature, role, settings.damping, tokens?.[0]))
+          lab.log(notice);
         const pattern = typeof within === "object" ? within : undefined;
         const chooser = shareUntil(weights.length, inputs, sparsity);
         decideAll(
@@ -100,13 +100,13 @@ export default defineMethod<Options>({
             },
           },
           // A group of n:m is decided at its first input, so that a block must not divide one.
-          pattern === undefined ? given.block_size : Math.ceil(given.block_size / pattern.of) * pattern.of,
+          pattern === undefined
+            ? settings.block_size
+            : Math.ceil(settings.block_size / pattern.of) * pattern.of,
         );
         const dense = Float32Array.from(transposed(weights, outputs, inputs));
-        const mask = Uint8Array.from(
-          fromInOut(Float32Array.from(transposed(stays, outputs, inputs)), matrix),
-        );
-        return masked(target, fromInOut(dense, matrix), mask);
+        const kept = fromInOut(Float32Array.from(transposed(stays, outputs, inputs)), matrix);
+        return maskWeights(target, fromInOut(dense, matrix), Uint8Array.from(kept));
       },
     );
   },
@@ -114,7 +114,7 @@ export default defineMethod<Options>({
 
 /** How many of all weights have to be gone after the block that ends at an input: after the last exactly the whole share. */
 function shareUntil(all: number, inputs: number, sparsity: number): (to: number) => number {
-  const total = share(all, sparsity);
+  const total = countShare(all, sparsity);
   return (to) => (to === inputs ? total : Math.min(total, Math.round((to / inputs) * total)));
 }
 
@@ -128,19 +128,17 @@ function dropLeast(
   wanted: number,
   salience: (output: number, input: number) => number,
 ): void {
-  const places: number[] = [];
-  let gone = 0;
+  const places = new Uint32Array(outputs * (to - from));
+  let [gone, length] = [0, 0];
   for (let output = 0; output < outputs; output++)
     for (let input = 0; input < to; input++) {
       const place = output * inputs + input;
       if (stays[place] === 0) gone++;
-      else if (input >= from) places.push(place);
+      else if (input >= from) places[length++] = place;
     }
-  const saliences = new Map(
-    places.map((place) => [place, salience(Math.floor(place / inputs), place % inputs)]),
-  );
-  places.sort((a, b) => saliences.get(a)! - saliences.get(b)! || a - b);
-  for (const place of places.slice(0, Math.max(0, wanted - gone))) stays[place] = 0;
+  const candidates = places.subarray(0, length);
+  const saliences = Float64Array.from(candidates, (at) => salience(Math.floor(at / inputs), at % inputs));
+  for (const place of lowestPlaces(candidates, saliences, wanted - gone)) stays[place] = 0;
 }
 
 interface Group {
@@ -156,9 +154,12 @@ function dropOfGroup(
   { inputs, upper }: Curvature,
   { output, input, kept, of }: Group,
 ): void {
-  const places = Array.from({ length: of }, (_, i) => input + i);
-  const salience = (at: number) =>
-    stays[output * inputs + at] === 0 ? -1 : (weights[output * inputs + at]! / upper[at * inputs + at]!) ** 2;
-  places.sort((a, b) => salience(a) - salience(b) || a - b);
-  for (const at of places.slice(0, of - kept)) stays[output * inputs + at] = 0;
+  const first = output * inputs + input;
+  const candidates = Uint32Array.from({ length: of }, (_, i) => first + i).filter((at) => stays[at] === 1);
+  const saliences = Float64Array.from(candidates, (at) => {
+    const column = at - output * inputs;
+    return (weights[at]! / upper[column * inputs + column]!) ** 2;
+  });
+  const gone = of - candidates.length;
+  for (const place of lowestPlaces(candidates, saliences, of - kept - gone)) stays[place] = 0;
 }

@@ -12,11 +12,10 @@ import { defineMethod } from "../compression/method";
 import {
   checkPattern,
   decidePruning,
-  masked,
-  maskOf,
+  maskWeights,
   planPruning,
   pruningOptions,
-  withoutDropped,
+  readMask,
 } from "../compression/pruning/pruning";
 import { maskSmallest } from "../compression/pruning/smallest";
 import { floatsOf } from "../compression/takenApart";
@@ -42,23 +41,18 @@ export default defineMethod<Options>({
     { sparsity: 0.3, scope: "layer", calibration: { ...calibration, inputs: "original" } },
   ],
 
-  plan: (before, given) => planPruning(before, decidePruning(title, before, given, "row")),
+  plan: (before, settings) => planPruning(before, decidePruning(title, before, settings, "row")),
 
-  async apply(before, given, lab) {
-    const { targets, within, sparsity } = decidePruning(title, before.shape, given, "row");
+  async apply(before, settings, lab) {
+    const { targets, within, sparsity } = decidePruning(title, before.shape, settings, "row");
     const tap = (x: Value) => ({ squares: sumSquares(x, { axes: [0], keepDims: false }) });
-    return layerByLayer(before, targets, tap, given.calibration, lab, (target, tensors, { squares }) => {
+    return layerByLayer(before, targets, tap, settings.calibration, lab, (target, tensors, { squares }) => {
       const { matrix } = target;
       const weights = floatsOf(tensors, weightName(matrix));
       const inputOf = inputAt(matrix);
       const scores = weights.map((each, i) => Math.abs(each) * Math.sqrt(squares![inputOf(i)]!));
-      const dropped = withoutDropped(scores, maskOf(tensors, target));
-      const [mask] = maskSmallest([{ matrix, scores: dropped }], within, sparsity);
-      return masked(
-        target,
-        weights,
-        mask!.map((isKept, i) => (dropped[i]! < 0 ? 0 : isKept)),
-      );
+      const [mask] = maskSmallest([{ matrix, scores, mask: readMask(tensors, target) }], within, sparsity);
+      return maskWeights(target, weights, mask!);
     });
   },
 });

@@ -46,6 +46,28 @@ describe("a text that is too short for what is asked", () => {
   });
 });
 
+describe("a weight that is not a number", () => {
+  it.each<[string, object]>([
+    ["magnitude", {}],
+    ["gmp", { prunings: 2 }],
+    ["wanda", {}],
+    ["sparsegpt", {}],
+    ["sparsegpt", { mask_structure: "2:4" }],
+    ["fpp", {}],
+  ])("is refused by %s, by name", async (name, given) => {
+    const before = tiny();
+    const [inputs] = sizesOf(before);
+    const weight = before.tensors.get("model.layers.0.mlp.up_proj.weight")!;
+    (weight.data as Float32Array)[5] = NaN;
+    const applying = methods[name]!.apply(
+      before,
+      options(name, { ...given, targets: role }),
+      labWithInputs(correlated(40, inputs, 7), inputs, []),
+    );
+    await expect(applying).rejects.toThrow(/layers\.0.* holds weights that are not numbers/);
+  });
+});
+
 describe("channels that no text ever uses, and a singular H", () => {
   it.each(["sparsegpt", "gptq"])("are handled by %s, and told", async (name) => {
     const said: string[] = [];

@@ -6,7 +6,7 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { countModel } from "../../../src/backend/models/accounting";
 import fpp from "../../../src/backend/methods/fpp";
 import magnitude from "../../../src/backend/methods/magnitude";
-import { signedDrops } from "../../../src/backend/compression/pruning/signedDrops";
+import { selectDrops } from "../../../src/backend/compression/pruning/signedDrops";
 import type { MethodTraining } from "../../../src/backend/compression/training";
 import { initialise } from "../../../src/backend/models/initialise";
 import { shapeFromConfig } from "../../../src/backend/models/model";
@@ -48,7 +48,7 @@ describe("one pruning", () => {
     [0.2, 0.013],
     [0, 0.3],
   ])("takes ⌊%s·P⌋ and ⌊%s·N⌋, those nearest to zero", (positive, negative) => {
-    const dropped = signedDrops(values, all, { positive, negative, select: "smallest", most: Infinity });
+    const dropped = selectDrops(values, all, { positive, negative, select: "smallest", most: Infinity });
     const [up, down] = [1, -1].map((sign) => dropped.filter((i) => values[i]! >= 0 === (sign === 1)));
     expect(up!.length).toBe(Math.floor(positive * positives));
     expect(down!.length).toBe(Math.floor(negative * (1000 - positives)));
@@ -61,7 +61,7 @@ describe("one pruning", () => {
 
   it("takes the farthest from zero where it is asked to, and no more than is allowed", () => {
     const rule = { positive: 0.5, negative: 0.5, select: "largest", most: 10 } as const;
-    const dropped = signedDrops(values, all, rule);
+    const dropped = selectDrops(values, all, rule);
     expect(dropped.length).toBe(10);
     const smallest = Math.min(...dropped.map((i) => Math.abs(values[i]!)));
     expect(smallest).toBeGreaterThan(0.95);

@@ -10,8 +10,15 @@ import type { Checkpoint } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
 import type { Treated } from "../layerwise";
 import { type Plan, planBetween } from "../method";
-import { dropCount, patternFault, patternOf, share, type Within } from "./smallest";
-import { floatsOf } from "../takenApart";
+import {
+  countDropped,
+  countShare,
+  findPatternFault,
+  maskSmallest,
+  parsePattern,
+  type Within,
+} from "./smallest";
+import { floatsOf, takenApart } from "../takenApart";
 import { selectTargets, type Target, targetOptions } from "../targets";
 
 const structure = /^(unstructured|[1-9]\d{0,3}:[1-9]\d{0,3})$/;
@@ -60,15 +67,15 @@ export function checkPattern(
   { mask_structure, sparsity, scope }: PruningOptions,
   context: { addIssue(issue: { code: "custom"; path: string[]; message: string; input: unknown }): void },
 ): void {
-  const pattern = structure.test(mask_structure) ? patternOf(mask_structure) : undefined;
+  const pattern = structure.test(mask_structure) ? parsePattern(mask_structure) : undefined;
   if (pattern === undefined) return;
   const fault = (path: string, message: string) =>
     context.addIssue({ code: "custom", path: [path], message, input: mask_structure });
   const { kept, of } = pattern;
-  const own = 1 - kept / of;
+  const patternSparsity = 1 - kept / of;
   if (kept > of) fault("mask_structure", `${mask_structure} would keep more weights than there are`);
-  else if (sparsity !== undefined && Math.abs(sparsity - own) > 1e-9)
-    fault("sparsity", `${mask_structure} is a sparsity of ${own}; leave sparsity out`);
+  else if (sparsity !== undefined && Math.abs(sparsity - patternSparsity) > 1e-9)
+    fault("sparsity", `${mask_structure} is a sparsity of ${patternSparsity}; leave sparsity out`);
   if (scope !== undefined)
     fault("scope", `${mask_structure} compares weights within each group; leave scope out`);
 }
@@ -87,11 +94,11 @@ export function decidePruning(
   usual: Scope,
 ): Pruning {
   const targets = selectTargets(shape, { targets: named, ignore });
-  const pattern = patternOf(mask_structure);
+  const pattern = parsePattern(mask_structure);
   const faults = targets.flatMap(({ matrix, type }) => {
     if (type !== "dense" && type !== "masked")
       return `${matrix.role} is stored ${type}, and weights are dropped from dense or masked matrices`;
-    return (pattern && patternFault(matrix, pattern)) ?? [];
+    return (pattern && findPatternFault(matrix, pattern)) ?? [];
   });
   if (faults.length > 0)
     throw new WorkbenchError(
@@ -107,26 +114,27 @@ export function decidePruning(
 export function planPruning(before: ModelShape, { targets, within, sparsity }: Pruning): Plan {
   const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
   const kept = targets.map((target, i) =>
-    Math.min(keptNow(target), sizes[i]! - dropCount(target.matrix, within, sparsity)),
+    Math.min(countKept(target), sizes[i]! - countDropped(target.matrix, within, sparsity)),
   );
   // Over the whole model only the sum is known; the remainder of each share goes to the first matrices that have room.
   if (within === "global") {
     const all = sizes.reduce((total, each) => total + each, 0);
-    const now = targets.reduce((total, each) => total + keptNow(each), 0);
-    let excess = kept.reduce((total, each) => total + each, 0) - Math.min(now, all - share(all, sparsity));
+    const now = targets.reduce((total, each) => total + countKept(each), 0);
+    let excess =
+      kept.reduce((total, each) => total + each, 0) - Math.min(now, all - countShare(all, sparsity));
     kept.forEach((each, i) => {
-      const change = excess > 0 ? -Math.min(excess, each) : Math.min(-excess, keptNow(targets[i]!) - each);
+      const change = excess > 0 ? -Math.min(excess, each) : Math.min(-excess, countKept(targets[i]!) - each);
       kept[i] = each + change;
       excess += change;
     });
   }
   const isPrunedAlready = targets.some(({ type }) => type === "masked");
   const exact = within === "global" ? "total" : within === "layer" || !isPrunedAlready ? "roles" : "most";
-  return planBetween(before, maskedShape(before, targets, kept), exact);
+  return planBetween(before, createMaskedShape(before, targets, kept), exact);
 }
 
 /** The mask of a target that has one: what is dropped stays dropped. */
-export function maskOf(
+export function readMask(
   tensors: ReadonlyMap<string, HostTensor>,
   { matrix, type }: Target,
 ): Uint8Array | undefined {
@@ -134,7 +142,7 @@ export function maskOf(
 }
 
 /** The weights that a mask keeps, zeros elsewhere, and the mask; both in the order of the stored tensor. */
-export function masked(target: Target, weights: Float32Array, mask: Uint8Array): Treated {
+export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Array): Treated {
   const shape = denseShape(target.matrix);
   const data = weights.map((each, i) => (mask[i] === 1 ? each : 0));
   return {
@@ -147,8 +155,29 @@ export function masked(target: Target, weights: Float32Array, mask: Uint8Array):
   };
 }
 
+/** Scores of the weights of a target, in the order of its stored tensor. */
+export type Score = (target: Target, tensors: ReadonlyMap<string, HostTensor>) => Float32Array;
+
+/** The model without the weights of the lowest scores; what was dropped before stays dropped. */
+export function pruneByScore(
+  before: Checkpoint,
+  { targets, within, sparsity }: Pruning,
+  score: Score,
+): Checkpoint {
+  const tensors = takenApart(before, targets);
+  const scored = targets.map((target) => ({
+    matrix: target.matrix,
+    scores: score(target, tensors),
+    mask: readMask(tensors, target),
+  }));
+  return applyMasks(before, tensors, targets, maskSmallest(scored, within, sparsity));
+}
+
+export const scoreByMagnitude: Score = ({ matrix }, tensors) =>
+  floatsOf(tensors, weightName(matrix)).map(Math.abs);
+
 /** A model whose targets have these masks, given tensors that are taken apart already. */
-export function withMasks(
+function applyMasks(
   { shape }: Pick<Checkpoint, "shape">,
   apart: ReadonlyMap<string, HostTensor>,
   targets: readonly Target[],
@@ -156,24 +185,23 @@ export function withMasks(
 ): Checkpoint {
   const tensors = new Map(apart);
   const kept = targets.map((target, i) => {
-    const treated = masked(target, floatsOf(tensors, weightName(target.matrix)), masks[i]!);
+    const treated = maskWeights(target, floatsOf(tensors, weightName(target.matrix)), masks[i]!);
     for (const [name, tensor] of treated.tensors) tensors.set(name, tensor);
     return nonZeros(masks[i]!);
   });
-  return { shape: maskedShape(shape, targets, kept), tensors };
+  return { shape: createMaskedShape(shape, targets, kept), tensors };
 }
 
-/** Scores of which those that are dropped already come before all others. */
-export function withoutDropped(scores: Float32Array, mask: Uint8Array | undefined): Float32Array {
-  return mask === undefined ? scores : scores.map((each, i) => (mask[i] === 0 ? -1 : each));
-}
-
-function keptNow({ matrix, type, options: own }: Target): number {
-  const kept = type === "masked" ? (own as MaskedOptions).kept : undefined;
+function countKept({ matrix, type, options }: Target): number {
+  const kept = type === "masked" ? (options as MaskedOptions).kept : undefined;
   return kept ?? matrix.inputs * matrix.outputs;
 }
 
-function maskedShape(before: ModelShape, targets: readonly Target[], kept: readonly number[]): ModelShape {
+function createMaskedShape(
+  before: ModelShape,
+  targets: readonly Target[],
+  kept: readonly number[],
+): ModelShape {
   const choices: RepresentationChoices = Object.fromEntries(
     targets.map(({ matrix }, i) => [matrix.role, { type: "masked", options: { kept: kept[i] } }]),
   );

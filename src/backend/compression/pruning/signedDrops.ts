@@ -1,4 +1,5 @@
 /** Which weights go next when positive and negative ones lose a share each: those nearest to zero, or farthest from it, of either sign. */
+import { lowestPlaces } from "./smallest";
 
 export interface DropRule {
   /** Shares of the positive and of the negative weights. */
@@ -12,7 +13,7 @@ export interface DropRule {
 }
 
 /** How many of the weights that are left have either sign; zeros count as positive. */
-export function signCounts(values: Float32Array, left: Uint8Array): { positive: number; negative: number } {
+export function countSigns(values: Float32Array, left: Uint8Array): { positive: number; negative: number } {
   let [positive, negative] = [0, 0];
   for (let i = 0; i < values.length; i++)
     if (left[i] === 1) {
@@ -26,8 +27,8 @@ export function signCounts(values: Float32Array, left: Uint8Array): { positive: 
  * Exactly ⌊positive · P⌋ + ⌊negative · N⌋ places, or `most` where that is fewer. Of equal weights the earlier goes first. At
  * least one goes where there is one, so that shares of few weights come to an end.
  */
-export function signedDrops(values: Float32Array, left: Uint8Array, rule: DropRule): number[] {
-  const now = signCounts(values, left);
+export function selectDrops(values: Float32Array, left: Uint8Array, rule: DropRule): number[] {
+  const now = countSigns(values, left);
   const { positive: p, negative: n } = rule.original ?? now;
   let up = Math.min(now.positive, Math.floor(p * rule.positive * (1 + 1e-12)));
   let down = Math.min(now.negative, Math.floor(n * rule.negative * (1 + 1e-12)));
@@ -40,33 +41,26 @@ export function signedDrops(values: Float32Array, left: Uint8Array, rule: DropRu
     up = Math.max(Math.min(up, share), rule.most - down);
     down = rule.most - up;
   }
-  return [...lowest(values, left, up, 1, rule.select), ...lowest(values, left, down, -1, rule.select)];
+  return [
+    ...selectSigned(values, left, up, 1, rule.select),
+    ...selectSigned(values, left, down, -1, rule.select),
+  ];
 }
 
 /** Places of the `count` weights of a sign with the smallest, or largest, magnitude. */
-function lowest(
+function selectSigned(
   values: Float32Array,
   left: Uint8Array,
   count: number,
   sign: 1 | -1,
   select: DropRule["select"],
-): number[] {
-  if (count === 0) return [];
-  const turned = select === "smallest" ? 1 : -1;
-  const isOwn = (i: number) => left[i] === 1 && values[i]! >= 0 === (sign === 1);
+): Uint32Array {
+  const direction = select === "smallest" ? 1 : -1;
+  const places = new Uint32Array(values.length);
   let size = 0;
-  for (let i = 0; i < values.length; i++) if (isOwn(i)) size++;
-  const scores = new Float32Array(size);
-  for (let i = 0, at = 0; i < values.length; i++) if (isOwn(i)) scores[at++] = turned * Math.abs(values[i]!);
-  const threshold = scores.sort()[count - 1]!;
-  let below = 0;
-  while (below < count && scores[below]! < threshold) below++;
-  let ties = count - below;
-  const found: number[] = [];
-  for (let i = 0; i < values.length; i++) {
-    if (!isOwn(i)) continue;
-    const score = turned * Math.abs(values[i]!);
-    if (score < threshold || (score === threshold && ties-- > 0)) found.push(i);
-  }
-  return found;
+  for (let i = 0; i < values.length; i++)
+    if (left[i] === 1 && values[i]! >= 0 === (sign === 1)) places[size++] = i;
+  const candidates = places.subarray(0, size);
+  const scores = Float32Array.from(candidates, (i) => direction * Math.abs(values[i]!));
+  return lowestPlaces(candidates, scores, count);
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
   maskSmallest,
-  patternFault,
-  share,
+  findPatternFault,
+  countShare,
   type Within,
 } from "../../../../src/backend/compression/pruning/smallest";
 import type { MatrixSpec } from "../../../../src/backend/representations/representation";
@@ -70,8 +70,8 @@ describe.each(layouts)("maskSmallest, %s", (layout) => {
       [1, 1, 2, 1, 1],
     ];
     const count = (mask: number[][]) => mask.flat().filter((each) => each === 0).length;
-    expect(count(maskOf(equal, "layer", sparsity, layout))).toBe(share(10, sparsity));
-    expect(count(maskOf(equal, "row", sparsity, layout))).toBe(2 * share(5, sparsity));
+    expect(count(maskOf(equal, "layer", sparsity, layout))).toBe(countShare(10, sparsity));
+    expect(count(maskOf(equal, "row", sparsity, layout))).toBe(2 * countShare(5, sparsity));
   });
 });
 
@@ -95,7 +95,29 @@ describe("maskSmallest", () => {
   });
 });
 
-describe("share", () => {
+describe("weights that were dropped before", () => {
+  const layers = matrix(4, 1, "out_in");
+  const kept = (scores: readonly number[], mask: readonly number[], within: Within, sparsity: number) => {
+    const scored = { matrix: layers, scores: Float32Array.from(scores), mask: Uint8Array.from(mask) };
+    return [...maskSmallest([scored], within, sparsity)[0]!];
+  };
+
+  it.each<Within>(["layer", "row", "global", { kept: 2, of: 4 }])(
+    "stay dropped and count first, also below negative scores and beside infinite ones: %o",
+    (within) => {
+      expect(kept([-9, -1, -5, 4], [1, 1, 1, 0], within, 0.5)).toEqual([0, 1, 1, 0]);
+      expect(kept([-1, -1, Infinity, -1], [1, 0, 1, 1], within, 0.5)).toEqual([0, 0, 1, 1]);
+      expect(kept([3, 1, 2, 9], [1, 0, 0, 0], within, 0.5)).toEqual([1, 0, 0, 0]);
+    },
+  );
+
+  it("need no score", () => {
+    expect(kept([NaN, 3, 2, 1], [0, 1, 1, 1], "layer", 0.5)).toEqual([0, 1, 1, 0]);
+    expect(() => kept([NaN, 3, 2, 1], [1, 0, 1, 1], "layer", 0.5)).toThrow(/not numbers/);
+  });
+});
+
+describe("countShare", () => {
   it.each([
     [100, 0.29, 29],
     [10, 0.7, 7],
@@ -103,12 +125,12 @@ describe("share", () => {
     [1_000_000_000, 0.3, 300_000_000],
     [999, 1, 999],
     [999, 0, 0],
-  ])("of %i at %f is %i", (count, sparsity, dropped) => expect(share(count, sparsity)).toBe(dropped));
+  ])("of %i at %f is %i", (count, sparsity, dropped) => expect(countShare(count, sparsity)).toBe(dropped));
 });
 
 it("says which groups do not divide a matrix", () => {
-  expect(patternFault(matrix(6, 4, "out_in"), { kept: 2, of: 4 })).toMatch(
+  expect(findPatternFault(matrix(6, 4, "out_in"), { kept: 2, of: 4 })).toMatch(
     /6 inputs, which do not divide into groups of 4/,
   );
-  expect(patternFault(matrix(8, 3, "out_in"), { kept: 2, of: 4 })).toBeUndefined();
+  expect(findPatternFault(matrix(8, 3, "out_in"), { kept: 2, of: 4 })).toBeUndefined();
 });
