@@ -56,6 +56,7 @@ export async function loadModel(text: string, { checkpoint }: ModelOptions): Pro
     ...(checkpoint === undefined ? {} : { which: checkpoint }),
     ...downloads(),
   });
+  for (const notice of model.notices ?? []) process.stderr.write(`${plainLine(notice)}\n`);
   if (model.run === undefined) return model;
   const { plan, workspace: written } = readRecord(model.run);
   const workspace = workspaceAboveRun(model.run) ?? written;

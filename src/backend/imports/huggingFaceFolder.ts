@@ -5,22 +5,37 @@ import * as z from "zod";
 import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, shapeFromConfig } from "../models/model";
 import { readJson } from "./jsonFile";
+import { readPublishedConfig } from "./publishedConfig";
 
 const configSchema = z.record(z.string(), z.unknown());
 
-/** The model of a folder without its weights; what is wrong with config.json is told with its path. */
-export function readShape(folder: string): ModelShape {
+export interface ModelFolder {
+  readonly shape: ModelShape;
+  /** What was ignored, a line each. */
+  readonly notices: readonly string[];
+}
+
+/** The model of a folder without its weights; errors name the file once. */
+export function readModelFolder(folder: string): ModelFolder {
   const path = join(folder, "config.json");
-  const config = readJson(path, configSchema);
-  refuseUnsupported(path, config);
+  const written = readJson(path, configSchema);
   try {
-    return shapeFromConfig(withClasses(path, config));
+    refuseUnsupported(path, written);
+    const { config, notice } = readPublishedConfig(written);
+    const notices = notice === undefined ? [] : [`${path}: ${notice}`];
+    return { shape: shapeFromConfig(withClasses(path, config)), notices };
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;
     const named = (fault: WorkbenchError) =>
-      new WorkbenchError(fault.code, `${path}: ${fault.message}`, fault.details, { cause: fault });
+      fault.message.startsWith(path)
+        ? fault
+        : new WorkbenchError(fault.code, `${path}: ${fault.message}`, fault.details, { cause: fault });
     throw thrown instanceof InvalidInput ? new InvalidInput(thrown.faults.map(named)) : named(thrown);
   }
+}
+
+export function readShape(folder: string): ModelShape {
+  return readModelFolder(folder).shape;
 }
 
 /** How many classes there are follows from their names; language models may carry names that mean nothing. */
@@ -45,12 +60,7 @@ function withClasses(
 
 /** What would load, and then compute something else or fail with a puzzling list of tensors. */
 function refuseUnsupported(path: string, config: Readonly<Record<string, unknown>>): void {
-  const { quantization_config: quantisation, architectures } = config;
-  if (quantisation !== undefined && quantisation !== null)
-    throw new WorkbenchError(
-      "unsupported",
-      `${path} has a quantization_config: quantised checkpoints are not read. Use the model in float32, float16 or bfloat16.`,
-    );
+  const { architectures } = config;
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   if (
     typeof kind === "string" &&

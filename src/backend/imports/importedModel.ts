@@ -10,6 +10,8 @@ export interface ImportedModel {
   readonly source: string;
   /** What the file weighs, by the names of the model's own tensors. */
   readonly file?: WrittenFile;
+  /** What was ignored or skipped, a line each. */
+  readonly notices?: readonly string[];
   /** The run folder that it comes from: its record knows data and tokenizer. */
   readonly run?: string;
   /** A folder with a tokenizer file that belongs to the model. */

@@ -10,7 +10,7 @@ import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";
 import { type ModelShape, withRepresentations } from "../models/model";
 import type { TensorData } from "../representations/representation";
-import { readShape, weightFiles } from "./huggingFaceFolder";
+import { readModelFolder, readShape, weightFiles } from "./huggingFaceFolder";
 import { readJson } from "./jsonFile";
 import { locateModel, type Source } from "./locateModel";
 import type { Which } from "./runFolder";
@@ -25,6 +25,8 @@ export interface OpenedModel extends Disposable {
   /** The files that the weights are read from. */
   readonly files: readonly string[];
   readonly written: WrittenFile;
+  /** What was ignored or skipped, a line each. */
+  readonly notices: readonly string[];
   /** Elements of one of the model's own tensors, from one to before another; all when left out. */
   read(name: string, from?: number, to?: number): TensorData;
   /** Throws where a file repeats a tied tensor with other numbers. */
@@ -38,10 +40,11 @@ export function openModel(path: string, which: Which = "last"): OpenedModel {
 export function openSource({ kind, path: source, belongings }: Source): OpenedModel {
   const shared = { source, run: belongings.run };
   if (kind === "llama2c") return { ...shared, ...openLlama2c(source) };
-  const shape = kind === "checkpoint" ? readOwnShape(source) : readShape(source);
+  const { shape, notices } =
+    kind === "checkpoint" ? { shape: readOwnShape(source), notices: [] } : readModelFolder(source);
   const weights =
     kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : weightFiles(source);
-  return { ...shared, shape, files: weights.files, ...bindFiles(shape, source, weights) };
+  return { ...shared, shape, files: weights.files, notices, ...bindFiles(shape, source, weights) };
 }
 
 /** The model of a source without its weights. */
@@ -90,6 +93,7 @@ function openLlama2c(path: string): Omit<OpenedModel, "source" | "run"> {
   return {
     shape,
     files: [path],
+    notices: [],
     written: { bytes: statSync(path).size, tensorBytes: (name) => data(name)?.byteLength ?? 0 },
     read: (name, from, to) => data(name)!.slice(from, to),
     checkTied: () => undefined, // A tied head is not written twice.

@@ -5,6 +5,8 @@
 import * as z from "zod";
 
 export const positiveInt = z.int().positive();
+/** The names under which `config.json` asks for the activations of `layers.ts`. */
+export const activationNames = ["gelu_new", "gelu_pytorch_tanh", "gelu", "relu", "silu", "swish"] as const;
 export const dropoutRate = z.number().min(0).max(0.999);
 
 /** A key of which only the listed values are supported. */
@@ -19,7 +21,19 @@ export function only(values: readonly unknown[], reason: string) {
     .describe(`Only ${shown}: ${reason}.`);
 }
 
-const kept = z.unknown().optional();
+const inertFields = z.registry<object>();
+
+/** A key that is accepted and not used: it does not change what the model computes. */
+export function inert(description?: string) {
+  const field = z.unknown().optional();
+  return (description === undefined ? field : field.describe(description)).register(inertFields, {});
+}
+
+export function isInert(field: z.ZodType): boolean {
+  return inertFields.has(field);
+}
+
+const kept = inert();
 /** Keys that describe a file, a tokenizer or a habit of generation, and leave the function alone. */
 export const inertKeys = {
   _name_or_path: kept,
@@ -60,30 +74,49 @@ export const inertKeys = {
     .describe("Tokens that the model knows; taken from the tokenizer when left out."),
 };
 
+/** `rope_parameters` and `rope_scaling`. A scaled type brings keys of its own, so unknown keys are left to its refusal. */
+const rotarySettings = z
+  .looseObject({
+    rope_type: z.string().nullish(),
+    type: z.string().nullish().describe("Old name of `rope_type`."),
+    rope_theta: z.number().positive().nullish(),
+    partial_rotary_factor: only([1], "all channels of a head are rotated"),
+  })
+  .refine(({ rope_type, type }) => (rope_type ?? type ?? "default") === "default", {
+    error: ({ input }) => {
+      const { rope_type, type } = input as {
+        readonly rope_type?: string | null;
+        readonly type?: string | null;
+      };
+      return `the rotary frequencies are scaled ("${rope_type ?? type}"), and only unscaled ones are supported: null or the type "default"`;
+    },
+  })
+  .nullable()
+  .optional();
+type RotarySettings = NonNullable<z.output<typeof rotarySettings>>;
+
 /** Keys of rotary families. `rope_parameters` is how newer files write `rope_theta`. */
 export const ropeKeys = {
   rope_theta: z.number().positive().default(10_000).describe("Base of the rotary frequencies."),
-  rope_parameters: z
-    .strictObject({
-      rope_type: z.literal("default").default("default"),
-      rope_theta: z.number().positive().optional(),
-      partial_rotary_factor: z.literal(1).optional(),
-    })
-    .nullable()
-    .optional()
-    .describe("Rotary settings as newer configuration files write them; takes precedence over `rope_theta`."),
-  rope_interleaved: only([false], "channels are rotated in halves of a head, not as neighbours"),
-  rope_scaling: only(
-    [null, { type: "default" }, { rope_type: "default" }],
-    "scaled rotary frequencies are not built",
+  rope_parameters: rotarySettings.describe(
+    "Rotary settings as newer configuration files write them; take precedence over `rope_theta`. Only the type `default` is supported.",
+  ),
+  rope_interleaved: only([false], "channels are rotated in halves of a head, not as neighbors"),
+  rope_scaling: rotarySettings.describe(
+    "Rotary settings as older configuration files write them; take precedence over `rope_parameters`. Only the type `default` is supported.",
   ),
 };
 
-export function ropeTheta(config: {
-  rope_theta: number;
-  rope_parameters?: { rope_theta?: number | undefined } | null | undefined;
-}): number {
-  return config.rope_parameters?.rope_theta ?? config.rope_theta;
+export interface RotaryConfig {
+  readonly rope_theta: number;
+  readonly rope_parameters?: RotarySettings | null | undefined;
+  readonly rope_scaling?: RotarySettings | null | undefined;
+}
+
+/** The base of the rotary frequencies, with the precedence of transformers: an empty object counts as missing. */
+export function ropeTheta({ rope_theta, rope_parameters, rope_scaling }: RotaryConfig): number {
+  const isWritten = rope_scaling != null && Object.keys(rope_scaling).length > 0;
+  return (isWritten ? rope_scaling : rope_parameters)?.rope_theta ?? rope_theta;
 }
 
 /** Keys that llama and phi3 have in common. */
@@ -96,7 +129,7 @@ export const decoderKeys = {
     .nullable()
     .optional()
     .describe("Key and value heads; as many as query heads when left out."),
-  hidden_act: z.enum(["silu", "swish"]).default("silu").describe("Activation of the gate."),
+  hidden_act: z.enum(activationNames).default("silu").describe("Activation of the gate."),
   max_position_embeddings: positiveInt.describe("Longest sequence."),
   initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
   rms_norm_eps: z.number().positive().describe("Added to the mean square in norms."),

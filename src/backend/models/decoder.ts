@@ -4,13 +4,13 @@ import { matmul } from "../graph/ops/matmul";
 import { rmsNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec, ParameterSpec } from "../representations/representation";
-import { headSizes, ropeTheta } from "./config";
+import { headSizes, type RotaryConfig, ropeTheta } from "./config";
 import type { Dimensions, ForwardOptions, ModelInputs, Weights } from "./family";
 import { attention, attentionBias, cacheOf, dropoutOf, rotary, tokensOf, wantedRows } from "./layers";
 import { embedding, head, norm, range } from "./specs";
 
 /** The keys of a configuration that the decoder reads. */
-export interface DecoderConfig {
+export interface DecoderConfig extends RotaryConfig {
   readonly vocab_size: number;
   readonly hidden_size: number;
   readonly num_hidden_layers: number;
@@ -21,8 +21,6 @@ export interface DecoderConfig {
   readonly initializer_range: number;
   readonly rms_norm_eps: number;
   readonly tie_word_embeddings: boolean;
-  readonly rope_theta: number;
-  readonly rope_parameters?: { rope_theta?: number | undefined } | null | undefined;
   readonly attention_dropout: number;
   readonly embd_pdrop?: number;
   readonly resid_pdrop?: number;

@@ -90,6 +90,8 @@ export interface Family<C> {
   readonly representations?: (config: Complete<C>) => RepresentationChoices;
   /** Pairs of a name that files may carry and the tensor that stands for it: a tied head. */
   readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
+  /** Other names of keys in `config.json`, as transformers' `attribute_map` has them. */
+  readonly aliases?: Readonly<Record<string, string>>;
   /** The key of the configuration that says how many layers there are. */
   readonly layersKey: string;
   /** The keys of the configuration that give biases to attention and to the feed-forward layer, where it has such. */

@@ -6,7 +6,7 @@ import { reshape, slice } from "../graph/ops/movement";
 import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
-import { dropoutRate, inertKeys, only, positiveInt } from "./config";
+import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
 import { type Complete, defineModel } from "./family";
 import { activations, attention, attentionBias, cacheOf, dropoutOf, tokensOf, wantedRows } from "./layers";
 import { embedding, head, norm, packed, range } from "./specs";
@@ -24,7 +24,7 @@ const config = z
       .optional()
       .describe("Width of the feed-forward layer; four times `n_embd` when left out."),
     activation_function: z
-      .enum(["gelu_new", "gelu_pytorch_tanh", "gelu", "relu", "silu", "swish"])
+      .enum(activationNames)
       .default("gelu_new")
       .describe("Activation of the feed-forward layer."),
     resid_pdrop: dropoutRate.default(0.1).describe("Dropout of what each block adds."),
@@ -33,16 +33,16 @@ const config = z
     layer_norm_epsilon: z.number().positive().default(1e-5).describe("Added to the variance in norms."),
     initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
     tie_word_embeddings: z.boolean().default(true).describe("Whether the head is the token embedding."),
-    n_ctx: z.unknown().optional().describe("Old name of `n_positions`; not read."),
+    n_ctx: inert("Old name of `n_positions`; not read."),
     scale_attn_weights: only([true], "scores are always divided by the root of the head width"),
     scale_attn_by_inverse_layer_idx: only([false], "attention is not scaled by layer"),
-    reorder_and_upcast_attn: z.boolean().optional().describe("Only about half precision; not read."),
+    reorder_and_upcast_attn: inert("Only about half precision; not read."),
     add_cross_attention: only([false], "there is no encoder to attend to"),
-    summary_type: z.unknown().optional(),
-    summary_use_proj: z.unknown().optional(),
-    summary_activation: z.unknown().optional(),
-    summary_proj_to_labels: z.unknown().optional(),
-    summary_first_dropout: z.unknown().optional(),
+    summary_type: inert(),
+    summary_use_proj: inert(),
+    summary_activation: inert(),
+    summary_proj_to_labels: inert(),
+    summary_first_dropout: inert(),
   })
   .superRefine((given, context) => {
     if (given.n_embd % given.n_head !== 0)
@@ -134,6 +134,12 @@ export default defineModel<z.output<typeof config>>({
   tiny: { model_type: "gpt2", vocab_size: 32, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 2 },
   prefix: "transformer",
   layersKey: "n_layer",
+  aliases: {
+    hidden_size: "n_embd",
+    max_position_embeddings: "n_positions",
+    num_attention_heads: "n_head",
+    num_hidden_layers: "n_layer",
+  },
   dimensions: (given) => ({
     vocabulary: given.vocab_size,
     context: given.n_positions,

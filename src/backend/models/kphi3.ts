@@ -1,6 +1,6 @@
 /** kphi-3 (Schwarz Schuler and Rojas Gómez, 2025): Phi-3 whose projections are grouped pointwise convolution blocks. */
 import * as z from "zod";
-import { checkHeads } from "./config";
+import { checkHeads, inert } from "./config";
 import { defineModel } from "./family";
 import { phi3Decoder, phi3Keys } from "./phi3";
 
@@ -17,8 +17,8 @@ const config = z
       .positive()
       .optional()
       .describe("Width of the embeddings; only the width of the model is supported."),
-    do_layer_norm_before: z.unknown().optional().describe("Left over in published files; not read."),
-    ffn_dim: z.unknown().optional().describe("Left over in published files; not read."),
+    do_layer_norm_before: inert("Left over in published files; not read."),
+    ffn_dim: inert("Left over in published files; not read."),
   })
   .superRefine((given, context) => {
     checkHeads(given, context);

@@ -4,7 +4,16 @@ import { mul } from "../graph/ops/elementwise";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { groupedInits } from "../representations/grouped";
-import { checkHeads, decoderKeys, dropoutRate, headSizes, inertKeys, only, positiveInt } from "./config";
+import {
+  checkHeads,
+  decoderKeys,
+  dropoutRate,
+  headSizes,
+  inert,
+  inertKeys,
+  only,
+  positiveInt,
+} from "./config";
 import {
   decoder,
   decoderDimensions,
@@ -25,10 +34,7 @@ export const phi3Keys = {
   intermediate_size: decoderKeys.intermediate_size.default(8192),
   max_position_embeddings: decoderKeys.max_position_embeddings.default(4096),
   rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-5),
-  original_max_position_embeddings: z
-    .unknown()
-    .optional()
-    .describe("Only about scaled rotary frequencies; not read."),
+  original_max_position_embeddings: inert("Only about scaled rotary frequencies; not read."),
   resid_pdrop: dropoutRate.default(0).describe("Dropout of what each block adds."),
   embd_pdrop: dropoutRate.default(0).describe("Dropout of the embeddings."),
   sliding_window: positiveInt

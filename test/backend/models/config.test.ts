@@ -59,9 +59,9 @@ describe("a configuration", () => {
     [{ ...llama, num_attention_heads: 32 }, /even/],
     [{ ...llama, hidden_size: -32 }, /hidden_size/],
     [{ ...llama, num_hidden_layers: 1.5 }, /num_hidden_layers/],
-    [{ ...llama, rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling: only null.*not built/],
+    [{ ...llama, rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling: .*scaled \("linear"\)/],
     [{ ...llama, rope_parameters: { rope_type: "llama3", rope_theta: 1e4 } }, /rope_parameters/],
-    [{ ...llama, hidden_act: "gelu" }, /hidden_act/],
+    [{ ...llama, hidden_act: "mish" }, /hidden_act/],
     [{ ...llama, model_type: "lama" }, /Unknown model_type "lama".*Did you mean llama/],
     [{ vocab_size: 4 }, /no model_type/],
     [

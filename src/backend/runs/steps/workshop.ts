@@ -121,8 +121,10 @@ function downloadOf(context: RunContext): DownloadContext & { readonly signal: A
   };
 }
 
-function importOf(context: RunContext, name: string): Promise<ImportedModel> {
-  return importModel(name, { baseFolder: experimentFolder(context), ...downloadOf(context) });
+async function importOf(context: RunContext, name: string): Promise<ImportedModel> {
+  const model = await importModel(name, { baseFolder: experimentFolder(context), ...downloadOf(context) });
+  for (const notice of model.notices ?? []) context.log(notice);
+  return model;
 }
 
 async function readData(context: RunContext, options: NonNullable<RunPlan["data"]>): Promise<DataSet> {

@@ -1,0 +1,116 @@
+/**
+ * The `config.json` of a published model. The schema of its family lists the keys that matter; a key that it lacks changes
+ * nothing in transformers either, and is ignored with a notice. Keys that would change the result are refused by name.
+ */
+import type * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { models } from "../models/catalog";
+import { isInert } from "../models/config";
+import { nearest } from "../models/configFaults";
+import type { AnyFamily } from "../models/family";
+import { familyOf } from "../models/model";
+
+type Config = Readonly<Record<string, unknown>>;
+
+export interface PublishedConfig {
+  /** The keys that the family's schema knows, with `model_type`. */
+  readonly config: Config;
+  /** The keys that were ignored, in one line without the file's name; undefined where there are none. */
+  readonly notice: string | undefined;
+}
+
+export function readPublishedConfig(written: Config): PublishedConfig {
+  refuseUnsupported(written);
+  const type = modelType(written);
+  const family = familyOf(type);
+  const { known, ignored } = splitKeys(family, resolveAliases(family, written));
+  return {
+    config: { ...known, model_type: type },
+    notice:
+      ignored.length === 0
+        ? undefined
+        : `ignored keys that do not change what a ${String(type)} model computes: ${ignored.join(", ")}.`,
+  };
+}
+
+/** Configurations of early versions of transformers have no `model_type`; the class of the model names its family. */
+function modelType(config: Config): unknown {
+  const { model_type: written } = config;
+  if (written !== undefined && written !== null) return written;
+  const name = architectureOf(config)
+    ?.replace(/(LMHeadModel|DoubleHeadsModel|For[A-Z]\w*|Model)$/, "")
+    .toLowerCase();
+  return name !== undefined && Object.hasOwn(models, name) ? name : undefined;
+}
+
+function architectureOf({ architectures }: Config): string | undefined {
+  const [first] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  return typeof first === "string" ? first : undefined;
+}
+
+/** Replaces transformers' common names of keys by those of the family. */
+function resolveAliases({ aliases = {} }: AnyFamily, config: Config): Config {
+  const resolved = new Map(Object.entries(config).filter(([key]) => !Object.hasOwn(aliases, key)));
+  for (const [alias, key] of Object.entries(aliases)) {
+    const value = config[alias];
+    if (value === undefined || value === null) continue;
+    if (config[key] !== undefined && config[key] !== value)
+      throw new WorkbenchError(
+        "invalid-input",
+        `${alias} is ${JSON.stringify(value)} and ${key} is ${JSON.stringify(config[key])}, but both name the same size. Remove one of them.`,
+      );
+    resolved.set(key, value);
+  }
+  return Object.fromEntries(resolved);
+}
+
+/** Keys of every configuration that are read, or that describe the file itself: ignoring them is not worth a notice. */
+const descriptive = new Set([
+  ...["model_type", "architectures", "transformers_version", "dtype", "torch_dtype", "auto_map"],
+  ...["bos_token_id", "eos_token_id", "pad_token_id", "id2label", "label2id", "num_labels", "problem_type"],
+]);
+
+/** A null of a key that matters means its default. */
+function splitKeys(family: AnyFamily, config: Config) {
+  const fields = (family.config as unknown as z.ZodObject).shape as Readonly<Record<string, z.ZodType>>;
+  const known: Record<string, unknown> = {};
+  const ignored: string[] = [];
+  for (const [key, value] of Object.entries(config)) {
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    if (field !== undefined && (value !== null || isInert(field))) known[key] = value;
+    if ((field === undefined || isInert(field)) && !descriptive.has(key))
+      ignored.push(field === undefined ? withHint(key, config, Object.keys(fields)) : key);
+  }
+  return { known, ignored };
+}
+
+/** A slip in the name of a key that matters would be ignored too, so the key that was probably meant is named. */
+function withHint(key: string, config: Config, fields: readonly string[]): string {
+  const absent = fields.filter((field) => !Object.hasOwn(config, field));
+  const near = key.startsWith("_") ? undefined : nearest(key, absent);
+  return near === undefined ? key : `${key} (did you mean ${near}?)`;
+}
+
+const isSet = (value: unknown) =>
+  value !== undefined &&
+  value !== null &&
+  value !== false &&
+  (typeof value !== "object" || Object.keys(value).length > 0);
+
+/** Keys of any family under which another model would be computed, unless they are empty, and what to do then. */
+const unsupported: Readonly<Record<string, string>> = {
+  quantization_config: "quantized checkpoints are not read. Use the model in float32, float16 or bfloat16",
+  compression_config: "compressed checkpoints are not read. Use the model in float32, float16 or bfloat16",
+  is_encoder_decoder: "models with an encoder and a decoder are not read. Use a decoder alone",
+  pruned_heads: "layers with different numbers of heads are not read. Use the model before pruning",
+  per_layer_config: "layers of different configurations are not read. Use a model whose layers are alike",
+};
+
+function refuseUnsupported(config: Config): void {
+  for (const [key, reason] of Object.entries(unsupported))
+    if (isSet(config[key]))
+      throw new WorkbenchError(
+        "unsupported",
+        `${key} is ${JSON.stringify(config[key]).slice(0, 80)}, but ${reason}.`,
+      );
+}
