@@ -1,6 +1,22 @@
 import js from "@eslint/js";
 import globals from "globals";
 import tseslint from "typescript-eslint";
+import markdown from "./scripts/plainEnglish/markdown.js";
+import plainEnglish from "./scripts/plainEnglish/rule.js";
+
+/** Folders whose text is not rewritten to docs/style.md yet. */
+const pendingEnglish = [
+  "src/**",
+  "webview/**",
+  "test/**",
+  "scripts/**",
+  "vitest.config.ts",
+  "docs/*.md/*.js",
+  "README.md/*.js",
+  "CHANGELOG.md/*.js",
+  "examples/**",
+  "media/**",
+];
 
 export default tseslint.config(
   { ignores: ["dist/", "node_modules/", ".cache/", ".lathe/", "coverage/"] },
@@ -15,7 +31,7 @@ export default tseslint.config(
       },
     },
     rules: {
-      // Numeric code indexes typed arrays inside loops whose bounds are the array's own.
+      // Numeric code indexes typed arrays inside loops that end at the array's length.
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/restrict-template-expressions": [
         "error",
@@ -25,14 +41,14 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       // A type parameter used once still names the configuration or the options of a catalog entry.
       "@typescript-eslint/no-unnecessary-type-parameters": "off",
-      // `async` keeps an interface's promise even where one implementation has nothing to wait for.
+      // `async` satisfies an interface's promise even where one implementation has nothing to wait for.
       "@typescript-eslint/require-await": "off",
     },
   },
   {
     files: ["src/**"],
     rules: {
-      // The object `z` brings its translations along, which are three quarters of the library.
+      // The object `z` includes its translations, which are three quarters of the library.
       "no-restricted-syntax": [
         "error",
         {
@@ -44,4 +60,15 @@ export default tseslint.config(
     },
   },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    plugins: { lathe: { rules: { "plain-english": plainEnglish }, processors: { markdown } } },
+    rules: { "lathe/plain-english": "error" },
+  },
+  { files: pendingEnglish, rules: { "lathe/plain-english": "off" } },
+  { files: ["**/*.md"], processor: "lathe/markdown" },
+  // Both list the phrases to avoid.
+  {
+    files: ["docs/style.md/*.js", "scripts/plainEnglish/phrases.js"],
+    rules: { "lathe/plain-english": "off" },
+  },
 );

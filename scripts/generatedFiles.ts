@@ -4,6 +4,7 @@ import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { catalogFiles } from "./catalogFiles";
 import { manifestText } from "./manifest";
+import { phrasesMarkdown } from "./plainEnglish/phrases.js";
 import { importTableMarkdown } from "./structure/importTable";
 
 export async function generatedCatalogs(root: string): Promise<Map<string, string>> {
@@ -28,15 +29,21 @@ export async function generatedReference(): Promise<Map<string, string>> {
 
 /** Pages written by hand that contain a generated part. */
 export async function generatedParts(root: string): Promise<Map<string, string>> {
-  const file = "docs/extending.md";
-  const page = await readFile(path.join(root, file), "utf8");
-  const style = await resolveConfig(path.join(root, file));
-  const text = replacePart(page, "import table", importTableMarkdown());
-  return new Map([[file, await format(text, { ...style, parser: "markdown" })]]);
+  const parts = [
+    ["docs/extending.md", "import table", importTableMarkdown()],
+    ["docs/style.md", "phrases", phrasesMarkdown()],
+  ] as const;
+  const files = new Map<string, string>();
+  for (const [file, name, part] of parts) {
+    const page = await readFile(path.join(root, file), "utf8");
+    const style = await resolveConfig(path.join(root, file));
+    files.set(file, await format(replacePart(page, name, part), { ...style, parser: "markdown" }));
+  }
+  return files;
 }
 
 /** Replaces what is between the comments `<!-- name -->` and `<!-- end of name -->`. */
-export function replacePart(page: string, name: string, part: string): string {
+function replacePart(page: string, name: string, part: string): string {
   const [start, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
   const [from, to] = [page.indexOf(start), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`The page has no part between ${start} and ${end}.`);
