@@ -21,6 +21,7 @@ export default defineExporter<z.output<typeof options>>({
   title: "DFloat11: bfloat16 without loss in about 11 bits a weight",
   options,
   samples: [{ dtype: "bfloat16" }],
+  form: "dense",
   write: async (subject, { dtype }, folder) => {
     const plain = plainTensors(subject);
     const isLarge = (data: ArrayLike<number>) => data instanceof Float32Array && data.length >= fewest;

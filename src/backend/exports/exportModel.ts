@@ -2,13 +2,17 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { refuseUnknownTokens } from "../models/vocabularyFit";
 import { exporters } from "./catalog";
+import { compact } from "./compaction";
 import type { ExportSubject } from "./exporter";
+import { type SizeRow, sizesOf, unsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
 
 export interface Exported extends WrittenFolder {
   readonly format: string;
   /** Lines that a reader must not miss. */
   readonly notices: readonly string[];
+  /** Bytes by kind of file, the total last. */
+  readonly sizes: readonly SizeRow[];
 }
 
 export async function exportModel(
@@ -27,9 +31,17 @@ export async function exportModel(
   }
   const options = exporter.options.parse(given) as unknown;
   if (subject.tokenizer !== undefined) refuseUnknownTokens(subject.shape, subject.tokenizer.vocabSize);
-  let notices: readonly string[] = [];
+  const notices: string[] = [];
+  let unsaved: readonly string[] = [];
   const written = await writeFolder(folder, async (draft) => {
-    notices = await exporter.write(subject, options, draft);
+    const { notes, ...smaller } =
+      exporter.form === "stored" ? { ...subject, notes: [] } : { ...subject, ...compact(subject) };
+    notices.push(...(await exporter.write(smaller, options, draft)), ...notes);
+    unsaved = unsavedNotes(smaller, exporter.form);
   });
-  return { format, ...written, notices };
+  const sizes = sizesOf(subject.shape, written.files);
+  const [{ before, after }] = sizes as [SizeRow];
+  if (after >= before && unsaved.length === 0)
+    notices.push("Nothing was saved: the weights take as much as dense float32 weights.");
+  return { format, ...written, notices: [...notices, ...unsaved], sizes };
 }

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
+import type { Form } from "./savings";
 
 export interface ExportSubject {
   readonly shape: ModelShape;
@@ -15,7 +16,9 @@ export interface Exporter<O> {
   readonly options: z.ZodType<O>;
   /** Options worth testing; contract tests export every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
-  /** Fills an empty folder; gives the lines that a reader must not miss. Refuses before it writes anything. */
+  /** How the format writes matrices that are not dense. Where it is not `stored`, structured pruning is compacted first. */
+  readonly form: Form;
+  /** Fills an empty folder and returns the lines that a reader must not miss. Refuses before it writes anything. */
   write(subject: ExportSubject, options: O, folder: string): Promise<readonly string[]>;
 }
 

@@ -44,6 +44,7 @@ export default defineExporter<Options>({
   title: "ONNX file of the forward pass",
   options,
   samples: [{}, { sequence_len: 5, batch_size: 2, input_type: "int32", with_past: true }],
+  form: "graph",
   write: async (subject, given, folder) => {
     const shape = plainShape(subject.shape);
     refuseClassifier(shape, "this export has no graph for it; safetensors has");

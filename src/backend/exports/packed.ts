@@ -26,6 +26,7 @@ export default defineExporter<z.output<typeof options>>({
   title: "Packed checkpoint: masks, codes and kept values in the bits that they need",
   options,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", entropy_coding: false }],
+  form: "stored",
   write: async (subject, given, folder) => {
     const { shape, tensors } = subject;
     const coded = pack({ shape, tensors }, { dtype: given.dtype, entropyCoding: given.entropy_coding });

@@ -2,9 +2,18 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { exportTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
-import type { TensorData } from "../representations/representation";
-import type { HostTensor } from "../checkpoints/safetensors";
+import type { TensorSource } from "../representations/representation";
+import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 import type { ExportSubject } from "./exporter";
+
+export function sourceOf(tensors: HostTensors): TensorSource {
+  return (name) => {
+    const data = tensors.get(name)?.data;
+    if (data === undefined || data instanceof Int32Array)
+      throw new Error(`${name} is not a weight, a code or a mask of the model.`);
+    return data;
+  };
+}
 
 /** The model as it is after export: only what the configuration itself asks for is not dense. */
 export function plainShape(shape: ModelShape): ModelShape {
@@ -23,12 +32,10 @@ export function plainShape(shape: ModelShape): ModelShape {
 
 export function plainTensors({ shape, tensors }: ExportSubject): Map<string, HostTensor> {
   plainShape(shape);
-  const source = (name: string): TensorData => {
-    const data = tensors.get(name)?.data;
-    if (data === undefined || data instanceof Int32Array) throw new Error(`${name} is no weight or mask.`);
-    return data;
-  };
   return new Map(
-    [...exportTensors(shape, source)].map(({ name, shape: size, data }) => [name, { shape: size, data }]),
+    [...exportTensors(shape, sourceOf(tensors))].map(({ name, shape: size, data }) => [
+      name,
+      { shape: size, data },
+    ]),
   );
 }

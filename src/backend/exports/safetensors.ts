@@ -26,6 +26,7 @@ export default defineExporter<z.output<typeof options>>({
   title: "Hugging Face folder with safetensors",
   options,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", max_shard_size: "2KB" }],
+  form: "dense",
   write: async (subject, { dtype, max_shard_size: size }, folder) => {
     writeShards(folder, plainTensors(subject), { dtype, shardBytes: bytesOfSize(size) });
     writeConfig(subject, folder, dtype);

@@ -129,6 +129,10 @@ export const decoderKeys = {
     .nullable()
     .optional()
     .describe("Key and value heads; as many as query heads when left out."),
+  head_dim: positiveInt
+    .nullable()
+    .optional()
+    .describe("Channels of a head; the width divided by the heads when left out."),
   hidden_act: z.enum(activationNames).default("silu").describe("Activation of the gate."),
   max_position_embeddings: positiveInt.describe("Longest sequence."),
   initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),

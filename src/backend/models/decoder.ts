@@ -27,6 +27,11 @@ export interface DecoderConfig extends RotaryConfig {
   readonly sliding_window?: number | null | undefined;
 }
 
+export const decoderSizeKeys = {
+  intermediate: "intermediate_size",
+  heads: { heads: "num_attention_heads", kvHeads: "num_key_value_heads", headDim: "head_dim" },
+} as const;
+
 export function decoderDimensions(config: DecoderConfig): Dimensions {
   return {
     vocabulary: config.vocab_size,

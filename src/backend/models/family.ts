@@ -76,6 +76,13 @@ export interface Dimensions {
   readonly headDim: number;
 }
 
+/** Keys of a configuration that hold the size of an axis of every layer. */
+export interface SizeKeys {
+  readonly intermediate: string;
+  /** Left out where the heads and their width always make the width of the model, so that no head can be missing. */
+  readonly heads?: { readonly heads: string; readonly kvHeads: string; readonly headDim: string };
+}
+
 export interface Family<C> {
   readonly title: string;
   /** Keys of `config.json`, with the defaults that Hugging Face gives them. */
@@ -96,6 +103,8 @@ export interface Family<C> {
   readonly layersKey: string;
   /** The keys of the configuration that give biases to attention and to the feed-forward layer, where it has such. */
   readonly biasKeys?: { readonly self_attn: string; readonly mlp: string };
+  /** The keys that size the axes of a layer which structured pruning cuts. */
+  readonly sizeKeys: SizeKeys;
   /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
   readonly prefix: string;
   /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */

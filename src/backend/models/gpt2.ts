@@ -140,6 +140,7 @@ export default defineModel<z.output<typeof config>>({
     num_attention_heads: "n_head",
     num_hidden_layers: "n_layer",
   },
+  sizeKeys: { intermediate: "n_inner" },
   dimensions: (given) => ({
     vocabulary: given.vocab_size,
     context: given.n_positions,

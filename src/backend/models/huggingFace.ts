@@ -84,7 +84,12 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
         "unsupported",
         `${slot.matrix.role} is no longer ${asked}, which ${shape.family} files cannot say; export with dense projections in the configuration.`,
       );
-    else yield { name: weightName(slot.matrix), shape: denseShape(slot.matrix), data: joined(slot, tensors) };
+    else
+      yield {
+        name: weightName(slot.matrix),
+        shape: denseShape(slot.matrix),
+        data: fromInOut(denseOf(slot, tensors), slot.matrix),
+      };
     if (slot.bias !== undefined)
       yield { name: slot.bias.spec.name, shape: slot.bias.spec.shape, data: biasData(slot.bias, tensors) };
   }
@@ -92,8 +97,8 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
     yield { name, shape: size, data: tensors(name) };
 }
 
-/** The dense tensor of a matrix in the family's layout, its parts put side by side. */
-function joined({ matrix, stored }: MatrixSlot, tensors: TensorSource): Float32Array {
+/** The dense matrix [inputs, outputs] of a slot, its parts side by side. */
+export function denseOf({ matrix, stored }: MatrixSlot, tensors: TensorSource): Float32Array {
   const dense = new Float32Array(matrix.inputs * matrix.outputs);
   let from = 0;
   for (const { matrix: part, representation, options } of stored) {
@@ -102,7 +107,7 @@ function joined({ matrix, stored }: MatrixSlot, tensors: TensorSource): Float32A
       dense.set(piece.subarray(row * part.outputs, (row + 1) * part.outputs), row * matrix.outputs + from);
     from += part.outputs;
   }
-  return fromInOut(dense, matrix);
+  return dense;
 }
 
 /** The dense tensors of a packed matrix's parts, named as they are stored when a part gets a representation of its own. */

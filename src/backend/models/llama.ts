@@ -2,13 +2,14 @@
 import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
 import type { MatrixSpec } from "../representations/representation";
-import { checkHeads, decoderKeys, headSizes, inertKeys, only, positiveInt } from "./config";
+import { checkHeads, decoderKeys, headSizes, inertKeys, only } from "./config";
 import {
   decoder,
   decoderDimensions,
   decoderLogits,
   decoderMatrices,
   decoderNorms,
+  decoderSizeKeys,
   decoderTied,
 } from "./decoder";
 import { type Complete, defineModel } from "./family";
@@ -23,10 +24,6 @@ const config = z
     intermediate_size: decoderKeys.intermediate_size.default(11008),
     max_position_embeddings: decoderKeys.max_position_embeddings.default(2048),
     rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-6),
-    head_dim: positiveInt
-      .nullable()
-      .optional()
-      .describe("Channels of a head; the width divided by the heads when left out."),
     attention_bias: z
       .boolean()
       .default(false)
@@ -88,6 +85,7 @@ export default defineModel<z.output<typeof config>>({
   },
   prefix: "model",
   layersKey: "num_hidden_layers",
+  sizeKeys: decoderSizeKeys,
   biasKeys: { self_attn: "attention_bias", mlp: "mlp_bias" },
   dimensions: decoderDimensions,
   matrices: (given) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),

@@ -20,6 +20,7 @@ import {
   decoderLogits,
   decoderMatrices,
   decoderNorms,
+  decoderSizeKeys,
   decoderTied,
 } from "./decoder";
 import { type Complete, defineModel, type RepresentationChoices } from "./family";
@@ -117,6 +118,7 @@ function grouped(given: Complete<Phi3Config>): RepresentationChoices {
 export const phi3Decoder = {
   prefix: "model",
   layersKey: "num_hidden_layers",
+  sizeKeys: decoderSizeKeys,
   dimensions: decoderDimensions,
   matrices: (given: Complete<Phi3Config>) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),
   tensors: decoderNorms,

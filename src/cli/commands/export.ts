@@ -6,6 +6,7 @@ import { exportModel } from "../../backend/exports/exportModel";
 import { historyExporters } from "../../backend/exports/histories/catalog";
 import { exportHistory } from "../../backend/exports/histories/exportHistory";
 import type { HistoryExporter } from "../../backend/exports/histories/historyExporter";
+import { sizeTable } from "../../backend/exports/savings";
 import type { WrittenFolder } from "../../backend/exports/writtenFolder";
 import { historySubject } from "../../backend/runs/folder/exportedHistory";
 import { WorkbenchError } from "../../protocol/errors";
@@ -78,7 +79,7 @@ export default defineCommand<readonly [string], Options>({
     const folder = resolve(out ?? `${nameOf(model)}-${format}`);
     const written = await exportModel({ ...model, tokenizer }, { ...chosen, format }, folder);
     for (const notice of written.notices) terminal.say(plainLine(notice));
-    return outcome({ model: model.source, ...written }, written);
+    return outcome({ model: model.source, ...written }, written, ["", ...sizeTable(written.sizes)]);
   },
 });
 
@@ -95,9 +96,9 @@ async function runHistory(
   return outcome({ run: folder, format, ...written }, written);
 }
 
-function outcome(document: object, { folder, files }: WrittenFolder): Outcome {
+function outcome(document: object, { folder, files }: WrittenFolder, sizes: readonly string[] = []): Outcome {
   const rows = files.map((file) => `  ${plainLine(file.name)}  ${bytes(file.bytes)}`);
-  return { document, text: [plainLine(folder), ...rows].join("\n") };
+  return { document, text: [plainLine(folder), ...rows, ...sizes].join("\n") };
 }
 
 function nameOf({ run, source }: LoadedModel): string {

@@ -1,6 +1,8 @@
 /** Writes the model as it stands in a format that other programs read. */
 import { join } from "node:path";
 import { exportModel } from "../../exports/exportModel";
+import { sizeTable } from "../../exports/savings";
+import { writeAtomic } from "../folder/atomicFile";
 import type { Action } from "../steps/action";
 
 const action: Action = {
@@ -15,6 +17,8 @@ const action: Action = {
     for (const notice of written.notices) context.notice(notice);
     const files = written.files.map(({ name, bytes }) => `${name} (${bytes} bytes)`);
     context.log(`Exported as ${written.format} to ${written.folder}: ${files.join(", ")}.`);
+    for (const line of sizeTable(written.sizes)) context.log(line);
+    writeAtomic(join(folder, "export.json"), `${JSON.stringify(written, undefined, 2)}\n`, { durable: true });
     return workpiece;
   },
 };

@@ -1,0 +1,185 @@
+/**
+ * Makes what structured pruning left of a model a smaller model: fewer channels, heads and key-value heads in the
+ * configuration, and dense matrices of those sizes. A configuration has one size for all layers, so the layer that keeps
+ * most decides, and the others are padded with zeros.
+ */
+import type { Checkpoint } from "../checkpoints/checkpoint";
+import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
+import { biasData } from "../models/biases";
+import { denseOf } from "../models/huggingFace";
+import {
+  dimensionsOf,
+  familyOf,
+  matrixSlots,
+  type ModelShape,
+  shapeFromConfig,
+  withRepresentations,
+} from "../models/model";
+import type { MatrixSlot, StoredMatrix } from "../models/weights";
+import { denseShape, fromInOut, weightName } from "../representations/dense";
+import type { MatrixSpec, TensorSource } from "../representations/representation";
+import { slicedSizes, type SlicedOptions } from "../representations/sliced";
+import { sourceOf } from "./plainTensors";
+
+export interface Compaction {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+  /** What became smaller, and what did not and why. */
+  readonly notes: readonly string[];
+}
+
+/** The units (channels, or key-value heads with their queries) that a layer keeps of those it had. */
+interface KeptUnits {
+  readonly layer: string;
+  readonly kept: number;
+}
+
+export function compact({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors">): Compaction {
+  const stored = matrixSlots(shape).flatMap((slot) => slot.stored);
+  if (!stored.some(isSliced)) return { shape, tensors, notes: [] };
+  const { config, notes } = smallerConfig(shape, stored);
+  if (config === undefined) return { shape, tensors, notes };
+  const source = sourceOf(tensors);
+  const whole = new Map(matrixSlots(shape).map((slot) => [slot.matrix.role, slot]));
+  const dense = shapeFromConfig(config);
+  const out = new Map<string, HostTensor>();
+  const kept: Record<string, ModelShape["representations"][string]> = {};
+  for (const { matrix } of matrixSlots({ ...dense, representations: {} })) {
+    const slot = whole.get(matrix.role)!;
+    if (isUntouched(slot, matrix)) copySlot(slot, shape, tensors, { out, kept });
+    else for (const [name, tensor] of cutSlot(slot, matrix, source)) out.set(name, tensor);
+  }
+  for (const { name } of familyOf(shape.family).tensors(shape.config)) out.set(name, tensors.get(name)!);
+  return { shape: withRepresentations(dense, kept), tensors: out, notes };
+}
+
+const isSliced = ({ type }: StoredMatrix): boolean => type === "sliced";
+
+function isUntouched({ matrix, stored }: MatrixSlot, { inputs, outputs }: MatrixSpec): boolean {
+  return matrix.inputs === inputs && matrix.outputs === outputs && !stored.some(isSliced);
+}
+
+/** A matrix that keeps its size keeps its representation. */
+function copySlot(
+  { matrix, bias, stored }: MatrixSlot,
+  { representations: choices }: ModelShape,
+  tensors: HostTensors,
+  to: { out: Map<string, HostTensor>; kept: Record<string, ModelShape["representations"][string]> },
+): void {
+  const specs = stored.flatMap((each) => each.representation.parameters(each.matrix, each.options));
+  const biases = bias === undefined ? [] : [bias.spec, ...(bias.mask === undefined ? [] : [bias.mask])];
+  for (const { name } of [...specs, ...biases]) to.out.set(name, tensors.get(name)!);
+  for (const role of [...stored.map((each) => each.matrix.role), `${matrix.role}.bias`])
+    if (Object.hasOwn(choices, role)) to.kept[role] = choices[role]!;
+}
+
+/** The first inputs and outputs of the dense matrix, part by part, and of its bias. */
+function* cutSlot(
+  slot: MatrixSlot,
+  small: MatrixSpec,
+  source: TensorSource,
+): Generator<[name: string, tensor: HostTensor]> {
+  const dense = denseOf(slot, source);
+  const columns = keptColumns(slot.matrix, small);
+  const data = new Float32Array(small.inputs * small.outputs);
+  for (let row = 0; row < small.inputs; row++)
+    columns.forEach((column, i) => {
+      data[row * small.outputs + i] = dense[row * slot.matrix.outputs + column]!;
+    });
+  yield [weightName(small), { shape: denseShape(small), data: fromInOut(data, small) }];
+  if (slot.bias === undefined) return;
+  const bias = biasData(slot.bias, source);
+  yield [
+    slot.bias.spec.name,
+    { shape: [small.outputs], data: Float32Array.from(columns, (column) => bias[column]!) },
+  ];
+}
+
+function keptColumns(whole: MatrixSpec, small: MatrixSpec): number[] {
+  const parts = whole.parts ?? [{ from: 0, to: whole.outputs }];
+  const smallParts = small.parts ?? [{ from: 0, to: small.outputs }];
+  return parts.flatMap(({ from }, i) =>
+    Array.from({ length: smallParts[i]!.to - smallParts[i]!.from }, (_, column) => from + column),
+  );
+}
+
+/** Undefined where no size becomes smaller. */
+function smallerConfig(
+  shape: ModelShape,
+  stored: readonly StoredMatrix[],
+): { readonly config?: Readonly<Record<string, unknown>>; readonly notes: readonly string[] } {
+  const { sizeKeys } = familyOf(shape.family);
+  const { heads, kvHeads, headDim } = dimensionsOf(shape);
+  const notes: string[] = [];
+  const changed: Record<string, number> = {};
+  const channels = keptUnits(stored, "intermediate", 1);
+  const largest = largestOf(channels.kept);
+  if (largest < channels.whole) changed[sizeKeys.intermediate] = largest;
+  notes.push(...unequalNote(channels.kept, channels.whole, sizeKeys.intermediate, "channels"));
+
+  const attention = keptUnits(stored, "heads", headDim * (heads / kvHeads));
+  const most = largestOf(attention.kept);
+  if (sizeKeys.heads === undefined) {
+    if (attention.kept.some(({ kept }) => kept < attention.whole))
+      notes.push(
+        `Heads were pruned (${listed(attention.kept)} of ${attention.whole}), but ${shape.family} has no configuration key for the width of a head: the model's width is always the number of heads times that width. ` +
+          "The removed heads are written as zeros and save nothing; onnx and packed keep the smaller matrices.",
+      );
+  } else {
+    if (most < attention.whole) {
+      changed[sizeKeys.heads.heads] = (heads / kvHeads) * most;
+      changed[sizeKeys.heads.kvHeads] = most;
+      changed[sizeKeys.heads.headDim] = headDim;
+    }
+    notes.push(...unequalNote(attention.kept, attention.whole, sizeKeys.heads.kvHeads, "key-value heads"));
+  }
+  const keys = Object.entries(changed);
+  if (keys.length === 0) return { notes };
+  const sizes = keys.map(([key, size]) => {
+    const before = sizeBefore(key);
+    return before === size ? `${key} ${size}` : `${key} ${before} → ${size}`;
+  });
+  return {
+    config: { ...shape.config, ...changed },
+    notes: [`config.json describes the smaller model: ${sizes.join(", ")}.`, ...notes],
+  };
+
+  function sizeBefore(key: string): number {
+    if (key === sizeKeys.intermediate) return channels.whole;
+    if (key === sizeKeys.heads?.heads) return heads;
+    return key === sizeKeys.heads?.kvHeads ? kvHeads : headDim;
+  }
+}
+
+/** What each matrix that reads an axis keeps of it; `width` inputs are a unit. */
+function keptUnits(
+  stored: readonly StoredMatrix[],
+  axis: string,
+  width: number,
+): { readonly whole: number; readonly kept: readonly KeptUnits[] } {
+  const readers = stored.filter(({ matrix }) => matrix.axes[0].endsWith(`.${axis}`));
+  return {
+    whole: Math.max(0, ...readers.map(({ matrix }) => matrix.inputs / width)),
+    kept: readers.map((reader) => {
+      const { matrix, options } = reader;
+      const inputs = isSliced(reader) ? slicedSizes(matrix, options as SlicedOptions)[0] : matrix.inputs;
+      return { layer: matrix.axes[0].split(".")[1] ?? matrix.role, kept: Math.ceil(inputs / width) };
+    }),
+  };
+}
+
+const largestOf = (kept: readonly KeptUnits[]): number => Math.max(0, ...kept.map((each) => each.kept));
+
+const listed = (kept: readonly KeptUnits[]): string =>
+  kept.map((each) => `layer ${each.layer}: ${each.kept}`).join(", ");
+
+function unequalNote(kept: readonly KeptUnits[], whole: number, key: string, units: string): string[] {
+  const largest = largestOf(kept);
+  const smaller = kept.filter((each) => each.kept < largest);
+  if (smaller.length === 0) return [];
+  const size = largest === whole ? `stays ${whole}` : `is ${largest}, the size of the layer that keeps most`;
+  return [
+    `Layers keep different numbers of ${units} (${listed(kept)} of ${whole}), but ${key} is one number for all layers: it ${size}, and ${smaller.length === 1 ? "layer" : "layers"} ${smaller.map((each) => each.layer).join(", ")} ${smaller.length === 1 ? "is" : "are"} padded with zeros. ` +
+      "Prune with scope: layer, and without layers, for equal shares.",
+  ];
+}

@@ -1,0 +1,114 @@
+/** What an export saved: bytes of each kind of file before and after, and a reason wherever nothing became smaller. */
+import { sizeOf } from "../graph/op";
+import { familyOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
+import type { StoredMatrix } from "../models/weights";
+import { bytes, missing, percent } from "../../protocol/quantities";
+import type { ExportSubject } from "./exporter";
+import { sourceOf } from "./plainTensors";
+
+/** How a format writes a matrix that is not dense: as it is stored, as a part of a graph, or as the dense matrix. */
+export type Form = "stored" | "graph" | "dense";
+
+export interface SizeRow {
+  readonly kind: "weights" | "configuration" | "tokenizer" | "total";
+  /** Bytes of the same model with dense float32 matrices. */
+  readonly before: number;
+  readonly after: number;
+}
+
+interface NamedFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+const configurationFiles = new Set(["config.json", "manifest.json", "generation_config.json"]);
+
+function kindOf(name: string): "weights" | "configuration" | "tokenizer" {
+  if (/\.(safetensors(\.index\.json)?|onnx(\.data)?)$/.test(name)) return "weights";
+  return configurationFiles.has(name) ? "configuration" : "tokenizer";
+}
+
+/** Only weights can become smaller; the other files are counted as they are on both sides. */
+export function sizesOf(shape: ModelShape, files: readonly NamedFile[]): SizeRow[] {
+  const after = { weights: 0, configuration: 0, tokenizer: 0 };
+  for (const { name, bytes: size } of files) after[kindOf(name)] += size;
+  const rows: SizeRow[] = [{ kind: "weights", before: denseBytes(shape), after: after.weights }];
+  for (const kind of ["configuration", "tokenizer"] as const)
+    if (after[kind] > 0) rows.push({ kind, before: after[kind], after: after[kind] });
+  const total = (key: "before" | "after") => rows.reduce((sum, row) => sum + row[key], 0);
+  return [...rows, { kind: "total", before: total("before"), after: total("after") }];
+}
+
+/** Of the model as its configuration describes it, every tensor in float32. */
+export function denseBytes({ family, config }: ModelShape): number {
+  const representations = familyOf(family).representations?.(config) ?? {};
+  const specs = parametersOf({ family, config, representations });
+  return specs.reduce((sum, spec) => sum + 4 * sizeOf(spec.shape), 0);
+}
+
+/** Lines of a table for people. */
+export function sizeTable(sizes: readonly SizeRow[]): string[] {
+  const rows = [
+    ["", "dense float32", "written", ""],
+    ...sizes.map(({ kind, before, after }) => [
+      kind,
+      bytes(before),
+      bytes(after),
+      before === 0 ? missing : percent(after / before),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** Why matrices take as much as dense ones, a line for each representation that the format does not keep. */
+export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): string[] {
+  if (form === "stored") return [];
+  const asked = familyOf(shape.family).representations?.(shape.config) ?? {};
+  const byType = new Map<string, StoredMatrix[]>();
+  for (const each of matrixSlots(shape).flatMap(({ stored }) => stored)) {
+    const isKept = each.type === "dense" || each.type === asked[each.matrix.role]?.type;
+    if (!isKept) byType.set(each.type, [...(byType.get(each.type) ?? []), each]);
+  }
+  const notes: string[] = [];
+  const masked = byType.get("masked");
+  if (masked !== undefined) {
+    const source = sourceOf(tensors);
+    const count = (of: (each: StoredMatrix) => number) => masked.reduce((sum, each) => sum + of(each), 0);
+    const all = count(({ matrix }) => matrix.inputs * matrix.outputs);
+    const kept = count(
+      ({ matrix, representation, options }) => representation.count(matrix, options, source).stored,
+    );
+    notes.push(
+      `${matrices(masked.length)} with a mask (${percent(1 - kept / all)} zeros): zeros are written like any other number, so nothing is saved. Export as packed to store a bitmap and the kept values only.`,
+    );
+  }
+  if (form === "graph") return notes;
+  for (const [type, { what, instead }] of Object.entries(denseWording)) {
+    const found = byType.get(type);
+    if (found !== undefined)
+      notes.push(
+        `${matrices(found.length)} with ${what}: written as dense matrices, so nothing is saved. Export as ${instead}.`,
+      );
+  }
+  return notes;
+}
+
+const matrices = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);
+
+const kept = "onnx or packed to keep them";
+/** Sliced matrices are not here: a smaller configuration holds them, or the note about it says why not. */
+const denseWording: Readonly<Record<string, { readonly what: string; readonly instead: string }>> = {
+  quantised: { what: "quantized codes", instead: kept },
+  clustered: { what: "clustered weights", instead: kept },
+  factored: { what: "two low-rank factors", instead: kept },
+  mpo: { what: "matrix product operators", instead: kept },
+  grouped: { what: "grouped projections", instead: kept },
+  tied: { what: "tied rows or columns", instead: kept },
+  diagonal: { what: "a diagonal or band", instead: kept },
+};

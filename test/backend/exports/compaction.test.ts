@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { exportModel, type Exported } from "../../../src/backend/exports/exportModel";
+import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { input } from "../../../src/backend/graph/op";
+import { importModel } from "../../../src/backend/imports/importModel";
+import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
+import type { RepresentationChoices } from "../../../src/backend/models/family";
+import {
+  forward,
+  type ModelShape,
+  parametersOf,
+  withRepresentations,
+} from "../../../src/backend/models/model";
+import { relativeError, uniform } from "../../support/sampleValues";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { from, valuesOf } from "../../support/tensors";
+
+/** Channels and key-value heads that each layer keeps, of 24 (gpt2: 64) and of 2 with two queries of 4 channels each. */
+interface Kept {
+  readonly channels?: number;
+  readonly heads?: number;
+}
+
+function sliced(family: string, layers: readonly Kept[], changes: object = {}): ModelShape {
+  const shape = tinyShape(family, { ...changes });
+  const headWidth = family === "gpt2" ? 8 : 4;
+  const group = family === "gpt2" ? 1 : 2;
+  const choices: Record<string, RepresentationChoices[string]> = {};
+  layers.forEach(({ channels, heads }, layer) => {
+    const cut = (role: string, options: object) =>
+      (choices[`layers.${layer}.${role}`] = { type: "sliced", options: { ...options } });
+    if (channels !== undefined) {
+      if (family !== "gpt2") cut("mlp.gate_proj", { outputs: channels });
+      cut("mlp.up_proj", { outputs: channels });
+      cut("mlp.down_proj", { inputs: channels });
+    }
+    if (heads !== undefined) {
+      cut("self_attn.q_proj", { outputs: heads * group * headWidth });
+      cut("self_attn.k_proj", { outputs: heads * headWidth });
+      cut("self_attn.v_proj", { outputs: heads * headWidth });
+      cut("self_attn.o_proj", { inputs: heads * group * headWidth });
+    }
+  });
+  return withRepresentations(shape, choices);
+}
+
+function logitsOf(shape: ModelShape, tensors: HostTensors): Float64Array {
+  const random = uniform(3);
+  const tokens = Array.from({ length: 14 }, () => Math.floor(random() * 32));
+  const values = valuesOf(parametersOf(shape));
+  const logits = forward(shape, from(values), { tokens: input("tokens", [2, 7], "int32") });
+  const feeds = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
+  return evaluateGraph({ outputs: { logits } }, { ...feeds, tokens })["logits"]!;
+}
+
+async function exportAndRead(shape: ModelShape) {
+  using folder = temporaryFolder();
+  const target = join(folder.path, "out");
+  const tensors = drawnTensors(shape, 8);
+  const exported = await exportModel({ shape, tensors }, { format: "safetensors" }, target);
+  const config = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as Record<string, unknown>;
+  const read = await importModel(target);
+  const error = relativeError(logitsOf(read.shape, read.tensors), logitsOf(shape, tensors));
+  return { exported, config, error };
+}
+
+const weights = ({ sizes }: Exported) => sizes.find(({ kind }) => kind === "weights")!;
+const equal = (kept: Kept) => [kept, kept];
+
+describe("structured pruning of equal shares is exported as a smaller configuration with the same logits", () => {
+  it.each([
+    ["llama", {}],
+    ["llama", { attention_bias: true, mlp_bias: true, head_dim: 4 }],
+    ["phi3", {}],
+  ])("%s %o", async (family, changes) => {
+    const { exported, config, error } = await exportAndRead(
+      sliced(family, equal({ channels: 10, heads: 1 }), changes),
+    );
+    expect(config).toMatchObject({
+      intermediate_size: 10,
+      num_attention_heads: 2,
+      num_key_value_heads: 1,
+      head_dim: 4,
+    });
+    expect(error).toBeLessThan(1e-6);
+    expect(weights(exported).after).toBeLessThan(0.8 * weights(exported).before);
+    expect(exported.notices.join("\n")).toMatch(
+      /smaller model: intermediate_size 24 → 10, num_attention_heads 4 → 2, num_key_value_heads 2 → 1, head_dim 4\./,
+    );
+    expect(exported.notices.join("\n")).not.toMatch(/saved|padded/);
+  });
+
+  it("gpt2, whose heads cannot be written smaller and say so", async () => {
+    const { exported, config, error } = await exportAndRead(
+      sliced("gpt2", equal({ channels: 30, heads: 1 })),
+    );
+    expect(config).toMatchObject({ n_inner: 30, n_head: 2, n_embd: 16 });
+    expect(error).toBeLessThan(1e-6);
+    expect(exported.notices.join("\n")).toMatch(/n_inner 64 → 30/);
+    expect(exported.notices.join("\n")).toMatch(
+      /Heads were pruned \(layer 0: 1, layer 1: 1 of 2\), but gpt2 has no configuration key for the width of a head/,
+    );
+  });
+});
+
+describe("unequal shares", () => {
+  it("are written as large as the layer that keeps most, with the reason for each layer", async () => {
+    const { exported, config, error } = await exportAndRead(
+      sliced("llama", [{ channels: 10 }, { channels: 18, heads: 1 }]),
+    );
+    expect(config).toMatchObject({ intermediate_size: 18, num_attention_heads: 4, num_key_value_heads: 2 });
+    expect(error).toBeLessThan(1e-6);
+    const notices = exported.notices.join("\n");
+    expect(notices).toMatch(
+      /different numbers of channels \(layer 0: 10, layer 1: 18 of 24\).*intermediate_size.* is 18.*layer 0 is padded with zeros\. Prune with scope: layer/,
+    );
+    expect(notices).toMatch(/different numbers of key-value heads \(layer 0: 2, layer 1: 1 of 2\).*stays 2/);
+  });
+
+  it("of which one layer is whole leave the configuration as it was", async () => {
+    const { exported, config, error } = await exportAndRead(sliced("phi3", [{}, { channels: 5 }]));
+    expect(config).toMatchObject({ intermediate_size: 24 });
+    expect(error).toBeLessThan(1e-6);
+    expect(exported.notices.join("\n")).toMatch(/layer 0: 24, layer 1: 5 of 24.*stays 24/);
+    expect(weights(exported).after).toBeGreaterThanOrEqual(weights(exported).before);
+  });
+});
+
+it("leaves the other matrices their representation in formats that keep it", async () => {
+  using folder = temporaryFolder();
+  const shape = withRepresentations(sliced("llama", equal({ channels: 10 })), {
+    "layers.0.self_attn.q_proj": { type: "factored", options: { rank: 2 } },
+  });
+  const tensors = drawnTensors(shape, 8);
+  const target = join(folder.path, "out");
+  const exported = await exportModel({ shape, tensors }, { format: "onnx" }, target);
+  const { intermediate_size: size } = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as Record<
+    string,
+    unknown
+  >;
+  expect(size).toBe(10);
+  expect(exported.notices.join("\n")).not.toMatch(/factors/);
+});
