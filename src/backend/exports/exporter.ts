@@ -3,13 +3,15 @@ import type { z } from "zod";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
-import type { Form } from "./savings";
 
 export interface ExportSubject {
   readonly shape: ModelShape;
   readonly tensors: HostTensors;
   readonly tokenizer?: Tokenizer | undefined;
 }
+
+/** How a format writes a matrix that is not dense: as it is stored, as a part of a graph, or as the dense matrix. */
+export type Form = "stored" | "graph" | "dense";
 
 export interface Exporter<O> {
   readonly title: string;

@@ -3,11 +3,8 @@ import { sizeOf } from "../graph/op";
 import { familyOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
 import type { StoredMatrix } from "../models/weights";
 import { bytes, missing, percent } from "../../protocol/quantities";
-import type { ExportSubject } from "./exporter";
+import type { ExportSubject, Form } from "./exporter";
 import { sourceOf } from "./plainTensors";
-
-/** How a format writes a matrix that is not dense: as it is stored, as a part of a graph, or as the dense matrix. */
-export type Form = "stored" | "graph" | "dense";
 
 export interface SizeRow {
   readonly kind: "weights" | "configuration" | "tokenizer" | "total";
