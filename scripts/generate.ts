@@ -10,6 +10,7 @@ import {
   generatedManifest,
   generatedParts,
   generatedReference,
+  generatedStructure,
   staleFiles,
 } from "./generatedFiles";
 
@@ -31,6 +32,7 @@ if (!check || stale.length === 0) {
   stale.push(...(await update(await generatedManifest(root))));
   stale.push(...(await update(await generatedReference())));
   stale.push(...(await update(await generatedParts(root))));
+  stale.push(...(await update(await generatedStructure(root))));
 }
 for (const file of stale) console.log(`${check ? "stale" : "written"}: ${file}`);
 if (check && stale.length > 0) {

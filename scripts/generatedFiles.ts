@@ -5,7 +5,10 @@ import { format, resolveConfig } from "prettier";
 import { catalogFiles } from "./catalogFiles";
 import { manifestText } from "./manifest";
 import { phrasesMarkdown } from "./plainEnglish/phrases.js";
+import { structureMarkdown, structureSvg } from "./structure/drawing";
 import { importTableMarkdown } from "./structure/importTable";
+import { readSources } from "./structure/imports";
+import { measureStructure } from "./structure/rooms";
 
 export async function generatedCatalogs(root: string): Promise<Map<string, string>> {
   const files = await catalogFiles(root);
@@ -40,6 +43,26 @@ export async function generatedParts(root: string): Promise<Map<string, string>>
     files.set(file, await format(replacePart(page, name, part), { ...style, parser: "markdown" }));
   }
   return files;
+}
+
+/** The drawing of the structure, and the page that shows it with a table. */
+export async function generatedStructure(root: string): Promise<Map<string, string>> {
+  const structure = measureStructure(readSources(root, ["src", "webview"]));
+  const page = `# Structure
+
+<!-- Written by \`npm run generate\`. \`npm run structure\` prints the table. -->
+
+A room is a folder with everything below it. It is one floor above the highest room that it imports, so every arrow points down. The drawing leaves out the arrows that a longer way implies; the table lists all of them. [ARCHITECTURE.md](../ARCHITECTURE.md) describes the rooms.
+
+![The rooms of Lathe by floor](structure.svg)
+
+${structureMarkdown(structure)}
+`;
+  const style = await resolveConfig(path.join(root, "docs/structure.md"));
+  return new Map([
+    ["docs/structure.svg", structureSvg(structure)],
+    ["docs/structure.md", await format(page, { ...style, parser: "markdown" })],
+  ]);
 }
 
 /** Replaces what is between the comments `<!-- name -->` and `<!-- end of name -->`. */

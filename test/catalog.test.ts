@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { generatedCatalogs, generatedParts, generatedReference, staleFiles } from "../scripts/generatedFiles";
+import {
+  generatedCatalogs,
+  generatedParts,
+  generatedReference,
+  generatedStructure,
+  staleFiles,
+} from "../scripts/generatedFiles";
 import { importsOf, readSources, resolveImport, type Sources } from "../scripts/structure/imports";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -13,6 +19,7 @@ test("catalogs, the experiment reference and generated parts of pages are curren
     ...(await generatedCatalogs(root)),
     ...(await generatedReference()),
     ...(await generatedParts(root)),
+    ...(await generatedStructure(root)),
   ]);
   expect(await staleFiles(root, files)).toEqual([]);
 });
