@@ -1,22 +1,24 @@
 /**
- * `npm run package`: builds and packs the extension for one platform, this one unless `--target` names another. Needs no
- * network. Says what is inside, and fails where something is missing, foreign or too large.
+ * `npm run package`: builds and packs the extension for this platform, or for the one that `--target` names. Lists the
+ * content, and fails if something is missing, belongs to another platform or is too large. The packer `vsce` is needed for
+ * this alone, so npm fetches it the first time instead of at every install.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { thirdPartyNotices } from "./notices";
-import { contentFaults, type PackedFile, platforms, platformLines } from "./packageContent";
+import { contentFaults, type PackedFile, platforms, platformLines, runtimeBinding } from "./packageContent";
 
+const vscePackage = "@vscode/vsce@3.9.2";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
   options: {
     target: { type: "string", default: `${process.platform}-${process.arch}` },
     out: { type: "string" },
-    /** Packs what lies in dist/ as it is. */
+    /** Packs the existing dist/. */
     "no-build": { type: "boolean", default: false },
   },
 });
@@ -25,12 +27,23 @@ if (!platforms.includes(target)) {
   console.error(`ONNX Runtime has no binaries for ${target}. There are ${platforms.join(", ")}.`);
   process.exit(2);
 }
+if (!existsSync(join(root, runtimeBinding(target)))) {
+  console.error(
+    `${runtimeBinding(target)} is missing. Run \`npm ci\` to restore what \`npm run prune-binaries\` removed.`,
+  );
+  process.exit(2);
+}
+const npm = process.env["npm_execpath"];
+if (npm === undefined) {
+  console.error("Start this through npm: npm run package");
+  process.exit(2);
+}
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 const folder = join(root, "packages");
 const file = values.out ?? join(folder, `lathe-${target}-${version}.vsix`);
 
-function node(program: string, args: readonly string[], show: boolean): string {
-  return execFileSync(process.execPath, [join(root, program), ...args], {
+function node(args: readonly string[], show: boolean): string {
+  return execFileSync(process.execPath, args, {
     cwd: root,
     encoding: "utf8",
     stdio: ["ignore", show ? "inherit" : "pipe", "inherit"],
@@ -38,7 +51,12 @@ function node(program: string, args: readonly string[], show: boolean): string {
   });
 }
 
-if (!values["no-build"]) node("node_modules/tsx/dist/cli.mjs", ["scripts/build.ts"], true);
+/** Runs the pinned packer. `npm exec` needs no shell, unlike `npx` on Windows. */
+function vsce(...args: readonly string[]): string {
+  return node([npm!, "exec", "--yes", `--package=${vscePackage}`, "--", "vsce", ...args], false);
+}
+
+if (!values["no-build"]) node([join(root, "node_modules/tsx/dist/cli.mjs"), "scripts/build.ts"], true);
 writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root));
 
 const scratch = mkdtempSync(join(tmpdir(), "lathe-package-"));
@@ -47,15 +65,14 @@ try {
   const lines = readFileSync(join(root, ".vscodeignore"), "utf8").trimEnd().split(/\r?\n/);
   writeFileSync(ignoreFile, [...lines, ...platformLines(target), ""].join("\n"));
 
-  const vsce = "node_modules/@vscode/vsce/vsce";
-  const names = node(vsce, ["ls", "--ignoreFile", ignoreFile], false).split("\n").filter(Boolean);
+  const names = vsce("ls", "--ignoreFile", ignoreFile).split("\n").filter(Boolean);
   const files = names.map((name): PackedFile => ({ name, bytes: statSync(join(root, name)).size }));
   for (const { name, bytes } of files.toSorted((a, b) => b.bytes - a.bytes))
     console.log(`${(bytes / 1000).toFixed(1).padStart(9)} kB  ${name}`);
 
   mkdirSync(folder, { recursive: true });
   const options = ["--target", target, "--ignoreFile", ignoreFile, "--out", file];
-  node(vsce, ["package", ...options, "--no-rewrite-relative-links", "--allow-missing-repository"], false);
+  vsce("package", ...options, "--no-rewrite-relative-links", "--allow-missing-repository");
   const { size } = statSync(file);
   console.log(`${file}: ${(size / 1e6).toFixed(1)} MB, ${files.length} files`);
   const faults = contentFaults(target, files, size);

@@ -2,7 +2,7 @@
 
 const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
 
-/** Those that ONNX Runtime brings binaries for. */
+/** The platforms for which ONNX Runtime has binaries. */
 export const platforms: readonly string[] = [
   "linux-x64",
   "linux-arm64",
@@ -38,7 +38,7 @@ const needed = [
   "media/icon.png",
   "examples/quick.lathe.md",
   "node_modules/onnxruntime-node/dist/index.js",
-  // Says that the files beside it are CommonJS, against the package's own word.
+  // Marks the files next to it as CommonJS, which the package itself does not.
   "node_modules/onnxruntime-common/dist/cjs/package.json",
 ];
 
@@ -50,6 +50,10 @@ export function platformLines(target: string): readonly string[] {
   );
 }
 
+/** What ONNX Runtime loads first on the platform. */
+export const runtimeBinding = (target: string) =>
+  `${runtime}/${target.replace("-", "/")}/onnxruntime_binding.node`;
+
 /** One line a fault; none for a package as it should be. */
 export function contentFaults(
   target: string,
@@ -59,7 +63,7 @@ export function contentFaults(
   const names = new Set(files.map(({ name }) => name));
   const own = `${runtime}/${target.replace("-", "/")}/`;
   return [
-    ...[...needed, `${own}onnxruntime_binding.node`]
+    ...[...needed, runtimeBinding(target)]
       .filter((name) => !names.has(name))
       .map((name) => `missing: ${name}`),
     ...files

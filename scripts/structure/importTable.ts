@@ -167,8 +167,6 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli"],
   "cli-progress": ["src/cli"],
   "cli-table3": ["src/cli"],
-  asciichart: ["src/cli"],
-  picocolors: ["src/cli"],
 };
 
 /** Folders that use neither files nor processes. */

@@ -1,7 +1,7 @@
 /** A small plot of the training and validation loss for a terminal. */
-import { plot } from "asciichart";
 import type { Point, RunHistory } from "./runHistory";
 import type { Colors } from "./terminal";
+import { drawCurves, type PlotCurve } from "./textPlot";
 
 const height = 10;
 const labelWidth = 8;
@@ -38,16 +38,9 @@ function label(value: number): string {
   return value.toFixed(digits).padStart(labelWidth);
 }
 
-function draw(series: readonly (readonly number[])[], colors: readonly (string | undefined)[]): string {
-  // The library puts a whole label into its first cell and the axis into its second.
-  const rows = plot(series, { height, offset: 2, colors, format: label }).split("\n");
-  return rows.map((row) => row.trimEnd()).join("\n");
-}
+const draw = (curves: readonly PlotCurve[]) => drawCurves(curves, { height, label });
 
-const cyan = "\u001b[36m";
-const yellow = "\u001b[33m";
-
-/** Undefined while there are not two points of training loss. Without colours each curve gets a plot of its own. */
+/** Undefined if there are fewer than two points of training loss. Without colors each curve gets a plot of its own. */
 export function lossPlot(history: RunHistory, width: number, colors: Colors): string | undefined {
   const { train, evaluation } = history;
   const steps = [...train, ...evaluation].map(({ step }) => step);
@@ -59,12 +52,16 @@ export function lossPlot(history: RunHistory, width: number, colors: Colors): st
   const columns = Math.max(10, Math.min(mostColumns, width - labelWidth - 3));
   const curve = resample(train, range, columns);
   const axis = `${" ".repeat(labelWidth + 1)}${range.first}${`${range.last}`.padStart(columns - `${range.first}`.length)}`;
-  if (evaluation.length < 2) return ["train/loss", draw([curve], [undefined]), axis].join("\n");
+  const plain = (name: string, values: readonly number[]) => [name, draw([{ values, paint: String }]), axis];
+  if (evaluation.length < 2) return plain("train/loss", curve).join("\n");
   const validation = resample(evaluation, range, columns);
-  if (colors.isColorSupported) {
+  if (colors.enabled) {
     const title = `${colors.cyan("train/loss")}  ${colors.yellow("eval/loss")}`;
-    return [title, draw([curve, validation], [cyan, yellow]), axis].join("\n");
+    const curves = [
+      { values: curve, paint: colors.cyan },
+      { values: validation, paint: colors.yellow },
+    ];
+    return [title, draw(curves), axis].join("\n");
   }
-  const plain = (name: string, values: readonly number[]) => [name, draw([values], [undefined]), axis];
   return [...plain("train/loss", curve), "", ...plain("eval/loss", validation)].join("\n");
 }

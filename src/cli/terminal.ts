@@ -1,8 +1,26 @@
-/** The two streams of a command: the result goes to standard output, everything on the way there to standard error. */
-import { stripVTControlCharacters } from "node:util";
-import pc from "picocolors";
+/** The two streams of a command: results are written to standard output, everything else to standard error. */
+import { stripVTControlCharacters, styleText } from "node:util";
 
-export type Colors = ReturnType<typeof pc.createColors>;
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+export type Colors = Readonly<Record<Style, (text: string) => string>> & {
+  readonly enabled: boolean;
+};
+
+/** Functions that color a text, or return it unchanged if colors are not enabled. */
+export function createColors(enabled: boolean): Colors {
+  const paint = (style: Style) => (text: string) =>
+    enabled ? styleText(style, text, { validateStream: false }) : text;
+  return {
+    enabled,
+    bold: paint("bold"),
+    dim: paint("dim"),
+    red: paint("red"),
+    green: paint("green"),
+    yellow: paint("yellow"),
+    cyan: paint("cyan"),
+  };
+}
 
 /** Text that came from a run, a file or a model, without what could steer a terminal. Tabs become spaces. */
 export function plain(text: string): string {
@@ -36,7 +54,7 @@ function colorsFor(stream: Stream): Colors {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   const refused = NO_COLOR !== undefined && NO_COLOR !== "";
   const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== "" && FORCE_COLOR !== "0";
-  return pc.createColors(!refused && (forced || (stream.isTTY === true && TERM !== "dumb")));
+  return createColors(!refused && (forced || (stream.isTTY === true && TERM !== "dumb")));
 }
 
 export class Terminal {
@@ -54,7 +72,7 @@ export class Terminal {
     this.noticeColors = colorsFor(notices);
   }
 
-  /** Whether lines on standard error can be drawn anew. */
+  /** Whether lines on standard error can be redrawn. */
   get interactive(): boolean {
     return this.notices.isTTY === true && process.env.TERM !== "dumb";
   }

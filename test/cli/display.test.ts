@@ -1,10 +1,9 @@
-import pc from "picocolors";
 import { describe, expect, it } from "vitest";
 import { lossPlot, resample } from "../../src/cli/lossPlot";
 import { RunHistory } from "../../src/cli/runHistory";
-import { plain, plainLine } from "../../src/cli/terminal";
+import { createColors, plain, plainLine } from "../../src/cli/terminal";
 
-const plainColors = pc.createColors(false);
+const plainColors = createColors(false);
 
 describe("text from elsewhere", () => {
   it("loses everything that could steer a terminal and nothing else", () => {
@@ -42,32 +41,32 @@ describe("the loss plot", () => {
          3.000┤ ╰╮
          2.754┤  ╰╮
          2.508┤   ╰─╮
-         2.261┤     ╰──╮
-         2.015┤        ╰───╮
-         1.769┤            ╰──────╮
-         1.523┤                   ╰────────────────╮
-         1.277┤                                    ╰───────────
+         2.261┤     ╰─╮
+         2.015┤       ╰───╮
+         1.769┤           ╰─────╮
+         1.523┤                 ╰─────────────╮
+         1.277┤                               ╰────────────────
                0                                             199
 
       eval/loss
          4.200┼╮
-         3.930┤│
-         3.660┤╰╮
+         3.930┤╰╮
+         3.660┤ │
          3.390┤ ╰╮
-         3.120┤  │
-         2.850┤  ╰╮
-         2.580┤   ╰─╮
-         2.310┤     ╰──╮
-         2.040┤        ╰───╮
-         1.770┤            ╰────────╮
-         1.500┤                     ╰──────────────────────────
+         3.120┤  ╰╮
+         2.850┤   │
+         2.580┤   ╰──╮
+         2.310┤      ╰──╮
+         2.040┤         ╰─────╮
+         1.770┤               ╰────────────╮
+         1.500┤                            ╰───────────────────
                0                                             199"
     `);
     expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(60);
   });
 
   it("draws both into one plot where there are colours", () => {
-    const text = lossPlot(history(200, 20), 60, pc.createColors(true))!;
+    const text = lossPlot(history(200, 20), 60, createColors(true))!;
     expect(text.split("\n").length).toBeLessThan(16);
     expect(text).toContain("\u001b[33m");
   });

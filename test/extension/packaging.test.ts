@@ -1,8 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { thirdPartyNotices } from "../../scripts/notices";
+import { foreignBinaries } from "../../scripts/pruneBinaries";
 import { contentFaults, platformLines, platforms } from "../../scripts/packageContent";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -41,4 +43,37 @@ test("every bundled package is named with its licence, and the runtime that lies
   for (const name of ["onnxruntime-node", "zod", "lit-html", "chart.js", "yaml"])
     expect(notices).toMatch(new RegExp(`^${name.replace(".", "\\.")} \\d+\\.\\d+\\.\\d+ \\([^)]+\\)$`, "m"));
   expect(notices).not.toMatch(/^(vscode|esbuild|typescript) \d/m);
+});
+
+test("pruning keeps exactly the binaries that this platform may load", () => {
+  const modules = mkdtempSync(path.join(tmpdir(), "lathe-modules-"));
+  try {
+    const files = [
+      ...["linux/x64/a.node", "linux/arm64/a.node", "win32/x64/a.node"].map(
+        (name) => `onnxruntime-node/bin/napi-v6/${name}`,
+      ),
+      ...["linux-x64-gnu", "linux-x64-musl", "linux-arm64-gnu", "darwin-universal", "win32-x64-msvc"].map(
+        (name) => `tokenizers/tokenizers.${name}.node`,
+      ),
+      "tokenizers/index.js",
+    ];
+    for (const file of files) {
+      mkdirSync(path.dirname(path.join(modules, file)), { recursive: true });
+      writeFileSync(path.join(modules, file), "");
+    }
+    const foreign = (platform: string, arch: string) =>
+      foreignBinaries(modules, platform, arch).map((file) =>
+        path.relative(modules, file).replaceAll("\\", "/").replace("onnxruntime-node/bin/napi-v6/", ""),
+      );
+    expect(foreign("linux", "x64")).toEqual([
+      "linux/arm64",
+      "win32",
+      "tokenizers/tokenizers.darwin-universal.node",
+      "tokenizers/tokenizers.linux-arm64-gnu.node",
+      "tokenizers/tokenizers.win32-x64-msvc.node",
+    ]);
+    expect(foreign("darwin", "arm64")).not.toContain("tokenizers/tokenizers.darwin-universal.node");
+  } finally {
+    rmSync(modules, { recursive: true });
+  }
 });
