@@ -4,6 +4,7 @@
  * Models, methods and metrics bring their own schemas; `experimentSchema` joins them.
  */
 import * as z from "zod";
+import { labelOptions } from "./labelOptions";
 import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
 import { teacherSchema } from "./teacher";
@@ -62,29 +63,7 @@ export const dataSchema = z.strictObject({
       "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph about `{input}` " +
         "alone is left out where a row has none. In a template without `{input}` it follows the instruction.",
     ),
-  label_column: z
-    .string()
-    .optional()
-    .describe(
-      "Column of the class; makes rows examples of a classification, whose head is put on by training.",
-    ),
-  text_pair_column: z.string().optional().describe("Column of a second text, for pairs with one label."),
-  pair_separator: z.string().default("\n").describe("What stands between the two texts of a pair."),
-  labels: z
-    .array(z.string().min(1))
-    .min(2)
-    .optional()
-    .describe("The classes in their order; those of the training rows, sorted, when left out."),
-  drop_duplicates: z
-    .boolean()
-    .default(false)
-    .describe("Leave out rows with a label whose text is that of an earlier row."),
-  truncation: z
-    .enum(["right", "left", "none"])
-    .default("right")
-    .describe(
-      "Which end of a text with a label is cut where it is longer than a sequence; `none` refuses it.",
-    ),
+  ...labelOptions,
   ...rowOptions,
   train_on_inputs: z
     .boolean()

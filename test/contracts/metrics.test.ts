@@ -7,17 +7,23 @@ import { metrics } from "../../src/backend/evaluation/catalog";
 import { models } from "../../src/backend/models/catalog";
 import type { AnyMetric, Subject } from "../../src/backend/evaluation/metric";
 import { useGrammar } from "../support/grammar";
-import { labelledData, quietLab, tinyClassifier, tinySubject } from "../support/subject";
+import { labelledData, quietLab, scoredData, tinyClassifier, tinySubject } from "../support/subject";
 
 const grammar = useGrammar();
 let words: DataSet;
+let scores: DataSet;
 beforeAll(async () => {
   words = await labelledData(grammar.folder);
+  scores = await scoredData(grammar.folder);
 });
-afterAll(() => words[Symbol.dispose]());
+afterAll(() => {
+  words[Symbol.dispose]();
+  scores[Symbol.dispose]();
+});
 
 function subjectOf({ of }: AnyMetric, family: string): Subject {
-  return of === "classifier" ? tinyClassifier(family, words) : tinySubject(family, grammar.data);
+  if (of === undefined) return tinySubject(family, grammar.data);
+  return tinyClassifier(family, of === "classifier" ? words : scores);
 }
 
 it("is in the catalog for every file that defines one", () => {

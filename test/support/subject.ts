@@ -74,7 +74,29 @@ export async function labelledData(
   );
 }
 
-/** The family's smallest model with a head for the classes of the data. */
+/** The words of `labelledData`, each with the number of its letters a, b and c and a half in place of a class. */
+export async function scoredData(folder: string): Promise<DataSet> {
+  const random = uniform(11);
+  const word = () => Array.from({ length: 4 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
+  const rows = Array.from({ length: 120 }, word).map(
+    (text) => `${text.replace(/[^abc]/g, "").length + 0.5}\t${text}`,
+  );
+  writeFileSync(join(folder, "scores.tsv"), rows.join("\n"));
+  return openData(
+    dataSchema.parse({
+      text: "scores.tsv",
+      header: false,
+      label_column: "1",
+      text_column: "2",
+      tokenizer: "characters",
+      sequence_len: 8,
+      val_fraction: 0.25,
+    }),
+    { baseFolder: folder, cacheFolder: folder },
+  );
+}
+
+/** The family's smallest model with a head for the labels of the data. */
 export function tinyClassifier(family: string, data: DataSet): Subject {
   const plain = tinyShape(family, { vocab_size: data.tokenizer.vocabSize });
   const shape = classifierShape(plain, data.labels!);
@@ -82,7 +104,7 @@ export function tinyClassifier(family: string, data: DataSet): Subject {
     shape,
     tensors: drawnTensors(shape, 5),
     tokenizer: data.tokenizer,
-    data: { title: "words", train: data.train, validation: data.validation, test: data.test },
+    data: { title: "words", ...data },
   };
 }
 

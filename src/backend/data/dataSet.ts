@@ -4,6 +4,7 @@ import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
 import { isLabelled, labelled, type LabelledSummary } from "./labelled";
+import type { Labels } from "./labels";
 import { openOrigin, type Origin } from "./origin";
 import type { Layout } from "./packing";
 import { holdsBack, type Partition, partition } from "./partition";
@@ -40,8 +41,8 @@ export interface DataSet extends Disposable {
   readonly test: Split | undefined;
   /** Nats a token below which no model of the grammar's text can come in the long run. */
   readonly floor: number | undefined;
-  /** Names of the classes, where rows have labels. */
-  readonly labels: readonly string[] | undefined;
+  /** Where rows have labels. The labels of a split are places in this list until `matchToModel` makes them a model's. */
+  readonly labels: Labels | undefined;
   readonly summary: DataSummary;
 }
 
@@ -95,6 +96,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
     const tokens = await openTokens(source, tokenizer, cacheFolder, working, {
       ...(context.onlyKept === undefined ? {} : { onlyKept: context.onlyKept }),
       truncation,
+      labels: classes?.labels.values.length ?? 0,
     });
     files.push(tokens.file);
     notices.push(...tokens.notices);
@@ -159,7 +161,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
     validation,
     test,
     floor: floorOf(origin, file, tokenizer),
-    labels: classes?.summary.labels,
+    labels: classes?.labels,
     summary: {
       train: train.summary,
       ...(validation === undefined ? {} : { validation: validation.summary }),

@@ -1,6 +1,6 @@
 /**
- * Rows with a label as documents whose last token is the number of their class: with everything before it masked, the one
- * label of a sequence stands at the last token of the text, which is where a classifier's head is read.
+ * Rows with a label as documents whose last token is the place of the label among all labels: with everything before it
+ * masked, the one label of a sequence is at the last token of the text, where a classifier's head is read.
  */
 import { createHash } from "node:crypto";
 import type { DataOptions } from "../../schema/experiment";
@@ -8,11 +8,13 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Origin } from "./origin";
 import { shuffled } from "./partition";
 import type { Fragment } from "./pieces";
+import { describeLabels, type Labels } from "./labels";
 import { hashOf, type Source, type SourceReading } from "./source";
 
-/** What is in one split: how many rows of each class, in the order of the classes. */
+/** What is in one split. */
 export interface LabelledCounts {
   readonly rows: number;
+  /** Rows of each class, in the order of the classes; empty where labels are numbers. */
   readonly classes: readonly number[];
   /** Rows whose text is that of an earlier row of the split. */
   readonly duplicates: number;
@@ -31,6 +33,7 @@ export interface LabelledSummary {
 
 export interface Labelled {
   readonly origin: Origin;
+  readonly labels: Labels;
   readonly summary: LabelledSummary;
   readonly notices: readonly string[];
 }
@@ -47,25 +50,23 @@ interface Seen {
   readonly kept: ReadonlyMap<number, number>;
 }
 
-/** More names than a classifier here is for, and more likely a column of text. */
-const mostClasses = 1000;
-
-/** Reads all rows once: what the classes are, what is twice, what is in two splits; then says which rows are kept. */
+/** Reads all rows: what the labels are, which texts repeat or are in two splits, and which rows are kept. */
 export async function labelled(
   origin: Origin,
   options: DataOptions,
   { signal, report }: Pick<SourceReading, "signal" | "report">,
 ): Promise<Labelled> {
   const reading = { signal, report };
-  const named = options.labels ?? (await labelsIn(origin.train, reading));
-  const classes = new Map(named.map((name, i) => [name, i]));
+  const { labels, notices } = await readLabels(origin, options, reading);
+  const named = labels.values;
+  const classes = new Map(named.map((value, i) => [value, i]));
   const texts = new Set<string>();
   const trainSeen = await look(origin.train, "train", { classes, texts, options, reading });
-  const present = trainSeen.counts.classes.filter((count) => count > 0).length;
+  const present = new Set(trainSeen.kept.values()).size;
   if (present < 2)
     throw new WorkbenchError(
       "invalid-input",
-      `All ${trainSeen.counts.rows} rows of ${origin.train.title} have one label, so there is nothing to tell apart. ` +
+      `All ${trainSeen.counts.rows} rows of ${origin.train.title} have the same label, so there is nothing to learn. ` +
         `Check data.label_column "${options.label_column!}".`,
     );
   const others = await Promise.all(
@@ -74,8 +75,7 @@ export async function labelled(
     ),
   );
   const [validationSeen, testSeen] = others;
-  const held =
-    validationSeen === undefined ? heldBack(trainSeen.kept, named.length, options) : new Set<number>();
+  const held = validationSeen === undefined ? heldBack(trainSeen.kept, labels, options) : new Set<number>();
   const part = (source: Source, seen: Seen, name: string, isIn: (row: number) => boolean): Source =>
     chosenRows(
       source,
@@ -96,11 +96,15 @@ export async function labelled(
       : held.size === 0
         ? undefined
         : part(origin.train, trainSeen, "held back", (row) => held.has(row));
+  const counts = ({ counts: { classes: each, ...others } }: Seen): LabelledCounts => ({
+    ...others,
+    classes: labels.kind === "numbers" ? [] : each,
+  });
   const summary: LabelledSummary = {
-    labels: named,
-    train: trainSeen.counts,
-    ...(validationSeen === undefined ? {} : { validation: validationSeen.counts }),
-    ...(testSeen === undefined ? {} : { test: testSeen.counts }),
+    labels: labels.names,
+    train: counts(trainSeen),
+    ...(validationSeen === undefined ? {} : { validation: counts(validationSeen) }),
+    ...(testSeen === undefined ? {} : { test: counts(testSeen) }),
   };
   return {
     origin: {
@@ -109,23 +113,34 @@ export async function labelled(
       validation,
       test: testSeen && part(origin.test!, testSeen, "test", () => true),
     },
+    labels,
     summary,
-    notices: noticesOf(summary, options),
+    notices: [...notices, ...noticesOf(summary, options)],
   };
 }
 
-async function labelsIn(source: Source, reading: SourceReading): Promise<string[]> {
-  const found = new Set<string>();
-  for await (const { label } of source.fragments(reading)) {
-    if (label === undefined || label === "") continue;
-    found.add(label);
-    if (found.size > mostClasses)
-      throw new WorkbenchError(
-        "invalid-input",
-        `The label column of ${source.title} has more than ${mostClasses} different values. Name a column of classes as data.label_column.`,
-      );
-  }
-  return [...found].sort(new Intl.Collator("en", { numeric: true }).compare);
+async function readLabels(
+  { train, validation, test }: Origin,
+  options: DataOptions,
+  reading: SourceReading,
+): Promise<ReturnType<typeof describeLabels>> {
+  const isListed = options.labels !== undefined && options.problem_type !== "regression";
+  const found = isListed ? new Set<string>() : await valuesIn(train, reading);
+  const column = { title: train.title, found, names: await train.classNames?.(options.label_column!) };
+  const described = describeLabels(column, options);
+  if (described.labels.kind === "classes") return described;
+  // Numbers that only a held-out split has are no new classes.
+  for (const source of [validation, test])
+    if (source !== undefined) for (const value of await valuesIn(source, reading)) found.add(value);
+  const { labels } = describeLabels(column, { ...options, problem_type: "regression" });
+  return { labels, notices: described.notices };
+}
+
+async function valuesIn(source: Source, reading: SourceReading): Promise<Set<string>> {
+  const values = new Set<string>();
+  for await (const { label } of source.fragments(reading))
+    if (label !== undefined && label !== "") values.add(label);
+  return values;
 }
 
 interface Looking {
@@ -183,21 +198,22 @@ function classOf(
   throw new WorkbenchError(
     "invalid-input",
     `Row ${row + 1} of ${source.title} has ${label === undefined || label === "" ? "no label" : `the label ${JSON.stringify(label)}`}; ` +
-      `labels are ${shown}${names.length > 12 ? ", …" : ""}. Mend the row, or name all of them in data.labels.`,
+      `labels are ${shown}${names.length > 12 ? ", …" : ""}. Fix the row, or list all labels in data.labels.`,
     { allowed: names },
   );
 }
 
-/** The same share of every class (rounded), drawn by the split's seed, so that a rare class is in both parts. */
+/** The same share of every class (rounded), drawn by the split's seed, so that a rare class is in both parts; of numbers any rows. */
 function heldBack(
   kept: ReadonlyMap<number, number>,
-  classes: number,
+  { kind, values }: Labels,
   { val_fraction, val_set_size, split_seed }: DataOptions,
 ): Set<number> {
   const share = val_set_size === undefined ? val_fraction : Math.min(1, val_set_size / kept.size);
   const held = new Set<number>();
-  for (let each = 0; each < classes; each++) {
-    const rows = [...kept].flatMap(([row, at]) => (at === each ? [row] : []));
+  const groups = kind === "numbers" ? 1 : values.length;
+  for (let each = 0; each < groups; each++) {
+    const rows = [...kept].flatMap(([row, at]) => (kind === "numbers" || at === each ? [row] : []));
     const order = shuffled(rows.length, (split_seed ^ Math.imul(each + 1, 0x9e3779b1)) | 0);
     for (let i = 0; i < Math.round(share * rows.length); i++) held.add(rows[order[i]!]!);
   }
@@ -229,10 +245,10 @@ function noticesOf({ labels, ...splits }: LabelledSummary, options: DataOptions)
   const { train } = splits;
   const largest = Math.max(...train.classes);
   const share = largest / train.rows;
-  const name = labels[train.classes.indexOf(largest)]!;
-  if (share > 1.5 / labels.length)
+  const name = labels[train.classes.indexOf(largest)];
+  if (name !== undefined && share > 1.5 / labels.length)
     notices.push(
-      `Of the training rows ${(100 * share).toFixed(1)} % are ${JSON.stringify(name)}: who always says so is right as often. Look at F1 or Matthews correlation beside the accuracy.`,
+      `${(100 * share).toFixed(1)} % of the training rows are ${JSON.stringify(name)}, which is the accuracy of always predicting it. Compare F1 or Matthews correlation as well as accuracy.`,
     );
   for (const [split, counts] of Object.entries(splits)) {
     if (counts.duplicates > 0)

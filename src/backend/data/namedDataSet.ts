@@ -37,6 +37,7 @@ interface Described {
         | "text_pair_column"
         | "label_column"
         | "labels"
+        | "label_names"
         | "header"
         | "format"
         | "drop_duplicates"

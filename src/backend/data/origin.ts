@@ -129,7 +129,9 @@ function withColumns(options: DataOptions, { columns }: NamedDataSet): DataOptio
     options.instruction_column !== undefined ||
     options.response_column !== undefined ||
     options.label_column !== undefined;
-  return columns === undefined || says ? options : { ...options, ...columns };
+  if (columns === undefined || says) return options;
+  const label_names = options.label_names ?? columns.label_names;
+  return { ...options, ...columns, ...(label_names && { label_names }) };
 }
 
 async function namedSource(

@@ -66,22 +66,18 @@ function labelledReader(options: DataOptions, label: string): RowReader {
   }));
 }
 
-/** Classes are words or whole numbers. */
+/** A label is a word or a number. */
 function labelCell(row: Row, column: string): string {
   if (!Object.hasOwn(row.values, column)) throw missing(column, Object.keys(row.values), row.where);
   const value = row.values[column];
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value.trim();
-  if (
-    typeof value === "boolean" ||
-    typeof value === "bigint" ||
-    (typeof value === "number" && Number.isInteger(value))
-  )
-    return String(value);
+  if (typeof value === "boolean" || typeof value === "bigint") return String(value);
+  if (typeof value === "number" && Number.isFinite(value)) return String(value);
   throw new WorkbenchError(
     "invalid-input",
-    `The label column "${column}" of ${row.where} holds ${typeof value === "number" ? `${value}, and a class is a word or a whole number` : "no word and no number"}. ` +
-      "Name a column of classes as data.label_column.",
+    `The label column "${column}" of ${row.where} holds ${typeof value === "number" ? String(value) : Array.isArray(value) ? "a list" : `a ${typeof value}`}, and a label is a word or a finite number. ` +
+      "Name a column of labels as data.label_column.",
   );
 }
 

@@ -7,6 +7,7 @@ import { assertUnchanged, type DataFile, hashFile, throwIfCancelled } from "./fi
 import { decodedText, type ReadContext } from "./formats/decodedText";
 import { delimitedRows } from "./formats/delimitedRows";
 import { jsonLines, jsonObjects, type Row } from "./formats/jsonRows";
+import { parquetClassNames } from "./formats/parquetClassNames";
 import { parquetRows } from "./formats/parquetRows";
 import { plainDocuments } from "./formats/plainText";
 import type { Fragment } from "./pieces";
@@ -20,6 +21,8 @@ export interface Source {
   readonly key: string;
   /** What `report` will add up to, as far as it is known beforehand. */
   readonly bytes: number;
+  /** Names of the numbers 0, 1, 2, … of a column, where the files themselves list them. */
+  classNames?(column: string): Promise<readonly string[] | undefined>;
   fragments(context: SourceReading): AsyncGenerator<Fragment>;
   /** Throws when what was read need no longer be what the key was made from. */
   assertUnchanged(): Promise<void>;
@@ -92,6 +95,10 @@ export async function fileSource(
     title,
     key: hashOf([hashes, deciding, options.max_bytes]),
     bytes,
+    classNames: async (column) => {
+      const [file] = read;
+      return file?.format === "parquet" && !file.gzip ? parquetClassNames(file.path, column) : undefined;
+    },
     fragments: (reading) =>
       limited(documents(read, options, reader, context.temporaryFolder, reading), limit),
     assertUnchanged: () => assertUnchanged(read),

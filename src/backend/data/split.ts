@@ -18,10 +18,18 @@ export interface Batch {
   readonly tokens: Int32Array;
   /** The token after each token, or IGNORED: padding, prompts, the step over a document border under a document mask. */
   readonly labels: Int32Array;
+  /** Of rows labelled with numbers: the number where `labels` is 0, else 0. */
+  readonly targets?: Float32Array;
   /** Equal numbers of a row attend to each other; documents count from 1, padding is 0. Absent: one text a row. */
   readonly segments?: Int32Array;
   /** Positions counted from the start of each document in a row; absent: 0, 1, 2, … */
   readonly positions?: Int32Array;
+}
+
+/** What the last token of a labelled row is: its place in a list of class numbers, or of numbers to predict. */
+export interface LabelValues {
+  readonly kind: "classes" | "regression";
+  readonly values: readonly number[];
 }
 
 export interface SplitSummary extends TextCounts {
@@ -49,8 +57,9 @@ export class Split {
 
   constructor(
     readonly file: TokenFile,
-    ranges: readonly PieceRange[],
+    private readonly ranges: readonly PieceRange[],
     readonly layout: Layout,
+    private readonly labelValues?: LabelValues,
   ) {
     const fileStarts: number[] = [];
     const runStarts: number[] = [];
@@ -103,6 +112,11 @@ export class Split {
     return { documents, tokens, sequences, ...this.counts };
   }
 
+  /** The same rows, whose labels are what a model means by them. */
+  withLabels(values: LabelValues): Split {
+    return new Split(this.file, this.ranges, this.layout, values);
+  }
+
   /** Sequences of the documents of `order`, by default of all in their own, in this split's layout. */
   pack(order?: Uint32Array): Packed {
     const starts = this.#documentStarts;
@@ -135,6 +149,7 @@ export class Split {
     const labels = new Int32Array(size).fill(IGNORED);
     const segments = documentMask || !packing ? new Int32Array(size) : undefined;
     const positions = documentMask && packing ? new Int32Array(size) : undefined;
+    const targets = this.labelValues?.kind === "regression" ? new Float32Array(size) : undefined;
     for (const [row, index] of indices.entries()) {
       if (index === -1) continue;
       const [at, end] = [row * length, (row + 1) * length];
@@ -143,6 +158,7 @@ export class Split {
         labels: labels.subarray(at, end),
         segments: segments?.subarray(at, end),
         positions: positions?.subarray(at, end),
+        targets: targets?.subarray(at, end),
       });
     }
     return {
@@ -152,6 +168,7 @@ export class Split {
       labels,
       ...(segments === undefined ? {} : { segments }),
       ...(positions === undefined ? {} : { positions }),
+      ...(targets === undefined ? {} : { targets }),
     };
   }
 
@@ -191,8 +208,17 @@ export class Split {
     for (let i = 0; i < length; i++)
       if (i + 1 < filled) {
         const crosses = documentMask && owners[i] !== owners[i + 1];
-        if (!crosses && counts[i + 1] === 1) row.labels[i] = ids[i + 1]!;
+        if (!crosses && counts[i + 1] === 1) this.#label(row, i, ids[i + 1]!);
       } else if (trainOnPadding && i + 1 < length) row.labels[i] = padding;
+  }
+
+  #label(row: Row, at: number, id: number): void {
+    if (this.labelValues === undefined) row.labels[at] = id;
+    else if (row.targets === undefined) row.labels[at] = this.labelValues.values[id]!;
+    else {
+      row.labels[at] = 0;
+      row.targets[at] = this.labelValues.values[id]!;
+    }
   }
 
   #readInto(ids: Int32Array, at: number, from: number, count: number): void {
@@ -229,4 +255,5 @@ interface Row {
   readonly labels: Int32Array;
   readonly segments: Int32Array | undefined;
   readonly positions: Int32Array | undefined;
+  readonly targets: Float32Array | undefined;
 }

@@ -28,14 +28,21 @@ export async function openTokens(
   {
     onlyKept = false,
     truncation,
-  }: { readonly onlyKept?: boolean; readonly truncation?: Truncation | undefined } = {},
+    labels = 0,
+  }: {
+    readonly onlyKept?: boolean;
+    readonly truncation?: Truncation | undefined;
+    /** How many different labels are written beside the tokens. */
+    readonly labels?: number;
+  } = {},
 ): Promise<Tokens> {
   const key = hashOf([FORMAT, source.key, tokenizer.hash, ...(truncation === undefined ? [] : [truncation])]);
   const file = path.join(cacheFolder, "tokens", `${key}.tokens`);
   const cached = await TokenFile.open(file, key);
   if (cached instanceof TokenFile) return { file: cached, notices: [] };
   if (onlyKept) throw new NotKept();
-  const cut = await build(file, key, source, tokenizer, context, truncation);
+  const largest = Math.max(tokenizer.vocabSize, labels);
+  const cut = await build({ file, key, largest }, source, tokenizer, context, truncation);
   const built = await TokenFile.open(file, key);
   if (!(built instanceof TokenFile))
     throw new Error(`The token cache ${file} cannot be read back just after it was written.`);
@@ -48,8 +55,7 @@ export async function openTokens(
 }
 
 async function build(
-  file: string,
-  key: string,
+  target: { readonly file: string; readonly key: string; readonly largest: number },
   source: Source,
   tokenizer: Tokenizer,
   context: SourceContext,
@@ -57,8 +63,8 @@ async function build(
 ): Promise<number> {
   let cut = 0;
   // About a thousand pieces even of a short text, so that a split can come close to any share of it.
-  const target = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
-  const writer = await TokenFileWriter.create(file, key, tokenizer.vocabSize);
+  const size = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
+  const writer = await TokenFileWriter.create(target.file, target.key, target.largest);
   let read = 0;
   let rows: RowCounts | undefined;
   const reading = {
@@ -72,7 +78,7 @@ async function build(
   try {
     const { before, after } = documentFrame(tokenizer);
     let starts = true;
-    for await (const piece of piecesOf(source.fragments(reading), tokenizer.seams, target)) {
+    for await (const piece of piecesOf(source.fragments(reading), tokenizer.seams, size)) {
       throwIfCancelled(context.signal);
       const head = starts ? before : [];
       const tail = piece.end ? after : [];

@@ -5,6 +5,7 @@ import counts from "./counts";
 import generate from "./generate";
 import latency from "./latency";
 import perplexity from "./perplexity";
+import regression from "./regression";
 import repetition from "./repetition";
 import savings from "./savings";
 
@@ -14,6 +15,7 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   generate,
   latency,
   perplexity,
+  regression,
   repetition,
   savings,
 };

@@ -1,10 +1,12 @@
-/** How well a model tells the classes of a split apart: the measures of scikit-learn, with intervals over the examples. */
+/** How well a classifier predicts the classes of a split: the measures of scikit-learn, with intervals over the examples. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { IGNORED, type Split } from "../data/split";
-import { labelCount, labelNames } from "../models/classifier";
+import type { Split } from "../data/split";
+import { findClass, matchLabels, matchToModel } from "../data/labels";
+import { type Head, headOf } from "../models/classifier";
+import type { ModelShape } from "../models/model";
 import { bootstrap, type ClassScores, scoresOf } from "./classScores";
-import { ForwardProgram } from "./forwardProgram";
+import { headOutputs } from "./headOutputs";
 import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
 
 const options = z.strictObject({
@@ -34,10 +36,12 @@ export interface Classification extends ClassScores {
   readonly data: string;
   readonly labels: readonly string[];
   readonly positive: string | null;
-  /** Rows are the true classes, columns what the model said. */
+  /** Rows are the true classes, columns the predicted ones. */
   readonly confusion: readonly (readonly number[])[];
   readonly examples: number;
-  /** Share of the most frequent class: what who always says it gets right. */
+  /** How labels of the data became classes of the model, where that is not plain. */
+  readonly notice?: string;
+  /** Share of the most frequent class: the accuracy of always predicting it. */
   readonly majority: number;
   /** 95 % percentile intervals over the examples. */
   readonly intervals: Readonly<Record<string, readonly [number, number]>>;
@@ -50,15 +54,10 @@ export default defineMetric<Options, Classification>({
   of: "classifier",
   samples: [{}, { split: "train", max_examples: 5, positive_label: "odd", resamples: 10 }],
   check: ({ shape, data }, given) => {
-    if (labelCount(shape.config) === undefined) throw noClassifier();
-    const names = labelNames(shape.config);
-    if (given.positive_label !== undefined && !names.includes(given.positive_label))
-      throw new WorkbenchError(
-        "invalid-input",
-        `positive_label ${JSON.stringify(given.positive_label)} is no class; classes are ${names.join(", ")}.`,
-        { allowed: names },
-      );
+    const { names } = classesOf(shape);
+    if (given.positive_label !== undefined) positiveClass(given.positive_label, names);
     splitOf(data, given.split);
+    matchLabels(data?.labels, headOf(shape.config));
   },
   evaluate: async (subject, given, lab) => {
     const details = await measure(subject, given, lab);
@@ -80,13 +79,14 @@ export default defineMetric<Options, Classification>({
         "classification/loss": loss,
       },
       lines: [
-        `accuracy ${accuracy.toFixed(4)}${within("accuracy")}; who always says the most frequent class has ${majority.toFixed(4)}`,
+        `accuracy ${accuracy.toFixed(4)}${within("accuracy")}; always predicting the most frequent class gives ${majority.toFixed(4)}`,
         `F1 ${f1.toFixed(4)}${within("f1")}${details.positive === null ? " (mean of the classes)" : ` of ${details.positive}`}, macro ${f1_macro.toFixed(4)}, weighted ${f1_weighted.toFixed(4)}; Matthews ${matthews.toFixed(4)}${within("matthews")}; loss ${loss.toFixed(4)} nats`,
+        ...(details.notice === undefined ? [] : [details.notice]),
         `${details.data}, ${details.split} split, ${details.examples} examples; confusion ${details.confusion.map((row, i) => `${details.labels[i]!}: ${row.join(" ")}`).join("; ")}`,
         ...(details.undefined_scores.length === 0
           ? []
           : [
-              `Never said, so that their precision is taken as 0: ${details.undefined_scores.map((at) => details.labels[at]!).join(", ")}.`,
+              `Never predicted, so their precision counts as 0: ${details.undefined_scores.map((at) => details.labels[at]!).join(", ")}.`,
             ]),
       ],
       details,
@@ -94,31 +94,53 @@ export default defineMetric<Options, Classification>({
   },
 });
 
-function noClassifier(): WorkbenchError {
-  return new WorkbenchError(
+type Classes = Extract<Head, { kind: "classes" }>;
+
+function classesOf({ config }: ModelShape): Classes {
+  const head = headOf(config);
+  if (head?.kind === "classes") return head;
+  throw new WorkbenchError(
     "invalid-input",
-    "The model has no head that tells classes apart. Train it on rows with labels first: a train cell whose data names data.label_column, or a data set such as sms-spam.",
+    head === undefined
+      ? "This is a language model, not a classifier. Train it first on rows with labels: a train cell whose data names data.label_column, or a data set such as sms-spam."
+      : "This is a regression model, which has no classes. Evaluate it with regression.",
+  );
+}
+
+function positiveClass(label: string, names: readonly string[]): number {
+  const at = findClass(label, names);
+  if (at !== undefined) return at;
+  throw new WorkbenchError(
+    "invalid-input",
+    `positive_label ${JSON.stringify(label)} is not a class of the model; classes are ${names.join(", ")}.`,
+    { allowed: names },
   );
 }
 
 async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Classification> {
-  const classes = labelCount(subject.shape.config);
-  if (classes === undefined) throw noClassifier();
-  const split = splitOf(subject.data, given.split);
-  const { truths, predictions, losses } = await classify(subject, split, classes, given, lab);
-  const labels = labelNames(subject.shape.config);
+  const head = classesOf(subject.shape);
+  splitOf(subject.data, given.split);
+  const { notice, ...data } = matchToModel(subject.data!, head);
+  const { truths, predictions, losses } = await classify(subject, splitOf(data, given.split), given, lab);
+  const { names: labels } = head;
+  const classes = labels.length;
   const positive =
-    given.positive_label !== undefined ? labels.indexOf(given.positive_label) : classes === 2 ? 1 : undefined;
+    given.positive_label !== undefined
+      ? positiveClass(given.positive_label, labels)
+      : classes === 2
+        ? 1
+        : undefined;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   truths.forEach((truth, i) => confusion[truth]![predictions[i]!]!++);
   const counts = confusion.map((row) => row.reduce((sum, each) => sum + each, 0));
   return {
     split: given.split,
-    data: subject.data!.title,
+    data: data.title,
     labels,
     positive: positive === undefined ? null : labels[positive]!,
     confusion,
     examples: truths.length,
+    ...(notice === undefined ? {} : { notice }),
     majority: Math.max(...counts) / truths.length,
     ...scoresOf(confusion, positive, losses),
     intervals: bootstrap(truths, predictions, {
@@ -130,44 +152,21 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   };
 }
 
-/** The class of the largest logit at the last token of each example. */
+/** The class of the largest logit at the last token of each example, and the cross-entropy of the true one. */
 async function classify(
   subject: Subject,
   split: Split,
-  classes: number,
-  { batch_size: rows, max_examples: most = Infinity }: Options,
+  options: Options,
   lab: EvaluationLab,
 ): Promise<{ truths: number[]; predictions: number[]; losses: number[] }> {
-  const examples = Math.min(most, split.sequences);
-  const size = { batch: rows, time: split.layout.sequenceLength, rows };
-  await using program = await ForwardProgram.open(lab.engine, subject, size, (logits) => logits);
   const [truths, predictions, losses]: number[][] = [[], [], []];
-  for (const { tokens, labels, length } of split.batches(rows, Math.ceil(examples / rows))) {
-    const places = Array.from({ length: rows }, (_, row) =>
-      labels.subarray(row * length, (row + 1) * length).findLastIndex((label) => label !== IGNORED),
+  for await (const { logits, truth } of headOutputs(subject, split, options, lab)) {
+    const top = Math.max(...logits);
+    truths!.push(truth);
+    predictions!.push(logits.indexOf(top));
+    losses!.push(
+      top + Math.log(logits.reduce((sum, each) => sum + Math.exp(each - top), 0)) - logits[truth]!,
     );
-    const at = Int32Array.from(places, (place, row) => row * length + Math.max(0, place));
-    const logits = await program.ask({ tokens, rows: at }, lab.signal);
-    places.forEach((place, row) => {
-      if (place < 0 || truths!.length >= examples) return;
-      const own = logits.subarray(row * classes, (row + 1) * classes);
-      const truth = labels[row * length + place]!;
-      if (truth >= classes)
-        throw new WorkbenchError(
-          "invalid-input",
-          `An example of class ${truth} for a head of ${classes} classes: this data has other labels than the model was trained on.`,
-        );
-      const top = Math.max(...own);
-      truths!.push(truth);
-      predictions!.push(own.indexOf(top));
-      losses!.push(top + Math.log(own.reduce((sum, each) => sum + Math.exp(each - top), 0)) - own[truth]!);
-    });
-    lab.progress(truths!.length, examples, "examples");
   }
-  if (truths!.length === 0)
-    throw new WorkbenchError(
-      "invalid-input",
-      "No row of this data has a label. Name data.label_column, or a data set of examples with classes.",
-    );
   return { truths: truths!, predictions: predictions!, losses: losses! };
 }

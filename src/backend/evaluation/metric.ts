@@ -1,6 +1,7 @@
 /** What a metric is: it measures a model and says by which protocol. One file a metric; who asks, and where results go, is not its business. */
 import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { Engine } from "../engine/engine";
@@ -21,6 +22,8 @@ export interface Subject {
 export interface EvaluationData {
   /** What a reader knows the data by: the name of a data set, or its files. */
   readonly title: string;
+  /** Where rows have some. */
+  readonly labels?: Labels | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
   readonly test: Split | undefined;
@@ -53,7 +56,7 @@ export interface Metric<O, D> {
   /** It measures the machine as well, so that no two measurements are equal. */
   readonly changes?: boolean;
   /** What kind of model it measures; a language model unless it says so, and any where it says nothing of predictions. */
-  readonly of?: "classifier";
+  readonly of?: "classifier" | "regression";
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses what this model or this text cannot give, before anything is trained for it. */

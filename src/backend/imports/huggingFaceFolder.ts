@@ -23,7 +23,7 @@ export function readModelFolder(folder: string): ModelFolder {
     refuseUnsupported(path, written);
     const { config, notice } = readPublishedConfig(written);
     const notices = notice === undefined ? [] : [`${path}: ${notice}`];
-    return { shape: shapeFromConfig(withClasses(path, config)), notices };
+    return { shape: shapeFromConfig(withClasses(config)), notices };
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;
     const named = (fault: WorkbenchError) =>
@@ -39,23 +39,16 @@ export function readShape(folder: string): ModelShape {
 }
 
 /** How many classes there are follows from their names; language models may carry names that mean nothing. */
-function withClasses(
-  path: string,
-  config: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
+function withClasses(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { architectures, num_labels: _, ...rest } = config;
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   // A checkpoint of a run names no class of transformers, and says itself how many classes it has.
   if (kind === undefined && typeof config["num_labels"] === "number") return config;
   if (typeof kind !== "string" || !kind.endsWith("ForSequenceClassification")) return rest;
-  const names = z.record(z.string(), z.string()).safeParse(config["id2label"] ?? {}).data ?? {};
-  const classes = Object.keys(names).length || 2;
-  if (config["problem_type"] === "regression" || classes < 2)
-    throw new WorkbenchError(
-      "unsupported",
-      `${path} describes a regression, and only heads of two and more classes are read.`,
-    );
-  return { ...rest, num_labels: classes };
+  const names = z.record(z.string(), z.unknown()).safeParse(config["id2label"] ?? {}).data ?? {};
+  const written = config["num_labels"];
+  const count = Object.keys(names).length || (typeof written === "number" ? written : 2);
+  return { ...rest, num_labels: count };
 }
 
 /** What would load, and then compute something else or fail with a puzzling list of tensors. */

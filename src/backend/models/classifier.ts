@@ -1,44 +1,126 @@
 /**
- * A model that tells classes apart: the configuration of its family with `num_labels`, and in place of the head over the
- * vocabulary a matrix `score` that reads the last token of a text, as Hugging Face's `…ForSequenceClassification` do.
+ * Models that answer about a whole text: the configuration of the family with `num_labels`, and in place of the head over
+ * the vocabulary a matrix `score` that reads the last token of a text, as Hugging Face's `…ForSequenceClassification` do.
+ * One output is a regression, more are classes whose names and order the configuration holds.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Init, MatrixSpec } from "../representations/representation";
 import type { RepresentationChoices } from "./family";
 
-/** What a `ModelShape` is, which knows of classifiers itself. */
+type Config = Readonly<Record<string, unknown>>;
+
+/** What a `ModelShape` is, except that it knows of classifiers itself. */
 interface Shape {
   readonly family: string;
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config: Config;
   readonly representations: RepresentationChoices;
 }
 
+/** What a head predicts. */
+export type Head =
+  | { readonly kind: "regression" }
+  | {
+      readonly kind: "classes";
+      /** In the order of the outputs. */
+      readonly names: readonly string[];
+      /** False where the names only count: `LABEL_0`, `LABEL_1`, … or none at all. */
+      readonly isNamed: boolean;
+    };
+
 export const scoreRole = "score";
 
-/** Undefined for a language model. */
-export function labelCount(config: Readonly<Record<string, unknown>>): number | undefined {
+/** Outputs of the head; undefined for a language model. */
+export function labelCount(config: Config): number | undefined {
   const { num_labels: count } = config;
   return typeof count === "number" ? count : undefined;
 }
 
-/** Refuses a model without a vocabulary to choose from. */
-export function refuseClassifier({ config }: Pick<Shape, "config">, what: string): void {
-  const classes = labelCount(config);
-  if (classes === undefined) return;
-  throw new WorkbenchError(
-    "unsupported",
-    `The model tells ${classes} classes apart and predicts no tokens, so ${what}. Evaluate it with classification.`,
-  );
+/** Undefined for a language model; refuses heads that are not implemented and names that contradict each other. */
+export function headOf(config: Config): Head | undefined {
+  const count = labelCount(config);
+  if (count === undefined) return undefined;
+  const { problem_type: type } = config;
+  if (type === "multi_label_classification")
+    throw new WorkbenchError(
+      "unsupported",
+      "problem_type multi_label_classification is not implemented. Supported: single_label_classification, and regression with num_labels 1.",
+    );
+  if (type === "regression" && count > 1)
+    throw new WorkbenchError(
+      "unsupported",
+      `A regression with ${count} outputs is not implemented. Set num_labels to 1.`,
+    );
+  if (count === 1 && type === "single_label_classification")
+    throw new WorkbenchError(
+      "invalid-input",
+      "A single_label_classification needs at least 2 classes, but num_labels is 1. For a regression set problem_type: regression.",
+    );
+  if (count === 1) return { kind: "regression" };
+  const names = classNames(config, count);
+  return {
+    kind: "classes",
+    names: names ?? Array.from({ length: count }, (_, i) => String(i)),
+    isNamed: names !== undefined,
+  };
 }
 
 /** Names of the classes in their order; numbers where the configuration has no names. */
-export function labelNames(config: Readonly<Record<string, unknown>>): readonly string[] {
-  const names = (config["id2label"] ?? {}) as Readonly<Record<string, string>>;
-  return Array.from({ length: labelCount(config) ?? 0 }, (_, i) => names[String(i)] ?? String(i));
+export function labelNames(config: Config): readonly string[] {
+  const head = headOf(config);
+  return head?.kind === "classes" ? head.names : [];
 }
 
-/** Classes in place of the vocabulary. */
-export function asClassifier(matrices: readonly MatrixSpec[], width: number, classes: number): MatrixSpec[] {
+/** A name as transformers makes it up for a class without one. */
+export function isPlaceholder(name: string): boolean {
+  return /^LABEL_\d+$/i.test(name);
+}
+
+/** Undefined where neither map says more than numbers. */
+function classNames(config: Config, count: number): readonly string[] | undefined {
+  const byNumber = Object.entries((config["id2label"] ?? {}) as Config).map(
+    ([number, name]) => [Number(number), String(name)] as const,
+  );
+  const byName = Object.entries((config["label2id"] ?? {}) as Config).map(
+    ([name, number]) => [Number(number), name] as const,
+  );
+  const [fromIds, fromNames] = [byNumber, byName].map((entries) => completeNames(entries, count));
+  if (fromIds !== undefined && fromNames !== undefined && fromIds.join("\n") !== fromNames.join("\n"))
+    throw new WorkbenchError(
+      "invalid-input",
+      `id2label names the classes ${fromIds.join(", ")}, but label2id gives the order ${fromNames.join(", ")}. Correct one of them in the model's configuration.`,
+    );
+  return fromIds ?? fromNames;
+}
+
+function completeNames(
+  entries: readonly (readonly [number, string])[],
+  count: number,
+): readonly string[] | undefined {
+  const names = new Map(entries);
+  const listed = Array.from({ length: count }, (_, i) => names.get(i));
+  if (listed.every((name) => name === undefined || isPlaceholder(name))) return undefined;
+  if (names.size !== count || listed.includes(undefined))
+    throw new WorkbenchError(
+      "invalid-input",
+      `The model has ${count} classes (num_labels), but its configuration names ${names.size}: ${[...names.values()].join(", ")}. Name each class from 0 to ${count - 1} in id2label.`,
+    );
+  return listed as string[];
+}
+
+/** Refuses a model that does not predict tokens. */
+export function refuseClassifier({ config }: Pick<Shape, "config">, what: string): void {
+  const head = headOf(config);
+  if (head === undefined) return;
+  throw new WorkbenchError(
+    "unsupported",
+    head.kind === "regression"
+      ? `This is a regression model, which predicts a number, not tokens, so ${what}. Evaluate it with regression.`
+      : `This is a ${head.names.length}-class classifier, which predicts no tokens, so ${what}. Evaluate it with classification.`,
+  );
+}
+
+/** The matrices with a head of `outputs` in place of the one over the vocabulary. */
+export function asClassifier(matrices: readonly MatrixSpec[], width: number, outputs: number): MatrixSpec[] {
   // As the family begins its own matrices; a head over the vocabulary begins like an embedding.
   const { init } = matrices.find(({ kind }) => kind === "embedding") ?? { init: usual };
   return [
@@ -47,7 +129,7 @@ export function asClassifier(matrices: readonly MatrixSpec[], width: number, cla
       role: scoreRole,
       name: "score",
       inputs: width,
-      outputs: classes,
+      outputs,
       layout: "out_in",
       kind: "head",
       bias: false,
@@ -59,21 +141,31 @@ export function asClassifier(matrices: readonly MatrixSpec[], width: number, cla
 
 const usual: Init = { kind: "normal", std: 0.02 };
 
-/** The configuration of the same model with a head over these classes. */
-export function classifierShape(
-  { family, config, representations }: Shape,
-  labels: readonly string[],
-): Shape {
-  const { lm_head: _, ...kept } = representations;
+/** What labels a new head is for. */
+export interface HeadLabels {
+  readonly kind: "classes" | "numbers";
+  /** Of the classes, in their order. */
+  readonly names: readonly string[];
+}
+
+/** The configuration of the same model with a head for these labels. */
+export function classifierShape(shape: Shape, labels: HeadLabels): Shape {
+  const { lm_head: _, ...kept } = shape.representations;
+  if (labels.kind === "classes") return withClassNames({ ...shape, representations: kept }, labels.names);
+  const config = { ...shape.config, ...labelKeys(["LABEL_0"]), problem_type: "regression" };
+  return { family: shape.family, config, representations: kept };
+}
+
+/** The same model, whose classes have these names. */
+export function withClassNames<S extends Shape>(shape: S, names: readonly string[]): S {
+  const config = { ...shape.config, ...labelKeys(names), problem_type: "single_label_classification" };
+  return { ...shape, config };
+}
+
+function labelKeys(names: readonly string[]) {
   return {
-    family,
-    config: {
-      ...config,
-      num_labels: labels.length,
-      id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-      label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-      problem_type: "single_label_classification",
-    },
-    representations: kept,
+    num_labels: names.length,
+    id2label: Object.fromEntries(names.map((name, i) => [String(i), name])),
+    label2id: Object.fromEntries(names.map((name, i) => [name, i])),
   };
 }

@@ -51,9 +51,11 @@ export const inertKeys = {
   label2id: kept,
   num_labels: z
     .int()
-    .min(2)
+    .min(1)
     .optional()
-    .describe("Classes of a head that tells texts apart; without it the head is over the vocabulary."),
+    .describe(
+      "Classes of a classifier, or 1 for a regression; without it the head is over the vocabulary. `id2label` names the classes in their order.",
+    ),
   output_attentions: kept,
   output_hidden_states: kept,
   pad_token_id: kept,

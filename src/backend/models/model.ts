@@ -8,7 +8,7 @@ import { representations } from "../representations/catalog";
 import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
 import { biasOf, biasParameters, biasRole } from "./biases";
 import { models } from "./catalog";
-import { asClassifier, labelCount, scoreRole } from "./classifier";
+import { asClassifier, headOf, labelCount, scoreRole } from "./classifier";
 import { faultsOfConfig, nearest } from "./configFaults";
 import type {
   AnyFamily,
@@ -67,6 +67,7 @@ export function shapeFromConfig(config: Readonly<Record<string, unknown>>): Mode
       "invalid-input",
       "The model has no vocab_size; write it, or name a tokenizer whose size to take.",
     );
+  headOf(complete);
   const asked = family.representations?.(complete) ?? {};
   return withRepresentations({ family: name as string, config: complete, representations: {} }, asked);
 }

@@ -9,6 +9,8 @@ export function feedBatch(engine: Engine, batch: Batch): Tensors {
     tokens: engine.upload(type, batch.tokens),
     labels: engine.upload(type, batch.labels),
   };
+  if (batch.targets !== undefined)
+    feeds.targets = engine.upload({ ...type, dtype: "float32" }, batch.targets);
   if (batch.segments !== undefined) feeds.segments = engine.upload(type, batch.segments);
   if (batch.positions !== undefined) feeds.positions = engine.upload(type, batch.positions);
   return feeds;

@@ -8,7 +8,7 @@ import { differentiate } from "../graph/autodiff";
 import { type Graph, topological } from "../graph/graph";
 import { input, parameter, scalar, type Shape, type Value } from "../graph/op";
 import { add, div, maximum, mul, sqrt } from "../graph/ops/elementwise";
-import { crossEntropy } from "../graph/ops/loss";
+import { crossEntropy, squaredError } from "../graph/ops/loss";
 import { concat, reshape, slice } from "../graph/ops/movement";
 import { sum, sumSquares } from "../graph/ops/reduction";
 import type { Segment } from "../graph/recompute";
@@ -107,7 +107,9 @@ function buildLoss(
     inputs,
     teacher === undefined ? forward : forwardFor(teacher, taps, forward),
   );
-  const labels = reshape(input("labels", grid, "int32"), { shape: [rows * length] });
+  const flat = (value: Value) => reshape(value, { shape: [rows * length] });
+  const labels = flat(input("labels", grid, "int32"));
+  const targets = trainee.isRegression === true ? flat(input("targets", grid)) : undefined;
   const taught = teacher && taughtBy(teacher, inputs, attentionBlock);
   const perToken =
     lossChunk === undefined
@@ -137,6 +139,8 @@ function buildLoss(
   /** Of each token its loss: [n], or with a teacher [n, terms]. */
   function lossesOf(own: Value, wanted: Value, part?: Part): Value {
     const logits = trainee.logits(weight, own);
+    if (targets !== undefined)
+      return squaredError(logits, part === undefined ? targets : slice(targets, part), wanted);
     const loss = crossEntropy(logits, wanted);
     if (teacher === undefined || taught === undefined) return loss;
     return headColumns(teacher, loss, wanted, { hidden: own, logits }, taught.of(part));

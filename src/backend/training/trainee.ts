@@ -2,6 +2,7 @@
 import type { LossWeights } from "../../schema/teacher";
 import type { Value } from "../graph/op";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
+import { headOf } from "../models/classifier";
 import { dimensionsOf, hiddenStates, logits, type ModelShape, parametersOf } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 
@@ -13,6 +14,8 @@ export interface Trainee {
   hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
   /** The head: [rows, width] → logits [rows, vocabulary]. */
   logits(weights: (name: string) => Value, hidden: Value): Value;
+  /** Whether the head predicts numbers, which the loss is the squared distance to, instead of the classes of labels. */
+  readonly isRegression?: boolean;
   /** Counts in training alone: an evaluation is about the labels. */
   readonly teacher?: Teacher | undefined;
 }
@@ -32,6 +35,7 @@ export function traineeOf(shape: ModelShape, teacher?: Teacher): Trainee {
     dimensions: dimensionsOf(shape),
     hidden: (weights, inputs, options) => hiddenStates(shape, weights, inputs, options),
     logits: (weights, hidden) => logits(shape, weights, hidden),
+    isRegression: headOf(shape.config)?.kind === "regression",
     teacher,
   };
 }

@@ -199,7 +199,7 @@ test("of several sets under an id the files of its own folder are taken, split b
     cacheFolder: temporaryFolder(),
     dataFolder,
   });
-  expect(data.labels).toEqual(["0", "1"]);
+  expect(data.labels).toMatchObject({ values: ["0", "1"] });
   expect(data.summary.classification).toMatchObject({
     train: { rows: 2 },
     validation: { rows: 1, classes: [1, 0] },

@@ -43,7 +43,12 @@ const few: readonly Row[] = [
 describe("an example", () => {
   it("is a padded row whose one label is its class, at the last token of its text", async () => {
     using data = await open(few);
-    expect(data.labels).toEqual(["ham", "spam"]);
+    expect(data.labels).toEqual({
+      kind: "classes",
+      values: ["ham", "spam"],
+      names: ["ham", "spam"],
+      isListed: false,
+    });
     const { tokens, labels, length } = data.train.batch([0, 1, 2]);
     const byte = (text: string) => [...Buffer.from(text)];
     const row = (at: number, from: Int32Array) => [...from.subarray(at * length, (at + 1) * length)];
@@ -88,7 +93,7 @@ describe("what is wrong with the rows", () => {
       { "held.tsv": [many[1]!, ["rare", "new"]] },
     );
     const told = data.notices.join("\n");
-    expect(told).toContain('90.5 % are "usual"');
+    expect(told).toContain('90.5 % of the training rows are "usual"');
     expect(told).toContain("2 rows of the train split repeat");
     expect(told).toContain("1 texts of the validation split are training texts too");
     expect(told).toContain("1 rows of the train split have no text");
@@ -123,7 +128,7 @@ describe("what is wrong with the rows", () => {
         ["ham", "b"],
       ],
       {},
-      /one label, so there is nothing to tell apart/,
+      /the same label, so there is nothing to learn/,
     ],
     [
       [
@@ -150,15 +155,20 @@ describe("what is wrong with the rows", () => {
     await expect(open(rows, options)).rejects.toThrow(message);
   });
 
-  it("is refused where a number is no class", async () => {
-    writeFileSync(
-      path.join(folder, "rows.jsonl"),
-      '{"text": "a", "label": 0}\n{"text": "b", "label": 0.5}\n',
-    );
-    const options = dataSchema.parse({ text: "rows.jsonl", label_column: "label", sequence_len: 8 });
-    await expect(openData(options, { baseFolder: folder, cacheFolder: folder })).rejects.toThrow(
-      /holds 0.5, and a class is/,
-    );
+  it.each([
+    [{ labels: ["a", "b"] }, /has the label "0"/],
+    [{ problem_type: "single_label_classification", label_names: ["low"] }, /at least|>=2|2 items/],
+    [{ label_names: ["low", "middle", "high"], labels: ["0", "0.5"] }, /has 3 names for 2 labels/],
+  ] as const)("is refused where the options do not describe the labels: %j", async (options, message) => {
+    await expect(
+      open(
+        [
+          ["0", "a"],
+          ["0.5", "b"],
+        ],
+        options,
+      ),
+    ).rejects.toThrow(message);
   });
 });
 

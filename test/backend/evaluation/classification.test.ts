@@ -150,7 +150,7 @@ describe("a model", () => {
     await expect(written).rejects.toThrow(/predicts no tokens/);
     const plain = tinySubject("gpt2", data);
     await expect(classification.evaluate(plain, classification.options.parse({}), lab)).rejects.toThrow(
-      /no head/,
+      /language model, not a classifier/,
     );
     const options = classification.options.parse({ positive_label: "strange" });
     expect(() => classification.check!(classifier, options)).toThrow(/classes are even, odd/);

@@ -38,7 +38,7 @@ describe.each(Object.keys(models))("%s", (family) => {
   });
 
   it("comes back with a head over classes, under the name that such models have there", async () => {
-    const classifier = classifierShape(shape, ["ham", "spam", "other"]);
+    const classifier = classifierShape(shape, { kind: "classes", names: ["ham", "spam", "other"] });
     const drawn = drawnTensors(classifier, 7);
     const { model, config, file } = await roundTrip(classifier, drawn);
     expect(plain(model.tensors)).toEqual(plain(drawn));

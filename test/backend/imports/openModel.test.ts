@@ -9,7 +9,7 @@ import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject"
 
 it.each(Object.keys(models))("opens the checkpoint of a %s that tells classes apart", (family) => {
   using folder = temporaryFolder();
-  const shape = classifierShape(tinyShape(family), ["ham", "spam", "other"]);
+  const shape = classifierShape(tinyShape(family), { kind: "classes", names: ["ham", "spam", "other"] });
   const tensors = drawnTensors(shape, 2);
   const path = join(folder.path, "step-1");
   writeCheckpoint(path, { shape, tensors });

@@ -7,7 +7,14 @@ export default defineDataSet({
   folder: "glue/CoLA",
   licence: "sentences from published works, fair use claimed by the authors",
   purpose: "Whether an English sentence is acceptable; Matthews correlation, as 70 % are.",
-  columns: { format: "tsv", header: false, label_column: "2", text_column: "4", labels: ["0", "1"] },
+  columns: {
+    format: "tsv",
+    header: false,
+    label_column: "2",
+    text_column: "4",
+    labels: ["0", "1"],
+    label_names: ["unacceptable", "acceptable"],
+  },
   train: {
     name: "train.tsv",
     page,

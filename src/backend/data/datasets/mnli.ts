@@ -11,6 +11,7 @@ export default defineDataSet({
     text_pair_column: "hypothesis",
     label_column: "label",
     labels: ["0", "1", "2"],
+    label_names: ["entailment", "neutral", "contradiction"],
   },
   hub: { id: "nyu-mll/glue", config: "mnli", split: "train", validation: "validation_matched" },
 });

@@ -13,6 +13,7 @@ export default defineDataSet({
     text_column: "#1 String",
     text_pair_column: "#2 String",
     labels: ["0", "1"],
+    label_names: ["not_equivalent", "equivalent"],
   },
   train: {
     name: "train.tsv",

@@ -10,6 +10,7 @@ export default defineDataSet({
     text_pair_column: "question2",
     label_column: "label",
     labels: ["0", "1"],
+    label_names: ["not_duplicate", "duplicate"],
   },
   hub: { id: "nyu-mll/glue", config: "qqp", split: "train", validation: "validation" },
 });

@@ -10,6 +10,7 @@ export default defineDataSet({
     text_pair_column: "sentence2",
     label_column: "label",
     labels: ["0", "1"],
+    label_names: ["entailment", "not_entailment"],
   },
   hub: { id: "nyu-mll/glue", config: "rte", split: "train", validation: "validation" },
 });

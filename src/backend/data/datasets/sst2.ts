@@ -7,7 +7,13 @@ export default defineDataSet({
   folder: "glue/SST-2",
   licence: "none stated",
   purpose: "Sentiment of phrases and sentences of film reviews; accuracy.",
-  columns: { format: "tsv", label_column: "label", text_column: "sentence", labels: ["0", "1"] },
+  columns: {
+    format: "tsv",
+    label_column: "label",
+    text_column: "sentence",
+    labels: ["0", "1"],
+    label_names: ["negative", "positive"],
+  },
   train: {
     name: "train.tsv",
     page,

@@ -1,4 +1,4 @@
-/** Losses of a language model. */
+/** Losses of language models, classifiers and regressions. */
 import { constant, defineOp, type Op, scalar, type Value } from "../op";
 import { equal, maximum, mul, sub, where } from "./elementwise";
 import { pick, put } from "./indexing";
@@ -64,3 +64,9 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
     { inputs: [[2, 3], { dtype: "int32", shape: [2], range: [ignoredLabel, ignoredLabel + 1] }], attrs: {} },
   ],
 });
+
+/** (prediction - target)² of each row: [n, 1], [n], int32 [n] → [n]; zero where the label is -100. */
+export function squaredError(predictions: Value, targets: Value, labels: Value): Value {
+  const error = sub(reshape(predictions, { shape: targets.type.shape }), targets);
+  return where(equal(labels, ignored()), scalar(0), mul(error, error));
+}

@@ -1,6 +1,8 @@
 /** Shrinks the model by the named methods, one after the other. */
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
+import { matchToModel } from "../../data/labels";
+import { headOf } from "../../models/classifier";
 import { countModel } from "../../models/accounting";
 import { methods } from "../../methods/catalog";
 import type { AnyMethod, Trial } from "../../compression/method";
@@ -65,11 +67,16 @@ const action: Action = {
 
 export default action;
 
-function labOf(workshop: Workshop, { step, tokens }: Workpiece, trials: Trial[], title: string): CountingLab {
+function labOf(
+  workshop: Workshop,
+  { step, tokens, shape }: Workpiece,
+  trials: Trial[],
+  title: string,
+): CountingLab {
   const { context, data } = workshop;
   const lab = methodLab({
     ...workshop,
-    data: data && { ...data, title },
+    data: data && { ...matchToModel(data, data.labels && headOf(shape.config)), title },
     seed: context.plan.seed,
     signal: context.signal,
     log: (message) => context.log(message),

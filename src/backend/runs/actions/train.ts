@@ -2,7 +2,8 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
-import { classifierShape, labelCount } from "../../models/classifier";
+import { type Labels, matchToModel } from "../../data/labels";
+import { headOf, labelCount } from "../../models/classifier";
 import { draw } from "../../models/initialise";
 import { parametersOf } from "../../models/model";
 import { trainSchema } from "../../../schema/experiment";
@@ -17,6 +18,7 @@ import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
+import { shapeForLabels } from "../steps/stepData";
 import { teacherOf } from "../steps/teachers";
 import type { Workpiece } from "../steps/workshop";
 import type { RunContext } from "../steps/runContext";
@@ -29,11 +31,14 @@ const action: Action = {
 
   async perform({ step, workpiece, workshop, folder, again, lines }) {
     const { context, engine } = workshop;
-    const { train: sequences, validation, summary, labels } = dataOf(workshop);
+    const data = dataOf(workshop);
+    const { summary } = data;
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
-    const begun = withHead(workpiece, labels, context);
+    const begun = withHead(workpiece, data.labels, context);
     const { shape } = begun;
+    const { train: sequences, validation, notice } = matchToModel(data, headOf(shape.config));
+    if (notice !== undefined) context.notice(notice);
     const teacher = options.teacher && workshop.teachers.of(options.teacher);
     const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
     if (saved !== undefined) goOnFrom(saved.step, context, options.logging_steps);
@@ -52,7 +57,7 @@ const action: Action = {
         resume: saved?.checkpoint.training,
         action: step.index,
         // Where an earlier action has trained, its last evaluation stands at this step already.
-        evaluateFirst: workpiece.step === 0 || begun.shape !== workpiece.shape,
+        evaluateFirst: workpiece.step === 0 || begun.tensors !== workpiece.tensors,
       },
       {
         metrics: (done, tokens, values) =>
@@ -97,38 +102,26 @@ function dataOf({ data }: ActionCall["workshop"]) {
   return data;
 }
 
-/** The model with a head for the classes of the data, which begins at random; refuses a model and data that are of two kinds. */
+/** The model with a head for the labels of the data: its own, or a new one that begins at random. */
 function withHead(
   workpiece: Workpiece,
-  labels: readonly string[] | undefined,
+  labels: Labels | undefined,
   context: RunContext,
 ): Pick<Workpiece, "shape" | "tensors"> {
-  const { shape, tensors } = workpiece;
-  const classes = labelCount(shape.config);
-  if (labels === undefined) {
-    if (classes === undefined) return workpiece;
-    throw new WorkbenchError(
-      "invalid-input",
-      `The model tells ${classes} classes apart, and this data has no labels. Name data.label_column, or train the language model that it was made from.`,
-    );
-  }
-  if (classes === labels.length) return workpiece;
-  if (classes !== undefined)
-    throw new WorkbenchError(
-      "invalid-input",
-      `The model tells ${classes} classes apart, and this data has ${labels.length}: ${labels.join(", ")}. Train from a model with as many, or from one without a head.`,
-    );
-  const headed = classifierShape(shape, labels);
+  const { tensors } = workpiece;
+  const shape = shapeForLabels(workpiece.shape, labels);
+  if (labels === undefined || labelCount(workpiece.shape.config) !== undefined) return { shape, tensors };
   const fresh = new Map<string, HostTensor>();
-  for (const spec of parametersOf(headed))
+  for (const spec of parametersOf(shape))
     fresh.set(
       spec.name,
       tensors.get(spec.name) ?? { shape: spec.shape, data: draw(spec, context.plan.seed) },
     );
+  const { names, kind } = labels;
   context.log(
-    `A head for ${labels.length} classes (${labels.join(", ")}) takes the place of the one over the vocabulary.`,
+    `Replaced the head over the vocabulary by a new one for ${kind === "numbers" ? "a regression" : `${names.length} classes (${names.join(", ")})`}.`,
   );
-  return { shape: headed, tensors: fresh };
+  return { shape, tensors: fresh };
 }
 
 const folderPattern = /^step-(\d+)$/;

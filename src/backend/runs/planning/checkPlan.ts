@@ -18,7 +18,7 @@ import { methodPlan, refuseNeeds } from "../actions/compress";
 import { titleOf } from "../actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
-import { dataOptionsAt, shapeForData } from "../steps/stepData";
+import { dataOptionsAt, shapeForData, shapeForLabels } from "../steps/stepData";
 import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/teachers";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
@@ -61,9 +61,14 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
     // What a step changes of the data has to be whole with the rest.
     if (given !== undefined) dataSchema.parse(given);
     if (step.action === "train") {
-      shape = shapeForData(shape, given);
+      const read = given === plan.data ? data : undefined;
+      const { shape: trained, isSure } =
+        read === undefined
+          ? shapeForData(shape, given)
+          : { shape: shapeForLabels(shape, read.labels), isSure: true };
+      shape = trained;
       const asked = teacherOptionsOf(step);
-      if (asked !== undefined) teacherOf(shape, teachers.of(asked), asked);
+      if (asked !== undefined && isSure) teacherOf(shape, teachers.of(asked), asked);
     }
     if (step.action === "compress") {
       refuseNeeds(step.options, { text: options !== undefined });

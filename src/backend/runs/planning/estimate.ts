@@ -14,7 +14,7 @@ import { batchSizeOf } from "../../training/request";
 import { memoryLimit, memorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
 import { methodPlan } from "../actions/compress";
-import { dataOptionsAt, labelsBefore, shapeForData } from "../steps/stepData";
+import { dataOptionsAt, hasLabels, shapeForData } from "../steps/stepData";
 import { readTeachers, teacherOf, Teachers } from "../steps/teachers";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
@@ -75,7 +75,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   const named = await readTeachers(plan, (name) => importShape(name, folder));
   const teachers = new Teachers<ModelShape>(plan, shape, named);
   const steps = plan.steps.map((step): StepEstimate => {
-    if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index));
+    if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index)).shape;
     const was = shape;
     if (step.action === "compress") shape = methodPlan(shape, step.options);
     const counts = countModel(shape);
@@ -138,7 +138,7 @@ export async function shapeAfter(plan: RunPlan, workspace: string): Promise<Mode
       action === "compress"
         ? methodPlan(shape, options)
         : action === "train"
-          ? shapeForData(shape, dataOptionsAt(plan, index))
+          ? shapeForData(shape, dataOptionsAt(plan, index)).shape
           : shape,
     await plannedShape(plan, workspace),
   );
@@ -183,7 +183,7 @@ function estimateTraining(
   const batch = {
     rows,
     length,
-    segments: documents || data?.packing === false || labelsBefore(own) !== undefined,
+    segments: documents || data?.packing === false || hasLabels(own),
     positions: documents,
   };
   const trainee = traineeOf(shape, teacher);

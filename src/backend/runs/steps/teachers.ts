@@ -3,7 +3,8 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
 import { lossWeights, type TeacherOptions } from "../../../schema/teacher";
-import { labelCount } from "../../models/classifier";
+import { findClass } from "../../data/labels";
+import { type Head, headOf } from "../../models/classifier";
 import { dimensionsOf, type ModelShape } from "../../models/model";
 import { refuseTeacher, teacherLayers } from "../../training/distillation";
 import { type Teacher, traineeOf } from "../../training/trainee";
@@ -59,12 +60,7 @@ export class Teachers<T> {
 /** Refuses, with the reason, a teacher that this model cannot learn from so. */
 export function teacherOf(own: ModelShape, teacher: ModelShape, options: TeacherOptions): Teacher {
   const weights = lossWeights(options);
-  const [classes, teachers] = [labelCount(own.config), labelCount(teacher.config)];
-  if (classes !== teachers)
-    throw new WorkbenchError(
-      "invalid-input",
-      `train.teacher cannot teach this model: ${kindOf(teachers)} teaches no ${kindOf(classes)}. Fine-tune the teacher on the same labels first.`,
-    );
+  refuseOtherHead(headOf(own.config), headOf(teacher.config));
   const [ownSizes, teacherSizes] = [dimensionsOf(own), dimensionsOf(teacher)];
   const { layers, top_k: topK } = options;
   refuseTeacher(ownSizes, teacherSizes, weights, { layers, topK });
@@ -76,6 +72,25 @@ export function teacherOf(own: ModelShape, teacher: ModelShape, options: Teacher
   };
 }
 
-function kindOf(classes: number | undefined): string {
-  return classes === undefined ? "a language model" : `a classifier of ${classes} classes`;
+/** A teacher's outputs are compared with the model's one by one, so they have to be the same classes in the same order. */
+function refuseOtherHead(own: Head | undefined, teacher: Head | undefined): void {
+  const refuse = (why: string) => {
+    throw new WorkbenchError("invalid-input", `train.teacher cannot teach this model: ${why}`);
+  };
+  if (own?.kind === "regression" || teacher?.kind === "regression")
+    refuse("distillation of a regression is not implemented. Remove train.teacher.");
+  const [classes, teachers] = [own, teacher].map((head) => (head?.kind === "classes" ? head : undefined));
+  if (classes?.names.length !== teachers?.names.length)
+    refuse(
+      `it is ${kindOf(classes)} and the teacher is ${kindOf(teachers)}. Fine-tune the teacher on the same labels first.`,
+    );
+  if (classes?.isNamed !== true || teachers?.isNamed !== true) return;
+  if (classes.names.some((name, i) => findClass(name, teachers.names) !== i))
+    refuse(
+      `its classes are ${classes.names.join(", ")}, and those of the teacher are ${teachers.names.join(", ")}, in this order. Train from data with data.labels in the order of the teacher.`,
+    );
+}
+
+function kindOf(classes: { readonly names: readonly string[] } | undefined): string {
+  return classes === undefined ? "a language model" : `a ${classes.names.length}-class classifier`;
 }

@@ -1,0 +1,31 @@
+/** Correlations of two lists of numbers. */
+
+/** Pearson's r; null where one list is constant, so that it is not defined. */
+export function pearson(a: readonly number[], b: readonly number[]): number | null {
+  if ([a, b].some((list) => list.every((each) => each === list[0]))) return null;
+  const [x, y] = [centered(a), centered(b)];
+  const r = dot(x, y) / (Math.sqrt(dot(x, x)) * Math.sqrt(dot(y, y)));
+  return Math.max(-1, Math.min(1, r));
+}
+
+/** Ranks from 1; equal numbers share the mean of their ranks, as for Spearman's correlation. */
+export function averageRanks(numbers: readonly number[]): number[] {
+  const order = numbers.map((_, i) => i).sort((a, b) => numbers[a]! - numbers[b]!);
+  const ranks = new Array<number>(numbers.length);
+  for (let start = 0; start < order.length;) {
+    let end = start + 1;
+    while (end < order.length && numbers[order[end]!] === numbers[order[start]!]) end++;
+    for (let i = start; i < end; i++) ranks[order[i]!] = (start + 1 + end) / 2;
+    start = end;
+  }
+  return ranks;
+}
+
+function centered(numbers: readonly number[]): number[] {
+  const mean = numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
+  return numbers.map((each) => each - mean);
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, each, i) => sum + each * b[i]!, 0);
+}
