@@ -224,14 +224,20 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const exported = [...exportTensors(shape, from(tensors))];
     const again = shapeFromConfig(exportedConfig(shape));
     const sizes = new Map(exported.map((each) => [each.name, each.shape]));
-    const bound = bindTensors(again, "model.safetensors", sizes);
+    const { bound } = bindTensors(again, "model.safetensors", sizes);
     expect([...bound.values()].sort()).toEqual([...tensors.keys()].sort());
     const { prefix } = models[shape.family]!;
     const bare = new Map([...sizes].map(([name, size]) => [name.replace(`${prefix}.`, ""), size]));
-    expect(bindTensors(again, "model.safetensors", bare).size).toBe(tensors.size);
+    expect(bindTensors(again, "model.safetensors", bare).bound.size).toBe(tensors.size);
     const [[first, size]] = sizes as unknown as [[string, number[]]];
     expect(() => bindTensors(again, "f", new Map([...sizes].slice(1)))).toThrow(`${first} is missing`);
-    expect(() => bindTensors(again, "f", new Map([...sizes, ["x", [1]]]))).toThrow(/x is no tensor/);
+    expect(bindTensors(again, "f", new Map([...sizes, ["x", [1]]])).skipped).toEqual(["x"]);
+    const more = `${first.split(".").slice(0, -1).join(".")}.more`;
+    const withMore = new Map([...sizes, [more, [1]]]);
+    expect(() => bindTensors(again, "f", withMore)).toThrow(`${more} is not a tensor of this model`);
+    expect(bindTensors(again, "f", withMore, { ignoreExtra: true }).skipped).toEqual([more]);
+    const wrapped = new Map([...sizes].map(([name, each]) => [`module.${name}`, each]));
+    expect(() => bindTensors(again, "f", wrapped)).toThrow('set strip_prefix: "module."');
     expect(() => bindTensors(again, "f", new Map([...sizes, [first, [...size, 1]]]))).toThrow(
       /where the model/,
     );

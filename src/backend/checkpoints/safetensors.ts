@@ -6,7 +6,8 @@ import { closeSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { sizeOf, type Shape } from "../graph/op";
-import { narrow, type StoredDtype, widenInto } from "./halfPrecision";
+import { bytesOfElements, isKnownDtype, widenerOf } from "./dtypes";
+import { narrow, type StoredDtype } from "./halfPrecision";
 
 /** A tensor on the host. Booleans are bytes of 0 and 1; bytes of anything say so, and are not written to files. */
 export interface HostTensor {
@@ -77,7 +78,7 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Reads every tensor; float16 and bfloat16 widen to float32. */
+/** Reads every tensor; floating-point types become float32. */
 export function readSafetensors(path: string): SafetensorsFile {
   return withHeader(path, ({ entries, metadata, read, broken }) => {
     const decoded = entries.map((entry): [string, HostTensor] => {
@@ -103,6 +104,8 @@ export function readTensorSizes(path: string): ReadonlyMap<string, number> {
 export interface TensorFile extends Disposable {
   readonly metadata: Readonly<Record<string, string>>;
   readonly shapes: ReadonlyMap<string, Shape>;
+  /** The type that each tensor has in the file, in the format's names. */
+  readonly dtypes: ReadonlyMap<string, string>;
   /** Bytes of one tensor, 0 for a name that is not there. */
   tensorBytes(name: string): number;
   /** The elements from one to before another, in their order; all when left out, and none after the last. */
@@ -115,6 +118,7 @@ export function openTensors(path: string): TensorFile {
   return {
     metadata: file.metadata,
     shapes: new Map(file.entries.map(({ name, shape }) => [name, shape])),
+    dtypes: new Map(file.entries.map(({ name, dtype }) => [name, dtype])),
     tensorBytes: (name) => {
       const entry = entries.get(name);
       return entry === undefined ? 0 : entry.end - entry.start;
@@ -172,9 +176,9 @@ function openFile(path: string): OpenFile {
     const { entries, metadata } = parseHeader(readBytes(file, 8, length).toString("utf8"), broken);
     let expected = 0;
     for (const { name, dtype, shape, start, end } of entries) {
-      const width = widths.get(dtype);
-      if (width === undefined) throw broken(`${name} is ${dtype}, which the format does not have`);
-      if (start !== expected || end - start !== sizeOf(shape) * width || 8 + length + end > size)
+      if (!isKnownDtype(dtype)) throw broken(`${name} is ${dtype}, which the format does not have`);
+      const bytes = bytesOfElements(dtype, sizeOf(shape));
+      if (start !== expected || end - start !== bytes || 8 + length + end > size)
         throw broken(
           `${name} ([${shape.join(", ")}] ${dtype}) claims bytes ${start} to ${end}, which do not fit its shape or the file`,
         );
@@ -241,26 +245,6 @@ function countNames(text: string): number {
   return count;
 }
 
-/** Bytes of an element of every type that a header may name. A tensor of a type that is not read harms nobody until it is asked for. */
-const widths: ReadonlyMap<string, number> = new Map([
-  ["F32", 4],
-  ["F16", 2],
-  ["BF16", 2],
-  ["BOOL", 1],
-  ["U8", 1],
-  ["I32", 4],
-  ["F64", 8],
-  ["I64", 8],
-  ["U64", 8],
-  ["U32", 4],
-  ["I16", 2],
-  ["U16", 2],
-  ["I8", 1],
-  ["F8_E4M3", 1],
-  ["F8_E5M2", 1],
-  ["F8_E8M0", 1],
-]);
-
 /** The type of a tensor in a graph. */
 export function dtypeOf({ data }: HostTensor): "float32" | "int32" | "int8" | "bool" {
   if (data instanceof Float32Array) return "float32";
@@ -284,34 +268,31 @@ function decode(
   from = 0,
   to = sizeOf(shape),
 ): HostTensor["data"] {
-  const width = widths.get(dtype)!;
-  const bytes = () => read(start + from * width, (to - from) * width);
+  const part = (begin: number, end: number) => {
+    const offset = bytesOfElements(dtype, begin)!;
+    return read(start + offset, bytesOfElements(dtype, end)! - offset);
+  };
   switch (dtype) {
     case "F32":
-      return new Float32Array(bytes().buffer);
+      return new Float32Array(part(from, to).buffer);
     case "I32":
-      return new Int32Array(bytes().buffer);
+      return new Int32Array(part(from, to).buffer);
     case "I8":
-      return new Int8Array(bytes().buffer);
+      return new Int8Array(part(from, to).buffer);
     case "BOOL":
     case "U8":
-      return new Uint8Array(bytes().buffer);
-    case "BF16":
-    case "F16": {
-      const out = new Float32Array(to - from);
-      for (let at = from; at < to; at += elementsAtOnce) {
-        const part = read(start + at * 2, 2 * Math.min(elementsAtOnce, to - at));
-        widenInto(out, at - from, new Uint16Array(part.buffer), dtype === "F16" ? "float16" : "bfloat16");
-      }
-      return out;
-    }
-    default:
-      throw new WorkbenchError(
-        "unsupported",
-        `${name} in ${path} is stored as ${dtype}; read are F32, F16, BF16, I32 and I8. Quantised and double-precision ` +
-          "files are not read: save the model in float32, float16 or bfloat16.",
-      );
+      return new Uint8Array(part(from, to).buffer);
   }
+  const widen = widenerOf(dtype);
+  if (widen === undefined)
+    throw new WorkbenchError(
+      "unsupported",
+      `${name} in ${path} is stored as ${dtype}, which is not read. Save the model in float32, float16 or bfloat16.`,
+    );
+  const out = new Float32Array(to - from);
+  for (let at = from; at < to; at += elementsAtOnce)
+    widen(out, at - from, part(at, Math.min(at + elementsAtOnce, to)));
+  return out;
 }
 
 /** A buffer of its own from its first byte on, so that a typed array over it is aligned. */

@@ -148,11 +148,17 @@ function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, En
   return {
     metadata: file.metadata,
     shapes: new Map([...plain, ...[...entries].map(([name, { shape }]): [string, Shape] => [name, shape])]),
+    dtypes: new Map([
+      ...[...file.dtypes].filter(([name]) => !isCoded(name, entries)),
+      ...[...entries].map(([name, { type }]): [string, string] => [name, decodedDtypes[type]]),
+    ]),
     tensorBytes: (name) => file.tensorBytes(entries.has(name) ? name + suffix : name),
     read,
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }
+
+const decodedDtypes = { float32: "F32", int8: "I8", bool: "BOOL" } as const;
 
 /** Whether any part can be decoded on its own. */
 function isBlockwise({ steps }: Entry): boolean {

@@ -6,6 +6,7 @@ import path from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
+import { refuseLfsPointer } from "./lfsPointer";
 
 export type FileFormat = Exclude<DataOptions["format"], "auto">;
 
@@ -29,6 +30,7 @@ export async function findFiles(
   const found = new Map<string, DataFile>();
   for (const pattern of patterns) {
     for (const file of await matches(pattern, baseFolder)) {
+      refuseLfsPointer(file);
       const { size, mtimeMs } = await stat(file);
       found.set(file, { path: file, ...formatOf(file, format), bytes: size, modified: mtimeMs });
     }

@@ -76,7 +76,14 @@ function readForeign(from: Source): ImportedModel {
     refuseNonFinite(source, name, data);
     tensors.set(name, { shape: size, data });
   }
-  return { shape, tensors, source, file: written, notices: model.notices };
+  return {
+    shape,
+    tensors,
+    source,
+    file: written,
+    fileTensors: model.fileTensors ?? [],
+    notices: model.notices,
+  };
 }
 
 function refuseNonFinite(source: string, name: string, data: TensorData): void {

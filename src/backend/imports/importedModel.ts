@@ -2,6 +2,7 @@
 import type { WrittenFile } from "../models/accounting";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
+import type { FileTensor } from "./tensorFiles";
 
 export interface ImportedModel {
   readonly shape: ModelShape;
@@ -10,6 +11,8 @@ export interface ImportedModel {
   readonly source: string;
   /** What the file weighs, by the names of the model's own tensors. */
   readonly file?: WrittenFile;
+  /** The tensors of its safetensors files, used or not. */
+  readonly fileTensors?: readonly FileTensor[];
   /** What was ignored or skipped, a line each. */
   readonly notices?: readonly string[];
   /** The run folder that it comes from: its record knows data and tokenizer. */

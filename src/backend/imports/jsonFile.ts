@@ -3,11 +3,13 @@ import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import { refuseLfsPointer } from "../data/lfsPointer";
 
 /** The index of the largest models has a few megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
 export function readJson<T>(path: string, schema: z.ZodType<T>): T {
+  refuseLfsPointer(path);
   if (statSync(path).size > mostBytes)
     throw new WorkbenchError(
       "corrupt",

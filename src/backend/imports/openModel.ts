@@ -10,11 +10,12 @@ import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";
 import { type ModelShape, withRepresentations } from "../models/model";
 import type { TensorData } from "../representations/representation";
+import { refuseLfsPointer } from "../data/lfsPointer";
 import { readModelFolder, readShape, weightFiles } from "./huggingFaceFolder";
 import { readJson } from "./jsonFile";
 import { locateModel, type Source } from "./locateModel";
 import type { Which } from "./runFolder";
-import { bindFiles } from "./tensorFiles";
+import { bindFiles, type FileTensor } from "./tensorFiles";
 
 export interface OpenedModel extends Disposable {
   readonly shape: ModelShape;
@@ -25,6 +26,8 @@ export interface OpenedModel extends Disposable {
   /** The files that the weights are read from. */
   readonly files: readonly string[];
   readonly written: WrittenFile;
+  /** The tensors of safetensors files, used or not. */
+  readonly fileTensors?: readonly FileTensor[];
   /** What was ignored or skipped, a line each. */
   readonly notices: readonly string[];
   /** Elements of one of the model's own tensors, from one to before another; all when left out. */
@@ -44,7 +47,8 @@ export function openSource({ kind, path: source, belongings }: Source): OpenedMo
     kind === "checkpoint" ? { shape: readOwnShape(source), notices: [] } : readModelFolder(source);
   const weights =
     kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : weightFiles(source);
-  return { ...shared, shape, files: weights.files, notices, ...bindFiles(shape, source, weights) };
+  const bound = bindFiles(shape, source, weights);
+  return { ...shared, ...bound, shape, files: weights.files, notices: [...notices, ...bound.notices] };
 }
 
 /** The model of a source without its weights. */
@@ -70,6 +74,7 @@ function readOwnShape(folder: string): ModelShape {
 }
 
 function readLlama2cFile(path: string): ReturnType<typeof readLlama2c> {
+  refuseLfsPointer(path);
   const { size } = statSync(path);
   return readLlama2c({ bytes: size, read: (bytes) => beginning(path, bytes, size) }, path);
 }

@@ -10,47 +10,90 @@ import type { MatrixSlot, StoredMatrix } from "./weights";
 /** Tensors that old files carry and that follow from the configuration. */
 const derived = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
 
+export interface TensorNames {
+  /** The name in the file for each of the model's tensors. */
+  readonly bound: ReadonlyMap<string, string>;
+  /** Tensors of the file that the model does not use, apart from tables that follow from the configuration. */
+  readonly skipped: readonly string[];
+}
+
 /**
- * The name in a file for each of the model's tensors. Files may leave out the family's prefix, repeat a tied tensor, and
- * carry tables that follow from the configuration; anything else missing, left over or of another shape is an error.
+ * Finds the model's tensors among those of a file. Files may leave out the family's prefix, repeat a tied tensor, and hold
+ * tensors of modules that the model does not have; those are skipped. A tensor that is missing or of another shape is an
+ * error, and so is one more in a module of the model (a bias, a further layer), which would change what it computes.
  */
 export function bindTensors(
   shape: ModelShape,
   file: string,
   tensors: ReadonlyMap<string, Shape>,
-): Map<string, string> {
+  { ignoreExtra = false }: { readonly ignoreExtra?: boolean } = {},
+): TensorNames {
   const { prefix, tied } = familyOf(shape.family);
   const withoutPrefix = (name: string) =>
     name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
   const aliases = new Map(tied(shape.config).map(([alias, name]) => [name, alias]));
   const bound = new Map<string, string>();
+  const missing: string[] = [];
   const faults: string[] = [];
-  for (const spec of parametersOf(shape)) {
+  const specs = parametersOf(shape);
+  for (const spec of specs) {
     const candidates = [spec.name, withoutPrefix(spec.name), aliases.get(spec.name)];
-    const found = candidates.find((name) => name !== undefined && tensors.has(name));
-    if (found === undefined) {
-      faults.push(`${spec.name} is missing`);
+    const inFile = candidates.find((name) => name !== undefined && tensors.has(name));
+    if (inFile === undefined) {
+      missing.push(spec.name);
       continue;
     }
-    const size = tensors.get(found)!;
+    const size = tensors.get(inFile)!;
     if (size.join() !== spec.shape.join())
-      faults.push(`${found} is [${size.join(", ")}] where the model has [${spec.shape.join(", ")}]`);
-    bound.set(spec.name, found);
+      faults.push(`${inFile} is [${size.join(", ")}] where the model has [${spec.shape.join(", ")}]`);
+    bound.set(spec.name, inFile);
   }
   const used = new Set(bound.values());
   for (const [alias, name] of tied(shape.config))
     if (bound.has(name)) used.add(alias).add(withoutPrefix(name)).add(name);
-  const left = [...tensors.keys()].filter((name) => !used.has(name) && !derived.test(name));
-  faults.push(...left.map((name) => `${name} is no tensor of this model`));
-  if (faults.length > 0) {
-    const shown = faults.slice(0, 8).join("; ");
-    const more = faults.length > 8 ? `; and ${faults.length - 8} more` : "";
-    throw new WorkbenchError(
-      "invalid-input",
-      `${file} does not fit its configuration: ${shown}${more}. Check that config.json and the weights belong together.`,
-    );
-  }
-  return bound;
+  const skipped = [...tensors.keys()].filter((name) => !used.has(name) && !derived.test(name));
+  const moduleOf = (name: string) => withoutPrefix(name).split(".", 1)[0]!;
+  const modules = new Set([...specs.map(({ name }) => name), ...aliases.values()].map(moduleOf));
+  const extra = ignoreExtra ? [] : skipped.filter((name) => modules.has(moduleOf(name)));
+  const all = [
+    ...missing.map((name) => `${name} is missing`),
+    ...faults,
+    ...extra.map((name) => `${name} is not a tensor of this model`),
+  ];
+  if (all.length === 0) return { bound, skipped };
+  const names = specs.map(({ name }) => name);
+  const stripped =
+    missing.length === 0 ? undefined : sharedPrefix([...names, ...names.map(withoutPrefix)], tensors);
+  const onlyExtra = missing.length === 0 && faults.length === 0;
+  throw new WorkbenchError(
+    "invalid-input",
+    `${file} does not fit its configuration: ${someOf(all, 8, "; ")}. ` +
+      (stripped !== undefined
+        ? `Its names begin with "${stripped}": set strip_prefix: "${stripped}".`
+        : onlyExtra
+          ? "Check that config.json and the weights belong together, or set ignore_extra_tensors: true to load without them."
+          : "Check that config.json and the weights belong together."),
+  );
+}
+
+/** What stands before the names of the model in a file, if it is the same everywhere. */
+function sharedPrefix(names: readonly string[], tensors: ReadonlyMap<string, Shape>): string | undefined {
+  const [first] = names;
+  const inFile = [...tensors.keys()];
+  const candidates = [first!, names[names.length / 2]!].flatMap((name) =>
+    inFile.filter((each) => each.endsWith(`.${name}`)).map((each) => each.slice(0, -name.length)),
+  );
+  const wanted = new Set(names);
+  return candidates.find(
+    (prefix) =>
+      inFile.filter((name) => name.startsWith(prefix) && wanted.has(name.slice(prefix.length))).length > 1,
+  );
+}
+
+/** The first of a list, and how many more there are. */
+function someOf(list: readonly string[], most: number, separator: string): string {
+  const shown = list.slice(0, most).join(separator);
+  return list.length > most ? `${shown}${separator}and ${list.length - most} more` : shown;
 }
 
 export interface ExportedTensor {

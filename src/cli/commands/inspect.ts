@@ -2,7 +2,8 @@
 import { countModel } from "../../backend/models/accounting";
 import { dimensionsOf } from "../../backend/models/model";
 import { nonZeros } from "../../backend/representations/representation";
-import type { HostTensor, HostTensors } from "../../backend/checkpoints/safetensors";
+import { dtypeOf, type HostTensor, type HostTensors } from "../../backend/checkpoints/safetensors";
+import type { FileTensor } from "../../backend/imports/tensorFiles";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
 import { checkpointOption, loadModel, modelArgument, type ModelOptions } from "../modelArgument";
@@ -13,9 +14,12 @@ import { plainLine, type Terminal } from "../terminal";
 export default defineCommand<readonly [string], ModelOptions & { readonly tensors?: boolean }>({
   summary: "show what a model is made of: roles, representations, counts",
   arguments: [modelArgument],
-  options: [["--tensors", "also a line for each stored tensor"], checkpointOption],
+  options: [
+    ["--tensors", "also a line for each tensor of the model, and for each in its files"],
+    checkpointOption,
+  ],
   async run({ args: [text], options, terminal }) {
-    const { shape, tensors, source, file, run } = await loadModel(text, options);
+    const { shape, tensors, source, file, run, fileTensors = [] } = await loadModel(text, options);
     const counts = countModel(shape, {
       tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
       ...(file === undefined ? {} : { file }),
@@ -39,11 +43,13 @@ export default defineCommand<readonly [string], ModelOptions & { readonly tensor
         total: counts.total,
         roles: counts.roles,
         tensors: described,
+        file_tensors: fileTensors,
       },
       text: [
         head,
         countsTable("role", counts, terminal, true),
         ...(options.tensors === true ? [tensorTable(described, terminal)] : []),
+        ...(options.tensors === true && fileTensors.length > 0 ? [fileTable(fileTensors, terminal)] : []),
       ].join("\n\n"),
     };
   },
@@ -64,7 +70,8 @@ function describe(tensors: HostTensors): Described[] {
   return [...tensors].map(([name, tensor]) => ({ name, ...statistics(tensor) }));
 }
 
-function statistics({ shape, data }: HostTensor): Omit<Described, "name"> {
+function statistics(tensor: HostTensor): Omit<Described, "name"> {
+  const { shape, data } = tensor;
   let [sum, squares, lowest, highest] = [0, 0, Infinity, -Infinity];
   for (const each of data) {
     sum += each;
@@ -74,7 +81,7 @@ function statistics({ shape, data }: HostTensor): Omit<Described, "name"> {
   }
   const mean = sum / data.length;
   return {
-    type: data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool",
+    type: dtypeOf(tensor),
     shape,
     non_zero: data instanceof Int32Array ? data.filter((each) => each !== 0).length : nonZeros(data),
     mean,
@@ -93,6 +100,20 @@ function tensorTable(tensors: readonly Described[], terminal: Terminal): string 
       shape.join("×"),
       count(non_zero),
       ...[mean, deviation, lowest, highest].map((value) => figure(value)),
+    ]),
+    terminal.colors,
+  );
+}
+
+function fileTable(tensors: readonly FileTensor[], terminal: Terminal): string {
+  return table(
+    ["in the file", "stored as", "shape", "bytes", "used"],
+    tensors.map(({ name, dtype, shape, bytes, used }) => [
+      plainLine(name),
+      dtype,
+      shape.join("×"),
+      count(bytes),
+      used ? "yes" : "no",
     ]),
     terminal.colors,
   );

@@ -112,23 +112,69 @@ describe("half precision widens exactly", () => {
   });
 });
 
+describe("the 8-bit types widen as PyTorch widens them", () => {
+  const { numbers } = JSON.parse(readFileSync("test/fixtures/byteFloats.json", "utf8")) as {
+    numbers: Record<string, readonly (number | "NaN" | "inf" | "-inf" | "-0")[]>;
+  };
+  const body = Uint8Array.from({ length: 256 }, (_, i) => i);
+
+  it.each(Object.entries(numbers))("%s, all 256 bytes", (dtype, expected) => {
+    const path = written({ x: entry(dtype, [16, 16], 0, 256) }, body);
+    using file = openTensors(path);
+    const wanted = expected.map((each) => Number(String(each).replace("inf", "Infinity")));
+    expect([...file.read("x")]).toEqual(wanted);
+    expect([...file.read("x", 100, 130)]).toEqual(wanted.slice(100, 130));
+    expect(file.dtypes.get("x")).toBe(dtype);
+  });
+
+  it("F64 rounds to the nearest float32", () => {
+    const doubles = Float64Array.of(Math.PI, -1e-300, 1e39, 2 ** -149, NaN);
+    const path = written({ x: entry("F64", [5], 0, 40) }, new Uint8Array(doubles.buffer));
+    using file = openTensors(path);
+    expect(file.read("x")).toEqual(Float32Array.from(doubles));
+    expect(file.read("x", 1, 3)).toEqual(Float32Array.from(doubles).slice(1, 3));
+  });
+});
+
+describe("every type of the format", () => {
+  const widths = {
+    ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6, BOOL: 8, U8: 8, I8: 8, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8 },
+    ...{ F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8, U16: 16, I16: 16, F16: 16, BF16: 16, U32: 32, I32: 32, F32: 32 },
+    ...{ U64: 64, I64: 64, F64: 64, C64: 64 },
+  };
+
+  it.each(Object.entries(widths))("%s has %i bits", (dtype, bits) => {
+    const bytes = 8 * bits;
+    const path = written({ x: entry(dtype, [8, 8], 0, bytes) }, new Uint8Array(bytes));
+    expect(readTensorSizes(path).get("x")).toBe(bytes);
+    const short = written({ x: entry(dtype, [8, 8], 0, bytes - 1) }, new Uint8Array(bytes - 1));
+    expect(() => readTensorSizes(short)).toThrow(/x \(\[8, 8\] \w+\) claims bytes/);
+  });
+
+  it("of less than a byte fills whole bytes", () => {
+    expect(() => readTensorSizes(written({ x: entry("F4", [3], 0, 2) }, new Uint8Array(2)))).toThrow(
+      /claims/,
+    );
+    expect(() => readTensorSizes(written({ x: entry("F5", [8], 0, 5) }, new Uint8Array(5)))).toThrow(
+      /F5, which the format does not have/,
+    );
+  });
+});
+
 describe("a tensor of a type that is not read", () => {
   const path = written(
-    { a: entry("F8_E4M3", [4], 0, 4), b: entry("F32", [1], 4, 8), c: entry("I64", [1], 8, 16) },
+    { a: entry("C64", [1], 0, 8), b: entry("F32", [1], 8, 12), c: entry("F4", [8], 12, 16) },
     new Uint8Array(16),
   );
 
   it("harms nobody who does not ask for it", () => {
     using file = openTensors(path);
     expect(file.read("b")).toEqual(Float32Array.of(0));
-    expect(() => file.read("a")).toThrow(
-      /a in .* is stored as F8_E4M3; .*not read: save the model in float32/,
-    );
-    expect(() => file.read("c")).toThrow(/stored as I64/);
+    expect(() => file.read("a")).toThrow(/a in .* is stored as C64, which is not read.*float32/);
+    expect(() => file.read("c")).toThrow(/stored as F4/);
   });
 
-  it("is refused where everything is asked for", () =>
-    expect(() => readSafetensors(path)).toThrow(/F8_E4M3/));
+  it("is refused where everything is asked for", () => expect(() => readSafetensors(path)).toThrow(/C64/));
 });
 
 describe("a part of a tensor", () => {

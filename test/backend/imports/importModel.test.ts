@@ -68,15 +68,21 @@ describe("a Hugging Face folder", () => {
       /ln_f.bias is missing/,
     ],
     [
-      "an unknown tensor",
-      (file: Map<string, unknown>) => file.set("x", tensors.get("transformer.ln_f.bias")),
-      /x is no tensor of this model/,
+      "a bias that the model does not have",
+      (file: Map<string, unknown>) => file.set("lm_head.bias", tensors.get("transformer.ln_f.bias")),
+      /lm_head.bias is not a tensor of this model.*ignore_extra_tensors: true/,
+    ],
+    [
+      "a further layer",
+      (file: Map<string, unknown>) =>
+        file.set("transformer.h.2.ln_1.bias", tensors.get("transformer.ln_f.bias")),
+      /h.2.ln_1.bias is not a tensor of this model/,
     ],
     [
       "whole numbers",
       (file: Map<string, unknown>) =>
         file.set("transformer.ln_f.bias", { shape: [16], data: new Int32Array(16) }),
-      /quantised files are not read/,
+      /ln_f.bias is stored as I32, which is not read as a weight.*Quantized files are not read/,
     ],
     [
       "a weight that is not a number",
@@ -137,6 +143,52 @@ describe("a Hugging Face folder", () => {
     await expect(importModel(folder.path)).rejects.toThrow(/no model.safetensors/);
     writeFileSync(join(folder.path, "pytorch_model.bin"), "");
     await expect(importModel(folder.path)).rejects.toThrow(/Save the model as safetensors/);
+  });
+
+  it("is refused where it leaves out the prefix and has another head", async () => {
+    const model = changed((file) => {
+      for (const [name, tensor] of [...file]) {
+        file.delete(name);
+        file.set(name.replace("transformer.", ""), tensor);
+      }
+      const { shape: size, data: weights } = file.get("wte.weight")!;
+      file.set("lm_head.weight", { shape: size, data: weights.map((each) => each + 1) });
+    });
+    await expect(model).rejects.toThrow(/two different tensors/);
+  });
+
+  it("may hold tensors of modules that the model does not have, which one line names", async () => {
+    const model = await changed((file) => {
+      file.set("value_head.weight", { shape: [1, 2], data: Float32Array.of(1, NaN) });
+      file.set("transformer.extra", { shape: [1], data: new Int32Array(1) as never });
+    });
+    expect(data(model.tensors)).toEqual(data(tensors));
+    expect(model.notices!.join()).toMatch(
+      /skipped 2 tensors that the model does not use: .*value_head.weight/,
+    );
+    expect(model.fileTensors!.find(({ name }) => name === "value_head.weight")).toEqual({
+      name: "value_head.weight",
+      dtype: "F32",
+      shape: [1, 2],
+      bytes: 8,
+      used: false,
+    });
+  });
+
+  it.each([
+    ["lfs pointer of weights", "model.safetensors"],
+    ["lfs pointer of a configuration", "config.json"],
+  ])("is refused with an %s", async (_, name) => {
+    using folder = temporaryFolder();
+    const target = join(folder.path, "model");
+    await exportModel({ shape, tensors }, { format: "safetensors" }, target);
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12345\n`;
+    writeFileSync(join(target, name), pointer);
+    await expect(importModel(target)).rejects.toThrow(
+      `${join(target, name)} is a Git LFS pointer, not the file; run git lfs pull`,
+    );
+    writeFileSync(join(target, "a.bin"), pointer);
+    await expect(importModel(join(target, "a.bin"))).rejects.toThrow(/Git LFS pointer/);
   });
 
   it("may hold its weights in several files", async () => {

@@ -4,6 +4,7 @@ import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { refuseLfsPointer } from "../lfsPointer";
 import { readAddedTokens } from "./addedTokens";
 import { byteLevelTokenizerJson, readMerges } from "./byteLevelBpe";
 import { bytesTokenizer } from "./bytes";
@@ -103,6 +104,7 @@ async function openByteLevelBpe(file: string, merges: string): Promise<Tokenizer
 
 async function openGguf(file: string): Promise<Tokenizer> {
   const id = path.basename(file);
+  refuseLfsPointer(file);
   const handle = await open(file);
   try {
     const length = Math.min((await handle.stat()).size, mostMetadataBytes);
@@ -161,6 +163,7 @@ async function beside(file: string, name: string): Promise<string | undefined> {
 async function readBounded(file: string): Promise<Buffer> {
   if ((await stat(file)).size > LARGEST_FILE)
     throw new WorkbenchError("invalid-input", `${file} is larger than any tokenizer file (256 MiB).`);
+  refuseLfsPointer(file);
   return readFile(file);
 }
 

@@ -1,0 +1,98 @@
+/** The element types of the safetensors format: how many bits each has, and how the floating-point ones widen to float32. */
+import { widenInto } from "./halfPrecision";
+
+/** Bits of an element of every type that a header may name; types that are not read can still be skipped. */
+const bits: ReadonlyMap<string, number> = new Map([
+  ["F4", 4],
+  ["F6_E2M3", 6],
+  ["F6_E3M2", 6],
+  ["BOOL", 8],
+  ["U8", 8],
+  ["I8", 8],
+  ["F8_E4M3", 8],
+  ["F8_E4M3FNUZ", 8],
+  ["F8_E5M2", 8],
+  ["F8_E5M2FNUZ", 8],
+  ["F8_E8M0", 8],
+  ["U16", 16],
+  ["I16", 16],
+  ["F16", 16],
+  ["BF16", 16],
+  ["U32", 32],
+  ["I32", 32],
+  ["F32", 32],
+  ["U64", 64],
+  ["I64", 64],
+  ["F64", 64],
+  ["C64", 64],
+]);
+
+/** Bytes of so many elements; undefined for a type that the format does not have, or for part of a byte. */
+export function bytesOfElements(dtype: string, elements: number): number | undefined {
+  const width = bits.get(dtype);
+  if (width === undefined) return undefined;
+  const bytes = (elements * width) / 8;
+  return Number.isInteger(bytes) ? bytes : undefined;
+}
+
+export function isKnownDtype(dtype: string): boolean {
+  return bits.has(dtype);
+}
+
+type Widen = (out: Float32Array, at: number, bytes: Buffer<ArrayBuffer>) => void;
+
+/** Floating-point types whose numbers are read as float32: exactly, except that F64 rounds to the nearest. */
+const wideners: Readonly<Record<string, Widen>> = {
+  F16: (out, at, bytes) => widenInto(out, at, new Uint16Array(bytes.buffer), "float16"),
+  BF16: (out, at, bytes) => widenInto(out, at, new Uint16Array(bytes.buffer), "bfloat16"),
+  F64: (out, at, bytes) => out.set(new Float64Array(bytes.buffer), at),
+  F8_E4M3: byteWidener({ exponentBits: 4, bias: 7, special: "last" }),
+  F8_E5M2: byteWidener({ exponentBits: 5, bias: 15, special: "ieee" }),
+  F8_E4M3FNUZ: byteWidener({ exponentBits: 4, bias: 8, special: "negativeZero" }),
+  F8_E5M2FNUZ: byteWidener({ exponentBits: 5, bias: 16, special: "negativeZero" }),
+  F8_E8M0: table((byte) => (byte === 0xff ? NaN : 2 ** (byte - 127))),
+};
+
+export function widenerOf(dtype: string): Widen | undefined {
+  return Object.hasOwn(wideners, dtype) ? wideners[dtype] : undefined;
+}
+
+/** Whether weights may be stored as the type. */
+export function isFloat(dtype: string): boolean {
+  return dtype === "F32" || widenerOf(dtype) !== undefined;
+}
+
+/** The types that weights may be stored as, for messages. */
+export const floatDtypes: readonly string[] = ["F32", ...Object.keys(wideners)];
+
+interface ByteFloat {
+  readonly exponentBits: number;
+  readonly bias: number;
+  /**
+   * Which patterns are not finite: the largest exponent, as in IEEE 754; only all ones (`last`), as in OCP's E4M3; or what
+   * would be minus zero, which these types lack.
+   */
+  readonly special: "ieee" | "last" | "negativeZero";
+}
+
+/** A sign bit, then the exponent, then the fraction; numbers of exponent 0 are subnormal. */
+function byteWidener({ exponentBits, bias, special }: ByteFloat): Widen {
+  const fractionBits = 7 - exponentBits;
+  return table((byte) => {
+    const sign = byte & 0x80 ? -1 : 1;
+    const exponent = (byte & 0x7f) >> fractionBits;
+    const fraction = (byte & (2 ** fractionBits - 1)) / 2 ** fractionBits;
+    if (special === "negativeZero" && byte === 0x80) return NaN;
+    if (special === "last" && (byte & 0x7f) === 0x7f) return NaN;
+    if (special === "ieee" && exponent === 2 ** exponentBits - 1)
+      return fraction === 0 ? sign * Infinity : NaN;
+    return sign * (exponent === 0 ? fraction * 2 ** (1 - bias) : (1 + fraction) * 2 ** (exponent - bias));
+  });
+}
+
+function table(numberOf: (byte: number) => number): Widen {
+  const numbers = Float32Array.from({ length: 256 }, (_, byte) => numberOf(byte));
+  return (out, at, bytes) => {
+    for (let i = 0; i < bytes.length; i++) out[at + i] = numbers[bytes[i]!]!;
+  };
+}
