@@ -1,6 +1,5 @@
 /**
- * The parts of the editor's manifest that stand on their own. Commands, menus, keys, views and panels come from their own
- * files; `manifest.ts` puts all of it into package.json.
+ * The parts of the manifest that belong to no command, view or panel. `manifest.ts` writes all parts into package.json.
  */
 
 export const notebooks = [
@@ -30,9 +29,9 @@ export const configuration = {
     "lathe.device": {
       type: "string",
       enum: ["", "cpu", "webgpu", "cuda", "dml", "coreml"],
-      enumItemLabels: ["As the experiment says"],
+      enumItemLabels: ["Use the experiment's device"],
       enumDescriptions: [
-        "Each experiment names its device, or else the first that works is used.",
+        "The device that each experiment names, or the first that works.",
         "The processor. A resumed run continues bit for bit.",
         "Any graphics card that WebGPU reaches.",
         "NVIDIA cards, on Linux and Windows.",
@@ -43,15 +42,15 @@ export const configuration = {
       scope: "machine-overridable",
       order: 1,
       markdownDescription:
-        "The device that runs use, whatever their experiment says. The view *Devices* shows which of them work here, and why the others don't.",
+        "The device that runs use instead of the one in their experiment. The *Devices* view shows which devices work here and why others do not.",
     },
     "lathe.alerts": {
       type: "string",
       enum: ["all", "problems", "none"],
       enumDescriptions: [
-        "Also when a run is done.",
-        "Only when something needs attention: a loss that is no number, a spike, a plateau, a full disk, a failed run.",
-        "Nothing; the trees and the charts still show it.",
+        "Everything, including finished runs.",
+        "Only problems: a loss that is not a number, a spike, a plateau, a full disk, a failed run.",
+        "Nothing; the trees and charts still show everything.",
       ],
       default: "all",
       scope: "window",
@@ -64,7 +63,7 @@ export const configuration = {
       scope: "machine",
       order: 3,
       markdownDescription:
-        "A Node executable, version 20 or newer, that runs the backend service and the training. Empty means the one inside VS Code. Set it where training crashes inside VS Code and works on the command line; `Lathe: Restart Backend Service` makes it take effect.",
+        "A Node executable, version 20 or newer, that runs the backend service and training. Empty selects the one in VS Code. Set it if training crashes in VS Code but works on the command line. Run `Lathe: Restart Backend` to apply it.",
     },
   },
 };
@@ -74,7 +73,7 @@ const steps = [
     id: "open",
     title: "Open a folder",
     description:
-      "Experiments are files, and what they produce lies beside them. Any folder will do, an empty one as well.\n\n[Open Folder](command:vscode.openFolder)",
+      "Experiments are files, and their results are stored next to them. Open any folder, even an empty one.\n\n[Open Folder](command:vscode.openFolder)",
     media: { markdown: "media/walkthrough/open.md" },
     // Not a completion event: VS Code overlooks a condition that holds from the start.
     when: "workspaceFolderCount == 0",
@@ -82,9 +81,9 @@ const steps = [
   },
   {
     id: "example",
-    title: "Take an example",
+    title: "Open an example",
     description:
-      "Two tiny language models that differ in one thing: one of them has far fewer weights. They train in seconds on any processor.\n\n[Open the Quick Example](command:lathe.openExample?%5B%22quick%22%5D)",
+      "Two tiny language models that differ in one way: one has far fewer weights. They train in seconds on any processor.\n\n[Open the Quick Example](command:lathe.openExample?%5B%22quick%22%5D)",
     media: { markdown: "media/walkthrough/example.md" },
     completionEvents: ["onCommand:lathe.openExample", "onCommand:lathe.newExperiment"],
   },
@@ -92,7 +91,7 @@ const steps = [
     id: "run",
     title: "Watch the loss fall",
     description:
-      "Run the experiment. The curve draws itself under the cell that trains, and the run goes on when the window is closed.\n\n[Run the Experiment](command:lathe.runExperiment)",
+      "Run the experiment. The loss is plotted under the cell that trains, and the run continues when the window is closed.\n\n[Run the Experiment](command:lathe.runExperiment)",
     media: { markdown: "media/walkthrough/run.md" },
     completionEvents: ["onCommand:lathe.runExperiment", "onContext:lathe.hasRuns"],
   },
@@ -100,7 +99,7 @@ const steps = [
     id: "compare",
     title: "Compare the runs",
     description:
-      "All curves on one sheet, and a table that shows only the settings in which runs differ.\n\n[Open Charts](command:lathe.openCharts)\n[Open Runs](command:lathe.openRuns)",
+      "See all curves in one chart, and a table of the settings in which the runs differ.\n\n[Open Charts](command:lathe.openCharts)\n[Open Runs](command:lathe.openRuns)",
     media: { markdown: "media/walkthrough/compare.md" },
     completionEvents: [
       "onCommand:lathe.openCharts",
@@ -112,15 +111,15 @@ const steps = [
     id: "count",
     title: "Count what was saved",
     description:
-      "Five numbers for every matrix and for the whole model: trained, stored, not zero, bits and bytes.\n\n[Show Parameters](command:lathe.openParameters)",
+      "See five numbers for every matrix and for the whole model: trainable, stored, nonzero, bits and bytes.\n\n[Show Parameters](command:lathe.openParameters)",
     media: { markdown: "media/walkthrough/count.md" },
     completionEvents: ["onCommand:lathe.openParameters", "onCommand:lathe.openWeights"],
   },
   {
     id: "own",
-    title: "Make it your own",
+    title: "Adapt the experiment",
     description:
-      "Point the data at your own text, change the model or add a variant. Keys complete as you type, and a key that does not exist is underlined before anything runs.\n\n[New Experiment](command:lathe.newExperiment)",
+      "Use your own text, change the model or add a variant. Keys complete as you type, and unknown keys are underlined before anything runs.\n\n[New Experiment](command:lathe.newExperiment)",
     media: { markdown: "media/walkthrough/own.md" },
     completionEvents: ["onCommand:lathe.newExperiment"],
   },
@@ -130,7 +129,7 @@ export const walkthroughs = [
   {
     id: "start",
     title: "Shrink a language model",
-    description: "From an empty folder to a loss curve in a minute, on the processor you have.",
+    description: "From an empty folder to a loss curve in a minute, on your own processor.",
     steps,
   },
 ];

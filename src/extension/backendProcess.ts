@@ -1,6 +1,6 @@
 /**
- * The backend service as a child of the extension host: started by the first request, started anew after it died. Knows
- * nothing of VS Code, so that it can be tested with real processes.
+ * The backend service as a child of the extension host: started by the first request and restarted after a crash. Does
+ * not import vscode, so that it can be tested with real processes.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -12,9 +12,9 @@ import { restartPolicy, type RestartPolicy } from "./restartPolicy";
 
 /** A backend that comes back after it died. */
 export interface LastingBackend extends Backend {
-  /** The service was started anew: watches have to be asked for again. Listeners of events stay. */
+  /** The service was restarted: watches must be requested again. Event listeners remain. */
   onRestart(listener: () => void): Unsubscribe;
-  /** Ends the service and starts it anew, also after it was given up. */
+  /** Restarts the service, even after automatic restarts have stopped. */
   revive(): Promise<void>;
 }
 
@@ -23,9 +23,9 @@ export interface BackendOptions {
   readonly program: string;
   /** The Node executable to run it with, asked for at every start. */
   executable(): string;
-  /** What `workspace.open` is told at once at every start, so that the runs of the folders are there without a search. */
+  /** The parameters of `workspace.open` at every start, so that the runs of the folders are listed without a search. */
   folders(): Requests["workspace.open"]["params"];
-  /** What it is told then, and whenever something has changed. */
+  /** The parameters of `workspace.open` after the start, and after each change. */
   workspace(): Promise<Requests["workspace.open"]["params"]>;
   readonly log: Log;
   /** It died, once for each death. `givenUp` means that it is not started again before `revive`. */
@@ -82,7 +82,7 @@ export class BackendProcess implements LastingBackend {
     return { dispose: () => void this.restartListeners.delete(listener) };
   }
 
-  /** Tells a running service of other folders, experiments or trust. One that is not running hears it when it starts. */
+  /** Reports changed folders, experiments or trust to a running service. A stopped one receives them when it starts. */
   async reopen(): Promise<void> {
     if (this.running === undefined) return;
     const connection = await this.running.ready;
@@ -139,7 +139,7 @@ export class BackendProcess implements LastingBackend {
         post: (message) =>
           void child.send(message as object, (error) => {
             if (error !== null)
-              this.options.log("warning", `A message did not reach the service: ${error.message}`);
+              this.options.log("warning", `Could not send a message to the service: ${error.message}`);
           }),
         listen: (listener) => child.on("message", listener),
       },
@@ -182,7 +182,7 @@ export class BackendProcess implements LastingBackend {
   private async search(connection: ServiceConnection): Promise<void> {
     const fail = (thrown: unknown) => {
       const { code, message } = toWorkbenchError(thrown);
-      if (code !== "cancelled") this.options.log("error", `Experiments can't be looked for: ${message}`);
+      if (code !== "cancelled") this.options.log("error", `Could not search for experiments: ${message}`);
     };
     const found = await this.options.workspace().catch(fail);
     const workspace = found ?? { ...this.options.folders(), searching: false };
@@ -194,9 +194,9 @@ export class BackendProcess implements LastingBackend {
     this.running = undefined;
     const verdict = this.policy.crashed(Date.now());
     const next = verdict.again
-      ? "It is started again; what was asked of it has to be asked once more."
-      : "It is not started again, because it died several times in a short while. The log says more; the setting lathe.nodePath names another Node to run it with.";
-    const error = new WorkbenchError("io", `The backend service ${how}. Runs go on without it. ${next}`, {
+      ? "It is restarting; requests in progress must be repeated."
+      : "It is not restarted, because it crashed several times in a short time. See the log; the setting lathe.nodePath selects another Node to run it.";
+    const error = new WorkbenchError("io", `The backend service ${how}. Runs continue without it. ${next}`, {
       crash: true,
       lastWords: [...lastWords],
     });
@@ -206,7 +206,7 @@ export class BackendProcess implements LastingBackend {
     else
       this.givenUp = new WorkbenchError(
         "io",
-        `The backend service is not running, because it ${how}, several times in a short while. Say "Lathe: Restart Backend Service" once the reason is mended.`,
+        `The backend service is not running, because it ${how} several times in a short time. Fix the cause, then run "Lathe: Restart Backend".`,
       );
     this.options.onCrash(error, !verdict.again);
   }

@@ -34,7 +34,7 @@ export function defineCommand(command: Command): Command {
   return command;
 }
 
-/** What goes wrong in a command is told to the person who gave it. */
+/** Errors of a command are shown to the user. */
 export function registerCommands(workbench: Workbench, commands: Readonly<Record<string, Command>>): void {
   for (const [id, command] of Object.entries(commands)) {
     const run = async (...args: unknown[]): Promise<unknown> => {
@@ -49,7 +49,7 @@ export function registerCommands(workbench: Workbench, commands: Readonly<Record
   }
 }
 
-/** Tree items of a run, and of anything else that stands for one, carry it under this name. */
+/** Tree items that represent a run have its folder under this name. */
 export interface HasRun {
   readonly run: RunSummary;
 }

@@ -1,4 +1,4 @@
-/** Puts the workbench together: the service, the runs, the panels and what a person is told. */
+/** Creates the workbench: the service, the runs, the panels and the notifications. */
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../protocol/errors";
 import { BackendProcess } from "./backendProcess";
@@ -34,7 +34,7 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
       });
     },
   });
-  /** Errors that a person has been told already: one crash rejects everything that waited for an answer. */
+  /** Errors that were shown already: one crash rejects every pending request. */
   const report = (thrown: unknown): void => {
     const error = toWorkbenchError(thrown);
     if (error.code === "cancelled") return;

@@ -35,7 +35,7 @@ export function createNotifications({ backend, runs }: Workbench): vscode.Dispos
     }[level];
     const chosen = await show(text, ...actions.map(({ title }) => title));
     const action = actions.find(({ title }) => title === chosen);
-    // The command itself says what goes wrong with it.
+    // The command itself reports its errors.
     if (action !== undefined) await vscode.commands.executeCommand(action.command, [alert.run]);
   }
 }

@@ -34,7 +34,7 @@ function openedWith(found: readonly vscode.Uri[]): Opened {
   };
 }
 
-/** Calls back, after a short pause, whenever `openedWorkspace` has something else to say. */
+/** Calls back, after a short pause, whenever `openedWorkspace` has a new value. */
 export function watchWorkspace(changed: () => void): vscode.Disposable {
   let timer: NodeJS.Timeout | undefined;
   const soon = () => {

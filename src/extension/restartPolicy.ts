@@ -1,13 +1,13 @@
-/** When the backend service may be started anew after a crash, and when that would only go round in circles. */
+/** Decides whether the backend service is restarted after a crash, so that it does not restart in a loop. */
 
 export interface RestartPolicy {
-  /** Notes a crash at that time in milliseconds, and says how long to wait before the next start. */
+  /** Records a crash at that time in milliseconds, and returns how long to wait before the next start. */
   crashed(at: number): { readonly again: true; readonly delay: number } | { readonly again: false };
-  /** Forgets all crashes: somebody has mended what was wrong. */
+  /** Forgets all crashes, because the user has fixed the cause. */
   forget(): void;
 }
 
-/** A few crashes in a minute are one too many: something is wrong that another start does not mend. */
+/** After a few crashes in a minute another start would not help. */
 export function restartPolicy({ most = 4, within = 60_000 } = {}): RestartPolicy {
   let crashes: number[] = [];
   return {

@@ -1,4 +1,4 @@
-/** The log of a run as a document that nobody can edit and that grows while the run goes on. */
+/** The log of a run as a read-only document that grows while the run is active. */
 import path from "node:path";
 import * as vscode from "vscode";
 import type { RunSummary } from "../protocol/service/runs";

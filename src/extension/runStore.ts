@@ -35,7 +35,7 @@ export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe 
     emitter.fire(change);
   };
 
-  /** What `when` clauses read; said only when it changes. */
+  /** The context keys of `when` clauses; set only when they change. */
   const tellContext = (current: readonly RunSummary[]): void => {
     const values: Readonly<Record<string, boolean>> = {
       "lathe.hasRuns": current.length > 0,
@@ -69,7 +69,7 @@ export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe 
     }),
     backend.onRestart(() => {
       loading = undefined;
-      // A service that fails again says so itself.
+      // A service that fails again reports it itself.
       load().catch(() => undefined);
     }),
     emitter,

@@ -9,7 +9,7 @@ export function nodePath(): string {
   return chosen === "" ? process.execPath : chosen;
 }
 
-/** The device that every run uses, whatever its experiment says; undefined leaves that to the experiment. */
+/** The device that every run uses instead of its experiment's; undefined if the experiment decides. */
 export function chosenDevice(experiment?: vscode.Uri): string | undefined {
   const chosen = vscode.workspace.getConfiguration(section, experiment ?? null).get<string>("device", "");
   return chosen === "" ? undefined : chosen;

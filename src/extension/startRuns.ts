@@ -1,4 +1,4 @@
-/** Starts runs of an experiment outside its notebook, and says where they can be watched. */
+/** Starts runs of an experiment outside its notebook, and shows where to watch them. */
 import * as vscode from "vscode";
 import type { RunSummary, StartRuns } from "../protocol/service/runs";
 import { notificationText } from "./plainText";

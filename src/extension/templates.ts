@@ -15,7 +15,7 @@ export interface Template {
 const smallest: Template = {
   id: "experiment",
   title: "A small model on your own text",
-  summary: "One model, a few hundred steps, perplexity and counts. Everything else is yours to add.",
+  summary: "One model, a few hundred steps, perplexity and counts.",
   isExample: false,
   text: `# Experiment
 
@@ -92,10 +92,10 @@ export async function openCopy({ id, text }: Template): Promise<void> {
   if (folder === undefined)
     throw new WorkbenchError(
       "not-found",
-      'An experiment needs a folder, where its runs are kept as well. Say "File: Open Folder" first.',
+      'An experiment and its runs need a folder. Run "File: Open Folder" first.',
     );
   const target = await vscode.window.showSaveDialog({
-    title: "Where is the experiment to be?",
+    title: "Select the folder for the experiment",
     saveLabel: "Create Experiment",
     defaultUri: await freeName(folder, path.posix.basename(id)),
   });

@@ -1,4 +1,4 @@
-/** In a workspace that nobody has trusted nothing is executed or changed; buttons are greyed out, and this holds where they aren't. */
+/** Nothing is executed or changed in an untrusted workspace: buttons are disabled, and this check holds where they are not. */
 import * as vscode from "vscode";
 import { WorkbenchError } from "../protocol/errors";
 
@@ -10,6 +10,6 @@ export function requireTrust(deed: string): void {
   if (!vscode.workspace.isTrusted)
     throw new WorkbenchError(
       "unsupported",
-      `${deed} needs a trusted workspace. Say "Workspaces: Manage Workspace Trust" to trust this one.`,
+      `${deed} needs a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.`,
     );
 }

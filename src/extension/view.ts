@@ -7,9 +7,9 @@ export interface View {
   /** Shown while the tree is empty: what to do next, in Markdown with command links. */
   readonly welcome: readonly { readonly when?: string; readonly text: string }[];
   readonly collapsed?: boolean;
-  /** Its percentage of the side panel's height. What folded views leave over goes to the first one. */
+  /** Its percentage of the side panel's height. The first view gets the space of collapsed ones. */
   readonly size: number;
-  /** Makes the tree; everything it holds goes into `workbench.context.subscriptions`. */
+  /** Creates the tree; its disposables are added to `workbench.context.subscriptions`. */
   create(workbench: Workbench, id: string): vscode.TreeView<unknown>;
 }
 

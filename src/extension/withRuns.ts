@@ -1,4 +1,4 @@
-/** Does something to several runs at once and shows that it is being done; the first failure is told after all had their turn. */
+/** Applies an operation to several runs with a progress indicator; the first failure is reported after all have finished. */
 import * as vscode from "vscode";
 import type { RunSummary } from "../protocol/service/runs";
 import { notificationText } from "./plainText";

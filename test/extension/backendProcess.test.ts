@@ -109,7 +109,7 @@ test("a crash is told once, rejects what waits, and the service comes back with 
   }
   expect(crashes).toHaveLength(1);
   expect(crashes[0]!.givenUp).toBe(false);
-  expect(crashes[0]!.error.message).toMatch(/ended unexpectedly, with status 3\. Runs go on without it/);
+  expect(crashes[0]!.error.message).toMatch(/ended unexpectedly, with status 3\. Runs continue without it/);
   // Nobody asked for anything, and it is there again: pages that only listen must not stay deaf.
   await expect.poll(restarts).toBe(1);
   await service.request("devices.list", {});
@@ -131,7 +131,7 @@ test("a service that dies again and again is given up with a reason, until someb
   await expect.poll(() => crashes.length).toBe(2);
   expect(crashes.map(({ givenUp }) => givenUp)).toEqual([false, true]);
   expect(crashes[1]!.error.message).toContain("lathe.nodePath");
-  await expect(service.request("runs.list", {})).rejects.toThrow(/is not running.*Restart Backend Service/);
+  await expect(service.request("runs.list", {})).rejects.toThrow(/is not running.*Restart Backend/);
 
   delete process.env["SHAKY_DIES_AT_START"];
   await service.revive();

@@ -17,7 +17,7 @@ export async function chosenExperiment(
   if (found.length === 0)
     throw new WorkbenchError(
       "not-found",
-      'There is no experiment in this window. Say "Lathe: New Experiment" to make one.',
+      'There is no experiment in this window. Run "Lathe: New Experiment" to create one.',
     );
   if (found.length === 1) return { experiment: found[0]!.fsPath };
   const items = found
@@ -31,7 +31,7 @@ export async function chosenExperiment(
   return picked === undefined ? undefined : { experiment: picked.uri.fsPath };
 }
 
-/** All that are selected along with the one that a menu was opened on, each once, as they stand below each other. */
+/** The experiment whose menu was opened and all others that are selected, each once, in the order of the tree. */
 export function experimentsOfArguments([first, selected]: readonly unknown[]): readonly HasExperiment[] {
   const items = Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
   const found = items.flatMap((item) => experimentOfArguments([item]) ?? []);

@@ -10,7 +10,7 @@ export interface RunQuestion {
   /** Above the list: "Stop which run?" */
   readonly title: string;
   readonly fits?: (run: RunSummary) => boolean;
-  /** What is said when no run fits: "No run is going on." */
+  /** The message if no run fits, such as "No run is active." */
   readonly none: string;
 }
 
@@ -39,7 +39,7 @@ export async function chosenRuns(
   return (picked ?? []).map(({ run }) => run);
 }
 
-/** Runs that the arguments of a command stand for; undefined where they stand for none. */
+/** The runs that the arguments of a command refer to; undefined if they refer to none. */
 export function runsOfArguments(
   workbench: Workbench,
   [first, selected]: readonly unknown[],
@@ -47,7 +47,7 @@ export function runsOfArguments(
   if (isFolders(first)) {
     return first.map((folder) => {
       const run = workbench.runs.get(folder);
-      if (run === undefined) throw new WorkbenchError("not-found", `There is no run in ${folder} any more.`);
+      if (run === undefined) throw new WorkbenchError("not-found", `The run in ${folder} no longer exists.`);
       return run;
     });
   }

@@ -6,7 +6,7 @@ import type { Workbench } from "../workbench";
 import { experimentsOfArguments } from "./chosenExperiment";
 import { runsOfArguments } from "./chosenRuns";
 
-/** Models that lie somewhere. Undefined where the arguments of the command stand for none. */
+/** Models in files. Undefined if the arguments of the command refer to none. */
 export function storedSubjects(
   workbench: Workbench,
   args: readonly unknown[],
@@ -16,7 +16,7 @@ export function storedSubjects(
   return runsOfArguments(workbench, args)?.map(({ folder }) => ({ kind: "run", run: folder }));
 }
 
-/** Nodes of the tree of models carry what stands for them as `model`. */
+/** Nodes of the model tree have their model under the name `model`. */
 function pathsOfArguments([first, selected]: readonly unknown[]): string[] {
   const items = Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
   return items.flatMap((item) => {
@@ -34,7 +34,7 @@ export async function plannedSubjects(
   const found: Subject[] = [];
   for (const { experiment, variant } of experimentsOfArguments(args)) {
     const of = { kind: "plan" as const, experiment, ...(variant === undefined ? {} : { variant }) };
-    // A lens stands over text that may not be saved, and hands it along.
+    // A lens belongs to text that may not be saved, so it passes the text.
     if (typeof text === "string") found.push({ ...of, text });
     else if (variant !== undefined) found.push(of);
     else found.push(...(await variantsOf(workbench, experiment)));

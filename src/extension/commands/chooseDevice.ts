@@ -3,7 +3,7 @@ import { defineCommand } from "../command";
 import { plainText } from "../plainText";
 import { chooseDevice, chosenDevice } from "../settings";
 
-const byExperiment = "As the experiment says";
+const byExperiment = "Use the experiment's device";
 
 export default defineCommand({
   title: "Choose Device…",
@@ -22,7 +22,7 @@ export default defineCommand({
     if (typeof given?.device?.name === "string") return chooseDevice(given.device.name);
     const current = chosenDevice();
     const { devices } = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Window, title: "Lathe: trying the devices" },
+      { location: vscode.ProgressLocation.Window, title: "Lathe: testing devices" },
       () => workbench.backend.request("devices.list", {}),
     );
     const mark = (name: string | undefined) => (name === current ? "chosen now" : "");
@@ -39,11 +39,11 @@ export default defineCommand({
     ];
     const missing = devices.filter(({ works }) => !works).map(({ name }) => plainText(name));
     const picked = await vscode.window.showQuickPick(items, {
-      title: "The device of runs that are started from now on",
+      title: "Select the device for new runs",
       placeHolder:
         missing.length === 0
-          ? "Every device works"
-          : `Not here: ${missing.join(", ")}; the view Devices says why`,
+          ? "All devices are available"
+          : `Not available: ${missing.join(", ")}. The Devices view shows the reason.`,
     });
     return picked === undefined ? undefined : chooseDevice(picked.device);
   },

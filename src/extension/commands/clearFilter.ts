@@ -3,7 +3,7 @@ import { defineCommand } from "../command";
 import { shownRuns } from "../views/runTree/shownRuns";
 
 export default defineCommand({
-  title: "Clear Filter of Runs",
+  title: "Clear Run Filter",
   icon: "$(clear-all)",
   palette: "lathe.runsFiltered",
   menus: [{ menu: "view/title", when: "view == lathe.runs && lathe.runsFiltered", group: "navigation@4" }],

@@ -14,8 +14,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Compare which runs?",
-      none: "There is no run yet.",
+      title: "Select runs to compare",
+      none: "There are no runs yet.",
     });
     if (runs.length > 0) workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
   },

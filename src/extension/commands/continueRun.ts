@@ -22,7 +22,7 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Continue which runs?",
+      title: "Select runs to continue",
       fits: ({ state }) => state === "paused",
       none: "No run is paused.",
     });

@@ -10,8 +10,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await chosenRun(workbench, args, {
-      title: "Copy the ID of which run?",
-      none: "There is no run yet.",
+      title: "Select a run to copy its ID",
+      none: "There are no runs yet.",
     });
     if (run !== undefined) await vscode.env.clipboard.writeText(run.id);
   },

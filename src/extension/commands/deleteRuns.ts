@@ -7,7 +7,7 @@ import { requireTrust, whenTrusted } from "../trust";
 import { isActive } from "../views/runTree/runStates";
 
 export default defineCommand({
-  title: "Move Runs to the Trash",
+  title: "Move Runs to Trash",
   icon: "$(trash)",
   palette: "lathe.hasRuns",
   enablement: whenTrusted,
@@ -22,7 +22,7 @@ export default defineCommand({
   async run(workbench, ...args) {
     requireTrust("Moving runs");
     const runs = await chosenRuns(workbench, args, {
-      title: "Move which runs to the trash?",
+      title: "Select runs to move to the trash",
       fits: (run) => !isActive(run),
       none: "Only runs that have ended can be moved to the trash. Stop the run first.",
     });
@@ -30,7 +30,7 @@ export default defineCommand({
     const folders = runs.map(({ folder }) => folder);
     const { trashed } = await workbench.backend.request("runs.trash", { runs: folders });
     const what = runs.length === 1 ? runs[0]!.name : `${runs.length} runs`;
-    // Not waited for: whoever called this need not know how long a person thinks.
+    // Not awaited: the caller does not have to wait for the user's answer.
     void vscode.window
       .showInformationMessage(notificationText(`Moved ${what} to .lathe/trash.`), "Undo")
       .then((chosen) => {

@@ -53,7 +53,7 @@ export default defineCommand({
         );
       },
     );
-    const message = `The model was exported: ${files.length === 1 ? "1 file" : `${files.length} files`} in ${target.fsPath}.`;
+    const message = `Exported the model: ${files.length === 1 ? "1 file" : `${files.length} files`} in ${target.fsPath}.`;
     void vscode.window.showInformationMessage(notificationText(message), "Reveal").then((chosen) => {
       if (chosen === undefined) return;
       const reveal = vscode.env.remoteName === undefined ? "revealFileInOS" : "revealInExplorer";
@@ -64,9 +64,9 @@ export default defineCommand({
 
 async function trainedModel(workbench: Workbench, args: readonly unknown[]): Promise<Subject | undefined> {
   const run = await chosenRun(workbench, args, {
-    title: "Export the model of which run?",
+    title: "Select a run to export its model",
     fits: ({ metrics }) => Object.keys(metrics).length > 0,
-    none: "No run has made a model yet.",
+    none: "No run has produced a model yet.",
   });
   return run === undefined ? undefined : { kind: "run", run: run.folder };
 }

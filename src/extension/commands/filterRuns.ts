@@ -31,8 +31,8 @@ async function askFor(workbench: Workbench, before: RunFilter): Promise<RunFilte
   const pick = vscode.window.createQuickPick<Choice>();
   const choices = choicesOf(workbench, before);
   Object.assign(pick, {
-    title: "Show which runs?",
-    placeholder: "Type part of a name, or tick states and tags",
+    title: "Filter runs",
+    placeholder: "Type part of a name, or select states and tags",
     value: before.text ?? "",
     canSelectMany: true,
     items: choices,

@@ -4,7 +4,7 @@ import { whenTrusted } from "../trust";
 import { isWaiting } from "../views/runTree/runStates";
 
 export default defineCommand({
-  title: "Move Run to the End of the Queue",
+  title: "Move Run to End of Queue",
   icon: "$(arrow-down)",
   palette: "lathe.hasActiveRun",
   enablement: whenTrusted,
@@ -17,9 +17,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await chosenRun(workbench, args, {
-      title: "Move which waiting run?",
+      title: "Select a queued run to move",
       fits: isWaiting,
-      none: "No run waits for its device.",
+      none: "No run is waiting for a device.",
     });
     if (run !== undefined) await workbench.backend.request("runs.requeue", { run: run.folder, to: "last" });
   },

@@ -2,7 +2,7 @@ import { experimentOfArguments } from "../choices/chosenExperiment";
 import { runsOfArguments } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
 
-/** More curves than that are no picture any more; the panel adds what is wanted. */
+/** More curves would be unreadable; others can be added in the panel. */
 const mostCurves = 12;
 
 export default defineCommand({
@@ -29,7 +29,7 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const all = await workbench.runs.load();
-    // Without a word about which, the experiment that ran last.
+    // Without arguments, the experiment that ran last.
     const experiment = experimentOfArguments(args)?.experiment ?? all[0]?.experiment;
     const runs =
       runsOfArguments(workbench, args) ??

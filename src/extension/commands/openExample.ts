@@ -12,7 +12,7 @@ export default defineCommand({
     if (typeof id === "string") {
       const named = examples.find((each) => each.id === id);
       if (named === undefined)
-        throw new WorkbenchError("not-found", `There is no example ${id}.`, {
+        throw new WorkbenchError("not-found", `There is no example named ${id}.`, {
           allowed: examples.map((each) => each.id),
         });
       await openCopy(named);
@@ -20,7 +20,7 @@ export default defineCommand({
     }
     const picked = await vscode.window.showQuickPick(
       examples.map((example) => ({ label: example.title, detail: example.summary, example })),
-      { title: "Open which example? It is copied into your folder", matchOnDetail: true },
+      { title: "Select an example to copy into your folder", matchOnDetail: true },
     );
     if (picked !== undefined) await openCopy(picked.example);
   },

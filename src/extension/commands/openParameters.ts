@@ -37,12 +37,12 @@ export default defineCommand({
     workbench.openPanel("parameters", { subjects: subjects.slice(0, mostModels) });
     if (subjects.length > mostModels)
       void vscode.window.showInformationMessage(
-        `The first ${mostModels} of ${subjects.length} models are shown. Others can be added in the panel.`,
+        `Showing the first ${mostModels} of ${subjects.length} models. Add others in the panel.`,
       );
   },
 });
 
 async function chosen(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
-  const found = await chosenExperiment(args, "Count the parameters of which experiment?");
+  const found = await chosenExperiment(args, "Select an experiment to count its parameters");
   return found === undefined ? [] : variantsOf(workbench, found.experiment);
 }

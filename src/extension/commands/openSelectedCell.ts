@@ -17,7 +17,7 @@ export default defineCommand({
     try {
       notebook = await vscode.workspace.openNotebookDocument(uri);
     } catch {
-      // What is no notebook opens with the reason in its place, and as text it can be mended.
+      // A file that is not a valid notebook opens with the reason in its place; as text it can be fixed.
       return vscode.commands.executeCommand("vscode.open", uri);
     }
     const code = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);

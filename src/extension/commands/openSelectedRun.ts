@@ -1,4 +1,4 @@
-/** What a click on a row of the tree of runs does: its curves, or more rows where it stands for more. */
+/** A click on a row of the run tree: opens the run's curves, or loads more rows. */
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import { treesOf } from "../trees";

@@ -18,7 +18,7 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const all = await workbench.runs.load();
-    // Without a word about which, the experiment that ran last.
+    // Without arguments, the experiment that ran last.
     const experiment = experimentOfArguments(args)?.experiment ?? all[0]?.experiment;
     workbench.openPanel("shrink", experiment === undefined ? {} : { experiment });
   },

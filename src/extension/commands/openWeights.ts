@@ -39,14 +39,14 @@ export default defineCommand({
 
 async function chosenSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
   const runs = await chosenRuns(workbench, args, {
-    title: "Show the weights of which runs?",
+    title: "Select runs to show their weights",
     fits: hasModel,
-    none: 'No run has made a model yet. Say "Lathe: Run Experiment" to make one.',
+    none: 'No run has produced a model yet. Run "Lathe: Run Experiment" first.',
   });
   return runs.map(({ folder }) => ({ kind: "run", run: folder }));
 }
 
-/** The newest run of each variant that has one; undefined where the arguments stand for no experiment. */
+/** The newest run of each variant that has one; undefined if the arguments do not refer to an experiment. */
 async function subjectsOfExperiments(
   workbench: Workbench,
   args: readonly unknown[],
@@ -66,7 +66,7 @@ async function subjectsOfExperiments(
   const what = `${path.basename(experiment)}${variant === undefined ? "" : `, variant ${variant},`}`;
   throw new WorkbenchError(
     "not-found",
-    `${what} has no weights yet, because no run of it has made a model. Say "Lathe: Run Experiment", and open its weights after the first checkpoint.`,
+    `${what} has no weights yet, because none of its runs has produced a model. Run "Lathe: Run Experiment" and open its weights after the first checkpoint.`,
   );
 }
 

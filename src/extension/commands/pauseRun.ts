@@ -17,9 +17,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Pause which runs?",
+      title: "Select runs to pause",
       fits: ({ state }) => state === "running",
-      none: "No run is training now.",
+      none: "No run is training.",
     });
     await withRuns(runs, "Pausing", ({ folder }) => workbench.backend.request("runs.pause", { run: folder }));
   },

@@ -1,4 +1,4 @@
-/** Looks for models anew: what other programs wrote is not noticed otherwise. */
+/** Searches for models again; models written by other programs are not noticed otherwise. */
 import { defineCommand } from "../command";
 import { modelTree } from "../views/models";
 

@@ -12,15 +12,15 @@ export default defineCommand({
   keybinding: { key: "f2", when: "focusedView == lathe.runs", args: selection },
   async run(workbench, ...args) {
     const run = await chosenRun(workbench, args, {
-      title: "Rename which run?",
-      none: "There is no run yet.",
+      title: "Select a run to rename",
+      none: "There are no runs yet.",
     });
     if (run === undefined) return;
     const name = await vscode.window.showInputBox({
       title: "Rename Run",
-      prompt: "Its folder keeps the name that it has.",
+      prompt: "The name of its folder does not change.",
       value: run.name,
-      validateInput: (text) => (text.trim() === "" ? "A run needs a name." : undefined),
+      validateInput: (text) => (text.trim() === "" ? "Enter a name." : undefined),
     });
     if (name !== undefined)
       await workbench.backend.request("runs.annotate", { run: run.folder, notes: { name: name.trim() } });

@@ -1,6 +1,6 @@
 import { defineCommand } from "../command";
 
 export default defineCommand({
-  title: "Restart Backend Service",
+  title: "Restart Backend",
   run: async ({ backend }) => backend.revive(),
 });

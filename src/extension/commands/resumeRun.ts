@@ -24,9 +24,9 @@ export default defineCommand({
   async run(workbench, ...args) {
     requireTrust("Resuming a run");
     const runs = await chosenRuns(workbench, args, {
-      title: "Resume which runs, each from its last checkpoint?",
+      title: "Select runs to resume from their last checkpoints",
       fits: isResumable,
-      none: "No run was stopped, failed or interrupted.",
+      none: "No run is stopped, failed or interrupted.",
     });
     await withRuns(runs, "Resuming", ({ folder }) =>
       workbench.backend.request("runs.resume", { run: folder }),

@@ -11,8 +11,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await chosenRun(workbench, args, {
-      title: "Reveal the folder of which run?",
-      none: "There is no run yet.",
+      title: "Select a run to reveal its folder",
+      none: "There are no runs yet.",
     });
     if (run === undefined) return;
     // The file manager of this machine knows nothing of another one's folders.

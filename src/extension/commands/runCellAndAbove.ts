@@ -21,13 +21,13 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Training");
-    const chosen = await chosenExperiment(args, "Run a cell of which experiment?");
+    const chosen = await chosenExperiment(args, "Select an experiment to run a cell of");
     if (chosen === undefined) return;
     const { experiment, cell = cellOfCursor(experiment) } = chosen;
     if (cell === undefined)
       throw new WorkbenchError(
         "invalid-input",
-        "No cell is selected. Click into the cell that is to run, then say it again.",
+        "No cell is selected. Select the cell to run, then run this command again.",
       );
     if (!(await runInNotebook(experiment, cell)))
       await startRuns(workbench, { experiment, throughCell: cell });

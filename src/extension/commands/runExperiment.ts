@@ -31,7 +31,7 @@ export default defineCommand({
         await startRuns(workbench, { experiment, ...(variant === undefined ? {} : { variant }) });
       return;
     }
-    const chosen = await chosenExperiment(args, "Run which experiment?");
+    const chosen = await chosenExperiment(args, "Select an experiment to run");
     if (chosen === undefined) return;
     const { experiment, variant } = chosen;
     if (variant !== undefined) await startRuns(workbench, { experiment, variant });

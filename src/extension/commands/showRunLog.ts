@@ -3,7 +3,7 @@ import { defineCommand } from "../command";
 import { showRunLog } from "../runLog";
 
 export default defineCommand({
-  title: "Show Log of Run",
+  title: "Show Run Log",
   icon: "$(output)",
   palette: "lathe.hasRuns",
   menus: [
@@ -11,8 +11,8 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const run = await chosenRun(workbench, args, {
-      title: "Show the log of which run?",
-      none: "There is no run yet.",
+      title: "Select a run to show its log",
+      none: "There are no runs yet.",
     });
     if (run !== undefined) await showRunLog(run);
   },

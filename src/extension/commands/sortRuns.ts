@@ -5,10 +5,10 @@ import { type Sorting, sortings } from "../views/runTree/arrangement";
 import { shownRuns } from "../views/runTree/shownRuns";
 
 const labels: Readonly<Record<Sorting, readonly [label: string, detail: string]>> = {
-  newest: ["Newest", "the last one made comes first"],
-  name: ["Name", "as in a dictionary, numbers by their size"],
-  loss: ["Last loss", "the lowest comes first, runs without a loss last"],
-  state: ["State", "what goes on comes first, then what failed"],
+  newest: ["Newest", "newest first"],
+  name: ["Name", "alphabetical, with numbers in numeric order"],
+  loss: ["Last loss", "lowest first, runs without a loss last"],
+  state: ["State", "active runs first, then failed runs"],
 };
 
 export default defineCommand({

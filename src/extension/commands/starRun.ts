@@ -19,9 +19,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Star which runs?",
+      title: "Select runs to star",
       fits: ({ star }) => !star,
-      none: "Every run has its star.",
+      none: "All runs are starred.",
     });
     for (const { folder } of runs)
       await workbench.backend.request("runs.annotate", { run: folder, notes: { star: true } });

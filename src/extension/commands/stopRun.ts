@@ -23,9 +23,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Stop which runs? Each writes a checkpoint first",
+      title: "Select runs to stop; each writes a checkpoint first",
       fits: isActive,
-      none: "No run is going on.",
+      none: "No run is active.",
     });
     await withRuns(runs, "Stopping", ({ folder }) => workbench.backend.request("runs.stop", { run: folder }));
   },

@@ -11,13 +11,13 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Tag which runs?",
-      none: "There is no run yet.",
+      title: "Select runs to tag",
+      none: "There are no runs yet.",
     });
     if (runs.length === 0) return;
     const text = await vscode.window.showInputBox({
-      title: runs.length === 1 ? "Tags of the Run" : `Tags of ${runs.length} Runs`,
-      prompt: "Separated by commas. They replace the tags that are there.",
+      title: runs.length === 1 ? "Run Tags" : `Tags of ${runs.length} Runs`,
+      prompt: "Separate tags with commas. They replace the existing tags.",
       value: [...new Set(runs.flatMap(({ tags }) => tags))].join(", "),
     });
     if (text === undefined) return;

@@ -2,7 +2,7 @@ import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
 
 export default defineCommand({
-  title: "Remove Star of Run",
+  title: "Unstar Run",
   icon: "$(star-full)",
   palette: "lathe.hasRuns",
   menus: [
@@ -19,9 +19,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     const runs = await chosenRuns(workbench, args, {
-      title: "Take the star from which runs?",
+      title: "Select runs to unstar",
       fits: ({ star }) => star,
-      none: "No run has a star.",
+      none: "No run is starred.",
     });
     for (const { folder } of runs)
       await workbench.backend.request("runs.annotate", { run: folder, notes: { star: false } });

@@ -9,7 +9,7 @@ export function signalOf(token: vscode.CancellationToken): AbortSignal {
   return controller.signal;
 }
 
-/** The answer, or undefined where it is no longer wanted or went wrong; the latter stands in the log. */
+/** The answer, or undefined if the request was cancelled or failed; a failure is logged. */
 export async function quietly<T>(
   log: vscode.LogOutputChannel,
   signal: AbortSignal,

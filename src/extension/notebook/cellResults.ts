@@ -15,7 +15,7 @@ export interface CellResult {
   readonly output: CellOutput;
   /** One of its runs has come to this cell, or waits before it. */
   readonly begun: boolean;
-  /** Nothing of this cell is going on or to come. */
+  /** Nothing of this cell is running or pending. */
   readonly ended: boolean;
   /** Of a cell that has begun and ended. */
   readonly success?: boolean;
@@ -104,7 +104,7 @@ function trains({ steps }: CellRun): boolean {
   return steps.some(({ action }) => action === "train");
 }
 
-/** A run that waits, trains or pauses goes on; a run of which nobody knows how it stands does not. */
+/** A queued, running or paused run is active; a run with an unknown state is not. */
 export function isGoingOn({ state }: RunSummary): boolean {
   return state === "queued" || state === "running" || state === "paused";
 }
@@ -114,8 +114,8 @@ function isDone({ summary, steps }: CellRun): boolean {
 }
 
 /**
- * `isNext` says whether the run has done all above the cell: then it is this cell that it stands before, or in. `hasMore`
- * says whether the run has steps to do, here or below.
+ * `isNext`: the run has done everything above the cell, so the cell is its current or next one. `hasMore`: the run has
+ * steps left, here or below.
  */
 function standing(
   runs: readonly CellRun[],

@@ -1,4 +1,4 @@
-/** What stands at the foot of a cell beside its language: its runs with their last loss, and whether they are of this text. */
+/** The status bar of a cell: its runs with their last loss, and whether they ran the current text. */
 import * as vscode from "vscode";
 import { figure } from "../../protocol/quantities";
 import type { RunSummary } from "../../protocol/service/runs";
@@ -31,14 +31,14 @@ function runsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem
   const loss = lossOf(runs);
   const parts = [
     runs.length === 1 ? "1 run" : `${runs.length} runs`,
-    ...(going > 0 && runs.length > 1 ? [`${going} going on`] : []),
+    ...(going > 0 && runs.length > 1 ? [`${going} active`] : []),
     ...(loss === undefined ? [] : [loss]),
   ];
   const item = new vscode.NotebookCellStatusBarItem(
     `$(graph-line) ${parts.join(" · ")}`,
     vscode.NotebookCellStatusBarAlignment.Right,
   );
-  item.tooltip = "Open these runs in the charts panel";
+  item.tooltip = "Open these runs in the Charts panel";
   item.command = {
     command: "lathe.openCharts",
     title: "Open Charts",
@@ -50,11 +50,11 @@ function runsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem
 
 function staleItem(): vscode.NotebookCellStatusBarItem {
   const item = new vscode.NotebookCellStatusBarItem(
-    "$(history) of an earlier text",
+    "$(history) from an earlier version",
     vscode.NotebookCellStatusBarAlignment.Right,
   );
   item.tooltip =
-    "This cell or what stands above it has changed since its runs. Run it again for results of this text.";
+    "This cell or a cell above it has changed since these runs. Run it again to update the results.";
   item.priority = 1;
   return item;
 }

@@ -1,7 +1,7 @@
 /**
- * The text of an experiment ⇄ the cells of a notebook. What a cell's text does not tell – fences, blank lines between
- * cells, line ends – stays with the cell, so that untouched cells keep every byte when others change. Knows nothing of
- * VS Code, nor of what the cells mean.
+ * The text of an experiment ⇄ the cells of a notebook. What a cell's text does not contain – fences, blank lines
+ * between cells, line ends – is kept with the cell, so that unchanged cells keep every byte when others change. Does not
+ * import vscode and does not interpret the cells.
  */
 import { cutCells, linesOf, mostCharacters } from "../../protocol/cells";
 import { WorkbenchError } from "../../protocol/errors";
@@ -10,7 +10,7 @@ import { WorkbenchError } from "../../protocol/errors";
 export interface CellText {
   readonly kind: "prose" | "code";
   readonly value: string;
-  /** Of code alone; anything but yaml becomes a block that is no cell of the experiment. */
+  /** For code only; any language but yaml becomes a block that is not a cell of the experiment. */
   readonly language?: string;
   readonly frame?: CellFrame;
 }
@@ -22,7 +22,7 @@ export interface CellFrame {
   readonly close?: string;
   /** From the end of the cell's last line to the start of the next cell. */
   readonly after?: string;
-  /** The whole cell, where the rest does not make the same of its value: several kinds of line ends, say. */
+  /** The whole cell, if the other fields do not reproduce its value, for example because of mixed line ends. */
   readonly source?: string;
 }
 
@@ -40,7 +40,7 @@ export interface NotebookText {
   readonly frame: NotebookFrame;
 }
 
-/** Where a cell stands in the text: 0-based lines of its value, none for an empty block, and of all that it became. */
+/** The place of a cell in the text: 0-based lines of its value, none for an empty block, and of the whole block. */
 export interface CellPlace {
   readonly cell: number;
   readonly valueLine: number;
@@ -52,20 +52,20 @@ export interface CellPlace {
 export interface Composed {
   /** Without a byte order mark. */
   readonly text: string;
-  /** In order; a cell of prose without a word becomes nothing and has no place. */
+  /** In order; an empty Markdown cell produces no text and has no place. */
   readonly places: readonly CellPlace[];
 }
 
 const bom = "\uFEFF";
 const anyEnd = /\r\n|\r|\n/g;
 
-/** Throws where the file is no experiment that could be shown and saved again without a loss. */
+/** Throws if the file is not an experiment that can be shown and saved without loss. */
 export function decodeNotebook(bytes: Uint8Array): NotebookText {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw refusal("The file is not text in UTF-8. Save it as UTF-8", { cause });
+    throw refusal("The file is not UTF-8 text. Save it as UTF-8", { cause });
   }
   return parseNotebook(text);
 }
@@ -77,11 +77,11 @@ export function encodeNotebook(notebook: NotebookText): Uint8Array {
 export function parseNotebook(given: string): NotebookText {
   if (given.length > mostCharacters)
     throw refusal(
-      `The file has ${given.length} characters, and an experiment at most ${mostCharacters}. Keep data in files of its own`,
+      `The file has ${given.length} characters, but an experiment has at most ${mostCharacters}. Move data to separate files`,
     );
   const text = given.startsWith(bom) ? given.slice(1) : given;
   const { pieces, faults, unclosed = "" } = cutCells(text);
-  // A block that only stands in the wrong place is prose for now: its fault shows where it can be mended.
+  // A misplaced block is shown as Markdown for now, so that the user can fix it in place.
   if (isFence(unclosed)) {
     const { line, column, message } = faults.at(-1)!;
     throw refusal(`Line ${line}, column ${column}: ${message}`);
@@ -206,7 +206,7 @@ function isBlank(text: string): boolean {
 }
 
 function spaceBetween(cell: CellText, next: CellText, after: string, html: boolean, eol: string): string {
-  // Prose goes on over a single line end, and such HTML ends with an empty line alone.
+  // Prose continues over a single line end, and this kind of HTML ends only at an empty line.
   const enough = (cell.kind === "prose" && next.kind === "prose") || html ? 2 : 1;
   return countEnds(after) >= enough ? after : eol.repeat(enough);
 }
@@ -217,7 +217,7 @@ interface Split {
   readonly after: string;
 }
 
-/** Blank lines at both ends are no part of what a cell shows. */
+/** A cell does not show the blank lines at its ends. */
 function splitBlank(text: string): Split {
   const lines = linesOf(text).filter(({ start, end }) => !isBlank(text.slice(start, end)));
   const start = lines[0]?.start ?? text.length;
@@ -244,7 +244,7 @@ function countEnds(text: string): number {
 function refusal(what: string, options?: { cause: unknown }): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
-    `This is no experiment that a notebook could show. ${what}. To mend it, open the file as text: "Reopen Editor With… → Text Editor".`,
+    `This file cannot be shown as a notebook. ${what}. To fix it, open the file as text: "Reopen Editor With… → Text Editor".`,
     {},
     options,
   );

@@ -1,4 +1,4 @@
-/** What the service says of the text of open experiments: faults underlined as they are typed, and sizes as lenses. */
+/** Shows the service's checks of open experiments: diagnostics while typing, and sizes as code lenses. */
 import { setTimeout as after } from "node:timers/promises";
 import * as vscode from "vscode";
 import type { Diagnostic, Lens } from "../../protocol/service/experiments";

@@ -21,7 +21,7 @@ export class NotebookController implements vscode.Disposable {
     const { controller } = this;
     controller.supportedLanguages = ["yaml"];
     controller.supportsExecutionOrder = true;
-    controller.description = "Trains, compresses and evaluates in processes of their own.";
+    controller.description = "Trains, compresses and evaluates in separate processes.";
     controller.executeHandler = async (cells, notebook) => {
       if (cells.length > 0) await this.runsOf(notebook).run(cells);
     };
@@ -42,7 +42,7 @@ export class NotebookController implements vscode.Disposable {
     for (const editor of vscode.window.visibleNotebookEditors) this.select(editor);
   }
 
-  /** The runs whose results stand under the cell, or would. */
+  /** The runs whose results are shown under the cell, or will be. */
   attachedTo(cell: vscode.NotebookCell): readonly AttachedRun[] {
     return this.opened.get(cell.notebook)?.attachedTo(cell) ?? [];
   }

@@ -1,6 +1,6 @@
 /**
- * The whole text of an experiment beside the documents that it is edited in: one for each cell of a notebook, or a
- * single one. The service reads the whole; what it says of a place is shown in the document that holds it.
+ * Maps between the whole text of an experiment and the documents in which it is edited: one for each cell of a notebook,
+ * or a single one. The service reads the whole text; its ranges are shown in the documents that contain them.
  */
 import { linesOf } from "../../protocol/cells";
 import type { TextRange } from "../../protocol/service/experiments";
@@ -37,7 +37,7 @@ export class DocumentText {
     return new DocumentText({ text, places: [place] });
   }
 
-  /** Undefined for a cell that is no part of the text: prose without a word. */
+  /** Undefined for an empty Markdown cell, which is not part of the text. */
   offsetAt(cell: number, { line, character }: DocumentPosition): number | undefined {
     const place = this.places.find((each) => each.cell === cell);
     if (place === undefined) return undefined;
@@ -51,8 +51,8 @@ export class DocumentText {
   }
 
   /**
-   * Where a range of the text shows. What lies on a fence or between cells shows on the nearest line of a cell; undefined
-   * only where there is no cell at all.
+   * Where a range of the text is shown. A range on a fence or between cells is shown on the nearest line of a cell;
+   * undefined only if there are no cells.
    */
   shownAt({ line, column, endLine, endColumn }: TextRange): DocumentRange | undefined {
     const place = this.placeAt(line - 1) ?? this.nearest(line - 1);
@@ -62,7 +62,7 @@ export class DocumentText {
     const isEmpty = end.line === start.line && end.character <= start.character;
     const wasEmpty = line === endLine && column === endColumn;
     if (!isEmpty || wasEmpty) return { cell: place.cell, start, end };
-    // All of it lies outside: the whole line stands for it.
+    // The range is entirely outside, so the whole line is marked.
     return {
       cell: place.cell,
       start: { line: start.line, character: 0 },

@@ -1,4 +1,4 @@
-/** An experiment as it stands in the editor, saved or not: a notebook, or the text view of the same file. */
+/** An experiment as it is in the editor, saved or not: a notebook, or the text view of the same file. */
 import path from "node:path";
 import * as vscode from "vscode";
 import type { ExperimentText } from "../../protocol/service/experiments";
@@ -71,7 +71,7 @@ export function notebookOf(document: vscode.TextDocument): vscode.NotebookDocume
   );
 }
 
-/** Of a cell or of a text; undefined where it is no experiment that could be run. */
+/** Of a cell or of a text; undefined if it is not an experiment that can run. */
 export function sourceOf(document: vscode.TextDocument): ExperimentSource | undefined {
   const notebook = notebookOf(document);
   if (notebook !== undefined) return notebookSource(notebook);

@@ -1,6 +1,6 @@
 /**
- * An error as the output of a cell. VS Code shows it as text, except that in a trusted workspace it takes links in it for
- * HTML: those of ours lead to the cell and line, and whatever else looks like one is kept from it. Knows nothing of VS Code.
+ * Formats an error as the output of a cell. VS Code shows it as text, except that in a trusted workspace it interprets
+ * links as HTML: Lathe's links lead to the cell and line, and anything else that looks like a link is escaped.
  */
 import { basename } from "node:path";
 import { toWorkbenchError } from "../../protocol/errors";

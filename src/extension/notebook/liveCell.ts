@@ -16,13 +16,13 @@ export class LiveCell {
   private started = false;
   private over = false;
 
-  /** `onStop` is called when a person stops the cell, not when the cell or its notebook goes away. */
+  /** `onStop` is called when the user stops the cell, not when the cell or its notebook is closed. */
   constructor(
     private readonly execution: vscode.NotebookCellExecution,
     onStop: () => void,
   ) {
     execution.token.onCancellationRequested(() => {
-      // VS Code cancels the same way when the notebook is closed or the cell removed, and tells of that a moment later.
+      // VS Code cancels the same way when the notebook is closed or the cell removed, and reports that a moment later.
       setTimeout(() => {
         if (!this.isGone && !this.over) onStop();
       }, 300);
@@ -44,7 +44,7 @@ export class LiveCell {
     this.execution.start(at);
   }
 
-  /** Shows how it stands; true when that was the last of it. */
+  /** Shows the current state; true if it was the last one. */
   async show({ output, begun, ended, success, startedAt, endedAt }: CellResult): Promise<boolean> {
     if (begun) {
       // What an earlier window began shows its own times.
@@ -65,7 +65,7 @@ export class LiveCell {
     this.end(true, Date.now());
   }
 
-  /** `text` says all; its first line has to name the fault. */
+  /** `text` is the whole message; its first line must name the fault. */
   async fail(text: string): Promise<void> {
     const error = new Error(text);
     error.name = "";
@@ -81,7 +81,7 @@ export class LiveCell {
     this.execution.end(success, at);
   }
 
-  /** Always the same output with other items, so that the page under the cell goes on instead of starting anew. */
+  /** Replaces the items of the same output, so that the page under the cell continues instead of restarting. */
   private async replace(items: vscode.NotebookCellOutputItem[]): Promise<void> {
     const key = items.map(({ data }) => Buffer.from(data).toString()).join("\n");
     if (key === this.shown) return;

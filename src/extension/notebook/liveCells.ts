@@ -1,4 +1,4 @@
-/** The cells of one notebook whose runs go on: renewed when something has happened, ended when nothing more will. */
+/** The cells of one notebook with active runs: updated after each event, ended when no more can come. */
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
 import type { AttachedRun } from "../../protocol/service/experiments";
@@ -10,7 +10,7 @@ import { cellResults, isGoingOn } from "./cellResults";
 import { withoutTags } from "./faultText";
 import { LiveCell } from "./liveCell";
 
-/** The page under a cell follows its runs by itself; what it was given is renewed for when it is drawn anew. */
+/** The page under a cell follows its runs by itself; its input is updated for the next time it is created. */
 const calmPause = 4000;
 /** So that what changes together is shown together. */
 const promptPause = 150;
@@ -70,7 +70,7 @@ export class LiveCells implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.timer);
     this.subscription.dispose();
-    // The runs go on, and the next window shows them.
+    // The runs continue, and the next window shows them.
     for (const each of this.cells.values()) each.end(undefined);
     this.cells.clear();
   }

@@ -68,7 +68,7 @@ export class NotebookRuns implements vscode.Disposable {
     });
   }
 
-  /** Shows what earlier runs have left, and goes on with those that still run. */
+  /** Shows the results of earlier runs, and follows those that are still active. */
   async restore(): Promise<void> {
     await this.inTurn(() => this.attach([]));
   }
@@ -95,7 +95,7 @@ export class NotebookRuns implements vscode.Disposable {
     const outline = await workbench.backend.request("experiment.outline", source.experiment);
     const throughCell = indexOf(outline, source, last);
     const isIdle = outline.cells.every(({ index, actions }) => index > throughCell || actions.length === 0);
-    // A file with faults is refused by the start, which says where they are.
+    // Starting a file with faults fails and reports their places.
     if (isIdle && outline.faults === 0) return [];
     const device = chosenDevice(notebook.uri);
     const { runs } = await workbench.backend.request("runs.start", {
@@ -106,14 +106,14 @@ export class NotebookRuns implements vscode.Disposable {
     return runs;
   }
 
-  /** Runs that no cell shows would go on unseen. */
+  /** Runs that no cell shows would continue unseen. */
   private expect(started: readonly RunSummary[]): void {
     const known = new Set([...this.attached.values()].flat().map(({ run }) => run));
     const lost = started.filter(({ folder }) => !known.has(folder));
     if (lost.length > 0)
       throw new WorkbenchError(
         "internal",
-        `No cell stands for what was started: ${lost.map(({ name }) => name).join(", ")}. The view Runs shows it.`,
+        `Started ${lost.map(({ name }) => name).join(", ")}, but no cell here matches it. See the Runs view.`,
       );
   }
 
@@ -133,7 +133,7 @@ export class NotebookRuns implements vscode.Disposable {
       }
       const key = runs.map(({ run }) => run).join("\n");
       const goesOn = runs.flatMap(({ run }) => workbench.runs.get(run) ?? []).some(isGoingOn);
-      // It stands there as it ended.
+      // The output already shows how the run ended.
       if (this.live.get(cell) === undefined && !goesOn && this.shown.get(cell) === key) continue;
       this.shown.set(cell, key);
       const live = this.live.open(cell);
@@ -191,7 +191,7 @@ async function save(notebook: vscode.NotebookDocument): Promise<void> {
   if (notebook.isUntitled)
     throw new WorkbenchError(
       "invalid-input",
-      "The experiment is no file yet, and its runs would have no place. Save it first, as NAME.lathe.md.",
+      "The experiment is not saved yet, so there is no folder for its runs. Save it as NAME.lathe.md first.",
     );
   // VS Code gives up a save that another cell's output overtakes, and then the next one succeeds.
   for (let tries = 0; tries < 4; tries++) {
@@ -200,11 +200,11 @@ async function save(notebook: vscode.NotebookDocument): Promise<void> {
   }
   throw new WorkbenchError(
     "io",
-    "The experiment could not be saved, and only what is saved is run. Save it, then run the cell again.",
+    "The experiment could not be saved, and only saved text is run. Save it, then run the cell again.",
   );
 }
 
-/** The service leaves out cells without a word, so the last that it knows up to here counts. */
+/** The service omits empty cells, so the last cell it knows up to here counts. */
 function indexOf(outline: Outline, source: ExperimentSource, cell: vscode.NotebookCell): number {
   const reached = outline.cells.filter(
     ({ firstLine }) => (source.whole.cellAt(firstLine) ?? 0) <= cell.index,

@@ -1,4 +1,4 @@
-/** The experiments that stand open in the window, and when their text changes: after a pause in typing, not at each key. */
+/** The experiments that are open in the window, and their changes: after a pause in typing, not at each key. */
 import * as vscode from "vscode";
 import {
   type ExperimentSource,
@@ -41,7 +41,7 @@ export class OpenExperiments implements vscode.Disposable {
     this.followTabs();
   }
 
-  /** Tells of every experiment again, as after a restart of the service. */
+  /** Reports every experiment again, for example after a restart of the service. */
   again(): void {
     for (const each of this.opened.keys()) this.touch(each);
   }

@@ -10,7 +10,7 @@ import {
 
 export const notebookType = "lathe-notebook";
 
-/** `report` says what is wrong with a file: VS Code itself only says that something is. */
+/** `report` shows what is wrong with a file: VS Code itself only shows that something is. */
 export function createSerializer(report: (error: unknown) => void): vscode.NotebookSerializer {
   return {
     deserializeNotebook(content) {

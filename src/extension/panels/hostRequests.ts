@@ -1,4 +1,4 @@
-/** What every page may ask of the host itself, whether it stands in a panel or under a cell. */
+/** What every page may request of the host itself, in a panel or under a cell. */
 import path from "node:path";
 import * as vscode from "vscode";
 import type { Handlers } from "../../protocol/connection";
@@ -31,7 +31,7 @@ export function hostRequests({ openPanel, log }: PageHost): Omit<Handlers<HostRe
       if (!(await isWithin(file, roots)))
         throw new WorkbenchError(
           "unsupported",
-          `${path.basename(file)} lies outside the opened folders, so it is not opened from here. Open its folder first.`,
+          `${path.basename(file)} is outside the opened folders, so it cannot be opened from here. Open its folder first.`,
         );
       const uri = vscode.Uri.file(file);
       const { type } = await vscode.workspace.fs.stat(uri);

@@ -1,4 +1,4 @@
-/** Whether a file lies inside one of the folders once every link on the way is followed. */
+/** Whether a file is inside one of the folders after all symbolic links are resolved. */
 import { realpath } from "node:fs/promises";
 import path from "node:path";
 

@@ -1,4 +1,4 @@
-/** A panel is one file in `panels/` here, which says what its page may ask, and one in `webview/panels/`: the page. */
+/** A panel is one file in `panels/` here, which lists what its page may request, and one in `webview/panels/`: the page. */
 import type { Backend, Events, Requests } from "../../protocol/backend";
 import type { PanelId, PanelInputs } from "../../protocol/page";
 

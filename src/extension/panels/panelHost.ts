@@ -1,4 +1,4 @@
-/** Opens panels as editors, connects their pages, and brings them back after a reload of the window. */
+/** Opens panels as editors, connects their pages, and restores them after a reload of the window. */
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import type { Unsubscribe } from "../../protocol/connection";
@@ -59,13 +59,13 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
   function open<P extends PanelId>(id: P, input: PanelInputs[P]): void {
     const already = opened.get(id);
     if (already === undefined) {
-      // The page asks for the same again, and tells what goes wrong with it.
+      // The page makes the same request again, and shows its errors.
       panels[id].prepare?.(backend, input).catch(() => undefined);
       const webview = vscode.window.createWebviewPanel(
         viewType(id),
         panels[id].title,
         vscode.ViewColumn.Active,
-        // A hidden page goes on: a zoomed chart or a long table would be tedious to find again.
+        // A hidden page keeps its state: a zoomed chart or a long table would be tedious to find again.
         { ...options, retainContextWhenHidden: true, enableFindWidget: true },
       );
       attach(id, webview, { input, state: undefined });
@@ -97,7 +97,7 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
     opened.set(id, { webview, page, input: kept.input });
     webview.onDidDispose(() => {
       page.dispose();
-      // A panel that was brought back twice leaves the later one in place.
+      // If a panel was restored twice, the later one remains.
       if (opened.get(id)?.webview === webview) opened.delete(id);
     });
     webview.iconPath = {
@@ -126,7 +126,7 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
     open,
     dispose() {
       for (const each of serializers) each.dispose();
-      // The panels themselves stay, so that the next window brings them back.
+      // The panels themselves remain, so that the next window restores them.
       for (const { page } of opened.values()) page.dispose();
     },
   };

@@ -1,6 +1,6 @@
 /**
- * What lies between a page and the backend: the page's requests that are on its list go through, everything else is
- * refused, and events that it may hear arrive. Knows nothing of VS Code.
+ * Connects a page to the backend: forwards the requests and events on the page's lists and refuses all others. Does not
+ * import vscode.
  */
 import type { Backend, Events, Requests } from "../../protocol/backend";
 import {
@@ -62,7 +62,7 @@ export function connectPage({
     dispose() {
       for (const each of subscriptions) each.dispose();
       connection.end(new WorkbenchError("cancelled", "The page was closed."));
-      // A page that is torn away has no time to say that it looks no longer.
+      // A page that is destroyed has no time to unsubscribe.
       for (const watcher of watchers)
         backend.request("metrics.watch", { watcher, runs: [] }).catch((thrown: unknown) => {
           const error = toWorkbenchError(thrown);

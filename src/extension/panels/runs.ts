@@ -1,4 +1,4 @@
-/** The table of all runs. What it does to them it says as commands, which ask and offer to undo. */
+/** The table of all runs. It changes runs only through commands, which confirm and offer to undo. */
 import { definePanel } from "./panel";
 
 export default definePanel({

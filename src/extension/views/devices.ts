@@ -25,7 +25,7 @@ export const deviceTree = onePerWorkbench(
     }),
 );
 
-const tryThem = "No device was found.\n[Try Them Again](command:lathe.refreshDevices)";
+const tryThem = "No device was found.\n[Test Devices Again](command:lathe.refreshDevices)";
 
 export default defineView({
   title: "Devices",
@@ -35,7 +35,7 @@ export default defineView({
     { when: inNoFolder, text: `${tryThem}\n[Open Folder](command:vscode.openFolder)` },
     {
       when: inUntrusted,
-      text: "Devices are tried by running a small program, which needs a folder that you trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
+      text: "Testing devices runs a small program, which needs a trusted folder.\n[Manage Workspace Trust](command:workbench.trust.manage)",
     },
     { when: inTrusted, text: tryThem },
   ],
@@ -44,7 +44,7 @@ export default defineView({
     const view = vscode.window.createTreeView(id, { treeDataProvider: tree });
     const tell = () => {
       const chosen = chosenDevice();
-      view.description = chosen === undefined ? "as the experiment says" : "";
+      view.description = chosen === undefined ? "the experiment's device" : "";
     };
     tell();
     workbench.context.subscriptions.push(

@@ -38,11 +38,11 @@ export default defineView({
   welcome: [
     {
       when: inNoFolder,
-      text: "An experiment is a Markdown file with a few YAML cells, kept in a folder.\n[Open Folder](command:vscode.openFolder)\n[Open Walkthrough](command:lathe.openWalkthrough)",
+      text: "An experiment is a Markdown file with YAML cells in a folder.\n[Open Folder](command:vscode.openFolder)\n[Open Walkthrough](command:lathe.openWalkthrough)",
     },
     {
       when: inUntrusted,
-      text: "No experiments here. Nothing is run in a folder that you don't trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
+      text: "No experiments here. Nothing runs in a folder that you do not trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
     },
     {
       when: inTrusted,
@@ -61,7 +61,7 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   private readonly outlines: Outlines;
   private files: ReadonlyMap<string, FileNode> = new Map();
   private isCurrent = false;
-  /** What the rows tell of each run, so that a step more draws nothing anew. */
+  /** What the rows show of each run, so that another step redraws nothing. */
   private readonly told = new Map<string, { readonly file: string | undefined; readonly state: string }>();
   /** Path of an experiment → its runs, made when it is needed. */
   private runsByFile: ReadonlyMap<string, readonly RunSummary[]> | undefined;
@@ -107,7 +107,7 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   private async lookInto(node: FileNode): Promise<Node[]> {
     try {
       const outline = await this.outlines.of(node.experiment);
-      // The file's own row tells its faults, but not while VS Code still opens it: it would keep rows that are none any more.
+      // The file's own row shows its faults, but not while VS Code is still opening it: it would keep outdated rows.
       if (outline.faults > 0) setTimeout(() => this.changes.fire(node), settledMilliseconds);
       return childrenOf(node, outline);
     } catch (error) {

@@ -2,14 +2,14 @@
 
 export interface Icon {
   readonly id: string;
-  /** A colour of the theme; without one the icon is as the text. */
+  /** A theme color; without one the icon has the color of the text. */
   readonly color?: string;
 }
 
 export interface Face {
   /**
    * Never twice in a tree, and the same after a reload: what is open and selected hangs on it. VS Code refuses an id that
-   * it still knows from an answer that is on its way, so what is fetched slowly has none and goes by its label.
+   * it still knows from a pending answer, so nodes that are fetched slowly have none and are identified by their label.
    */
   readonly id?: string;
   readonly label: string;
@@ -19,13 +19,13 @@ export interface Face {
   readonly tooltip?: string;
   /** Words between dots, for `when` clauses: `viewItem =~ /\brunning\b/`. */
   readonly contextValue: string;
-  /** What a screen reader says: the label and what icon and colour tell those who see. */
+  /** For screen readers: the label and the meaning of icon and color. */
   readonly spoken: string;
   readonly children: "none" | "collapsed" | "expanded";
   readonly click?: { readonly command: string; readonly title: string };
 }
 
-/** A row that says why there are no others. */
+/** A row that explains why there are no others. */
 export interface ProblemNode {
   readonly kind: "problem";
   readonly message: string;

@@ -31,7 +31,7 @@ export class ListedTree<N extends object> implements vscode.TreeDataProvider<N |
     this.changes.fire(undefined);
   }
 
-  /** Asks in any case, and tells when there is an answer. */
+  /** Always requests the list, and resolves when there is an answer. */
   async askAgain(): Promise<void> {
     this.asking = this.fetch(true);
     this.changes.fire(undefined);

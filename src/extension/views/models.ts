@@ -39,11 +39,11 @@ export default defineView({
     },
     {
       when: inUntrusted,
-      text: "No models yet. Nothing is run in a folder that you don't trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
+      text: "No models yet. Nothing runs in a folder that you do not trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
     },
     {
       when: inTrusted,
-      text: "No models yet. A run leaves a checkpoint when its training ends or is stopped; an export cell writes a model for other programs.\n[Run an Experiment](command:lathe.runExperiment)\n[Refresh](command:lathe.refreshModels)",
+      text: "No models yet. A run writes a checkpoint when its training ends or stops; an export cell writes a model for other programs.\n[Run an Experiment](command:lathe.runExperiment)\n[Refresh](command:lathe.refreshModels)",
     },
   ],
   create(workbench, id) {

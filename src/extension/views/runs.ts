@@ -33,19 +33,19 @@ export default defineView({
   welcome: [
     {
       when: inNoFolder,
-      text: "Runs are kept in the folder of their experiment.\n[Open Folder](command:vscode.openFolder)",
+      text: "Runs are stored in the folder of their experiment.\n[Open Folder](command:vscode.openFolder)",
     },
     {
       when: inUntrusted,
-      text: "No runs yet. Nothing is run in a folder that you don't trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
+      text: "No runs yet. Nothing runs in a folder that you do not trust.\n[Manage Workspace Trust](command:workbench.trust.manage)",
     },
     {
       when: `${inTrusted} && !lathe.runsFiltered`,
-      text: "No runs yet. Run a cell of an experiment, and its loss is drawn while it trains.\n[Run an Experiment](command:lathe.runExperiment)\n[New Experiment](command:lathe.newExperiment)",
+      text: "No runs yet. Run a cell of an experiment to see its loss while it trains.\n[Run an Experiment](command:lathe.runExperiment)\n[New Experiment](command:lathe.newExperiment)",
     },
     {
       when: `${inTrusted} && lathe.runsFiltered`,
-      text: "No run passes the filter.\n[Clear Filter](command:lathe.clearFilter)\n[Change Filter](command:lathe.filterRuns)",
+      text: "No run matches the filter.\n[Clear Filter](command:lathe.clearFilter)\n[Change Filter](command:lathe.filterRuns)",
     },
   ],
   create(workbench, id) {
@@ -108,7 +108,7 @@ function providerOf(
   };
 }
 
-/** What stands around the tree: the badge, and above it what the filter leaves out. */
+/** The badge of the tree, and the message above it about runs that the filter hides. */
 function headOf({ runs }: Workbench, { tree, arrangement }: ShownRuns): Partial<vscode.TreeView<Node>> {
   const active = (runs.all ?? []).filter(isActive).length;
   const { filter, sorting } = arrangement;

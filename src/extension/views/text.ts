@@ -12,7 +12,7 @@ export function oneLine(text: string, most = 200): string {
 
 /**
  * For tooltips, which are Markdown. Every sign is escaped, also those of addresses: a bare `https://…` would become a link,
- * and what it looks like is the text's own business.
+ * and the text must not control its own appearance.
  */
 export function markdownText(text: string, most = 500): string {
   return oneLine(text, most).replace(/[!-/:-@[-`{-~]/g, "\\$&");

@@ -5,7 +5,7 @@ import { markdownText, oneLine } from "./text";
 
 /**
  * A click runs the face's command, which finds the node in the tree's selection: VS Code keeps the arguments of a row's
- * command only until the row is drawn anew, and a run that goes on is drawn anew while the mouse button is down.
+ * command only until the row is redrawn, and an active run is redrawn while the mouse button is down.
  */
 export function treeItem(face: Face): vscode.TreeItem {
   const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
@@ -34,12 +34,12 @@ export function untrusted(markdown: string): vscode.MarkdownString {
 
 export function problemItem({ message }: ProblemNode, what: string): vscode.TreeItem {
   const face: Face = {
-    label: `${what} can't be listed`,
+    label: `Could not list ${what.toLowerCase()}`,
     description: oneLine(message),
     icon: { id: "error", color: "list.errorForeground" },
     tooltip: markdownText(message, 2000),
     contextValue: "problem",
-    spoken: `${what} can't be listed: ${oneLine(message)}`,
+    spoken: `Could not list ${what.toLowerCase()}: ${oneLine(message)}`,
     children: "none",
     click: { command: "lathe.showLog", title: "Show Log" },
   };

@@ -1,4 +1,4 @@
-/** When an empty tree says what; the three exclude each other. */
+/** Conditions for the texts of an empty tree; they exclude each other. */
 
 export const inNoFolder = "workspaceFolderCount == 0";
 export const inUntrusted = "workspaceFolderCount != 0 && !isWorkspaceTrusted";

@@ -246,13 +246,13 @@ describe("the text of a notebook", () => {
       }
     };
     expect(refused(bytes("# T\n\n```yaml\na: 1\n"))).toMatchInlineSnapshot(
-      `"This is no experiment that a notebook could show. Line 3, column 1: the block that opens here is never closed. Add a line with \`\`\`. To mend it, open the file as text: "Reopen Editor With… → Text Editor"."`,
+      `"This file cannot be shown as a notebook. Line 3, column 1: the block that opens here is never closed. Add a line with \`\`\`. To fix it, open the file as text: "Reopen Editor With… → Text Editor"."`,
     );
     expect(refused(Uint8Array.of(0xff, 0xfe, 0x61, 0))).toMatchInlineSnapshot(
-      `"This is no experiment that a notebook could show. The file is not text in UTF-8. Save it as UTF-8. To mend it, open the file as text: "Reopen Editor With… → Text Editor"."`,
+      `"This file cannot be shown as a notebook. The file is not UTF-8 text. Save it as UTF-8. To fix it, open the file as text: "Reopen Editor With… → Text Editor"."`,
     );
     expect(refused(bytes("a".repeat(300_000)))).toMatchInlineSnapshot(
-      `"This is no experiment that a notebook could show. The file has 300000 characters, and an experiment at most 262144. Keep data in files of its own. To mend it, open the file as text: "Reopen Editor With… → Text Editor"."`,
+      `"This file cannot be shown as a notebook. The file has 300000 characters, but an experiment has at most 262144. Move data to separate files. To fix it, open the file as text: "Reopen Editor With… → Text Editor"."`,
     );
   });
 

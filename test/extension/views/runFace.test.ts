@@ -95,7 +95,7 @@ test("a tooltip says all there is to know", () => {
   expect(text).toContain("Device: cpu, 8 cores (auto: no graphics card)");
   expect(text).toContain("Progress: train, 24 %, 1,234 of 5,000 steps, 1 min 30 s left");
   expect(text).toContain(
-    "Parameters in all: 1,900 stored, 1,000 trainable, 800 not zero, 28,800 bits, 3.60 kB",
+    "Parameters in total: 1,900 stored, 1,000 trainable, 800 not zero, 28,800 bits, 3.60 kB",
   );
   expect(text).toContain("| train/loss | 1.5 | 1.5 | 1.5 |\n| z/rate | 3 | 1 | 4 |");
   expect(text).toContain("Notice: Falls back to the processor.");

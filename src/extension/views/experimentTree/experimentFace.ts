@@ -28,7 +28,7 @@ export interface CellNode {
   readonly cell: number;
   readonly outline: OutlineCell;
 }
-/** Says how many faults the file has; a click opens it where they are underlined. */
+/** Shows how many faults the file has; a click opens it where they are underlined. */
 export interface FaultsNode {
   readonly kind: "faults";
   readonly file: FileNode;

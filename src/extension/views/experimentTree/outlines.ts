@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Outline } from "../../../protocol/service/experiments";
 
-/** Larger files are no experiments that a person wrote. */
+/** Larger files are not experiments that a person wrote. */
 export const mostBytes = 4 * 1024 * 1024;
 
 export interface OutlineSource {
@@ -48,7 +48,7 @@ export class Outlines {
     if (size > mostBytes)
       throw new WorkbenchError(
         "invalid-input",
-        `${file} has ${size} bytes, and an experiment may have ${mostBytes}. Open it as text to see what it holds.`,
+        `${file} has ${size} bytes, but an experiment has at most ${mostBytes}. Open it as text to see what it contains.`,
       );
     return this.source.outline(file, await this.source.read(file));
   }

@@ -52,7 +52,7 @@ export function modelGroupFace({ folder, run, models }: ModelGroupNode): Face {
     label,
     description: facts.join(" · "),
     icon: { id: folder === undefined ? "folder-library" : "beaker" },
-    tooltip: folder === undefined ? "Models that no run of this window made" : markdownText(folder),
+    tooltip: folder === undefined ? "Models not produced by a run in this window" : markdownText(folder),
     contextValue: run === undefined ? "models" : "models.made",
     spoken: [label, ...facts].join(", "),
     children: "collapsed",

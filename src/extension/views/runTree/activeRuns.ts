@@ -1,4 +1,4 @@
-/** What the status bar says while something runs. */
+/** The status bar text while runs are active. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import { duration, figure, plural, reached } from "../../../protocol/quantities";
 import { markdownText as safe } from "../text";
@@ -13,7 +13,7 @@ export interface ActiveRuns {
 
 const mostListed = 12;
 
-/** Undefined while nothing is going on. Names stay out of the text, which makes pictures of `$(name)`. */
+/** Undefined while no run is active. The text has no names of runs, because it turns `$(name)` into an icon. */
 export function activeRuns(runs: readonly RunSummary[]): ActiveRuns | undefined {
   const active = runs.filter(isActive);
   if (active.length === 0) return undefined;
@@ -33,7 +33,7 @@ export function activeRuns(runs: readonly RunSummary[]): ActiveRuns | undefined 
   if (active.length > mostListed) rows.push(`- and ${plural(active.length - mostListed, "more run")}`);
   return {
     text: `${icon} ${facts.join(" · ")}`,
-    tooltip: ["**Lathe**", rows.join("\n"), "A click shows the runs."].join("\n\n"),
+    tooltip: ["**Lathe**", rows.join("\n"), "Click to show the runs."].join("\n\n"),
     spoken: `Lathe: ${facts.join(", ")}. Shows the runs.`,
   };
 }

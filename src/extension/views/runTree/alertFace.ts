@@ -33,7 +33,7 @@ const kinds: Readonly<
   failed: { level: "error", actions: [showLog, resume] },
 };
 
-/** `run` is how the run stands now: what cannot be done any more is not offered. */
+/** `run` is the current state of the run: actions that are no longer possible are not offered. */
 export function alertFace(alert: Alert, run: RunSummary | undefined): AlertFace {
   const { level, actions } = kinds[alert.kind];
   const name = oneLine(alert.name, 80);
@@ -54,7 +54,7 @@ export function isShown({ kind }: Alert, setting: "all" | "problems" | "none"): 
   return setting === "all" || (setting === "problems" && kind !== "done");
 }
 
-/** Tells an alert that was told before, as a restarted service may, from a new one of a run that has gone on since. */
+/** Distinguishes an alert that a restarted service repeats from a new one of a run that has continued since. */
 export function alertMemory(): {
   isNew(alert: Alert): boolean;
   forget(folder: string): void;

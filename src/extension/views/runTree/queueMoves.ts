@@ -1,6 +1,6 @@
 /**
- * Any order of waiting runs, from the two moves that the service has. Waiting runs of several devices stand in one list;
- * each move is among those of the same device, and the order among them comes out as wanted.
+ * Produces any order of queued runs from the two moves that the service has. The list contains the queued runs of all
+ * devices; each move is among those of the same device.
  */
 
 export interface QueueMove {
@@ -8,7 +8,7 @@ export interface QueueMove {
   readonly to: "first" | "last";
 }
 
-/** The order after `dragged` is dropped on `target`: it takes the target's place. Without a target it goes last. */
+/** The order after `dragged` is dropped on `target`: it takes the target's place, or the last one without a target. */
 export function droppedOrder(
   order: readonly string[],
   dragged: readonly string[],
@@ -32,7 +32,7 @@ export function movesBetween(before: readonly string[], after: readonly string[]
     : toBack.map((run) => ({ run, to: "last" }));
 }
 
-/** How many at the head of `after` stand in that order already, whatever is between them. */
+/** How many at the head of `after` are in that order already, whatever is between them. */
 function keptHead(before: readonly string[], after: readonly string[]): number {
   let kept = 0;
   for (const run of before) if (run === after[kept]) kept++;

@@ -1,4 +1,4 @@
-/** What the states of runs look like and which come first. Shapes differ as much as colours, so that nobody needs the colours. */
+/** The icons and the order of run states. The icons differ in shape, so that color is not needed to distinguish them. */
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { Icon } from "../face";
 
@@ -26,7 +26,7 @@ export function severity(state: ShownState): number {
   return shownStates.indexOf(state);
 }
 
-/** The worst state of the newest run of each variant, sweep point and seed: what was mended since counts no more. */
+/** The worst state of the newest run of each variant, sweep point and seed; older failures no longer count. */
 export function worstState(runs: Iterable<RunSummary>): ShownState | undefined {
   const newest = new Map<string, RunSummary>();
   for (const run of runs) {
@@ -48,7 +48,7 @@ export function isWaiting({ state, queuePosition }: RunSummary): boolean {
   return state === "queued" && queuePosition !== undefined;
 }
 
-/** Whether resuming it means something. Some failures come back at once, but only trying tells. */
+/** Whether the run can be resumed. Some failures recur at once, but that is not known before trying. */
 export function isResumable({ state }: RunSummary): boolean {
   return state === "stopped" || state === "failed" || state === "interrupted";
 }

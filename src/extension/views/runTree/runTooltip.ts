@@ -20,7 +20,7 @@ export function runTooltip(run: RunSummary): string {
     ["Progress", progressText(run)],
     ["Time", timeText(run)],
     ["Parameters without embeddings", run.counts && countsText(run.counts.nonEmbedding)],
-    ["Parameters in all", run.counts && countsText(run.counts.total)],
+    ["Parameters in total", run.counts && countsText(run.counts.total)],
     [
       "Tags",
       tags.length === 0

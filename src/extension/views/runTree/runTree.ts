@@ -1,6 +1,6 @@
 /**
  * The runs as a tree: waiting runs, then the experiments with theirs. It keeps the nodes, because VS Code knows them by
- * identity, and says after a change which of them have to be drawn anew; everything is sorted only when it is looked at.
+ * identity, and reports after a change which of them must be redrawn; everything is sorted only when it is shown.
  */
 import type { RunSummary } from "../../../protocol/service/runs";
 import { experimentTitle } from "../text";
@@ -126,7 +126,7 @@ export class RunTree {
     const after = this.rootNodes();
     if (before.length !== after.length || before.some((group, index) => group !== after[index]))
       return "everything";
-    // A group brings its runs along.
+    // A group includes its runs.
     const alone = [...redrawn].filter(({ parent }) => parent !== undefined && !stale.has(parent));
     return [...stale, ...alone];
   }
@@ -159,7 +159,7 @@ export class RunTree {
     if (group.kind === "queue") return old.queuePosition !== node.run.queuePosition;
     const { sorted } = group;
     if (sorted === undefined) return false;
-    // Nearly every change is one more step, which moves nothing: looking at the neighbours is enough.
+    // Nearly every change is one more step, which moves nothing: comparing with the neighbors is enough.
     const order = orderOf(this.arrangement.sorting);
     if (order(old, node.run) === 0) return false;
     const at = sorted.indexOf(node);
