@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { violations } from "./support/architecture";
 import { importsOf, readSources } from "../scripts/structure/imports";
+import { roleStrings } from "./support/roleStrings";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -102,4 +103,28 @@ test("a message says where, and what the rule is", () => {
       "src/cli/a.ts:1: ./gone leads to no file of the tree",
     ]
   `);
+});
+
+test("nothing outside the models folder takes the address of a matrix apart", () => {
+  expect(roleStrings(readSources(root, ["src", "webview"]))).toEqual([]);
+});
+
+test.each([
+  "const layer = /^layers\\.(\\d+)\\./.exec(role)?.[1];",
+  'role.replace(/\\blayers\\.\\d+\\b/, "layers.<n>")',
+  'const block = role.split(".")[2] as "self_attn" | "mlp" | undefined;',
+  "names.map((name) => `layers.${layer}.${name}`)",
+  'own(["self_attn.q_proj", "self_attn.k_proj"])',
+  'const roles = ["o_proj", "v_proj"];',
+  'const usual = ["embed_tokens"];',
+  'parametersOf(shape).some(({ role }) => role === "lm_head");',
+  '(role) => !role.endsWith(".bias")',
+])("such as %s", (line) => {
+  expect(roleStrings(new Map([["src/backend/methods/a.ts", line]]))).toHaveLength(1);
+  expect(roleStrings(new Map([["src/backend/models/a.ts", line]]))).toEqual([]);
+});
+
+test("patterns that people write are not code that reads roles", () => {
+  const line = 'samples: [{ targets: "layers.*.mlp.*" }, { targets: "embed_tokens" }],';
+  expect(roleStrings(new Map([["src/backend/methods/a.ts", line]]))).toEqual([]);
 });

@@ -13,6 +13,9 @@ export interface Counts {
 
 export interface RoleCounts extends Counts {
   readonly role: string;
+  /** The layer it belongs to, from 0, and what it is called there; both absent outside the layers. */
+  readonly layer?: number;
+  readonly inLayer?: string;
   readonly representation: string;
   readonly embedding: boolean;
 }

@@ -23,8 +23,12 @@ import {
   parametersOf,
   partsOf,
   shapeFromConfig,
+  tensorsOf,
   withRepresentations,
 } from "../../src/backend/models/model";
+import { coupledGroups } from "../../src/backend/models/coupling";
+import { layerOf } from "../../src/backend/models/roles";
+import type { MatrixSpec } from "../../src/backend/representations/representation";
 import { weightName } from "../../src/backend/representations/dense";
 import { relativeError, uniform } from "../support/sampleValues";
 import { drawTensors, from, valuesOf } from "../support/tensors";
@@ -86,20 +90,64 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     expect(shapeFromConfig(shape.config)).toEqual(shape);
   });
 
-  it("has tensors with names of their own, and axes of one label have one size", () => {
+  it("has tensors with names of their own, and axes that say their size", () => {
     expect(new Set(specs.map(({ name }) => name)).size).toBe(specs.length);
-    const sizes = new Map<string, number>();
     const axes = matrixSlots(shape).flatMap(({ matrix }) => [
       [matrix.axes[0], matrix.inputs] as const,
       [matrix.axes[1], matrix.outputs] as const,
       ...partsOf(matrix).map((part) => [part.axes[1], part.outputs] as const),
     ]);
-    for (const { axes: labels = [], shape: size } of specs)
-      labels.forEach((label, i) => axes.push([label, size[i]!]));
-    for (const [label, size] of axes) {
-      expect(sizes.get(label) ?? size, label).toBe(size);
-      sizes.set(label, size);
+    for (const { axes: own = [], shape: size } of specs)
+      own.forEach((axis, i) => axes.push([axis, size[i]!]));
+    for (const [{ units, unit }, size] of axes) expect(units * unit).toBe(size);
+  });
+
+  it("couples in every layer the heads and the channels that shrink together, and all that is as wide as the model", () => {
+    const { layers, kvHeads, width } = dimensionsOf(shape);
+    const groups = coupledGroups(shape);
+    const purposes = (matrices: readonly MatrixSpec[]) => matrices.map(({ purpose }) => purpose);
+    for (let layer = 0; layer < layers; layer++) {
+      const heads = groups.find((group) => group.kind === "heads" && group.layer === layer)!;
+      expect(heads.units).toBe(kvHeads);
+      expect(purposes(heads.producers)).toEqual(["query", "key", "value"]);
+      expect(purposes(heads.consumers)).toEqual(["attention output"]);
+      const channels = groups.find((group) => group.kind === "channels" && group.layer === layer)!;
+      expect(purposes(channels.consumers)).toEqual(["down"]);
+      expect(purposes(channels.producers).at(-1)).toBe("up");
     }
+    const [hidden, ...others] = groups.filter(({ kind }) => kind === "hidden");
+    expect(others).toEqual([]);
+    expect(hidden).toMatchObject({ units: width, layer: undefined });
+    // Each matrix of the residual stream makes it or reads it, and each norm is as wide.
+    const all = matrixSlots(shape).map(({ matrix }) => matrix);
+    expect(purposes(hidden!.producers)).toEqual(
+      purposes(all.filter(({ axes: [, output] }) => output.kind === "hidden")),
+    );
+    const norms = tensorsOf(shape).flatMap(({ name, axes = [] }) =>
+      axes[0]?.kind === "hidden" ? [name] : [],
+    );
+    expect(hidden!.vectors).toEqual(norms);
+    expect(norms.length).toBeGreaterThan(layers);
+  });
+
+  it("names every tensor of a layer after it, and no other", () => {
+    const { layerName } = models[shape.family]!;
+    const { layers } = dimensionsOf(shape);
+    expect(new Set(specs.map(({ layer }) => layer))).toEqual(
+      new Set([undefined, ...Array.from({ length: layers }, (_, layer) => layer)]),
+    );
+    for (const { name, role, layer } of specs) {
+      expect(layerOf(shape, role)).toBe(layer);
+      for (let each = 0; each < layers; each++)
+        expect(name.startsWith(`${layerName(each)}.`)).toBe(each === layer);
+    }
+  });
+
+  it("has as many layers and positions as the keys say that it names", () => {
+    const { keys } = models[shape.family]!;
+    const { layers, context } = dimensionsOf(shape);
+    const changed = shapeFromConfig({ ...tiny, [keys.layers]: layers + 1, [keys.context]: context + 3 });
+    expect(dimensionsOf(changed)).toMatchObject({ layers: layers + 1, context: context + 3 });
   });
 
   it("lets no token see a later one", () => {

@@ -12,6 +12,7 @@ import { representations } from "../../src/backend/representations/catalog";
 import type { MatrixSpec } from "../../src/backend/representations/representation";
 import { centralDifferences, relativeError, uniform } from "../support/sampleValues";
 import { drawTensors, from, valuesOf } from "../support/tensors";
+import { matrixOf } from "../support/matrix";
 
 const folder = new URL("../../src/backend/representations/", import.meta.url);
 
@@ -103,16 +104,10 @@ const samples: Readonly<Record<string, readonly unknown[]>> = {
 const square = new Set(["diagonal"]);
 const products = new Set(["factored", "mpo", "quantised"]);
 
-const matrix = (id: string, layout: MatrixSpec["layout"], kind: MatrixSpec["kind"]): MatrixSpec => ({
-  role: "layers.0.mlp.up_proj",
-  name: "model.layers.0.mlp.up_proj",
-  ...(square.has(id) ? { inputs: 7, outputs: 7 } : { inputs: 12, outputs: 6 }),
-  layout,
-  kind,
-  bias: false,
-  init: { kind: "normal", std: 0.02 },
-  axes: ["hidden", "layers.0.intermediate"],
-});
+const matrix = (id: string, layout: MatrixSpec["layout"], kind: MatrixSpec["kind"]): MatrixSpec => {
+  const [inputs, outputs] = square.has(id) ? [7, 7] : [12, 6];
+  return matrixOf(inputs, outputs, { name: "model.layers.0.mlp.up_proj", layout, kind });
+};
 
 it("is in the catalog for every file that defines one, under the file's name", () => {
   const files = readdirSync(folder).filter((file) =>

@@ -38,7 +38,7 @@ export interface SizeGroup {
 
 export type Part = "nonEmbedding" | "total";
 
-/** Roles in the order of the first model, those of later models after them; `layers.3.mlp.up_proj` is in `layers.3`. */
+/** Roles in the order of the first model, those of later models after them, gathered by layer. */
 export function groupsOf(models: readonly ModelSize[], part: Part): readonly SizeGroup[] {
   const rows = new Map<string, (RoleCounts | undefined)[]>();
   models.forEach(({ counts }, i) => {
@@ -49,15 +49,14 @@ export function groupsOf(models: readonly ModelSize[], part: Part): readonly Siz
       rows.set(each.role, row);
     }
   });
-  const groups = new Map<string, SizeRow[]>();
+  const groups = new Map<number | undefined, SizeRow[]>();
   for (const [role, counts] of rows) {
-    const [, layer, rest] = /^((?:.*?\.)?\d+)\.(.+)$/.exec(role) ?? [];
-    const key = layer ?? "";
-    groups.set(key, [...(groups.get(key) ?? []), { role, title: rest ?? role, counts }]);
+    const { layer, inLayer } = counts.find((each) => each !== undefined)!;
+    groups.set(layer, [...(groups.get(layer) ?? []), { role, title: inLayer ?? role, counts }]);
   }
-  return [...groups].map(([key, members]) => ({
-    key,
-    title: key === "" ? "Outside the layers" : key.replace(/^layers\.(\d+)$/, "Layer $1"),
+  return [...groups].map(([layer, members]) => ({
+    key: layer === undefined ? "" : `layer ${layer}`,
+    title: layer === undefined ? "Outside the layers" : `Layer ${layer}`,
     rows: members,
     sums: models.map((_, i) => sum(members.flatMap(({ counts }) => counts[i] ?? []))),
     representations: models.map((_, i) =>

@@ -296,7 +296,8 @@ export class WeightsPage implements Panel {
       const { roles } = read[0]!;
       if (!roles.some(({ role }) => role === this.role))
         // A matrix of the first layer says more than an embedding does.
-        this.role = (roles.find(({ role, shape }) => shape.length > 1 && /\d/.test(role)) ?? roles[0])?.role;
+        this.role = (roles.find(({ layer, shape }) => shape.length > 1 && layer !== undefined) ?? roles[0])
+          ?.role;
       this.readPictures();
       this.changed();
     });

@@ -7,10 +7,10 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { WeightRole } from "../../protocol/service/models";
 import { sizeOf } from "../graph/op";
 import type { OpenedModel } from "../imports/openModel";
-import { familyOf, matrixSlots, type ModelShape } from "../models/model";
+import { matrixSlots, type ModelShape, tensorsOf } from "../models/model";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { asFloats, denseShape, weightName } from "../representations/dense";
-import type { MatrixSpec, ParameterSpec } from "../representations/representation";
+import type { MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
 
 /** Consecutive values of a row, or of a column where it goes down. */
 export interface ValueLine {
@@ -34,6 +34,8 @@ interface RolePart {
 }
 
 interface FoundRole extends WeightRole {
+  /** Absent for a norm. */
+  readonly purpose?: Purpose;
   readonly parts: readonly RolePart[];
   /** Of a role that is no matrix. */
   readonly vector?: ParameterSpec;
@@ -49,8 +51,9 @@ const pieceValues = 2 ** 21;
 
 /** A packed matrix is there as a whole, and so is each of its parts, however it is stored. */
 export function weightRoles(shape: ModelShape): readonly WeightRole[] {
-  return rolesOf(shape).map(({ role, shape: size, representation }) => ({
+  return rolesOf(shape).map(({ role, layer, shape: size, representation }) => ({
     role,
+    ...(layer === undefined ? {} : { layer }),
     shape: size,
     representation,
   }));
@@ -81,15 +84,16 @@ export function valuesOf(model: OpenedModel, role: string): RoleValues {
   };
 }
 
-function rolesOf(shape: ModelShape): FoundRole[] {
+/** The same with what each role is for in the model. */
+export function rolesOf(shape: ModelShape): FoundRole[] {
   const matrices = matrixSlots(shape).flatMap(slotRoles);
   const seen = new Set<string>();
-  const vectors = familyOf(shape.family)
-    .tensors(shape.config)
+  const vectors = tensorsOf(shape)
     // A norm has a weight and perhaps a bias; the first stands for the role.
     .filter(({ role }) => !seen.has(role) && seen.add(role))
     .map((spec) => ({
       role: spec.role,
+      ...layerOf(spec),
       shape: [sizeOf(spec.shape)],
       representation: "dense",
       parts: [],
@@ -98,9 +102,15 @@ function rolesOf(shape: ModelShape): FoundRole[] {
   return [...matrices, ...vectors];
 }
 
+function layerOf({ layer }: Pick<MatrixSpec, "layer">): Pick<WeightRole, "layer"> {
+  return layer === undefined ? {} : { layer };
+}
+
 function slotRoles({ matrix, stored, split }: MatrixSlot): FoundRole[] {
   const of = (spec: MatrixSpec, outputs: number, parts: readonly RolePart[]): FoundRole => ({
     role: spec.role,
+    purpose: spec.purpose,
+    ...layerOf(spec),
     shape: [spec.inputs, outputs],
     representation: [...new Set(parts.map((part) => part.stored.type))].join(" + "),
     parts,
@@ -114,8 +124,8 @@ function slotRoles({ matrix, stored, split }: MatrixSlot): FoundRole[] {
   const whole = of(matrix, matrix.outputs, parts);
   if (split)
     return [whole, ...parts.map((part) => of(part.stored.matrix, part.columns.to, [{ ...part, at: 0 }]))];
-  const packed = (matrix.parts ?? []).map(({ role, from, to }) =>
-    of({ ...matrix, role }, to - from, [{ stored: stored[0]!, columns: { from, to }, at: 0 }]),
+  const packed = (matrix.parts ?? []).map(({ role, purpose, from, to }) =>
+    of({ ...matrix, role, purpose }, to - from, [{ stored: stored[0]!, columns: { from, to }, at: 0 }]),
   );
   return [whole, ...packed];
 }

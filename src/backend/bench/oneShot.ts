@@ -12,7 +12,8 @@ import { gradientsOn } from "../compression/calibration/gradients";
 import type { AnyMethod, Lab } from "../compression/method";
 import { observe } from "../compression/calibration/observe";
 import { initialise } from "../models/initialise";
-import { matrixSlots, type ModelShape, shapeFromConfig } from "../models/model";
+import { matrixSlots, type ModelShape, partsOf, shapeFromConfig } from "../models/model";
+import { layerRole } from "../models/roles";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 
 /** Sequences of a calibration, as methods have it when they are not asked otherwise, and their tokens. */
@@ -105,14 +106,19 @@ function textOptions() {
 }
 
 /** The square matrices of the layer, in the order in which they are tried; methods that choose no matrices get the layer. */
-const roles = ["o_proj", "v_proj", "q_proj"].map((each) => `layers.0.self_attn.${each}`);
-const wholeLayer = "layers.0";
+function squareRoles(shape: ModelShape): string[] {
+  const matrices = matrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
+  return (["attention output", "value", "query"] as const).flatMap((wanted) =>
+    matrices.flatMap(({ role, purpose }) => (purpose === wanted ? [role] : [])),
+  );
+}
+const wholeLayer = layerRole(0);
 
 /** Half of the matrix goes, or its weights get the third of the method's levels. */
 function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase["options"]) {
   const { shape: known } = method.options as unknown as z.ZodObject;
   let reason: WorkbenchError | undefined;
-  for (const role of "targets" in known ? roles : [wholeLayer])
+  for (const role of "targets" in known ? squareRoles(shape) : [wholeLayer])
     try {
       const rate = method.levels?.[2] ?? 0.5;
       const given: unknown = method.options.parse({

@@ -7,7 +7,8 @@ import { inputsOf } from "../graph/graph";
 import { sizeOf } from "../graph/op";
 import { recomputeGateName } from "../graph/recompute";
 import { initialise } from "../models/initialise";
-import { dimensionsOf, type ModelShape, parametersOf } from "../models/model";
+import { dimensionsOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
+import type { Purpose } from "../representations/representation";
 import { disposeAll, only } from "../training/evaluateLoss";
 import { feedBatch, handOver, uploadScalar } from "../training/feeds";
 import { optimizers } from "../training/optimizers/catalog";
@@ -68,11 +69,17 @@ export const flopsFormula = "6 · parameters + 12 · layers · heads · head wid
 export function modelFlops(shape: ModelShape, length: number): number {
   const { layers, heads, headDim } = dimensionsOf(shape);
   // Rows of a table that are only looked up take no arithmetic; a tied table is also the head.
-  const learnedPositions = parametersOf(shape).filter(({ role }) => role === "embed_positions");
-  const idle = learnedPositions.reduce((total, spec) => total + sizeOf(spec.shape), 0);
-  const untied = parametersOf(shape).some(({ role }) => role === "lm_head");
-  const table = parametersOf(shape).filter(({ role }) => role === "embed_tokens");
-  const lookedUp = untied ? table.reduce((total, spec) => total + sizeOf(spec.shape), 0) : 0;
+  const slots = matrixSlots(shape);
+  const sizeOfTables = (...purposes: Purpose[]) => {
+    const roles = slots.flatMap(({ matrix: { purpose, role } }) =>
+      purposes.includes(purpose) ? [role] : [],
+    );
+    const specs = parametersOf(shape).filter(({ role }) => roles.includes(role));
+    return specs.reduce((total, spec) => total + sizeOf(spec.shape), 0);
+  };
+  const idle = sizeOfTables("position embedding", "type embedding");
+  const untied = slots.some(({ matrix }) => matrix.purpose === "head");
+  const lookedUp = untied ? sizeOfTables("token embedding") : 0;
   return 6 * (countParameters(shape) - idle - lookedUp) + 12 * layers * heads * headDim * length;
 }
 

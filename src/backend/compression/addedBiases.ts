@@ -1,6 +1,6 @@
 /** For methods that leave to a bias what a matrix adds on average: where that bias lies, and how a model comes by one. */
 import { WorkbenchError } from "../../protocol/errors";
-import { familyOf, matrixSlots, type ModelShape, parametersOf, withRepresentations } from "../models/model";
+import { matrixSlots, type ModelShape, parametersOf, withRepresentations } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { zeros } from "../training/startState";
@@ -19,13 +19,10 @@ export function withBiases(
   const refuse = (role: string, why: string): never => {
     throw new WorkbenchError("unsupported", `${title} cannot be applied: ${role} ${why}. ${instead}`);
   };
-  const { biasKeys } = familyOf(shape.family);
   const keys = roles.flatMap((role) => {
-    const { bias } = placeOf(shape, role);
+    const { bias, key } = placeOf(shape, role);
     if (bias?.mask !== undefined) refuse(role, "has a bias of which only a part is kept");
     if (bias !== undefined) return [];
-    const block = role.split(".")[2] as "self_attn" | "mlp" | undefined;
-    const key = block === undefined ? undefined : biasKeys?.[block];
     return [key ?? refuse(role, `has no bias, and in a ${shape.family} model it can have none`)];
   });
   if (keys.length === 0) return shape;
@@ -58,9 +55,9 @@ export function shifted(
 /** The bias of a matrix, of which a part has the outputs from `from` on. */
 function placeOf(shape: ModelShape, role: string) {
   for (const { matrix, bias } of matrixSlots(shape)) {
-    if (matrix.role === role) return { bias, from: 0 };
+    if (matrix.role === role) return { bias, from: 0, key: matrix.biasKey };
     const part = matrix.parts?.find((each) => each.role === role);
-    if (part !== undefined) return { bias, from: part.from };
+    if (part !== undefined) return { bias, from: part.from, key: matrix.biasKey };
   }
   throw new Error(`The model has no matrix ${role}.`);
 }

@@ -2,18 +2,18 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { type ModelShape, withRepresentations } from "../models/model";
-import { selectTargets, type Target, type TargetOptions } from "./targets";
+import { allProjections, selectTargets, type Target, type TargetOptions, type Usual } from "./targets";
 
-/** `usual` are the patterns that hold where the options name no targets; `also` are types that will do as well as dense. */
+/** `usual` are the targets where the options name none; `also` are types that can be treated like dense ones. */
 export function denseTargets(
   title: string,
   shape: ModelShape,
   { targets, ignore }: TargetOptions,
-  usual: readonly string[],
+  usual: Usual = allProjections,
   also: readonly string[] = [],
 ): Target[] {
   const types = ["dense", ...also];
-  const found = selectTargets(shape, { targets: targets ?? usual, ignore });
+  const found = selectTargets(shape, { targets, ignore }, usual);
   const faults = found.flatMap(({ matrix, type }) =>
     types.includes(type)
       ? []

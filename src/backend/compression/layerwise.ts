@@ -79,10 +79,10 @@ export async function layerByLayer(
 
 /** Targets of one layer together, in the order in which a model goes through them. */
 function layersOf(targets: readonly Target[]): Target[][] {
-  const layers = new Map<string, Target[]>();
+  const layers = new Map<string | number, Target[]>();
   for (const target of targets) {
-    const name = /^layers\.\d+\./.exec(target.matrix.role)?.[0] ?? target.matrix.role;
-    layers.set(name, [...(layers.get(name) ?? []), target]);
+    const key = target.matrix.layer ?? target.matrix.role;
+    layers.set(key, [...(layers.get(key) ?? []), target]);
   }
   return [...layers.values()];
 }

@@ -1,7 +1,8 @@
 /** Which matrices of a model a method works on: patterns over roles, as recipes of other tools write them. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { matrixSlots, type ModelShape, partsOf } from "../models/model";
+import { familyOf, matrixSlots, type ModelShape, partsOf } from "../models/model";
+import { roleOfAnyLayer } from "../models/roles";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { representations } from "../representations/catalog";
 import type { MatrixSpec } from "../representations/representation";
@@ -30,21 +31,32 @@ export interface Target extends StoredMatrix {
   readonly packedIn?: MatrixSpec;
 }
 
-export function selectTargets(shape: ModelShape, { targets, ignore }: TargetOptions): Target[] {
+/** Whether a matrix, or a part of a packed one, is treated where the options name no targets. */
+export type Usual = (matrix: MatrixSpec) => boolean;
+
+export const allProjections: Usual = ({ kind }) => kind === "projection";
+
+export function selectTargets(
+  shape: ModelShape,
+  { targets, ignore }: TargetOptions,
+  usual: Usual = allProjections,
+): Target[] {
   const slots = matrixSlots(shape);
   const roles = slots.flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
   const wanted = matcherOf("targets", targets, roles, []);
   // A recipe may spare the head of a model that has none of its own.
-  const spared = matcherOf("ignore", ignore, roles, ["lm_head"]);
-  const chosen = slots.flatMap((slot) =>
-    targetsIn(
-      slot,
-      (matrix) => (targets === undefined ? matrix.kind === "projection" : wanted(matrix)),
-      spared,
-    ),
-  );
+  const spared = matcherOf("ignore", ignore, roles, headRoles(shape));
+  const chosen = slots.flatMap((slot) => targetsIn(slot, targets === undefined ? usual : wanted, spared));
   if (chosen.length > 0) return chosen;
   throw new WorkbenchError("invalid-input", "Nothing is left to work on: ignore covers every target.");
+}
+
+/** The head over the vocabulary as it would be if it were not tied to the embedding. */
+function headRoles({ family, config }: ModelShape): string[] {
+  const untied = { ...config, tie_word_embeddings: false };
+  return familyOf(family)
+    .heads.language.matrices(untied)
+    .map(({ role }) => role);
 }
 
 type Test = (matrix: MatrixSpec) => boolean;
@@ -117,5 +129,5 @@ function patternOf(option: string, pattern: string): RegExp {
 
 /** Roles with the number of the layer left open. */
 function roleNames(matrices: readonly MatrixSpec[]): string[] {
-  return [...new Set(matrices.map(({ role }) => role.replace(/\blayers\.\d+\b/, "layers.<n>")))];
+  return [...new Set(matrices.map(({ role, layer }) => roleOfAnyLayer(role, layer, "<n>")))];
 }

@@ -13,11 +13,12 @@ import {
   matrixSlots,
   type ModelShape,
   shapeFromConfig,
+  tensorsOf,
   withRepresentations,
 } from "../models/model";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { denseShape, fromInOut, weightName } from "../representations/dense";
-import type { MatrixSpec, TensorSource } from "../representations/representation";
+import type { AxisKind, MatrixSpec, TensorSource } from "../representations/representation";
 import { slicedSizes, type SlicedOptions } from "../representations/sliced";
 import { sourceOf } from "./plainTensors";
 
@@ -49,7 +50,7 @@ export function compact({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors"
     if (isUntouched(slot, matrix)) copySlot(slot, shape, tensors, { out, kept });
     else for (const [name, tensor] of cutSlot(slot, matrix, source)) out.set(name, tensor);
   }
-  for (const { name } of familyOf(shape.family).tensors(shape.config)) out.set(name, tensors.get(name)!);
+  for (const { name } of tensorsOf(shape)) out.set(name, tensors.get(name)!);
   return { shape: withRepresentations(dense, kept), tensors: out, notes };
 }
 
@@ -112,12 +113,12 @@ function smallerConfig(
   const { heads, kvHeads, headDim } = dimensionsOf(shape);
   const notes: string[] = [];
   const changed: Record<string, number> = {};
-  const channels = keptUnits(stored, "intermediate", 1);
+  const channels = keptUnits(stored, "channels");
   const largest = largestOf(channels.kept);
   if (largest < channels.whole) changed[sizeKeys.intermediate] = largest;
   notes.push(...unequalNote(channels.kept, channels.whole, sizeKeys.intermediate, "channels"));
 
-  const attention = keptUnits(stored, "heads", headDim * (heads / kvHeads));
+  const attention = keptUnits(stored, "heads");
   const most = largestOf(attention.kept);
   if (sizeKeys.heads === undefined) {
     if (attention.kept.some(({ kept }) => kept < attention.whole))
@@ -151,19 +152,19 @@ function smallerConfig(
   }
 }
 
-/** What each matrix that reads an axis keeps of it; `width` inputs are a unit. */
+/** What each matrix that reads an axis keeps of it. */
 function keptUnits(
   stored: readonly StoredMatrix[],
-  axis: string,
-  width: number,
+  kind: AxisKind,
 ): { readonly whole: number; readonly kept: readonly KeptUnits[] } {
-  const readers = stored.filter(({ matrix }) => matrix.axes[0].endsWith(`.${axis}`));
+  const readers = stored.filter(({ matrix: { axes } }) => axes[0].kind === kind);
   return {
-    whole: Math.max(0, ...readers.map(({ matrix }) => matrix.inputs / width)),
+    whole: Math.max(0, ...readers.map(({ matrix }) => matrix.axes[0].units)),
     kept: readers.map((reader) => {
       const { matrix, options } = reader;
+      const [{ unit }] = matrix.axes;
       const inputs = isSliced(reader) ? slicedSizes(matrix, options as SlicedOptions)[0] : matrix.inputs;
-      return { layer: matrix.axes[0].split(".")[1] ?? matrix.role, kept: Math.ceil(inputs / width) };
+      return { layer: String(matrix.layer ?? matrix.role), kept: Math.ceil(inputs / unit) };
     }),
   };
 }

@@ -2,25 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
-import { labelCount } from "../models/classifier";
 import { exportedConfig } from "../models/huggingFace";
-import { dimensionsOf } from "../models/model";
+import { architectureOf, dimensionsOf } from "../models/model";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
-
-/** The class that Hugging Face builds for each `model_type`. */
-const architectures: Readonly<Record<string, string>> = {
-  gpt2: "GPT2LMHeadModel",
-  llama: "LlamaForCausalLM",
-  phi3: "Phi3ForCausalLM",
-  kphi3: "KPhi3ForCausalLM",
-};
-
-/** The class with a head over classes is called after the model without any. */
-function architectureOf(languageModel: string, { config }: ExportSubject["shape"]): string {
-  if (labelCount(config) === undefined) return languageModel;
-  return languageModel.replace(/(LMHeadModel|ForCausalLM)$/, "ForSequenceClassification");
-}
 
 export function writeConfig(
   { shape, tokenizer }: ExportSubject,
@@ -28,11 +13,9 @@ export function writeConfig(
   dtype: StoredDtype = "float32",
 ): void {
   const { torch_dtype: _old, dtype: _new, ...config } = exportedConfig(shape);
-  const type = String(config["model_type"]);
   const ends = tokenizer === undefined ? undefined : (tokenizer.endOfText ?? null);
   writeJson(join(folder, "config.json"), {
-    architectures:
-      architectures[type] === undefined ? undefined : [architectureOf(architectures[type], shape)],
+    architectures: [architectureOf({ ...shape, family: String(config["model_type"]) })],
     ...config,
     // Where these are missing, the library takes the ids of the published model, which a small vocabulary does not have.
     bos_token_id: config["bos_token_id"] ?? (tokenizer && documentFrame(tokenizer).before[0]) ?? null,

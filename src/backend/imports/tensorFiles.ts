@@ -101,7 +101,7 @@ export function bindFiles(
       notices: noticesOf(source, skipped.map(inFile), options),
       read: (name, from, to) => read(bound.get(name)!, from, to),
       checkTied: () => {
-        for (const [alias, name] of familyOf(shape.family).tied(shape.config)) {
+        for (const [alias, name] of familyOf(shape.family).heads.language.tied(shape.config)) {
           const other = bound.get(name);
           if (names.has(alias) && other !== undefined && other !== alias)
             refuseDifferent(source, [alias, other], read);

@@ -26,7 +26,7 @@ export default defineMethod<Options>({
   samples: [{}, { clusters: 3, targets: "layers.*.mlp.*" }, { clusters: 256, targets: "embed_tokens" }],
 
   plan: (before, given) => {
-    const targets = denseTargets(title, before, given, ["*"]);
+    const targets = denseTargets(title, before, given);
     const after = stored(before, targets, () => ({
       type: "clustered",
       options: { clusters: given.clusters },
@@ -35,7 +35,7 @@ export default defineMethod<Options>({
   },
 
   async apply(before, given, lab) {
-    const targets = denseTargets(title, before.shape, given, ["*"]);
+    const targets = denseTargets(title, before.shape, given);
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, tensors) => {
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
       const centroids = centroidsOf(dense, given.clusters, given.iterations);

@@ -94,7 +94,7 @@ function isBand({ order }: Options, { lower, upper }: DiagonalOptions): boolean 
 
 function decide(shape: ModelShape, given: Options) {
   const { rate, region } = given;
-  const chosen = denseTargets(title, shape, given, ["layers.*.self_attn.v_proj"]);
+  const chosen = denseTargets(title, shape, given, ({ purpose }) => purpose === "value");
   const keptOf = ({ inputs }: MatrixSpec): DiagonalOptions => {
     const all = triangleSize(inputs);
     const keep = (side: "lower" | "upper") =>

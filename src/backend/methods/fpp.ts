@@ -6,7 +6,9 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { biasRole } from "../models/biases";
 import type { RepresentationChoices } from "../models/family";
+import { runsOver } from "../models/coupling";
 import { matrixSlots, type ModelShape, withRepresentations } from "../models/model";
+import { layerRole } from "../models/roles";
 import { weightName } from "../representations/dense";
 import { maskName } from "../representations/masked";
 import { nonZeros } from "../representations/representation";
@@ -16,7 +18,7 @@ import { defineMethod, type Lab, planBetween } from "../compression/method";
 import { countSigns, selectDrops } from "../compression/pruning/signedDrops";
 import { countShare, refuseNaN } from "../compression/pruning/smallest";
 import { floatsOf, takenApart } from "../compression/takenApart";
-import { type Target, targetOptions } from "../compression/targets";
+import { type Target, targetOptions, type Usual } from "../compression/targets";
 import { trainingSchema } from "../compression/training";
 
 const title = "Forward propagation pruning";
@@ -58,7 +60,8 @@ const options = z.strictObject({
 });
 type Options = z.output<typeof options>;
 
-const usual = ["embed_tokens", "layers.*.mlp.*"];
+const usual: Usual = (matrix) =>
+  matrix.purpose === "token embedding" || (matrix.layer !== undefined && runsOver(matrix, "channels"));
 
 export default defineMethod<Options>({
   title,
@@ -139,9 +142,8 @@ function groupsOf(shape: ModelShape, settings: Options): Group[] {
   const groups = new Map<string, Piece[]>();
   for (const target of targets) {
     const { matrix } = target;
-    const { role, inputs, outputs } = matrix;
-    const layer = /^layers\.\d+/.exec(role)?.[0];
-    const key = settings.group === "layer" && layer !== undefined ? layer : role;
+    const { role, layer, inputs, outputs } = matrix;
+    const key = settings.group === "layer" && layer !== undefined ? layerRole(layer) : role;
     const pieces = groups.get(key) ?? [];
     groups.set(key, pieces);
     const [weight] = target.representation.parameters(matrix, {});

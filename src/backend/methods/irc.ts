@@ -79,10 +79,7 @@ function readsText({ donor, fold }: Options): boolean {
 
 function decide(shape: ModelShape, given: Options, seed: number) {
   const { rate, fold } = given;
-  const chosen = denseTargets(title, shape, given, [
-    "layers.*.self_attn.q_proj",
-    "layers.*.self_attn.k_proj",
-  ]);
+  const chosen = denseTargets(title, shape, given, ({ purpose }) => purpose === "query" || purpose === "key");
   const count = ({ matrix }: Target) => Math.round(rate * (fold === "rows" ? matrix.inputs : matrix.outputs));
   const tiedOf = (target: Target): TiedOptions => ({ fold, tied: count(target), seed });
   // One row that is tied to itself is a row as before.

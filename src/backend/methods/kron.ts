@@ -87,7 +87,7 @@ export default defineMethod<Options>({
 });
 
 function decide(shape: ModelShape, given: Options) {
-  const chosen = denseTargets(title, shape, given, ["*"]);
+  const chosen = denseTargets(title, shape, given);
   const faults = chosen.flatMap(({ matrix: { role, inputs, outputs } }) => {
     const [m2, n2] = given.b ?? [1, 1];
     return inputs % m2 === 0 && outputs % n2 === 0

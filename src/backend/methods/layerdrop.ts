@@ -4,7 +4,19 @@
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { dimensionsOf, familyOf, type ModelShape, parametersOf, withRepresentations } from "../models/model";
+import { biasRole } from "../models/biases";
+import type { RepresentationChoice } from "../models/family";
+import {
+  dimensionsOf,
+  familyOf,
+  matrixSlots,
+  type ModelShape,
+  parametersOf,
+  partsOf,
+  withRepresentations,
+} from "../models/model";
+import { representations as catalog } from "../representations/catalog";
+import type { MatrixSpec } from "../representations/representation";
 import type { HostTensor } from "../checkpoints/safetensors";
 import { defineMethod, planBetween, shareOption } from "../compression/method";
 
@@ -49,10 +61,13 @@ export default defineMethod<Options>({
   apply: ({ shape, tensors }, given) => {
     const kept = keptLayers(shape, given);
     const after = shapeWith(shape, kept);
-    const own = new Map<string, HostTensor>();
-    for (const { name } of parametersOf(after))
-      own.set(name, tensors.get(renumbered(name, (i) => kept[i]!))!);
-    return Promise.resolve({ shape: after, tensors: own });
+    // The tensors of a layer come in the same order wherever the layer is.
+    const byLayer = tensorsByLayer(shape);
+    const places = [...tensorsByLayer(after)].flatMap(([layer, names]) => {
+      const from = byLayer.get(layer === undefined ? undefined : kept[layer])!;
+      return names.map((name, i) => [name, tensors.get(from[i]!)!] as const);
+    });
+    return Promise.resolve({ shape: after, tensors: new Map<string, HostTensor>(places) });
   },
 });
 
@@ -72,22 +87,59 @@ function keptLayers(shape: ModelShape, { rate, choose, keep }: Options): readonl
   });
 }
 
-function shapeWith({ family, config, representations }: ModelShape, kept: readonly number[]): ModelShape {
-  const places = new Map(kept.map((layer, place) => [layer, place]));
-  const own = Object.entries(representations).flatMap(([role, choice]) => {
-    const layer = /^layers\.(\d+)\./.exec(role)?.[1];
-    if (layer === undefined) return [[role, choice] as const];
-    const place = places.get(Number(layer));
-    return place === undefined ? [] : [[renumbered(role, () => place), choice] as const];
-  });
-  const fewer = { ...config, [familyOf(family).layersKey]: kept.length };
-  return withRepresentations({ family, config: fewer, representations: {} }, Object.fromEntries(own));
+function shapeWith(shape: ModelShape, kept: readonly number[]): ModelShape {
+  const { family, config, representations } = shape;
+  const fewer: ModelShape = {
+    family,
+    config: { ...config, [familyOf(family).keys.layers]: kept.length },
+    representations: {},
+  };
+  const before = matricesByLayer(shape);
+  const choices: Record<string, RepresentationChoice> = {};
+  for (const [layer, addresses] of matricesByLayer(fewer)) {
+    const from = before.get(layer === undefined ? undefined : kept[layer])!;
+    addresses.forEach(({ address }, i) => {
+      const choice = representations[from[i]!.address];
+      if (choice !== undefined) choices[address] = movedChoice(choice, from[i]!);
+    });
+  }
+  return withRepresentations(fewer, choices);
 }
 
-/** The name of a role or a tensor with another number for its layer. */
-function renumbered(name: string, place: (layer: number) => number): string {
-  return name.replace(
-    /(^|\.)(layers|h)\.(\d+)\./,
-    (_, before: string, layers: string, layer: string) => `${before}${layers}.${place(Number(layer))}.`,
-  );
+/** The choice for the same values in another layer. */
+function movedChoice(choice: RepresentationChoice, { matrix }: Address): RepresentationChoice {
+  const { moved, options } = catalog[choice.type]!;
+  if (moved === undefined) return choice;
+  return {
+    ...choice,
+    options: moved(options.parse(choice.options), matrix) as RepresentationChoice["options"],
+  };
+}
+
+interface Address {
+  readonly address: string;
+  readonly matrix: MatrixSpec;
+}
+
+/** What may have a representation of its own: matrices, parts of packed ones, biases. */
+function matricesByLayer(shape: ModelShape): Map<number | undefined, Address[]> {
+  const all = matrixSlots({ ...shape, representations: {} }).flatMap(({ matrix, bias }) => [
+    ...[matrix, ...partsOf(matrix)].map((each) => ({ address: each.role, matrix: each })),
+    ...(bias === undefined ? [] : [{ address: biasRole(matrix), matrix }]),
+  ]);
+  return groupByLayer(all, ({ matrix }) => matrix.layer);
+}
+
+function tensorsByLayer(shape: ModelShape): Map<number | undefined, string[]> {
+  const byLayer = groupByLayer(parametersOf(shape), ({ layer }) => layer);
+  return new Map([...byLayer].map(([layer, specs]) => [layer, specs.map(({ name }) => name)]));
+}
+
+function groupByLayer<T>(
+  all: readonly T[],
+  layerOf: (each: T) => number | undefined,
+): Map<number | undefined, T[]> {
+  const groups = new Map<number | undefined, T[]>();
+  for (const each of all) groups.set(layerOf(each), [...(groups.get(layerOf(each)) ?? []), each]);
+  return groups;
 }

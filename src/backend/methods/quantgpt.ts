@@ -91,7 +91,7 @@ const quantisedOptions = ({ bits }: Pick<Options, "bits">) => ({ bits, symmetric
 
 /** A matrix that is packed with others is one module. */
 function wholeTargets(shape: ModelShape, given: Options): Target[] {
-  const targets = denseTargets(title, shape, given, ["*"]);
+  const targets = denseTargets(title, shape, given);
   const part = targets.find(({ packedIn }) => packedIn !== undefined);
   if (part === undefined) return targets;
   throw new WorkbenchError(

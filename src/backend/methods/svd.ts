@@ -128,7 +128,7 @@ function evenRank({ inputs, outputs }: MatrixSpec, rate: number): number {
 }
 
 function treatedTargets(shape: ModelShape, given: Options): Target[] {
-  const chosen = denseTargets(title, shape, given, ["*"]);
+  const chosen = denseTargets(title, shape, given);
   return chosen.filter(
     ({ matrix: { inputs, outputs } }) => given.rate > 0 && inputs * outputs > inputs + outputs,
   );

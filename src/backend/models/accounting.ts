@@ -5,7 +5,8 @@
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
 import { biasCount, biasParameters, biasRole } from "./biases";
-import { familyOf, matrixSlots, type ModelShape } from "./model";
+import { matrixSlots, type ModelShape, tensorsOf } from "./model";
+import { roleWithin } from "./roles";
 import {
   countScalars,
   type MatrixCounts,
@@ -56,7 +57,7 @@ export function storedByAddress(shape: ModelShape): Map<string, number> {
       else found.set(own.role, representation.count(own, options).stored);
     if (bias !== undefined) found.set(biasRole(matrix), biasCount(bias).stored);
   }
-  for (const { role, shape: size } of familyOf(shape.family).tensors(shape.config))
+  for (const { role, shape: size } of tensorsOf(shape))
     found.set(role, (found.get(role) ?? 0) + sizeOf(size));
   return found;
 }
@@ -72,22 +73,22 @@ function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCo
         specs.push(...biasParameters(bias));
         counts.push(biasCount(bias, options.tensors));
       }
-      yield row(matrix.role, type, matrix.kind !== "projection", specs, counts, options);
+      yield row(matrix, type, matrix.kind !== "projection", specs, counts, options);
     }
 }
 
 /** One row for each role that is no matrix: norms. */
 function* tensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
   const byRole = new Map<string, ParameterSpec[]>();
-  for (const spec of familyOf(shape.family).tensors(shape.config))
-    byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
+  for (const spec of tensorsOf(shape)) byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);
   for (const [role, specs] of byRole) {
-    yield row(role, "dense", specs[0]!.embedding, specs, [countScalars(specs, options.tensors)], options);
+    const [{ layer, embedding }] = specs as [ParameterSpec];
+    yield row({ role, layer }, "dense", embedding, specs, [countScalars(specs, options.tensors)], options);
   }
 }
 
 function row(
-  role: string,
+  { role, layer }: Pick<ParameterSpec, "role" | "layer">,
   representation: string,
   embedding: boolean,
   specs: readonly ParameterSpec[],
@@ -96,7 +97,8 @@ function row(
 ): RoleCounts {
   const added = totals(counts.map((each) => ({ ...each, bytes: Math.ceil(each.bits / 8) })));
   const written = file && specs.reduce((bytes, { name }) => bytes + file.tensorBytes(name), 0);
-  return { role, representation, embedding, ...added, bytes: written ?? added.bytes };
+  const place = layer === undefined ? {} : { layer, inLayer: roleWithin(role, layer) };
+  return { role, ...place, representation, embedding, ...added, bytes: written ?? added.bytes };
 }
 
 function totals(rows: readonly Counts[]): Counts {

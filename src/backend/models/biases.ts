@@ -27,7 +27,7 @@ export interface Bias {
 export const biasRole = ({ role }: Pick<MatrixSpec, "role">): string => `${role}.bias`;
 
 export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefined): Bias {
-  const { name, outputs, role, kind, axes } = matrix;
+  const { name, outputs, role, layer, kind, axes } = matrix;
   const spec: ParameterSpec = {
     name: `${name}.bias`,
     shape: [outputs],
@@ -36,6 +36,7 @@ export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefi
     trainable: true,
     decay: false,
     role,
+    layer,
     embedding: kind !== "projection",
     axes: [axes[1]],
   };

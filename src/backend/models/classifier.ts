@@ -4,7 +4,7 @@
  * One output is a regression, more are classes whose names and order the configuration holds.
  */
 import { WorkbenchError } from "../../protocol/errors";
-import type { Init, MatrixSpec } from "../representations/representation";
+import { models } from "./catalog";
 import type { RepresentationChoices } from "./family";
 
 type Config = Readonly<Record<string, unknown>>;
@@ -26,8 +26,6 @@ export type Head =
       /** False where the names only count: `LABEL_0`, `LABEL_1`, … or none at all. */
       readonly isNamed: boolean;
     };
-
-export const scoreRole = "score";
 
 /** Outputs of the head; undefined for a language model. */
 export function labelCount(config: Config): number | undefined {
@@ -119,28 +117,6 @@ export function refuseClassifier({ config }: Pick<Shape, "config">, what: string
   );
 }
 
-/** The matrices with a head of `outputs` in place of the one over the vocabulary. */
-export function asClassifier(matrices: readonly MatrixSpec[], width: number, outputs: number): MatrixSpec[] {
-  // As the family begins its own matrices; a head over the vocabulary begins like an embedding.
-  const { init } = matrices.find(({ kind }) => kind === "embedding") ?? { init: usual };
-  return [
-    ...matrices.filter(({ kind }) => kind !== "head"),
-    {
-      role: scoreRole,
-      name: "score",
-      inputs: width,
-      outputs,
-      layout: "out_in",
-      kind: "head",
-      bias: false,
-      init,
-      axes: ["hidden", "classes"],
-    },
-  ];
-}
-
-const usual: Init = { kind: "normal", std: 0.02 };
-
 /** What labels a new head is for. */
 export interface HeadLabels {
   readonly kind: "classes" | "numbers";
@@ -150,7 +126,11 @@ export interface HeadLabels {
 
 /** The configuration of the same model with a head for these labels. */
 export function classifierShape(shape: Shape, labels: HeadLabels): Shape {
-  const { lm_head: _, ...kept } = shape.representations;
+  const { matrices } = models[shape.family]!.heads.language;
+  const replaced = matrices(shape.config).map(({ role }) => role);
+  const kept = Object.fromEntries(
+    Object.entries(shape.representations).filter(([role]) => !replaced.includes(role)),
+  );
   if (labels.kind === "classes") return withClassNames({ ...shape, representations: kept }, labels.names);
   const config = { ...shape.config, ...labelKeys(["LABEL_0"]), problem_type: "regression" };
   return { family: shape.family, config, representations: kept };

@@ -1,13 +1,24 @@
-/** The decoder that llama and phi3 share; they differ in how projections are packed, in dropout and in the window. */
-import { add } from "../graph/ops/elementwise";
-import { matmul } from "../graph/ops/matmul";
-import { rmsNorm } from "../graph/ops/normalization";
+/** The decoder of llama, qwen2 and phi3; they differ in biases, in how projections are packed, in dropout and in the window. */
 import type { Value } from "../graph/op";
-import type { MatrixSpec, ParameterSpec } from "../representations/representation";
+import { add, mul } from "../graph/ops/elementwise";
+import { rmsNorm } from "../graph/ops/normalization";
+import type { Axis, MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
 import { headSizes, type RotaryConfig, ropeTheta } from "./config";
 import type { Dimensions, ForwardOptions, ModelInputs, Weights } from "./family";
 import { attention, attentionBias, cacheOf, dropoutOf, rotary, tokensOf, wantedRows } from "./layers";
-import { embedding, head, norm, range } from "./specs";
+import {
+  causalHead,
+  channelsAxis,
+  embedding,
+  headAxes,
+  hiddenAxis,
+  lastTokenHead,
+  matrix,
+  norm,
+  normal,
+  range,
+  vocabularyAxis,
+} from "./specs";
 
 /** The keys of a configuration that the decoder reads. */
 export interface DecoderConfig extends RotaryConfig {
@@ -27,12 +38,12 @@ export interface DecoderConfig extends RotaryConfig {
   readonly sliding_window?: number | null | undefined;
 }
 
-export const decoderSizeKeys = {
+const decoderSizeKeys = {
   intermediate: "intermediate_size",
   heads: { heads: "num_attention_heads", kvHeads: "num_key_value_heads", headDim: "head_dim" },
 } as const;
 
-export function decoderDimensions(config: DecoderConfig): Dimensions {
+function decoderDimensions(config: DecoderConfig): Dimensions {
   return {
     vocabulary: config.vocab_size,
     context: config.max_position_embeddings,
@@ -42,39 +53,114 @@ export function decoderDimensions(config: DecoderConfig): Dimensions {
   };
 }
 
+/** The axes of a layer, which its matrices share. */
+export function layerAxes(config: DecoderConfig & { readonly intermediate_size: number }, layer: number) {
+  return {
+    hidden: hiddenAxis(config.hidden_size),
+    channels: channelsAxis(layer, config.intermediate_size),
+    ...headAxes(layer, headSizes(config)),
+  };
+}
+
 export function decoderMatrices(
   config: DecoderConfig,
   layer: (index: number) => readonly MatrixSpec[],
 ): MatrixSpec[] {
-  const { vocab_size: vocabulary, hidden_size: width } = config;
-  const init = { kind: "normal", std: config.initializer_range } as const;
+  const axes = [vocabularyAxis(config.vocab_size), hiddenAxis(config.hidden_size)] as const;
+  const init = normal(config.initializer_range);
   return [
-    embedding("embed_tokens", "model.embed_tokens", {
-      inputs: vocabulary,
-      outputs: width,
-      init,
-      axes: ["vocabulary", "hidden"],
-    }),
+    embedding("embed_tokens", "token embedding", "model.embed_tokens", axes, init),
     ...range(config.num_hidden_layers).flatMap(layer),
-    ...(config.tie_word_embeddings
-      ? []
-      : [head({ inputs: width, outputs: vocabulary, init, axes: ["hidden", "vocabulary"] })]),
   ];
 }
 
-export function decoderNorms(config: DecoderConfig): ParameterSpec[] {
-  const one = (role: string) => norm(role, `model.${role}.weight`, config.hidden_size, "ones");
+/** Where the projections of a layer have biases, and the key of the configuration that says so, where one does. */
+export interface Biases {
+  readonly queries: boolean;
+  readonly output: boolean;
+  readonly feedForward: boolean;
+  readonly attentionKey?: string;
+  readonly feedForwardKey?: string;
+}
+
+/** The seven matrices of a layer, each on its own. */
+export function separateProjections(
+  config: DecoderConfig & { readonly intermediate_size: number },
+  index: number,
+  biases: Biases,
+): MatrixSpec[] {
+  const { hidden, queries, keys, channels } = layerAxes(config, index);
+  const layer = layerRole(index);
+  const projection = (
+    role: string,
+    purpose: Purpose,
+    axes: readonly [Axis, Axis],
+    bias: boolean,
+    biasKey: string | undefined,
+  ) =>
+    matrix(`${layer}.${role}`, purpose, `${layerName(index)}.${role}`, {
+      layout: "out_in",
+      init: normal(config.initializer_range),
+      axes,
+      bias,
+      ...(biasKey === undefined ? {} : { biasKey }),
+    });
+  const { attentionKey, feedForwardKey } = biases;
+  return [
+    projection("self_attn.q_proj", "query", [hidden, queries], biases.queries, attentionKey),
+    projection("self_attn.k_proj", "key", [hidden, keys], biases.queries, attentionKey),
+    projection("self_attn.v_proj", "value", [hidden, keys], biases.queries, attentionKey),
+    projection("self_attn.o_proj", "attention output", [queries, hidden], biases.output, attentionKey),
+    projection("mlp.gate_proj", "gate", [hidden, channels], biases.feedForward, feedForwardKey),
+    projection("mlp.up_proj", "up", [hidden, channels], biases.feedForward, feedForwardKey),
+    projection("mlp.down_proj", "down", [channels, hidden], biases.feedForward, feedForwardKey),
+  ];
+}
+
+/** The queries, keys and values, and the gated inner values, of such a layer. */
+export function separately(weights: Weights, activate: (x: Value) => Value): Projections {
+  return {
+    queries: (role, x) => [
+      weights.linear(`${role}.q_proj`, x),
+      weights.linear(`${role}.k_proj`, x),
+      weights.linear(`${role}.v_proj`, x),
+    ],
+    gated: (role, x) =>
+      mul(activate(weights.linear(`${role}.gate_proj`, x)), weights.linear(`${role}.up_proj`, x)),
+  };
+}
+
+function decoderNorms(config: DecoderConfig): ParameterSpec[] {
+  const one = (role: string, layer?: number) =>
+    norm(role, `model.${role}.weight`, config.hidden_size, "ones", layer);
   return [
     ...range(config.num_hidden_layers).flatMap((layer) => [
-      one(`layers.${layer}.input_layernorm`),
-      one(`layers.${layer}.post_attention_layernorm`),
+      one(`layers.${layer}.input_layernorm`, layer),
+      one(`layers.${layer}.post_attention_layernorm`, layer),
     ]),
     one("norm"),
   ];
 }
 
-export function decoderTied(config: DecoderConfig): (readonly [string, string])[] {
-  return config.tie_word_embeddings ? [["lm_head.weight", "model.embed_tokens.weight"]] : [];
+const layerRole = (layer: number): string => `layers.${layer}`;
+const layerName = (layer: number): string => `model.layers.${layer}`;
+const widthOf = (config: { readonly hidden_size: number }): number => config.hidden_size;
+
+/** What all families of this decoder state alike; `name` is what their classes are called after. */
+export function decoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name: string) {
+  return {
+    keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
+    mask: "causal",
+    prefix: "model",
+    layerName,
+    sizeKeys: decoderSizeKeys,
+    dimensions: decoderDimensions,
+    tensors: decoderNorms,
+    heads: {
+      language: causalHead<C>(`${name}ForCausalLM`, "model.embed_tokens", widthOf),
+      classes: lastTokenHead<C>(`${name}ForSequenceClassification`, widthOf),
+    },
+  } as const;
 }
 
 export interface Projections {
@@ -82,6 +168,8 @@ export interface Projections {
   queries(role: string, x: Value): readonly [Value, Value, Value];
   /** The activated inner values of a layer's feed-forward block. */
   gated(role: string, x: Value): Value;
+  /** How far back a layer sees, where that is not the same in all. */
+  window?(layer: number): number | null | undefined;
 }
 
 export function decoder(
@@ -94,7 +182,14 @@ export function decoder(
   const sizes = headSizes(config);
   const tokens = tokensOf(inputs);
   const drop = dropoutOf(inputs);
-  const bias = attentionBias(inputs, config.sliding_window);
+  const biases = new Map<number | undefined, Value>();
+  // Layers that see equally far share what is added to their scores.
+  const biasOf = (layer: number): Value => {
+    const window = projections.window === undefined ? config.sliding_window : projections.window(layer);
+    const bias = biases.get(window ?? undefined) ?? attentionBias(inputs, "causal", window);
+    biases.set(window ?? undefined, bias);
+    return bias;
+  };
   const angles = rotary(inputs, sizes.headDim, ropeTheta(config));
   const normed = (role: string, x: Value) =>
     rmsNorm(x, weights.tensor(`model.${role}.weight`), { epsilon: config.rms_norm_eps });
@@ -102,14 +197,15 @@ export function decoder(
 
   let x = drop(weights.lookup("embed_tokens", tokens.ids), embeddingRate);
   for (const index of range(config.num_hidden_layers)) {
-    const layer = `layers.${index}`;
+    const layer = layerRole(index);
     const start = x;
     const mixed = attention(
       projections.queries(`${layer}.self_attn`, normed(`${layer}.input_layernorm`, x)),
       {
         tokens,
         ...sizes,
-        bias,
+        mask: "causal",
+        bias: biasOf(index),
         rotary: angles,
         extend: cacheOf(inputs, index),
         dropout: drop,
@@ -125,10 +221,4 @@ export function decoder(
     options.onLayer?.(start, x);
   }
   return wantedRows(normed("norm", x), options);
-}
-
-export function decoderLogits(config: DecoderConfig, weights: Weights, hidden: Value): Value {
-  return config.tie_word_embeddings
-    ? matmul(hidden, weights.table("embed_tokens"), { transposeB: true })
-    : weights.linear("lm_head", hidden);
 }

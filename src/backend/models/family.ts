@@ -83,30 +83,57 @@ export interface SizeKeys {
   readonly heads?: { readonly heads: string; readonly kvHeads: string; readonly headDim: string };
 }
 
+/** What a language model learns: the token that follows, or tokens that are hidden in the middle of a text. */
+export type LanguageTask = "causal-lm" | "masked-lm";
+
+/** What reads the hidden states. */
+interface Head<C> {
+  /** The class of transformers that has this head. */
+  readonly architecture: string;
+  /** Tensors that are not matrices. */
+  readonly tensors?: (config: Complete<C>) => readonly ParameterSpec[];
+  /** [rows, width] → logits [rows, vocabulary], or [rows, classes]. */
+  readonly apply: (config: Complete<C>, weights: Weights, hidden: Value) => Value;
+}
+
+export interface LanguageHead<C> extends Head<C> {
+  readonly task: LanguageTask;
+  readonly matrices: (config: Complete<C>) => readonly MatrixSpec[];
+  /** Pairs of a name that files may carry and the tensor that stands for it: a tied head. */
+  readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
+}
+
+export interface ClassHead<C> extends Head<C> {
+  /** Which token of a text has its class. */
+  readonly reads: "first" | "last";
+  readonly matrices: (config: Complete<C>, classes: number) => readonly MatrixSpec[];
+}
+
 export interface Family<C> {
   readonly title: string;
   /** Keys of `config.json`, with the defaults that Hugging Face gives them. */
   readonly config: z.ZodType<C>;
   /** The smallest configuration worth testing. */
   readonly tiny: Readonly<Record<string, unknown>>;
+  /** The keys of the configuration that hold the longest sequence and the number of layers. */
+  readonly keys: { readonly context: string; readonly layers: string };
+  /** Which tokens a token attends to: itself and those before it, or all of its text. */
+  readonly mask: Mask;
   readonly dimensions: (config: Complete<C>) => Dimensions;
+  /** Everything below the head, in the order in which a text goes through it. */
   readonly matrices: (config: Complete<C>) => readonly MatrixSpec[];
-  /** Norms: tensors that are no matrices. Biases of matrices follow from the matrices. */
+  /** Norms: tensors that are not matrices. Biases of matrices follow from the matrices. */
   readonly tensors: (config: Complete<C>) => readonly ParameterSpec[];
   /** Representations that the configuration itself asks for. */
   readonly representations?: (config: Complete<C>) => RepresentationChoices;
-  /** Pairs of a name that files may carry and the tensor that stands for it: a tied head. */
-  readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
   /** Other names of keys in `config.json`, as transformers' `attribute_map` has them. */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** The key of the configuration that says how many layers there are. */
-  readonly layersKey: string;
-  /** The keys of the configuration that give biases to attention and to the feed-forward layer, where it has such. */
-  readonly biasKeys?: { readonly self_attn: string; readonly mlp: string };
   /** The keys that size the axes of a layer which structured pruning cuts. */
   readonly sizeKeys: SizeKeys;
   /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
   readonly prefix: string;
+  /** What the names of a layer's tensors begin with. */
+  readonly layerName: (layer: number) => string;
   /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */
   readonly hidden: (
     config: Complete<C>,
@@ -114,9 +141,10 @@ export interface Family<C> {
     inputs: ModelInputs,
     options: ForwardOptions,
   ) => Value;
-  /** The head: [rows, width] → logits [rows, vocabulary]. */
-  readonly logits: (config: Complete<C>, weights: Weights, hidden: Value) => Value;
+  readonly heads: { readonly language: LanguageHead<C>; readonly classes: ClassHead<C> };
 }
+
+export type Mask = "causal" | "bidirectional";
 
 // A catalog holds families of any configuration; each is only given what its own schema has passed.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

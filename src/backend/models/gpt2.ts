@@ -1,7 +1,6 @@
 /** GPT-2 (Radford et al. 2019): learned positions, layer norms before each block, packed q, k, v, a tied head. */
 import * as z from "zod";
 import { add } from "../graph/ops/elementwise";
-import { matmul } from "../graph/ops/matmul";
 import { reshape, slice } from "../graph/ops/movement";
 import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
@@ -9,7 +8,21 @@ import type { MatrixSpec } from "../representations/representation";
 import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
 import { type Complete, defineModel } from "./family";
 import { activations, attention, attentionBias, cacheOf, dropoutOf, tokensOf, wantedRows } from "./layers";
-import { embedding, head, norm, packed, range } from "./specs";
+import {
+  causalHead,
+  channelsAxis,
+  embedding,
+  headAxes,
+  hiddenAxis,
+  lastTokenHead,
+  layerNormPair,
+  matrix,
+  normal,
+  packed,
+  positionsAxis,
+  range,
+  vocabularyAxis,
+} from "./specs";
 
 const config = z
   .strictObject({
@@ -56,84 +69,46 @@ const config = z
 
 type Config = Complete<z.output<typeof config>>;
 
-function matrices(given: Config): MatrixSpec[] {
-  const { vocab_size: vocabulary, n_positions: positions, n_embd: width, n_layer: layers } = given;
-  const inner = given.n_inner ?? 4 * width;
-  const init = { kind: "normal", std: given.initializer_range } as const;
+function layerMatrices(given: Config, index: number): MatrixSpec[] {
+  const { n_embd: width, n_head: heads } = given;
+  const init = normal(given.initializer_range);
   // What is added to the residual stream starts smaller, by the root of how often something is added.
-  const added = { kind: "normal", std: given.initializer_range / Math.sqrt(2 * layers) } as const;
-  const projection = { layout: "in_out", kind: "projection", bias: true } as const;
-
-  const layer = (index: number): MatrixSpec[] => {
-    const role = `layers.${index}`;
-    const name = `transformer.h.${index}`;
-    const [heads, intermediate] = [`${role}.heads`, `${role}.intermediate`];
-    return [
-      {
-        ...projection,
-        role: `${role}.self_attn.qkv_proj`,
-        name: `${name}.attn.c_attn`,
-        inputs: width,
-        outputs: 3 * width,
-        init,
-        axes: ["hidden", `${role}.qkv`],
-        ...packed(["q", "k", "v"].map((part) => [`${role}.self_attn.${part}_proj`, width, heads])),
-      },
-      {
-        ...projection,
-        role: `${role}.self_attn.o_proj`,
-        name: `${name}.attn.c_proj`,
-        inputs: width,
-        outputs: width,
-        init: added,
-        axes: [heads, "hidden"],
-      },
-      {
-        ...projection,
-        role: `${role}.mlp.up_proj`,
-        name: `${name}.mlp.c_fc`,
-        inputs: width,
-        outputs: inner,
-        init,
-        axes: ["hidden", intermediate],
-      },
-      {
-        ...projection,
-        role: `${role}.mlp.down_proj`,
-        name: `${name}.mlp.c_proj`,
-        inputs: inner,
-        outputs: width,
-        init: added,
-        axes: [intermediate, "hidden"],
-      },
-    ];
-  };
+  const added = normal(given.initializer_range / Math.sqrt(2 * given.n_layer));
+  const [role, name] = [`layers.${index}`, layerName(index)];
+  const hidden = hiddenAxis(width);
+  const channels = channelsAxis(index, given.n_inner ?? 4 * width);
+  const { queries, keys } = headAxes(index, { heads, kvHeads: heads, headDim: width / heads });
+  const kind = { layout: "in_out", bias: true } as const;
   return [
-    embedding("embed_tokens", "transformer.wte", {
-      inputs: vocabulary,
-      outputs: width,
-      init,
-      axes: ["vocabulary", "hidden"],
+    packed(`${role}.self_attn.qkv_proj`, `${name}.attn.c_attn`, { ...kind, init, input: hidden }, [
+      [`${role}.self_attn.q_proj`, "query", queries],
+      [`${role}.self_attn.k_proj`, "key", keys],
+      [`${role}.self_attn.v_proj`, "value", keys],
+    ]),
+    matrix(`${role}.self_attn.o_proj`, "attention output", `${name}.attn.c_proj`, {
+      ...kind,
+      init: added,
+      axes: [queries, hidden],
     }),
-    embedding("embed_positions", "transformer.wpe", {
-      inputs: positions,
-      outputs: width,
-      init,
-      axes: ["positions", "hidden"],
+    matrix(`${role}.mlp.up_proj`, "up", `${name}.mlp.c_fc`, { ...kind, init, axes: [hidden, channels] }),
+    matrix(`${role}.mlp.down_proj`, "down", `${name}.mlp.c_proj`, {
+      ...kind,
+      init: added,
+      axes: [channels, hidden],
     }),
-    ...range(layers).flatMap(layer),
-    ...(given.tie_word_embeddings
-      ? []
-      : [head({ inputs: width, outputs: vocabulary, init, axes: ["hidden", "vocabulary"] })]),
   ];
 }
+
+const layerName = (layer: number): string => `transformer.h.${layer}`;
 
 export default defineModel<z.output<typeof config>>({
   title: "GPT-2",
   config,
   tiny: { model_type: "gpt2", vocab_size: 32, n_positions: 16, n_embd: 16, n_layer: 2, n_head: 2 },
+  keys: { context: "n_positions", layers: "n_layer" },
+  mask: "causal",
   prefix: "transformer",
-  layersKey: "n_layer",
+  layerName,
   aliases: {
     hidden_size: "n_embd",
     max_position_embeddings: "n_positions",
@@ -150,28 +125,35 @@ export default defineModel<z.output<typeof config>>({
     kvHeads: given.n_head,
     headDim: given.n_embd / given.n_head,
   }),
-  matrices,
-  tensors: (given) => {
-    const pair = (role: string, name: string) => [
-      norm(role, `transformer.${name}.weight`, given.n_embd, "ones"),
-      norm(role, `transformer.${name}.bias`, given.n_embd, "zeros"),
-    ];
+  matrices: (given) => {
+    const init = normal(given.initializer_range);
+    const hidden = hiddenAxis(given.n_embd);
+    const tokens = [vocabularyAxis(given.vocab_size), hidden] as const;
+    const positions = [positionsAxis(given.n_positions), hidden] as const;
     return [
-      ...range(given.n_layer).flatMap((layer) => [
-        ...pair(`layers.${layer}.input_layernorm`, `h.${layer}.ln_1`),
-        ...pair(`layers.${layer}.post_attention_layernorm`, `h.${layer}.ln_2`),
-      ]),
-      ...pair("norm", "ln_f"),
+      embedding("embed_tokens", "token embedding", "transformer.wte", tokens, init),
+      embedding("embed_positions", "position embedding", "transformer.wpe", positions, init),
+      ...range(given.n_layer).flatMap((layer) => layerMatrices(given, layer)),
     ];
   },
-  tied: (given) => (given.tie_word_embeddings ? [["lm_head.weight", "transformer.wte.weight"]] : []),
+  tensors: ({ n_embd: width, n_layer: layers }) => [
+    ...range(layers).flatMap((layer) => [
+      ...layerNormPair(`layers.${layer}.input_layernorm`, `${layerName(layer)}.ln_1`, width, layer),
+      ...layerNormPair(`layers.${layer}.post_attention_layernorm`, `${layerName(layer)}.ln_2`, width, layer),
+    ]),
+    ...layerNormPair("norm", "transformer.ln_f", width),
+  ],
+  heads: {
+    language: causalHead("GPT2LMHeadModel", "transformer.wte", ({ n_embd: width }) => width),
+    classes: lastTokenHead("GPT2ForSequenceClassification", ({ n_embd: width }) => width),
+  },
 
   hidden(given, weights, inputs, options) {
     const tokens = tokensOf(inputs);
     const { batch, time } = tokens;
     const width = given.n_embd;
     const drop = dropoutOf(inputs);
-    const bias = attentionBias(inputs);
+    const bias = attentionBias(inputs, "causal");
     const normed = (name: string, x: Value) =>
       layerNorm(x, weights.tensor(`transformer.${name}.weight`), weights.tensor(`transformer.${name}.bias`), {
         epsilon: given.layer_norm_epsilon,
@@ -198,6 +180,7 @@ export default defineModel<z.output<typeof config>>({
         heads: given.n_head,
         kvHeads: given.n_head,
         headDim: width / given.n_head,
+        mask: "causal",
         bias,
         extend: cacheOf(inputs, layer),
         dropout: drop,
@@ -213,8 +196,4 @@ export default defineModel<z.output<typeof config>>({
     }
     return wantedRows(normed("ln_f", x), options);
   },
-  logits: (given, weights, hidden) =>
-    given.tie_word_embeddings
-      ? matmul(hidden, weights.table("embed_tokens"), { transposeB: true })
-      : weights.linear("lm_head", hidden),
 });

@@ -4,7 +4,7 @@ import type { Shape } from "../graph/op";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
 import type { MatrixSpec, TensorData, TensorSource } from "../representations/representation";
 import { biasData } from "./biases";
-import { familyOf, matrixSlots, type ModelShape, parametersOf, partsOf } from "./model";
+import { familyOf, matrixSlots, type ModelShape, parametersOf, partsOf, tensorsOf } from "./model";
 import type { MatrixSlot, StoredMatrix } from "./weights";
 
 /** Tensors that old files carry and that follow from the configuration. */
@@ -28,7 +28,8 @@ export function bindTensors(
   tensors: ReadonlyMap<string, Shape>,
   { ignoreExtra = false }: { readonly ignoreExtra?: boolean } = {},
 ): TensorNames {
-  const { prefix, tied } = familyOf(shape.family);
+  const { prefix, heads } = familyOf(shape.family);
+  const { tied } = heads.language;
   const withoutPrefix = (name: string) =>
     name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
   const aliases = new Map(tied(shape.config).map(([alias, name]) => [name, alias]));
@@ -136,8 +137,7 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
     if (slot.bias !== undefined)
       yield { name: slot.bias.spec.name, shape: slot.bias.spec.shape, data: biasData(slot.bias, tensors) };
   }
-  for (const { name, shape: size } of familyOf(shape.family).tensors(shape.config))
-    yield { name, shape: size, data: tensors(name) };
+  for (const { name, shape: size } of tensorsOf(shape)) yield { name, shape: size, data: tensors(name) };
 }
 
 /** The dense matrix [inputs, outputs] of a slot, its parts side by side. */

@@ -44,5 +44,5 @@ export default defineModel<z.output<typeof config>>({
     max_position_embeddings: 16,
     min_channels_per_group: 4,
   },
-  ...phi3Decoder,
+  ...phi3Decoder("KPhi3"),
 });

@@ -21,7 +21,7 @@ import { gather } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 import { softmax, softmaxMatmul } from "../graph/ops/normalization";
-import type { ForwardOptions, ModelInputs } from "./family";
+import type { ForwardOptions, Mask, ModelInputs } from "./family";
 import { range } from "./specs";
 
 /** Activations by the names that `config.json` uses. */
@@ -54,7 +54,7 @@ const masked = -1e9;
  * [batch, 1, time, time] with segments, or [batch, 1, time, slots] with a cache. A padding token attends to everything
  * equally, which nobody reads.
  */
-export function attentionBias(inputs: ModelInputs, window?: number | null): Value {
+export function attentionBias(inputs: ModelInputs, mask: Mask, window?: number | null): Value {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
   const { cache } = inputs;
   const keys = cache?.slots ?? time;
@@ -63,15 +63,17 @@ export function attentionBias(inputs: ModelInputs, window?: number | null): Valu
       ? reshape(iota(time), { shape: [time, 1] })
       : reshape(inputs.positions!, { shape: [batch, 1, time, 1] });
   const column = reshape(iota(keys), { shape: [1, keys] });
-  let allowed = lessOrEqual(column, row);
-  if (window != null && window < keys)
-    allowed = and(allowed, less(sub(row, column), constant(Int32Array.of(window), [])));
+  if (mask === "bidirectional" && inputs.segments === undefined)
+    return constant(new Float32Array(time * keys), [time, keys]);
+  let allowed = mask === "causal" ? lessOrEqual(column, row) : undefined;
+  const narrow = (by: Value) => (allowed = allowed === undefined ? by : and(allowed, by));
+  if (window != null && window < keys) narrow(less(sub(row, column), constant(Int32Array.of(window), [])));
   if (inputs.segments !== undefined) {
     const query = reshape(inputs.segments, { shape: [batch, 1, time, 1] });
     const key = reshape(inputs.segments, { shape: [batch, 1, 1, time] });
-    allowed = and(and(allowed, equal(query, key)), greater(key, constant(Int32Array.of(0), [])));
+    narrow(and(equal(query, key), greater(key, constant(Int32Array.of(0), []))));
   }
-  return where(allowed, scalar(0), scalar(masked));
+  return where(allowed!, scalar(0), scalar(masked));
 }
 
 /** Cosines and sines of the rotary angles: [time, headDim / 2], or [batch, 1, time, headDim / 2] with positions. */
@@ -127,6 +129,7 @@ export interface AttentionOptions {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly mask: Mask;
   readonly bias: Value;
   readonly rotary?: Rotary;
   /** Puts new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and gives all of them. */
@@ -142,7 +145,16 @@ export interface AttentionOptions {
 /** softmax(q·kᵀ/√d + bias)·v of every head: [batch · time, heads · d] of each → [batch · time, heads · d]. */
 export function attention(
   [q, k, v]: readonly [Value, Value, Value],
-  { tokens: { batch, time }, heads, kvHeads, headDim, bias, rotary: angles, ...options }: AttentionOptions,
+  {
+    tokens: { batch, time },
+    heads,
+    kvHeads,
+    headDim,
+    mask,
+    bias,
+    rotary: angles,
+    ...options
+  }: AttentionOptions,
 ): Value {
   const split = (x: Value, count: number) =>
     transpose(reshape(x, { shape: [batch, time, count, headDim] }), { perm: [0, 2, 1, 3] });
@@ -160,8 +172,8 @@ export function attention(
     // Queries that share a key head are stacked along time, so that keys and values are never repeated.
     const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * rows, last];
     const own = reshape(part(queries, 2, start, end), { shape: stacked(headDim) });
-    // No query attends to what comes after it, so a block leaves out all keys after its own.
-    const seen = options.block === undefined ? keyCount : end;
+    // Where no query attends to what comes after it, a block leaves out all keys after its own.
+    const seen = options.block === undefined || mask !== "causal" ? keyCount : end;
     const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
     const axis = bias.type.shape.length - 2;
     const ownBias = part(part(bias, axis, start, end), axis + 1, 0, seen);

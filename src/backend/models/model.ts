@@ -8,7 +8,7 @@ import { representations } from "../representations/catalog";
 import type { MatrixSpec, ParameterSpec, ValueSource } from "../representations/representation";
 import { biasOf, biasParameters, biasRole } from "./biases";
 import { models } from "./catalog";
-import { asClassifier, headOf, labelCount, scoreRole } from "./classifier";
+import { headOf, labelCount } from "./classifier";
 import { faultsOfConfig, nearest } from "./configFaults";
 import type {
   AnyFamily,
@@ -85,10 +85,11 @@ export function dimensionsOf({ family, config }: ModelShape): Dimensions {
 
 /** Every matrix of the model with the way it is stored. */
 export function matrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
+  const { matrices: body, heads } = familyOf(family);
   const classes = labelCount(config);
-  const own = familyOf(family).matrices(config);
-  const matrices =
-    classes === undefined ? own : asClassifier(own, familyOf(family).dimensions(config).width, classes);
+  const head =
+    classes === undefined ? heads.language.matrices(config) : heads.classes.matrices(config, classes);
+  const matrices = [...body(config), ...head];
   const known = new Set(
     matrices.flatMap((matrix) => [
       matrix.role,
@@ -122,9 +123,10 @@ export function matrixSlots({ family, config, representations: choices }: ModelS
 /** The matrices that a packed one is made of, with names of their own. */
 export function partsOf(matrix: MatrixSpec): MatrixSpec[] {
   const { parts = [], ...whole } = matrix;
-  return parts.map(({ role, from, to, axis }) => ({
+  return parts.map(({ role, purpose, from, to, axis }) => ({
     ...whole,
     role,
+    purpose,
     name: `${whole.name}.${role.slice(role.lastIndexOf(".") + 1)}`,
     outputs: to - from,
     bias: false,
@@ -155,7 +157,23 @@ export function parametersOf(shape: ModelShape): ParameterSpec[] {
     ...stored.flatMap(({ matrix, representation, options }) => representation.parameters(matrix, options)),
     ...(bias === undefined ? [] : biasParameters(bias)),
   ]);
-  return [...matrices, ...familyOf(shape.family).tensors(shape.config)];
+  return [...matrices, ...tensorsOf(shape)];
+}
+
+/** What reads the hidden states of this model: classes where the configuration has some, else the vocabulary. */
+function headIn({ family, config }: Pick<ModelShape, "family" | "config">) {
+  const { heads } = familyOf(family);
+  return labelCount(config) === undefined ? heads.language : heads.classes;
+}
+
+/** The class of transformers that a model is. */
+export function architectureOf(shape: Pick<ModelShape, "family" | "config">): string {
+  return headIn(shape).architecture;
+}
+
+/** Tensors that are neither matrices nor their biases: norms. */
+export function tensorsOf({ family, config }: Pick<ModelShape, "family" | "config">): ParameterSpec[] {
+  return [...familyOf(family).tensors(config), ...(headIn({ family, config }).tensors?.(config) ?? [])];
 }
 
 /** The graph value that stands for a stored tensor: trained ones as parameters, others as inputs. */
@@ -180,14 +198,12 @@ export function logits(
   hidden: Value,
   options: ForwardOptions = {},
 ): Value {
-  const classes = labelCount(shape.config);
   const bound = bindWeights(matrixSlots(shape), weights, options);
-  if (classes !== undefined) return bound.linear(scoreRole, hidden);
-  const { vocabulary } = dimensionsOf(shape);
-  const found = familyOf(shape.family).logits(shape.config, bound, hidden);
-  if (found.type.shape[1] !== vocabulary)
-    throw new Error(`Logits [${found.type.shape.join(", ")}] of a vocabulary of ${vocabulary}.`);
-  return found;
+  const scores = headIn(shape).apply(shape.config, bound, hidden);
+  const wanted = labelCount(shape.config) ?? dimensionsOf(shape).vocabulary;
+  if (scores.type.shape[1] !== wanted)
+    throw new Error(`Logits [${scores.type.shape.join(", ")}] where ${wanted} were expected.`);
+  return scores;
 }
 
 /** What the head reads: [batch · time, width], or the rows that `options` asks for. */
@@ -198,6 +214,7 @@ export function hiddenStates(
   options: ForwardOptions = {},
 ): Value {
   const { context } = dimensionsOf(shape);
+  const { keys, mask } = familyOf(shape.family);
   const { tokens, positions, segments } = inputs;
   if (tokens.type.shape.length !== 2 || tokens.type.dtype !== "int32")
     throw new Error(
@@ -212,10 +229,12 @@ export function hiddenStates(
   const time = inputs.cache?.slots ?? tokens.type.shape[1]!;
   if (inputs.cache !== undefined && (positions === undefined || segments !== undefined))
     throw new Error("A cache needs the positions of the tokens, and has no segments.");
+  if (inputs.cache !== undefined && mask !== "causal")
+    throw new Error(`A cache keeps earlier tokens, and the attention of ${shape.family} is ${mask}.`);
   if (time > context)
     throw new WorkbenchError(
       "unsupported",
-      `Sequences of ${time} tokens are longer than the model's ${context} positions; shorten sequence_len or raise the positions of the model.`,
+      `Sequences of ${time} tokens are longer than the model's ${context} positions; shorten sequence_len, or raise model.${keys.context}.`,
     );
   const bound = bindWeights(matrixSlots(shape), weights, options);
   return familyOf(shape.family).hidden(shape.config, bound, inputs, options);

@@ -4,28 +4,11 @@ import { mul } from "../graph/ops/elementwise";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { groupedInits } from "../representations/grouped";
-import {
-  checkHeads,
-  decoderKeys,
-  dropoutRate,
-  headSizes,
-  inert,
-  inertKeys,
-  only,
-  positiveInt,
-} from "./config";
-import {
-  decoder,
-  decoderDimensions,
-  decoderLogits,
-  decoderMatrices,
-  decoderNorms,
-  decoderSizeKeys,
-  decoderTied,
-} from "./decoder";
+import { checkHeads, decoderKeys, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
+import { decoder, decoderFamily, decoderMatrices, layerAxes } from "./decoder";
 import { type Complete, defineModel, type RepresentationChoices } from "./family";
 import { activations } from "./layers";
-import { packed, range } from "./specs";
+import { matrix, normal, packed } from "./specs";
 
 /** The keys of phi3 and of kphi3, which is phi3 with grouped projections. */
 export const phi3Keys = {
@@ -62,41 +45,24 @@ const config = z.strictObject({ model_type: z.literal("phi3"), ...phi3Keys }).su
 export type Phi3Config = Omit<z.output<typeof config>, "model_type">;
 
 function layerMatrices(given: Complete<Phi3Config>, index: number): MatrixSpec[] {
-  const { hidden_size: width, intermediate_size: inner } = given;
-  const { heads, kvHeads, headDim } = headSizes(given);
-  const layer = `layers.${index}`;
-  const projection = (role: string, inputs: number, outputs: number, axes: readonly [string, string]) =>
-    ({
-      role: `${layer}.${role}`,
-      name: `model.${layer}.${role}`,
-      layout: "out_in",
-      kind: "projection",
-      bias: false,
-      init: { kind: "normal", std: given.initializer_range },
-      inputs,
-      outputs,
-      axes,
-    }) as const;
-  const [q, kv] = [heads * headDim, kvHeads * headDim];
-  const [attention, shared, intermediate] = [`${layer}.heads`, `${layer}.kv_heads`, `${layer}.intermediate`];
+  const { hidden, queries, keys, channels } = layerAxes(given, index);
+  const [attention, mlp] = [`layers.${index}.self_attn`, `layers.${index}.mlp`];
+  const kind = { layout: "out_in", init: normal(given.initializer_range) } as const;
   return [
-    {
-      ...projection("self_attn.qkv_proj", width, q + 2 * kv, ["hidden", `${layer}.qkv`]),
-      ...packed([
-        [`${layer}.self_attn.q_proj`, q, attention],
-        [`${layer}.self_attn.k_proj`, kv, shared],
-        [`${layer}.self_attn.v_proj`, kv, shared],
-      ]),
-    },
-    projection("self_attn.o_proj", q, width, [attention, "hidden"]),
-    {
-      ...projection("mlp.gate_up_proj", width, 2 * inner, ["hidden", `${layer}.gate_up`]),
-      ...packed([
-        [`${layer}.mlp.gate_proj`, inner, intermediate],
-        [`${layer}.mlp.up_proj`, inner, intermediate],
-      ]),
-    },
-    projection("mlp.down_proj", inner, width, [intermediate, "hidden"]),
+    packed(`${attention}.qkv_proj`, `model.${attention}.qkv_proj`, { ...kind, input: hidden }, [
+      [`${attention}.q_proj`, "query", queries],
+      [`${attention}.k_proj`, "key", keys],
+      [`${attention}.v_proj`, "value", keys],
+    ]),
+    matrix(`${attention}.o_proj`, "attention output", `model.${attention}.o_proj`, {
+      ...kind,
+      axes: [queries, hidden],
+    }),
+    packed(`${mlp}.gate_up_proj`, `model.${mlp}.gate_up_proj`, { ...kind, input: hidden }, [
+      [`${mlp}.gate_proj`, "gate", channels],
+      [`${mlp}.up_proj`, "up", channels],
+    ]),
+    matrix(`${mlp}.down_proj`, "down", `model.${mlp}.down_proj`, { ...kind, axes: [channels, hidden] }),
   ];
 }
 
@@ -105,37 +71,32 @@ function grouped(given: Complete<Phi3Config>): RepresentationChoices {
   if (given.min_channels_per_group < 0) return {};
   const options = { min_channels_per_group: given.min_channels_per_group, init: given.init };
   return Object.fromEntries(
-    range(given.num_hidden_layers).flatMap((layer) =>
-      ["self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"].map((role) => [
-        `layers.${layer}.${role}`,
-        { type: "grouped", options },
-      ]),
-    ),
+    phi3Matrices(given)
+      .filter(({ kind }) => kind === "projection")
+      .map(({ role }) => [role, { type: "grouped", options }]),
   );
 }
 
-/** Everything of the family but its name and its schema. */
-export const phi3Decoder = {
-  prefix: "model",
-  layersKey: "num_hidden_layers",
-  sizeKeys: decoderSizeKeys,
-  dimensions: decoderDimensions,
-  matrices: (given: Complete<Phi3Config>) => decoderMatrices(given, (layer) => layerMatrices(given, layer)),
-  tensors: decoderNorms,
-  tied: decoderTied,
-  representations: grouped,
-  logits: decoderLogits,
-  hidden: (given, weights, inputs, options) => {
-    const activate = activations[given.hidden_act]!;
-    return decoder(given, weights, inputs, options, {
-      queries: (role, x) => weights.parts(`${role}.qkv_proj`, x) as [Value, Value, Value],
-      gated: (role, x) => {
-        const [gate, up] = weights.parts(`${role}.gate_up_proj`, x) as [Value, Value];
-        return mul(up, activate(gate));
-      },
-    });
-  },
-} satisfies Omit<Parameters<typeof defineModel<Phi3Config>>[0], "title" | "config" | "tiny">;
+const phi3Matrices = (given: Complete<Phi3Config>): MatrixSpec[] =>
+  decoderMatrices(given, (layer) => layerMatrices(given, layer));
+
+/** Everything of the family but its name and its schema; `name` is what its classes are called after. */
+export const phi3Decoder = (name: string) =>
+  ({
+    ...decoderFamily<Phi3Config>(name),
+    matrices: phi3Matrices,
+    representations: grouped,
+    hidden: (given, weights, inputs, options) => {
+      const activate = activations[given.hidden_act]!;
+      return decoder(given, weights, inputs, options, {
+        queries: (role, x) => weights.parts(`${role}.qkv_proj`, x) as [Value, Value, Value],
+        gated: (role, x) => {
+          const [gate, up] = weights.parts(`${role}.gate_up_proj`, x) as [Value, Value];
+          return mul(up, activate(gate));
+        },
+      });
+    },
+  }) satisfies Omit<Parameters<typeof defineModel<Phi3Config>>[0], "title" | "config" | "tiny">;
 
 export default defineModel<z.output<typeof config>>({
   title: "Phi-3",
@@ -150,5 +111,5 @@ export default defineModel<z.output<typeof config>>({
     num_key_value_heads: 2,
     max_position_embeddings: 16,
   },
-  ...phi3Decoder,
+  ...phi3Decoder("Phi3"),
 });

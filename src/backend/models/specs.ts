@@ -1,20 +1,86 @@
-/** Short ways to write down the tensors of a family. */
-import type { Init, MatrixSpec, ParameterSpec } from "../representations/representation";
+/** Short ways to write down the tensors of a family: axes, matrices along them, norms, heads. */
+import { matmul } from "../graph/ops/matmul";
+import type {
+  Axis,
+  Init,
+  MatrixPart,
+  MatrixSpec,
+  ParameterSpec,
+  Purpose,
+} from "../representations/representation";
+import type { ClassHead, Complete, LanguageHead } from "./family";
 
-type Sizes = Pick<MatrixSpec, "inputs" | "outputs" | "axes" | "init">;
+export const vocabularyAxis = (tokens: number): Axis => ({ kind: "vocabulary", units: tokens, unit: 1 });
+export const positionsAxis = (positions: number): Axis => ({ kind: "positions", units: positions, unit: 1 });
+export const hiddenAxis = (width: number): Axis => ({ kind: "hidden", units: width, unit: 1 });
+export const channelsAxis = (layer: number, channels: number): Axis => ({
+  kind: "channels",
+  layer,
+  units: channels,
+  unit: 1,
+});
 
-export function embedding(role: string, name: string, sizes: Sizes): MatrixSpec {
-  return { role, name, layout: "in_out", kind: "embedding", bias: false, ...sizes };
+/** The outputs of the query matrix, and those of the key and the value matrix: a unit is a key-value head with its queries. */
+export function headAxes(
+  layer: number,
+  { heads, kvHeads, headDim }: { heads: number; kvHeads: number; headDim: number },
+): { readonly queries: Axis; readonly keys: Axis } {
+  const keys: Axis = { kind: "heads", layer, units: kvHeads, unit: headDim };
+  return { queries: { ...keys, unit: (heads / kvHeads) * headDim }, keys };
 }
 
-export function head(sizes: Sizes): MatrixSpec {
-  return { role: "lm_head", name: "lm_head", layout: "out_in", kind: "head", bias: false, ...sizes };
+export const sizeOfAxis = ({ units, unit }: Axis): number => units * unit;
+
+interface MatrixGiven extends Pick<MatrixSpec, "layout" | "init" | "axes"> {
+  readonly bias?: boolean;
+  readonly biasKey?: string;
+  readonly kind?: MatrixSpec["kind"];
 }
 
-/** The parts of a packed matrix, side by side in the order given: role, columns, axis label. */
-export function packed(parts: readonly (readonly [string, number, string])[]): Pick<MatrixSpec, "parts"> {
+/** A matrix whose sizes and whose layer follow from its axes. */
+export function matrix(role: string, purpose: Purpose, name: string, given: MatrixGiven): MatrixSpec {
+  const [input, output] = given.axes;
+  return {
+    kind: "projection",
+    bias: false,
+    ...given,
+    role,
+    purpose,
+    name,
+    layer: input.layer ?? output.layer,
+    inputs: sizeOfAxis(input),
+    outputs: sizeOfAxis(output),
+  };
+}
+
+export function embedding(
+  role: string,
+  purpose: Purpose,
+  name: string,
+  axes: readonly [Axis, Axis],
+  init: Init,
+): MatrixSpec {
+  return matrix(role, purpose, name, { layout: "in_out", kind: "embedding", axes, init });
+}
+
+/** Several matrices of the same input side by side in one: role, purpose and output axis of each, in their order. */
+export function packed(
+  role: string,
+  name: string,
+  { input, ...given }: Omit<MatrixGiven, "axes"> & { readonly input: Axis },
+  parts: readonly (readonly [role: string, purpose: Purpose, axis: Axis])[],
+): MatrixSpec {
   let to = 0;
-  return { parts: parts.map(([role, size, axis]) => ({ role, from: to, to: (to += size), axis })) };
+  const own = parts.map(([part, purpose, axis]): MatrixPart => ({
+    role: part,
+    purpose,
+    axis,
+    from: to,
+    to: (to += sizeOfAxis(axis)),
+  }));
+  const layer = parts[0]![2].layer;
+  const whole: Axis = { kind: "packed", ...(layer === undefined ? {} : { layer }), units: to, unit: 1 };
+  return { ...matrix(role, "packed", name, { ...given, axes: [input, whole] }), parts: own };
 }
 
 /** A norm's weight, which starts at one, or its bias, which starts at zero. */
@@ -23,6 +89,7 @@ export function norm(
   name: string,
   width: number,
   init: Init["kind"] & ("ones" | "zeros"),
+  layer?: number,
 ): ParameterSpec {
   return {
     name,
@@ -32,10 +99,74 @@ export function norm(
     trainable: true,
     decay: false,
     role,
+    layer,
     embedding: false,
-    axes: ["hidden"],
+    axes: [hiddenAxis(width)],
   };
 }
+
+/** Weight and bias of a layer norm. */
+export function layerNormPair(role: string, name: string, width: number, layer?: number): ParameterSpec[] {
+  return [
+    norm(role, `${name}.weight`, width, "ones", layer),
+    norm(role, `${name}.bias`, width, "zeros", layer),
+  ];
+}
+
+interface Tieable {
+  readonly tie_word_embeddings: boolean;
+  readonly initializer_range: number;
+}
+
+/** `lm_head` over the vocabulary, or the token embedding in its place where the two are tied. */
+export function causalHead<C extends Tieable>(
+  architecture: string,
+  embeddingName: string,
+  widthOf: (config: C) => number,
+): LanguageHead<C> {
+  return {
+    architecture,
+    task: "causal-lm",
+    matrices: (config) =>
+      config.tie_word_embeddings
+        ? []
+        : [
+            matrix("lm_head", "head", "lm_head", {
+              layout: "out_in",
+              kind: "head",
+              init: normal(config.initializer_range),
+              axes: [hiddenAxis(widthOf(config)), vocabularyAxis(config.vocab_size)],
+            }),
+          ],
+    tied: (config) => (config.tie_word_embeddings ? [["lm_head.weight", `${embeddingName}.weight`]] : []),
+    apply: (config, weights, hidden) =>
+      config.tie_word_embeddings
+        ? matmul(hidden, weights.table("embed_tokens"), { transposeB: true })
+        : weights.linear("lm_head", hidden),
+  };
+}
+
+/** `score` without a bias, read at the last token of a text, as Hugging Face's decoders for sequence classification do. */
+export function lastTokenHead<C extends { readonly initializer_range: number }>(
+  architecture: string,
+  widthOf: (config: Complete<C>) => number,
+): ClassHead<C> {
+  return {
+    architecture,
+    reads: "last",
+    matrices: (config, classes) => [
+      matrix("score", "head", "score", {
+        layout: "out_in",
+        kind: "head",
+        init: normal(config.initializer_range),
+        axes: [hiddenAxis(widthOf(config)), { kind: "classes", units: classes, unit: 1 }],
+      }),
+    ],
+    apply: (_, weights, hidden) => weights.linear("score", hidden),
+  };
+}
+
+export const normal = (std: number): Init => ({ kind: "normal", std });
 
 /** 0, 1, …, count - 1. */
 export function range(count: number): readonly number[] {

@@ -27,7 +27,7 @@ import { readMetrics } from "../runs/metrics/metricsReader";
 import type { Sibling } from "../runs/planning/siblings";
 import { correlationOf } from "../analysis/correlation";
 import { heatMapOf } from "../analysis/heatMap";
-import { valuesOf, weightRoles } from "../analysis/roleValues";
+import { rolesOf, valuesOf } from "../analysis/roleValues";
 import { referencesOf } from "../service/runs/runSummary";
 import { generatedTexts } from "./generatedTexts";
 import type { Figure } from "./html";
@@ -133,13 +133,11 @@ export async function weightFigures(
     const dense = baselineOf(runs, run, baseline);
     if (dense === undefined || dense.folder === run || seen.size >= mostRoles) continue;
     using before = openModel(checkpointOf(dense.folder, "last"));
-    const known = new Map(
-      weightRoles(before.shape).map(({ role, representation }) => [role, representation]),
-    );
+    const known = new Map(rolesOf(before.shape).map(({ role, representation }) => [role, representation]));
     using after = openModel(checkpointOf(run, "last"));
-    for (const { role, representation, shape } of weightRoles(after.shape)) {
+    for (const { role, purpose, layer, representation, shape } of rolesOf(after.shape)) {
       const was = known.get(role);
-      const isShown = /^(embed_tokens|layers\.0\.)/.test(role) && !/^layers\.0\..*qkv_proj$/.test(role);
+      const isShown = purpose === "token embedding" || (layer === 0 && purpose !== "packed");
       if (was === undefined || representation === was || shape.length < 2 || !isShown) continue;
       if (seen.has(role) || seen.size >= mostRoles) continue;
       seen.add(role);

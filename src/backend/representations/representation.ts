@@ -22,13 +22,47 @@ export interface ParameterSpec {
   readonly decay: boolean;
   /** The role whose counts it belongs to. */
   readonly role: string;
+  /** The layer it belongs to, from 0; absent outside the layers. */
+  readonly layer?: number | undefined;
   /** Token and position embeddings and the head: left out of non-embedding counts. */
   readonly embedding: boolean;
   /** How a packed file holds it in fewer bits than memory does; exactly the bits that are counted. */
   readonly packing?: Packing;
-  /** A label per axis; axes with equal labels have equal sizes and shrink together. */
-  readonly axes?: readonly string[];
+  /** What each axis runs over. */
+  readonly axes?: readonly Axis[];
 }
+
+/**
+ * What an axis runs over. Axes of one kind and one layer have the same units and shrink together, whatever a unit is in each
+ * of them: a key-value head has `head_dim` outputs of a key matrix, and those of all queries that read it in a query matrix.
+ */
+export interface Axis {
+  readonly kind: AxisKind;
+  /** Absent where it is of the whole model. */
+  readonly layer?: number;
+  readonly units: number;
+  /** Entries that belong to one unit. */
+  readonly unit: number;
+}
+
+/** `heads` are key-value heads, `channels` those inside a feed-forward layer; `packed` has parts with axes of their own. */
+export type AxisKind =
+  "vocabulary" | "positions" | "types" | "hidden" | "heads" | "channels" | "packed" | "classes";
+
+/** What a matrix does in a model, for methods that treat one kind alone. */
+export type Purpose =
+  | "token embedding"
+  | "position embedding"
+  | "type embedding"
+  | "query"
+  | "key"
+  | "value"
+  | "attention output"
+  | "gate"
+  | "up"
+  | "down"
+  | "packed"
+  | "head";
 
 export interface Packing {
   /** Only what the mask of this name keeps. */
@@ -39,8 +73,11 @@ export interface Packing {
 
 /** A matrix W of y = x·W + b, whatever it is stored as. */
 export interface MatrixSpec {
-  /** Its address, the same in every family: `layers.3.self_attn.q_proj`. */
+  /** Its address, the same in every family: `layers.3.self_attn.q_proj`. Only people and their patterns take it apart. */
   readonly role: string;
+  readonly purpose: Purpose;
+  /** The layer it belongs to, from 0; absent outside the layers. */
+  readonly layer?: number | undefined;
   /** Its Hugging Face name without `.weight`. */
   readonly name: string;
   readonly inputs: number;
@@ -50,18 +87,21 @@ export interface MatrixSpec {
   /** An embedding is looked up by row; a head is an ordinary product that counts as embedding. */
   readonly kind: "projection" | "embedding" | "head";
   readonly bias: boolean;
+  /** The key of the configuration that gives it a bias, where there is one. */
+  readonly biasKey?: string | undefined;
   readonly init: Init;
-  /** Labels of the input and the output axis. */
-  readonly axes: readonly [string, string];
+  /** What its inputs and its outputs run over. */
+  readonly axes: readonly [Axis, Axis];
   /** Ranges of output columns with roles of their own, for a matrix that packs several. */
   readonly parts?: readonly MatrixPart[];
 }
 
 export interface MatrixPart {
   readonly role: string;
+  readonly purpose: Purpose;
   readonly from: number;
   readonly to: number;
-  readonly axis: string;
+  readonly axis: Axis;
 }
 
 /** A tensor with its values; `uint8` says that bytes are no booleans. */
@@ -110,6 +150,8 @@ export interface Representation<O> {
   dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** The dense matrix that it stands for, always [inputs, outputs]. */
   materialise(tensors: TensorSource, matrix: MatrixSpec, options: O): Float32Array;
+  /** The options with which a matrix of another role stands for the same values, where they depend on the role. */
+  moved?(options: O, from: MatrixSpec): O;
   /** Exact counts; from the shape alone, zeros among the values are not known and count as non-zeros. */
   count(matrix: MatrixSpec, options: O, tensors?: TensorSource): MatrixCounts;
 }
@@ -156,6 +198,7 @@ export function weightSpec(
     trainable: true,
     decay: true,
     role: matrix.role,
+    layer: matrix.layer,
     embedding: matrix.kind !== "projection",
   };
 }

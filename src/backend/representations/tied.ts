@@ -21,6 +21,8 @@ export interface TiedOptions {
   readonly tied: number;
   /** Of the order whose first `tied` entries are tied. */
   readonly seed: number;
+  /** The role for which the order was drawn, where the matrix has another by now. */
+  readonly drawn_as?: string | undefined;
 }
 
 export const tiedName = (matrix: MatrixSpec): string => `${matrix.name}.tied_weight`;
@@ -28,10 +30,10 @@ export const tiedName = (matrix: MatrixSpec): string => `${matrix.name}.tied_wei
 /** Which rows or columns are the shared one, the first being the donor of a random choice, and which are their own. */
 export function tiedSets(
   matrix: MatrixSpec,
-  { fold, tied, seed }: TiedOptions,
+  { fold, tied, seed, drawn_as = matrix.role }: TiedOptions,
 ): { readonly tied: readonly number[]; readonly free: readonly number[] } {
   const count = fold === "rows" ? matrix.inputs : matrix.outputs;
-  const order = randomOrder(count, matrix.role, seed);
+  const order = randomOrder(count, drawn_as, seed);
   return { tied: [...order.subarray(0, tied)], free: [...order.subarray(tied).sort()] };
 }
 
@@ -109,7 +111,12 @@ export default defineRepresentation<TiedOptions>({
     fold: z.enum(folds).default("rows").describe("Whether rows (inputs) or columns (outputs) are tied."),
     tied: z.int().min(1).describe("How many are the shared one."),
     seed: z.int().min(0).default(0).describe("Seed of the choice of which are tied."),
+    drawn_as: z
+      .string()
+      .optional()
+      .describe("Role for which they were chosen, where a layer has moved since; its own when left out."),
   }),
+  moved: (options, { role }) => ({ drawn_as: role, ...options }),
   refuses: ({ kind, inputs, outputs }, { fold, tied }) => {
     if (kind === "embedding")
       return "an embedding is looked up by row, and tied rows are not there one by one";

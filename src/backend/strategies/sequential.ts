@@ -6,6 +6,7 @@ import * as z from "zod";
 import { planBetween } from "../compression/method";
 import { trainingSchema } from "../compression/training";
 import type { ModelShape } from "../models/model";
+import { layersOf } from "../models/roles";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import { changed, type Chosen, chosenMethod, defineStrategy, oneMethod, treatedRoles } from "./strategy";
 
@@ -64,8 +65,9 @@ function partsOf(shape: ModelShape, { stages }: Options): Chosen[] {
   const parts = stages.flatMap((stage, order) => {
     const chosen = chosenMethod(stage);
     const byLayer = new Map<number, string[]>();
+    const layers = layersOf(shape);
     for (const role of treatedRoles(shape, chosen)) {
-      const layer = Number(/^layers\.(\d+)\./.exec(role)?.[1] ?? -1);
+      const layer = layers.get(role) ?? -1;
       byLayer.set(layer, [...(byLayer.get(layer) ?? []), role]);
     }
     return [...byLayer].map(([layer, targets]) => ({ layer, order, chosen: changed(chosen, { targets }) }));

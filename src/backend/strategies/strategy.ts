@@ -3,7 +3,7 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { methods } from "../methods/catalog";
 import type { AnyMethod, Lab, Plan } from "../compression/method";
-import type { ModelShape } from "../models/model";
+import { matrixSlots, type ModelShape, partsOf } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 
 export interface Strategy<O> {
@@ -53,8 +53,9 @@ export function changed({ name, method, options }: Chosen, changes: Chosen["opti
 /** Roles that the method would store in another way. */
 export function treatedRoles(before: ModelShape, { name, method, options }: Chosen): string[] {
   const { shape } = method.plan(before, options);
-  const roles = Object.keys(shape.representations).filter(
-    (role) => !role.endsWith(".bias") && shape.representations[role] !== before.representations[role],
+  const matrices = matrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
+  const roles = matrices.flatMap(({ role }) =>
+    shape.representations[role] === before.representations[role] ? [] : [role],
   );
   if (roles.length > 0) return roles;
   throw new WorkbenchError(

@@ -49,7 +49,7 @@ export function roundedTrainee(trainee: Trainee, weights: ReadonlySet<string>, b
       shape: [1],
       init: { kind: "ones" },
       decay: false,
-      axes: ["module"],
+      axes: [{ kind: "packed", units: 1, unit: 1 }],
     }));
   // A tensor is one value however often it is asked for.
   const seen = new WeakMap<(name: string) => Value, Map<string, Value>>();

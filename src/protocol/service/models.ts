@@ -42,6 +42,8 @@ export interface ModelSize {
 
 export interface WeightRole {
   readonly role: string;
+  /** The layer it belongs to, from 0; absent outside the layers. */
+  readonly layer?: number;
   readonly shape: readonly number[];
   readonly representation: string;
 }

@@ -17,8 +17,8 @@ import { constant, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { mul } from "../../../src/backend/graph/ops/elementwise";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import grouped from "../../../src/backend/representations/grouped";
-import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import { uniform } from "../../support/sampleValues";
+import { matrixOf } from "../../support/matrix";
 
 const sizes: BlockSizes = { rows: 5, groups: 3, n: 4, o: 2 };
 const [inputs, outputs] = [sizes.groups * sizes.n, sizes.groups * sizes.o];
@@ -28,17 +28,7 @@ const weight = [sizes.groups, sizes.n, sizes.o];
 const feeds = { x: draw(sizes.rows * inputs), a: draw(sizeOf(weight)), b: draw(sizeOf(weight)) };
 const dy = constant(draw(sizes.rows * outputs), [sizes.rows, outputs]);
 
-const matrix: MatrixSpec = {
-  role: "up",
-  name: "up",
-  inputs,
-  outputs,
-  layout: "out_in",
-  kind: "projection",
-  bias: false,
-  init: { kind: "zeros" },
-  axes: ["in", "out"],
-};
+const matrix = matrixOf(inputs, outputs, { init: { kind: "zeros" } });
 const representation: Layout = (x, a, b) =>
   grouped.apply(x, (name) => (name.includes("first") ? a : b), matrix, {
     min_channels_per_group: sizes.n,

@@ -15,20 +15,12 @@ import { useGrammar } from "../../support/grammar";
 import { labWithText } from "../../support/lab";
 import { uniform } from "../../support/sampleValues";
 import { drawnTensors, tinyShape } from "../../support/subject";
+import { matrixOf } from "../../support/matrix";
 
 const gpt2 = (): ModelShape => shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
 
-const projection = (inputs: number, outputs: number): MatrixSpec => ({
-  role: "layers.0.self_attn.q_proj",
-  name: "q_proj",
-  inputs,
-  outputs,
-  layout: "out_in",
-  kind: "projection",
-  bias: false,
-  init: { kind: "normal", std: 0.02 },
-  axes: ["hidden", "heads"],
-});
+const projection = (inputs: number, outputs: number): MatrixSpec =>
+  matrixOf(inputs, outputs, { role: "layers.0.self_attn.q_proj", name: "q_proj", purpose: "query" });
 
 const drawn = (size: number, seed: number) => {
   const next = uniform(seed);

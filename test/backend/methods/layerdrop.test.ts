@@ -1,5 +1,9 @@
 /** Layers taken out whole: which stay, that those are what they were, and that their representations move with them. */
 import { expect, it } from "vitest";
+import { valuesOf } from "../../../src/backend/analysis/roleValues";
+import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
+import type { OpenedModel } from "../../../src/backend/imports/openModel";
+import irc from "../../../src/backend/methods/irc";
 import layerdrop from "../../../src/backend/methods/layerdrop";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { countModel } from "../../../src/backend/models/accounting";
@@ -54,3 +58,20 @@ it("takes representations along with their layers", async () => {
   ]);
   expect(countModel(after.shape).total.stored).toBeLessThan(countModel(pruned.shape).total.stored);
 });
+
+it("keeps what tied rows stand for when their layer gets another number", async () => {
+  const { shape, tensors, options } = keptOf(3, { keep: [2] });
+  const tied = await irc.apply({ shape, tensors }, irc.options.parse({ rate: 0.5 }), plainLab);
+  const after = await layerdrop.apply(tied, options, plainLab);
+  const query = (model: typeof tied, role: string) => valuesOf(opened(model), role);
+  const lines = ({ lines: of }: ReturnType<typeof query>) => [...of()].map(({ values }) => [...values]);
+  const was = lines(query(tied, "layers.2.self_attn.q_proj"));
+  expect(lines(query(after, "layers.0.self_attn.q_proj"))).toEqual(was);
+});
+
+/** The model as the weights page opens it. */
+function opened({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors">): OpenedModel {
+  const read = (name: string, from?: number, to?: number) =>
+    (tensors.get(name)!.data as Float32Array).subarray(from, to);
+  return { shape, read } as unknown as OpenedModel;
+}

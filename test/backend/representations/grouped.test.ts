@@ -1,19 +1,14 @@
 import { describe, expect, it } from "vitest";
 import grouped, { groupCount, interleaving, overlap } from "../../../src/backend/representations/grouped";
-import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import { drawTensors, from } from "../../support/tensors";
+import { matrixOf } from "../../support/matrix";
 
-const matrix = (inputs: number, outputs: number): MatrixSpec => ({
-  role: "layers.0.self_attn.o_proj",
-  name: "model.layers.0.self_attn.o_proj",
-  inputs,
-  outputs,
-  layout: "out_in",
-  kind: "projection",
-  bias: false,
-  init: { kind: "normal", std: 0.02 },
-  axes: ["layers.0.heads", "hidden"],
-});
+const matrix = (inputs: number, outputs: number) =>
+  matrixOf(inputs, outputs, {
+    role: "layers.0.self_attn.o_proj",
+    name: "model.layers.0.self_attn.o_proj",
+    purpose: "attention output",
+  });
 
 /** Every group count that the rule allows, in the words of the publication. */
 function bruteForce(inputs: number, outputs: number, minimum: number): number {

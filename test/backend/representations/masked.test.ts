@@ -4,20 +4,10 @@ import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import masked from "../../../src/backend/representations/masked";
-import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import { from, valuesOf } from "../../support/tensors";
+import { matrixOf } from "../../support/matrix";
 
-const matrix: MatrixSpec = {
-  role: "layers.0.mlp.up_proj",
-  name: "up",
-  inputs: 2,
-  outputs: 3,
-  layout: "in_out",
-  kind: "projection",
-  bias: false,
-  init: { kind: "normal", std: 0.02 },
-  axes: ["hidden", "intermediate"],
-};
+const matrix = matrixOf(2, 3, { layout: "in_out" });
 const tensors = new Map<string, Float32Array | Uint8Array>([
   ["up.weight", Float32Array.of(1, 2, 3, 4, 0, 6)],
   ["up.weight_mask", Uint8Array.of(1, 0, 1, 0, 1, 1)],

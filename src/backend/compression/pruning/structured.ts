@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import { biasRole } from "../../models/biases";
+import { type CoupledGroup, coupledGroups } from "../../models/coupling";
 import type { RepresentationChoices } from "../../models/family";
 import {
   dimensionsOf,
@@ -65,44 +66,38 @@ export interface Coupled {
 
 /** What can be cut of the model; refuses what is not dense, and layers that are not there. */
 export function coupledIn(title: string, shape: ModelShape, { parts, layers }: StructuredOptions): Coupled[] {
-  const { layers: count, kvHeads } = dimensionsOf(shape);
+  const { layers: count } = dimensionsOf(shape);
   const [first, last] = layers ?? [0, count - 1];
   if (first > last || last >= count)
     throw new WorkbenchError(
       "unsupported",
       `${title} cannot be applied: layers ${first} to ${last} are not all there; the model has ${count}, from 0 on.`,
     );
-  const found: Coupled[] = [];
-  const roles = new Set(
-    matrixSlots(shape).flatMap(({ matrix }) => [
-      matrix.role,
-      ...(matrix.parts ?? []).map(({ role }) => role),
-    ]),
-  );
-  for (let layer = first; layer <= last; layer++)
-    for (const kind of ["heads", "channels"] as const) {
-      if (!parts.includes(kind)) continue;
-      const own = (names: readonly string[]) =>
-        names.map((name) => `layers.${layer}.${name}`).filter((role) => roles.has(role));
-      const [makers, reader] =
-        kind === "heads"
-          ? [
-              own(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
-              `layers.${layer}.self_attn.o_proj`,
-            ]
-          : [own(["mlp.gate_proj", "mlp.up_proj"]), `layers.${layer}.mlp.down_proj`];
-      const producers = denseTargets(title, shape, { targets: makers }, []);
-      const [consumer] = denseTargets(title, shape, { targets: reader }, []);
-      const units = kind === "heads" ? kvHeads : consumer!.matrix.inputs;
-      const cost =
-        producers.reduce((sum, { matrix, packedIn }) => {
-          const scalars = matrix.inputs * matrix.outputs + ((packedIn ?? matrix).bias ? matrix.outputs : 0);
-          return sum + scalars / units;
-        }, 0) +
-        (consumer!.matrix.inputs * consumer!.matrix.outputs) / units;
-      found.push({ kind, layer, units, producers, consumer: consumer!, cost });
-    }
-  return found;
+  const isMeant = ({ kind, layer }: CoupledGroup) =>
+    layer !== undefined && layer >= first && layer <= last && parts.some((part) => part === kind);
+  return coupledGroups(shape).flatMap((group): Coupled[] => {
+    if (!isMeant(group)) return [];
+    const { kind, layer, units } = group as CoupledGroup & Pick<Coupled, "kind" | "layer">;
+    const dense = (matrices: readonly MatrixSpec[]): Target[] => {
+      const roles = new Set(matrices.map(({ role }) => role));
+      return denseTargets(title, shape, {}, ({ role }) => roles.has(role));
+    };
+    const [consumer, another] = group.consumers;
+    if (consumer === undefined || another !== undefined || group.vectors.length > 0)
+      throw new WorkbenchError(
+        "unsupported",
+        `${title} cannot be applied: the ${kind} of layer ${layer} are not read by exactly one matrix. Leave ${kind} out of parts.`,
+      );
+    const producers = dense(group.producers);
+    const [reader] = dense([consumer]) as [Target];
+    const cost =
+      producers.reduce((sum, { matrix, packedIn }) => {
+        const scalars = matrix.inputs * matrix.outputs + ((packedIn ?? matrix).bias ? matrix.outputs : 0);
+        return sum + scalars / units;
+      }, 0) +
+      (consumer.inputs * consumer.outputs) / units;
+    return [{ kind, layer, units, producers, consumer: reader, cost }];
+  });
 }
 
 /** For each of the groups the units that stay, in their order. */

@@ -19,7 +19,7 @@ import type { Treated } from "../layerwise";
 import { type Plan, planBetween } from "../method";
 import { singularValues } from "../algebra/linearAlgebra";
 import { floatsOf, partOf } from "../takenApart";
-import { type Target, targetOptions } from "../targets";
+import { allProjections, type Target, targetOptions } from "../targets";
 
 export const quantisingOptions = {
   bits: z.int().min(2).max(8).default(4).describe("Bits of a weight."),
@@ -49,7 +49,7 @@ export interface QuantisingOptions extends QuantisedOptions {
 export const bitLevels = [8, 6, 4, 3, 2] as const;
 
 export function quantisedTargets(title: string, shape: ModelShape, given: QuantisingOptions): Target[] {
-  const targets = denseTargets(title, shape, given, ["*"], ["masked"]);
+  const targets = denseTargets(title, shape, given, allProjections, ["masked"]);
   const { group_size: size, residual } = given;
   const faults = targets.flatMap(({ matrix: { role, inputs }, type }) => {
     if (size !== undefined && inputs % size !== 0)

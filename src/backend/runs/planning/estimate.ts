@@ -8,6 +8,7 @@ import { countModel, storedByAddress } from "../../models/accounting";
 import { memoryOf, productFlops } from "../../graph/cost";
 import { importShape } from "../../imports/importModel";
 import { dimensionsOf, matrixSlots, type ModelShape } from "../../models/model";
+import { layersOf, roleOfAnyLayer } from "../../models/roles";
 import { traineeOf } from "../../training/trainee";
 import { describeSavings, type MemorySavings, nothingSaved } from "../../training/memorySavings";
 import { batchSizeOf } from "../../training/request";
@@ -115,11 +116,12 @@ function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
         parts.reduce((sum, role) => sum + was.get(role)!, 0),
       );
   }
+  const layers = layersOf(before);
   const changed = new Map<string, Treated>();
   for (const [address, stored] of was) {
     const left = now.get(address);
     if (left === undefined || left === stored) continue;
-    const pattern = address.replace(/^layers\.\d+\./, "layers.*.");
+    const pattern = roleOfAnyLayer(address, layers.get(address));
     const { parts, ...sum } = changed.get(pattern) ?? { parts: 0, before: 0, after: 0 };
     changed.set(pattern, {
       address: pattern,

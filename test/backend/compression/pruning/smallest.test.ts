@@ -6,20 +6,10 @@ import {
   type Within,
 } from "../../../../src/backend/compression/pruning/smallest";
 import type { MatrixSpec } from "../../../../src/backend/representations/representation";
+import { matrixOf } from "../../../support/matrix";
 
-function matrix(inputs: number, outputs: number, layout: MatrixSpec["layout"]): MatrixSpec {
-  return {
-    role: "layers.0.mlp.up_proj",
-    name: "up",
-    inputs,
-    outputs,
-    layout,
-    kind: "projection",
-    bias: false,
-    init: { kind: "zeros" },
-    axes: ["in", "out"],
-  };
-}
+const matrix = (inputs: number, outputs: number, layout: MatrixSpec["layout"]): MatrixSpec =>
+  matrixOf(inputs, outputs, { layout, init: { kind: "zeros" } });
 /** Scores written one output a line, brought into the layout of the tensor, masked, and brought back. */
 function maskOf(
   rows: readonly (readonly number[])[],

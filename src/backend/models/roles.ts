@@ -1,0 +1,34 @@
+/** How roles are written. Roles are addresses for people and their patterns: only this file puts them together or takes them apart. */
+import { biasRole } from "./biases";
+import { matrixSlots, type ModelShape, tensorsOf } from "./model";
+
+/** `layers.3` */
+export const layerRole = (layer: number): string => `layers.${layer}`;
+
+/** A role of a layer without the layer, `mlp.up_proj`; any other as it is. */
+export function roleWithin(role: string, layer: number | undefined): string {
+  return layer === undefined ? role : role.slice(layerRole(layer).length + 1);
+}
+
+/** A role of a layer with the layer left open, `layers.*.mlp.up_proj`; any other as it is. */
+export function roleOfAnyLayer(role: string, layer: number | undefined, open = "*"): string {
+  return layer === undefined ? role : `layers.${open}.${roleWithin(role, layer)}`;
+}
+
+/** The layer of every address of a model: of matrices, parts of packed ones, biases and norms. */
+export function layersOf(shape: ModelShape): Map<string, number | undefined> {
+  const layers = new Map<string, number | undefined>();
+  for (const { matrix, bias } of matrixSlots(shape)) {
+    for (const { role } of [matrix, ...(matrix.parts ?? [])]) layers.set(role, matrix.layer);
+    if (bias !== undefined) layers.set(biasRole(matrix), matrix.layer);
+  }
+  for (const { role, layer } of tensorsOf(shape)) layers.set(role, layer);
+  return layers;
+}
+
+/** The layer of a role; undefined outside the layers. */
+export function layerOf(shape: ModelShape, role: string): number | undefined {
+  const layers = layersOf(shape);
+  if (!layers.has(role)) throw new Error(`The model has no role ${role}.`);
+  return layers.get(role);
+}
