@@ -108,12 +108,10 @@ function shapeWith(shape: ModelShape, kept: readonly number[]): ModelShape {
 
 /** The choice for the same values in another layer. */
 function movedChoice(choice: RepresentationChoice, { matrix }: Address): RepresentationChoice {
-  const { moved, options } = catalog[choice.type]!;
-  if (moved === undefined) return choice;
-  return {
-    ...choice,
-    options: moved(options.parse(choice.options), matrix) as RepresentationChoice["options"],
-  };
+  const representation = catalog[choice.type]!;
+  if (representation.moved === undefined) return choice;
+  const options: unknown = representation.options.parse(choice.options);
+  return { ...choice, options: representation.moved(options, matrix) as RepresentationChoice["options"] };
 }
 
 interface Address {

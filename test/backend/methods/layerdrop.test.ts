@@ -64,7 +64,7 @@ it("keeps what tied rows stand for when their layer gets another number", async 
   const tied = await irc.apply({ shape, tensors }, irc.options.parse({ rate: 0.5 }), plainLab);
   const after = await layerdrop.apply(tied, options, plainLab);
   const query = (model: typeof tied, role: string) => valuesOf(opened(model), role);
-  const lines = ({ lines: of }: ReturnType<typeof query>) => [...of()].map(({ values }) => [...values]);
+  const lines = (values: ReturnType<typeof query>) => [...values.lines()].map((line) => [...line.values]);
   const was = lines(query(tied, "layers.2.self_attn.q_proj"));
   expect(lines(query(after, "layers.0.self_attn.q_proj"))).toEqual(was);
 });

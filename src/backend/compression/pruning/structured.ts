@@ -7,13 +7,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { biasRole } from "../../models/biases";
 import { type CoupledGroup, coupledGroups } from "../../models/coupling";
 import type { RepresentationChoices } from "../../models/family";
-import {
-  dimensionsOf,
-  matrixSlots,
-  type ModelShape,
-  parametersOf,
-  withRepresentations,
-} from "../../models/model";
+import { dimensionsOf, type ModelShape, parametersOf, withRepresentations } from "../../models/model";
 import { fromInOut, toInOut, weightName } from "../../representations/dense";
 import { slicedShape } from "../../representations/sliced";
 import type { MatrixSpec } from "../../representations/representation";
