@@ -7,6 +7,7 @@ import * as z from "zod";
 import { labelOptions } from "./labelOptions";
 import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
+import { columnOptions, rowChoiceOptions, rowFileOptions } from "./rows";
 import { teacherSchema } from "./teacher";
 import { allKeys, changes, choice, optional } from "./schemaParts";
 
@@ -29,7 +30,7 @@ export const dataSchema = z.strictObject({
   text: oneOrMany
     .optional()
     .describe(
-      "Globs or files, relative to the experiment; text, JSONL, JSON, CSV, TSV, Parquet, each also gzipped.",
+      "Globs or files, relative to the experiment: text, JSONL, JSON, CSV, TSV, Parquet or Arrow, each also compressed as .gz or .zst. A file is read once, however many patterns and links lead to it.",
     ),
   validation_text: oneOrMany
     .optional()
@@ -41,29 +42,10 @@ export const dataSchema = z.strictObject({
     .enum(["grammar"])
     .optional()
     .describe("What to read when no file matches `text`; without it that is an error."),
-  format: z
-    .enum(["auto", "text", "jsonl", "json", "csv", "tsv", "parquet"])
-    .default("auto")
-    .describe("Format of the files; `auto` goes by the file's name."),
-  header: z
-    .boolean()
-    .default(true)
-    .describe("Whether CSV and TSV name their columns in the first record; else they are `1`, `2`, …"),
-  text_column: z.string().default("text").describe("Column or key that holds the text of a row."),
-  instruction_column: z
-    .string()
-    .optional()
-    .describe("Column of the instruction; makes rows instruction pairs."),
-  input_column: z.string().optional().describe("Column of an optional input to the instruction."),
-  response_column: z.string().optional().describe("Column of the response of an instruction pair."),
-  template: z
-    .string()
-    .optional()
-    .describe(
-      "Text of a pair; `{instruction}`, `{input}` and `{response}` are filled in, and a paragraph about `{input}` " +
-        "alone is left out where a row has none. In a template without `{input}` it follows the instruction.",
-    ),
+  ...rowFileOptions,
+  ...columnOptions,
   ...labelOptions,
+  ...rowChoiceOptions,
   ...rowOptions,
   train_on_inputs: z
     .boolean()

@@ -8,6 +8,7 @@ import type { Labels } from "./labels";
 import { openOrigin, type Origin } from "./origin";
 import type { Layout } from "./packing";
 import { holdsBack, type Partition, partition } from "./partition";
+import type { RowCounts } from "./rowScreen";
 import { hashOf, type Source, type SourceContext } from "./source";
 import { Split, type SplitSummary } from "./split";
 import type { TokenFile } from "./tokenFile";
@@ -99,11 +100,11 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
       labels: classes?.labels.values.length ?? 0,
     });
     files.push(tokens.file);
-    notices.push(...tokens.notices);
+    notices.push(...tokens.notices, ...rowNotices(tokens.file.manifest.rows, source.title));
     if (tokens.file.manifest.tokens === 0)
       throw new WorkbenchError(
         "invalid-input",
-        `There is no text in ${source.title}. Name files that hold some.`,
+        `There is no text in ${source.title}. ${[...rowNotices(tokens.file.manifest.rows, source.title), "Name files that hold some."].join(" ")}`,
       );
     return tokens.file;
   };
@@ -156,7 +157,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
       layout,
       origin.validation === undefined ? [options.val_set_size, options.val_fraction, options.split_seed] : [],
     ]),
-    notices,
+    notices: [...new Set(notices)],
     train,
     validation,
     test,
@@ -167,7 +168,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
       ...(validation === undefined ? {} : { validation: validation.summary }),
       ...(test === undefined ? {} : { test: test.summary }),
       ...(classes === undefined ? {} : { classification: classes.summary }),
-      ...(rows === undefined
+      ...(rows === undefined || options.drop_rows_containing.length === 0
         ? {}
         : {
             rows: {
@@ -199,6 +200,21 @@ async function tokenizerFor(name: string, origin: Origin, context: OpenDataConte
     }
   }
   return charactersTokenizer(characters.sorted(), documents > 1);
+}
+
+/** What a reader of the results has to know of rows that were left out. */
+function rowNotices(rows: RowCounts | undefined, title: string): string[] {
+  const { malformed = 0, excluded = 0 } = rows ?? {};
+  return [
+    ...(malformed > 0
+      ? [`Skipped ${countOf(malformed, "malformed row")} of ${title} (data.on_bad_rows).`]
+      : []),
+    ...(excluded > 0 ? [`Left out ${countOf(excluded, "row")} of ${title} by data.where.`] : []),
+  ];
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function everything(file: TokenFile): Partition["train"] {

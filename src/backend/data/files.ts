@@ -1,7 +1,7 @@
 /** Which files a pattern means, what format each has, and a hash of what is in them. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import type { DataOptions } from "../../schema/experiment";
@@ -10,44 +10,65 @@ import { refuseLfsPointer } from "./lfsPointer";
 
 export type FileFormat = Exclude<DataOptions["format"], "auto">;
 
+export type FileCompression = "gzip" | "zstd";
+
 export interface DataFile {
   readonly path: string;
   readonly format: FileFormat;
-  readonly gzip: boolean;
+  readonly compression: FileCompression | undefined;
   readonly bytes: number;
   readonly modified: number;
 }
 
 /** Folders that nobody means by `**`; a pattern that names one reads it all the same. */
-const skippedFolders = ["node_modules", ".git", ".lathe"];
+const skippedFolders = ["node_modules", ".git"];
+/** Folder of runs, whose files are results and never data. */
+const runsFolder = ".lathe";
+const experimentEnding = ".lathe.md";
 
-/** Files in the order of their paths, so that the same folder gives the same data on every machine. */
+/**
+ * Files in the order of their paths, so that the same folder gives the same data on every machine. A file that several
+ * patterns, links or names lead to is read once.
+ */
 export async function findFiles(
   patterns: readonly string[],
   baseFolder: string,
   format: DataOptions["format"],
 ): Promise<DataFile[]> {
-  const found = new Map<string, DataFile>();
-  for (const pattern of patterns) {
-    for (const file of await matches(pattern, baseFolder)) {
-      refuseLfsPointer(file);
-      const { size, mtimeMs } = await stat(file);
-      found.set(file, { path: file, ...formatOf(file, format), bytes: size, modified: mtimeMs });
-    }
+  const paths = new Set<string>();
+  for (const pattern of patterns) for (const file of await findMatches(pattern, baseFolder)) paths.add(file);
+  const orderOf = (file: string): string => path.relative(baseFolder, file).replaceAll(path.sep, "/");
+  const ordered = [...paths].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
+  const byIdentity = new Map<string, DataFile>();
+  for (const file of ordered) {
+    const { dev, ino } = await stat(file, { bigint: true }); // Numbers of Windows do not fit into a double.
+    const identity = `${dev}:${ino}`;
+    // A file is named by its own path where a pattern matches it, otherwise by the first link.
+    if (byIdentity.has(identity) && (await realpath(file)) !== file) continue;
+    refuseLfsPointer(file);
+    const { size, mtimeMs } = await stat(file);
+    byIdentity.set(identity, { path: file, ...formatOf(file, format), bytes: size, modified: mtimeMs });
   }
-  const order = (file: DataFile): string => path.relative(baseFolder, file.path).replaceAll(path.sep, "/");
-  return [...found.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  const files = [...byIdentity.values()];
+  return files.sort((a, b) => (orderOf(a.path) < orderOf(b.path) ? -1 : 1));
 }
 
-async function matches(pattern: string, baseFolder: string): Promise<string[]> {
+async function findMatches(pattern: string, baseFolder: string): Promise<string[]> {
   const literal = path.resolve(baseFolder, pattern);
   const entry = await stat(literal).catch((thrown: unknown) => {
-    // What is no file is taken as a pattern; one that may not be looked at is an error.
+    // What is not a file is taken as a pattern; one that may not be looked at is an error.
     if (["EACCES", "EPERM", "ELOOP"].includes(String((thrown as { code?: unknown }).code)))
       throw toWorkbenchError(thrown);
     return undefined;
   });
-  if (entry?.isFile() === true) return [literal];
+  if (entry?.isFile() === true) {
+    if (isOurs(literal, baseFolder))
+      throw new WorkbenchError(
+        "invalid-input",
+        `${literal} is ${literal.endsWith(experimentEnding) ? "an experiment" : "part of a run"}, which is never read as data. Name another file.`,
+      );
+    return [literal];
+  }
   if (entry?.isDirectory() === true)
     throw new WorkbenchError(
       "invalid-input",
@@ -59,30 +80,39 @@ async function matches(pattern: string, baseFolder: string): Promise<string[]> {
     absolute: true,
     onlyFiles: true,
     expandDirectories: false,
-    ignore: skippedFolders.filter((folder) => !pattern.includes(folder)).map((folder) => `**/${folder}/**`),
+    ignore: [
+      `**/${runsFolder}/**`,
+      ...skippedFolders.filter((folder) => !pattern.includes(folder)).map((folder) => `**/${folder}/**`),
+    ],
   });
-  return files.map((file) => path.normalize(file));
+  return files.map((file) => path.normalize(file)).filter((file) => !isOurs(file, baseFolder));
 }
 
-function formatOf(file: string, format: DataOptions["format"]): { format: FileFormat; gzip: boolean } {
+/** Experiments and the files of runs below the experiment's folder. */
+function isOurs(file: string, baseFolder: string): boolean {
+  return (
+    file.endsWith(experimentEnding) || path.relative(baseFolder, file).split(path.sep).includes(runsFolder)
+  );
+}
+
+const compressions: Readonly<Record<string, FileCompression>> = { ".gz": "gzip", ".zst": "zstd" };
+
+const formats: Readonly<Record<string, FileFormat>> = {
+  ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
+  ".json": "json",
+  ".csv": "csv",
+  ".tsv": "tsv",
+  ".parquet": "parquet",
+  ".arrow": "arrow",
+};
+
+function formatOf(file: string, format: DataOptions["format"]): Pick<DataFile, "format" | "compression"> {
   const name = path.basename(file).toLowerCase();
-  const gzip = name.endsWith(".gz");
-  if (format !== "auto") return { format, gzip };
-  switch (path.extname(gzip ? name.slice(0, -3) : name)) {
-    case ".jsonl":
-    case ".ndjson":
-      return { format: "jsonl", gzip };
-    case ".json":
-      return { format: "json", gzip };
-    case ".csv":
-      return { format: "csv", gzip };
-    case ".tsv":
-      return { format: "tsv", gzip };
-    case ".parquet":
-      return { format: "parquet", gzip };
-    default:
-      return { format: "text", gzip };
-  }
+  const compression = compressions[path.extname(name)];
+  if (format !== "auto") return { format, compression };
+  const plainName = compression === undefined ? name : name.slice(0, -path.extname(name).length);
+  return { format: formats[path.extname(plainName)] ?? "text", compression };
 }
 
 /** SHA-256 of the first `limit` bytes. */

@@ -22,6 +22,8 @@ export interface LabelledCounts {
   readonly leaked: number;
   /** Rows without text, which are left out. */
   readonly empty: number;
+  /** Rows whose label says that they have no gold label, which are left out. */
+  readonly unlabelled?: number;
 }
 
 export interface LabelledSummary {
@@ -57,24 +59,27 @@ export async function labelled(
   { signal, report }: Pick<SourceReading, "signal" | "report">,
 ): Promise<Labelled> {
   const reading = { signal, report };
-  const { labels, notices } = await readLabels(origin, options, reading);
+  const { labels, notices, noLabel } = await readLabels(origin, options, reading);
   const named = labels.values;
   const classes = new Map(named.map((value, i) => [value, i]));
   const texts = new Set<string>();
-  const trainSeen = await look(origin.train, "train", { classes, texts, options, reading });
+  const trainSeen = await look(origin.train, "train", { classes, texts, noLabel, options, reading });
   const present = new Set(trainSeen.kept.values()).size;
   if (present < 2)
     throw new WorkbenchError(
       "invalid-input",
       `All ${trainSeen.counts.rows} rows of ${origin.train.title} have the same label, so there is nothing to learn. ` +
-        `Check data.label_column "${options.label_column!}".`,
+        `Check data.label_column "${options.label_column!}"${trainSeen.counts.unlabelled !== undefined ? `; data.no_label leaves out ${trainSeen.counts.unlabelled} rows` : ""}.`,
     );
   const others = await Promise.all(
     (["validation", "test"] as const).map(async (name) =>
-      origin[name] === undefined ? undefined : look(origin[name], name, { classes, texts, options, reading }),
+      origin[name] === undefined
+        ? undefined
+        : look(origin[name], name, { classes, texts, noLabel, options, reading }),
     ),
   );
-  const [validationSeen, testSeen] = others;
+  const [validationSeen, testSeen] = others.map((seen) => (seen?.kept.size === 0 ? undefined : seen));
+  const unlabelledSplits = (["validation", "test"] as const).filter((_, i) => others[i]?.kept.size === 0);
   const held = validationSeen === undefined ? heldBack(trainSeen.kept, labels, options) : new Set<number>();
   const part = (source: Source, seen: Seen, name: string, isIn: (row: number) => boolean): Source =>
     chosenRows(
@@ -88,6 +93,7 @@ export async function labelled(
         options.val_fraction,
         options.val_set_size,
         options.drop_duplicates,
+        options.no_label,
       ]),
     );
   const validation =
@@ -115,31 +121,47 @@ export async function labelled(
     },
     labels,
     summary,
-    notices: [...notices, ...noticesOf(summary, options)],
+    notices: [
+      ...notices,
+      ...noticesOf(summary, options),
+      ...unlabelledSplits.map((name) => `No row of the ${name} split has a gold label, so it is not used.`),
+    ],
   };
+}
+
+/** Labels that mean that there is no gold label, by default −1 among classes. */
+function noLabelsOf({ no_label, labels, problem_type }: DataOptions): ReadonlySet<string> {
+  const values = no_label ?? (problem_type === "regression" ? [] : ["-1"]);
+  return new Set(values.filter((value) => labels?.includes(value) !== true));
 }
 
 async function readLabels(
   { train, validation, test }: Origin,
   options: DataOptions,
   reading: SourceReading,
-): Promise<ReturnType<typeof describeLabels>> {
+): Promise<ReturnType<typeof describeLabels> & { noLabel: ReadonlySet<string> }> {
   const isListed = options.labels !== undefined && options.problem_type !== "regression";
-  const found = isListed ? new Set<string>() : await valuesIn(train, reading);
+  const noLabel = noLabelsOf(options);
+  const found = isListed ? new Set<string>() : await valuesIn(train, noLabel, reading);
   const column = { title: train.title, found, names: await train.classNames?.(options.label_column!) };
   const described = describeLabels(column, options);
-  if (described.labels.kind === "classes") return described;
-  // Numbers that only a held-out split has are no new classes.
-  for (const source of [validation, test])
-    if (source !== undefined) for (const value of await valuesIn(source, reading)) found.add(value);
-  const { labels } = describeLabels(column, { ...options, problem_type: "regression" });
-  return { labels, notices: described.notices };
+  if (described.labels.kind === "classes") return { ...described, noLabel };
+  const numbers = { ...options, problem_type: "regression" as const };
+  const noNumber = noLabelsOf(numbers);
+  // Numbers that only a held-out split has are not new classes.
+  for (const source of [train, validation, test])
+    if (source !== undefined) for (const value of await valuesIn(source, noNumber, reading)) found.add(value);
+  return { labels: describeLabels(column, numbers).labels, notices: described.notices, noLabel: noNumber };
 }
 
-async function valuesIn(source: Source, reading: SourceReading): Promise<Set<string>> {
+async function valuesIn(
+  source: Source,
+  noLabel: ReadonlySet<string>,
+  reading: SourceReading,
+): Promise<Set<string>> {
   const values = new Set<string>();
   for await (const { label } of source.fragments(reading))
-    if (label !== undefined && label !== "") values.add(label);
+    if (label !== undefined && label !== "" && !noLabel.has(label)) values.add(label);
   return values;
 }
 
@@ -147,6 +169,7 @@ interface Looking {
   readonly classes: ReadonlyMap<string, number>;
   /** Hashes of training texts; filled by the training split, which is looked at first. */
   readonly texts: Set<string>;
+  readonly noLabel: ReadonlySet<string>;
   readonly options: DataOptions;
   readonly reading: SourceReading;
 }
@@ -154,16 +177,20 @@ interface Looking {
 async function look(
   source: Source,
   split: SplitName,
-  { classes, texts, options, reading }: Looking,
+  { classes, texts, noLabel, options, reading }: Looking,
 ): Promise<Seen> {
   const own = new Set<string>();
   const kept = new Map<number, number>();
   const counts = new Array<number>(classes.size).fill(0);
-  let [row, duplicates, leaked, empty] = [-1, 0, 0, 0];
+  let [row, duplicates, leaked, empty, unlabelled] = [-1, 0, 0, 0, 0];
   for await (const { text, label } of source.fragments(reading)) {
     row++;
     if (text.trim() === "") {
       empty++;
+      continue;
+    }
+    if (label !== undefined && noLabel.has(label)) {
+      unlabelled++;
       continue;
     }
     const at = classOf(label, classes, source, row);
@@ -177,9 +204,25 @@ async function look(
     kept.set(row, at);
     counts[at]!++;
   }
-  if (kept.size === 0)
-    throw new WorkbenchError("invalid-input", `There is no row with text in ${source.title}.`);
-  return { counts: { rows: kept.size, classes: counts, duplicates, leaked, empty }, kept };
+  // A published test split has no gold labels at all; training needs some.
+  if (kept.size === 0 && (split === "train" || unlabelled === 0))
+    throw new WorkbenchError(
+      "invalid-input",
+      unlabelled === 0
+        ? `There is no row with text in ${source.title}.`
+        : `All ${unlabelled} rows of ${source.title} have no gold label (data.no_label). Name a split with labels, or set data.no_label: [].`,
+    );
+  return {
+    counts: {
+      rows: kept.size,
+      classes: counts,
+      duplicates,
+      leaked,
+      empty,
+      ...(unlabelled > 0 ? { unlabelled } : {}),
+    },
+    kept,
+  };
 }
 
 function classOf(
@@ -258,6 +301,10 @@ function noticesOf({ labels, ...splits }: LabelledSummary, options: DataOptions)
     if (counts.leaked > 0)
       notices.push(
         `${counts.leaked} texts of the ${split} split are training texts too: what is measured on them is remembered, not learned.`,
+      );
+    if (counts.unlabelled !== undefined)
+      notices.push(
+        `${counts.unlabelled} rows of the ${split} split have no gold label (${(options.no_label ?? ["-1"]).join(", ")}) and are left out.`,
       );
     if (counts.empty > 0)
       notices.push(`${counts.empty} rows of the ${split} split have no text and are left out.`);

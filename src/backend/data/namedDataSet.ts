@@ -40,6 +40,8 @@ interface Described {
         | "label_names"
         | "header"
         | "format"
+        | "quoting"
+        | "no_label"
         | "drop_duplicates"
       >
     >

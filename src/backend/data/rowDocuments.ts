@@ -1,15 +1,15 @@
 /** Which part of a row is its document: a text column, or an instruction pair written out by a template. */
 import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
-import type { Row } from "./formats/jsonRows";
+import type { Row } from "./formats/row";
 import type { Fragment } from "./pieces";
 
 export const defaultTemplate =
   "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n{response}";
 
 export interface RowReader {
-  /** Columns to read out of those a file has; throws when one is missing. */
-  columns(available: readonly string[], where: string): readonly string[];
+  /** Columns to read. */
+  readonly columns: readonly string[];
   /** Undefined for a row without text. */
   document(row: Row): Fragment | undefined;
 }
@@ -24,10 +24,13 @@ export function rowReader(options: DataOptions): RowReader {
           "name data.instruction_column and data.response_column too, or leave it out.",
       );
     return options.label_column === undefined
-      ? reader([options.text_column], (row) => {
-          const text = cell(row, options.text_column);
-          return text === "" ? undefined : { text, end: true };
-        })
+      ? {
+          columns: [options.text_column],
+          document: (row) => {
+            const text = cell(row, options.text_column);
+            return text === "" ? undefined : { text, end: true };
+          },
+        }
       : labelledReader(options, options.label_column);
   }
   if (options.label_column !== undefined)
@@ -43,7 +46,7 @@ export function rowReader(options: DataOptions): RowReader {
     );
   const write = pairWriter(options.template ?? defaultTemplate);
   const columns = [instruction, response, ...(input === undefined ? [] : [input])];
-  return reader(columns, (row) => {
+  const document = (row: Row): Fragment | undefined => {
     const values = {
       instruction: cell(row, instruction),
       input: input === undefined ? "" : cell(row, input),
@@ -52,28 +55,36 @@ export function rowReader(options: DataOptions): RowReader {
     if (values.instruction === "" && values.response === "") return undefined;
     const { prompt, text } = write(values);
     return options.train_on_inputs ? { text: prompt + text, end: true } : { prompt, text, end: true };
-  });
+  };
+  return { columns, document };
 }
 
 /** A text, or two with a separator between them, and its label. */
 function labelledReader(options: DataOptions, label: string): RowReader {
   const { text_column: first, text_pair_column: second, pair_separator: separator } = options;
   const columns = [first, ...(second === undefined ? [] : [second])];
-  return reader([...columns, label], (row) => ({
-    text: columns.map((column) => cell(row, column)).join(separator),
-    label: labelCell(row, label),
-    end: true,
-  }));
+  return {
+    columns: [...columns, label],
+    document: (row) => ({
+      text: columns.map((column) => cell(row, column)).join(separator),
+      label: labelCell(row, label),
+      end: true,
+    }),
+  };
+}
+
+/** Whether the number is what the file writes: JSON's whole numbers beyond 2^53 are rounded when they are parsed. */
+function isExact(value: number): boolean {
+  return !Number.isInteger(value) || Number.isSafeInteger(value);
 }
 
 /** A label is a word or a number. */
 function labelCell(row: Row, column: string): string {
-  if (!Object.hasOwn(row.values, column)) throw missing(column, Object.keys(row.values), row.where);
   const value = row.values[column];
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value.trim();
   if (typeof value === "boolean" || typeof value === "bigint") return String(value);
-  if (typeof value === "number" && Number.isFinite(value)) return String(value);
+  if (typeof value === "number" && Number.isFinite(value) && isExact(value)) return String(value);
   throw new WorkbenchError(
     "invalid-input",
     `The label column "${column}" of ${row.where} holds ${typeof value === "number" ? String(value) : Array.isArray(value) ? "a list" : `a ${typeof value}`}, and a label is a word or a finite number. ` +
@@ -81,36 +92,50 @@ function labelCell(row: Row, column: string): string {
   );
 }
 
-function reader(columns: readonly string[], document: RowReader["document"]): RowReader {
-  return {
-    columns(available, where) {
-      for (const column of columns) if (!available.includes(column)) throw missing(column, available, where);
-      return columns;
-    },
-    document,
-  };
+/** Checks that a file has the columns that are to be read, each once. */
+export function assertColumns(columns: readonly string[], available: readonly string[], where: string): void {
+  for (const column of columns) {
+    const count = available.filter((name) => name === column).length;
+    if (count === 0) throw missingColumn(column, available, where);
+    if (count > 1)
+      throw new WorkbenchError(
+        "invalid-input",
+        `${where} has ${count} columns named "${column}", so it is not clear which one to read. Rename the others.`,
+      );
+  }
 }
 
-function missing(column: string, available: readonly string[], where: string): WorkbenchError {
+export function missingColumn(column: string, available: readonly string[], where: string): WorkbenchError {
+  const [only] = available;
+  const separator = available.length === 1 ? /[,;|\t]/.exec(only!)?.[0] : undefined;
+  const hint =
+    separator === undefined
+      ? ""
+      : ` The file may be delimited by ${JSON.stringify(separator)}: set data.delimiter.`;
   return new WorkbenchError(
     "invalid-input",
-    `There is no column "${column}" in ${where}; its columns are ${available.map((name) => `"${name}"`).join(", ")}. ` +
+    `There is no column "${column}" in ${where}; its columns are ${available.map((name) => JSON.stringify(name)).join(", ")}.${hint} ` +
       "Name one of them, as data.text_column or as the columns of instruction pairs.",
     { allowed: available },
   );
 }
 
 function cell(row: Row, column: string): string {
-  if (!Object.hasOwn(row.values, column)) throw missing(column, Object.keys(row.values), row.where);
   const value = row.values[column];
   if (value === null || value === undefined) return "";
   if (typeof value !== "string")
     throw new WorkbenchError(
       "invalid-input",
-      `The column "${column}" of ${row.where} holds ${Array.isArray(value) ? "a list" : `a ${typeof value}`}, ` +
+      `The column "${column}" of ${row.where} holds ${describe(value)}, ` +
         "not text. Name a column of text.",
     );
   return value;
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  return typeof value === "number" ? `a number (${value})` : `a ${typeof value}`;
 }
 
 interface Pair {

@@ -1,38 +1,76 @@
-/** Cleans the text of rows and drops those with a text that no row may contain, counting what each rule leaves. */
+/** Decides which rows count, cleans their text, and counts what each rule leaves out. */
+import * as z from "zod";
 import type { DataOptions } from "../../schema/experiment";
+import type { OnBadRow, Row } from "./formats/row";
 import type { Fragment } from "./pieces";
+import { parseCondition, type RowCondition } from "./rowCondition";
 import { isSpace } from "./spaces";
 
-/** Rows with text that were read, and how many each rule left, in the order of the rules. */
-export interface RowCounts {
-  readonly read: number;
-  readonly left: readonly number[];
-}
+/** What became of the rows that were read. Rows without text are not counted. */
+export const rowCountsSchema = z.strictObject({
+  /** Rows with text that are well formed and meet `where`. */
+  read: z.int().min(0),
+  /** How many of them each text of `drop_rows_containing` left, in order. */
+  left: z.array(z.int().min(0)),
+  /** Malformed rows that were skipped. */
+  malformed: z.int().min(0),
+  /** Rows that `where` left out. */
+  excluded: z.int().min(0),
+});
+export type RowCounts = z.infer<typeof rowCountsSchema>;
 
 type Cleaning = DataOptions["clean_rows"];
 
 export class RowScreen {
-  #read = 0;
+  readonly #cleaning: Cleaning;
+  /** Texts that drop a row. */
+  readonly #unwanted: readonly string[];
+  readonly #condition: RowCondition | undefined;
+  readonly #skipsMalformed: boolean;
   readonly #left: number[];
+  #read = 0;
+  #malformed = 0;
+  #excluded = 0;
 
   constructor(
-    readonly cleaning: Cleaning,
-    /** Texts that drop a row. */
-    readonly unwanted: readonly string[],
+    options: Pick<DataOptions, "clean_rows" | "drop_rows_containing"> &
+      Partial<Pick<DataOptions, "where" | "on_bad_rows">>,
   ) {
-    this.#left = unwanted.map(() => 0);
+    this.#cleaning = options.clean_rows;
+    this.#unwanted = options.drop_rows_containing;
+    this.#condition = options.where === undefined ? undefined : parseCondition(options.where);
+    this.#skipsMalformed = options.on_bad_rows === "skip";
+    this.#left = this.#unwanted.map(() => 0);
   }
 
   get counts(): RowCounts {
-    return { read: this.#read, left: [...this.#left] };
+    const [read, malformed, excluded] = [this.#read, this.#malformed, this.#excluded];
+    return { read, left: [...this.#left], malformed, excluded };
+  }
+
+  /** Columns that `where` compares. */
+  get columns(): readonly string[] {
+    return this.#condition?.columns ?? [];
+  }
+
+  /** Counts a malformed row, or throws what is wrong with it. */
+  readonly onBadRow: OnBadRow = (error) => {
+    if (!this.#skipsMalformed) throw error;
+    this.#malformed++;
+  };
+
+  meetsCondition(row: Row): boolean {
+    if (this.#condition?.holds(row) !== false) return true;
+    this.#excluded++;
+    return false;
   }
 
   /** The row cleaned, or undefined where it is dropped. `row` has to be a whole document. */
   take(row: Fragment): Fragment | undefined {
     this.#read++;
-    const clean = this.cleaning === "none" ? row : cleaned(row, this.cleaning);
+    const clean = this.#cleaning === "none" ? row : cleaned(row, this.#cleaning);
     const whole = (clean.prompt ?? "") + clean.text;
-    for (const [rule, text] of this.unwanted.entries()) {
+    for (const [rule, text] of this.#unwanted.entries()) {
       if (whole.includes(text)) return undefined;
       this.#left[rule]!++;
     }

@@ -5,14 +5,15 @@ import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
 import { assertUnchanged, type DataFile, hashFile, throwIfCancelled } from "./files";
 import { decodedText, type ReadContext } from "./formats/decodedText";
-import { delimitedRows } from "./formats/delimitedRows";
-import { jsonLines, jsonObjects, type Row } from "./formats/jsonRows";
 import { parquetClassNames } from "./formats/parquetClassNames";
-import { parquetRows } from "./formats/parquetRows";
 import { plainDocuments } from "./formats/plainText";
 import type { Fragment } from "./pieces";
 import { rowReader, type RowReader } from "./rowDocuments";
+import { RowFiles } from "./rowFiles";
 import { type RowCounts, RowScreen } from "./rowScreen";
+
+/** Raised whenever the same files and options give other documents than before. */
+const READING = 2;
 
 export interface Source {
   /** For messages: "12 files matching **\/*.ts". */
@@ -29,7 +30,7 @@ export interface Source {
 }
 
 export interface SourceReading extends ReadContext {
-  /** Called at the end by a source that screens its rows. */
+  /** Called at the end by a source of rows. */
   counted?(rows: RowCounts): void;
 }
 
@@ -45,7 +46,8 @@ export async function fileSource(
   options: DataOptions,
   context: SourceContext,
 ): Promise<Source> {
-  const reader = files.some((file) => file.format !== "text") ? rowReader(options) : undefined;
+  const isRows = files.some((file) => file.format !== "text");
+  const reader = isRows ? rowReader(options) : undefined;
   const forRows = [
     ...(options.instruction_column === undefined && options.response_column === undefined
       ? []
@@ -54,11 +56,12 @@ export async function fileSource(
     ...(options.clean_rows === "none" && options.drop_rows_containing.length === 0
       ? []
       : ["rows to clean or to drop"]),
+    ...(options.where === undefined ? [] : ["data.where"]),
   ];
   if (reader === undefined && forRows.length > 0)
     throw new WorkbenchError(
       "invalid-input",
-      `${title} is plain text, but ${forRows.join(" and ")} are read from JSONL, JSON, CSV, TSV or Parquet. ` +
+      `${title} is plain text, but ${forRows.join(" and ")} are read from JSONL, JSON, CSV, TSV, Parquet or Arrow. ` +
         "Set data.format, or leave out the options of data that are for rows.",
     );
   const limit = options.max_bytes ?? Infinity;
@@ -68,9 +71,9 @@ export async function fileSource(
   let hashed = 0;
   for (const file of read) {
     throwIfCancelled(context.signal);
-    const plain = file.format === "text" && !file.gzip;
+    const plain = file.format === "text" && file.compression === undefined;
     const hash = await hashFile(file.path, plain ? limit : Infinity, context.signal);
-    hashes.push([hash, file.format, file.gzip]);
+    hashes.push([hash, file.format, file.compression]);
     context.progress((hashed += file.bytes), bytes, "reading");
   }
   const deciding = reader && {
@@ -83,6 +86,10 @@ export async function fileSource(
     clean_rows: options.clean_rows,
     drop_rows_containing: options.drop_rows_containing,
     header: options.header,
+    delimiter: options.delimiter,
+    quoting: options.quoting,
+    on_bad_rows: options.on_bad_rows,
+    where: options.where,
     ...(options.label_column === undefined
       ? {}
       : {
@@ -93,11 +100,13 @@ export async function fileSource(
   };
   return {
     title,
-    key: hashOf([hashes, deciding, options.max_bytes]),
+    key: hashOf([READING, hashes, deciding, options.encoding, options.max_bytes]),
     bytes,
     classNames: async (column) => {
       const [file] = read;
-      return file?.format === "parquet" && !file.gzip ? parquetClassNames(file.path, column) : undefined;
+      return file?.format === "parquet" && file.compression === undefined
+        ? parquetClassNames(file.path, column)
+        : undefined;
     },
     fragments: (reading) =>
       limited(documents(read, options, reader, context.temporaryFolder, reading), limit),
@@ -112,53 +121,32 @@ async function* documents(
   temporaryFolder: string,
   context: SourceReading,
 ): AsyncGenerator<Fragment> {
-  const screen = new RowScreen(options.clean_rows, options.drop_rows_containing);
+  const screen = new RowScreen(options);
+  const table = reader && new RowFiles(options, reader, screen, temporaryFolder);
   try {
     for (const file of files) {
-      if (file.format === "text" || reader === undefined) {
-        yield* plainDocuments(decodedText(file, context));
+      if (file.format === "text" || table === undefined) {
+        yield* plainDocuments(decodedText(file, options.encoding, context));
         continue;
       }
-      for await (const row of rows(file, options.header, reader, temporaryFolder, context)) {
-        const document = reader.document(row);
+      for await (const row of table.rows(file, context)) {
+        const document = reader!.document(row);
         const kept = document && screen.take(document);
         if (kept !== undefined) yield kept;
       }
     }
+    table?.assertSeen();
   } finally {
-    // Also where whoever reads has enough.
-    if (options.drop_rows_containing.length > 0) context.counted?.(screen.counts);
+    // Also when the consumer stops early.
+    if (table !== undefined) context.counted?.(screen.counts);
   }
 }
 
-function rows(
-  file: DataFile,
-  header: boolean,
-  reader: RowReader,
-  temporaryFolder: string,
-  context: ReadContext,
-): AsyncGenerator<Row> {
-  switch (file.format) {
-    case "json":
-      return jsonObjects(decodedText(file, context), file.path);
-    case "csv":
-      return delimitedRows(decodedText(file, context), file.path, ",", header);
-    case "tsv":
-      return delimitedRows(decodedText(file, context), file.path, "\t", header);
-    case "parquet": {
-      const columns = (available: readonly string[]) => reader.columns(available, file.path);
-      return parquetRows(file, columns, temporaryFolder, context);
-    }
-    default:
-      return jsonLines(decodedText(file, context), file.path);
-  }
-}
-
-/** Of plain text files only as many as the limit reaches; zipped ones and rows hold an unknown amount of text. */
+/** Of plain text files only as many as the limit reaches; compressed ones and rows hold an unknown amount of text. */
 function withinLimit(files: readonly DataFile[], limit: number): readonly DataFile[] {
   let bytes = 0;
-  const first = files.findIndex((file) => file.gzip || (bytes += file.bytes) >= limit);
-  return first < 0 || files[first]!.gzip ? files : files.slice(0, first + 1);
+  const first = files.findIndex((file) => file.compression !== undefined || (bytes += file.bytes) >= limit);
+  return first < 0 || files[first]!.compression !== undefined ? files : files.slice(0, first + 1);
 }
 
 /** At most `limit` bytes of text: a document is cut at a character, a masked pair is read whole or not at all. */

@@ -12,7 +12,7 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs
 import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
-import type { RowCounts } from "./rowScreen";
+import { type RowCounts, rowCountsSchema } from "./rowScreen";
 import type { TextCounts } from "./spaces";
 
 const MAGIC = "LATHETOK";
@@ -35,8 +35,8 @@ const manifestSchema = z.strictObject({
   width: z.union([z.literal(2), z.literal(4)]),
   tokens: z.int().min(0),
   pieces: z.int().min(0),
-  /** Of sources that screen their rows. */
-  rows: z.strictObject({ read: z.int().min(0), left: z.array(z.int().min(0)) }).optional(),
+  /** Of sources of rows. */
+  rows: rowCountsSchema.optional(),
   sha256: z.string(),
 });
 type Manifest = z.infer<typeof manifestSchema>;
@@ -103,7 +103,7 @@ export class TokenFileWriter {
       width: this.#ids.BYTES_PER_ELEMENT as 2 | 4,
       tokens: this.#tokens,
       pieces: table.length / (4 * COLUMNS),
-      ...(rows === undefined ? {} : { rows: { read: rows.read, left: [...rows.left] } }),
+      ...(rows === undefined ? {} : { rows }),
       sha256: this.#digest.digest("hex"),
     };
     const text = Buffer.from(JSON.stringify(manifest));

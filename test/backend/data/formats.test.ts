@@ -186,7 +186,7 @@ describe("unreadable files are named with what is wrong", () => {
   test.each<[string, Record<string, string | Uint8Array>, string[]]>([
     ["a NUL byte", { "a.txt": "ok\0no" }, ["a.txt is not text", "NUL byte at position 2"]],
     ["a gzip file without its ending", { "a.txt": gzipSync("x") }, ["It looks gzipped"]],
-    ["UTF-16", { "a.txt": Buffer.from("\ufeffhello", "utf16le") }, ["UTF-16"]],
+    ["UTF-16 without its mark", { "a.txt": Buffer.from("hello", "utf16le") }, ["UTF-16", "data.encoding"]],
     ["Latin-1", { "a.txt": Buffer.from("Größe", "latin1") }, ["a.txt is not text", "not valid UTF-8"]],
     ["half a character at the end", { "a.txt": Buffer.from([65, 0xc3]) }, ["ends inside a UTF-8 character"]],
     [
@@ -218,10 +218,10 @@ describe("unreadable files are named with what is wrong", () => {
 
 describe("published files of rows", () => {
   test.for<[string[], Partial<DataOptions>, number]>([
-    [["sms-spam", "SMSSpamCollection.tsv"], { header: false, text_column: "2" }, 5574],
-    [["glue", "CoLA", "train.tsv"], { header: false, text_column: "4" }, 8551],
-    [["glue", "SST-2", "dev.tsv"], { text_column: "sentence" }, 872],
-    [["glue", "MRPC", "train.tsv"], { text_column: "#2 String" }, 3668],
+    [["sms-spam", "SMSSpamCollection.tsv"], { header: false, quoting: "none", text_column: "2" }, 5574],
+    [["glue", "CoLA", "train.tsv"], { header: false, quoting: "none", text_column: "4" }, 8551],
+    [["glue", "SST-2", "dev.tsv"], { quoting: "none", text_column: "sentence" }, 872],
+    [["glue", "MRPC", "train.tsv"], { quoting: "none", text_column: "#2 String" }, 3668],
     [["alpaca", "seed_tasks.jsonl"], { text_column: "instruction" }, 175],
     [
       ["alpaca", "alpaca_data.json.gz"],

@@ -64,7 +64,8 @@ describe("the format", () => {
 });
 
 describe("cleaning", () => {
-  const screen = (cleaning: DataOptions["clean_rows"]) => new RowScreen(cleaning, []);
+  const screen = (cleaning: DataOptions["clean_rows"]) =>
+    new RowScreen({ clean_rows: cleaning, drop_rows_containing: [] });
 
   test("as published removes one line end behind a marker, and none before one", () => {
     const text = "\x1f <|user|>\n\nHi\n<|end|><|assistant|>\nHo/n<|end|>\n ";

@@ -9,6 +9,7 @@ export default defineDataSet({
   purpose: "Whether an English sentence is acceptable; Matthews correlation, as 70 % are.",
   columns: {
     format: "tsv",
+    quoting: "none",
     header: false,
     label_column: "2",
     text_column: "4",

@@ -9,6 +9,7 @@ export default defineDataSet({
   purpose: "Whether two sentences say the same; accuracy and F1.",
   columns: {
     format: "tsv",
+    quoting: "none",
     label_column: "Quality",
     text_column: "#1 String",
     text_pair_column: "#2 String",

@@ -7,6 +7,7 @@ export default defineDataSet({
   purpose: "5,574 messages, ham or spam (13.4 %); 403 rows repeat an earlier one and are left out.",
   columns: {
     format: "tsv",
+    quoting: "none",
     header: false,
     label_column: "1",
     text_column: "2",

@@ -9,6 +9,7 @@ export default defineDataSet({
   purpose: "Sentiment of phrases and sentences of film reviews; accuracy.",
   columns: {
     format: "tsv",
+    quoting: "none",
     label_column: "label",
     text_column: "sentence",
     labels: ["0", "1"],

@@ -1,60 +1,83 @@
 /** Rows of JSON Lines, of a JSON array, or of JSON objects one after another, parsed one by one. */
+import { randomUUID } from "node:crypto";
 import { WorkbenchError } from "../../../protocol/errors";
-
-export interface Row {
-  readonly values: Readonly<Record<string, unknown>>;
-  /** 1-based line or row, for messages. */
-  readonly where: string;
-}
+import type { OnBadRow, Row } from "./row";
 
 const LONGEST_ROW = 1 << 26;
+/** Only the spaces of JSON: a line of other ones is malformed. */
+const blank = /^[ \t\r\n]*$/;
+/** A line end cannot be part of a JSON string, so any kind of it ends a row. */
+const lineEnd = /\r\n|\n|\r/;
 
-export async function* jsonLines(chunks: AsyncIterable<string>, file: string): AsyncGenerator<Row> {
+export async function* jsonLines(
+  chunks: AsyncIterable<string>,
+  file: string,
+  onBadRow: OnBadRow,
+): AsyncGenerator<Row> {
   let rest = "";
   let line = 0;
   for await (const chunk of chunks) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
+    const text = rest + chunk;
+    // A line end may be cut in two between chunks.
+    const end = text.endsWith("\r") ? text.length - 1 : text.length;
+    const lines = text.slice(0, end).split(lineEnd);
+    rest = (lines.pop() ?? "") + text.slice(end);
     if (rest.length > LONGEST_ROW) throw tooLong(file, line + 1);
-    for (const text of lines) {
+    for (const each of lines) {
       line++;
-      if (text.trim() !== "") yield parseRow(text, file, line);
+      yield* parsed(each, line);
     }
   }
-  if (rest.trim() !== "") yield parseRow(rest, file, line + 1);
+  for (const each of rest.split(lineEnd)) yield* parsed(each, ++line);
+
+  function* parsed(text: string, at: number): Generator<Row> {
+    const row = blank.test(text) ? undefined : parseRow(text, file, at, onBadRow);
+    if (row !== undefined) yield row;
+  }
 }
 
 /** Finds the borders of the objects by counting brackets outside strings; JSON.parse checks each of them. */
-export async function* jsonObjects(chunks: AsyncIterable<string>, file: string): AsyncGenerator<Row> {
+export async function* jsonObjects(
+  chunks: AsyncIterable<string>,
+  file: string,
+  onBadRow: OnBadRow,
+): AsyncGenerator<Row> {
   let pending = "";
   let line = 1;
   let startLine = 1;
   let depth = 0;
   let inArray = false;
   let closed = false;
+  /** In an array: whether the next object or the end is due, or a comma. */
+  let expected: "object or end" | "object" | "comma or end" = "object or end";
+  let hasRows = false;
   let inString = false;
   let escaped = false;
   for await (const chunk of chunks) {
     let start = 0;
     for (let i = 0; i < chunk.length; i++) {
       const unit = chunk.charCodeAt(i);
-      if (unit === 10) line++;
+      if (unit === 10 || (unit === 13 && chunk.charCodeAt(i + 1) !== 10)) line++;
       if (inString) {
         if (escaped) escaped = false;
         else if (unit === 92) escaped = true;
         else if (unit === 34) inString = false;
       } else if (depth === 0) {
-        if (unit === 32 || (unit >= 9 && unit <= 13) || (unit === 44 && inArray)) continue;
-        if (unit === 91 && !inArray && !closed) inArray = true;
-        else if (unit === 93 && inArray) [inArray, closed] = [false, true];
-        else if (unit === 123 && !closed) [depth, start, startLine] = [1, i, line];
-        else throw notRows(file, line, chunk.slice(i, i + 20));
+        if (unit === 32 || unit === 9 || unit === 10 || unit === 13) continue;
+        if (unit === 44 && inArray && expected === "comma or end") expected = "object";
+        else if (unit === 91 && !inArray && !closed && !hasRows) inArray = true;
+        else if (unit === 93 && inArray && expected !== "object") [inArray, closed] = [false, true];
+        else if (unit === 123 && !closed && expected !== "comma or end") {
+          [depth, start, startLine, hasRows] = [1, i, line, true];
+          if (inArray) expected = "comma or end";
+        } else throw notRows(file, line, chunk.slice(i, i + 20));
       } else if (unit === 34) inString = true;
       else if (unit === 123 || unit === 91) depth++;
       else if (unit === 125 || unit === 93) {
         depth--;
         if (depth === 0) {
-          yield parseRow(pending + chunk.slice(start, i + 1), file, startLine);
+          const row = parseRow(pending + chunk.slice(start, i + 1), file, startLine, onBadRow);
+          if (row !== undefined) yield row;
           pending = "";
         }
       }
@@ -70,21 +93,52 @@ export async function* jsonObjects(chunks: AsyncIterable<string>, file: string):
     );
 }
 
-function parseRow(text: string, file: string, line: number): Row {
+/** Undefined where the row is malformed and `onBadRow` lets it pass. */
+function parseRow(text: string, file: string, line: number, onBadRow: OnBadRow): Row | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseLeniently(text);
   } catch (cause) {
-    throw new WorkbenchError(
-      "invalid-input",
-      `${file}:${line} is not JSON (${(cause as Error).message}). Every row has to be a JSON object.`,
-      { position: { file, line, column: 1 } },
-      { cause },
+    onBadRow(
+      new WorkbenchError(
+        "invalid-input",
+        `${file}:${line} is not JSON (${(cause as Error).message}). Every row has to be a JSON object; ` +
+          "data.on_bad_rows: skip leaves others out.",
+        { file, position: { file, line, column: 1 } },
+        { cause },
+      ),
     );
+    return undefined;
   }
-  if (value === null || typeof value !== "object" || Array.isArray(value))
-    throw notRows(file, line, text.trim().slice(0, 20));
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    onBadRow(notRows(file, line, text.trim().slice(0, 20)));
+    return undefined;
+  }
   return { values: value as Record<string, unknown>, where: `${file}:${line}` };
+}
+
+/** Strings, and the three numbers that Python's `json` writes although JSON does not have them. */
+const stringOrNonFinite = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
+const nonFinite = new Map([NaN, Infinity, -Infinity].map((number) => [`${randomUUID()} ${number}`, number]));
+const standIns = new Map([...nonFinite].map(([standIn, number]) => [String(number), standIn]));
+
+/** `JSON.parse`, also of NaN and infinite numbers. */
+function parseLeniently(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    const strict = text.replace(stringOrNonFinite, (found) =>
+      found.startsWith('"') ? found : JSON.stringify(standIns.get(found)),
+    );
+    if (strict === text) throw thrown;
+    try {
+      return JSON.parse(strict, (_, value: unknown) =>
+        typeof value === "string" ? (nonFinite.get(value) ?? value) : value,
+      );
+    } catch {
+      throw thrown; // The message about the text as it is written.
+    }
+  }
 }
 
 function notRows(file: string, line: number, seen: string): WorkbenchError {

@@ -16,7 +16,7 @@ import { compressors } from "hyparquet-compressors";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type DataFile, throwIfCancelled } from "../files";
 import { byteChunks, type ReadContext } from "./decodedText";
-import type { Row } from "./jsonRows";
+import type { Row } from "./row";
 
 /** `wanted` picks the columns to read from those that the file has, or throws. */
 export async function* parquetRows(
@@ -25,11 +25,11 @@ export async function* parquetRows(
   temporaryFolder: string,
   context: ReadContext,
 ): AsyncGenerator<Row> {
-  if (!file.gzip) {
+  if (file.compression === undefined) {
     yield* rowGroups(file.path, file, wanted, context);
     return;
   }
-  // Parquet is read from its end, so a gzipped one is unzipped to a file first.
+  // Parquet is read from its end, so a compressed file is decompressed to a temporary one first.
   await mkdir(temporaryFolder, { recursive: true });
   const plain = path.join(temporaryFolder, `${process.pid}-${randomBytes(4).toString("hex")}.parquet.tmp`);
   try {
