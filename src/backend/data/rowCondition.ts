@@ -129,7 +129,7 @@ function isOrdered(
   if (!isNumber)
     throw new WorkbenchError(
       "invalid-input",
-      `data.where compares the column "${column}" with a number, but ${row.where} holds ${JSON.stringify(value)?.slice(0, 40)}. ` +
+      `data.where compares the column "${column}" with a number, but ${row.where} holds ${shown(value)}. ` +
         "Compare it with == or !=, or name another column.",
     );
   const left = Number(value);
@@ -152,4 +152,10 @@ function refuse(text: string, what: string): WorkbenchError {
       `operators are ${operators.join(", ")}.`,
     { allowed: operators },
   );
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" || typeof value === "boolean"
+    ? JSON.stringify(value.toString().slice(0, 40))
+    : "a list or an object";
 }
