@@ -257,11 +257,12 @@ describe("histories in memory", () => {
   it("are let go of when there are too many, the least recently used first, and never what is needed", async () => {
     const runs = await Promise.all(["a", "b", "c", "d"].map((name) => window.run("done", name)));
     for (const run of runs) write(run, lines(1, 1000));
-    const histories = new MetricHistories(100_000);
+    const needed = runs[2];
+    const histories = new MetricHistories({ limit: 100_000, isNeeded: (run) => run === needed });
     for (const run of runs) await histories.of(run).refresh();
     histories.of(runs[0]!);
     expect(histories.of(runs[1]!).columns.bytes).toBeGreaterThan(40_000);
-    histories.makeRoom((run) => run === runs[2]);
+    histories.makeRoom();
     expect(runs.map((run) => histories.has(run))).toEqual([false, true, true, false]);
   });
 
