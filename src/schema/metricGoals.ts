@@ -1,0 +1,31 @@
+/** Which way the values of each metric are better. Written by `npm run generate`. */
+import type { Goals } from "./goal";
+
+export const metricGoals: Goals = {
+  "classification/accuracy": "maximize",
+  "classification/precision": "maximize",
+  "classification/recall": "maximize",
+  "classification/f1": "maximize",
+  "classification/f1_macro": "maximize",
+  "classification/f1_weighted": "maximize",
+  "classification/matthews": "maximize",
+  "classification/loss": "minimize",
+  "trainable/*": "minimize",
+  "parameters/*": "minimize",
+  "non_zero/*": "minimize",
+  "bits/*": "minimize",
+  "bytes/*": "minimize",
+  "latency/median_ms": "minimize",
+  "latency/p95_ms": "minimize",
+  "latency/examples_per_second": "maximize",
+  "latency/tokens_per_second": "maximize",
+  "latency/speedup": "maximize",
+  "latency/peak_memory_bytes": "minimize",
+  "perplexity/loss": "minimize",
+  "perplexity/token": "minimize",
+  "perplexity/word": "minimize",
+  "perplexity/bits_per_byte": "minimize",
+  "repetition/rep*": "minimize",
+  "repetition/meaningless_*": "minimize",
+  "savings/*": "minimize",
+};
