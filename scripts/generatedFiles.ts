@@ -29,7 +29,7 @@ export async function generatedGoals(root: string): Promise<Map<string, string>>
   const { metrics } = await import("../src/backend/evaluation/catalog");
   const goals = Object.assign({}, ...Object.values(metrics).map((metric) => metric.goals)) as object;
   const text = `/** Which way the values of each metric are better. Written by \`npm run generate\`. */
-import type { Goals } from "./goal";
+
 
 export const metricGoals: Goals = ${JSON.stringify(goals)};\n`;
   const file = "src/schema/metricGoals.ts";

@@ -1,5 +1,4 @@
 /** Which way the values of each metric are better. Written by `npm run generate`. */
-import type { Goals } from "./goal";
 
 export const metricGoals: Goals = {
   "classification/accuracy": "maximize",
