@@ -30,8 +30,7 @@ export async function generatedGoals(root: string): Promise<Map<string, string>>
   const goals = Object.assign({}, ...Object.values(metrics).map((metric) => metric.goals)) as object;
   const text = `/** Which way the values of each metric are better. Written by \`npm run generate\`. */
 
-
-export const metricGoals: Goals = ${JSON.stringify(goals)};\n`;
+export const metricGoals = ${JSON.stringify(goals)} as const;\n`;
   const file = "src/schema/metricGoals.ts";
   const style = await resolveConfig(path.join(root, file));
   return new Map([[file, await format(text, { ...style, parser: "typescript" })]]);

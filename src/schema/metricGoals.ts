@@ -1,6 +1,6 @@
 /** Which way the values of each metric are better. Written by `npm run generate`. */
 
-export const metricGoals: Goals = {
+export const metricGoals = {
   "classification/accuracy": "maximize",
   "classification/precision": "maximize",
   "classification/recall": "maximize",
@@ -31,4 +31,4 @@ export const metricGoals: Goals = {
   "repetition/rep*": "minimize",
   "repetition/meaningless_*": "minimize",
   "savings/*": "minimize",
-};
+} as const;
