@@ -219,12 +219,18 @@ describe("lathe export", () => {
     const found = json(await lathe("export", "last", "--format", format, "--out", `out/${format}`, "--json"));
     expect(found["folder"]).toBe(join(workspace, "out", format));
     expect(readdirSync(join(workspace, "out", format))).toContain("tokenizer.json");
+    const sizes = found["sizes"] as readonly { kind: string; before: number; after: number }[];
+    expect(sizes.map(({ kind }) => kind)).toEqual(["weights", "configuration", "tokenizer", "total"]);
+    expect(found["notices"]).toEqual(
+      expect.arrayContaining([expect.stringMatching(/[Nn]othing (was|is) saved/)]),
+    );
   });
 
   it("writes a folder that is a model again", async () => {
     const { status, output } = await lathe("export", "last", "--format", "safetensors");
     expect(status).toBe(0);
     expect(output).toContain(join(workspace, `${run}-safetensors`));
+    expect(output).toMatch(/dense float32 +written\nweights +[\d.]+ kB +[\d.]+ kB +[\d.]+ %\n(.*\n)*total/);
     const { shape } = await importModel(join(workspace, `${run}-safetensors`));
     expect(shape.representations).toEqual({});
     const again = await lathe("export", "last", "--format", "safetensors");

@@ -27,7 +27,7 @@ const arrays = {
 } as const;
 
 function dataOf({ value, numbers }: Drawn): ConstantData {
-  return arrays[value.type.dtype as Exclude<DType, "int64">].from(numbers);
+  return arrays[value.type.dtype as Exclude<DType, "int64" | "int4">].from(numbers);
 }
 
 // WGSL promises no more for these two than an error of 2⁻¹¹, and only between -π and π.

@@ -85,6 +85,7 @@ const arrays = {
   int64: BigInt64Array,
   int32: Int32Array,
   int8: Int8Array,
+  int4: Uint8Array,
   uint8: Uint8Array,
   bool: Uint8Array,
 } as const satisfies Record<DType, unknown>;

@@ -1,19 +1,22 @@
-/** The forward pass as one ONNX file with its weights inside and standard operators only, for any runtime. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** The forward pass as an ONNX file with its weights, for any runtime: batch and sequence of any size, padding on either side. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import { type DynamicAxis, mergeSizes } from "../graph/dynamicOnnx";
 import type { Graph } from "../graph/graph";
-import { encodeOnnx } from "../graph/onnx";
-import { input, type Shape, sizeOf, type Value } from "../graph/op";
-import { cast } from "../graph/ops/elementwise";
+import { buildModel, type OnnxModel } from "../graph/onnx";
+import { type ConstantData, input, type Shape, type Value } from "../graph/op";
+import { int } from "../graph/functions";
+import { cast, greater, sub, where } from "../graph/ops/elementwise";
 import { reshape } from "../graph/ops/movement";
+import { cumulativeSum } from "../graph/ops/reduction";
+import { inferenceForward, inferenceParameters, inferenceTensors } from "../models/inference";
 import { cacheType, KeyValueCache } from "../models/keyValueCache";
 import { refuseClassifier } from "../models/classifier";
-import { dimensionsOf, forward, type ModelShape, parametersOf, valueOf } from "../models/model";
+import { dimensionsOf, type ModelShape } from "../models/model";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
-import { plainShape, plainTensors } from "./plainTensors";
+import { writeOnnx } from "./onnxFile";
+import { withoutMasks } from "./unmasked";
 
 const options = z.strictObject({
   sequence_len: z
@@ -21,13 +24,31 @@ const options = z.strictObject({
     .positive()
     .optional()
     .describe(
-      "Tokens that the graph takes, and places for those of the past; the model's context, but at most 1024, when left out.",
+      "Fixes the number of tokens of a row; any number when left out. With `with_past` also the places of the past, then the model's context, but at most 1024, when left out.",
     ),
-  batch_size: z.int().positive().default(1).describe("Rows of tokens that the graph takes."),
+  batch_size: z
+    .int()
+    .positive()
+    .optional()
+    .describe("Fixes the number of rows; any number when left out, and 1 in the file with a past."),
   input_type: z
     .enum(["int64", "int32"])
     .default("int64")
-    .describe("Type of the token ids; int64 is what most programs feed."),
+    .describe("Type of token ids, mask and positions; int64 is what most programs feed."),
+  position_ids: z
+    .boolean()
+    .default(false)
+    .describe("Take the positions as an input; otherwise they count the tokens that the mask keeps."),
+  operators: z
+    .enum(["microsoft", "standard"])
+    .default("microsoft")
+    .describe(
+      "Whether quantized matrices may use ONNX Runtime's own MatMulNBits where their groups fit it, or only the standard DequantizeLinear.",
+    ),
+  external_data: z
+    .boolean()
+    .default(false)
+    .describe("Write the weights to a file of their own, as weights of more than 2 GiB are in any case."),
   with_past: z
     .boolean()
     .default(false)
@@ -37,38 +58,89 @@ const options = z.strictObject({
 });
 type Options = z.output<typeof options>;
 
-/** A protobuf message ends at 2 GiB; the graph itself needs a little of it. */
-const mostBytes = 2 ** 31 - 2 ** 24;
-
 export default defineExporter<Options>({
   title: "ONNX file of the forward pass",
   options,
-  samples: [{}, { sequence_len: 5, batch_size: 2, input_type: "int32", with_past: true }],
+  samples: [
+    {},
+    { sequence_len: 5, batch_size: 2, input_type: "int32", with_past: true },
+    { operators: "standard", external_data: true, position_ids: true },
+  ],
   form: "graph",
   write: async (subject, given, folder) => {
-    const shape = plainShape(subject.shape);
-    refuseClassifier(shape, "this export has no graph for it; safetensors has");
-    refuseLarge(shape);
+    refuseClassifier(subject.shape, "this export has no graph for it; safetensors has");
+    const { shape, tensors } = withoutMasks(subject);
     const weights = new Map(
-      [...plainTensors(subject)].map(([name, { data }]) => [name, data as Float32Array]),
+      [...inferenceTensors(shape, tensors, given.operators)].map(([name, { data }]) => [name, data]),
     );
-    const write = (name: string, graph: Graph) =>
-      writeFileSync(join(folder, name), encodeOnnx(graph, { portable: true, weights }));
-    write("model.onnx", forwardGraph(shape, given));
-    if (given.with_past) write("decoder_with_past_model.onnx", stepGraph(shape, given));
+    const missing = inferenceParameters(shape, given.operators).find(({ name }) => !weights.has(name));
+    if (missing !== undefined) throw new Error(`The model has no tensor ${missing.name}.`);
+    const write = (name: string, model: OnnxModel) =>
+      writeOnnx(folder, name, model, { external: given.external_data });
+    write("model.onnx", forwardModel(shape, given, weights));
+    if (given.with_past)
+      write("decoder_with_past_model.onnx", build(stepGraph(shape, given), given, weights));
     writeConfig(subject, folder);
     writeTokenizer(subject, folder);
-    return [];
+    const hasCodes = inferenceParameters(shape, given.operators).some(({ dtype }) => /^int[48]$/.test(dtype));
+    return given.operators === "standard" && hasCodes ? [accuracyNotice] : [];
   },
 });
 
-/** `input_ids` [batch, time] → `logits` [batch, time, vocabulary]. */
-function forwardGraph(shape: ModelShape, given: Options): Graph {
+/** ONNX Runtime makes MatMulNBits of these products, and unless it is asked not to, one that rounds its input to int8. */
+const accuracyNotice =
+  "ONNX Runtime by default rounds the inputs of products with DequantizeLinear to int8. Set its session option session.qdq_matmulnbits_accuracy_level to 1 for float32, or export with operators: microsoft.";
+
+type Weights = ReadonlyMap<string, ConstantData>;
+
+function build(graph: Graph, { operators }: Options, weights: Weights, sharesConstants = true): OnnxModel {
+  return buildModel(graph, { portable: true, packed: operators === "microsoft", weights, sharesConstants });
+}
+
+/** Sizes that no sizes of a model are likely to be products of, and smaller ones for a context that has no room for them. */
+const samples = { batch: [5, 7, 11], time: [7, 11, 13], short: [3, 4, 2] } as const;
+
+/** The graph at three sizes, made one model of any size; at the fixed size alone where both are fixed. */
+function forwardModel(shape: ModelShape, given: Options, weights: Weights): OnnxModel {
+  const { sequence_len: fixedTime, batch_size: fixedBatch } = given;
+  if (fixedTime !== undefined && fixedBatch !== undefined)
+    return build(forwardGraph(shape, given, [fixedBatch, fixedTime]), given, weights);
+  const { context } = dimensionsOf(shape);
+  const times = context >= Math.max(...samples.time) ? samples.time : samples.short;
+  if (fixedTime === undefined && context < Math.max(...times))
+    throw new WorkbenchError(
+      "unsupported",
+      `A model of ${context} positions cannot be written for sequences of any length. Set sequence_len to ${context}.`,
+    );
+  const models = [0, 1, 2].map((i) => {
+    const sizes = [fixedBatch ?? samples.batch[i]!, fixedTime ?? times[i]!] as const;
+    return build(forwardGraph(shape, given, sizes), given, weights, false);
+  });
+  const axes: DynamicAxis[] = [
+    ...(fixedBatch === undefined
+      ? [{ name: "batch_size", input: "input_ids", axis: 0, sizes: samples.batch }]
+      : []),
+    ...(fixedTime === undefined
+      ? [{ name: "sequence_length", input: "input_ids", axis: 1, sizes: times }]
+      : []),
+  ];
+  return mergeSizes(models, axes);
+}
+
+/** `input_ids`, `attention_mask` and, if asked for, `position_ids` [batch, time] → `logits` [batch, time, vocabulary]. */
+function forwardGraph(shape: ModelShape, given: Options, [batch, time]: readonly [number, number]): Graph {
   const { vocabulary } = dimensionsOf(shape);
-  const [batch, time] = sizesOf(shape, given);
   const tokens = ids("input_ids", [batch, time], given);
-  const logits = forward(shape, weightsOf(shape), { tokens });
+  const mask = ids("attention_mask", [batch, time], given);
+  const positions = given.position_ids ? ids("position_ids", [batch, time], given) : positionsOf(mask);
+  const logits = inferenceForward(shape, { tokens, positions, segments: mask }, {}, given.operators);
   return { outputs: { logits: reshape(logits, { shape: [batch, time, vocabulary] }) } };
+}
+
+/** Of each token how many before it the mask keeps; 0 for padding on the left. */
+function positionsOf(mask: Value): Value {
+  const counted = sub(cumulativeSum(mask, { axis: 1 }), int(1));
+  return where(greater(counted, int(0)), counted, int(0));
 }
 
 /**
@@ -78,8 +150,8 @@ function forwardGraph(shape: ModelShape, given: Options): Graph {
  */
 function stepGraph(shape: ModelShape, given: Options): Graph {
   const dimensions = dimensionsOf(shape);
-  const { vocabulary, kvHeads, headDim } = dimensions;
-  const [batch, slots] = sizesOf(shape, given);
+  const { vocabulary, kvHeads, headDim, context } = dimensions;
+  const [batch, slots] = [given.batch_size ?? 1, given.sequence_len ?? Math.min(context, 1024)];
   const positions = ids("position_ids", [batch, 1], given);
   const table = [batch, kvHeads, slots, headDim];
   const cache = new KeyValueCache(dimensions, { batch, slots }, positions, (name) =>
@@ -88,7 +160,7 @@ function stepGraph(shape: ModelShape, given: Options): Graph {
     }),
   );
   const tokens = ids("input_ids", [batch, 1], given);
-  const logits = forward(shape, weightsOf(shape), { tokens, positions, cache });
+  const logits = inferenceForward(shape, { tokens, positions, cache }, {}, given.operators);
   const present = [...cache.next].map(([name, next]) => [`present.${name}`, reshape(next, { shape: table })]);
   return {
     outputs: {
@@ -98,25 +170,7 @@ function stepGraph(shape: ModelShape, given: Options): Graph {
   };
 }
 
-function sizesOf(shape: ModelShape, { sequence_len, batch_size }: Options): [batch: number, time: number] {
-  return [batch_size, sequence_len ?? Math.min(dimensionsOf(shape).context, 1024)];
-}
-
 function ids(name: string, size: Shape, { input_type }: Options): Value {
   const given = input(name, size, input_type);
   return input_type === "int32" ? given : cast(given, { to: "int32" });
-}
-
-function weightsOf(shape: ModelShape): (name: string) => Value {
-  const values = new Map(parametersOf(shape).map((spec) => [spec.name, valueOf(spec)]));
-  return (name) => values.get(name)!;
-}
-
-function refuseLarge(shape: ModelShape): void {
-  const bytes = parametersOf(shape).reduce((total, spec) => total + 4 * sizeOf(spec.shape), 0);
-  if (bytes <= mostBytes) return;
-  throw new WorkbenchError(
-    "unsupported",
-    `The weights take ${(bytes / 2 ** 30).toFixed(1)} GiB, and an ONNX file holds at most 2. Export as safetensors.`,
-  );
 }

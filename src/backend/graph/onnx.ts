@@ -5,21 +5,26 @@ import { modelProto } from "./onnxSchema";
 import {
   type Attrs,
   type ConstantData,
+  type DType,
   dtypeOf,
-  onnxDtype,
   type Emitter,
-  type Shape,
+  onnxDtype,
   type TensorType,
   type Value,
 } from "./op";
 
 const opset = 20;
+/** Codes of four bits, and scales of blocks of them, came with this one. */
+const opsetOfCodes = 21;
 const irVersion = 10;
+const microsoft = "com.microsoft";
 const microsoftOpset = 1;
 
 export interface EncodeOptions {
   /** Only standard operators, for files that another runtime will read. */
   readonly portable?: boolean;
+  /** With `portable`: also products with packed codes, which ONNX Runtime alone has. */
+  readonly packed?: boolean;
   /**
    * Hides the sizes that a graph with recomputation reshapes to from the runtime's planner. ONNX Runtime keeps the memory
    * of a value that is no longer read for a later value of equal shape, however much later, and so holds what recomputation
@@ -28,17 +33,70 @@ export interface EncodeOptions {
   readonly freesAtOnce?: boolean;
   /** False for a device that would leave a product with a transpose inside to the processor; default true. */
   readonly fused?: boolean;
-  /** Values to store in the file by parameter name, for an exported model; otherwise parameters are inputs. */
-  readonly weights?: ReadonlyMap<string, Float32Array>;
+  /** Values to store in the file by the name of their input or parameter; what is not here is fed. */
+  readonly weights?: ReadonlyMap<string, ConstantData>;
+  /** False gives each constant an initializer of its own, so that the same graph of other sizes has the same ones. */
+  readonly sharesConstants?: boolean;
 }
 
-/** The bytes of a ModelProto. Inputs keep their names; nodes are named by their number and operation, for error messages. */
-export function encodeOnnx(
+export interface OnnxNode {
+  readonly name: string;
+  readonly opType: string;
+  readonly domain?: string;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly attribute?: readonly object[];
+}
+
+export interface Initializer {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly data: ConstantData;
+}
+
+/** A size of an input or output: a number, or the name of an axis that differs from run to run. */
+export type Size = number | string;
+
+export interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Size[];
+}
+
+/** An ONNX model before it is bytes. */
+export interface OnnxModel {
+  readonly portable: boolean;
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly Initializer[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
+
+/** Where the bytes of an initializer are, if not in the model itself. */
+export interface Place {
+  readonly location: string;
+  readonly offset: number;
+}
+
+/** The bytes of a ModelProto. */
+export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Array {
+  return encodeModel(buildModel(graph, options));
+}
+
+/** Inputs keep their names; nodes are named by their number and operation, for error messages. */
+export function buildModel(
   graph: Graph,
-  { portable = false, fused = true, freesAtOnce = false, weights }: EncodeOptions = {},
-): Uint8Array {
-  const nodes: { output: string[]; [field: string]: unknown }[] = [];
-  const initializers: object[] = [];
+  {
+    portable = false,
+    packed = !portable,
+    fused = true,
+    freesAtOnce = false,
+    weights,
+    sharesConstants = true,
+  }: EncodeOptions = {},
+): OnnxModel {
+  const nodes: (Omit<OnnxNode, "output"> & { output: string[] })[] = [];
+  const initializers: Initializer[] = [];
   const constants = new Map<string, string>();
   const names = new Map<Value, string>();
   const inputs = inputsOf(graph);
@@ -60,6 +118,7 @@ export function encodeOnnx(
   };
   const emit: Emitter = {
     portable,
+    packed,
     fused: fused && !portable,
     node(onnx, feeds, attributes = {}, domain = "") {
       const name = fresh(`${current}/${onnx}`);
@@ -74,14 +133,12 @@ export function encodeOnnx(
       return name;
     },
     constant(data, shape) {
-      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
       // Shapes and factors repeat all over a graph; one small initializer serves them all.
-      const key =
-        bytes.length <= 64 ? `${dtypeOf(data)}[${shape.join(",")}]${bytes.toString("hex")}` : undefined;
+      const key = sharesConstants ? contentKey({ dtype: dtypeOf(data), shape }, data) : undefined;
       const known = key === undefined ? undefined : constants.get(key);
       if (known !== undefined) return known;
       const name = fresh("constant");
-      initializers.push(encodeTensor(name, data, shape));
+      initializers.push({ name, type: { dtype: dtypeOf(data), shape }, data });
       if (key !== undefined) constants.set(key, name);
       return name;
     },
@@ -123,29 +180,67 @@ export function encodeOnnx(
         output: [output],
       });
 
-  const stored = inputs.filter(({ kind, name }) => kind === "parameter" && weights?.has(name));
-  for (const { name, type } of stored) initializers.push(encodeTensor(name, weights!.get(name)!, type.shape));
-  const fed = inputs.filter((each) => !stored.includes(each));
+  const stored = inputs.filter(({ name }) => weights?.has(name));
+  for (const { name, type } of stored) initializers.push({ name, type, data: weights!.get(name)! });
+  return {
+    portable,
+    nodes,
+    initializers,
+    inputs: inputs.filter((each) => !stored.includes(each)).map(({ name, type }) => ({ name, ...type })),
+    outputs: Object.entries(graph.outputs).map(([name, { type }]) => ({ name, ...type })),
+  };
+}
+
+/** Equal for constants of equal content; undefined for large ones, which are not compared. */
+export function contentKey({ dtype, shape }: TensorType, data: ConstantData): string | undefined {
+  if (data.byteLength > 64) return undefined;
+  return `${dtype}[${shape.join(",")}]${bufferOf(data).toString("hex")}`;
+}
+
+/** The bytes of a ModelProto, those of the initializers where `placeOf` says. */
+export function encodeModel(
+  { portable, nodes, initializers, inputs, outputs }: OnnxModel,
+  placeOf: (initializer: Initializer) => Place | undefined = () => undefined,
+): Uint8Array {
+  const version = nodes.some(({ opType }) => opType === "DequantizeLinear") ? opsetOfCodes : opset;
+  const usesMicrosoft = !portable || nodes.some(({ domain }) => domain === microsoft);
   return modelProto
     .encode({
       irVersion,
       producerName: "lathe",
       opsetImport: [
-        { domain: "", version: opset },
-        ...(portable ? [] : [{ domain: "com.microsoft", version: microsoftOpset }]),
+        { domain: "", version },
+        ...(usesMicrosoft ? [{ domain: microsoft, version: microsoftOpset }] : []),
       ],
       graph: {
         name: "lathe",
         node: nodes,
-        initializer: initializers,
-        input: fed.map(({ name, type }) => encodeValueInfo(name, type)),
-        output: Object.entries(graph.outputs).map(([name, { type }]) => encodeValueInfo(name, type)),
+        initializer: initializers.map((each) => encodeTensor(each, placeOf(each))),
+        input: inputs.map(encodePort),
+        output: outputs.map(encodePort),
       },
     })
     .finish();
 }
 
-function encodeAttributes(attributes: Attrs): object[] {
+function encodeTensor({ name, type, data }: Initializer, place: Place | undefined): object {
+  const tensor = { name, dims: type.shape, dataType: onnxDtype[type.dtype] };
+  if (place === undefined) return { ...tensor, rawData: bufferOf(data) };
+  const entries = { location: place.location, offset: place.offset, length: data.byteLength };
+  const externalData = Object.entries(entries).map(([key, value]) => ({ key, value: String(value) }));
+  return { ...tensor, externalData, dataLocation: 1 };
+}
+
+export function bufferOf({ buffer, byteOffset, byteLength }: ConstantData): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function encodePort({ name, dtype, shape }: Port): object {
+  const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
+  return { name, type: { tensorType: { elemType: onnxDtype[dtype], shape: { dim } } } };
+}
+
+export function encodeAttributes(attributes: Attrs): object[] {
   return Object.entries(attributes).map(([name, attr]) => {
     if (typeof attr === "string") return { name, type: 3, s: Buffer.from(attr) };
     if (typeof attr === "boolean") return { name, type: 2, i: Number(attr) };
@@ -155,13 +250,3 @@ function encodeAttributes(attributes: Attrs): object[] {
 }
 // JavaScript has one number type, ONNX two; these attributes are floats even when their value is whole.
 const floatAttributes = new Set(["alpha", "beta", "epsilon"]);
-
-function encodeTensor(name: string, data: ConstantData, shape: Shape): object {
-  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { name, dims: shape, dataType: onnxDtype[dtypeOf(data)], rawData };
-}
-
-function encodeValueInfo(name: string, { dtype, shape }: TensorType): object {
-  const dim = shape.map((dimValue) => ({ dimValue }));
-  return { name, type: { tensorType: { elemType: onnxDtype[dtype], shape: { dim } } } };
-}

@@ -57,12 +57,16 @@ for (const type of [
     dataType: [2, "int32"],
     name: [8, "string"],
     rawData: [9, "bytes"],
+    externalData: [13, "StringStringEntryProto", "repeated"],
+    // 1 where the bytes are in another file.
+    dataLocation: [14, "int32"],
   }),
+  message("StringStringEntryProto", { key: [1, "string"], value: [2, "string"] }),
   message("ValueInfoProto", { name: [1, "string"], type: [2, "TypeProto"] }),
   message("TypeProto", { tensorType: [1, "TensorTypeProto"] }),
   message("TensorTypeProto", { elemType: [1, "int32"], shape: [2, "TensorShapeProto"] }),
   message("TensorShapeProto", { dim: [1, "DimensionProto", "repeated"] }),
-  message("DimensionProto", { dimValue: [1, "int64"] }),
+  message("DimensionProto", { dimValue: [1, "int64"], dimParam: [2, "string"] }),
 ])
   root.add(type);
 root.resolveAll();

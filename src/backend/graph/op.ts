@@ -4,7 +4,8 @@
  */
 
 /** Types of elements. */
-export type DType = "float32" | "int64" | "int32" | "int8" | "uint8" | "bool";
+/** `int4` is only stored, two numbers a byte, the first in the lower half. */
+export type DType = "float32" | "int64" | "int32" | "int8" | "int4" | "uint8" | "bool";
 
 /** TensorProto.DataType numbers of the ONNX format. */
 export const onnxDtype: Readonly<Record<DType, number>> = {
@@ -14,6 +15,7 @@ export const onnxDtype: Readonly<Record<DType, number>> = {
   int32: 6,
   int64: 7,
   bool: 9,
+  int4: 22,
 };
 export type Shape = readonly number[];
 
@@ -79,6 +81,8 @@ export interface Emitter {
   shape(sizes: Shape): string;
   /** True where only standard operators may be used, because another runtime will read the file. */
   readonly portable: boolean;
+  /** True where products with packed codes may be used, which ONNX Runtime alone has. */
+  readonly packed: boolean;
   /** True where the runtime has products with a transpose and a factor inside. */
   readonly fused: boolean;
 }

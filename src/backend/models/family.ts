@@ -1,7 +1,7 @@
 /** What a family of models is: a configuration, the tensors it needs, and a forward function over roles. One file a family. */
 import type { z } from "zod";
 import type { Value } from "../graph/op";
-import type { MatrixSpec, ParameterSpec } from "../representations/representation";
+import type { FileOperators, MatrixSpec, ParameterSpec } from "../representations/representation";
 
 /** A configuration whose `vocab_size` is known, be it written or taken from the tokenizer. */
 export type Complete<C> = C & { readonly vocab_size: number };
@@ -37,8 +37,8 @@ export interface ForwardOptions {
   readonly onAttention?: (weights: Value) => void;
   /** Called with the role, input and output of each matrix as it is applied: what calibration observes. */
   readonly onMatrix?: (role: string, x: Value, y: Value) => void;
-  /** Nothing is trained: matrices are applied as `inferenceParameters` says. */
-  readonly inference?: boolean;
+  /** Nothing is trained: matrices are applied as `inferenceParameters` lists them for whatever runs the model. */
+  readonly inference?: "engine" | FileOperators;
   /** int32 [n]: the rows of [batch · time] that are wanted; all of them when left out. */
   readonly rows?: Value;
 }

@@ -19,7 +19,13 @@ type Drawn = Pick<ParameterSpec, "name" | "shape" | "dtype" | "init">;
 
 /** The initial values of one tensor. */
 export function draw({ name, shape, dtype, init }: Drawn, seed: number): TensorData {
-  const kinds = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array, bool: Uint8Array };
+  const kinds = {
+    float32: Float32Array,
+    int8: Int8Array,
+    int4: Uint8Array,
+    uint8: Uint8Array,
+    bool: Uint8Array,
+  };
   const data = new kinds[dtype](sizeOf(shape));
   fill(data, init, randomStream(name, seed));
   return data;

@@ -67,7 +67,7 @@ export function attentionBias(inputs: ModelInputs, mask: Mask, window?: number |
     return constant(new Float32Array(time * keys), [time, keys]);
   let allowed = mask === "causal" ? lessOrEqual(column, row) : undefined;
   const narrow = (by: Value) => (allowed = allowed === undefined ? by : and(allowed, by));
-  if (window != null && window < keys) narrow(less(sub(row, column), constant(Int32Array.of(window), [])));
+  if (window != null) narrow(less(sub(row, column), constant(Int32Array.of(window), [])));
   if (inputs.segments !== undefined) {
     const query = reshape(inputs.segments, { shape: [batch, 1, time, 1] });
     const key = reshape(inputs.segments, { shape: [batch, 1, 1, time] });

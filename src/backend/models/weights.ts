@@ -5,6 +5,7 @@ import { addBias } from "../graph/ops/matmul";
 import { concat, slice } from "../graph/ops/movement";
 import type {
   AnyRepresentation,
+  FileOperators,
   Inference,
   MatrixSpec,
   ValueSource,
@@ -28,8 +29,15 @@ export interface MatrixSlot {
   readonly split: boolean;
 }
 
-/** Embeddings are also read by row, and a head may be one. */
-export function inferenceOf({ matrix, representation, options }: StoredMatrix): Inference | undefined {
+/** What runs a model that is not trained: the engine, or a runtime that reads a file of these operators. */
+export type RunBy = "engine" | FileOperators;
+
+/** The engine reads embeddings by row, and a head may be one. */
+export function inferenceOf(
+  { matrix, representation, options }: StoredMatrix,
+  by: RunBy,
+): Inference | undefined {
+  if (by !== "engine") return representation.inFile?.(matrix, options, by);
   return matrix.kind === "projection" ? representation.inference?.(matrix, options) : undefined;
 }
 
@@ -59,7 +67,7 @@ export function bindWeights(
   function apply({ matrix: { parts }, bias, stored, split }: MatrixSlot, x: Value): Value[] {
     return stored.map((each, i) => {
       const { matrix, representation, options } = each;
-      const better = inference === true ? inferenceOf(each) : undefined;
+      const better = inference === undefined ? undefined : inferenceOf(each, inference);
       const product = better?.apply(x, tensor) ?? representation.apply(x, tensor, matrix, options);
       const whole = bias === undefined ? undefined : biasValue(bias, tensor);
       const own = whole !== undefined && split ? columns(whole, parts![i]!.from, parts![i]!.to) : whole;
@@ -70,7 +78,10 @@ export function bindWeights(
   }
 
   function table(role: string): Value {
-    const [{ matrix, representation, options }] = find(role).stored as readonly [StoredMatrix];
+    const [stored] = find(role).stored as readonly [StoredMatrix];
+    const { matrix, representation, options } = stored;
+    const better = inference === undefined ? undefined : inferenceOf(stored, inference);
+    if (better?.dense !== undefined) return better.dense(tensor);
     if (representation.dense === undefined)
       throw new Error(
         `${role} is read by row, which is not possible where it is stored as ${representation.title}.`,

@@ -9,7 +9,7 @@ import { scalar, type Value } from "../graph/op";
 import { add, cast, mul, sub, where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
-import { packedBytes, packedProduct } from "../graph/ops/packedProduct";
+import { dequantize, packedBytes, packedProduct } from "../graph/ops/packedProduct";
 import { asFloats } from "./dense";
 import { maskName, maskSpec } from "./masked";
 import {
@@ -132,11 +132,13 @@ export default defineRepresentation<QuantisedOptions>({
   },
   apply: (x, values, matrix, options) => {
     const y = matmul(x, denseValue(values, matrix, options));
-    if (options.residual === 0) return y;
-    const [a, b] = residualNames(matrix);
-    return add(y, matmul(matmul(x, values(a)), values(b)));
+    return plusResidual(y, x, values, matrix, options);
   },
-  inference: (matrix, options) => packedInference(matrix, options),
+  inference: packedInference,
+  inFile: (matrix, options, operators) => {
+    const isPacked = operators === "microsoft" && matrix.kind !== "embedding";
+    return (isPacked ? packedInference(matrix, options) : undefined) ?? codedInference(matrix, options);
+  },
   dense: (values, matrix, options) => {
     const weight = withResidual(values, matrix, options);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
@@ -211,22 +213,14 @@ function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferen
   const [packed, scales, zeros] = ["packed", "block_scales", "block_zeros"].map(
     (each) => `${name}.weight_${each}`,
   ) as [string, string, string];
-  const fixed = (own: string, dtype: "float32" | "uint8", shape: readonly number[]): ParameterSpec => ({
-    ...weightSpec(matrix, "", shape, { kind: "zeros" }),
-    name: own,
-    dtype,
-    trainable: false,
-    decay: false,
-  });
-  const residual = options.residual === 0 ? [] : residualNames(matrix);
+  const fixed = (own: string, dtype: ParameterSpec["dtype"], shape: readonly number[]) =>
+    fixedSpec(matrix, own, dtype, shape);
   return {
     parameters: [
       fixed(packed, "uint8", [outputs, blocks, bytes.codes]),
       fixed(scales, "float32", [outputs, blocks]),
       fixed(zeros, "uint8", [outputs, bytes.zeros]),
-      ...residual.map((own, i) =>
-        fixed(own, "float32", i === 0 ? [inputs, options.residual] : [options.residual, outputs]),
-      ),
+      ...residualSpecs(matrix, options),
     ],
     tensors: (source) => {
       const own = codes(source, codesName(matrix));
@@ -261,8 +255,87 @@ function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferen
     },
     apply: (x, values) => {
       const y = packedProduct(x, values(packed), values(scales), values(zeros), { bits, block });
-      if (residual.length === 0) return y;
-      return add(y, matmul(matmul(x, values(residual[0])), values(residual[1])));
+      return plusResidual(y, x, values, matrix, options);
     },
   };
+}
+
+/** Codes as they are in the checkpoint, those of up to four bits two a byte, for a runtime that makes floats of them. */
+function codedInference(matrix: MatrixSpec, options: QuantisedOptions): Inference {
+  const { inputs, outputs } = matrix;
+  const groups = groupCount(matrix, options);
+  const dtype = options.bits <= 4 ? "int4" : "int8";
+  const names = [codesName(matrix), scalesName(matrix), ...(options.symmetric ? [] : [zerosName(matrix)])];
+  const own = groups === 1 ? [outputs] : [groups, outputs];
+  const stored = (data: Int8Array) =>
+    dtype === "int8" ? { data } : ({ data: nibblesOf(data), dtype: "uint8" } as const);
+  const weight = (values: ValueSource) =>
+    dequantize(...(names.map(values) as [Value, Value]), { block: inputs / groups });
+  return {
+    parameters: [
+      fixedSpec(matrix, codesName(matrix), dtype, [inputs, outputs]),
+      fixedSpec(matrix, scalesName(matrix), "float32", own),
+      ...(options.symmetric ? [] : [fixedSpec(matrix, zerosName(matrix), dtype, own)]),
+      ...residualSpecs(matrix, options),
+    ],
+    tensors: (source) => {
+      const zeros = options.symmetric ? undefined : codes(source, zerosName(matrix));
+      const mask = options.kept === undefined ? undefined : source(maskName(matrix));
+      const size = inputs / groups;
+      const kept = codes(source, codesName(matrix)).map((code, i) => {
+        if (mask?.[i] !== 0) return code;
+        return zeros?.[Math.floor(i / outputs / size) * outputs + (i % outputs)] ?? 0;
+      });
+      return [
+        [codesName(matrix), { shape: [inputs, outputs], ...stored(kept) }],
+        [scalesName(matrix), { shape: own, data: asFloats(scalesName(matrix), source(scalesName(matrix))) }],
+        ...(zeros === undefined ? [] : ([[zerosName(matrix), { shape: own, ...stored(zeros) }]] as const)),
+      ];
+    },
+    apply: (x, values) => plusResidual(matmul(x, weight(values)), x, values, matrix, options),
+    dense: (values) => {
+      const [a, b] = residualNames(matrix);
+      const whole =
+        options.residual === 0 ? weight(values) : add(weight(values), matmul(values(a), values(b)));
+      return matrix.layout === "in_out" ? whole : transpose(whole, { perm: [1, 0] });
+    },
+  };
+}
+
+/** Two numbers a byte, the first in the lower half. */
+function nibblesOf(data: Int8Array): Uint8Array {
+  const out = new Uint8Array(Math.ceil(data.length / 2));
+  data.forEach((code, i) => (out[i >> 1]! |= (code & 0xf) << (4 * (i & 1))));
+  return out;
+}
+
+function fixedSpec(
+  matrix: MatrixSpec,
+  name: string,
+  dtype: ParameterSpec["dtype"],
+  shape: readonly number[],
+): ParameterSpec {
+  const spec = weightSpec(matrix, "", shape, { kind: "zeros" });
+  return { ...spec, name, dtype, trainable: false, decay: false };
+}
+
+function residualSpecs(matrix: MatrixSpec, { residual }: QuantisedOptions): ParameterSpec[] {
+  if (residual === 0) return [];
+  const [a, b] = residualNames(matrix);
+  return [
+    fixedSpec(matrix, a, "float32", [matrix.inputs, residual]),
+    fixedSpec(matrix, b, "float32", [residual, matrix.outputs]),
+  ];
+}
+
+function plusResidual(
+  y: Value,
+  x: Value,
+  values: ValueSource,
+  matrix: MatrixSpec,
+  { residual }: QuantisedOptions,
+): Value {
+  if (residual === 0) return y;
+  const [a, b] = residualNames(matrix);
+  return add(y, matmul(matmul(x, values(a)), values(b)));
 }

@@ -13,8 +13,8 @@ export interface ParameterSpec {
   /** The tensor's name in a Hugging Face checkpoint, or derived from it. */
   readonly name: string;
   readonly shape: Shape;
-  /** `int8` holds codes, `bool` masks, `uint8` packed codes of a model that is only run; none is trained. */
-  readonly dtype: "float32" | "int8" | "uint8" | "bool";
+  /** `int8` holds codes, `bool` masks, `uint8` and `int4` packed codes of a model that is only run; none is trained. */
+  readonly dtype: "float32" | "int8" | "int4" | "uint8" | "bool";
   readonly init: Init;
   /** False for what training must leave alone, such as a mask. */
   readonly trainable: boolean;
@@ -104,7 +104,7 @@ export interface MatrixPart {
   readonly axis: Axis;
 }
 
-/** A tensor with its values; `uint8` says that bytes are no booleans. */
+/** A tensor with its values; `uint8` marks bytes that are not booleans, such as packed codes. */
 export interface StoredTensor {
   readonly shape: Shape;
   readonly data: TensorData;
@@ -132,7 +132,12 @@ export interface Inference {
   tensors(source: TensorSource): readonly (readonly [name: string, tensor: StoredTensor])[];
   /** As `apply` of the representation. */
   apply(x: Value, values: ValueSource): Value;
+  /** As `dense` of the representation, where that reads other tensors too. */
+  dense?(values: ValueSource): Value;
 }
+
+/** Whether a file may use operators that ONNX Runtime alone has. */
+export type FileOperators = "microsoft" | "standard";
 
 export interface Representation<O> {
   readonly title: string;
@@ -146,6 +151,8 @@ export interface Representation<O> {
   apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** How the runtime applies it better than through floats where nothing is trained; undefined where it cannot. */
   inference?(matrix: MatrixSpec, options: O): Inference | undefined;
+  /** How a file for other runtimes holds and applies it, where that is not as it is stored. */
+  inFile?(matrix: MatrixSpec, options: O, operators: FileOperators): Inference | undefined;
   /** The dense matrix as a subgraph, in the matrix's own layout: what embeddings and tied heads need. */
   dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
   /** The dense matrix that it stands for, always [inputs, outputs]. */

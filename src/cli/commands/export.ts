@@ -32,6 +32,9 @@ interface Options extends ModelOptions {
   readonly batchSize?: number;
   readonly inputType?: string;
   readonly withPast?: boolean;
+  readonly positionIds?: boolean;
+  readonly operators?: string;
+  readonly externalData?: boolean;
   readonly dtype?: string;
   readonly maxShardSize?: string;
   readonly entropyCoding?: boolean | string;
@@ -56,9 +59,15 @@ export default defineCommand<readonly [string], Options>({
       // Anything else is left to the format's own check.
       (text) => (text === "true" || text === "false" ? text === "true" : text),
     ],
-    ["--sequence-len <tokens>", "onnx: tokens that the graph takes", number],
-    ["--batch-size <rows>", "onnx: rows that the graph takes", number],
-    ["--input-type <type>", "onnx: int64 or int32 token ids"],
+    ["--sequence-len <tokens>", "onnx: fix the number of tokens of a row; any number unless given", number],
+    ["--batch-size <rows>", "onnx: fix the number of rows; any number unless given", number],
+    ["--input-type <type>", "onnx: int64 or int32 token ids, mask and positions"],
+    ["--position-ids", "onnx: take positions as an input; otherwise they follow from the attention mask"],
+    [
+      "--operators <set>",
+      "onnx: microsoft keeps quantized codes as MatMulNBits where it can; standard uses DequantizeLinear only",
+    ],
+    ["--external-data", "onnx: weights in a file of their own, as is done above 2 GiB in any case"],
     ["--with-past", "onnx: also a file for one token at a time, with keys and values of those before"],
     tokenizerOption,
     checkpointOption,

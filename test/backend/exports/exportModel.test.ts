@@ -1,12 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { exporters } from "../../../src/backend/exports/catalog";
 import { exportModel } from "../../../src/backend/exports/exportModel";
-import { shapeFromConfig } from "../../../src/backend/models/model";
+import type { RepresentationChoice } from "../../../src/backend/models/family";
+import { withRepresentations } from "../../../src/backend/models/model";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 
-const shape = tinyShape("llama");
+const shape = tinyShape("llama", { vocab_size: 257 });
 const subject = { shape, tensors: drawnTensors(shape, 4) };
 
 it("fills an empty folder, and never touches one with something in it", async () => {
@@ -29,24 +31,57 @@ it("names the formats that there are", async () => {
   );
 });
 
-it("leaves nothing behind where it fails", async () => {
+it.each(["safetensors", "onnx"])("leaves nothing behind if a tensor is missing: %s", async (format) => {
   using folder = temporaryFolder();
   const broken = { shape, tensors: new Map([...subject.tensors].slice(1)) };
-  await expect(exportModel(broken, { format: "safetensors" }, join(folder.path, "out"))).rejects.toThrow();
+  await expect(exportModel(broken, { format }, join(folder.path, "out"))).rejects.toThrow();
   expect(readdirSync(folder.path)).toEqual([]);
 });
 
-it("refuses an ONNX file above 2 GiB before it makes anything of it", async () => {
-  const large = shapeFromConfig({ model_type: "llama", vocab_size: 32_000, num_hidden_layers: 4 });
-  const target = join("nowhere", "out");
-  using folder = temporaryFolder();
-  const result = exportModel(
-    { shape: large, tensors: new Map() },
-    { format: "onnx" },
-    join(folder.path, target),
-  );
-  await expect(result).rejects.toThrow(
-    /The weights take 4.0 GiB, and an ONNX file holds at most 2. Export as safetensors/,
-  );
-  expect(existsSync(join(folder.path, target))).toBe(false);
+describe("sizes", () => {
+  const sizesOf = async (
+    choice: RepresentationChoice | undefined,
+    format: { readonly format: string; readonly [option: string]: unknown },
+  ) => {
+    using folder = temporaryFolder();
+    const own = withRepresentations(shape, choice === undefined ? {} : { "layers.0.mlp.up_proj": choice });
+    const exported = await exportModel(
+      { shape: own, tensors: drawnTensors(own, 4), tokenizer: bytesTokenizer() },
+      format,
+      join(folder.path, "out"),
+    );
+    const { sizes, notices, files } = exported;
+    const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(sizes.at(-1)).toMatchObject({ kind: "total", after: total });
+    expect(sizes.map(({ kind }) => kind)).toEqual(["weights", "configuration", "tokenizer", "total"]);
+    return { weights: sizes[0]!, notices: notices.join("\n") };
+  };
+  const dense = 4 * [...subject.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+
+  it("are those of dense float32 weights and of the files, with the reason if nothing is saved", async () => {
+    const plain = await sizesOf(undefined, { format: "safetensors" });
+    expect(plain.weights.before).toBe(dense);
+    expect(plain.weights.after).toBeGreaterThan(dense);
+    expect(plain.notices).toMatch(/Nothing was saved: the weights take as much/);
+    const half = await sizesOf(undefined, { format: "safetensors", dtype: "float16" });
+    expect(half.weights.after).toBeLessThan(0.7 * dense);
+    expect(half.notices).toBe("");
+  });
+
+  it.each([
+    ["masked", {}, /1 matrix with a mask \([\d.]+ % zeros\): .* nothing is saved. Export as packed/],
+    [
+      "quantised",
+      { bits: 4 },
+      /1 matrix with quantized codes: .* nothing is saved. Export as onnx or packed/,
+    ],
+    ["factored", { rank: 2 }, /1 matrix with two low-rank factors: .* nothing is saved/],
+    ["tied", { tied: 3 }, /1 matrix with tied rows or columns: .* nothing is saved/],
+  ])("of a %s matrix in safetensors", async (type, options, reason) => {
+    const { weights, notices } = await sizesOf({ type, options }, { format: "safetensors" });
+    expect(weights.before).toBe(dense);
+    expect(weights.after).toBeGreaterThanOrEqual(dense);
+    expect(notices).toMatch(reason);
+    expect((await sizesOf({ type, options }, { format: "packed" })).notices).not.toMatch(/nothing is saved/);
+  });
 });

@@ -1,14 +1,22 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { exportModel } from "../../../src/backend/exports/exportModel";
+import { type Exported, exportModel } from "../../../src/backend/exports/exportModel";
+import { writeOnnx } from "../../../src/backend/exports/onnxFile";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { modelProto } from "../../../src/backend/graph/onnxSchema";
 import { input } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
-import { dimensionsOf, forward, type ModelShape, parametersOf } from "../../../src/backend/models/model";
+import type { RepresentationChoice } from "../../../src/backend/models/family";
+import {
+  dimensionsOf,
+  forward,
+  type ModelShape,
+  parametersOf,
+  withRepresentations,
+} from "../../../src/backend/models/model";
 import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
 import { relativeError, uniform } from "../../support/sampleValues";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
@@ -18,29 +26,70 @@ import { plainLab } from "../../support/lab";
 const [batch, time] = [2, 7];
 const sizes = { sequence_len: time, batch_size: batch };
 
-async function written(
-  shape: ModelShape,
-  tensors: HostTensors,
+async function inFolder<T>(
+  { shape, tensors }: Model,
   options: object,
-  name = "model.onnx",
-): Promise<Buffer> {
+  use: (folder: string, exported: Exported) => T | Promise<T>,
+): Promise<T> {
   using folder = temporaryFolder();
   const target = join(folder.path, "out");
-  await exportModel({ shape, tensors }, { format: "onnx", ...options }, target);
-  return readFileSync(join(target, name));
+  return await use(target, await exportModel({ shape, tensors }, { format: "onnx", ...options }, target));
 }
 
-function tokensFor(shape: ModelShape): number[] {
+interface Model {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+}
+
+function written(shape: ModelShape, tensors: HostTensors, options: object, name = "model.onnx") {
+  return inFolder({ shape, tensors }, options, (folder) => readFileSync(join(folder, name)));
+}
+
+function tokensFor(shape: ModelShape, count = batch * time): number[] {
   const random = uniform(3);
-  return Array.from({ length: batch * time }, () => Math.floor(random() * dimensionsOf(shape).vocabulary));
+  return Array.from({ length: count }, () => Math.floor(random() * dimensionsOf(shape).vocabulary));
 }
 
 /** Logits by the plain evaluator, from the model as it is stored. */
-function reference(shape: ModelShape, tensors: HostTensors): Float64Array {
+function reference(
+  { shape, tensors }: Model,
+  [rows, columns]: readonly [number, number] = [batch, time],
+  tokens = tokensFor(shape, rows * columns),
+): Float64Array {
   const values = valuesOf(parametersOf(shape));
-  const logits = forward(shape, from(values), { tokens: input("tokens", [batch, time], "int32") });
+  const logits = forward(shape, from(values), { tokens: input("tokens", [rows, columns], "int32") });
   const feeds = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
-  return evaluateGraph({ outputs: { logits } }, { ...feeds, tokens: tokensFor(shape) })["logits"]!;
+  return evaluateGraph({ outputs: { logits } }, { ...feeds, tokens })["logits"]!;
+}
+
+/** Feeds `input_ids` and `attention_mask`, all ones unless given, and any other int64 inputs. */
+async function run(
+  file: Buffer | string,
+  [rows, columns]: readonly [number, number],
+  ids: readonly number[],
+  more: Readonly<Record<string, readonly number[]>> = {},
+  type: "int64" | "int32" = "int64",
+): Promise<Float32Array> {
+  // Otherwise products with DequantizeLinear round their inputs to int8.
+  const exact = { extra: { session: { qdq_matmulnbits_accuracy_level: "1" } } };
+  const session = await (typeof file === "string"
+    ? InferenceSession.create(file, exact)
+    : InferenceSession.create(file, exact));
+  const feeds = { input_ids: ids, attention_mask: ids.map(() => 1), ...more };
+  const { logits } = await session.run(
+    Object.fromEntries(
+      Object.entries(feeds).map(([name, numbers]) => [
+        name,
+        new Tensor(type, type === "int64" ? BigInt64Array.from(numbers, BigInt) : Int32Array.from(numbers), [
+          rows,
+          columns,
+        ]),
+      ]),
+    ),
+  );
+  await session.release();
+  expect(logits!.dims.slice(0, 2)).toEqual([rows, columns]);
+  return logits!.data as Float32Array;
 }
 
 interface Decoded {
@@ -48,22 +97,64 @@ interface Decoded {
   readonly graph: {
     readonly node: readonly { readonly domain: string; readonly opType: string }[];
     readonly input: readonly { readonly name: string }[];
-    readonly initializer: readonly { readonly name: string; readonly dims: readonly unknown[] }[];
+    readonly initializer: readonly {
+      readonly name: string;
+      readonly dims: readonly unknown[];
+      readonly rawData: Uint8Array;
+    }[];
   };
 }
 
 describe.each(Object.keys(models))("%s", (family) => {
   const shape = tinyShape(family);
   const tensors = drawnTensors(shape, 8);
+  const model = { shape, tensors };
 
-  it.each(["int64", "int32"] as const)("gives its logits in ONNX Runtime, fed %s ids", async (input_type) => {
-    const session = await InferenceSession.create(await written(shape, tensors, { ...sizes, input_type }));
-    const ids = tokensFor(shape);
-    const data = input_type === "int64" ? BigInt64Array.from(ids, BigInt) : Int32Array.from(ids);
-    const { logits } = await session.run({ input_ids: new Tensor(input_type, data, [batch, time]) });
-    expect(logits!.dims).toEqual([batch, time, dimensionsOf(shape).vocabulary]);
-    expect(relativeError(logits!.data as Float32Array, reference(shape, tensors))).toBeLessThan(1e-5);
-    await session.release();
+  it.each(["int64", "int32"] as const)(
+    "gives its logits for inputs of any size, fed %s ids",
+    async (type) => {
+      const file = await written(shape, tensors, { input_type: type });
+      for (const size of [
+        [1, 1],
+        [2, 7],
+        [3, 12],
+      ] as const) {
+        const got = await run(file, size, tokensFor(shape, size[0] * size[1]), {}, type);
+        expect(relativeError(got, reference(model, size))).toBeLessThan(1e-5);
+      }
+    },
+  );
+
+  it("gives the logits of each text whatever the padding, on the left or on the right", async () => {
+    const { vocabulary } = dimensionsOf(shape);
+    const file = await written(shape, tensors, {});
+    const withPositions = await written(shape, tensors, { position_ids: true });
+    const text = tokensFor(shape, 5);
+    const alone = reference(model, [1, 5], text);
+    const ids = [...text, 1, 1, 1, 1, ...text];
+    const attention_mask = [1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1];
+    const position_ids = [0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 1, 2, 3, 4];
+    for (const got of [
+      await run(file, [2, 7], ids, { attention_mask }),
+      await run(withPositions, [2, 7], ids, { attention_mask, position_ids }),
+    ])
+      for (const start of [0, 9])
+        expect(relativeError(got.subarray(start * vocabulary, (start + 5) * vocabulary), alone)).toBeLessThan(
+          1e-5,
+        );
+  });
+
+  it("fixes the sizes that are asked for", async () => {
+    const file = await written(shape, tensors, sizes);
+    expect(relativeError(await run(file, [batch, time], tokensFor(shape)), reference(model))).toBeLessThan(
+      1e-5,
+    );
+    await expect(run(file, [1, time], tokensFor(shape, time))).rejects.toThrow(/invalid dimensions/);
+    const rows = await written(shape, tensors, { sequence_len: time });
+    expect(relativeError(await run(rows, [batch, time], tokensFor(shape)), reference(model))).toBeLessThan(
+      1e-5,
+    );
+    await expect(run(rows, [1, 3], tokensFor(shape, 3))).rejects.toThrow(/invalid dimensions/);
   });
 
   it("writes a step with past keys and values that comes to the same logits, token by token", async () => {
@@ -104,17 +195,15 @@ describe.each(Object.keys(models))("%s", (family) => {
         Object.entries(present).map(([name, table]) => [name.replace("present.", "past_key_values."), table]),
       ) as typeof past;
     }
-    expect(relativeError(got, reference(shape, tensors))).toBeLessThan(1e-4);
+    expect(relativeError(got, reference(model))).toBeLessThan(1e-4);
     await session.release();
   });
 
   it("uses standard operators only, and holds every weight", async () => {
-    const { opsetImport, graph } = modelProto.decode(
-      await written(shape, tensors, sizes),
-    ) as unknown as Decoded;
+    const { opsetImport, graph } = modelProto.decode(await written(shape, tensors, {})) as unknown as Decoded;
     expect(opsetImport.map(({ domain }) => domain)).toEqual([""]);
     expect(graph.node.filter(({ domain }) => domain !== "").map(({ opType }) => opType)).toEqual([]);
-    expect(graph.input.map(({ name }) => name)).toEqual(["input_ids"]);
+    expect(graph.input.map(({ name }) => name)).toEqual(["input_ids", "attention_mask"]);
     const names = new Set(graph.initializer.map(({ name }) => name));
     for (const name of tensors.keys()) expect(names).toContain(name);
   });
@@ -127,20 +216,139 @@ it("gives the logits of a pruned model", async () => {
     magnitude.options.parse({ sparsity: 0.5, targets: ["*.k_proj", "*.mlp.*"] }),
     plainLab,
   );
-  const session = await InferenceSession.create(await written(pruned.shape, pruned.tensors, sizes));
-  const ids = BigInt64Array.from(tokensFor(shape), BigInt);
-  const { logits } = await session.run({ input_ids: new Tensor("int64", ids, [batch, time]) });
-  expect(relativeError(logits!.data as Float32Array, reference(pruned.shape, pruned.tensors))).toBeLessThan(
-    1e-5,
-  );
-  await session.release();
+  const got = await run(await written(pruned.shape, pruned.tensors, {}), [batch, time], tokensFor(shape));
+  expect(relativeError(got, reference(pruned))).toBeLessThan(1e-5);
 });
 
-it("takes the model's context where nothing is said, and refuses more", async () => {
+describe("a file of weights beside the model", () => {
+  const shape = tinyShape("llama", { hidden_size: 64, vocab_size: 257 });
+  const model = { shape, tensors: drawnTensors(shape, 8) };
+
+  it("is written if asked for, and read by the runtime", () =>
+    inFolder(model, { external_data: true }, async (folder, { files }) => {
+      const bytes = Object.fromEntries(files.map((file) => [file.name, file.bytes]));
+      expect(bytes["model.onnx_data"]).toBeGreaterThan(64 * 257 * 4);
+      expect(bytes["model.onnx"]).toBeLessThan(64 * 257 * 4);
+      const got = await run(join(folder, "model.onnx"), [batch, time], tokensFor(shape));
+      expect(relativeError(got, reference(model))).toBeLessThan(1e-5);
+    }));
+
+  it("is written if the weights are larger than a message may be", () => {
+    using folder = temporaryFolder();
+    const weight = {
+      name: "w",
+      type: { dtype: "float32", shape: [600] },
+      data: new Float32Array(600),
+    } as const;
+    const graph = { portable: true, nodes: [], inputs: [], outputs: [], initializers: [weight] };
+    writeOnnx(folder.path, "small.onnx", graph, { external: false, limit: 2400 });
+    writeOnnx(folder.path, "large.onnx", graph, { external: false, limit: 2399 });
+    expect(readdirSync(folder.path).sort()).toEqual(["large.onnx", "large.onnx_data", "small.onnx"]);
+    expect(statSync(join(folder.path, "large.onnx_data")).size).toBe(2400);
+  });
+});
+
+it("refuses sequences that are longer than the context", async () => {
   const shape = tinyShape("llama");
-  const tensors = drawnTensors(shape, 8);
-  const session = await InferenceSession.create(await written(shape, tensors, {}));
-  expect(session.inputMetadata[0]).toMatchObject({ name: "input_ids", type: "int64", shape: [1, 16] });
-  await session.release();
-  await expect(written(shape, tensors, { sequence_len: 17 })).rejects.toThrow(/17 tokens are longer than/);
+  await expect(written(shape, drawnTensors(shape, 8), { sequence_len: 17 })).rejects.toThrow(
+    /17 tokens are longer than/,
+  );
+});
+
+const wide = { hidden_size: 64, intermediate_size: 96, num_attention_heads: 4, num_key_value_heads: 2 };
+const codes = (bits: number, more: object = {}) => ({ type: "quantised", options: { bits, ...more } });
+
+describe("a matrix keeps its form in the graph", () => {
+  /** Of `down_proj` [96, 64]: how it is stored, the operator that reads it, and the share of its dense bytes at most. */
+  const cases: readonly (readonly [string, RepresentationChoice, string, number])[] = [
+    ["4 bits in groups of 32", codes(4, { group_size: 32 }), "MatMulNBits", 0.17],
+    ["3 bits in groups of 48", codes(3, { group_size: 48, symmetric: false }), "MatMulNBits", 0.2],
+    ["4 bits in groups of 12", codes(4, { group_size: 12, symmetric: false }), "DequantizeLinear", 0.24],
+    ["2 bits in one group", codes(2, { group_size: 6 }), "DequantizeLinear", 0.3],
+    ["6 bits, pruned", codes(6, { kept: 3000 }), "MatMulNBits", 0.29],
+    ["8 bits in groups of 3", codes(8, { group_size: 3, residual: 2 }), "DequantizeLinear", 0.65],
+    ["two factors", { type: "factored", options: { rank: 8 } }, "Gemm", 0.22],
+    [
+      "a Kronecker sum",
+      {
+        type: "mpo",
+        options: {
+          sites: [
+            [8, 8],
+            [12, 8],
+          ],
+          bonds: [2],
+        },
+      },
+      "Gemm",
+      0.1,
+    ],
+    ["groups", { type: "grouped", options: { min_channels_per_group: 16 } }, "MatMul", 0.6],
+    ["tied rows", { type: "tied", options: { fold: "rows", tied: 90 } }, "Gather", 0.1],
+    ["clusters", { type: "clustered", options: { clusters: 256 } }, "Gather", 0.3],
+    ["less of it", { type: "sliced", options: { inputs: 40 } }, "Slice", 0.45],
+  ];
+  const role = "layers.0.mlp.down_proj";
+
+  it.each(cases)("%s", async (_, choice, operator, share) => {
+    const shape = withRepresentations(tinyShape("llama", wide), { [role]: choice });
+    const model = { shape, tensors: drawnTensors(shape, 8) };
+    await inFolder(model, {}, async (folder, { notices }) => {
+      const file = readFileSync(join(folder, "model.onnx"));
+      const got = await run(file, [batch, time], tokensFor(shape));
+      expect(relativeError(got, reference(model))).toBeLessThan(2e-5);
+      const { graph } = modelProto.decode(file) as unknown as Decoded;
+      expect(graph.node.map(({ opType }) => opType)).toContain(operator);
+      const own = graph.initializer.filter(({ name }) => name.startsWith("model.layers.0.mlp.down_proj."));
+      const bytes = own.reduce((sum, { rawData }) => sum + rawData.length, 0);
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes / (4 * 96 * 64)).toBeLessThan(share);
+      expect(notices.join("\n")).not.toMatch(/nothing is saved/);
+    });
+  });
+
+  it("codes of an embedding, a tied head and every projection, with standard operators too", async () => {
+    const plain = tinyShape("llama", { ...wide, tie_word_embeddings: true });
+    const roles = ["embed_tokens", ...["q", "k", "v", "o"].map((each) => `layers.1.self_attn.${each}_proj`)];
+    const shape = withRepresentations(
+      plain,
+      Object.fromEntries(roles.map((each) => [each, codes(4, { group_size: 16, symmetric: false })])),
+    );
+    const model = { shape, tensors: drawnTensors(shape, 8) };
+    for (const operators of ["microsoft", "standard"]) {
+      const file = await inFolder(model, { operators }, (folder, { notices }) => {
+        expect(/qdq_matmulnbits_accuracy_level/.test(notices.join())).toBe(operators === "standard");
+        return readFileSync(join(folder, "model.onnx"));
+      });
+      const { opsetImport, graph } = modelProto.decode(file) as unknown as Decoded;
+      expect(opsetImport.some(({ domain }) => domain === "com.microsoft")).toBe(operators === "microsoft");
+      expect(graph.node.filter(({ opType }) => opType === "DequantizeLinear")).toHaveLength(
+        operators === "microsoft" ? 2 : 6,
+      );
+      const got = await run(file, [batch, time], tokensFor(shape));
+      expect(relativeError(got, reference(model))).toBeLessThan(2e-5);
+    }
+  });
+
+  it("or is dense, with the reason, if it is masked", async () => {
+    const shape = withRepresentations(tinyShape("gpt2"), {
+      "layers.0.self_attn.q_proj": { type: "masked", options: {} },
+      "layers.0.mlp.up_proj": { type: "masked", options: {} },
+      "layers.0.mlp.up_proj.bias": { type: "masked", options: {} },
+      "layers.1.self_attn.q_proj": { type: "masked", options: {} },
+      "layers.1.self_attn.v_proj": { type: "factored", options: { rank: 2 } },
+    });
+    const model = { shape, tensors: drawnTensors(shape, 8) };
+    await inFolder(model, {}, async (folder, { notices }) => {
+      const file = readFileSync(join(folder, "model.onnx"));
+      const got = await run(file, [batch, time], tokensFor(shape));
+      expect(relativeError(got, reference(model))).toBeLessThan(1e-5);
+      const { graph } = modelProto.decode(file) as unknown as Decoded;
+      const names = graph.initializer.map(({ name }) => name);
+      expect(names.filter((name) => name.includes("mask"))).toEqual([]);
+      expect(names).toContain("transformer.h.0.attn.c_attn.weight");
+      expect(names).toContain("transformer.h.1.attn.c_attn.v_proj.weight_in");
+      expect(notices.join("\n")).toMatch(/3 matrices with a mask \([\d.]+ % zeros\).*nothing is saved/);
+    });
+  });
 });

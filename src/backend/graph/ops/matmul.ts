@@ -60,7 +60,9 @@ function emitProduct(
     emit.node("Transpose", [name], { perm: swapLast(shape.length) });
   // ONNX Runtime's product of a transposed left operand is slow on processors when that operand is the smaller one:
   // a copy the right way round makes up for itself. Its optimizer must be kept from undoing that (see the engine).
-  const turnsA = attrs.transposeA && sameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
+  // A file for other runtimes has the same nodes whatever its sizes.
+  const turnsA =
+    !emit.portable && attrs.transposeA && sameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
   const [left, transA] = turnsA ? [turned(a!, types[0]!), false] : [a!, attrs.transposeA];
   const plain = types[0]!.shape.length === 2 && types[1]!.shape.length === 2;
   if (plain)

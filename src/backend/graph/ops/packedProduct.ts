@@ -46,6 +46,50 @@ function throughFloats(
 }
 
 /**
+ * Floats of stored codes, (code − zero) · scale: int4 or int8 codes [inputs, outputs], scales and, where there are some, zeros
+ * of each `block` consecutive inputs of an output, [inputs / block, outputs], or [outputs] where all inputs share one.
+ */
+export const dequantize: Op<Value[], { block: number }> = defineOp<Value[], { block: number }>({
+  name: "dequantize",
+  onnx: (emit, inputs, { attrs: { block }, types }) =>
+    emit.node(
+      "DequantizeLinear",
+      inputs,
+      types[1]!.shape.length === 1 ? { axis: 1 } : { axis: 0, block_size: block },
+    ),
+  infer: ([codes, scales, zeros], { block }) => {
+    const [inputs, outputs] = codes!.shape as [number, number];
+    const wanted = scales!.shape.length === 1 ? [outputs] : [inputs / block, outputs];
+    if ([scales, zeros].some((each) => each !== undefined && each.shape.join() !== wanted.join()))
+      throw new Error(
+        `dequantize of [${inputs}, ${outputs}] in blocks of ${block} with scales [${scales!.shape.join(", ")}].`,
+      );
+    return { dtype: "float32", shape: codes!.shape };
+  },
+  gradient: "stop",
+  evaluate: ([codes, scales, zeros], { block }) => {
+    const outputs = codes!.type.shape[1]!;
+    return codes!.data.map((code, i) => {
+      const group =
+        scales!.type.shape.length === 1 ? 0 : Math.floor(Math.floor(i / outputs) / block) * outputs;
+      const at = group + (i % outputs);
+      return (code - (zeros?.data[at] ?? 0)) * scales!.data[at]!;
+    });
+  },
+  samples: [
+    { inputs: [{ dtype: "int8", shape: [6, 4], range: [-128, 127] }, [2, 4]], attrs: { block: 3 } },
+    {
+      inputs: [
+        { dtype: "int8", shape: [6, 4], range: [-8, 7] },
+        [4],
+        { dtype: "int8", shape: [4], range: [-8, 7] },
+      ],
+      attrs: { block: 6 },
+    },
+  ],
+});
+
+/**
  * y = x·W with W[k, n] = (code − zero) · scale: x [rows, inputs], uint8 codes [outputs, blocks, bytes], scales [outputs, blocks],
  * uint8 zeros [outputs, bytes] → [rows, outputs]. Codes and zeros of 4 bits lie two in a byte, the first in the lower half.
  */
@@ -56,7 +100,7 @@ export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defi
   name: "packedProduct",
   onnx: (emit, inputs, { attrs: { bits, block }, types: [x, codes] }) => {
     const [outputs, blocks] = codes.shape as [number, number];
-    if (emit.portable) return throughFloats(emit, inputs, { bits, block, outputs, blocks });
+    if (!emit.packed) return throughFloats(emit, inputs, { bits, block, outputs, blocks });
     const attributes = { K: x.shape[1]!, N: outputs, bits, block_size: block };
     return emit.node("MatMulNBits", inputs, attributes, "com.microsoft");
   },

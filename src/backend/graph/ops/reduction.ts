@@ -10,7 +10,7 @@ import {
   type TensorType,
   type Value,
 } from "../op";
-import { add, div, equal, exp, mul, where } from "./elementwise";
+import { add, div, equal, exp, mul, sub, where } from "./elementwise";
 import { reshape } from "./movement";
 
 export interface Axes extends Readonly<Record<string, readonly number[] | boolean>> {
@@ -143,6 +143,33 @@ export const logSumExp: Reduction = reduction({
   // dx = dy · exp(x - y).
   gradient: ({ inputs: [x], output: y, grad: dy, attrs }) => [
     mul(withOnes(dy, x.type, attrs), exp(add(x, mul(scalar(-1), withOnes(y, x.type, attrs))))),
+  ],
+});
+
+/** The sum of an element and those before it along an axis. */
+export const cumulativeSum: Op<[Value], { axis: number }> = defineOp<[Value], { axis: number }>({
+  name: "cumulativeSum",
+  onnx: (emit, [x], { attrs: { axis } }) =>
+    emit.node("CumSum", [x!, emit.constant(BigInt64Array.of(BigInt(axis)), [])]),
+  infer: ([x], { axis }) => {
+    if (x.shape[axis] === undefined)
+      throw new Error(`cumulativeSum along axis ${axis} of [${x.shape.join(", ")}].`);
+    return x;
+  },
+  // An element is in its own sum and in all later ones: dx = Σ dy − (the sum up to it) + dy.
+  gradient: ({ grad: dy, attrs: { axis } }) => [
+    add(sub(sum(dy, { axes: [axis], keepDims: true }), cumulativeSum(dy, { axis })), dy),
+  ],
+  evaluate: ([x], { axis }) => {
+    const out = Float64Array.from(x.data);
+    const inner = sizeOf(x.type.shape.slice(axis + 1));
+    const own = inner * x.type.shape[axis]!;
+    for (let i = 0; i < out.length; i++) if (i % own >= inner) out[i]! += out[i - inner]!;
+    return out;
+  },
+  samples: [
+    { inputs: [[2, 3, 4]], attrs: { axis: 1 } },
+    { inputs: [{ dtype: "int32", shape: [2, 5], range: [0, 3] }], attrs: { axis: 1 } },
   ],
 });
 

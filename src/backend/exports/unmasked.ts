@@ -1,0 +1,42 @@
+/** A model whose masked matrices and biases are dense, with zeros where the mask drops a weight; the others stay as they are. */
+import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
+import { biasData } from "../models/biases";
+import type { RepresentationChoices } from "../models/family";
+import { denseOf } from "../models/huggingFace";
+import { matrixSlots, type ModelShape, parametersOf } from "../models/model";
+import { denseShape, fromInOut, weightName } from "../representations/dense";
+import { sourceOf } from "./plainTensors";
+
+interface Model {
+  readonly shape: ModelShape;
+  readonly tensors: HostTensors;
+}
+
+export function withoutMasks({ shape, tensors }: Model): Model {
+  const choices: RepresentationChoices = Object.fromEntries(
+    Object.entries(shape.representations).filter(([, { type }]) => type !== "masked"),
+  );
+  if (Object.keys(choices).length === Object.keys(shape.representations).length) return { shape, tensors };
+  const plain = { ...shape, representations: choices };
+  const source = sourceOf(tensors);
+  const out = new Map<string, HostTensor>(tensors);
+  const slots = new Map(matrixSlots(plain).map((slot) => [slot.matrix.role, slot]));
+  for (const before of matrixSlots(shape)) {
+    const { stored, split } = slots.get(before.matrix.role)!;
+    if (before.split && !split) {
+      const { matrix } = before;
+      const data = fromInOut(denseOf(before, source), matrix);
+      out.set(weightName(matrix), { shape: denseShape(matrix), data });
+    } else
+      before.stored.forEach(({ matrix, type, representation, options }, i) => {
+        if (type === stored[i]!.type) return;
+        const data = fromInOut(representation.materialise(source, matrix, options), matrix);
+        out.set(weightName(matrix), { shape: denseShape(matrix), data });
+      });
+    if (before.bias?.mask === undefined) continue;
+    const { name, shape: size } = before.bias.spec;
+    out.set(name, { shape: size, data: biasData(before.bias, source) });
+  }
+  const names = new Set(parametersOf(plain).map(({ name }) => name));
+  return { shape: plain, tensors: new Map([...out].filter(([name]) => names.has(name))) };
+}

@@ -1,0 +1,194 @@
+/**
+ * One ONNX model for inputs of any size, out of models of the same graph at several sizes. Graphs have static shapes, so what
+ * differs from model to model can only be the sizes that nodes reshape to and lists of positions. Each such number has to be
+ * the same product of axes in every sample; it is then computed from the shapes of the inputs. Anything else is an error.
+ */
+import { contentKey, encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
+import type { Port, Size } from "./onnx";
+import { onnxDtype, sizeOf } from "./op";
+
+/** An axis whose size a run takes from one of its inputs. */
+export interface DynamicAxis {
+  readonly name: string;
+  readonly input: string;
+  readonly axis: number;
+  /** Its size in each of the samples. */
+  readonly sizes: readonly number[];
+}
+
+/** `factor` times the sizes of these axes. */
+interface Product {
+  readonly factor: number;
+  readonly axes: readonly DynamicAxis[];
+}
+
+/** Three samples at least: two to find the products, and one that could disagree. */
+export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicAxis[]): OnnxModel {
+  const [first] = models as readonly [OnnxModel];
+  requireEqual(models, "nodes", ({ nodes }) => nodes);
+  requireEqual(models, "constants", ({ initializers }) => initializers.map(({ name }) => name));
+  const fit = (values: readonly number[], what: string) => fitProduct(values, axes, what);
+  const sizes = new SizeNodes();
+  const kept: Initializer[] = [];
+  const renamed = new Map<string, string>();
+  const known = new Map<string, string>();
+  first.initializers.forEach((initializer, i) => {
+    const { name, type, data } = initializer;
+    const samples = models.map((model) => model.initializers[i]!);
+    if (samples.every((each) => isEqual(each, initializer))) {
+      const key = contentKey(type, data);
+      const same = key === undefined ? undefined : known.get(key);
+      if (same !== undefined) {
+        renamed.set(name, same);
+        return;
+      }
+      if (key !== undefined) known.set(key, name);
+      kept.push(initializer);
+    } else if (
+      type.dtype === "int64" &&
+      samples.every(({ type: { shape } }) => shape.join() === `${sizeOf(type.shape)}`)
+    ) {
+      const columns = Array.from({ length: data.length }, (_, at) =>
+        fit(
+          samples.map((each) => Number(each.data[at])),
+          name,
+        ),
+      );
+      sizes.shape(name, columns);
+    } else if (type.dtype === "int32" && samples.every(isRange))
+      sizes.range(
+        name,
+        fit(
+          samples.map(({ data: { length } }) => length),
+          name,
+        ),
+      );
+    else throw new Error(`${name} is ${type.dtype} [${type.shape.join(", ")}] and differs between sizes.`);
+  });
+  const ports = (of: (model: OnnxModel) => readonly Port[]) =>
+    of(first).map((port, i): Port => {
+      const shape = port.shape.map((_, axis): Size => {
+        const product = fit(
+          models.map((model) => Number(of(model)[i]!.shape[axis])),
+          port.name,
+        );
+        if (product.axes.length === 0) return product.factor;
+        return [
+          ...(product.factor === 1 ? [] : [product.factor]),
+          ...product.axes.map(({ name }) => name),
+        ].join("*");
+      });
+      return { ...port, shape };
+    });
+  const nodes = first.nodes.map((node) => ({
+    ...node,
+    input: node.input.map((name) => renamed.get(name) ?? name),
+  }));
+  return {
+    portable: first.portable,
+    nodes: [...sizes.nodes, ...nodes],
+    initializers: [...sizes.initializers, ...kept],
+    inputs: ports(({ inputs }) => inputs),
+    outputs: ports(({ outputs }) => outputs),
+  };
+}
+
+function requireEqual(models: readonly OnnxModel[], what: string, of: (model: OnnxModel) => unknown): void {
+  const [first, ...others] = models.map((model) => JSON.stringify(of(model)));
+  if (others.some((each) => each !== first))
+    throw new Error(`The ${what} of the graph differ between sizes.`);
+}
+
+function isEqual(a: Initializer, b: Initializer): boolean {
+  if (a.data === b.data) return true;
+  if (a.type.shape.join() !== b.type.shape.join() || a.data.length !== b.data.length) return false;
+  for (let i = 0; i < a.data.length; i++) if (a.data[i] !== b.data[i]) return false;
+  return true;
+}
+
+function isRange({ type, data }: Initializer): boolean {
+  return type.shape.length === 1 && data.every((each: number | bigint, i: number) => Number(each) === i);
+}
+
+/** Of the products that fit every sample the one of the fewest axes. */
+function fitProduct(values: readonly number[], axes: readonly DynamicAxis[], what: string): Product {
+  for (const chosen of subsets(axes)) {
+    const factors = values.map((value, sample) =>
+      chosen.reduce((rest, { sizes }) => rest / sizes[sample]!, value),
+    );
+    const [factor] = factors as [number];
+    if (Number.isInteger(factor) && factors.every((each) => each === factor)) return { factor, axes: chosen };
+  }
+  throw new Error(
+    `${what} is ${values.join(", ")} where ${axes.map(({ name, sizes }) => `${name} is ${sizes.join(", ")}`).join(" and ")}: not a product of them.`,
+  );
+}
+
+function subsets<T>(items: readonly T[]): T[][] {
+  const all = items.reduce<T[][]>((found, item) => [...found, ...found.map((some) => [...some, item])], [[]]);
+  return all.sort((a, b) => a.length - b.length);
+}
+
+/** Nodes that compute sizes from the shapes of the inputs, each once. */
+class SizeNodes {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: Initializer[] = [];
+  readonly #made = new Set<string>();
+
+  /** int64 [n], one product an element. */
+  shape(name: string, columns: readonly Product[]): void {
+    const pieces = columns.map((product) => this.#product(product));
+    this.#node(name, "Concat", pieces, { axis: 0 });
+  }
+
+  /** int32 [n]: 0, 1, …, n - 1. */
+  range(name: string, product: Product): void {
+    const count = this.#once(`${name}/count`, "Cast", [this.#product(product)], { to: onnxDtype.int32 });
+    const limit = this.#once(`${name}/limit`, "Squeeze", [count]);
+    const [start, step] = [0, 1].map((value) =>
+      this.#constant(`size/int32/${value}`, Int32Array.of(value), []),
+    );
+    this.#node(name, "Range", [start!, limit, step!]);
+  }
+
+  /** int64 [1] */
+  #product({ factor, axes }: Product): string {
+    const names = axes.map(({ name, input, axis }) =>
+      this.#once(`size/${name}`, "Shape", [input], { start: axis, end: axis + 1 }),
+    );
+    if (factor !== 1 || axes.length === 0)
+      names.unshift(this.#constant(`size/${factor}`, BigInt64Array.of(BigInt(factor)), [1]));
+    return names.reduce((left, right) =>
+      this.#once(`${left}*${right.replace("size/", "")}`, "Mul", [left, right]),
+    );
+  }
+
+  #constant(name: string, data: Int32Array | BigInt64Array, shape: readonly number[]): string {
+    if (!this.#made.has(name)) {
+      const dtype = data instanceof Int32Array ? "int32" : "int64";
+      this.initializers.push({ name, type: { dtype, shape }, data });
+      this.#made.add(name);
+    }
+    return name;
+  }
+
+  #once(
+    name: string,
+    opType: string,
+    input: readonly string[],
+    attributes: Record<string, number> = {},
+  ): string {
+    if (!this.#made.has(name)) this.#node(name, opType, input, attributes);
+    this.#made.add(name);
+    return name;
+  }
+
+  #node(
+    name: string,
+    opType: string,
+    input: readonly string[],
+    attributes: Record<string, number> = {},
+  ): void {
+    this.nodes.push({ name, opType, input, output: [name], attribute: encodeAttributes(attributes) });
+  }
+}
