@@ -49,10 +49,7 @@ describe("a rate", () => {
   });
 
   it("counts from below where less is better, and says that nothing broke", () => {
-    const lower = paperSchema.parse({
-      ...paper,
-      rates: [{ quantity: "classification/accuracy", higher_is_better: false }],
-    });
+    const lower = paperSchema.parse({ ...paper, rates: [{ quantity: "classification/accuracy" }] });
     const groups = groupsOf([...runs("dense", undefined, 0.95), ...runs("irc", 0.5, 0.9)]);
     const [line] = rateLines(lower, groups);
     expect(line!.points[0]!.verdict).toBe("better");

@@ -1,9 +1,8 @@
 /** The status bar text while runs are active. */
 import type { RunSummary } from "../../../protocol/service/runs";
-import { isActive } from "../../../protocol/run";
 import { duration, figure, plural, reached } from "../../../protocol/quantities";
 import { markdownText as safe } from "../text";
-import { isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
+import { isActive, isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
 
 export interface ActiveRuns {
   readonly text: string;
