@@ -19,8 +19,20 @@ export interface Key {
   readonly metaKey: boolean;
 }
 
-/** Undefined where the key moves nothing. */
-export function moved(
+/** What a key does. */
+export type KeyAction = (event: KeyboardEvent) => void;
+
+/** Names by which actions list a key, the one with its modifier first: `Mod+a` for Ctrl or Command, `Alt+ArrowLeft`, `Enter`. */
+export function keyNames({ key, ctrlKey, metaKey, altKey }: Key & { readonly altKey: boolean }): string[] {
+  return [
+    ...(ctrlKey || metaKey ? [`Mod+${key.toLowerCase()}`] : []),
+    ...(altKey ? [`Alt+${key}`] : []),
+    key,
+  ];
+}
+
+/** Where the focus goes; undefined where the key moves nothing. */
+export function findTarget(
   { row, column }: Place,
   { key, ctrlKey, metaKey }: Key,
   extent: Extent,

@@ -12,7 +12,7 @@ import { CellEditor } from "./cellEditor";
 import { cellTitle, cellView } from "./cellViews";
 import { cellStyle, pinned } from "./columnPlace";
 import { headerView } from "./gridHeader";
-import { moved, type Place, place } from "./gridKeys";
+import { findTarget, type KeyAction, keyNames, type Place, place } from "./gridKeys";
 import type { EditableField } from "./runColumns";
 import { extendTo, noSelection, selectAll, type Selection, selectOnly, toggle } from "./runSelection";
 import type { RunTable, ShownColumn, TableRow } from "./runTable";
@@ -198,54 +198,80 @@ export class RunGrid {
   }
 
   private onKey(event: KeyboardEvent): void {
-    const { key, shiftKey, ctrlKey, metaKey, altKey } = event;
+    const actions = this.keyActions();
+    const action = keyNames(event).flatMap((name) => actions[name] ?? [])[0];
+    if (action === undefined) {
+      this.navigate(event);
+      return;
+    }
+    // Escape also closes what VS Code has open around the page.
+    if (event.key !== "Escape") event.preventDefault();
+    action(event);
+  }
+
+  /** What each key does where the focus is. The other keys move the focus. */
+  private keyActions(): Readonly<Record<string, KeyAction>> {
+    const { page } = this;
     const row = this.rows[this.active.row - 1];
     const column = this.columns[this.active.column];
-    const command = ctrlKey || metaKey;
-    const done = () => event.preventDefault();
-    if (row === undefined && column !== undefined && (key === "Enter" || key === " ")) {
-      done();
-      this.page.table.sortBy(column.id, shiftKey);
-      this.page.arranged();
-    } else if (row === undefined && column !== undefined && altKey && /^Arrow(Left|Right)$/.test(key)) {
-      done();
-      this.page.table.resize(column.id, column.pixels + (key === "ArrowRight" ? 16 : -16));
-      this.page.arranged();
-    } else if (command && key.toLowerCase() === "a") {
-      done();
-      this.page.select(selectAll(this.runKeys()));
-    } else if (command && key.toLowerCase() === "c" && row?.kind === "run" && column !== undefined) {
-      done();
-      this.page.copy(this.page.selection.keys.size > 1 ? "rows" : "cell", column.text(row.run));
-    } else if (key === "Escape") {
-      this.page.select(noSelection);
-    } else if (row?.kind === "group" && /^(Enter| |ArrowLeft|ArrowRight)$/.test(key)) {
-      done();
-      this.page.table.expand(row.key, key === "ArrowRight" || (key !== "ArrowLeft" && !row.expanded));
-      this.page.arranged();
-    } else if (row?.kind === "run" && key === " ") {
-      done();
-      this.page.select(toggle(this.page.selection, row.key));
-    } else if (row?.kind === "run" && key === "Delete") {
-      done();
-      this.page.remove(this.aimed(row.key));
-    } else if (row?.kind === "run" && (key === "Enter" || key === "F2") && column !== undefined) {
-      done();
-      this.act(row.run, column, key === "F2");
-    } else {
-      const extent = { rows: this.rows.length, columns: this.columns.length, page: this.pageRows() };
-      const next = moved(this.active, event, extent);
-      if (next === undefined) return;
-      done();
-      this.moveTo(next);
-      const reached = this.rows[next.row - 1];
-      if (shiftKey && reached?.kind === "run" && row?.kind === "run" && next.row !== 0) {
-        // From where the focus is, unless an extension from elsewhere is going on.
-        const { selection } = this.page;
-        const from = selection.keys.has(row.key) ? selection : selectOnly(row.key);
-        this.page.select(extendTo(from, reached.key, this.runKeys()));
-      }
+    const everywhere: Readonly<Record<string, KeyAction>> = {
+      "Mod+a": () => page.select(selectAll(this.runKeys())),
+      Escape: () => page.select(noSelection),
+    };
+    if (row?.kind === "group") {
+      const expand = (expanded: boolean) => {
+        page.table.expand(row.key, expanded);
+        page.arranged();
+      };
+      const toggleGroup = () => expand(!row.expanded);
+      return {
+        ...everywhere,
+        Enter: toggleGroup,
+        " ": toggleGroup,
+        ArrowRight: () => expand(true),
+        ArrowLeft: () => expand(false),
+      };
     }
+    if (column === undefined) return everywhere;
+    if (row?.kind === "run")
+      return {
+        ...everywhere,
+        "Mod+c": () => page.copy(page.selection.keys.size > 1 ? "rows" : "cell", column.text(row.run)),
+        " ": () => page.select(toggle(page.selection, row.key)),
+        Delete: () => page.remove(this.aimed(row.key)),
+        Enter: () => this.act(row.run, column, false),
+        F2: () => this.act(row.run, column, true),
+      };
+    const sort = ({ shiftKey }: KeyboardEvent) => {
+      page.table.sortBy(column.id, shiftKey);
+      page.arranged();
+    };
+    const widen = (pixels: number) => {
+      page.table.resize(column.id, column.pixels + pixels);
+      page.arranged();
+    };
+    return {
+      ...everywhere,
+      Enter: sort,
+      " ": sort,
+      "Alt+ArrowRight": () => widen(16),
+      "Alt+ArrowLeft": () => widen(-16),
+    };
+  }
+
+  private navigate(event: KeyboardEvent): void {
+    const extent = { rows: this.rows.length, columns: this.columns.length, page: this.pageRows() };
+    const next = findTarget(this.active, event, extent);
+    if (next === undefined) return;
+    event.preventDefault();
+    const row = this.rows[this.active.row - 1];
+    this.moveTo(next);
+    const target = this.rows[next.row - 1];
+    if (!event.shiftKey || target?.kind !== "run" || row?.kind !== "run") return;
+    // From where the focus was, unless a range is being extended from elsewhere.
+    const { selection } = this.page;
+    const from = selection.keys.has(row.key) ? selection : selectOnly(row.key);
+    this.page.select(extendTo(from, target.key, this.runKeys()));
   }
 
   private onMouse(event: MouseEvent): void {

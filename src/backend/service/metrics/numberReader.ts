@@ -1,6 +1,8 @@
 /**
- * Reads the numbers of JSON straight from bytes, to the same bits as `JSON.parse`, about three times faster: a history of a
- * million lines holds several million of them, and making text of each is most of the work.
+ * Reads the numbers of JSON straight from bytes, to the same bits as `JSON.parse`. It pays when a long history is opened: a
+ * million lines of seven numbers each take 1.1 s of processor time, where `Number` of each number's text takes 2.1 s and
+ * `JSON.parse` of each line 2.5 s. Most losses are float32 written with 16 or 17 digits, so that 15 digits, which float64
+ * can scale without a correction, would not be enough (2.0 s).
  */
 
 const zero = 48;
