@@ -7,6 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   generatedCatalogs,
+  generatedGoals,
   generatedManifest,
   generatedParts,
   generatedReference,
@@ -29,6 +30,7 @@ async function update(files: ReadonlyMap<string, string>): Promise<string[]> {
 // The manifest and the reference load the catalogs from disk, so the catalogs are written first.
 const stale = await update(await generatedCatalogs(root));
 if (!check || stale.length === 0) {
+  stale.push(...(await update(await generatedGoals(root))));
   stale.push(...(await update(await generatedManifest(root))));
   stale.push(...(await update(await generatedReference())));
   stale.push(...(await update(await generatedParts(root))));

@@ -24,6 +24,18 @@ export async function generatedManifest(root: string): Promise<Map<string, strin
   return new Map([["package.json", await format(text, { ...style, parser: "json-stringify" })]]);
 }
 
+/** The goals that the metrics declare, where the schema, cards and pages can read them. */
+export async function generatedGoals(root: string): Promise<Map<string, string>> {
+  const { metrics } = await import("../src/backend/evaluation/catalog");
+  const goals = Object.assign({}, ...Object.values(metrics).map((metric) => metric.goals)) as object;
+  const text = `/** Which way the values of each metric are better. Written by \`npm run generate\`. */
+
+export const metricGoals = ${JSON.stringify(goals)} as const;\n`;
+  const file = "src/schema/metricGoals.ts";
+  const style = await resolveConfig(path.join(root, file));
+  return new Map([[file, await format(text, { ...style, parser: "typescript" })]]);
+}
+
 export async function generatedReference(): Promise<Map<string, string>> {
   // Loaded late: the schemas come through the catalogs, which may just have been written.
   const { referencePage } = await import("./referencePage");

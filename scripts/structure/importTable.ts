@@ -77,6 +77,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     "src/backend/methods",
     "src/backend/models",
     "src/protocol",
+    "src/schema",
   ],
   "src/backend/analysis": [
     "src/backend/checkpoints",

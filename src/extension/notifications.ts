@@ -1,9 +1,9 @@
 /** Alerts of runs as notifications: once each, never modal, with what may be done about them. */
 import * as vscode from "vscode";
 import type { Alert } from "../protocol/service/runs";
+import { isActive } from "../protocol/run";
 import { alertsShown } from "./settings";
 import { alertFace, alertMemory, isShown } from "./views/runTree/alertFace";
-import { isActive } from "./views/runTree/runStates";
 import type { Workbench } from "./workbench";
 
 export function createNotifications({ backend, runs }: Workbench): vscode.Disposable {

@@ -1,9 +1,9 @@
 /** The host's copy of the run summaries, kept current by `runsChanged`: what views, badges and context keys read. */
 import * as vscode from "vscode";
 import type { Unsubscribe } from "../protocol/connection";
+import { isActive } from "../protocol/run";
 import type { RunSummary } from "../protocol/service/runs";
 import type { LastingBackend } from "./backendProcess";
-import { isActive } from "./views/runTree/runStates";
 
 export interface RunChange {
   readonly changed: readonly RunSummary[];

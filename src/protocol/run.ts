@@ -4,6 +4,26 @@ import type { ActionKey } from "../schema/experiment";
 
 export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
 
+/** A state, or what is shown where the record of a run cannot be read. */
+interface Stateful {
+  readonly state: RunState | "unreadable";
+}
+
+/** Whether a run has not ended: it waits for its device, runs or is paused. */
+export function isActive({ state }: Stateful): boolean {
+  return state === "queued" || isExecuting({ state });
+}
+
+/** Whether a run has its device: it runs or is paused. */
+export function isExecuting({ state }: Stateful): boolean {
+  return state === "running" || state === "paused";
+}
+
+/** Whether a run ended early, so that resuming it makes sense. */
+export function isResumable({ state }: Stateful): boolean {
+  return state === "stopped" || state === "failed" || state === "interrupted";
+}
+
 export interface RunFailure {
   readonly code: string;
   readonly message: string;

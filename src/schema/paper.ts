@@ -1,5 +1,6 @@
 /** The schema of a paper cell: what was published, what the runs are to decide, and curves to draw beside theirs. */
 import * as z from "zod";
+import { findGoal } from "./goal";
 
 const positiveInt = z.int().positive();
 
@@ -49,35 +50,58 @@ const publishedSchema = z.strictObject({
 
 /** Which way a quantity is better, and how much it has to be. */
 const direction = {
-  higher_is_better: z.boolean().default(false).describe("True for accuracy and its like."),
+  higher_is_better: z
+    .boolean()
+    .optional()
+    .describe("Whether more of the quantity is better; when left out, as its metric declares it."),
   tolerance: tolerance.describe("How much worse still counts as equal."),
 };
 
-const questionSchema = z.strictObject({
-  question: z
-    .string()
-    .min(1)
-    .describe(
-      "Asked so that yes means: `variant` is at most as high as `against`, or at least where `higher_is_better`.",
+/** A quantity of which nobody has declared which way it is better cannot be judged. */
+function requireDirection(
+  { quantity, higher_is_better }: { quantity: string; higher_is_better?: boolean | undefined },
+  context: z.RefinementCtx,
+): void {
+  if (higher_is_better !== undefined || findGoal(quantity) !== undefined) return;
+  context.addIssue({
+    code: "custom",
+    path: ["higher_is_better"],
+    message: `is required: ${quantity} does not declare which way it is better. Set it to true or false.`,
+    input: higher_is_better,
+  });
+}
+
+const questionSchema = z
+  .strictObject({
+    question: z
+      .string()
+      .min(1)
+      .describe(
+        "Asked so that yes means: `variant` is at most as high as `against`, or at least where more of the quantity is better.",
+      ),
+    variant: variantName.describe(
+      "The variant that is asked about, or a point of a sweep as the card's table names it.",
     ),
-  variant: variantName.describe(
-    "The variant that is asked about, or a point of a sweep as the card's table names it.",
-  ),
-  against: variantName.describe("The variant that it is measured against."),
-  quantity: quantitySchema.default("eval/loss").describe("What is compared."),
-  ...direction,
-});
+    against: variantName.describe("The variant that it is measured against."),
+    quantity: quantitySchema.default("eval/loss").describe("What is compared."),
+    ...direction,
+  })
+  .superRefine(requireDirection);
 
-const rateSchema = z.strictObject({
-  quantity: quantitySchema.describe("What is compared."),
-  ...direction,
-});
+const rateSchema = z
+  .strictObject({
+    quantity: quantitySchema.describe("What is compared."),
+    ...direction,
+  })
+  .superRefine(requireDirection);
 
-const controlSchema = z.strictObject({
-  variant: variantName.describe("The variant of smaller dense models, at several points of a sweep."),
-  quantity: quantitySchema.default("eval/loss").describe("What is compared."),
-  ...direction,
-});
+const controlSchema = z
+  .strictObject({
+    variant: variantName.describe("The variant of smaller dense models, at several points of a sweep."),
+    quantity: quantitySchema.default("eval/loss").describe("What is compared."),
+    ...direction,
+  })
+  .superRefine(requireDirection);
 
 /** A page gets every point of every curve with each run, so there are few. */
 export const mostReferencePoints = 500;

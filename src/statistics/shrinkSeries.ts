@@ -1,5 +1,6 @@
 /** What happens to a measure as a model shrinks: runs as points of lines, the seeds of a point together. */
 import type { RunSummary } from "../protocol/service/runs";
+import type { Goal } from "../schema/goal";
 import { sweptAmount, sweptRate } from "./sweptRate";
 import { type Estimate, estimateOf } from "./studentT";
 
@@ -252,21 +253,18 @@ export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; 
   return [...chosen].map(([name, { folder }]) => ({ name, run: folder }));
 }
 
-/** Points that no other beats in both: less of x (more of a rate) and a better y. */
+/** Points that no other beats in both: less of x (more of a rate) and a better y. None where the goal is unknown. */
 export function paretoFront(
   { series, fewerFirst }: Pick<Shrinking, "series" | "fewerFirst">,
-  higherIsBetter: boolean,
+  goal: Goal | undefined,
 ): ShrinkPoint[] {
+  if (goal === undefined) return [];
   const cost = ({ x }: ShrinkPoint) => (fewerFirst ? x : -x);
-  const worth = ({ y }: ShrinkPoint) => (higherIsBetter ? -y.mean : y.mean);
+  const worth = ({ y }: ShrinkPoint) => (goal === "maximize" ? -y.mean : y.mean);
   const all = series.flatMap(({ points }) => points).sort((a, b) => cost(a) - cost(b) || worth(a) - worth(b));
   const front: ShrinkPoint[] = [];
   for (const point of all) if (front.length === 0 || worth(point) < worth(front.at(-1)!)) front.push(point);
   return front;
-}
-
-export function isHigherBetter(metric: string): boolean {
-  return /accuracy|f1|precision|recall|matthews|per_second|speedup/.test(metric);
 }
 
 export function shrinkLines(

@@ -5,7 +5,8 @@ import { setTimeout } from "node:timers/promises";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { beforeAll, describe, expect, it } from "vitest";
-import { isActive, readRun } from "../../src/backend/runs/folder/findRuns";
+import { isActive } from "../../src/protocol/run";
+import { readRun } from "../../src/backend/runs/folder/findRuns";
 import { ended, pastStep } from "../backend/runs/workbench";
 import {
   historyOf,
@@ -84,7 +85,7 @@ async function moment(folder: string, come: () => boolean): Promise<void> {
   for (;;) {
     for (let look = 0; look < 100; look++) if (come()) return;
     const { record } = await readRun(folder);
-    if (record !== undefined && !isActive(record.state)) return;
+    if (record !== undefined && !isActive(record)) return;
     await setTimeout(1);
   }
 }

@@ -4,9 +4,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { bundle, programs } from "../../scripts/bundle";
-import { isActive, readRun } from "../../src/backend/runs/folder/findRuns";
+import { readRun } from "../../src/backend/runs/folder/findRuns";
 import { readMetrics } from "../../src/backend/runs/metrics/metricsReader";
-import type { RunRecord } from "../../src/protocol/run";
+import { isActive, type RunRecord } from "../../src/protocol/run";
 import { newWorkspace } from "../backend/runs/workbench";
 
 // Below the packages, so that the programs find ONNX Runtime; of this process alone, since several may run at a time.
@@ -27,7 +27,7 @@ export function useRealLathe(): void {
 /** A test that failed may have left a run behind. */
 async function endOf(folder: string): Promise<void> {
   const { record } = await readRun(folder);
-  if (record !== undefined && isActive(record.state) && record.process !== undefined)
+  if (record !== undefined && isActive(record) && record.process !== undefined)
     process.kill(record.process.pid, "SIGKILL");
 }
 

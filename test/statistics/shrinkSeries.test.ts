@@ -136,7 +136,7 @@ describe("points", () => {
     ]);
     expect(shrinkingOf(given, "bits", "classification/accuracy").published).toBeUndefined();
     // No model of ours beats them, and they beat none of ours: the front is of runs.
-    expect(paretoFront(along, true).map(({ x }) => x)).toEqual([80]);
+    expect(paretoFront(along, "maximize").map(({ x }) => x)).toEqual([80]);
   });
 
   it("are written as CSV with the numbers that they stand for", () => {
@@ -193,7 +193,7 @@ it("has a front of points that no other beats in both", () => {
     },
   ];
   const xs = (higher: boolean, fewerFirst: boolean) =>
-    paretoFront({ series, fewerFirst }, higher).map(({ x }) => x);
+    paretoFront({ series, fewerFirst }, higher ? "maximize" : "minimize").map(({ x }) => x);
   expect(xs(true, true)).toEqual([10, 20, 40]);
   expect(xs(false, true)).toEqual([10]);
   expect(xs(true, false)).toEqual([40]);

@@ -1,6 +1,7 @@
 /** The panel of charts: which runs and which metrics, and the charts of them, live. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { PanelInputs } from "../../src/protocol/page";
+import { isExecuting } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { plural } from "../../src/protocol/quantities";
 import type { Panel, Stage } from "../kit/stage";
@@ -152,9 +153,11 @@ export class ChartsPage implements Panel {
     const { runs } = await this.page.host.request("runs.list", {});
     this.runs = new Map(runs.map((run) => [run.folder, run]));
     // Somebody who asks for charts and names no run wants to see what goes on, or what went on last.
-    const active = runs.filter(({ state }) => state === "running" || state === "paused");
+    const executing = runs.filter(isExecuting);
     const first =
-      active.length > 0 ? active : runs.filter(({ metrics }) => Object.keys(metrics).length > 0).slice(0, 1);
+      executing.length > 0
+        ? executing
+        : runs.filter(({ metrics }) => Object.keys(metrics).length > 0).slice(0, 1);
     if (!this.chosen) this.choose(first.map(({ folder }) => folder));
     else this.arrange();
   }

@@ -1,6 +1,7 @@
 /** The entry of the notebook's renderer: the outputs of all cells of a notebook, each kept as long as it is shown. */
 import type { ActivationFunction, RendererContext } from "vscode-notebook-renderer";
 import type { CellOutput } from "../../src/protocol/cellOutput";
+import { LruCache } from "../../src/protocol/lruCache";
 import { type BoardState } from "../charts/chartBoard";
 import { usualView, type View } from "../kit/drawing";
 import { connectHost, type Host } from "../page";
@@ -12,20 +13,15 @@ interface RendererState {
 }
 
 /** Outputs that scroll out of sight may be thrown away and drawn again: so many keep what a person had chosen. */
-const mostRemembered = 200;
+const rememberedLimit = 200;
 
 export const activate: ActivationFunction<RendererState> = (context) => {
   const host = hostOf(context);
   const shown = new Map<string, CellView>();
-  const remembered = new Map<string, BoardState>();
+  const remembered = new LruCache<BoardState>({ limit: rememberedLimit });
 
   const remember = (id: string, state: BoardState) => {
-    remembered.delete(id);
     remembered.set(id, state);
-    for (const oldest of remembered.keys()) {
-      if (remembered.size <= mostRemembered) break;
-      remembered.delete(oldest);
-    }
     context.setState({ view: { ...state.view, range: undefined } });
   };
   const dispose = (id: string) => {

@@ -11,10 +11,10 @@ import type { Page } from "../page";
 import { TextsBeside } from "./textsBeside";
 import { barsPicture } from "../../src/pictures/barsPicture";
 import { type PlacedPoint, shrinkPicture } from "../../src/pictures/shrinkPicture";
+import { findGoal } from "../../src/schema/goal";
 import {
   barLines,
   barsOf,
-  isHigherBetter,
   type Measure,
   measures,
   measureTitles,
@@ -138,7 +138,7 @@ export class ShrinkPage implements Panel {
     const shrinking = shrinkingOf(runs, this.measure, metric);
     if (shrinking.series.length === 0)
       return html`<p class="hint">No run has ${metric} and ${measureTitles[this.measure].toLowerCase()}.</p>`;
-    const front = this.front ? paretoFront(shrinking, isHigherBetter(metric)) : [];
+    const front = this.front ? paretoFront(shrinking, findGoal(metric)) : [];
     const width = pageWidth();
     const picture = shrinkPicture({
       shrinking,
@@ -148,6 +148,7 @@ export class ShrinkPage implements Panel {
       theme: readTheme(),
       width,
     });
+    const unknown = this.front && findGoal(metric) === undefined;
     return html`<section>
       ${saveButtons(this.page, this.stage, {
         name: `${metric.replaceAll("/", "-")}-${this.measure}`,
@@ -159,6 +160,13 @@ export class ShrinkPage implements Panel {
         picture,
         picture.places.map((place) => this.target(place)),
       )}
+      ${
+        unknown
+          ? html`<p class="hint">
+              No Pareto front: ${metric} does not declare whether it is to be minimized or maximized.
+            </p>`
+          : nothing
+      }
     </section>`;
   }
 

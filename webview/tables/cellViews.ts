@@ -1,6 +1,7 @@
 /** What stands in a cell of the table of runs. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
+import { isExecuting } from "../../src/protocol/run";
 import { missing } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import type { RunColumn } from "./runColumns";
@@ -48,12 +49,11 @@ function stateView({ state, queuePosition }: RunSummary): TemplateResult {
 }
 
 function progressView(run: RunSummary, column: RunColumn): TemplateResult {
-  const { progress, state } = run;
+  const { progress } = run;
   if (progress === undefined) return quiet(missing);
   const share = Math.min(1, progress.step / Math.max(1, progress.steps)) * 100;
-  const bar = state === "running" || state === "paused";
   return html`<span class="text">${column.text(run)}</span>${
-      bar ? html`<span class="bar"><i style="width:${share}%"></i></span>` : nothing
+      isExecuting(run) ? html`<span class="bar"><i style="width:${share}%"></i></span>` : nothing
     }`;
 }
 

@@ -1,6 +1,7 @@
 /** What stands above the table of runs: how it is filtered, grouped and written out, and what may be done with the selected. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
+import { isActive, isResumable } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { count, plural } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
@@ -65,14 +66,11 @@ export function filterBar(page: FilterBarPage): TemplateResult {
   </div>`;
 }
 
-const ended = new Set<RunSummary["state"]>(["stopped", "failed", "done", "interrupted", "unreadable"]);
-const resumable = new Set<RunSummary["state"]>(["stopped", "failed", "interrupted"]);
-
 export function actionBar(page: ActionBarPage): TemplateResult {
   const { chosen, matching, all } = page;
   const keys = chosen.map(({ folder }) => folder);
-  const active = keysOf(chosen, ({ state }) => !ended.has(state));
-  const idle = keysOf(chosen, ({ state }) => resumable.has(state));
+  const active = keysOf(chosen, isActive);
+  const resumable = keysOf(chosen, isResumable);
   const subjects = keys.map((run) => ({ kind: "run", run }) as const);
   const action = (label: string, icon: TemplateResult, enabled: boolean, act: () => void) =>
     html`<button class="quiet" ?disabled=${!enabled} @click=${act}>${icon} ${label}</button>`;
@@ -89,7 +87,7 @@ export function actionBar(page: ActionBarPage): TemplateResult {
     )}
     <span class="divider"></span>
     ${action("Stop", icons.stop, active.length > 0, () => page.command("lathe.stopRun", active))}
-    ${action("Resume", icons.resume, idle.length > 0, () => page.command("lathe.resumeRun", idle))}
+    ${action("Resume", icons.resume, resumable.length > 0, () => page.command("lathe.resumeRun", resumable))}
     ${action("Log", icons.log, chosen.length === 1, () => page.command("lathe.showRunLog", keys))}
     <span class="divider"></span>
     ${action("Copy", icons.copy, some, page.copy)}

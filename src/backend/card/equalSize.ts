@@ -5,7 +5,7 @@
 import type { Paper } from "../../schema/paper";
 import { type Estimate, estimateOf } from "../../statistics/studentT";
 import { type Group, type RunFigures, valueOf } from "./figures";
-import { type Standing, standingOf, standings } from "./standing";
+import { isHigherBetter, type Standing, standingOf, standings } from "./standing";
 
 export type Control = Paper["controls"][number];
 
@@ -105,7 +105,7 @@ function valueAt(line: readonly Place[], bits: number): number | undefined {
 
 /** Which points beat dense models of their size, which are as good and which are worse, in a sentence each. */
 export function sizedSentences({ rule, points, outside }: SizedComparison): string[] {
-  const { quantity, variant, higher_is_better: up, tolerance } = rule;
+  const { quantity, variant, tolerance } = rule;
   const named = (standing: Standing) =>
     points.filter((point) => point.standing === standing).map(({ name }) => name);
   const words: Readonly<Record<Standing, string>> = {
@@ -114,7 +114,7 @@ export function sizedSentences({ rule, points, outside }: SizedComparison): stri
     worse: "Worse",
     "not decided": "Not decided",
   };
-  const head = `By ${quantity} (${up ? "higher" : "lower"} is better, ${tolerance} counts as equal), ${points.length} points of methods are held against dense models of as many stored bits, which are those of ${variant} and what lies between them.`;
+  const head = `By ${quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${tolerance} counts as equal), ${points.length} points of methods are held against dense models of as many stored bits, which are those of ${variant} and what lies between them.`;
   const lists = standings.flatMap((standing) => {
     const names = named(standing);
     if (names.length > 0) return [`${words[standing]} (${names.length}): ${names.join(", ")}.`];

@@ -3,7 +3,7 @@ import type { Paper } from "../../schema/paper";
 import type { Estimate } from "../../statistics/studentT";
 import { answerOf } from "./answers";
 import type { Group } from "./figures";
-import { type Standing, standingOf, standings } from "./standing";
+import { isHigherBetter, type Standing, standingOf, standings } from "./standing";
 
 export type RateRule = Paper["rates"][number];
 
@@ -60,5 +60,5 @@ export function rateSentence({ rule, variant, baseline, points }: RateLine): str
     broken === undefined
       ? `No rate up to ${points.at(-1)!.rate} is decided to break it.`
       : `It breaks at ${broken}.`;
-  return `${variant} against ${baseline}, ${rule.quantity} (${rule.higher_is_better ? "higher" : "lower"} is better, ${rule.tolerance} counts as equal): ${parts.join("; ")}. ${end}`;
+  return `${variant} against ${baseline}, ${rule.quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${rule.tolerance} counts as equal): ${parts.join("; ")}. ${end}`;
 }

@@ -1,19 +1,27 @@
 /** How a model stands against another, from the differences of their seeds: the same words wherever a card compares. */
+import { findGoal } from "../../schema/goal";
 import type { Estimate } from "../../statistics/studentT";
 
 export const standings = ["better", "as good", "worse", "not decided"] as const;
 export type Standing = (typeof standings)[number];
 
 export interface Direction {
-  readonly higher_is_better: boolean;
+  readonly quantity: string;
+  /** As the metric of the quantity declares it where undefined. */
+  readonly higher_is_better?: boolean | undefined;
   /** How much worse still counts as equal. */
   readonly tolerance: number;
 }
 
+export function isHigherBetter({ quantity, higher_is_better }: Omit<Direction, "tolerance">): boolean {
+  return higher_is_better ?? findGoal(quantity) === "maximize";
+}
+
 /** By the whole 95 % interval of the differences; one seed decides nothing. */
-export function standingOf({ mean, half }: Estimate, { higher_is_better, tolerance }: Direction): Standing {
+export function standingOf({ mean, half }: Estimate, direction: Direction): Standing {
   if (half === undefined) return "not decided";
-  const gain = higher_is_better ? mean : -mean;
+  const { tolerance } = direction;
+  const gain = isHigherBetter(direction) ? mean : -mean;
   if (gain - half > 0) return "better";
   if (-gain + half <= tolerance) return "as good";
   return -gain - half > tolerance ? "worse" : "not decided";

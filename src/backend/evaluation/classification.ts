@@ -52,6 +52,16 @@ export default defineMetric<Options, Classification>({
   options,
   needs: ["data"],
   of: "classifier",
+  goals: {
+    "classification/accuracy": "maximize",
+    "classification/precision": "maximize",
+    "classification/recall": "maximize",
+    "classification/f1": "maximize",
+    "classification/f1_macro": "maximize",
+    "classification/f1_weighted": "maximize",
+    "classification/matthews": "maximize",
+    "classification/loss": "minimize",
+  },
   samples: [{}, { split: "train", max_examples: 5, positive_label: "odd", resamples: 10 }],
   check: ({ shape, data }, given) => {
     const { names } = classesOf(shape);

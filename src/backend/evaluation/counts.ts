@@ -17,6 +17,13 @@ export default defineMetric<Record<string, never>, ModelCounts>({
   title: "Parameters, non-zeros, bits and bytes",
   options: z.strictObject({}),
   needs: [],
+  goals: {
+    "trainable/*": "minimize",
+    "parameters/*": "minimize",
+    "non_zero/*": "minimize",
+    "bits/*": "minimize",
+    "bytes/*": "minimize",
+  },
   samples: [{}],
   evaluate: async ({ shape, tensors, file }) => {
     const counts = countModel(shape, {

@@ -109,6 +109,7 @@ export default defineMetric<z.output<typeof options>, Generation>({
   title: "Text written on from prompts",
   options,
   needs: ["tokenizer"],
+  goals: {},
   samples: [
     { prompts: ["a"], max_new_tokens: 4 },
     {

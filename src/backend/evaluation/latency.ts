@@ -55,6 +55,14 @@ export default defineMetric<Options, Latency>({
   options,
   needs: [],
   changes: true,
+  goals: {
+    "latency/median_ms": "minimize",
+    "latency/p95_ms": "minimize",
+    "latency/examples_per_second": "maximize",
+    "latency/tokens_per_second": "maximize",
+    "latency/speedup": "maximize",
+    "latency/peak_memory_bytes": "minimize",
+  },
   samples: [{ batch_sizes: [1, 2], repeats: 3, warmup: 1, sequence_len: 4 }],
   evaluate: async (subject, given, lab) => {
     const details = await measure(subject, given, lab);

@@ -1,6 +1,7 @@
 /** What a metric is: it measures a model and says by which protocol. One file a metric; who asks, and where results go, is not its business. */
 import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import type { Goals } from "../../schema/goal";
 import type { Labels } from "../data/labels";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
@@ -57,6 +58,8 @@ export interface Metric<O, D> {
   readonly changes?: boolean;
   /** What kind of model it measures; a language model unless it says so, and any where it says nothing of predictions. */
   readonly of?: "classifier" | "regression";
+  /** Which way each of its values is better. Leave out a value that is neither. */
+  readonly goals: Goals;
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses what this model or this text cannot give, before anything is trained for it. */

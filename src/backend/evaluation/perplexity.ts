@@ -75,6 +75,12 @@ export default defineMetric<Options, Perplexity>({
   title: "Loss and perplexity by strided windows",
   options,
   needs: ["data", "tokenizer"],
+  goals: {
+    "perplexity/loss": "minimize",
+    "perplexity/token": "minimize",
+    "perplexity/word": "minimize",
+    "perplexity/bits_per_byte": "minimize",
+  },
   samples: [{}, { context: 6, stride: 2, max_tokens: 40, split: "train" }],
   check: ({ shape, data }, given) => {
     refuseClassifier(shape, "it has no perplexity");

@@ -37,6 +37,12 @@ export default defineMetric<Options, Regression>({
   options,
   needs: ["data"],
   of: "regression",
+  goals: {
+    "regression/mean_squared_error": "minimize",
+    "regression/mean_absolute_error": "minimize",
+    "regression/pearson": "maximize",
+    "regression/spearman": "maximize",
+  },
   samples: [{}, { split: "train", max_examples: 5, batch_size: 3 }],
   check: ({ shape, data }, given) => {
     refuseOthers(shape);

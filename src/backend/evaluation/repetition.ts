@@ -51,6 +51,10 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
   title: "Repeated and meaningless text",
   options,
   needs: ["data", "tokenizer"],
+  goals: {
+    "repetition/rep*": "minimize",
+    "repetition/meaningless_*": "minimize",
+  },
   samples: [{ prompts: ["aa"], lengths: [8], seeds: [1], min_count: 1 }],
   check: ({ shape }, given) => {
     refuseClassifier(shape, "it writes nothing");

@@ -40,6 +40,9 @@ export default defineMetric<Options, Savings>({
   options,
   needs: [],
   changes: true,
+  goals: {
+    "savings/*": "minimize",
+  },
   samples: [{ repeats: 3, batch_size: 2, sequence_len: 4 }],
   evaluate: async (subject, given, lab) => {
     const details = await measure(subject, given, lab);

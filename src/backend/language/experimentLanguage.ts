@@ -9,18 +9,18 @@ import type {
   Lens,
   Outline,
 } from "../../protocol/service/experiments";
+import { LruCache } from "../../protocol/lruCache";
 import { attach, type EarlierRun } from "./attach";
 import { complete, type Surroundings } from "./complete";
 import { diagnose, understand, type Understood } from "./diagnose";
 import { type Hover, hover } from "./hover";
-import { Kept } from "./kept";
 import { type Estimate, lensesOf } from "./lenses";
 import { outlineOf } from "./outline";
 
 export class ExperimentLanguage {
   readonly #schema: ExperimentSchema;
   /** Check, outline, lenses and outputs ask for one text in turn; a window has a notebook or two open. */
-  readonly #understood = new Kept<Understood>(8);
+  readonly #understood = new LruCache<Understood>({ limit: 8 });
 
   /** `nameOf` gives what plans call a file, as seen from the folder of its runs. */
   constructor(
@@ -33,7 +33,7 @@ export class ExperimentLanguage {
   understand({ file, text }: ExperimentText): Understood {
     const name = this.nameOf(file);
     const key = createHash("sha256").update(`${file}\0${name}\0${text}`).digest("hex");
-    return this.#understood.get(key, () => understand({ file, text }, this.#schema, name));
+    return this.#understood.getOrCreate(key, () => understand({ file, text }, this.#schema, name));
   }
 
   check(given: ExperimentText): Diagnostic[] {

@@ -7,10 +7,10 @@ import { curvesPicture, curveLines, type NamedCurve } from "../../pictures/curve
 import { coarser, limitOf, type Matrix, matrixLines } from "../../pictures/matrix";
 import { matrixPicture } from "../../pictures/matrixPicture";
 import { shrinkPicture } from "../../pictures/shrinkPicture";
+import { findGoal } from "../../schema/goal";
 import {
   barLines,
   barsOf,
-  isHigherBetter,
   type Measure,
   measureTitles,
   paretoFront,
@@ -62,7 +62,7 @@ export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "me
       const shrinking = shrinkingOf(runs, measure, metric);
       const points = shrinking.series.flatMap((each) => each.points);
       if (shrinking.series.length === 0 || new Set(points.map(({ x }) => x)).size < 2) return [];
-      const front = measure === "rate" ? [] : paretoFront(shrinking, isHigherBetter(metric));
+      const front = measure === "rate" ? [] : paretoFront(shrinking, findGoal(metric));
       const picture = shrinkPicture({ shrinking, measure, metric, front, theme, width });
       const title = `${metric} along ${measureTitles[measure].toLowerCase()}`;
       return [

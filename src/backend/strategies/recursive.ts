@@ -3,6 +3,7 @@
  * Kraidia, Scientific Reports 15:10171, 2025, algorithm 1).
  */
 import * as z from "zod";
+import { findGoal } from "../../schema/goal";
 import { type AnyMethod, planBetween } from "../compression/method";
 import { trainingSchema } from "../compression/training";
 import type { Checkpoint } from "../checkpoints/checkpoint";
@@ -31,9 +32,7 @@ const options = z
     higher_is_better: z
       .boolean()
       .optional()
-      .describe(
-        "Which way the metric is good; when left out, up for accuracy, precision, recall, F1 and Matthews.",
-      ),
+      .describe("Whether more of the metric is better; when left out, as the metric declares it."),
     threshold: z.number().optional().describe("The worst value that still holds; `tolerance` when left out."),
     tolerance: z
       .number()
@@ -46,6 +45,14 @@ const options = z
       .describe("Whether the first rate that does not hold is the last one."),
     train: trainingSchema,
   })
+  .refine(
+    ({ metric, higher_is_better }) => higher_is_better !== undefined || findGoal(metric) !== undefined,
+    {
+      error: ({ input }) =>
+        `is required: ${(input as { metric: string }).metric} does not declare which way it is better. Set it to true or false.`,
+      path: ["higher_is_better"],
+    },
+  )
   .refine(({ start, until }) => start <= until, {
     error: "has to be at least start",
     path: ["until"],
@@ -73,7 +80,7 @@ export default defineStrategy<Options>({
   async apply(before, given, lab) {
     const chosen = chosenMethod(given.method);
     const { metric } = given;
-    const up = given.higher_is_better ?? /accuracy|precision|recall|f1|matthews/.test(metric);
+    const up = given.higher_is_better ?? findGoal(metric) === "maximize";
     const start = await lab.evaluate(before, metric);
     const limit = given.threshold ?? (up ? start - given.tolerance : start + given.tolerance);
     const holds = (value: number) => (up ? value >= limit : value <= limit);

@@ -2,6 +2,7 @@
  * A teacher's most likely next tokens, worked out once for each sequence and kept: from the second epoch on it need not run.
  */
 import { createHash } from "node:crypto";
+import { LruCache } from "../../protocol/lruCache";
 import type { Batch } from "../data/split";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
@@ -18,11 +19,13 @@ interface Kept {
   readonly shares: Float32Array;
 }
 
-/** What is kept of all sequences together; the oldest give way. */
-const mostBytes = 2 ** 30;
+/** The most bytes of all sequences together. */
+const byteLimit = 2 ** 30;
 
 export class KeptTargets implements AsyncDisposable {
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept: LruCache<Kept>;
+  /** The sequences of the batch that is worked on. */
+  #current: ReadonlySet<string> = new Set();
   /** How many sequences the teacher has read. */
   read = 0;
 
@@ -32,7 +35,12 @@ export class KeptTargets implements AsyncDisposable {
     private readonly batch: BatchShape,
     private readonly program: Program,
     private readonly weights: Tensors,
-  ) {}
+  ) {
+    this.#kept = new LruCache({
+      limit: Math.floor(byteLimit / (8 * batch.length * teacher.topK!)),
+      isPinned: (name) => this.#current.has(name),
+    });
+  }
 
   static async open(
     engine: Engine,
@@ -49,6 +57,7 @@ export class KeptTargets implements AsyncDisposable {
     const { rows, length } = batch;
     const k = this.teacher.topK!;
     const names = Array.from({ length: rows }, (_, row) => nameOf(batch, row));
+    this.#current = new Set(names);
     if (names.some((name) => !this.#kept.has(name))) await this.#ask(batch, names);
     const tokens = new Int32Array(rows * length * k);
     const shares = new Float32Array(rows * length * k);
@@ -57,7 +66,6 @@ export class KeptTargets implements AsyncDisposable {
       tokens.set(kept.tokens, row * length * k);
       shares.set(kept.shares, row * length * k);
     });
-    this.#forget(names);
     const shape = [rows, length, k];
     return {
       [keptTokensName]: this.engine.upload({ dtype: "int32", shape }, tokens),
@@ -98,16 +106,6 @@ export class KeptTargets implements AsyncDisposable {
       });
     }
     return { tokens, shares };
-  }
-
-  /** Never the sequences of the batch that is being worked on. */
-  #forget(current: readonly string[]): void {
-    const most = Math.floor(mostBytes / (8 * this.batch.length * this.teacher.topK!));
-    const kept = new Set(current);
-    for (const name of this.#kept.keys()) {
-      if (this.#kept.size <= most) return;
-      if (!kept.has(name)) this.#kept.delete(name);
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

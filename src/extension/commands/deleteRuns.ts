@@ -1,10 +1,10 @@
 import * as vscode from "vscode";
+import { isActive } from "../../protocol/run";
 import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
 import { selection } from "../trees";
 import { notificationText } from "../plainText";
 import { requireTrust, whenTrusted } from "../trust";
-import { isActive } from "../views/runTree/runStates";
 
 export default defineCommand({
   title: "Move Runs to Trash",

@@ -1,7 +1,7 @@
+import { isResumable } from "../../protocol/run";
 import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
 import { requireTrust, whenTrusted } from "../trust";
-import { isResumable } from "../views/runTree/runStates";
 import { withRuns } from "../withRuns";
 
 export default defineCommand({

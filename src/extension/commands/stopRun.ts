@@ -1,7 +1,7 @@
+import { isActive } from "../../protocol/run";
 import { chosenRuns } from "../choices/chosenRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
-import { isActive } from "../views/runTree/runStates";
 import { withRuns } from "../withRuns";
 
 export default defineCommand({

@@ -1,5 +1,6 @@
 /** What the runs of an experiment have come to so far, cell by cell. Asks the service and knows nothing of VS Code. */
 import type { Backend } from "../../protocol/backend";
+import { isActive } from "../../protocol/run";
 import type { Block } from "../../protocol/blocks";
 import type { CellOutput, CellRun } from "../../protocol/cellOutput";
 import { toWorkbenchError } from "../../protocol/errors";
@@ -104,11 +105,6 @@ function trains({ steps }: CellRun): boolean {
   return steps.some(({ action }) => action === "train");
 }
 
-/** A queued, running or paused run is active; a run with an unknown state is not. */
-export function isGoingOn({ state }: RunSummary): boolean {
-  return state === "queued" || state === "running" || state === "paused";
-}
-
 function isDone({ summary, steps }: CellRun): boolean {
   return summary.state === "done" || steps.every(({ state }) => state === "done");
 }
@@ -125,7 +121,7 @@ function standing(
   const hasCome = (run: CellRun) => isNext(run) || run.steps.some(({ state }) => state !== "waiting");
   const begun = runs.some(hasCome);
   // Steps are read as they are, while news of the run come later: what ends a cell is the last that it shows.
-  const ended = runs.every((run) => !isGoingOn(run.summary) || (isDone(run) && hasMore(run)));
+  const ended = runs.every((run) => !isActive(run.summary) || (isDone(run) && hasMore(run)));
   const startedAt = earliest(runs.map(({ summary }) => summary.startedAt ?? summary.createdAt));
   const endedAt = latest(runs.map(({ summary }) => summary.endedAt));
   return {

@@ -1,8 +1,8 @@
 /** The status bar of a cell: its runs with their last loss, and whether they ran the current text. */
 import * as vscode from "vscode";
 import { figure } from "../../protocol/quantities";
+import { isActive } from "../../protocol/run";
 import type { RunSummary } from "../../protocol/service/runs";
-import { isGoingOn } from "./cellResults";
 import type { NotebookController } from "./controller";
 import { notebookType } from "./serializer";
 import type { Workbench } from "../workbench";
@@ -27,7 +27,7 @@ export function registerCellStatus(workbench: Workbench, controller: NotebookCon
 }
 
 function runsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem {
-  const going = runs.filter(isGoingOn).length;
+  const going = runs.filter(isActive).length;
   const loss = lossOf(runs);
   const parts = [
     runs.length === 1 ? "1 run" : `${runs.length} runs`,

@@ -1,12 +1,13 @@
 /** The cells of one notebook with active runs: updated after each event, ended when no more can come. */
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
+import { isActive } from "../../protocol/run";
 import type { AttachedRun } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
 import { plainText } from "../plainText";
 import type { RunChange } from "../runStore";
 import type { Workbench } from "../workbench";
-import { cellResults, isGoingOn } from "./cellResults";
+import { cellResults } from "./cellResults";
 import { withoutTags } from "./faultText";
 import { LiveCell } from "./liveCell";
 
@@ -141,7 +142,7 @@ export class LiveCells implements vscode.Disposable {
   private stop(live: LiveCell): void {
     live.stopWanted = true;
     const { backend, runs, report } = this.workbench;
-    const going = live.runs.flatMap(({ run }) => runs.get(run) ?? []).filter(isGoingOn);
+    const going = live.runs.flatMap(({ run }) => runs.get(run) ?? []).filter(isActive);
     const stop = async ({ folder }: RunSummary) => {
       if (this.stopping.has(folder)) return;
       this.stopping.add(folder);

@@ -6,6 +6,7 @@
 import { setTimeout } from "node:timers/promises";
 import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
+import { isActive } from "../../protocol/run";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { RunChange } from "../runStore";
@@ -13,7 +14,6 @@ import { chosenDevice } from "../settings";
 import { requireTrust } from "../trust";
 import type { Workbench } from "../workbench";
 import { quietly } from "./asking";
-import { isGoingOn } from "./cellResults";
 import { type ExperimentSource, notebookSource } from "./experimentSource";
 import { faultText, type FaultPlaces } from "./faultText";
 import { type Execute, LiveCells } from "./liveCells";
@@ -132,7 +132,7 @@ export class NotebookRuns implements vscode.Disposable {
         continue;
       }
       const key = runs.map(({ run }) => run).join("\n");
-      const goesOn = runs.flatMap(({ run }) => workbench.runs.get(run) ?? []).some(isGoingOn);
+      const goesOn = runs.flatMap(({ run }) => workbench.runs.get(run) ?? []).some(isActive);
       // The output already shows how the run ended.
       if (this.live.get(cell) === undefined && !goesOn && this.shown.get(cell) === key) continue;
       this.shown.set(cell, key);
@@ -172,7 +172,7 @@ export class NotebookRuns implements vscode.Disposable {
   private meet({ changed }: RunChange): void {
     const file = this.options.notebook.uri.fsPath;
     const isNew = changed
-      .filter((run) => run.experiment === file && isGoingOn(run) && !this.live.has(run.folder))
+      .filter((run) => run.experiment === file && isActive(run) && !this.live.has(run.folder))
       .map(({ folder, startedAt }) => `${folder} ${startedAt ?? ""}`)
       .filter((key) => !this.met.has(key));
     if (isNew.length === 0) return;

@@ -9,6 +9,7 @@
  */
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
+import { isActive } from "../../protocol/run";
 import { defineView } from "../view";
 import type { Workbench } from "../workbench";
 import type { ProblemNode } from "./face";
@@ -17,7 +18,6 @@ import { filterWords, isFiltering } from "./runTree/arrangement";
 import { groupFace, moreFace } from "./runTree/groupFace";
 import { queueDrag } from "./runTree/queueDrag";
 import { runFace } from "./runTree/runFace";
-import { isActive } from "./runTree/runStates";
 import type { RunTreeNode } from "./runTree/runTree";
 import { runTooltip } from "./runTree/runTooltip";
 import { type ShownRuns, shownRuns } from "./runTree/shownRuns";

@@ -99,7 +99,7 @@ describe("a comparison at equal size", () => {
 });
 
 describe("a standing", () => {
-  const up = { higher_is_better: true, tolerance: 0.1 };
+  const up = { quantity: "classification/accuracy", higher_is_better: true, tolerance: 0.1 };
   it.each([
     [{ mean: 0.3, half: 0.2, count: 3 }, up, "better"],
     [{ mean: -0.05, half: 0.04, count: 3 }, up, "as good"],

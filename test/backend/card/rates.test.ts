@@ -49,7 +49,10 @@ describe("a rate", () => {
   });
 
   it("counts from below where less is better, and says that nothing broke", () => {
-    const lower = paperSchema.parse({ ...paper, rates: [{ quantity: "classification/accuracy" }] });
+    const lower = paperSchema.parse({
+      ...paper,
+      rates: [{ quantity: "classification/accuracy", higher_is_better: false }],
+    });
     const groups = groupsOf([...runs("dense", undefined, 0.95), ...runs("irc", 0.5, 0.9)]);
     const [line] = rateLines(lower, groups);
     expect(line!.points[0]!.verdict).toBe("better");

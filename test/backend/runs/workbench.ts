@@ -5,9 +5,9 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll } from "vitest";
 import { bundle as bundleProgram } from "../../../scripts/bundle";
-import { isActive, readRun } from "../../../src/backend/runs/folder/findRuns";
+import { readRun } from "../../../src/backend/runs/folder/findRuns";
 import { followRun } from "../../../src/backend/runs/metrics/followRun";
-import type { RunPlan, RunRecord, RunState } from "../../../src/protocol/run";
+import { isActive, type RunPlan, type RunRecord, type RunState } from "../../../src/protocol/run";
 import type { LoopOptions } from "./loopProgram";
 
 /** Made anew for each test file, since several may run at a time, and removed after it. */
@@ -72,14 +72,13 @@ export async function until(
   }
 }
 
-export const ended = (folder: string) => until(folder, ({ state }) => !isActive(state));
+export const ended = (folder: string) => until(folder, (record) => !isActive(record));
 export const inState = (folder: string, state: RunState) => until(folder, (record) => record.state === state);
 
 /** Looks at the history, which is written with every step, where the record is written every second. */
 export async function pastStep(folder: string, step: number): Promise<void> {
   for await (const { lines, record } of followRun(folder, { milliseconds: 10 })) {
     if (lines.some((line) => "train/loss" in line && line.step >= step)) return;
-    if (!isActive(record.state))
-      throw new Error(`Ended before step ${step}: ${JSON.stringify(record.failure)}`);
+    if (!isActive(record)) throw new Error(`Ended before step ${step}: ${JSON.stringify(record.failure)}`);
   }
 }

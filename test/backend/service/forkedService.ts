@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import type { Events, Requests } from "../../../src/protocol/backend";
+import { isActive } from "../../../src/protocol/run";
 import { Connection, type Nothing } from "../../../src/protocol/connection";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import type { RunSummary } from "../../../src/protocol/service/runs";
 import { listRuns } from "../../../src/backend/runs/folder/findRuns";
 import { killRun } from "../../../src/backend/runs/process/stopRun";
-import { isActive } from "../../../src/backend/runs/folder/findRuns";
 import { runsFolderOf } from "../../../src/backend/runs/folder/runLocation";
 import { bundle, bundleLoop, newWorkspace } from "../runs/workbench";
 
@@ -35,7 +35,7 @@ export function useForkedService(): void {
     delete process.env.LATHE_RUN_PROCESS;
     for (const workspace of workspaces)
       for (const { folder, record } of await listRuns(runsFolderOf(workspace)))
-        if (record !== undefined && isActive(record.state) && record.process?.pid !== process.pid)
+        if (record !== undefined && isActive(record) && record.process?.pid !== process.pid)
           await killRun(folder);
   });
 }

@@ -104,7 +104,11 @@ describe("recursive", () => {
     expect(parse({ start: 0.5, until: 0.4 })).toThrow(/at least start/);
     expect(parse({ method: {} })).toThrow(/one method/);
     expect(parse({ method: { nothing: {} } })).toThrow();
-    const options = recursive.options.parse({ method: { irc: {} }, metric: "nothing/at_all" });
+    const options = recursive.options.parse({
+      method: { irc: {} },
+      metric: "nothing/at_all",
+      higher_is_better: false,
+    });
     await expect(recursive.apply(drawn(), options, labWithText(engine, data))).rejects.toThrow(
       /no number nothing/,
     );

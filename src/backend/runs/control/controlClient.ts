@@ -2,10 +2,10 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
-import type { ControlAnswer, ControlRequest } from "../../../protocol/run";
+import { isActive, type ControlAnswer, type ControlRequest } from "../../../protocol/run";
 import { readBounded } from "../folder/boundedFile";
 import { maxMessageBytes, tokenFile, writeRequest } from "./controlProtocol";
-import { isActive, readRun } from "../folder/findRuns";
+import { readRun } from "../folder/findRuns";
 import { isSocketAddress } from "./socketAddress";
 
 export interface ControlOptions {
@@ -70,7 +70,7 @@ export async function controlRun(
   const run = await readRun(folder);
   if (run.record === undefined) throw new WorkbenchError("corrupt", run.failure.message);
   const { id, process: runs, state } = run.record;
-  if (!isActive(state)) {
+  if (!isActive(run.record)) {
     throw new WorkbenchError(
       "invalid-input",
       `${id} is ${state}; only a run that is going can be asked to ${request.command}.`,

@@ -4,19 +4,13 @@ import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { distance } from "fastest-levenshtein";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import type { FoundRun, RunRecord, RunState } from "../../../protocol/run";
+import { type FoundRun, isActive, type RunRecord } from "../../../protocol/run";
 import { liveness } from "../process/processIdentity";
 import { readRecord } from "./runFolder";
 import { runIdPattern } from "./runLocation";
 
-const activeStates: ReadonlySet<RunState> = new Set(["queued", "running", "paused"]);
-
-export function isActive(state: RunState): boolean {
-  return activeStates.has(state);
-}
-
 async function withTrueState(record: RunRecord): Promise<RunRecord> {
-  if (!isActive(record.state)) return record;
+  if (!isActive(record)) return record;
   const gone = record.process === undefined || (await liveness(record.process)) === "gone";
   return gone ? { ...record, state: "interrupted" } : record;
 }
@@ -29,7 +23,7 @@ export async function readRun(folder: string): Promise<FoundRun> {
     if (record.state !== "interrupted") return { folder: path, id: record.id, record };
     // The process may have written its end between our reading the record and our looking for the process.
     const again = readRecord(path);
-    const record2 = isActive(again.state) ? record : again;
+    const record2 = isActive(again) ? record : again;
     return { folder: path, id: record.id, record: record2 };
   } catch (thrown) {
     const { code, message } = toWorkbenchError(thrown);

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import type { MetricLine, RunRecord } from "../../../protocol/run";
-import { isActive, readRun } from "../folder/findRuns";
+import { isActive, type MetricLine, type RunRecord } from "../../../protocol/run";
+import { readRun } from "../folder/findRuns";
 import { MetricsTail } from "./metricsReader";
 
 export interface RunUpdate {
@@ -39,7 +39,7 @@ export async function* followRun(
       more = chunk.more;
       yield { record: run.record, lines: chunk.lines, restarted: chunk.restarted };
     }
-    if (!isActive(run.record.state)) return;
+    if (!isActive(run.record)) return;
     try {
       await setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal });
     } catch (thrown) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { type Paper, paperSchema } from "../../../schema/paper";
 import type { FoundRun, RunPlan, RunRecord } from "../../../protocol/run";
+import { LruCache } from "../../../protocol/lruCache";
 import type { RunFigures } from "../../card/figures";
 import { sweptRate } from "../../../statistics/sweptRate";
 import { canonicalJson, stepKey } from "../../experiment/stepKey";
@@ -159,18 +160,12 @@ function sizes(estimate: PlanEstimate | undefined): RunFigures["values"] {
 }
 
 /** Seeds change no size; building the graph of a large model takes a second. */
-const estimates = new Map<string, Promise<PlanEstimate | undefined>>();
-const mostEstimates = 100;
+const estimates = new LruCache<Promise<PlanEstimate | undefined>>({ limit: 100 });
 
 function estimated(plan: RunPlan, workspace: string): Promise<PlanEstimate | undefined> {
   const { model, baseModel, folder, data, steps } = plan;
   const actions = steps.map(({ action, options }) => ({ action, options }));
   const key = canonicalJson({ workspace, model, baseModel, folder, data, actions });
-  const known = estimates.get(key);
-  if (known !== undefined) return known;
   // Where a size follows from a text, or a file is gone, the row says so by what it lacks.
-  const found = estimatePlan(plan, workspace).catch(() => undefined);
-  estimates.set(key, found);
-  if (estimates.size > mostEstimates) estimates.delete(estimates.keys().next().value!);
-  return found;
+  return estimates.getOrCreate(key, () => estimatePlan(plan, workspace).catch(() => undefined));
 }

@@ -1,13 +1,14 @@
 /** Ends a run from outside: by asking it, or where it can't be asked, by a signal, which it takes for the same wish. */
 import { WorkbenchError } from "../../../protocol/errors";
+import { isActive } from "../../../protocol/run";
 import { controlRun } from "../control/controlClient";
-import { isActive, readRun } from "../folder/findRuns";
+import { readRun } from "../folder/findRuns";
 import { liveness, type ProcessIdentity } from "./processIdentity";
 
 async function processOf(folder: string): Promise<ProcessIdentity> {
   const run = await readRun(folder);
   const runs = run.record?.process;
-  if (runs === undefined || run.record === undefined || !isActive(run.record.state)) {
+  if (runs === undefined || run.record === undefined || !isActive(run.record)) {
     throw new WorkbenchError(
       "invalid-input",
       `${run.id} is ${run.record?.state ?? "unreadable"}: nothing to stop.`,

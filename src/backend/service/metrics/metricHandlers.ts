@@ -10,7 +10,7 @@ import type { Service } from "../service";
 export function metricHandlers(
   service: Service,
 ): Handlers<Pick<MetricRequests, "metrics.series" | "metrics.watch">> {
-  const histories = new MetricHistories();
+  const histories: MetricHistories = new MetricHistories({ isNeeded: (run) => watch.needs(run) });
   const watch = new MetricWatch(service, histories);
   return {
     "metrics.series": async ({ queries }, { signal }) => {
@@ -25,12 +25,12 @@ export function metricHandlers(
       // From here to the answer nothing is waited for, so that no line is told between the two.
       for (const run of runs) watch.tell(run);
       const series = queries.map((query) => seriesOf(read.get(query.run)!.columns, query));
-      histories.makeRoom((run) => watch.needs(run));
+      histories.makeRoom();
       return { series };
     },
     "metrics.watch": async ({ watcher, runs }, { signal }) => {
       const lines = await watch.watch(watcher, runs, signal);
-      histories.makeRoom((run) => watch.needs(run));
+      histories.makeRoom();
       return { lines };
     },
   };

@@ -1,40 +1,35 @@
-/** The histories that are in memory: those that are watched or were asked for last. */
+/** The histories in memory: those that are needed, and those that were used last. */
 import { join } from "node:path";
+import { LruCache } from "../../../protocol/lruCache";
 import { MetricHistory } from "./metricHistory";
 
 /** Two histories of a million lines and many small ones. */
-const mostBytes = 256 * 2 ** 20;
+const defaultBytes = 256 * 2 ** 20;
+
+export interface HistoriesOptions {
+  /** Bytes of all columns together. */
+  readonly limit?: number;
+  /** Whether a history stays, since it would be read again at once. */
+  readonly isNeeded?: (run: string) => boolean;
+}
 
 export class MetricHistories {
-  /** The least recently used first. */
-  private readonly known = new Map<string, MetricHistory>();
+  readonly #histories: LruCache<MetricHistory>;
 
-  constructor(private readonly limit = mostBytes) {}
-
-  of(run: string): MetricHistory {
-    const history = this.known.get(run) ?? new MetricHistory(join(run, "metrics.jsonl"));
-    this.known.delete(run);
-    this.known.set(run, history);
-    return history;
+  constructor({ limit = defaultBytes, isNeeded = () => false }: HistoriesOptions = {}) {
+    this.#histories = new LruCache({ limit, sizeOf: ({ columns }) => columns.bytes, isPinned: isNeeded });
   }
 
-  /**
-   * Lets go of what was not used for longest, but never of the last one, nor of those that are needed: reading them again
-   * and again would take more than it gives.
-   */
-  makeRoom(isNeeded: (run: string) => boolean): void {
-    let bytes = 0;
-    for (const { columns } of this.known.values()) bytes += columns.bytes;
-    const last = [...this.known.keys()].at(-1);
-    for (const [run, { columns }] of this.known) {
-      if (bytes <= this.limit) return;
-      if (run === last || isNeeded(run)) continue;
-      this.known.delete(run);
-      bytes -= columns.bytes;
-    }
+  of(run: string): MetricHistory {
+    return this.#histories.getOrCreate(run, () => new MetricHistory(join(run, "metrics.jsonl")));
+  }
+
+  /** Drops histories that are neither needed nor the last one used. Call it when histories have been read. */
+  makeRoom(): void {
+    this.#histories.trim();
   }
 
   has(run: string): boolean {
-    return this.known.has(run);
+    return this.#histories.has(run);
   }
 }

@@ -3,8 +3,8 @@
  * that whatever is answered from it afterwards never knows lines that were not told.
  */
 import type { Events } from "../../../protocol/backend";
+import { isActive } from "../../../protocol/run";
 import { toWorkbenchError } from "../../../protocol/errors";
-import { isActive } from "../../runs/folder/findRuns";
 import type { MetricHistories } from "./metricHistories";
 import type { Service } from "../service";
 
@@ -124,7 +124,7 @@ export class MetricWatch {
   /** A run that is gone from the index is over, too. */
   private active(): ReadonlySet<string> {
     const runs = this.service.runs.summaries();
-    const active = runs.filter(({ state }) => state !== "unreadable" && isActive(state));
+    const active = runs.filter(isActive);
     return new Set(active.map(({ folder }) => folder));
   }
 }

@@ -4,9 +4,9 @@ import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import type { ModelEntry } from "../../../protocol/service/models";
+import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { readBounded } from "../../runs/folder/boundedFile";
-import { isActive } from "../../runs/folder/findRuns";
 import type { Service } from "../service";
 
 /** Runs that are looked at at the same time. */
@@ -41,7 +41,7 @@ export class ModelList {
       const own = family ?? familyIn(entry.path);
       return own === undefined ? entry : { ...entry, family: own };
     });
-    if (run.state !== "unreadable" && !isActive(run.state)) this.known.set(run, entries);
+    if (run.state !== "unreadable" && !isActive(run)) this.known.set(run, entries);
     return entries;
   }
 

@@ -1,6 +1,7 @@
 /** How large models are: on disk to the last zero, planned ones as their configuration says, published ones as printed. */
 import { join, resolve } from "node:path";
 import type { ModelCounts, RoleCounts } from "../../../protocol/counts";
+import { LruCache } from "../../../protocol/lruCache";
 import { WorkbenchError } from "../../../protocol/errors";
 import { paperSchema } from "../../../schema/paper";
 import type { RunPlan } from "../../../protocol/run";
@@ -18,11 +19,10 @@ import { openSubject, planOf, type StoredSubject, titleOf } from "./subjects";
 type PlannedSubject = Extract<Subject, { readonly kind: "plan" }>;
 
 /** Files that were counted and have not changed are not counted again. */
-const mostCounted = 100;
+const countedLimit = 100;
 
 export class Sizes {
-  /** The least recently used first. */
-  private readonly counted = new Map<string, ModelCounts>();
+  private readonly counted = new LruCache<ModelCounts>({ limit: countedLimit });
 
   constructor(private readonly service: Service) {}
 
@@ -34,10 +34,7 @@ export class Sizes {
     using model = openSubject(this.service, subject);
     const files = [...model.files, join(model.source, "manifest.json")];
     const key = files.map((file) => `${file}:${stampOf(file)}`).join();
-    const counts = this.counted.get(key) ?? (await count(model, signal));
-    this.counted.delete(key);
-    this.counted.set(key, counts);
-    if (this.counted.size > mostCounted) this.counted.delete(this.counted.keys().next().value!);
+    const counts = this.counted.get(key) ?? this.counted.set(key, await count(model, signal));
     const plan = planOf(this.service, subject, model.run);
     return sizeOf(titleOf(this.service, subject), model.shape, counts, plan);
   }

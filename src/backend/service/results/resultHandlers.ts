@@ -1,16 +1,21 @@
 /** What the steps of a run have left behind. */
 import type { Handlers } from "../../../protocol/connection";
+import type { Block } from "../../../protocol/blocks";
+import { LruCache } from "../../../protocol/lruCache";
 import type { RunRequests } from "../../../protocol/service/runs";
 import type { RunFigures } from "../../card/figures";
 import { MetricHistories } from "../metrics/metricHistories";
 import type { Service } from "../service";
-import type { Ended } from "./stepResults";
 
 /** Beside the histories that curves are drawn from: only those of trainings whose table is asked for. */
-const mostBytes = 32 * 2 ** 20;
+const historyBytes = 32 * 2 ** 20;
+const endedLimit = 400;
 
 export function resultHandlers(service: Service): Handlers<Pick<RunRequests, "runs.results" | "runs.card">> {
-  const kept = { histories: new MetricHistories(mostBytes), ended: new Map() as Ended };
+  const kept = {
+    histories: new MetricHistories({ limit: historyBytes }),
+    ended: new LruCache<readonly Block[]>({ limit: endedLimit }),
+  };
   return {
     "runs.results": async ({ run }, { signal }) => {
       const { found } = service.runs.find(run);

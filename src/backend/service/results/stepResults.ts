@@ -3,11 +3,11 @@ import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import type { Block } from "../../../protocol/blocks";
+import type { LruCache } from "../../../protocol/lruCache";
 import { WorkbenchError } from "../../../protocol/errors";
-import type { FoundRun, RunRecord, Step } from "../../../protocol/run";
+import { isExecuting, type FoundRun, type RunRecord, type Step } from "../../../protocol/run";
 import type { StepResult } from "../../../protocol/service/runs";
 import { stampOf } from "../../runs/folder/boundedFile";
-import { isActive } from "../../runs/folder/findRuns";
 import type { MetricHistories } from "../metrics/metricHistories";
 import {
   compressBlocks,
@@ -25,20 +25,19 @@ const longestHistory = 32 * 2 ** 20;
 
 const doneSchema = z.object({ lines: z.tuple([z.int().min(0), z.int().min(0)]) });
 
-/** What ended steps have left does not change any more. */
-export type Ended = Map<string, readonly Block[]>;
-const mostEnded = 400;
+/** The blocks of steps that have ended, which do not change any more. */
+export type EndedSteps = LruCache<readonly Block[]>;
 
 export async function stepResults(
   found: FoundRun,
-  { histories, ended }: { readonly histories: MetricHistories; readonly ended: Ended },
+  { histories, ended }: { readonly histories: MetricHistories; readonly ended: EndedSteps },
   signal: AbortSignal,
 ): Promise<StepResult[]> {
   if (found.record === undefined)
     throw new WorkbenchError("corrupt", found.failure.message, { run: found.id });
   const { record, folder } = found;
   const results: StepResult[] = [];
-  const isGoing = isActive(record.state) && record.state !== "queued";
+  const isGoing = isExecuting(record);
   let [from, isNext] = [0, true];
   for (const step of record.plan.steps) {
     const files = new StepFiles(folder, `steps/${step.index}-${step.action}`);
@@ -56,17 +55,11 @@ export async function stepResults(
       ...damage,
       ...(await blocksOf(step, record, files, { lines, state, histories, signal })),
     ];
-    if (key !== undefined) remember(ended, key, blocks);
+    if (key !== undefined) ended.set(key, blocks);
     results.push({ index: step.index, action: step.action, state, blocks });
     from = done?.to ?? from;
   }
   return results;
-}
-
-function remember(ended: Ended, key: string, blocks: readonly Block[]): void {
-  ended.delete(key);
-  ended.set(key, blocks);
-  if (ended.size > mostEnded) ended.delete(ended.keys().next().value!);
 }
 
 function doneOf(files: StepFiles): { done?: LineRange; damage: readonly Block[] } {
@@ -126,7 +119,7 @@ async function training(
   );
   signal.throwIfAborted();
   const blocks = files.blocks("metrics.jsonl", read);
-  histories.makeRoom((run) => run === files.run);
+  histories.makeRoom();
   return blocks;
 }
 

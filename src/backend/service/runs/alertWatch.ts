@@ -5,13 +5,12 @@
 import { readdirSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { RunState } from "../../../protocol/run";
+import { isActive } from "../../../protocol/run";
 import type { Alert, RunSummary } from "../../../protocol/service/runs";
 import { toWorkbenchError } from "../../../protocol/errors";
 import { insideFolder } from "../../runs/folder/insideFolder";
 import { MetricsTail } from "../../runs/metrics/metricsReader";
 import { type Finding, LossWatch, neededBytes } from "./alerts";
-import { isGoing } from "./controlRuns";
 import type { RunChanges, RunIndex } from "./runIndex";
 
 export interface AlertListener {
@@ -58,10 +57,11 @@ export class AlertWatch implements Disposable {
       this.states.set(summary.folder, summary.state);
       if (before === summary.state) continue;
       // A short run may have ended before it was seen for the first time.
-      const wasGoing = before === undefined ? (summary.endedAt ?? "") > this.begunAt : isActiveState(before);
-      if (wasGoing && !isGoing(summary)) this.ended(summary);
+      const wasActive =
+        before === undefined ? (summary.endedAt ?? "") > this.begunAt : isActive({ state: before });
+      if (wasActive && !isActive(summary)) this.ended(summary);
       // Resumed: it may end again, and its numbers may break again.
-      if (before !== undefined && !wasGoing && isGoing(summary)) this.forget(summary.folder);
+      if (before !== undefined && !wasActive && isActive(summary)) this.forget(summary.folder);
     }
   }
 
@@ -180,10 +180,6 @@ class WatchedRun {
       throw thrown;
     }
   }
-}
-
-function isActiveState(state: RunSummary["state"]): boolean {
-  return (["queued", "running", "paused"] as readonly (RunState | "unreadable")[]).includes(state);
 }
 
 function gibibytes(bytes: number): string {

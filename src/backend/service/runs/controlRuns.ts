@@ -1,11 +1,10 @@
 /** Stop, pause, continue, checkpoint and the place in the queue of a run that is going. */
 import { setTimeout } from "node:timers/promises";
 import { WorkbenchError } from "../../../protocol/errors";
-import type { ControlRequest, RunState } from "../../../protocol/run";
+import { type ControlRequest, isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { controlRun } from "../../runs/control/controlClient";
 import { DeviceQueue } from "../../runs/process/deviceQueue";
-import { isActive } from "../../runs/folder/findRuns";
 import { requestStop } from "../../runs/process/stopRun";
 import type { RunIndex } from "./runIndex";
 
@@ -14,7 +13,7 @@ const pollMilliseconds = 100;
 /** Waits for the end, which comes after the present step and its checkpoint; the wish holds when nobody waits. */
 export async function stopRun(runs: RunIndex, run: string, signal: AbortSignal): Promise<RunSummary> {
   await requestStop(runs.find(run).summary.folder);
-  return untilOther(runs, run, isGoing, signal);
+  return untilOther(runs, run, isActive, signal);
 }
 
 export async function controlledRun(
@@ -38,10 +37,6 @@ export async function requeue(runs: RunIndex, run: string, to: "first" | "last")
     "invalid-input",
     `${id} is ${state} and waits for no device, so it can't be moved in a queue.`,
   );
-}
-
-export function isGoing({ state }: RunSummary): boolean {
-  return isActive(state as RunState);
 }
 
 async function untilOther(

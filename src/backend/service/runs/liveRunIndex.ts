@@ -11,10 +11,10 @@ import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Unsubscribe } from "../../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
-import type { FoundRun, RunNotes, RunState } from "../../../protocol/run";
+import { isActive, type FoundRun, type RunNotes } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
 import { stampOf } from "../../runs/folder/boundedFile";
-import { isActive, readRun } from "../../runs/folder/findRuns";
+import { readRun } from "../../runs/folder/findRuns";
 import { isSurelyGone, type ProcessIdentity } from "../../runs/process/processIdentity";
 import { readRecord } from "../../runs/folder/runFolder";
 import { workspaceOf } from "../../runs/folder/runLocation";
@@ -199,7 +199,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
     if (!this.roots.includes(root) || (found.record === undefined && stampOf(run) === "")) return;
     const notes = stamps.notesStamp === "" ? {} : this.notesOf(run);
     const summary = summaryOf(found, notes, root.workspace);
-    const going = found.record !== undefined && isActive(found.record.state);
+    const going = found.record !== undefined && isActive(found.record);
     const before = this.entries.get(run);
     this.entries.set(run, {
       root,
@@ -226,7 +226,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
     this.ticking = true;
     try {
       if (performance.now() - this.namesAt > namesMilliseconds) await this.rescan();
-      const going = [...this.entries].filter(([, { summary }]) => isActive(summary.state as RunState));
+      const going = [...this.entries].filter(([, { summary }]) => isActive(summary));
       if (this.turn.length === 0) this.turn = [...this.entries.keys()];
       const looked = new Set([...going.map(([run]) => run), ...this.turn.splice(0, turnLength)]);
       await inStretches([...looked], async (run) => {
@@ -264,7 +264,7 @@ function newestFirst([a]: readonly [string, RunsRoot], [b]: readonly [string, Ru
 function recordOf({ folder, id, state }: RunSummary): FoundRun {
   try {
     const record = readRecord(folder);
-    const interrupted = state === "interrupted" && isActive(record.state);
+    const interrupted = state === "interrupted" && isActive(record);
     return { folder, id, record: interrupted ? { ...record, state } : record };
   } catch (thrown) {
     const { code, message } = toWorkbenchError(thrown);

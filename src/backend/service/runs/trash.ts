@@ -2,8 +2,8 @@
 import { lstatSync, mkdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { isActive } from "../../../protocol/run";
 import { runIdPattern } from "../../runs/folder/runLocation";
-import { isGoing } from "./controlRuns";
 import type { RunIndex } from "./runIndex";
 
 interface Move {
@@ -14,7 +14,7 @@ interface Move {
 export async function trashRuns(runs: RunIndex, folders: readonly string[]): Promise<readonly string[]> {
   for (const run of folders) {
     const summary = await runs.refresh(run);
-    if (isGoing(summary))
+    if (isActive(summary))
       throw new WorkbenchError(
         "busy",
         `${summary.name} is ${summary.state}. Stop it first, then move it to the trash.`,

@@ -1,10 +1,11 @@
 /** Experiments, their variants and their cells as rows. */
 import type { CellKey } from "../../../schema/experiment";
 import type { Outline, OutlineCell } from "../../../protocol/service/experiments";
+import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
 import type { Face, Icon } from "../face";
 import { plural } from "../../../protocol/quantities";
-import { isActive, stateFaces, worstState } from "../runTree/runStates";
+import { stateFaces, worstState } from "../runTree/runStates";
 import { experimentTitle, markdownText, oneLine } from "../text";
 
 /** `experiment` is the file's absolute path in all of them. */

@@ -1,8 +1,9 @@
 /** The status bar text while runs are active. */
 import type { RunSummary } from "../../../protocol/service/runs";
+import { isActive } from "../../../protocol/run";
 import { duration, figure, plural, reached } from "../../../protocol/quantities";
 import { markdownText as safe } from "../text";
-import { isActive, isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
+import { isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
 
 export interface ActiveRuns {
   readonly text: string;

@@ -1,8 +1,8 @@
 /** What an alert of a run looks like as a notification, and what may be done about it. */
 import type { Alert, RunSummary } from "../../../protocol/service/runs";
+import { isActive, isResumable } from "../../../protocol/run";
 import { notificationText } from "../../plainText";
 import { oneLine } from "../text";
-import { isActive, isResumable } from "./runStates";
 
 export interface AlertAction {
   readonly title: string;

@@ -1,6 +1,7 @@
 /** Which runs the tree shows, and in which order. Plain data, because the workspace remembers it. */
 import type { RunSummary } from "../../../protocol/service/runs";
-import { isActive, lastLoss, severity, type ShownState, shownStates, stateFaces } from "./runStates";
+import { isActive } from "../../../protocol/run";
+import { lastLoss, severity, type ShownState, shownStates, stateFaces } from "./runStates";
 
 export const sortings = ["newest", "name", "loss", "state"] as const;
 export type Sorting = (typeof sortings)[number];

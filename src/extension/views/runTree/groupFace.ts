@@ -1,8 +1,8 @@
 /** The rows between the runs: experiments, the queue, and what is not shown yet. */
 import type { Face } from "../face";
 import { count, plural } from "../../../protocol/quantities";
+import { isActive } from "../../../protocol/run";
 import { experimentTitle, markdownText, oneLine } from "../text";
-import { isActive } from "./runStates";
 import { type GroupNode, type MoreNode, pageSize } from "./runTree";
 
 /** `alone`: there is no other group, so that there is nothing to choose from. */

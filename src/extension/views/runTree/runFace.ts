@@ -1,9 +1,10 @@
 /** A run as a row of the tree. */
 import type { RunSummary } from "../../../protocol/service/runs";
+import { isActive, isResumable } from "../../../protocol/run";
 import type { Face } from "../face";
 import { duration, figure, reached } from "../../../protocol/quantities";
 import { oneLine } from "../text";
-import { isActive, isResumable, isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
+import { isWaiting, lastLoss, progressShare, stateFaces } from "./runStates";
 
 const mostTags = 3;
 

@@ -39,18 +39,9 @@ export function worstState(runs: Iterable<RunSummary>): ShownState | undefined {
   return [...newest.values()].map(({ state }) => state).sort((a, b) => severity(a) - severity(b))[0];
 }
 
-export function isActive({ state }: RunSummary): boolean {
-  return state === "running" || state === "paused" || state === "queued";
-}
-
 /** Waits for its device behind others. A run that is only being launched counts as begun. */
 export function isWaiting({ state, queuePosition }: RunSummary): boolean {
   return state === "queued" && queuePosition !== undefined;
-}
-
-/** Whether the run can be resumed. Some failures recur at once, but that is not known before trying. */
-export function isResumable({ state }: RunSummary): boolean {
-  return state === "stopped" || state === "failed" || state === "interrupted";
 }
 
 /** Training loss, or whatever loss a run without training has. */

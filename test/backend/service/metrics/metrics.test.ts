@@ -257,12 +257,16 @@ describe("histories in memory", () => {
   it("are let go of when there are too many, the least recently used first, and never what is needed", async () => {
     const runs = await Promise.all(["a", "b", "c", "d"].map((name) => window.run("done", name)));
     for (const run of runs) write(run, lines(1, 1000));
-    const histories = new MetricHistories(100_000);
-    for (const run of runs) await histories.of(run).refresh();
-    histories.of(runs[0]!);
-    expect(histories.of(runs[1]!).columns.bytes).toBeGreaterThan(40_000);
-    histories.makeRoom((run) => run === runs[2]);
-    expect(runs.map((run) => histories.has(run))).toEqual([false, true, true, false]);
+    const needed = runs[1];
+    // Room for two histories.
+    const histories = new MetricHistories({ limit: 100_000, isNeeded: (run) => run === needed });
+    const known = () => runs.map((run) => histories.has(run));
+    for (const run of runs.slice(0, 3)) await histories.of(run).refresh();
+    expect(histories.of(runs[0]!).columns.bytes).toBeGreaterThan(40_000);
+    await histories.of(runs[3]!).refresh();
+    expect(known()).toEqual([true, true, false, true]);
+    histories.makeRoom();
+    expect(known()).toEqual([false, true, false, true]);
   });
 
   it("outlive a move to the trash and back", async () => {

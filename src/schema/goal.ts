@@ -1,0 +1,30 @@
+/** Which way a number is better. A metric declares it for its values, and `npm run generate` collects the declarations. */
+import { metricGoals } from "./metricGoals";
+
+export type Goal = "minimize" | "maximize";
+
+/** Goals by the names of values. A name may end in `*`, which matches any end: `repetition/meaningless_*`. */
+export type Goals = Readonly<Record<string, Goal>>;
+
+/** Numbers that every run records, and those that a paper card computes from them. */
+const runGoals: Goals = {
+  "train/loss": "minimize",
+  "train/objective": "minimize",
+  "train/cumulative_loss": "minimize",
+  "train/tokens_per_second": "maximize",
+  "eval/loss": "minimize",
+  loss_gap: "minimize",
+  perplexity: "minimize",
+  "parameters/removed_percent": "maximize",
+};
+
+/** Undefined where no goal is declared: a person then has to say which way the number is better. */
+export function findGoal(name: string): Goal | undefined {
+  return matchGoal(name, runGoals) ?? matchGoal(name, metricGoals);
+}
+
+function matchGoal(name: string, goals: Goals): Goal | undefined {
+  const isMatch = ([pattern]: readonly [string, Goal]) =>
+    pattern.endsWith("*") && name.startsWith(pattern.slice(0, -1));
+  return goals[name] ?? Object.entries(goals).find(isMatch)?.[1];
+}
