@@ -14,6 +14,8 @@ import { allKeys, changes, choice, optional } from "./schemaParts";
 const positiveInt = z.int().positive();
 const pieceSize = z.union([z.literal("auto"), z.literal(false), positiveInt]).default("auto");
 const share = z.number().min(0).max(1);
+/** A mean that keeps all of itself never moves, and its bias correction divides by zero. */
+const decayRate = z.number().min(0).lt(1, "has to be less than 1");
 const oneOrMany = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
 export const grammarSchema = z
@@ -114,8 +116,8 @@ export const trainSchema = z.strictObject({
   warmup_ratio: share.default(0).describe("Warm-up as a share of all steps, used when `warmup_steps` is 0."),
   min_lr_ratio: share.default(0).describe("Lowest learning rate of the schedule, as a share of the peak."),
   optim: z.enum(optimizerNames).default("adamw").describe("Optimizer."),
-  adam_beta1: share.default(0.9).describe("Decay of AdamW's first moment."),
-  adam_beta2: share.default(0.999).describe("Decay of AdamW's second moment."),
+  adam_beta1: decayRate.default(0.9).describe("Decay of AdamW's first moment."),
+  adam_beta2: decayRate.default(0.999).describe("Decay of AdamW's second moment."),
   adam_epsilon: z.number().positive().default(1e-8).describe("Added to the root of AdamW's second moment."),
   momentum: share.default(0.9).describe("Momentum of SGD."),
   weight_decay: z
@@ -143,11 +145,21 @@ export const trainSchema = z.strictObject({
   eval_steps: positiveInt
     .optional()
     .describe("Steps between two evaluations on the validation split; also one at the end."),
+  eval_tokens: z
+    .int()
+    .min(0)
+    .default(262_144)
+    .describe(
+      "Tokens of the validation split that each evaluation reads, from its start and in whole sequences: the same text " +
+        "whatever the batch, and the whole split where it has fewer. 0 always takes the whole split.",
+    ),
   eval_batches: z
     .int()
     .min(0)
-    .default(16)
-    .describe("Batches of one evaluation during training; 0 takes the whole split."),
+    .optional()
+    .describe(
+      "Older way to write `eval_tokens`, which it overrides: so many times 8 sequences, whatever the training batch; 0 takes the whole split.",
+    ),
   save_steps: positiveInt
     .optional()
     .describe("Steps between two checkpoints; one is always written at the end."),

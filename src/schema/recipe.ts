@@ -129,7 +129,7 @@ const train = {
   optim: "adamw",
   weight_decay: 0,
   max_grad_norm: 1,
-  eval_batches: 0,
+  eval_tokens: 0,
   block_rows: 400_000,
 };
 

@@ -28,5 +28,5 @@ export type MethodTraining = NonNullable<ReturnType<typeof trainingSchema.parse>
 
 /** With the defaults of everything that a method does not ask for. */
 export function trainOptionsOf(training: MethodTraining): TrainOptions {
-  return trainSchema.parse({ ...training, eval_batches: 0 });
+  return trainSchema.parse({ ...training, eval_tokens: 0 });
 }

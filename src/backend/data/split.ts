@@ -172,13 +172,11 @@ export class Split {
     };
   }
 
-  /** All sequences in order, in batches of `rows`; the last one is filled up with rows of padding. */
+  /** The first `most` sequences in order, in batches of `rows`; the last batch is filled up with rows of padding. */
   *batches(rows: number, most = Infinity): Generator<Batch> {
-    const batches = Math.min(most, Math.ceil(this.sequences / rows));
-    for (let batch = 0; batch < batches; batch++)
-      yield this.batch(
-        Array.from({ length: rows }, (_, i) => (batch * rows + i < this.sequences ? batch * rows + i : -1)),
-      );
+    const count = Math.min(most, this.sequences);
+    for (let first = 0; first < count; first += rows)
+      yield this.batch(Array.from({ length: rows }, (_, i) => (first + i < count ? first + i : -1)));
   }
 
   /** One sequence into one row, whose labels are all ignored and whose tokens are all padding so far. */

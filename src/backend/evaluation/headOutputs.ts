@@ -27,14 +27,14 @@ export async function* headOutputs(
   const size = { batch: rows, time: split.layout.sequenceLength, rows };
   await using program = await ForwardProgram.open(lab.engine, subject, size, (logits) => logits);
   let done = 0;
-  for (const { tokens, labels, targets, length } of split.batches(rows, Math.ceil(examples / rows))) {
+  for (const { tokens, labels, targets, length } of split.batches(rows, examples)) {
     const places = Array.from({ length: rows }, (_, row) =>
       labels.subarray(row * length, (row + 1) * length).findLastIndex((label) => label !== IGNORED),
     );
     const at = Int32Array.from(places, (place, row) => row * length + Math.max(0, place));
     const logits = await program.ask({ tokens, rows: at }, lab.signal);
     for (const [row, place] of places.entries()) {
-      if (place < 0 || done >= examples) continue;
+      if (place < 0) continue;
       done++;
       yield {
         logits: Float32Array.from(logits.subarray(row * width, (row + 1) * width)),

@@ -38,3 +38,15 @@ export function stepsOf(options: TrainOptions, sequences: number): number {
   const perStep = batchSizeOf(options) * options.gradient_accumulation_steps;
   return options.max_steps ?? Math.max(1, Math.ceil((options.num_train_epochs * sequences) / perStep));
 }
+
+/** Sequences that an evaluation reads from the start of the split: the same text whatever the batch. */
+export function evaluationSequences(
+  { eval_tokens: tokens, eval_batches: batches }: Pick<TrainOptions, "eval_tokens" | "eval_batches">,
+  { layout }: Pick<Split, "layout">,
+): number {
+  if (batches !== undefined) return batches === 0 ? Infinity : batches * sequencesOfEvaluationBatch;
+  return tokens === 0 ? Infinity : Math.ceil(tokens / layout.sequenceLength);
+}
+
+/** Of `eval_batches`, an older way to say how much an evaluation reads. */
+const sequencesOfEvaluationBatch = 8;

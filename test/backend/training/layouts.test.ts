@@ -98,7 +98,7 @@ describe("instruction pairs whose answers alone count", () => {
       val_fraction: 0.3,
     });
     const { losses, logs, metrics, result } = await run(
-      { max_steps: 40, per_device_train_batch_size: 1, eval_steps: 20, eval_batches: 1 },
+      { max_steps: 40, per_device_train_batch_size: 1, eval_steps: 20, eval_tokens: 16 },
       { data: pairs, validation: pairs.validation },
     );
     expect(losses).toContain(0);

@@ -89,7 +89,7 @@ describe("gradient accumulation", () => {
 });
 
 describe("evaluation", () => {
-  const watched = { max_steps: 12, eval_steps: 5, eval_batches: 2 };
+  const watched = { max_steps: 12, eval_steps: 5, eval_tokens: 256 };
 
   it("comes before the first step, every eval_steps, and at the end", async () => {
     const { metrics } = await run(watched, { validation: training.data.validation });
@@ -97,6 +97,25 @@ describe("evaluation", () => {
     const values = metrics["eval/loss"]!.map(([, loss]) => loss);
     expect(values[0]).toBeCloseTo(Math.log(32), 1);
     expect(values.at(-1)).toBeLessThan(values[0]!);
+  });
+
+  it("reads the same text whatever the training batch, and as much of it as eval_tokens says", async () => {
+    const { validation } = training.data;
+    const lossAt = async (rows: number, options: Readonly<Record<string, unknown>> = {}) => {
+      const still = { max_steps: 1, learning_rate: 0, per_device_train_batch_size: rows, ...options };
+      const { metrics } = await run(still, { validation });
+      return metrics["eval/loss"]!.at(-1)![1];
+    };
+    const whole = await lossAt(1);
+    for (const rows of [3, 4, 16]) expect(await lossAt(rows)).toBeCloseTo(whole, 6);
+    expect(await lossAt(4, { eval_tokens: 0 })).toBeCloseTo(whole, 6);
+    // 10 sequences of 16 tokens, rounded up; then 8 of them by the older option.
+    const part = await lossAt(1, { eval_tokens: 150 });
+    expect(part).not.toBeCloseTo(whole, 6);
+    for (const rows of [3, 16]) expect(await lossAt(rows, { eval_tokens: 150 })).toBeCloseTo(part, 6);
+    const older = await lossAt(1, { eval_batches: 1 });
+    expect(await lossAt(16, { eval_batches: 1 })).toBeCloseTo(older, 6);
+    expect(await lossAt(5, { eval_tokens: 128 })).toBeCloseTo(older, 6);
   });
 
   it("comes at the end alone where no eval_steps are given, and not before the first step unless wanted", async () => {
@@ -124,7 +143,7 @@ describe("evaluation", () => {
 
 describe("checkpoints", () => {
   it("are handed over every save_steps, at the end, and whenever the validation loss is the lowest", async () => {
-    const options = { max_steps: 11, eval_steps: 2, eval_batches: 2, save_steps: 4, learning_rate: 0.3 };
+    const options = { max_steps: 11, eval_steps: 2, eval_tokens: 256, save_steps: 4, learning_rate: 0.3 };
     const { saves, metrics, result } = await run(options, { validation: training.data.validation });
     let lowest = Infinity;
     const best = metrics["eval/loss"]!.flatMap(([step, loss]) => {

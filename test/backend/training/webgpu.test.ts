@@ -38,7 +38,7 @@ describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
       validation: on.validation,
       options: trainOptions({
         max_steps: 8,
-        eval_batches: 2,
+        eval_tokens: 256,
         per_device_train_batch_size: 2,
         learning_rate: 0.01,
         lr_scheduler_type: "cosine",

@@ -1,5 +1,6 @@
 /** What methods are given to work with, out of the engine and the text of a run. */
 import { WorkbenchError } from "../../../protocol/errors";
+import { trainSchema } from "../../../schema/experiment";
 import type { DataSet } from "../../data/dataSet";
 import type { Tokenizer } from "../../data/tokenizers/tokenizer";
 import type { Engine } from "../../engine/engine";
@@ -14,6 +15,7 @@ import { disposeAll } from "../../training/evaluateLoss";
 import type { HostTensors } from "../../checkpoints/safetensors";
 import { uploadAll } from "../../training/feeds";
 import { traineeOf } from "../../training/trainee";
+import { evaluationSequences } from "../../training/request";
 import { train } from "../../training/trainer";
 import { buildEvaluation } from "../../training/trainStep";
 
@@ -38,9 +40,8 @@ export interface CountingLab extends Lab {
   readonly tokens: number;
 }
 
-/** Sequences at a time and batches of a validation loss, as a training evaluates by default. */
+/** Sequences at a time, which changes nothing but time and memory. */
 const rows = 8;
-const mostBatches = 16;
 
 export function methodLab(parts: LabParts): CountingLab {
   const { engine, tokenizer, seed, signal, progress, log } = parts;
@@ -91,7 +92,9 @@ export function methodLab(parts: LabParts): CountingLab {
     const program = await engine.compile(buildEvaluation(traineeOf(shape), batch));
     const weights = uploadAll(engine, tensors);
     try {
-      const { loss } = await evaluateLoss(engine, program, weights, validation.batches(rows, mostBatches));
+      // As much as a training evaluates by default.
+      const sequences = evaluationSequences(trainSchema.parse({}), validation);
+      const { loss } = await evaluateLoss(engine, program, weights, validation.batches(rows, sequences));
       return loss;
     } finally {
       disposeAll(weights);

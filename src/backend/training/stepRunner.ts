@@ -1,0 +1,248 @@
+/**
+ * The state of a training on the device, which is weights, optimizer slots and summed gradients, and the programs that move it by
+ * one optimizer step. Which batches a step reads, and what is reported of it, is the trainer's.
+ */
+import type { Batch } from "../data/split";
+import type { Tensor, Tensors } from "../engine/engine";
+import { recomputeGateName } from "../graph/recompute";
+import { checkParameters } from "../checkpoints/checkpoint";
+import type { HostTensors } from "../checkpoints/safetensors";
+import { teacherName } from "./distillation";
+import { countedLabels, disposeAll, only } from "./evaluateLoss";
+import { download, feedBatch, handOver, uploadAll, uploadScalar } from "./feeds";
+import { KeptTargets } from "./keptTargets";
+import { optimizers } from "./optimizers/catalog";
+import { slotsOfOptimizer } from "./optimizerSlots";
+import { batchShapeOf, type Compiled, compilePrograms, type Programs } from "./programs";
+import type { TrainingRequest } from "./request";
+import { slotsOf, zeros } from "./startState";
+import {
+  dropoutSeedName,
+  gradientName,
+  inverseCountName,
+  keepGradientsName,
+  slotName,
+  type StatefulGraph,
+} from "./trainStep";
+
+/** What a step reads. */
+export interface StepBatches {
+  readonly batches: readonly Batch[];
+  /** Those of the step before, where the loss reads them again. */
+  readonly again: readonly Batch[];
+  /** Steps of the optimizer since it began, for its bias correction. */
+  readonly optimizerStep: number;
+}
+
+/** What one optimizer step gave, summed over its batches. */
+export interface StepResult {
+  readonly loss: number;
+  /** Of the batches of the step before under the new weights, where they count. */
+  readonly lossAgain: number;
+  readonly reported: Readonly<Record<`train/${string}`, number>>;
+  /** Σ g² of each trained parameter, before clipping. */
+  readonly squares: Float32Array;
+}
+
+export class StepRunner implements AsyncDisposable {
+  private constructor(
+    private readonly request: TrainingRequest,
+    readonly programs: Programs,
+    /** By name. */
+    private held: Tensors,
+    private readonly keptTargets: KeptTargets | undefined,
+  ) {}
+
+  static async open(request: TrainingRequest): Promise<StepRunner> {
+    const { engine, trainee, tensors } = request;
+    // All that can be refused is looked at first: compiling takes seconds.
+    checkParameters("the model to train", trainee.parameters, tensors);
+    if (trainee.teacher !== undefined)
+      checkParameters("the teacher", trainee.teacher.trainee.parameters, request.teacherTensors ?? new Map());
+    const slots = slotsOf(request);
+    const { teacher } = trainee;
+    const kept =
+      teacher?.topK === undefined
+        ? undefined
+        : await KeptTargets.open(engine, teacher, request.teacherTensors!, batchShapeOf(request));
+    const programs = await compilePrograms(request).catch(async (thrown: unknown) => {
+      await kept?.[Symbol.asyncDispose]();
+      throw thrown;
+    });
+    const teachers = kept === undefined ? [...(request.teacherTensors ?? [])] : [];
+    const held: Record<string, Tensor> = uploadAll(
+      engine,
+      new Map([...tensors, ...teachers.map(([name, tensor]) => [teacherName(name), tensor] as const)]),
+    );
+    // Nobody else reads the optimizer's memory, be it new or a checkpoint's.
+    for (const [name, slot] of slots) held[name] = handOver(engine, slot);
+    if (programs.kind === "accumulated")
+      for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
+        held[gradientName(name)] = handOver(engine, zeros(shape));
+    return new StepRunner(request, programs, held, kept);
+  }
+
+  /** Names of the parameters, in the order of `StepResult.squares`. */
+  get trained(): readonly string[] {
+    const { programs } = this;
+    return (programs.kind === "fused" ? programs.step : programs.apply).graph.trained;
+  }
+
+  /** Moves weights and optimizer slots by one step, at this learning rate. */
+  async run(step: number, drawn: StepBatches, rate: number): Promise<StepResult> {
+    const { engine, options } = this.request;
+    const scalars = Object.fromEntries(
+      Object.entries(optimizers[options.optim].scalars(options, drawn.optimizerStep, rate)).map(
+        ([name, number]) => [name, uploadScalar(engine, number)],
+      ),
+    );
+    return this.programs.kind === "fused"
+      ? this.updateAtOnce(this.programs, step, drawn, scalars)
+      : this.updateInParts(this.programs, step, drawn, scalars);
+  }
+
+  /** Forward, backward and optimizer in one program. */
+  private async updateAtOnce(
+    { step: program }: Extract<Programs, { kind: "fused" }>,
+    step: number,
+    { batches }: StepBatches,
+    scalars: Tensors,
+  ): Promise<StepResult> {
+    const feeds = {
+      ...(await this.feedsOf(batches[0]!, { step, part: 0, counted: countedIn(batches) })),
+      ...scalars,
+    };
+    const outputs = await this.execute(program, feeds);
+    const result: StepResult = {
+      loss: await readNumber(outputs.loss!),
+      lossAgain: 0,
+      reported: await readReported(program, outputs),
+      squares: (await outputs.gradient_squares!.read()) as Float32Array,
+    };
+    disposeAll(feeds);
+    return result;
+  }
+
+  /** The gradient of L(θ; B_t) + L(θ; B_{t−1}), each the mean over the labels of its own step, then the optimizer. */
+  private async updateInParts(
+    { accumulate, apply }: Extract<Programs, { kind: "accumulated" }>,
+    step: number,
+    { batches, again }: StepBatches,
+    scalars: Tensors,
+  ): Promise<StepResult> {
+    const losses = { now: 0, again: 0 };
+    const reported: Record<`train/${string}`, number> = {};
+    for (const [part, batch] of [...again, ...batches].entries()) {
+      const isAgain = part < again.length;
+      const feeds = {
+        ...(await this.feedsOf(batch, { step, part, counted: countedIn(isAgain ? again : batches) })),
+        [keepGradientsName]: uploadScalar(this.request.engine, part === 0 ? 0 : 1),
+      };
+      const outputs = await this.execute(accumulate, feeds);
+      losses[isAgain ? "again" : "now"] += await readNumber(outputs.loss!);
+      if (!isAgain)
+        for (const [name, value] of Object.entries(await readReported(accumulate, outputs)))
+          reported[name as `train/${string}`] = (reported[name as `train/${string}`] ?? 0) + value;
+      disposeAll(feeds);
+    }
+    const outputs = await this.execute(apply, scalars);
+    const squares = (await outputs.gradient_squares!.read()) as Float32Array;
+    disposeAll(scalars);
+    return { loss: losses.now, lossAgain: losses.again, reported, squares };
+  }
+
+  /** `counted` labels share the loss of the step that the batch is part of. */
+  private async feedsOf(
+    batch: Batch,
+    { step, part, counted }: { readonly step: number; readonly part: number; readonly counted: number },
+  ): Promise<Tensors> {
+    const { engine, seed } = this.request;
+    return {
+      ...feedBatch(engine, batch),
+      ...(await this.keptTargets?.feeds(batch)),
+      // A step whose labels are all ignored has no loss and no gradient, rather than 0/0.
+      [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, counted)),
+      [dropoutSeedName]: engine.upload(
+        { dtype: "int32", shape: [] },
+        Int32Array.of(dropoutSeed(seed, step, part)),
+      ),
+      [recomputeGateName]: engine.upload({ dtype: "bool", shape: [] }, Uint8Array.of(1)),
+    };
+  }
+
+  /** Moments as at the very start. */
+  restartOptimizer(): void {
+    const { engine, trainee, options } = this.request;
+    const held = { ...this.held };
+    for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
+      for (const slot of slotsOfOptimizer(options).map((each) => slotName(name, each))) {
+        held[slot]![Symbol.dispose]();
+        held[slot] = handOver(engine, zeros(shape));
+      }
+    this.held = held;
+  }
+
+  /** Runs a program on the held state and its own feeds; its next state is held from then on. */
+  private async execute({ program, graph }: Compiled<StatefulGraph>, feeds: Tensors): Promise<Tensors> {
+    const inputs = only(program.inputs, { ...this.held, ...feeds });
+    const outputs = await program.run(inputs);
+    const held = { ...this.held };
+    for (const [output, name] of Object.entries(graph.state)) held[name] = outputs[output]!;
+    this.held = held;
+    return outputs;
+  }
+
+  /** The weights where they are, for an evaluation. */
+  get weightsOnDevice(): Tensors {
+    return Object.fromEntries(this.weightNames.map((name) => [name, this.held[name]!]));
+  }
+
+  async weights(): Promise<HostTensors> {
+    return download(this.held, this.weightNames);
+  }
+
+  async optimizerSlots(): Promise<HostTensors> {
+    const slots = slotsOfOptimizer(this.request.options);
+    const trained = this.request.trainee.parameters.filter(({ trainable }) => trainable);
+    return download(
+      this.held,
+      trained.flatMap(({ name }) => slots.map((slot) => slotName(name, slot))),
+    );
+  }
+
+  private get weightNames(): readonly string[] {
+    return this.request.trainee.parameters.map(({ name }) => name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    disposeAll(this.held);
+    await this.keptTargets?.[Symbol.asyncDispose]();
+    for (const program of this.programs.all) await program[Symbol.asyncDispose]();
+  }
+}
+
+/** Labels that count, in all batches together. */
+export function countedIn(batches: readonly Batch[]): number {
+  return batches.reduce((total, batch) => total + countedLabels(batch), 0);
+}
+
+async function readReported(
+  { graph }: Compiled<StatefulGraph>,
+  outputs: Tensors,
+): Promise<Record<`train/${string}`, number>> {
+  const values: Record<`train/${string}`, number> = {};
+  for (const name of graph.reported) values[`train/${name}`] = await readNumber(outputs[name]!);
+  return values;
+}
+
+async function readNumber(tensor: Tensor): Promise<number> {
+  const [number] = await tensor.read();
+  return Number(number);
+}
+
+/** A seed of its own for each batch of each step; it follows from the step alone, so a resumed run draws the same masks. */
+function dropoutSeed(seed: number, step: number, part: number): number {
+  return (
+    (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(step, 0x85ebca6b) ^ Math.imul(part + 1, 0xc2b2ae35)) | 0
+  );
+}
