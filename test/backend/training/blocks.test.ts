@@ -1,4 +1,4 @@
-/** Trainings in blocks: when the optimizer begins anew, what is evaluated, and that a resumed one is the same one. */
+/** Trainings in blocks: when the optimizer begins again, what is evaluated, and that a resumed one is the same one. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
@@ -71,7 +71,7 @@ describe("a restarted optimizer", () => {
     // Without a restart the same moments do make one.
     const kept = await run("paper", { restart_optimizer: false }, { tensors: before.tensors, resume });
     expect(bytesOf(kept.result.tensors)).not.toEqual(bytesOf(whole.result.tensors));
-    expect(whole.logs.filter((line) => line.includes("begins anew")).length).toBe(
+    expect(whole.logs.filter((line) => line.includes("begins again")).length).toBe(
       bordersOf(whole.logs).length,
     );
   });
