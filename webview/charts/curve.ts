@@ -36,34 +36,6 @@ export function append(curve: Curve, from: number, lines: readonly AppendedLine[
   return x.length === 0 ? counted : { ...counted, x: [...curve.x, ...x], y: [...curve.y, ...y] };
 }
 
-/**
- * At most about `most` points, taken by stretches of equal numbers of points: of each the lowest, the highest, and a
- * null where there is one, in their order, so that neither a spike nor a gap is lost. First and last stay.
- */
-export function thinned({ x, y }: Points, most: number): Points {
-  if (x.length <= most) return { x, y };
-  const stretches = Math.max(1, Math.floor((most - 2) / 2));
-  const keep = new Set<number>([0]);
-  for (let stretch = 0; stretch < stretches; stretch++) {
-    const start = 1 + Math.floor((stretch * (x.length - 2)) / stretches);
-    const end = 1 + Math.floor(((stretch + 1) * (x.length - 2)) / stretches);
-    let [low, high, hole] = [-1, -1, -1];
-    for (let i = start; i < end; i++) {
-      const value = y[i];
-      if (value === null || value === undefined) {
-        if (hole < 0) hole = i;
-        continue;
-      }
-      if (low < 0 || value < y[low]!) low = i;
-      if (high < 0 || value > y[high]!) high = i;
-    }
-    for (const i of [low, high, hole].filter((each) => each >= 0).sort((a, b) => a - b)) keep.add(i);
-  }
-  keep.add(x.length - 1);
-  const kept = [...keep];
-  return { x: kept.map((i) => x[i]!), y: kept.map((i) => y[i]!) };
-}
-
 /** The curve with one stretch of it in the detail that was asked for. */
 export function withDetail(whole: Points, detail: Points, from: number, to: number): Points {
   const last = detail.x.at(-1);

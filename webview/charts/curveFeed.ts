@@ -6,7 +6,7 @@ import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Axis, MetricEvents, Series, SeriesQuery } from "../../src/protocol/service/metrics";
 import type { Host } from "../page";
-import { append, type Curve, type Points, thinned, withDetail } from "./curve";
+import { append, type Curve, type Points, withDetail } from "./curve";
 
 export interface CurveName {
   readonly run: string;
@@ -244,17 +244,21 @@ export class CurveFeed {
 
   private grow({ run, from, lines, restarted }: Increment): void {
     const torn: CurveName[] = [];
+    // A live curve that has grown to twice its size is asked for again, so that the service alone thins.
+    const overgrown: CurveName[] = [];
     let changed = false;
     for (const entry of this.entriesOf(run)) {
       if (entry.curve === undefined) continue;
       const grown = restarted ? "gap" : append(entry.curve, from, lines);
       if (grown === "known") continue;
       if (grown === "gap") torn.push(entry);
-      else entry.curve = bounded(grown);
+      else entry.curve = grown;
       changed = true;
+      if (grown !== "gap" && grown.x.length > 2 * wholePoints && !this.pending.has(run))
+        overgrown.push(entry);
     }
     if (torn.length > 0 && restarted) for (const each of this.entriesOf(run)) each.detail = undefined;
-    this.ask(torn);
+    this.ask([...torn, ...overgrown]);
     if (changed) this.listener.onChange();
   }
 
@@ -287,11 +291,6 @@ export class CurveFeed {
     const error = toWorkbenchError(thrown);
     if (error.code !== "cancelled") this.listener.onFault(run, error.message);
   }
-}
-
-/** A live curve is thinned again where it has grown to twice its size. */
-function bounded(curve: Curve): Curve {
-  return curve.x.length <= 2 * wholePoints ? curve : { ...curve, ...thinned(curve, wholePoints) };
 }
 
 function isThinned({ total, x }: Curve): boolean {

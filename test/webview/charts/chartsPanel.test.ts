@@ -101,6 +101,23 @@ describe("the panel of charts", () => {
     await page.close();
   });
 
+  it("has the service thin a live curve again that has grown long, and follows it on", async () => {
+    const run = await WrittenRun.write(workspace, {
+      name: "long",
+      state: "running",
+      lines: 50,
+      steps: 20_000,
+    });
+    const page = await open([run]);
+    await rows(page, "loss", 2);
+    run.grow(9000);
+    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 9,050");
+    run.grow(7);
+    await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 9,057");
+    expect(page.faults).toEqual([]);
+    await page.close();
+  });
+
   it("goes on with the whole curve after the service was started anew", async () => {
     const run = await WrittenRun.write(workspace, { name: "revived", state: "running", lines: 40 });
     const page = await open([run]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AppendedLine } from "../../../src/protocol/service/metrics";
-import { append, type Curve, nearest, thinned, withDetail } from "../../../webview/charts/curve";
+import { append, type Curve, nearest, withDetail } from "../../../webview/charts/curve";
 
 const empty: Curve = { run: "r", metric: "train/loss", axis: "step", x: [], y: [], total: 0, lines: 0 };
 const line = (step: number): AppendedLine => ({ step, seconds: step / 10, "train/loss": 1 / step });
@@ -32,28 +32,6 @@ describe("increments", () => {
   it("leave out lines that name no place on the axis", () => {
     const curve = append({ ...empty, axis: "tokens" }, 0, [line(1), { ...line(2), tokens: 64 }]) as Curve;
     expect(curve.x).toEqual([64]);
-  });
-});
-
-describe("thinning", () => {
-  const x = Array.from({ length: 10_000 }, (_, i) => i);
-
-  it("keeps the lowest, the highest, each gap and both ends", () => {
-    const y = x.map((i): number | null =>
-      i === 5003 ? 900 : i === 777 ? -4 : i === 42 ? null : Math.sin(i),
-    );
-    const few = thinned({ x, y }, 500);
-    expect(few.x.length).toBeLessThanOrEqual(501);
-    expect(few.y).toContain(900);
-    expect(few.y).toContain(-4);
-    expect(few.y).toContain(null);
-    expect([few.x[0], few.x.at(-1)]).toEqual([0, 9999]);
-    expect(few.x).toEqual([...few.x].sort((a, b) => a - b));
-  });
-
-  it("leaves a short curve as it is", () => {
-    const y = x.map(() => 1);
-    expect(thinned({ x, y }, 10_000).x).toBe(x);
   });
 });
 
