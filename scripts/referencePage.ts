@@ -145,6 +145,14 @@ function section(key: string, schema: JsonSchema): string[] {
   if (["scales", "variants", "sweep"].includes(key) || schema.type === "string" || schema.type === "integer")
     return [...lines, `Type: ${typeOf(schema)}.${defaultOf(schema)}\n`, ...remark];
   const title = entryTitles[key];
+  const named = schema.anyOf?.some(({ type }) => type === "string") === true;
+  if (title === undefined && named)
+    return [
+      ...lines,
+      "Type: text, or these keys:\n",
+      ...remark,
+      table(schema.anyOf.find(({ type }) => type === "object")!),
+    ];
   if (title === undefined) return [...lines, ...remark, table(schema)];
   const entries = entriesOf(schema);
   if (entries.length === 0) return [...lines, "No options.\n"];

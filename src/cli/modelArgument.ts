@@ -15,6 +15,9 @@ import { workspaceAboveRun } from "../backend/runs/folder/runLocation";
 import { experimentFolder } from "../backend/runs/steps/workshop";
 import { WorkbenchError } from "../protocol/errors";
 import { type DataOptions, dataSchema } from "../schema/experiment";
+import { parseSettings } from "../backend/experiment/settings";
+import type { BaseModelOptions } from "../schema/baseModel";
+import { collect } from "./givenOptions";
 import { plainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 import { selectRun } from "./runSelection";
@@ -29,7 +32,30 @@ const sayEveryMilliseconds = 3000;
 export interface ModelOptions {
   readonly checkpoint?: string;
   readonly tokenizer?: string;
+  readonly config?: readonly string[];
+  readonly ignoreExtraTensors?: boolean;
+  readonly stripPrefix?: string;
 }
+
+/** How the model is named and read; what is left are the options of a command itself. */
+export function withoutModelOptions<O extends ModelOptions>(options: O): Omit<O, keyof ModelOptions> {
+  const {
+    checkpoint: _checkpoint,
+    tokenizer: _tokenizer,
+    config: _config,
+    ignoreExtraTensors: _ignore,
+    stripPrefix: _strip,
+    ...rest
+  } = options;
+  return rest;
+}
+
+/** For files that are not quite what their configuration describes. */
+export const readingOptions: readonly OptionSpec[] = [
+  ["--config <key=value>", "replace a key of the model's config.json; may be repeated", collect],
+  ["--ignore-extra-tensors", "load without tensors that the model does not have"],
+  ["--strip-prefix <text>", "remove this from the beginning of the names of tensors"],
+];
 
 export const checkpointOption: OptionSpec = [
   "--checkpoint <which>",
@@ -45,17 +71,21 @@ export interface LoadedModel extends ImportedModel {
   readonly runData?: { readonly options: DataOptions; readonly baseFolder: string };
 }
 
-export async function loadModel(text: string, { checkpoint }: ModelOptions): Promise<LoadedModel> {
+export async function loadModel(text: string, options: ModelOptions): Promise<LoadedModel> {
+  const { checkpoint } = options;
   if (checkpoint !== undefined && checkpoint !== "last" && checkpoint !== "best")
     throw new WorkbenchError(
       "invalid-input",
       `--checkpoint is last or best, not ${checkpoint}. For another one, name its folder as the model.`,
       { allowed: ["last", "best"] },
     );
-  const model = await importModel(await pathOf(text), {
-    ...(checkpoint === undefined ? {} : { which: checkpoint }),
-    ...downloads(),
-  });
+  const model = await importModel(
+    { id: await pathOf(text), ...reading(options) },
+    {
+      ...(checkpoint === undefined ? {} : { which: checkpoint }),
+      ...downloads(),
+    },
+  );
   for (const notice of model.notices ?? []) process.stderr.write(`${plainLine(notice)}\n`);
   if (model.run === undefined) return model;
   const { plan, workspace: written } = readRecord(model.run);
@@ -63,6 +93,14 @@ export async function loadModel(text: string, { checkpoint }: ModelOptions): Pro
   if (plan.data === undefined || workspace === undefined) return model;
   const baseFolder = experimentFolder({ plan, workspace });
   return { ...model, runData: { options: dataSchema.parse(plan.data), baseFolder } };
+}
+
+function reading({ config, ignoreExtraTensors, stripPrefix }: ModelOptions): Omit<BaseModelOptions, "id"> {
+  return {
+    ...(config === undefined ? {} : { config: parseSettings(config, "--config") }),
+    ...(ignoreExtraTensors === undefined ? {} : { ignore_extra_tensors: ignoreExtraTensors }),
+    ...(stripPrefix === undefined ? {} : { strip_prefix: stripPrefix }),
+  };
 }
 
 /** A line on standard error every few seconds; a download that is stopped goes on from there the next time. */

@@ -1,4 +1,5 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
+import type { BaseModel } from "../schema/baseModel";
 import type { Counts } from "./counts";
 import type { ActionKey } from "../schema/experiment";
 
@@ -56,7 +57,7 @@ export interface RunPlan {
   readonly data: Readonly<Record<string, unknown>> | undefined;
   /** A configuration in Hugging Face's key names with `model_type`, or undefined when `baseModel` is given. */
   readonly model: Readonly<Record<string, unknown>> | undefined;
-  readonly baseModel: string | undefined;
+  readonly baseModel: BaseModel | undefined;
   /** The publication that the run is compared with. */
   readonly paper?: Readonly<Record<string, unknown>>;
   readonly steps: readonly Step[];

@@ -4,6 +4,7 @@
  * Models, methods and metrics bring their own schemas; `experimentSchema` joins them.
  */
 import * as z from "zod";
+import { baseModelSchema } from "./baseModel";
 import { labelOptions } from "./labelOptions";
 import { paperSchema } from "./paper";
 import { blockOptions, packingOptions, recipeSchema, rowOptions } from "./recipe";
@@ -249,12 +250,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
     export: choice("format", catalog.exports).describe("Write the current model for other programs."),
     report: z.strictObject(optional(catalog.reports)).describe("Write tables and figures of the run."),
   };
-  const base_model = z
-    .string()
-    .min(1)
-    .describe(
-      "A trained model to start from: a run, a checkpoint, a Hugging Face folder, a llama2.c file, or a model of the hub as owner/name or owner/name@revision, which is downloaded.",
-    );
+  const base_model = baseModelSchema;
   const device = z
     .enum(deviceNames)
     .default("auto")

@@ -1,4 +1,5 @@
 /** An experiment as it was read: its cells, and what each says, with the place of every word. And what becomes of it once a branch is chosen. */
+import type { BaseModel } from "../../schema/baseModel";
 import type { Position } from "../../protocol/errors";
 import type { ActionKey, CellKey, DeclarationKey, ExperimentSchema } from "../../schema/experiment";
 import type { PlainMap } from "./plainMap";
@@ -52,7 +53,7 @@ export interface ResolvedAction {
 export interface Resolved {
   readonly data: PlainMap | undefined;
   readonly model: PlainMap | undefined;
-  readonly baseModel: string | undefined;
+  readonly baseModel: BaseModel | undefined;
   readonly device: string;
   readonly seed: number;
   readonly actions: readonly ResolvedAction[];

@@ -1,4 +1,5 @@
 /** Joins the cells with one variant, one sweep point and the settings of a command line, then checks the whole. */
+import type { BaseModel } from "../../schema/baseModel";
 import type { WorkbenchError } from "../../protocol/errors";
 import type { ActionKey } from "../../schema/experiment";
 import { applyAssignment, type Assignment } from "./applyAssignment";
@@ -43,7 +44,7 @@ export function resolve(
   const resolved: Resolved = {
     data,
     model: checkedModel(branch, declarations.get("model"), data !== undefined),
-    baseModel: checkedPart(branch, declarations.get("base_model")) as string | undefined,
+    baseModel: checkedPart(branch, declarations.get("base_model")) as BaseModel | undefined,
     device: (checkedPart(branch, declarations.get("device")) as string | undefined) ?? "auto",
     seed: (checkedPart(branch, declarations.get("seed")) as number | undefined) ?? 0,
     actions: actions.map((part) => {

@@ -3,7 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import { readYaml } from "./yamlText";
 
 /** Path → value; values are YAML, so `1e-3`, `true`, `[1, 2]` and `null` mean what they mean in a cell. */
-export function parseSettings(settings: readonly string[]): Record<string, unknown> {
+export function parseSettings(settings: readonly string[], flag = "--set"): Record<string, unknown> {
   return Object.fromEntries(
     settings.map((setting) => {
       const equals = setting.indexOf("=");
@@ -11,13 +11,13 @@ export function parseSettings(settings: readonly string[]): Record<string, unkno
       if (equals < 0 || !/^\w[\w.-]*$/.test(path))
         throw new WorkbenchError(
           "invalid-input",
-          `--set ${setting}: write a path and a value, such as --set train.max_steps=100.`,
+          `${flag} ${setting}: write a path and a value, such as ${flag} ${flag === "--set" ? "train.max_steps=100" : "n_layer=2"}.`,
         );
       const { documents, faults } = readYaml(setting.slice(equals + 1));
       if (faults[0] !== undefined || documents.length > 1)
         throw new WorkbenchError(
           "invalid-input",
-          `--set ${setting}: ${faults[0]?.message ?? "one value only"}.`,
+          `${flag} ${setting}: ${faults[0]?.message ?? "one value only"}.`,
         );
       return [path, documents[0]?.value ?? null];
     }),

@@ -5,7 +5,7 @@ import * as z from "zod";
 import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { type ModelShape, shapeFromConfig } from "../models/model";
 import { readJson } from "./jsonFile";
-import { readPublishedConfig } from "./publishedConfig";
+import { readPublishedConfig, refuseUnknownChanges } from "./publishedConfig";
 
 const configSchema = z.record(z.string(), z.unknown());
 
@@ -16,13 +16,25 @@ export interface ModelFolder {
 }
 
 /** The model of a folder without its weights; errors name the file once. */
-export function readModelFolder(folder: string): ModelFolder {
+export function readModelFolder(
+  folder: string,
+  changes: Readonly<Record<string, unknown>> = {},
+): ModelFolder {
   const path = join(folder, "config.json");
-  const written = readJson(path, configSchema);
+  const read = readJson(path, configSchema);
   try {
+    const written = { ...read, ...changes };
     refuseUnsupported(path, written);
     const { config, notice } = readPublishedConfig(written);
-    const notices = notice === undefined ? [] : [`${path}: ${notice}`];
+    refuseUnknownChanges(
+      written,
+      Object.keys(changes).filter((key) => !Object.hasOwn(read, key)),
+    );
+    const changed = Object.keys(changes).join(", ");
+    const notices = [
+      ...(changed === "" ? [] : [`${path}: replaced ${changed}, as asked for.`]),
+      ...(notice === undefined ? [] : [`${path}: ${notice}`]),
+    ];
     return { shape: shapeFromConfig(withClasses(config)), notices };
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
+import type { BaseModel, BaseModelOptions } from "../../schema/baseModel";
 import { openCodedTensors, readCodedTensors } from "../coding/codedTensors";
 import type { DownloadContext } from "../data/download";
 import { type ModelShape, parametersOf } from "../models/model";
@@ -12,7 +13,7 @@ import { fetchModel, type FetchContext } from "./hub/fetchModel";
 import { hubIdOf } from "./hub/hubId";
 import type { ImportedModel } from "./importedModel";
 import { locateModel, type Source } from "./locateModel";
-import { openSource, shapeOf } from "./openModel";
+import { openSource, type ReadOptions, refuseOptions, shapeOf } from "./openModel";
 import type { Which } from "./runFolder";
 
 export interface ImportOptions extends Partial<DownloadContext> {
@@ -22,35 +23,44 @@ export interface ImportOptions extends Partial<DownloadContext> {
   readonly baseFolder?: string;
 }
 
-/** `name` is a path, or an id of the hub where nothing of that name lies there; then the model is downloaded first. */
-export async function importModel(name: string, options: ImportOptions = {}): Promise<ImportedModel> {
-  const path = await folderOf(name, options, { wanted: "everything", network: true });
+/** `model` names a path, or an id of the hub where nothing of that name lies there; then the model is downloaded first. */
+export async function importModel(model: BaseModel, options: ImportOptions = {}): Promise<ImportedModel> {
+  const { id, ...reading } = withOptions(model);
+  const path = await folderOf(id, options, { wanted: "everything", network: true, config: reading.config });
   const source = locateModel(path, options.which ?? "last");
-  const read = source.kind === "checkpoint" ? readOwn(source.path) : readForeign(source);
+  refuseOptions(source, reading);
+  const read = source.kind === "checkpoint" ? readOwn(source.path) : readForeign(source, reading);
   return { ...read, ...source.belongings };
 }
 
+function withOptions(model: BaseModel): BaseModelOptions {
+  return typeof model === "string" ? { id: model } : model;
+}
+
 /** The model without its weights, from what is there already. */
-export async function importShape(name: string, baseFolder: string): Promise<ModelShape> {
-  const path = await folderOf(name, { baseFolder }, { wanted: "outline", network: false });
-  return shapeOf(locateModel(path, "last"));
+export async function importShape(model: BaseModel, baseFolder: string): Promise<ModelShape> {
+  const { id, ...reading } = withOptions(model);
+  const asked = { wanted: "outline", network: false, config: reading.config } as const;
+  const path = await folderOf(id, { baseFolder }, asked);
+  return shapeOf(locateModel(path, "last"), reading);
 }
 
 /** What can be known about a model of the hub without its weights; everything about one that lies here. */
 export async function importOutline(
-  name: string,
+  model: BaseModel,
   options: ImportOptions,
 ): Promise<Pick<ImportedModel, "shape" | "tokenizerFolder">> {
-  if (hubIdOf(name, options.baseFolder ?? ".") === undefined) return importModel(name, options);
-  const path = await folderOf(name, options, { wanted: "outline", network: true });
+  const { id, ...reading } = withOptions(model);
+  if (hubIdOf(id, options.baseFolder ?? ".") === undefined) return importModel(model, options);
+  const path = await folderOf(id, options, { wanted: "outline", network: true, config: reading.config });
   const source = locateModel(path, "last");
-  return { shape: shapeOf(source), ...source.belongings };
+  return { shape: shapeOf(source, reading), ...source.belongings };
 }
 
 async function folderOf(
   name: string,
   { baseFolder = ".", signal, progress = () => undefined }: ImportOptions,
-  asked: Pick<FetchContext, "wanted" | "network">,
+  asked: Pick<FetchContext, "wanted" | "network" | "config">,
 ): Promise<string> {
   const id = hubIdOf(name, baseFolder);
   return id === undefined ? resolve(baseFolder, name) : fetchModel(id, { ...asked, signal, progress });
@@ -66,8 +76,8 @@ function readOwn(folder: string): ImportedModel {
 }
 
 /** One tensor after the other, each read once. */
-function readForeign(from: Source): ImportedModel {
-  using model = openSource(from);
+function readForeign(from: Source, reading: ReadOptions): ImportedModel {
+  using model = openSource(from, reading);
   const { shape, source, written } = model;
   model.checkTied();
   const tensors = new Map<string, HostTensor>();

@@ -5,6 +5,8 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import type { BaseModelOptions } from "../../schema/baseModel";
 import type { WrittenFile } from "../models/accounting";
 import type { RepresentationChoices } from "../models/family";
 import { readLlama2c } from "../models/llama2c";
@@ -40,21 +42,43 @@ export function openModel(path: string, which: Which = "last"): OpenedModel {
   return openSource(locateModel(path, which));
 }
 
-export function openSource({ kind, path: source, belongings }: Source): OpenedModel {
+/** How a Hugging Face folder is read that is not quite what its configuration describes. */
+export type ReadOptions = Omit<BaseModelOptions, "id">;
+
+export function openSource(
+  { kind, path: source, belongings }: Source,
+  options: ReadOptions = {},
+): OpenedModel {
+  refuseOptions({ kind, path: source }, options);
   const shared = { source, run: belongings.run };
   if (kind === "llama2c") return { ...shared, ...openLlama2c(source) };
   const { shape, notices } =
-    kind === "checkpoint" ? { shape: readOwnShape(source), notices: [] } : readModelFolder(source);
+    kind === "checkpoint"
+      ? { shape: readOwnShape(source), notices: [] }
+      : readModelFolder(source, options.config);
   const weights =
     kind === "checkpoint" ? { files: [join(source, "model.safetensors")] } : weightFiles(source);
-  const bound = bindFiles(shape, source, weights);
+  const bound = bindFiles(shape, source, weights, {
+    ...(options.ignore_extra_tensors === undefined ? {} : { ignoreExtra: options.ignore_extra_tensors }),
+    ...(options.strip_prefix === undefined ? {} : { stripPrefix: options.strip_prefix }),
+  });
   return { ...shared, ...bound, shape, files: weights.files, notices: [...notices, ...bound.notices] };
 }
 
 /** The model of a source without its weights. */
-export function shapeOf({ kind, path }: Source): ModelShape {
+export function shapeOf({ kind, path }: Source, options: ReadOptions = {}): ModelShape {
+  refuseOptions({ kind, path }, options);
   if (kind === "checkpoint") return readOwnShape(path);
-  return kind === "huggingFace" ? readShape(path) : readLlama2cFile(path).shape;
+  return kind === "huggingFace" ? readModelFolder(path, options.config).shape : readLlama2cFile(path).shape;
+}
+
+export function refuseOptions({ kind, path }: Pick<Source, "kind" | "path">, options: ReadOptions): void {
+  const [key] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
+  if (kind === "huggingFace" || key === undefined) return;
+  throw new WorkbenchError(
+    "invalid-input",
+    `${path} is a ${kind === "checkpoint" ? "checkpoint of Lathe" : "llama2.c file"}, and ${key} is only for Hugging Face folders. Leave it out.`,
+  );
 }
 
 const choicesSchema = z.object({

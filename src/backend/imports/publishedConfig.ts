@@ -33,6 +33,29 @@ export function readPublishedConfig(written: Config): PublishedConfig {
   };
 }
 
+/** A key that the file lacks and that changes nothing is a slip where it is written by hand. */
+export function refuseUnknownChanges(written: Config, added: readonly string[]): void {
+  const family = familyOf(modelType(written));
+  const known = [
+    ...Object.keys(fieldsOf(family)),
+    ...Object.keys(family.aliases ?? {}),
+    ...Object.keys(unsupported),
+  ];
+  for (const key of added) {
+    if (known.includes(key) || descriptive.has(key)) continue;
+    const near = nearest(key, known);
+    throw new WorkbenchError(
+      "invalid-input",
+      `the configuration is to be changed at ${key}, which no ${String(modelType(written))} model uses.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+      near === undefined ? {} : { nearest: near },
+    );
+  }
+}
+
+function fieldsOf(family: AnyFamily): Readonly<Record<string, z.ZodType>> {
+  return (family.config as unknown as z.ZodObject).shape;
+}
+
 /** Configurations of early versions of transformers have no `model_type`; the class of the model names its family. */
 function modelType(config: Config): unknown {
   const { model_type: written } = config;
@@ -72,7 +95,7 @@ const descriptive = new Set([
 
 /** A null of a key that matters means its default. */
 function splitKeys(family: AnyFamily, config: Config) {
-  const fields = (family.config as unknown as z.ZodObject).shape as Readonly<Record<string, z.ZodType>>;
+  const fields = fieldsOf(family);
   const known: Record<string, unknown> = {};
   const ignored: string[] = [];
   for (const [key, value] of Object.entries(config)) {

@@ -18,6 +18,8 @@ import {
   type ModelOptions,
   tokenizerName,
   tokenizerOption,
+  readingOptions,
+  withoutModelOptions,
 } from "../modelArgument";
 import { plain } from "../terminal";
 
@@ -52,10 +54,11 @@ export default defineCommand<readonly [string], Options>({
     ["--batch-size <windows>", "windows at a time", number],
     ["--line-ends-as-words", "count line ends as words, as word-level data sets do"],
     checkpointOption,
+    ...readingOptions,
     deviceOption,
   ],
   async run({ args: [text], options, terminal }) {
-    const { data: _data, tokenizer: _tokenizer, checkpoint: _checkpoint, device, ...given } = options;
+    const { data: _data, device, ...given } = withoutModelOptions(options);
     checkedOptions(perplexity.options, given);
     const model = await loadModel(text, options);
     using source = await openText(model, options);

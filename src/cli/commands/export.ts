@@ -20,6 +20,8 @@ import {
   modelArgument,
   type ModelOptions,
   tokenizerOption,
+  readingOptions,
+  withoutModelOptions,
 } from "../modelArgument";
 import { bytes } from "../../protocol/quantities";
 import { selectRun } from "../runSelection";
@@ -71,12 +73,13 @@ export default defineCommand<readonly [string], Options>({
     ["--with-past", "onnx: also a file for one token at a time, with keys and values of those before"],
     tokenizerOption,
     checkpointOption,
+    ...readingOptions,
   ],
   async run({ args: [text], options, terminal }) {
     const { format = "", ...given } = options;
     const history = Object.hasOwn(historyExporters, format) ? historyExporters[format] : undefined;
     if (history !== undefined) return runHistory(text, format, history, given);
-    const { out, tokenizer: _tokenizer, checkpoint: _checkpoint, ...rest } = given;
+    const { out, ...rest } = withoutModelOptions(given);
     const exporter = Object.hasOwn(exporters, format) ? exporters[format] : undefined;
     if (exporter === undefined)
       throw new WorkbenchError("invalid-input", `--format is ${listed}.`, { allowed: formats });

@@ -14,6 +14,8 @@ import {
   type ModelOptions,
   openModelTokenizer,
   tokenizerOption,
+  readingOptions,
+  withoutModelOptions,
 } from "../modelArgument";
 import { figure } from "../../protocol/quantities";
 import { plain } from "../terminal";
@@ -54,11 +56,11 @@ export default defineCommand<readonly [string], Options>({
     ["--seed <number>", "seed of the draws; 0 when left out", number],
     tokenizerOption,
     checkpointOption,
+    ...readingOptions,
     deviceOption,
   ],
   async run({ args: [text], options, terminal }) {
-    const { prompt = [""], chat, system, sample, cache, device, ...rest } = options;
-    const { tokenizer: _tokenizer, checkpoint: _checkpoint, ...given } = rest;
+    const { prompt = [""], chat, system, sample, cache, device, ...given } = withoutModelOptions(options);
     const chosen = checkedOptions(z.strictObject(generationKeys), {
       ...given,
       ...(sample === true ? { doSample: true } : {}),

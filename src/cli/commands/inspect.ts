@@ -6,7 +6,13 @@ import { dtypeOf, type HostTensor, type HostTensors } from "../../backend/checkp
 import type { FileTensor } from "../../backend/imports/tensorFiles";
 import { defineCommand } from "../command";
 import { countsTable } from "../countsTable";
-import { checkpointOption, loadModel, modelArgument, type ModelOptions } from "../modelArgument";
+import {
+  checkpointOption,
+  loadModel,
+  modelArgument,
+  type ModelOptions,
+  readingOptions,
+} from "../modelArgument";
 import { count, figure } from "../../protocol/quantities";
 import { table } from "../table";
 import { plainLine, type Terminal } from "../terminal";
@@ -17,6 +23,7 @@ export default defineCommand<readonly [string], ModelOptions & { readonly tensor
   options: [
     ["--tensors", "also a line for each tensor of the model, and for each in its files"],
     checkpointOption,
+    ...readingOptions,
   ],
   async run({ args: [text], options, terminal }) {
     const { shape, tensors, source, file, run, fileTensors = [] } = await loadModel(text, options);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { download, type DownloadContext } from "../../data/download";
 import { hubSettings, type HubSettings } from "../../data/hubSettings";
-import { listed, readShape, shardNames } from "../huggingFaceFolder";
+import { listed, readModelFolder, shardNames } from "../huggingFaceFolder";
 import { HubCache } from "./hubCache";
 import { HubClient, type Repository } from "./hubClient";
 import type { HubId } from "./hubId";
@@ -14,6 +14,8 @@ export interface FetchContext extends DownloadContext {
   readonly wanted: "everything" | "outline";
   /** False where nobody has asked for a download: what is in the cache has to do. */
   readonly network: boolean;
+  /** Keys that replace those of the model's own configuration. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly settings?: HubSettings;
 }
 
@@ -75,7 +77,7 @@ async function bring(
   };
   for (const name of outline) if (files.includes(name)) await get(name);
   // What cannot be read is refused before gigabytes of it are fetched.
-  readShape(folder);
+  readModelFolder(folder, context.config);
   if (context.wanted === "everything") {
     if (files.includes(single)) await get(single);
     else {

@@ -39,7 +39,7 @@ const planSchema = z.looseObject({
   device: text,
   data: options.optional(),
   model: options.optional(),
-  baseModel: text.optional(),
+  baseModel: z.union([text, z.looseObject({ id: text })]).optional(),
   steps: z.array(
     z.looseObject({
       index: z.int().min(0),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
+import type { BaseModel } from "../../../schema/baseModel";
 import { dataSchema, type DeviceName } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
 import { defaultCacheFolder } from "../../data/cacheFolder";
@@ -121,7 +122,7 @@ function downloadOf(context: RunContext): DownloadContext & { readonly signal: A
   };
 }
 
-async function importOf(context: RunContext, name: string): Promise<ImportedModel> {
+async function importOf(context: RunContext, name: BaseModel): Promise<ImportedModel> {
   const model = await importModel(name, { baseFolder: experimentFolder(context), ...downloadOf(context) });
   for (const notice of model.notices ?? []) context.log(notice);
   return model;

@@ -1,0 +1,79 @@
+/** A model whose files are not quite what its configuration describes, read with the options of `base_model`. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
+import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
+import { importModel, importOutline, importShape } from "../../../src/backend/imports/importModel";
+import { baseModelSchema } from "../../../src/schema/baseModel";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+
+const shape = tinyShape("gpt2");
+const tensors = drawnTensors(shape, 2);
+const weights = (from: typeof tensors) => new Map([...from].map(([name, { data }]) => [name, data]));
+
+function modelFolder(prefix = "", config: object = {}) {
+  const folder = temporaryFolder();
+  const id = join(folder.path, "model");
+  mkdirSync(id);
+  const renamed = new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
+  writeSafetensors(join(id, "model.safetensors"), renamed);
+  writeFileSync(join(id, "config.json"), JSON.stringify({ ...shape.config, ...config }));
+  return { id, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+}
+
+describe("base_model with options", () => {
+  it("takes a prefix off the names, which the refusal without it names", async () => {
+    using folder = modelFolder("module.");
+    await expect(importModel(folder.id)).rejects.toThrow(
+      /names begin with "module.": set strip_prefix: "module."/,
+    );
+    const model = await importModel({ id: folder.id, strip_prefix: "module." });
+    expect(weights(model.tensors)).toEqual(weights(tensors));
+    expect(model.notices!.join()).toContain('stripped "module." from the names of tensors');
+    expect(model.file!.tensorBytes("transformer.wte.weight")).toBe(
+      tensors.get("transformer.wte.weight")!.data.byteLength,
+    );
+    await expect(importModel({ id: folder.id, strip_prefix: "model." })).rejects.toThrow(
+      /strip_prefix is "model.", but no tensor begins with it.*module/,
+    );
+  });
+
+  it("loads without the layers that the configuration leaves out, where that is asked for", async () => {
+    using folder = modelFolder("", { n_layer: 1 });
+    await expect(importModel(folder.id)).rejects.toThrow(/h.1.*is not a tensor of this model/);
+    const model = await importModel({ id: folder.id, ignore_extra_tensors: true });
+    expect(model.shape.config["n_layer"]).toBe(1);
+    expect(model.notices!.join()).toMatch(/skipped 12 tensors .*\(ignore_extra_tensors\): transformer.h.1/);
+    const whole = await importModel({ id: folder.id, config: { n_layer: 2 } });
+    expect(weights(whole.tensors)).toEqual(weights(tensors));
+    expect(whole.notices!.join()).toContain("replaced n_layer");
+  });
+
+  it("changes keys of the configuration before anything is refused", async () => {
+    using folder = modelFolder("", { scale_attn_by_inverse_layer_idx: true });
+    await expect(importShape(folder.id, ".")).rejects.toThrow(/scale_attn_by_inverse_layer_idx/);
+    const model = { id: folder.id, config: { scale_attn_by_inverse_layer_idx: false, resid_pdrop: 0 } };
+    expect((await importShape(model, ".")).config["resid_pdrop"]).toBe(0);
+    expect((await importOutline(model, {})).shape.config["resid_pdrop"]).toBe(0);
+  });
+
+  it("refuses a key that no such model uses, and options for files that need none", async () => {
+    using folder = modelFolder();
+    await expect(importModel({ id: folder.id, config: { n_layr: 2 } })).rejects.toThrow(
+      /changed at n_layr, which no gpt2 model uses. Did you mean n_layer\?/,
+    );
+    const own = join(folder.id, "checkpoint");
+    writeCheckpoint(own, { shape, tensors });
+    await expect(importModel({ id: own, strip_prefix: "x" })).rejects.toThrow(
+      /is a checkpoint of Lathe, and strip_prefix is only for Hugging Face folders/,
+    );
+  });
+
+  it("is a name or an object with an id", () => {
+    expect(baseModelSchema.safeParse("a/b").success).toBe(true);
+    expect(baseModelSchema.safeParse({ id: "a", ignore_extra_tensors: true }).success).toBe(true);
+    expect(baseModelSchema.safeParse({ config: {} }).success).toBe(false);
+    expect(baseModelSchema.safeParse({ id: "a", strip: "b" }).success).toBe(false);
+  });
+});
