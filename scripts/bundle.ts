@@ -1,6 +1,6 @@
 /**
- * Bundles each program of Lathe into one file. Only ONNX Runtime stays outside, a native library, and what VS Code hands
- * to its extensions.
+ * Bundles each program of Lathe into one file. ONNX Runtime and the tokenizer library stay outside, because they are
+ * native, and so does what VS Code provides to its extensions.
  * Names stay legible and source maps lie beside, because a stack trace from a user's machine has to mean something.
  */
 import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
@@ -71,7 +71,7 @@ function optionsOf(
     platform: "node",
     target: "node20",
     format: "cjs",
-    external: ["onnxruntime-node", "vscode"],
+    external: ["onnxruntime-node", "tokenizers", "vscode"],
     minify: false,
     // Some dependencies ask where their file lies, which CommonJS says in another way.
     define: { "import.meta.url": "bundleUrl" },

@@ -4,7 +4,7 @@ import path from "node:path";
 import { bundledFiles, isPresent, programs } from "./bundle";
 
 /** Ship as packages of their own. */
-const beside = ["onnxruntime-node", "onnxruntime-common"];
+const beside = ["onnxruntime-node", "onnxruntime-common", "tokenizers"];
 
 export async function thirdPartyNotices(root: string): Promise<string> {
   const folders = new Set(beside.map((name) => `node_modules/${name}`));

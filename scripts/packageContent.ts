@@ -1,6 +1,13 @@
 /** What a package of the extension holds for one platform, and what may not be in it. */
 
 const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
+const tokenizers = "node_modules/tokenizers";
+
+/** The native tokenizer library of a platform. */
+function tokenizerBinary(target: string): string {
+  const abi = target.startsWith("linux") ? "-gnu" : target.startsWith("win32") ? "-msvc" : "";
+  return `${tokenizers}/tokenizers.${target}${abi}.node`;
+}
 
 /** The platforms for which ONNX Runtime has binaries. */
 export const platforms: readonly string[] = [
@@ -38,6 +45,7 @@ const needed = [
   "media/icon.png",
   "examples/quick.lathe.md",
   "node_modules/onnxruntime-node/dist/index.js",
+  `${tokenizers}/index.js`,
   // Marks the files next to it as CommonJS, which the package itself does not.
   "node_modules/onnxruntime-common/dist/cjs/package.json",
 ];
@@ -45,9 +53,8 @@ const needed = [
 /** Lines for the ignore file: the binaries that the platform loads, each once, and none of CUDA, which is installed apart. */
 export function platformLines(target: string): readonly string[] {
   const folder = `${runtime}/${target.replace("-", "/")}`;
-  return ["*.node", "*.dll", "libonnxruntime.so.*", "libonnxruntime.?.dylib"].map(
-    (file) => `!${folder}/${file}`,
-  );
+  const libraries = ["*.node", "*.dll", "libonnxruntime.so.*", "libonnxruntime.?.dylib"];
+  return [...libraries.map((file) => `!${folder}/${file}`), `!${tokenizerBinary(target)}`];
 }
 
 /** What ONNX Runtime loads first on the platform. */
@@ -63,11 +70,15 @@ export function contentFaults(
   const names = new Set(files.map(({ name }) => name));
   const own = `${runtime}/${target.replace("-", "/")}/`;
   return [
-    ...[...needed, runtimeBinding(target)]
+    ...[...needed, runtimeBinding(target), tokenizerBinary(target)]
       .filter((name) => !names.has(name))
       .map((name) => `missing: ${name}`),
     ...files
-      .filter(({ name }) => name.startsWith(runtime) && !name.startsWith(own))
+      .filter(({ name }) => {
+        const isRuntime = name.startsWith(runtime) && !name.startsWith(own);
+        const isTokenizer = name.startsWith(`${tokenizers}/`) && name.endsWith(".node");
+        return isRuntime || (isTokenizer && name !== tokenizerBinary(target));
+      })
       .map(({ name }) => `of another platform: ${name}`),
     ...files
       .filter(({ name }) => /^(src|test|scripts|webview|\.)|\.(map|ts)$/.test(name))

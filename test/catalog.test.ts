@@ -84,6 +84,15 @@ function loadedBy(sources: Sources, start: string): Set<string> {
   return loaded;
 }
 
+test("the extension host loads no native library", () => {
+  const sources = readSources(root, ["src"]);
+  const native = ["onnxruntime-node", "tokenizers"];
+  const loaded = loadedBy(sources, "src/extension/extension.ts");
+  expect(native.filter((name) => loaded.has(name))).toEqual([]);
+  const backend = loadedBy(sources, "src/backend/main.ts");
+  expect(native.filter((name) => backend.has(name))).toEqual(native);
+});
+
 test("loading what experiments are checked with loads no engine", () => {
   const sources = readSources(root, ["src"]);
   const loaded = loadedBy(sources, "src/backend/schemaCatalog.ts");

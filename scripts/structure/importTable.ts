@@ -159,7 +159,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   protobufjs: ["src/backend/graph", "src/backend/engine", "src/backend/exports", "src/backend/data"],
   yaml: ["src/backend/experiment", "src/backend/language", "src/backend/runs"],
   "@huggingface/jinja": ["src/backend/data"],
-  "@huggingface/tokenizers": ["src/backend/data"],
+  tokenizers: ["src/backend/data"],
   "@uwdata/flechette": ["src/backend/data"],
   fzstd: ["src/backend/data"],
   hyparquet: ["src/backend/data"],

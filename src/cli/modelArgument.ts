@@ -9,7 +9,6 @@ import { openTokenizer } from "../backend/data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../backend/data/tokenizers/tokenizer";
 import type { ImportedModel } from "../backend/imports/importedModel";
 import { importModel } from "../backend/imports/importModel";
-import { refuseUnknownTokens } from "../backend/models/vocabularyFit";
 import { readRecord } from "../backend/runs/folder/runFolder";
 import { workspaceAboveRun } from "../backend/runs/folder/runLocation";
 import { experimentFolder } from "../backend/runs/steps/workshop";
@@ -167,9 +166,7 @@ export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOpti
 
 export async function openModelTokenizer(model: LoadedModel, options: ModelOptions): Promise<Tokenizer> {
   using found = await tokenizerName(model, options);
-  const tokenizer = await openTokenizer(found.name, found.baseFolder);
-  refuseUnknownTokens(model.shape, tokenizer.vocabSize);
-  return tokenizer;
+  return await openTokenizer(found.name, found.baseFolder);
 }
 
 /** The same, or nothing where nobody knows: for what can do without. */

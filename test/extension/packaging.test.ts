@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,14 +15,22 @@ test("a package adds the binaries of its own platform to what every package hold
   expect(everywhere.split("\n").find((line) => line !== "" && !line.startsWith("#"))).toBe("**");
   expect(everywhere).not.toContain("/bin/");
   for (const platform of platforms)
-    for (const line of platformLines(platform))
-      expect(line.startsWith(`!${runtime}/${platform.replace("-", "/")}/`)).toBe(true);
+    for (const line of platformLines(platform)) {
+      const isRuntime = line.startsWith(`!${runtime}/${platform.replace("-", "/")}/`);
+      const tokenizer = line.replace("!", "");
+      // A file that the package of the library contains, for this platform.
+      const isTokenizer =
+        tokenizer.includes(`tokenizers.${platform}`) && existsSync(path.join(root, tokenizer));
+      expect(isRuntime || isTokenizer, line).toBe(true);
+    }
 });
 
 test("what is missing, foreign, useless or too large in a package is named", () => {
   const files = [
     `${runtime}/linux/x64/onnxruntime_binding.node`,
     `${runtime}/darwin/arm64/onnxruntime_binding.node`,
+    "node_modules/tokenizers/tokenizers.linux-x64-gnu.node",
+    "node_modules/tokenizers/tokenizers.linux-x64-musl.node",
     "src/cli/main.ts",
     "dist/extension.cjs.map",
   ].map((name) => ({ name, bytes: 1 }));
@@ -31,6 +39,7 @@ test("what is missing, foreign, useless or too large in a package is named", () 
   expect(faults).not.toContain("missing: dist/pages/runs.js");
   expect(faults.filter((fault) => !fault.startsWith("missing"))).toEqual([
     `of another platform: ${runtime}/darwin/arm64/onnxruntime_binding.node`,
+    "of another platform: node_modules/tokenizers/tokenizers.linux-x64-musl.node",
     "of no use there: src/cli/main.ts",
     "of no use there: dist/extension.cjs.map",
     "too large for a page: dist/pages/runs.js, 600 kB",
@@ -40,7 +49,7 @@ test("what is missing, foreign, useless or too large in a package is named", () 
 
 test("every bundled package is named with its licence, and the runtime that lies beside", async () => {
   const notices = await thirdPartyNotices(root);
-  for (const name of ["onnxruntime-node", "zod", "lit-html", "chart.js", "yaml"])
+  for (const name of ["onnxruntime-node", "tokenizers", "zod", "lit-html", "chart.js", "yaml"])
     expect(notices).toMatch(new RegExp(`^${name.replace(".", "\\.")} \\d+\\.\\d+\\.\\d+ \\([^)]+\\)$`, "m"));
   expect(notices).not.toMatch(/^(vscode|esbuild|typescript) \d/m);
 });

@@ -14,6 +14,7 @@ import { Split, type SplitSummary } from "./split";
 import type { TokenFile } from "./tokenFile";
 import { NotKept, openTokens } from "./tokenise";
 import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
+import type { PlacedToken } from "./tokenizers/vocabularyFit";
 import { openTokenizer } from "./tokenizers/openTokenizer";
 import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
@@ -45,6 +46,8 @@ export interface DataSet extends Disposable {
   /** Where rows have labels. The labels of a split are places in this list until `matchToModel` makes them a model's. */
   readonly labels: Labels | undefined;
   readonly summary: DataSummary;
+  /** The first token of any split whose id is at least `least`, with its place. */
+  findToken(least: number): PlacedToken | undefined;
 }
 
 export interface DataSummary {
@@ -66,17 +69,17 @@ export async function openData(
 ): Promise<DataSet>;
 export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet | undefined>;
 export async function openData(options: DataOptions, context: OpenDataContext): Promise<DataSet | undefined> {
-  const files: TokenFile[] = [];
+  const files: OpenTokens[] = [];
   try {
     return await open(options, context, files);
   } catch (thrown) {
-    for (const file of files) file[Symbol.dispose]();
+    for (const { file } of files) file[Symbol.dispose]();
     if (thrown instanceof NotKept) return undefined;
     throw toWorkbenchError(thrown);
   }
 }
 
-async function open(given: DataOptions, context: OpenDataContext, files: TokenFile[]): Promise<DataSet> {
+async function open(given: DataOptions, context: OpenDataContext, files: OpenTokens[]): Promise<DataSet> {
   const { signal, baseFolder, cacheFolder } = context;
   const working: SourceContext = {
     signal,
@@ -91,7 +94,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
     : undefined;
   const origin = classes?.origin ?? found;
   const tokenizer = await tokenizerFor(options.tokenizer, origin, context);
-  const notices = [...origin.notices, ...(classes?.notices ?? [])];
+  const notices = [...origin.notices, ...tokenizer.notices, ...(classes?.notices ?? [])];
   const truncation = classes && { length: options.sequence_len, from: options.truncation };
   const read = async (source: Source): Promise<TokenFile> => {
     const tokens = await openTokens(source, tokenizer, cacheFolder, working, {
@@ -99,7 +102,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
       truncation,
       labels: classes?.labels.values.length ?? 0,
     });
-    files.push(tokens.file);
+    files.push({ source, file: tokens.file });
     notices.push(...tokens.notices, ...rowNotices(tokens.file.manifest.rows, source.title));
     if (tokens.file.manifest.tokens === 0)
       throw new WorkbenchError(
@@ -178,8 +181,9 @@ async function open(given: DataOptions, context: OpenDataContext, files: TokenFi
           }),
     },
     [Symbol.dispose]() {
-      for (const opened of files) opened[Symbol.dispose]();
+      for (const { file: opened } of files) opened[Symbol.dispose]();
     },
+    findToken: (least) => findToken(files, tokenizer, layout, least),
   };
 }
 
@@ -215,6 +219,49 @@ function rowNotices(rows: RowCounts | undefined, title: string): string[] {
 
 function countOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+interface OpenTokens {
+  readonly source: Source;
+  readonly file: TokenFile;
+}
+
+function findToken(
+  files: readonly OpenTokens[],
+  tokenizer: Tokenizer,
+  layout: Layout,
+  least: number,
+): PlacedToken | undefined {
+  for (const { source, file } of files) {
+    const found = file.findId(least);
+    if (found === undefined) continue;
+    return {
+      id: found.id,
+      name: tokenizer.nameOf(found.id),
+      place: `document ${found.document + 1} of ${source.title}, from byte ${byteOf(file, tokenizer, found)}`,
+    };
+  }
+  const { padding } = layout;
+  if (layout.packing || padding < least) return undefined;
+  return { id: padding, name: tokenizer.nameOf(padding), place: "the padding of sequences" };
+}
+
+/** Where a token begins in the UTF-8 of its document. */
+function byteOf(
+  file: TokenFile,
+  tokenizer: Tokenizer,
+  { piece, index }: { readonly piece: number; readonly index: number },
+): number {
+  let position = 0;
+  let bytes = 0;
+  for (let each = 0; each < piece; each++) {
+    const row = file.row(each);
+    position += row.tokens;
+    bytes = row.endsDocument ? 0 : bytes + row.bytes;
+  }
+  const before = new Int32Array(index);
+  file.read(position, index, before, 0);
+  return bytes + Buffer.byteLength(tokenizer.decode(before));
 }
 
 function everything(file: TokenFile): Partition["train"] {

@@ -1,9 +1,9 @@
 /**
- * Cuts documents that arrive in parts into pieces that can be tokenised one by one with the same ids as the whole.
- * Where it cuts depends on the text alone, never on how it arrived.
+ * Cuts documents that arrive in parts into pieces whose ids, joined, are those of the whole. Where it cuts depends on the
+ * text and the tokenizer alone, never on how the text arrived.
  */
 import { isSpace } from "./spaces";
-import type { Seam } from "./tokenizers/tokenizer";
+import { type CutRule, isCut, reachOf } from "./tokenizers/cutRule";
 
 /** A document, or the next stretch of one. */
 export interface Fragment {
@@ -23,19 +23,19 @@ export interface Piece {
   readonly prompt?: string;
   readonly classNumber?: number;
   readonly end: boolean;
-  /** Characters dropped behind the piece: the one space of a `gap`. */
+  /** Characters dropped after the piece: the space that the tokenizer puts before the next one. */
   readonly dropped: number;
 }
 
-/** Without a seam in this many characters the text is cut between two characters, which may change an id there. */
+/** Where characters are encoded apart, a text without spaces is cut after this many. */
 const LONGEST = 1 << 16;
 
 export async function* piecesOf(
   fragments: AsyncIterable<Fragment>,
-  seams: readonly Seam[],
+  cuts: CutRule | undefined,
   target: number,
 ): AsyncGenerator<Piece> {
-  let buffer = "";
+  const buffer = new CutBuffer(cuts, target);
   let open = false;
   for await (const fragment of fragments) {
     const { text, end, prompt, classNumber } = fragment;
@@ -47,51 +47,99 @@ export async function* piecesOf(
       yield { text, prompt, end, dropped: 0 };
       continue;
     }
-    buffer += text;
-    open ||= buffer.length > 0;
-    let start = 0;
-    for (;;) {
-      const cut = cutAfter(buffer, start, target, seams);
-      if (cut === undefined) break;
-      const dropped = buffer[cut] === " " && seams.includes("gap") && !seams.includes("space") ? 1 : 0;
-      yield { text: buffer.slice(start, cut), end: false, dropped };
-      start = cut + dropped;
-    }
-    buffer = buffer.slice(start);
+    open ||= text.length > 0;
+    yield* buffer.add(text, end);
     if (end) {
-      if (open) yield { text: buffer, end: true, dropped: 0 };
-      buffer = "";
+      if (open) yield { text: buffer.take(), end: true, dropped: 0 };
       open = false;
     }
   }
-  if (open) yield { text: buffer, end: true, dropped: 0 };
+  yield* buffer.add("", true);
+  if (open) yield { text: buffer.take(), end: true, dropped: 0 };
 }
 
-/** The last seam of the first `target` characters, else of twice as many, and so on; undefined asks for more text. */
-function cutAfter(text: string, start: number, target: number, seams: readonly Seam[]): number | undefined {
-  let searched = start;
-  for (let window = target; ; window *= 2) {
-    // One character beyond the window decides whether its end is a seam.
-    if (text.length - start <= window + 1) return undefined;
-    for (let at = start + window; at > searched; at--) if (isSeam(text, at, start, seams)) return at;
-    searched = start + window;
-    if (window >= LONGEST) {
-      const inPair = (text.charCodeAt(searched) & 0xfc00) === 0xdc00;
-      return inPair ? searched + 1 : searched;
+/** Text that is not cut yet. A cut is the last proven place in the first `target` characters, else the first after them. */
+class CutBuffer {
+  #text = "";
+  /** No cut is in the text before this position, except in the first `target` characters. */
+  #searched = 0;
+  /** More text, joined once it is needed: a long text without a place to cut is never copied for each part of it. */
+  readonly #more: string[] = [];
+  #length = 0;
+  #wanted = 0;
+
+  constructor(
+    private readonly rule: CutRule | undefined,
+    private readonly target: number,
+  ) {}
+
+  *add(text: string, isEnd: boolean): Generator<Piece> {
+    this.#more.push(text);
+    this.#length += text.length;
+    if (this.rule === undefined || (!isEnd && this.#length < this.#wanted)) return;
+    this.#join();
+    for (let at = this.#findCut(this.rule); at !== undefined; at = this.#findCut(this.rule)) {
+      const dropped = this.rule.space === "dropped" && this.#text[at] === " " ? 1 : 0;
+      yield { text: this.#text.slice(0, at), end: false, dropped };
+      this.#keep(at + dropped);
+    }
+    this.#wanted = this.#length + Math.max(this.target, this.#length >> 2);
+  }
+
+  take(): string {
+    this.#join();
+    const text = this.#text;
+    this.#keep(text.length);
+    return text;
+  }
+
+  #join(): void {
+    this.#text += this.#more.join("");
+    this.#more.length = 0;
+  }
+
+  #keep(from: number): void {
+    this.#text = this.#text.slice(from);
+    this.#length = this.#text.length;
+    this.#searched = 0;
+    this.#wanted = 0;
+  }
+
+  /** Undefined asks for more text. */
+  #findCut(rule: CutRule): number | undefined {
+    const { length } = this.#text;
+    const last = length - reachOf(rule);
+    if (last <= this.target) return undefined;
+    if (rule.anywhere === true) return this.#findAnywhere();
+    if (this.#searched === 0) {
+      for (let at = this.target; at > 0; at--) if (isCut(rule, this.#text, at)) return at;
+      this.#searched = this.target + 1;
+    }
+    for (; this.#searched < last; this.#searched++)
+      if (isCut(rule, this.#text, this.#searched)) return this.#searched;
+    return undefined;
+  }
+
+  /** The last end of a word or line in a window that doubles, else a place between two characters. */
+  #findAnywhere(): number | undefined {
+    let searched = 0;
+    for (let window = this.target; ; window *= 2) {
+      // One character beyond the window decides whether its end is a place to cut.
+      if (this.#text.length <= window + 1) return undefined;
+      for (let at = window; at > searched; at--) if (isBetweenWords(this.#text, at)) return at;
+      searched = window;
+      if (window >= LONGEST) {
+        const inPair = (this.#text.charCodeAt(searched) & 0xfc00) === 0xdc00;
+        return inPair ? searched + 1 : searched;
+      }
     }
   }
 }
 
-function isSeam(text: string, at: number, start: number, seams: readonly Seam[]): boolean {
+/** Before a space after a word, or after a single line end. */
+function isBetweenWords(text: string, at: number): boolean {
   const before = text.charCodeAt(at - 1);
   const here = text.charCodeAt(at);
-  if (here === 32 && !isSpace(before))
-    return seams.includes("space") || (seams.includes("gap") && !isSpace(text.charCodeAt(at + 1)));
-  return (
-    before === 10 &&
-    seams.includes("line") &&
-    !isSpace(here) &&
-    at - 2 >= start &&
-    !isSpace(text.charCodeAt(at - 2))
-  );
+  if (here === 32) return !isSpace(before);
+  return before === 10 && !isSpace(here) && at >= 2 && !isSpace(text.charCodeAt(at - 2));
 }

@@ -117,6 +117,20 @@ export class Split {
     return new Split(this.file, this.ranges, this.layout, values);
   }
 
+  /** Sizes of the text of all pieces that end within the first `tokens` tokens, and where the last of them ends. */
+  countsWithin(tokens: number): { readonly counts: TextCounts; readonly end: number } {
+    const counts = { bytes: 0, words: 0, lines: 0 };
+    let end = 0;
+    for (const { start, end: last } of this.ranges)
+      for (let piece = start; piece < last; piece++) {
+        const row = this.file.row(piece);
+        if (end + row.tokens > tokens) return { counts, end };
+        end += row.tokens;
+        for (const key of ["bytes", "words", "lines"] as const) counts[key] += row[key];
+      }
+    return { counts, end };
+  }
+
   /** Sequences of the documents of `order`, by default of all in their own, in this split's layout. */
   pack(order?: Uint32Array): Packed {
     const starts = this.#documentStarts;

@@ -21,6 +21,7 @@ const BUFFER_IDS = 1 << 19;
 const COLUMNS = 6;
 const ENDS_DOCUMENT = 1;
 const MASKED = 2;
+const LABEL = 4;
 
 export interface PieceRow extends TextCounts {
   readonly tokens: number;
@@ -28,6 +29,8 @@ export interface PieceRow extends TextCounts {
   readonly endsDocument: boolean;
   /** No loss counts for these tokens. */
   readonly masked: boolean;
+  /** Its one number is a label and not a token. */
+  readonly isLabel?: boolean;
 }
 
 const manifestSchema = z.strictObject({
@@ -35,6 +38,8 @@ const manifestSchema = z.strictObject({
   width: z.union([z.literal(2), z.literal(4)]),
   tokens: z.int().min(0),
   pieces: z.int().min(0),
+  /** -1 where there are no tokens. Labels are not counted. */
+  highestId: z.int().min(-1),
   /** Of sources of rows. */
   rows: rowCountsSchema.optional(),
   sha256: z.string(),
@@ -47,6 +52,7 @@ export class TokenFileWriter {
   readonly #table = new RowTable();
   #filled = 0;
   #tokens = 0;
+  #highestId = -1;
 
   private constructor(
     readonly file: string,
@@ -85,11 +91,16 @@ export class TokenFileWriter {
       for (let i = 0; i < part.length;) {
         if (this.#filled === BUFFER_IDS) await this.#flush();
         const end = Math.min(part.length, i + BUFFER_IDS - this.#filled);
-        while (i < end) this.#ids[this.#filled++] = part[i++]!;
+        while (i < end) {
+          const id = part[i++]!;
+          this.#ids[this.#filled++] = id;
+          if (id > this.#highestId && row.isLabel !== true) this.#highestId = id;
+        }
       }
     }
     this.#tokens += tokens;
-    const flags = (row.endsDocument ? ENDS_DOCUMENT : 0) | (row.masked ? MASKED : 0);
+    const flags =
+      (row.endsDocument ? ENDS_DOCUMENT : 0) | (row.masked ? MASKED : 0) | (row.isLabel === true ? LABEL : 0);
     this.#table.add([tokens, row.bytes, row.words, row.lines, flags, row.characters]);
   }
 
@@ -103,6 +114,7 @@ export class TokenFileWriter {
       width: this.#ids.BYTES_PER_ELEMENT as 2 | 4,
       tokens: this.#tokens,
       pieces: table.length / (4 * COLUMNS),
+      highestId: this.#highestId,
       ...(rows === undefined ? {} : { rows }),
       sha256: this.#digest.digest("hex"),
     };
@@ -209,7 +221,28 @@ export class TokenFile implements Disposable {
       lines: lines!,
       endsDocument: (flags! & ENDS_DOCUMENT) !== 0,
       masked: (flags! & MASKED) !== 0,
+      isLabel: (flags! & LABEL) !== 0,
     };
+  }
+
+  /** The first id from `least` on: the number of its document, and the byte of that document at which its row begins. */
+  findId(
+    least: number,
+  ):
+    | { readonly id: number; readonly document: number; readonly piece: number; readonly index: number }
+    | undefined {
+    if (this.manifest.highestId < least) return undefined;
+    let [document, position] = [0, 0];
+    for (let piece = 0; piece < this.pieces; piece++) {
+      const { tokens, endsDocument, isLabel } = this.row(piece);
+      const ids = new Int32Array(tokens);
+      this.read(position, tokens, ids, 0);
+      const index = isLabel === true ? -1 : ids.findIndex((id) => id >= least);
+      if (index >= 0) return { id: ids[index]!, document, piece, index };
+      position += tokens;
+      if (endsDocument) document++;
+    }
+    return undefined;
   }
 
   /** Copies `count` ids from position `from` of the file to position `at` of `into`. */

@@ -1,18 +1,18 @@
-/** From documents to a token file: taken from the cache when it is there and intact, else made piece by piece. */
+/** From documents to a token file, which is read from the cache where it is intact and built otherwise. */
 import path from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 import { throwIfCancelled } from "./files";
 import { type Piece, piecesOf } from "./pieces";
 import type { RowCounts } from "./rowScreen";
 import { hashOf, type Source, type SourceContext } from "./source";
-import { countCharacters, countText } from "./spaces";
-import { TokenFile, TokenFileWriter } from "./tokenFile";
+import { countCharacters, countText, isSpace } from "./spaces";
+import { type PieceRow, TokenFile, TokenFileWriter } from "./tokenFile";
 import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Raised whenever the same text and tokenizer would give another file. */
-const FORMAT = 2;
+const FORMAT = 3;
 
-/** The tokens are not in the cache, and whoever asked does not want to wait for them. */
+/** The tokens are not in the cache, and the caller does not want to wait for them. */
 export class NotKept extends Error {}
 
 export interface Tokens {
@@ -46,7 +46,7 @@ export async function openTokens(
   const built = await TokenFile.open(file, key);
   if (!(built instanceof TokenFile))
     throw new Error(`The token cache ${file} cannot be read back just after it was written.`);
-  const damaged = `The token cache ${file} was damaged and has been made anew.`;
+  const damaged = `The token cache ${file} was damaged and has been rebuilt.`;
   const shortened = `${cut} texts of ${source.title} are longer than a sequence and are cut.`;
   return {
     file: built,
@@ -61,7 +61,6 @@ async function build(
   context: SourceContext,
   truncation: Truncation | undefined,
 ): Promise<number> {
-  let cut = 0;
   // About a thousand pieces even of a short text, so that a split can come close to any share of it.
   const size = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
   const writer = await TokenFileWriter.create(target.file, target.key, target.largest);
@@ -77,21 +76,24 @@ async function build(
   };
   try {
     const { before, after } = documentFrame(tokenizer);
+    const batch = new Batch(writer, tokenizer, size);
     let starts = true;
-    for await (const piece of piecesOf(source.fragments(reading), tokenizer.seams, size)) {
+    for await (const piece of piecesOf(source.fragments(reading), tokenizer.cuts, size)) {
       throwIfCancelled(context.signal);
       const head = starts ? before : [];
       const tail = piece.end ? after : [];
       if (piece.classNumber !== undefined) {
         const room = { most: truncation!.length - head.length, from: truncation!.from };
-        cut += await addLabelled(writer, piece.text, piece.classNumber, tokenizer, head, room);
-      } else if (piece.prompt === undefined) await addText(writer, piece, tokenizer, head, tail);
-      else await addPair(writer, piece.prompt, piece.text, tokenizer, head, tail);
+        await batch.add(labelledEntry(piece.text, piece.classNumber, head, room));
+      } else if (piece.prompt !== undefined) await batch.add(pairEntry(piece.prompt, piece.text, head, tail));
+      else if (piece.text.length > longestPiece) await batch.addLong(piece, head, tail);
+      else await batch.add(textEntry(piece, head, tail));
       starts = piece.end;
     }
+    await batch.write();
     await source.assertUnchanged();
     await writer.finish(rows);
-    return cut;
+    return batch.cut;
   } catch (thrown) {
     await writer.abandon();
     throw thrown;
@@ -105,78 +107,161 @@ export interface Truncation {
   readonly from: "right" | "left" | "none";
 }
 
-/** Text that no loss counts, then the number of its class as if it were a token. One where the text had to be cut, else 0. */
-async function addLabelled(
-  writer: TokenFileWriter,
-  text: string,
-  classNumber: number,
-  tokenizer: Tokenizer,
-  head: readonly number[],
-  { most, from }: { readonly most: number; readonly from: Truncation["from"] },
-): Promise<0 | 1> {
-  const ids = tokenizer.encode(text);
-  const isLong = ids.length > most;
-  if (isLong && from === "none")
-    throw new WorkbenchError(
-      "invalid-input",
-      `A text has ${ids.length} tokens where a sequence has ${most}: ${JSON.stringify(text.slice(0, 60))}…. Raise data.sequence_len, or say with data.truncation from which side it is cut.`,
-    );
-  const own = !isLong ? ids : from === "left" ? ids.subarray(ids.length - most) : ids.subarray(0, most);
-  await writer.add([head, own], {
-    ...countText(text),
-    characters: countCharacters(text),
-    endsDocument: false,
-    masked: true,
-  });
-  const nothing = { bytes: 0, characters: 0, words: 0, lines: 0 };
-  await writer.add([[classNumber]], { ...nothing, endsDocument: true, masked: false });
-  return isLong ? 1 : 0;
+/** Characters. A longer piece has no proven place to cut, and is divided after it was encoded. */
+const longestPiece = 1 << 14;
+/** Characters that are encoded together, which bounds the memory of the encodings. */
+const batchCharacters = 1 << 19;
+
+interface Rows {
+  readonly ids: readonly ArrayLike<number>[];
+  readonly row: Omit<PieceRow, "tokens">;
 }
 
-async function addText(
-  writer: TokenFileWriter,
-  { text, end, dropped }: Piece,
-  tokenizer: Tokenizer,
+/** Texts to encode and what is written of them, once their ids are known. */
+interface Entry {
+  readonly texts: readonly string[];
+  rows(ids: readonly Int32Array[]): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
+}
+
+/** Encodes many texts at once, because the tokenizer does so in parallel, and writes them in their order. */
+class Batch {
+  #entries: Entry[] = [];
+  #characters = 0;
+  /** Texts that were shortened. */
+  cut = 0;
+
+  constructor(
+    private readonly writer: TokenFileWriter,
+    private readonly tokenizer: Tokenizer,
+    private readonly target: number,
+  ) {}
+
+  async add(entry: Entry): Promise<void> {
+    this.#entries.push(entry);
+    for (const { length } of entry.texts) this.#characters += length;
+    if (this.#characters >= batchCharacters) await this.write();
+  }
+
+  async addLong(
+    { text, end, dropped }: Piece,
+    head: readonly number[],
+    tail: readonly number[],
+  ): Promise<void> {
+    await this.write();
+    const parts = await this.tokenizer.encodeInParts(text, this.target);
+    let preceding = "";
+    for (const [i, part] of parts.entries()) {
+      const isLast = i === parts.length - 1;
+      const { rows } = textEntry(
+        { text: part.text, end: isLast && end, dropped: isLast ? dropped : 0 },
+        i === 0 ? head : [],
+        isLast ? tail : [],
+        preceding,
+      ).rows([part.ids]);
+      preceding = part.text === "" ? preceding : part.text;
+      for (const { ids, row } of rows) await this.writer.add(ids, row);
+    }
+  }
+
+  async write(): Promise<void> {
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#characters = 0;
+    const encoded = await this.tokenizer.encodeAll(entries.flatMap(({ texts }) => texts));
+    let at = 0;
+    for (const entry of entries) {
+      const { texts } = entry;
+      const { rows, isCut } = entry.rows(encoded.slice(at, (at += texts.length)));
+      if (isCut === true) this.cut++;
+      for (const { ids, row } of rows) await this.writer.add(ids, row);
+    }
+  }
+}
+
+/** Text that no loss counts, then the number of its class as if it were a token. */
+function labelledEntry(
+  text: string,
+  classNumber: number,
+  head: readonly number[],
+  { most, from }: { readonly most: number; readonly from: Truncation["from"] },
+): Entry {
+  return {
+    texts: [text],
+    rows([all]) {
+      const ids = all!;
+      const isCut = ids.length > most;
+      if (isCut && from === "none")
+        throw new WorkbenchError(
+          "invalid-input",
+          `A text has ${ids.length} tokens, and a sequence has ${most}: ${JSON.stringify(text.slice(0, 60))}…. ` +
+            "Raise data.sequence_len, or choose with data.truncation the side from which it is cut.",
+        );
+      const part = !isCut ? ids : from === "left" ? ids.subarray(ids.length - most) : ids.subarray(0, most);
+      const nothing = { bytes: 0, characters: 0, words: 0, lines: 0 };
+      return {
+        isCut,
+        rows: [
+          { ids: [head, part], row: { ...sizesOf(text), endsDocument: false, masked: true } },
+          { ids: [[classNumber]], row: { ...nothing, endsDocument: true, masked: false, isLabel: true } },
+        ],
+      };
+    },
+  };
+}
+
+function textEntry(
+  { text, end, dropped }: Pick<Piece, "text" | "end" | "dropped">,
   head: readonly number[],
   tail: readonly number[],
-): Promise<void> {
-  const { bytes, words, lines } = countText(text);
-  await writer.add([head, tokenizer.encode(text), tail], {
+  preceding = "",
+): Entry {
+  const { bytes, characters, words, lines } = sizesOf(text, preceding);
+  const row = {
     bytes: bytes + dropped,
-    characters: countCharacters(text) + dropped,
+    characters: characters + dropped,
     words,
     lines,
     endsDocument: end,
     masked: false,
-  });
+  };
+  return { texts: [text], rows: ([ids]) => ({ rows: [{ ids: [head, ids!, tail], row }] }) };
 }
 
 /**
  * The ids are those of prompt and response written as one text. The part that the prompt alone gives as well is
  * masked, so a token that spans both counts as part of the response.
  */
-async function addPair(
-  writer: TokenFileWriter,
+function pairEntry(
   prompt: string,
   response: string,
-  tokenizer: Tokenizer,
   head: readonly number[],
   tail: readonly number[],
-): Promise<void> {
-  const alone = tokenizer.encode(prompt);
-  const whole = tokenizer.encode(prompt + response);
-  let shared = 0;
-  while (shared < alone.length && alone[shared] === whole[shared]) shared++;
-  await writer.add([head, whole.subarray(0, shared)], {
-    ...countText(prompt),
-    characters: countCharacters(prompt),
-    endsDocument: false,
-    masked: true,
-  });
-  await writer.add([whole.subarray(shared), tail], {
-    ...countText(response),
-    characters: countCharacters(response),
-    endsDocument: true,
-    masked: false,
-  });
+): Entry {
+  return {
+    texts: [prompt, prompt + response],
+    rows([alone, whole]) {
+      let shared = 0;
+      while (shared < alone!.length && alone![shared] === whole![shared]) shared++;
+      return {
+        rows: [
+          {
+            ids: [head, whole!.subarray(0, shared)],
+            row: { ...sizesOf(prompt), endsDocument: false, masked: true },
+          },
+          {
+            ids: [whole!.subarray(shared), tail],
+            row: { ...sizesOf(response, prompt), endsDocument: true, masked: false },
+          },
+        ],
+      };
+    },
+  };
+}
+
+/** A word that the preceding text has begun counts as part of that text. */
+function sizesOf(text: string, preceding = ""): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
+  const { bytes, words, lines } = countText(text);
+  const isInWord = text !== "" && preceding !== "" && !isSpace(preceding.charCodeAt(preceding.length - 1));
+  const continuesWord = isInWord && !isSpace(text.charCodeAt(0));
+  return { bytes, words: continuesWord ? words - 1 : words, lines, characters: countCharacters(text) };
 }

@@ -121,8 +121,8 @@ export default defineMetric<z.output<typeof options>, Generation>({
       repetition_penalty: 1.2,
     },
   ],
-  check: ({ shape, tokenizer }, { prompts, ...given }) => {
-    if (tokenizer !== undefined) textsOf({ shape, tokenizer }, prompts, resolveGeneration(given, 0));
+  check: async ({ shape, tokenizer }, { prompts, ...given }) => {
+    if (tokenizer !== undefined) await textsOf({ shape, tokenizer }, prompts, resolveGeneration(given, 0));
   },
   evaluate: async (subject, { prompts, ...given }, lab) => {
     const resolved = resolveGeneration(given, lab.seed);

@@ -5,6 +5,7 @@
  */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
+import { type PlacedToken, refuseTokensWithoutRow } from "../data/tokenizers/vocabularyFit";
 import { sizeOf } from "../graph/op";
 import { refuseClassifier } from "../models/classifier";
 import { cacheNames, type CacheSizes, cacheType } from "../models/keyValueCache";
@@ -19,6 +20,7 @@ import {
   type WritingListener,
   type WritingOptions,
   type WritingTimes,
+  framePrompt,
   WrittenText,
 } from "./writtenText";
 
@@ -45,7 +47,7 @@ export async function continuePrompts(
   lab: EvaluationLab,
   listener: WritingListener = {},
 ): Promise<Continuation[]> {
-  const texts = textsOf({ ...subject, tokenizer: tokenizerOf(subject) }, prompts, options, listener);
+  const texts = await textsOf({ ...subject, tokenizer: tokenizerOf(subject) }, prompts, options, listener);
   const atOnce = promptsAtOnce(subject, texts, options);
   const steps = Math.ceil(prompts.length / atOnce) * options.max_new_tokens;
   for (let first = 0; first < texts.length; first += atOnce) {
@@ -59,18 +61,22 @@ export async function continuePrompts(
 }
 
 /** The prompts as ids; refuses what the model cannot go on from. */
-export function textsOf(
+export async function textsOf(
   subject: WithTokenizer,
   prompts: readonly Prompt[],
   options: GenerationOptions,
   listener: WritingListener = {},
-): WrittenText[] {
+): Promise<WrittenText[]> {
   refuseClassifier(subject.shape, "it writes nothing");
-  checkVocabulary(subject);
-  const ends = endsOf(subject, options);
-  return prompts.map((prompt, i) => {
-    const text = new WrittenText(prompt, subject.tokenizer, options, ends, i, listener);
+  const { tokenizer } = subject;
+  const ends = await endsOf(subject, options);
+  const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));
+  return framed.map((prompt, i) => {
+    const text = new WrittenText(prompt, tokenizer, options, ends, i, listener);
     refuseLong(text, i, subject);
+    refuseTokensWithoutRow(dimensionsOf(subject.shape).vocabulary, (rows) =>
+      findInPrompt(text.ids, i, tokenizer, rows),
+    );
     return text;
   });
 }
@@ -136,9 +142,14 @@ function promptsAtOnce(subject: Subject, texts: readonly WrittenText[], options:
 }
 
 /** What ends a text: what the tokenizer, the model and the options say. */
-function endsOf({ shape, tokenizer }: WithTokenizer, { stop, stop_token_ids }: GenerationOptions): Ends {
-  const special = stop.flatMap((text) => specialId(tokenizer, text) ?? []);
-  const ends = [tokenizer.endOfText, tokenizer.endOfAnswer, shape.config["eos_token_id"]].flat();
+async function endsOf(
+  { shape, tokenizer }: WithTokenizer,
+  { stop, stop_token_ids }: GenerationOptions,
+): Promise<Ends> {
+  const special = (await Promise.all(stop.map((text) => specialId(tokenizer, text)))).flatMap(
+    (id) => id ?? [],
+  );
+  const ends = [tokenizer.endOfText, shape.config["eos_token_id"]].flat();
   return new Map([
     ...[...stop_token_ids, ...special].map((id) => [id, "stop"] as const),
     ...ends.flatMap((id) => (typeof id === "number" ? [[id, "end_of_text"] as const] : [])),
@@ -146,10 +157,10 @@ function endsOf({ shape, tokenizer }: WithTokenizer, { stop, stop_token_ids }: G
 }
 
 /** The id of a special token, which has no text in which it could be found. */
-function specialId(tokenizer: Tokenizer, text: string): number | undefined {
+async function specialId(tokenizer: Tokenizer, text: string): Promise<number | undefined> {
   let ids: Int32Array;
   try {
-    ids = tokenizer.encode(text);
+    ids = await tokenizer.encode(text);
   } catch (thrown) {
     if (thrown instanceof WorkbenchError && thrown.code === "invalid-input") return undefined; // It has no such letters.
     throw thrown;
@@ -167,11 +178,14 @@ function refuseLong({ ids }: WrittenText, index: number, { shape }: Pick<Subject
   );
 }
 
-function checkVocabulary({ shape, tokenizer }: WithTokenizer): void {
-  const { vocabulary } = dimensionsOf(shape);
-  if (tokenizer.vocabSize <= vocabulary) return;
-  throw new WorkbenchError(
-    "invalid-input",
-    `The tokenizer ${tokenizer.id} has ${tokenizer.vocabSize} tokens, the model only ${vocabulary}. Name the tokenizer that the model was trained with.`,
-  );
+function findInPrompt(
+  ids: readonly number[],
+  index: number,
+  tokenizer: Tokenizer,
+  rows: number,
+): PlacedToken | undefined {
+  const at = ids.findIndex((id) => id >= rows);
+  if (at < 0) return undefined;
+  const place = `token ${at + 1} of prompt ${index + 1}`;
+  return { id: ids[at]!, name: tokenizer.nameOf(ids[at]!), place };
 }

@@ -63,7 +63,7 @@ export interface Metric<O, D> {
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
   /** Refuses what this model or this text cannot give, before anything is trained for it. */
-  check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void;
+  check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void | Promise<void>;
   evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measured<D>>;
 }
 

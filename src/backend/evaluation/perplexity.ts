@@ -135,7 +135,7 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   const loss = total / scored;
   // Nats of every token that has one before it: the few that non-overlapping windows leave out count as the others do.
   const nats = loss * (ids.length - 1);
-  const { words, bytes, lines } = textCounts(tokenizer, ids);
+  const { words, bytes, lines } = textCounts(tokenizer, split, ids);
   const counted = words + (given.line_ends_as_words ? lines : 0);
   return {
     loss,
@@ -234,12 +234,20 @@ function defaultBatch(shape: ModelShape, rows: number): number {
   return Math.max(1, Math.min(8, Math.floor(2 ** 26 / (rows * vocabulary))));
 }
 
-/** Words, lines and bytes of the text that ids stand for; documents are counted apart, as the tokens between them have no text. */
-function textCounts(tokenizer: Tokenizer, ids: Int32Array): { words: number; lines: number; bytes: number } {
+/**
+ * Words, lines and bytes of the text of the first ids of a split. Sizes of the text itself, because the ids of some
+ * tokenizers do not decode to the text that they were made of; of a piece that is not used to its end, sizes of the decoded ids.
+ */
+function textCounts(
+  tokenizer: Tokenizer,
+  split: Split,
+  ids: Int32Array,
+): { words: number; lines: number; bytes: number } {
   const { before, after } = documentFrame(tokenizer);
   const borders = new Set([...before, ...after]);
-  const total = { words: 0, lines: 0, bytes: 0 };
-  for (let start = 0; start < ids.length; start++) {
+  const { counts, end: first } = split.countsWithin(ids.length);
+  const total = { ...counts };
+  for (let start = first; start < ids.length; start++) {
     let end = start;
     while (end < ids.length && !borders.has(ids[end]!)) end++;
     const { words, lines, bytes } = countText(tokenizer.decode(ids.subarray(start, end)));

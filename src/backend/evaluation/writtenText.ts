@@ -50,12 +50,39 @@ export interface WritingTimes {
   readonly new_seconds: number;
 }
 
+/** A prompt as the model reads it. */
+export interface FramedPrompt {
+  readonly text: string;
+  /** Of a conversation. */
+  readonly messages?: readonly ChatMessage[];
+  readonly ids: readonly number[];
+}
+
+export async function framePrompt(
+  prompt: Prompt,
+  tokenizer: Tokenizer,
+  options: Pick<WritingOptions, "add_special_tokens">,
+): Promise<FramedPrompt> {
+  // A chat template writes the opening token itself.
+  const isFramed = options.add_special_tokens && typeof prompt === "string";
+  const text = typeof prompt === "string" ? prompt : chatOf(tokenizer).apply(prompt);
+  const { before } = documentFrame(tokenizer);
+  const ids = [...(isFramed ? before : []), ...(await tokenizer.encode(text))];
+  // A model needs a token to continue from: what ends a document is also before the next one.
+  if (ids.length === 0 && isFramed && tokenizer.endOfText !== undefined) ids.push(tokenizer.endOfText);
+  if (ids.length === 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      `The prompt ${JSON.stringify(text)} has no token to continue from. Write at least one character.`,
+    );
+  return { text, ids, ...(typeof prompt === "string" ? {} : { messages: prompt }) };
+}
+
 export class WrittenText implements GrowingText {
   readonly ids: number[];
   isOpen = true;
   /** The draws of a text depend on the seed and its place among the prompts, not on the other prompts. */
   readonly uniform: () => number;
-  readonly #prompt: string;
   readonly #promptTokens: number;
   readonly #promptText: string;
   #shown = "";
@@ -64,7 +91,7 @@ export class WrittenText implements GrowingText {
   #finish: Continuation["finish"] = "length";
 
   constructor(
-    private readonly given: Prompt,
+    private readonly prompt: FramedPrompt,
     private readonly tokenizer: Tokenizer,
     private readonly options: WritingOptions,
     private readonly ends: Ends,
@@ -73,19 +100,7 @@ export class WrittenText implements GrowingText {
     private readonly listener: WritingListener,
   ) {
     this.uniform = uniformStream(options.seed, index);
-    // A chat template writes the opening token itself.
-    const isFramed = options.add_special_tokens && typeof given === "string";
-    this.#prompt = typeof given === "string" ? given : chatOf(tokenizer).apply(given);
-    const { before } = documentFrame(tokenizer);
-    this.ids = [...(isFramed ? before : []), ...tokenizer.encode(this.#prompt)];
-    // A model needs a token to go on from: what ends a document also stands before the next one.
-    if (this.ids.length === 0 && isFramed && tokenizer.endOfText !== undefined)
-      this.ids.push(tokenizer.endOfText);
-    if (this.ids.length === 0)
-      throw new WorkbenchError(
-        "invalid-input",
-        `The prompt ${JSON.stringify(this.#prompt)} has no token to go on from. Write at least one character.`,
-      );
+    this.ids = [...prompt.ids];
     this.#promptTokens = this.ids.length;
     this.#promptText = tokenizer.decode(this.ids);
   }
@@ -119,8 +134,8 @@ export class WrittenText implements GrowingText {
 
   get continuation(): Continuation {
     return {
-      prompt: this.#prompt,
-      ...(typeof this.given === "string" ? {} : { messages: this.given }),
+      prompt: this.prompt.text,
+      ...(this.prompt.messages === undefined ? {} : { messages: this.prompt.messages }),
       text: this.#written(),
       prompt_tokens: this.#promptTokens,
       ids: this.ids.slice(this.#promptTokens),

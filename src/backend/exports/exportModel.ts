@@ -1,6 +1,5 @@
 /** Writes a model in a format of the catalog. */
 import { WorkbenchError } from "../../protocol/errors";
-import { refuseUnknownTokens } from "../models/vocabularyFit";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
 import type { ExportSubject } from "./exporter";
@@ -30,7 +29,6 @@ export async function exportModel(
     );
   }
   const options = exporter.options.parse(given) as unknown;
-  if (subject.tokenizer !== undefined) refuseUnknownTokens(subject.shape, subject.tokenizer.vocabSize);
   const notices: string[] = [];
   let unsaved: readonly string[] = [];
   const written = await writeFolder(folder, async (draft) => {

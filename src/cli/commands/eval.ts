@@ -5,6 +5,7 @@ import { type DataSet, openData } from "../../backend/data/dataSet";
 import type { EvaluationData } from "../../backend/evaluation/metric";
 import perplexity from "../../backend/evaluation/perplexity";
 import { dimensionsOf } from "../../backend/models/model";
+import { refuseTokensWithoutRow } from "../../backend/data/tokenizers/vocabularyFit";
 import { WorkbenchError } from "../../protocol/errors";
 import { type DataOptions, dataSchema } from "../../schema/experiment";
 import { defineCommand } from "../command";
@@ -63,6 +64,7 @@ export default defineCommand<readonly [string], Options>({
     const model = await loadModel(text, options);
     using source = await openText(model, options);
     for (const notice of source.set.notices) terminal.say(plain(notice));
+    refuseTokensWithoutRow(dimensionsOf(model.shape).vocabulary, (rows) => source.set.findToken(rows));
     const chosen = checkedOptions(perplexity.options, {
       ...given,
       split: given.split ?? source.split,

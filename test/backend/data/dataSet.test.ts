@@ -89,7 +89,7 @@ describe("the token cache", () => {
     ["changed in its table", (file) => flip(file, -300)],
     ["changed in its manifest", (file) => flip(file, -40)],
     ["replaced by something else", (file) => writeFileSync(file, "x".repeat(5000))],
-  ])("a file that is %s is made anew, with a notice", async (_, damage) => {
+  ])("a file that is %s is rebuilt, with a notice", async (_, damage) => {
     const folder = await folderWithText();
     const intact = await openIn(folder, options);
     const ids = intact.train.read(0, 500);
@@ -98,7 +98,7 @@ describe("the token cache", () => {
     const bytes = readFileSync(file!);
     damage(file!);
     using again = await openIn(folder, options);
-    expect(again.notices.join()).toContain("was damaged and has been made anew");
+    expect(again.notices.join()).toContain("was damaged and has been rebuilt");
     expect(readFileSync(file!).equals(bytes)).toBe(true);
     expect(again.train.read(0, 500)).toEqual(ids);
     using third = await openIn(folder, options);

@@ -68,7 +68,7 @@ describe("an example", () => {
   it("may be cut on its other side, or be refused", async () => {
     using left = await open(few, { truncation: "left" });
     expect([...left.train.batch([2]).tokens]).toEqual([...Buffer.from("han fits")]);
-    await expect(open(few, { truncation: "none" })).rejects.toThrow(/28 tokens where a sequence has 8/);
+    await expect(open(few, { truncation: "none" })).rejects.toThrow(/28 tokens, and a sequence has 8/);
   });
 
   it("may be of two texts with a separator between them", async () => {

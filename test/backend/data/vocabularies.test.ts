@@ -24,7 +24,7 @@ describe("a SentencePiece model", () => {
     expect(tokenizer.bos).toBe(1);
     expect(tokenizer.endOfText).toBe(2);
     for (const [text, ids, decoded] of given.cases) {
-      expect([...tokenizer.encode(text)], text).toEqual(ids);
+      expect([...(await tokenizer.encode(text))], text).toEqual(ids);
       if (!ids.includes(0)) expect(tokenizer.decode(ids), text).toBe(decoded);
     }
   });
@@ -41,8 +41,8 @@ describe("a SentencePiece model", () => {
     await writeFiles(copy, tokenizer.files);
     const back = await openTokenizer(copy, "/");
     expect(back.hash).toBe(tokenizer.hash);
-    expect(back.encode("the<|end|>river")).toEqual(tokenizer.encode("the<|end|>river"));
-    expect([...tokenizer.encode("the<|end|>river")]).toContain(380);
+    expect(await back.encode("the<|end|>river")).toEqual(await tokenizer.encode("the<|end|>river"));
+    expect([...(await tokenizer.encode("the<|end|>river"))]).toContain(380);
   });
 
   test("puts a space before the first stretch only where its settings say that it is no legacy", async () => {
@@ -61,10 +61,14 @@ describe("a SentencePiece model", () => {
     const [old, current] = [await open(true), await open(false)];
     expect(old.bos).toBeUndefined();
     const text = "the<|end|> \nriver";
-    expect([...old.encode(text)]).toEqual([...old.encode("the"), 380, ...old.encode("river")]);
-    expect([...current.encode("the")]).toEqual([...old.encode("the")]);
-    expect(current.encode(text).length).toBeGreaterThan(0);
-    expect(current.decode(current.encode(text))).toBe("theriver");
+    expect([...(await old.encode(text))]).toEqual([
+      ...(await old.encode("the")),
+      380,
+      ...(await old.encode("river")),
+    ]);
+    expect([...(await current.encode("the"))]).toEqual([...(await old.encode("the"))]);
+    expect((await current.encode(text)).length).toBeGreaterThan(0);
+    expect(current.decode(await current.encode(text))).toBe("theriver");
   });
 
   test.each([
@@ -128,7 +132,7 @@ describe("a GGUF file", () => {
       ),
     });
     const tokenizer = await openTokenizer("small.gguf", folder);
-    expect([...tokenizer.encode("abb<|endoftext|>")]).toEqual([2, 1, 3]);
+    expect([...(await tokenizer.encode("abb<|endoftext|>"))]).toEqual([2, 1, 3]);
     expect(tokenizer.endOfText).toBe(3);
     expect(String(tokenizer.files["tokenizer_config.json"])).toContain("{{ messages }}");
   });
@@ -177,7 +181,7 @@ describe("the two files of GPT-2", () => {
     await writeFiles(folder, files);
     for (const name of [folder, "vocab.json"]) {
       const tokenizer = await openTokenizer(name, folder);
-      expect([...tokenizer.encode("ab ab")]).toEqual([2, 3, 2]);
+      expect([...(await tokenizer.encode("ab ab"))]).toEqual([2, 3, 2]);
       expect(tokenizer.endOfText).toBe(4);
       expect(tokenizer.bos).toBeUndefined();
     }
@@ -207,7 +211,7 @@ describe("published vocabularies", () => {
       expect(tokenizer.endOfText).toBe(end);
       const cases = vocabularyCases(context, folder, beside);
       expect(cases.length).toBe(47);
-      for (const [text, ids] of cases) expect([...tokenizer.encode(text)], text).toEqual(ids);
+      for (const [text, ids] of cases) expect([...(await tokenizer.encode(text))], text).toEqual(ids);
     },
   );
 
@@ -221,12 +225,13 @@ describe("published vocabularies", () => {
       copyFileSync(file, path.join(folder, path.basename(file)));
     const own = await openTokenizer(folder, "/");
     expect([gguf.vocabSize, own.vocabSize]).toEqual([32_064, 32_011]);
+    // The GGUF file names one end, and the SentencePiece model another.
+    expect([gguf.endOfText, own.endOfText]).toEqual([32_000, 2]);
     for (const tokenizer of [gguf, own]) {
-      expect(tokenizer.endOfText).toBe(32_000);
       const cases = vocabularyCases(context, "llama-spm", "ggml-vocab-llama-spm.gguf");
-      for (const [text, ids] of cases) expect([...tokenizer.encode(text)], text).toEqual(ids);
-      const plain = [...tokenizer.encode("Name a river.")];
-      const turn = tokenizer.encode("<|user|>Name a river.<|end|><|assistant|>");
+      for (const [text, ids] of cases) expect([...(await tokenizer.encode(text))], text).toEqual(ids);
+      const plain = [...(await tokenizer.encode("Name a river."))];
+      const turn = await tokenizer.encode("<|user|>Name a river.<|end|><|assistant|>");
       expect([...turn]).toEqual([32_010, ...plain, 32_007, 32_001]);
       expect(tokenizer.decode(turn)).toBe("Name a river.");
     }
@@ -236,6 +241,6 @@ describe("published vocabularies", () => {
     const model = await openTokenizer(sharedFile(context, "stories260k", "tok512.model"), "/");
     const bin = await openTokenizer(sharedFile(context, "stories260k", "tok512.bin"), "/");
     for (const text of ["Once upon a time, there was a little girl.", "naïve 東京", "a\n\tb"])
-      expect([...model.encode(text)], text).toEqual([...bin.encode(text)]);
+      expect([...(await model.encode(text))], text).toEqual([...(await bin.encode(text))]);
   });
 });

@@ -134,12 +134,6 @@ describe("what cannot be written", () => {
     );
   });
 
-  it("is a tokenizer with more tokens than the model", async () => {
-    expect(await refusal({}, undefined, bytesTokenizer())).toMatch(
-      /tokenizer has 257 tokens, but the model knows only 32/,
-    );
-  });
-
   it.each(["none", "5 parsecs", "0GB", "-1"])("is a file size of %s", async (size) => {
     expect(await refusal({ max_shard_size: size })).toMatch(/size such as 5GB|at least a byte/);
   });
@@ -226,6 +220,6 @@ it("writes a tokenizer that opens again with the same ids", async () => {
   const { tokenizerFolder } = await importModel(target);
   const again = await openTokenizer(tokenizerFolder!, ".");
   const text = "Ein Café, 3 €.\n\tend";
-  expect([...again.encode(text)]).toEqual([...tokenizer.encode(text)]);
+  expect([...(await again.encode(text))]).toEqual([...(await tokenizer.encode(text))]);
   expect(again.endOfText).toBe(256);
 });

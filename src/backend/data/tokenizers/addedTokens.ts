@@ -54,6 +54,12 @@ export function readAddedTokens(files: FilesBeside): { settings: TokenizerSettin
   return { settings, added: [...byId.values()] };
 }
 
+/** An entry of `added_tokens` in a `tokenizer.json`. */
+export function addedTokenJson({ id, content, special, ...flags }: AddedToken): object {
+  const { single_word = false, lstrip = false, rstrip = false, normalized = false } = flags;
+  return { id, content, special, single_word, lstrip, rstrip, normalized };
+}
+
 /** The rule of a `tokenizer.json` that puts a token before every text; none where there is no such token. */
 export function documentTemplate(bos: number | undefined, textOf: (id: number) => string): object | null {
   if (bos === undefined) return null;

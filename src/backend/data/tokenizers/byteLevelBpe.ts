@@ -1,5 +1,5 @@
 /** Byte-level BPE as GPT-2 publishes it (`vocab.json` and `merges.txt`), as a Hugging Face `tokenizer.json`. */
-import { type AddedToken, documentTemplate } from "./addedTokens";
+import { type AddedToken, addedTokenJson, documentTemplate } from "./addedTokens";
 
 export interface ByteLevelVocabulary {
   /** Ids by token, written in the printable stand-ins of the bytes. */
@@ -16,13 +16,7 @@ export function byteLevelTokenizerJson({ vocab, merges, added, bos }: ByteLevelV
   const contents = new Map(added.map(({ id, content }) => [id, content]));
   return {
     version: "1.0",
-    added_tokens: added.map((token) => ({
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      ...token,
-    })),
+    added_tokens: added.map(addedTokenJson),
     normalizer: null,
     pre_tokenizer: byteLevel,
     post_processor: documentTemplate(bos, (id) => contents.get(id)!) ?? { ...byteLevel, trim_offsets: false },

@@ -1,5 +1,6 @@
 /** The tokenizer without a vocabulary file: one id a byte of UTF-8, and `<|endoftext|>` after them. */
-import type { Tokenizer } from "./tokenizer";
+import { cutAnywhere } from "./cutRule";
+import { encodeByCharacter, type Tokenizer } from "./tokenizer";
 
 const END_OF_TEXT = 256;
 
@@ -10,9 +11,12 @@ export function bytesTokenizer(): Tokenizer {
     endOfText: END_OF_TEXT,
     bos: undefined,
     hash: "bytes",
-    seams: ["space", "line"],
+    cuts: cutAnywhere,
+    notices: [],
     files: { "tokenizer.json": JSON.stringify(tokenizerJson(), undefined, 1) },
-    encode: (text) => new Int32Array(Buffer.from(text, "utf8")),
+    ...encodeByCharacter((text) => new Int32Array(Buffer.from(text, "utf8"))),
+    nameOf: (id) =>
+      id < END_OF_TEXT ? byteLevelAlphabet()[id] : id === END_OF_TEXT ? "<|endoftext|>" : undefined,
     decode(ids) {
       const bytes: number[] = [];
       for (let i = 0; i < ids.length; i++) if (ids[i]! < END_OF_TEXT) bytes.push(ids[i]!);

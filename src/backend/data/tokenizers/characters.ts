@@ -4,7 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { WorkbenchError } from "../../../protocol/errors";
-import type { Tokenizer } from "./tokenizer";
+import { cutAnywhere } from "./cutRule";
+import { encodeByCharacter, type Tokenizer } from "./tokenizer";
 
 export function charactersTokenizer(characters: readonly string[], withEndOfText: boolean): Tokenizer {
   // By code point, because a Map of strings is three times slower.
@@ -19,9 +20,10 @@ export function charactersTokenizer(characters: readonly string[], withEndOfText
     hash: createHash("sha256")
       .update(JSON.stringify(["characters", characters, withEndOfText]))
       .digest("hex"),
-    seams: ["space", "line"],
+    cuts: cutAnywhere,
+    notices: [],
     files: { "tokenizer.json": JSON.stringify(tokenizerJson(characters, endOfText), undefined, 1) },
-    encode(text) {
+    ...encodeByCharacter((text) => {
       const encoded = new Int32Array(text.length);
       let length = 0;
       for (let i = 0; i < text.length; i++) {
@@ -32,7 +34,8 @@ export function charactersTokenizer(characters: readonly string[], withEndOfText
         encoded[length++] = id;
       }
       return encoded.slice(0, length);
-    },
+    }),
+    nameOf: (id) => characters[id] ?? (id === endOfText ? "<|endoftext|>" : undefined),
     decode(encoded) {
       let text = "";
       for (let i = 0; i < encoded.length; i++) text += characters[encoded[i]!] ?? "";

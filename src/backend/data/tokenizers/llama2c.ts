@@ -5,7 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { WorkbenchError } from "../../../protocol/errors";
-import { IdList, type Tokenizer, WordMemo } from "./tokenizer";
+import { IdList, WordMemo } from "./idList";
+import { encodeByCharacter, type Tokenizer } from "./tokenizer";
 
 const BOS = 1;
 const FIRST_BYTE = 3;
@@ -29,16 +30,18 @@ export function llama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
     endOfText: BOS,
     bos: BOS,
     hash: createHash("sha256").update("llama2c").update(file).digest("hex"),
-    seams: independentWords ? ["gap"] : [],
+    cuts: independentWords ? { space: "dropped", line: false, addedTokens: [] } : undefined,
+    notices: [],
     files: { "tokenizer.bin": file },
-    encode(text) {
+    ...encodeByCharacter((text) => {
       if (text === "") return new Int32Array(0);
       const prefixed = ` ${text}`;
       if (!independentWords) return merge(prefixed);
       const ids = new IdList(prefixed.length);
       for (const [word] of prefixed.matchAll(/ *[^ ]+| +$/g)) ids.append(words.ids(word));
       return ids.take();
-    },
+    }),
+    nameOf: (token) => pieces[token],
     decode(ids) {
       const parts: Buffer[] = [];
       for (let i = 0; i < ids.length; i++) {

@@ -13,6 +13,7 @@ import { llama2cTokenizer } from "./llama2c";
 import { pieceTokenizerJson } from "./pieceVocabulary";
 import { readSentencePiece } from "./sentencePiece";
 import type { Tokenizer } from "./tokenizer";
+import type { TokenizerSettings } from "./specialTokens";
 import { tokenizerFromJson } from "./tokenizerJson";
 
 /** `characters` is made from the training text, so it comes from the data set and not from here. */
@@ -49,28 +50,24 @@ export async function openTokenizer(name: string, baseFolder: string): Promise<T
   const merges = fileSets.find(([first, second]) => second !== undefined && first === path.basename(file));
   if (merges !== undefined) return openByteLevelBpe(file, path.join(path.dirname(file), merges[1]!));
   const text = (await readBounded(file)).toString("utf8");
-  return tokenizerFromJson(path.basename(file), text, {
-    config: await beside(file, "tokenizer_config.json"),
-    template: await templateBeside(file),
-  });
+  return tokenizerFromJson(path.basename(file), text, await settingsBeside(file));
 }
 
 async function openSentencePiece(file: string): Promise<Tokenizer> {
   const id = path.basename(file);
-  const vocabulary = readSentencePiece(id, await readBounded(file));
-  const given = await beside(file, "tokenizer_config.json");
+  const content = await readBounded(file);
+  const vocabulary = readSentencePiece(id, content);
   const { settings, added } = await addedBeside(file);
   const opens = vocabulary.bos !== undefined && (settings.add_bos_token ?? vocabulary.opens);
   const json = pieceTokenizerJson({ ...vocabulary, opens }, added, settings.legacy !== false);
   const text = (token: number | undefined) =>
     token === undefined ? undefined : vocabulary.pieces[token]?.text;
   const { bos, eos, unknown } = vocabulary;
-  return made(
-    id,
-    json,
-    given ?? settingsText(text(bos), text(eos), text(unknown)),
-    await templateBeside(file),
-  );
+  const { config = settingsText(text(bos), text(eos), text(unknown)), ...others } =
+    await settingsBeside(file);
+  const tokenizer = await tokenizerFromJson(id, JSON.stringify(json), { config, ...others });
+  // Other programs that read the folder may know only this file.
+  return { ...tokenizer, files: { ...tokenizer.files, "tokenizer.model": content } };
 }
 
 async function openByteLevelBpe(file: string, merges: string): Promise<Tokenizer> {
@@ -98,8 +95,8 @@ async function openByteLevelBpe(file: string, merges: string): Promise<Tokenizer
     added: known ? added : [{ id: vocab[end]!, content: end, special: true }, ...added],
     bos: settings.add_bos_token === true ? vocab[end] : undefined,
   });
-  const config = (await beside(file, "tokenizer_config.json")) ?? settingsText(end, end, end);
-  return made(id, json, config, await templateBeside(file));
+  const { config = settingsText(end, end, end), ...others } = await settingsBeside(file);
+  return tokenizerFromJson(id, JSON.stringify(json), { config, ...others });
 }
 
 async function openGguf(file: string): Promise<Tokenizer> {
@@ -114,17 +111,27 @@ async function openGguf(file: string): Promise<Tokenizer> {
       vocabulary.algorithm === "byteLevel"
         ? byteLevelTokenizerJson(vocabulary)
         : pieceTokenizerJson(vocabulary, [], true);
-    return made(id, json, settingsText(bos, eos, unknown, chatTemplate));
+    const config = settingsText(bos, eos, unknown, chatTemplate);
+    return await tokenizerFromJson(id, JSON.stringify(json), { config });
   } finally {
     await handle.close();
   }
 }
 
-function made(id: string, json: object, config: string, template?: string): Tokenizer {
-  return tokenizerFromJson(id, JSON.stringify(json), { config, template });
+async function settingsBeside(file: string): Promise<TokenizerSettings> {
+  const models = await Promise.all(
+    ["generation_config.json", "config.json"].map(async (name) => {
+      const text = await beside(file, name);
+      return text === undefined ? [] : [{ file: name, text }];
+    }),
+  );
+  return {
+    config: await beside(file, "tokenizer_config.json"),
+    specialTokens: await beside(file, "special_tokens_map.json"),
+    template: await beside(file, "chat_template.jinja"),
+    models: models.flat(),
+  };
 }
-
-const templateBeside = (file: string) => beside(file, "chat_template.jinja");
 
 /** A tokenizer_config.json for vocabularies that come without one. */
 function settingsText(bos?: string, eos?: string, unknown?: string, chatTemplate?: string): string {

@@ -1,10 +1,11 @@
 /**
- * A vocabulary of SentencePiece, wherever it was read from, as a Hugging Face `tokenizer.json`, so that one library encodes
- * all. BPE there has ranked pairs where SentencePiece has scored pieces: every way to join two pieces to a third becomes a
+ * A vocabulary of SentencePiece, wherever it was read from, as a Hugging Face `tokenizer.json`, which one library
+ * encodes. BPE there has ranked pairs where SentencePiece has scored pieces: every way to join two pieces to a third becomes a
  * pair, ranked by the score of the third.
  */
-import { documentTemplate } from "./addedTokens";
+import { addedTokenJson, documentTemplate } from "./addedTokens";
 import type { AddedToken } from "./addedTokens";
+import { spacedWords } from "./findCutRule";
 
 /** By their numbers in files of SentencePiece and GGUF. */
 export const pieceKinds = [undefined, "normal", "unknown", "control", "user", "unused", "byte"] as const;
@@ -45,15 +46,9 @@ export function pieceTokenizerJson(
   const common = { byte_fallback: byteFallback };
   return {
     version: "1.0",
-    added_tokens: [...byId.values()]
-      .sort((a, b) => a.id - b.id)
-      .map((token) => ({ single_word: false, lstrip: false, rstrip: false, normalized: false, ...token })),
+    added_tokens: [...byId.values()].sort((a, b) => a.id - b.id).map(addedTokenJson),
     normalizer: normalizer(given, legacy),
-    // Written so that only what begins a text gets the space.
-    pre_tokenizer:
-      dummyPrefix && !legacy
-        ? { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false }
-        : null,
+    pre_tokenizer: preTokenizer(given, legacy),
     post_processor: documentTemplate(given.opens ? given.bos : undefined, (id) => pieces[id]!.text),
     decoder: {
       type: "Sequence",
@@ -81,6 +76,22 @@ export function pieceTokenizerJson(
             vocab: pieces.map(({ text, score }) => [text, score]),
           },
   };
+}
+
+/**
+ * Words are encoded apart where no piece reaches over the beginning of one, which changes no id and lets the library
+ * remember them. Without `legacy`, only what begins a text gets the space.
+ */
+function preTokenizer({ pieces, dummyPrefix }: PieceVocabulary, legacy: boolean): object | null {
+  const words = pieces.some(({ text, kind }) => kind === "normal" && /[^▁]▁/.test(text))
+    ? []
+    : [{ type: "Split", pattern: { Regex: spacedWords }, behavior: "Isolated", invert: false }];
+  const prefix =
+    dummyPrefix && !legacy
+      ? [{ type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false }]
+      : [];
+  const steps = [...prefix, ...words];
+  return steps.length > 1 ? { type: "Sequence", pretokenizers: steps } : (steps[0] ?? null);
 }
 
 function normalizer({ dummyPrefix, removeExtraSpaces }: PieceVocabulary, legacy: boolean): object {

@@ -1,52 +1,99 @@
-/** Any Hugging Face `tokenizer.json`, run by their own library, with the words of a text remembered for speed. */
+/** A tokenizer from a Hugging Face `tokenizer.json` and the files beside it, encoded by the native library. */
 import { createHash } from "node:crypto";
-import { Tokenizer as Library } from "@huggingface/tokenizers";
 import * as z from "zod";
-import { WorkbenchError } from "../../../protocol/errors";
-import { isSpace } from "../spaces";
-import { byteLevelAlphabet, bytesTokenizer } from "./bytes";
+import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { bytesTokenizer, byteLevelAlphabet } from "./bytes";
 import { charactersTokenizer } from "./characters";
-import { chatTemplate, type NamedTokens } from "./chatTemplate";
-import { IdList, type Seam, type Tokenizer, WordMemo } from "./tokenizer";
+import { chatTemplate } from "./chatTemplate";
+import { type CoreTokenizer, decodeWith, encodeBatch, encodeInParts, openCore } from "./core";
+import { findCutRule } from "./findCutRule";
+import { findDocumentTokens, readSettings, type ReadSettings, type TokenizerSettings } from "./specialTokens";
+import type { Tokenizer } from "./tokenizer";
 
-/** The part that is looked at here; the library reads the rest. */
+/** The parts that Lathe reads; the library reads all of them. */
 const fileSchema = z.looseObject({
   model: z.looseObject({
-    type: z.enum(["BPE", "WordPiece", "WordLevel", "Unigram"]).optional(),
+    type: z.string().optional(),
     // Ids by token, or for Unigram a list of tokens with their scores.
     vocab: z.union([z.record(z.string(), z.int().min(0)), z.array(z.unknown()).min(1)]),
     merges: z.array(z.unknown()).optional(),
+    dropout: z.number().nullish(),
+    unk_token: z.string().nullish(),
     byte_fallback: z.boolean().nullish(),
-    unk_id: z.int().nullish(),
+    continuing_subword_prefix: z.string().nullish(),
+    end_of_word_suffix: z.string().nullish(),
   }),
   normalizer: z.unknown().default(null),
   pre_tokenizer: z.unknown().default(null),
+  post_processor: z.unknown().default(null),
   added_tokens: z
     .array(
       z.looseObject({
         id: z.int().min(0),
         content: z.string(),
-        lstrip: z.boolean().default(false),
-        rstrip: z.boolean().default(false),
+        normalized: z.boolean().optional(),
+        special: z.boolean().optional(),
       }),
     )
     .default([]),
 });
-const tokenSchema = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
-const configSchema = z.looseObject({
-  bos_token: tokenSchema,
-  eos_token: tokenSchema,
-  unk_token: tokenSchema,
-  pad_token: tokenSchema,
-  chat_template: z
-    .union([z.string(), z.array(z.looseObject({ name: z.string(), template: z.string() }))])
-    .nullish(),
-});
-type Settings = z.infer<typeof configSchema>;
-const tokenNames = ["bos_token", "eos_token", "unk_token", "pad_token"] as const;
+type TokenizerFile = z.infer<typeof fileSchema>;
 
-/** Names by which vocabularies call the token between documents, the plainest first. */
-const endOfTextNames = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
+export async function tokenizerFromJson(
+  id: string,
+  text: string,
+  given: TokenizerSettings = {},
+): Promise<Tokenizer> {
+  let file: TokenizerFile;
+  let settings: ReadSettings;
+  let core: CoreTokenizer | undefined;
+  let simple: Tokenizer | undefined;
+  try {
+    file = fileSchema.parse(JSON.parse(text));
+    settings = readSettings(given);
+    simple = recognize(file);
+    // Sequences are cut and padded by Lathe, whatever the file was saved with.
+    core = simple === undefined ? await openCore({ ...file, truncation: null, padding: null }) : undefined;
+  } catch (cause) {
+    if (cause instanceof WorkbenchError) throw cause;
+    throw new WorkbenchError(
+      "invalid-input",
+      `${id}: the tokenizer cannot be read (${reasonOf(cause)}). ` +
+        "Use an intact Hugging Face tokenizer.json, or the tokenizer `bytes`.",
+      {},
+      { cause },
+    );
+  }
+  if ((file.model.dropout ?? 0) > 0)
+    throw new WorkbenchError(
+      "unsupported",
+      `${id} has model.dropout ${file.model.dropout}, which encodes a text differently each time. Set it to null.`,
+    );
+  const parts = simple ?? (await openParts(id, file, core!));
+  const opening = core === undefined ? undefined : await findOpening(core);
+  const { bos, endOfText, notices } = findDocumentTokens(id, settings, {
+    idOf: (token) => core?.tokenToId(token) ?? idIn(file, token),
+    nameOf: parts.nameOf,
+    opening,
+  });
+  const chat =
+    settings.template === undefined ? undefined : chatTemplate(id, settings.template, settings.names);
+  return {
+    ...parts,
+    id: simple?.id ?? id,
+    bos,
+    endOfText,
+    notices: simple === undefined ? notices : [],
+    ...(chat === undefined ? {} : { chat }),
+    hash:
+      simple !== undefined && endOfText === simple.endOfText && bos === simple.bos
+        ? simple.hash
+        : createHash("sha256")
+            .update(JSON.stringify([text, bos ?? null, endOfText ?? null, settings.template ?? ""]))
+            .digest("hex"),
+    files: { "tokenizer.json": text, ...filesBeside(given, settings, endOfText, parts.nameOf) },
+  };
+}
 
 function reasonOf(cause: unknown): string {
   if (cause instanceof z.ZodError) {
@@ -56,212 +103,157 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message.slice(0, 300) : String(cause);
 }
 
-/** The files beside a `tokenizer.json`, as texts. */
-export interface TokenizerSettings {
-  readonly config?: string | undefined;
-  /** A `chat_template.jinja`, which stands for the template in `tokenizer_config.json`. */
-  readonly template?: string | undefined;
+function idIn({ model: { vocab }, added_tokens }: TokenizerFile, token: string): number | undefined {
+  const added = added_tokens.find(({ content }) => content === token)?.id;
+  return added ?? (!Array.isArray(vocab) && Object.hasOwn(vocab, token) ? vocab[token] : undefined);
 }
 
-export function tokenizerFromJson(
-  id: string,
-  text: string,
-  { config, template }: TokenizerSettings = {},
-): Tokenizer {
-  const unreadable = (what: string, cause: unknown): WorkbenchError =>
-    new WorkbenchError(
-      "invalid-input",
-      `${id}: ${what} (${reasonOf(cause)}). ` +
-        "Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
-      {},
-      { cause },
-    );
-  const besides = {
-    ...(config === undefined ? {} : { "tokenizer_config.json": config }),
+/** Where only a model's configuration names the end of a document, a copy without it needs the name as well. */
+function filesBeside(
+  { config, specialTokens, template }: TokenizerSettings,
+  { names, models }: ReadSettings,
+  endOfText: number | undefined,
+  nameOf: Tokenizer["nameOf"],
+): Record<string, string> {
+  const end = endOfText === undefined ? undefined : nameOf(endOfText);
+  const isNamed = names.eos_token === end || models.every(({ eos }) => eos !== endOfText);
+  const named = isNamed
+    ? config
+    : JSON.stringify({ ...(JSON.parse(config ?? "{}") as object), eos_token: end }, undefined, 2);
+  return {
+    ...(named === undefined ? {} : { "tokenizer_config.json": named }),
+    ...(specialTokens === undefined ? {} : { "special_tokens_map.json": specialTokens }),
     ...(template === undefined ? {} : { "chat_template.jinja": template }),
   };
-  const chatOf = (given: Settings): Pick<Tokenizer, "chat"> => {
-    const source = template ?? templateOf(given);
-    return source === undefined ? {} : { chat: chatTemplate(id, source, namedTokens(given)) };
-  };
-  let file: z.infer<typeof fileSchema>;
-  let settings: Settings;
-  let library: Library;
-  try {
-    const json: unknown = JSON.parse(text);
-    file = fileSchema.parse(json);
-    settings = configSchema.parse(config === undefined ? {} : JSON.parse(config));
-    const plain = recognise(file);
-    if (plain !== undefined) return { ...plain, ...chatOf(settings), files: { ...plain.files, ...besides } };
-    library = new Library({ post_processor: null, decoder: null, ...file }, settings);
-  } catch (cause) {
-    throw unreadable("the tokenizer cannot be read", cause);
-  }
+}
 
-  const { type, byte_fallback: fallsBack, unk_id: unknown } = file.model;
-  const spellUnknown = type === "Unigram" && fallsBack === true ? byteSpeller(library, unknown) : undefined;
-  const idsOf = (words: string): readonly (number | undefined)[] => {
-    const { ids, tokens } = library.encode(words, { add_special_tokens: false });
-    return spellUnknown === undefined ? ids : spellUnknown(ids, tokens);
-  };
-  const plainly = (words: string): Int32Array => {
-    const ids = idsOf(words);
-    if (ids.includes(undefined))
+type Parts = Pick<
+  Tokenizer,
+  "vocabSize" | "cuts" | "encode" | "encodeAll" | "encodeInParts" | "decode" | "nameOf"
+>;
+
+async function openParts(id: string, file: TokenizerFile, core: CoreTokenizer): Promise<Parts> {
+  const vocabulary = core.getVocab(true);
+  const normalizer = core.getNormalizer();
+  const refuseUnknown = unknownCharacterCheck(id, file, core);
+  const guarded = async <T>(texts: readonly string[], encode: () => Promise<T>): Promise<T> => {
+    await refuseUnknown?.(texts);
+    try {
+      return await encode();
+    } catch (cause) {
       throw new WorkbenchError(
         "invalid-input",
-        `${id} has no token for a part of ${JSON.stringify(words.slice(0, 60))}, and none that stands for the ` +
-          "unknown. Leave such text out, or use another tokenizer.",
+        `${id} cannot encode ${JSON.stringify((texts[0] ?? "").slice(0, 60))} (${toWorkbenchError(cause).message}). ` +
+          "Leave such text out, or use another tokenizer.",
+        {},
+        { cause },
       );
-    return Int32Array.from(ids as readonly number[]);
+    }
   };
-  const seams = seamsOf(idsOf);
-  // Added tokens that hold or swallow spaces reach over the borders of words.
-  const reaching = file.added_tokens.filter(
-    (token) => token.lstrip || token.rstrip || /\s/.test(token.content),
-  );
-  const memo = new WordMemo(plainly);
-  const encodeWords = seams.includes("space")
-    ? bySpace(memo)
-    : seams.includes("gap")
-      ? byGap(memo)
-      : undefined;
-
-  const idOf = (token: string): number | undefined => library.token_to_id(token);
-  const eos = namedTokens(settings).eos_token;
-  const endOfAnswer = eos === undefined ? undefined : idOf(eos);
-  const endOfText = [...endOfTextNames.map(idOf), endOfAnswer].find((token) => token !== undefined);
-  let highest = -1;
-  for (const token of library.get_vocab().values()) if (token > highest) highest = token;
-
+  const encodeAll = (texts: readonly string[]) => guarded(texts, () => encodeBatch(core, texts));
   return {
-    id,
-    vocabSize: highest + 1,
-    endOfText,
-    bos: openingToken(library),
-    endOfAnswer: endOfAnswer === endOfText ? undefined : endOfAnswer,
-    ...chatOf(settings),
-    hash: createHash("sha256")
-      .update(JSON.stringify([text, config ?? "", ...(template === undefined ? [] : [template])]))
-      .digest("hex"),
-    seams,
-    files: { "tokenizer.json": text, ...besides },
-    encode(words) {
-      if (words === "") return new Int32Array(0);
-      if (encodeWords === undefined || reaching.some((token) => words.includes(token.content)))
-        return plainly(words);
-      return encodeWords(words);
-    },
-    decode(ids) {
-      const known = Array.from(ids).filter((token) => library.id_to_token(token) !== undefined);
-      if (known.length === 0) return "";
-      return library.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
-    },
+    vocabSize: Object.values(vocabulary).reduce((most, each) => Math.max(most, each), -1) + 1,
+    cuts: findCutRule({
+      normalizer: file.normalizer,
+      preTokenizer: file.pre_tokenizer,
+      model: { ...file.model, type: file.model.type ?? "" },
+      tokens: Object.keys(vocabulary),
+      addedTokens: file.added_tokens,
+      normalize: (text) => normalizer?.normalizeString(text) ?? text,
+    }),
+    encode: async (text) => (await encodeAll([text]))[0]!,
+    encodeAll,
+    encodeInParts: (text, target) => guarded([text], () => encodeInParts(core, text, target)),
+    decode: decodeWith(
+      core,
+      new Set(file.added_tokens.flatMap(({ content, special }) => (special === true ? [content] : []))),
+    ),
+    nameOf: (token) => core.idToToken(token) ?? undefined,
   };
 }
 
-function namedTokens(settings: Settings): NamedTokens {
-  const named = tokenNames.flatMap((name) => {
-    const token = settings[name];
-    return token == null ? [] : [[name, typeof token === "string" ? token : token.content] as const];
-  });
-  return Object.fromEntries(named);
-}
-
-/** Of several templates the one for plain conversations. */
-function templateOf({ chat_template: given }: Settings): string | undefined {
-  if (!Array.isArray(given)) return given ?? undefined;
-  return given.find(({ name }) => name === "default")?.template;
-}
-
-/** Puts the bytes of a text in the place of the token that says only that it is unknown, which the library leaves there for Unigram. */
-function byteSpeller(library: Library, unknown: number | null | undefined) {
-  const bytes = Array.from({ length: 256 }, (_, byte) =>
-    library.token_to_id(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+/** The token that the rules of the file put before a text, such as `<s>`. */
+async function findOpening(core: CoreTokenizer): Promise<number | undefined> {
+  const [framed, plain] = await Promise.all(
+    [true, false].map(async (addSpecialTokens) => {
+      const encoding = await core.encode("a", null, { addSpecialTokens });
+      return encoding.getIds();
+    }),
   );
-  return (ids: readonly number[], tokens: readonly string[]): (number | undefined)[] =>
-    ids.flatMap((id, i) =>
-      id === unknown ? Array.from(Buffer.from(tokens[i]!), (byte) => bytes[byte]) : [id],
-    );
+  return framed!.length > plain!.length && framed![0] !== plain![0] ? framed![0] : undefined;
 }
 
-/** The token that the file itself puts before a text, such as `<s>`. */
-function openingToken(library: Library): number | undefined {
-  const [first] = library.encode("a").ids;
-  const [plain] = library.encode("a", { add_special_tokens: false }).ids;
-  return first === plain ? undefined : first;
+/** A BPE without a token for the unknown drops characters that it lacks; a text that loses some is refused instead. */
+function unknownCharacterCheck(
+  id: string,
+  { model, added_tokens: added }: TokenizerFile,
+  core: CoreTokenizer,
+): ((texts: readonly string[]) => Promise<void>) | undefined {
+  const {
+    unk_token: unknown,
+    byte_fallback: fallsBack,
+    continuing_subword_prefix,
+    end_of_word_suffix,
+  } = model;
+  const hasAffix = [continuing_subword_prefix, end_of_word_suffix].some(
+    (affix) => affix != null && affix !== "",
+  );
+  if (Array.isArray(model.vocab) || model.merges === undefined || hasAffix) return undefined;
+  if (unknown != null || fallsBack === true) return undefined;
+  const withoutTokens = (text: string) =>
+    added.reduce((rest, { content }) => rest.replaceAll(content, ""), text);
+  const isKnown = new Uint8Array(0x110000);
+  return async (texts) => {
+    const characters = new Set<string>();
+    for (const text of texts)
+      for (const character of text) if (isKnown[character.codePointAt(0)!] === 0) characters.add(character);
+    if (characters.size === 0) return;
+    const list = [...characters];
+    const encoded = await encodeBatch(core, list);
+    for (const [i, character] of list.entries()) {
+      const isDropped = encoded[i]!.length === 0 && wordsOf(core, character).some((word) => word !== "");
+      if (isDropped && texts.some((text) => withoutTokens(text).includes(character)))
+        throw new WorkbenchError(
+          "invalid-input",
+          `${id} has no token for the character ${JSON.stringify(character)} ` +
+            `(U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}), and no unknown token. ` +
+            "Leave it out, or use another tokenizer.",
+        );
+      if (!isDropped) isKnown[character.codePointAt(0)!] = 1;
+    }
+  };
 }
 
-/** A BPE without merges is a tokenizer of bytes or characters, which need no library. */
-function recognise(file: z.infer<typeof fileSchema>): Tokenizer | undefined {
-  const { vocab, merges } = file.model;
-  if (merges?.length !== 0 || file.normalizer !== null || Array.isArray(vocab)) return;
+/** What normalizer and pre-tokenizer leave of a text. */
+function wordsOf(core: CoreTokenizer, text: string): string[] {
+  const normalized = core.getNormalizer()?.normalizeString(text) ?? text;
+  return (
+    core
+      .getPreTokenizer()
+      ?.preTokenizeString(normalized)
+      .map(([word]) => word) ?? [normalized]
+  );
+}
+
+/** The files that Lathe writes for `bytes` and `characters`, which need no library. */
+function recognize({ model, normalizer, pre_tokenizer, added_tokens }: TokenizerFile): Tokenizer | undefined {
+  const { vocab, merges, type, ...others } = model;
+  if (
+    type !== "BPE" ||
+    merges?.length !== 0 ||
+    Object.values(others).some((each) => each != null && each !== false)
+  )
+    return undefined;
+  if (normalizer !== null || Array.isArray(vocab)) return undefined;
   const entries = Object.entries(vocab).sort(([, a], [, b]) => a - b);
   const tokens = entries.map(([token]) => token);
-  if (entries.some(([, id], i) => id !== i)) return;
-  const [added, ...others] = file.added_tokens;
-  const ends = added?.content === "<|endoftext|>" && added.id === tokens.length && others.length === 0;
-  const byteLevel = JSON.stringify(file.pre_tokenizer).includes('"use_regex":false');
+  if (entries.some(([, id], i) => id !== i)) return undefined;
+  const [added, ...more] = added_tokens;
+  const ends = added?.content === "<|endoftext|>" && added.id === tokens.length && more.length === 0;
+  const byteLevel = JSON.stringify(pre_tokenizer).includes('"use_regex":false');
   if (ends && byteLevel && tokens.join() === byteLevelAlphabet().join()) return bytesTokenizer();
   const single = tokens.every((token) => Array.from(token).length === 1);
-  if (single && file.pre_tokenizer === null && (ends || added === undefined))
+  if (single && pre_tokenizer === null && (ends || added === undefined))
     return charactersTokenizer(tokens, ends);
-  return;
-}
-
-/** Words with the space before them: exact wherever a token never runs from a word into a space. */
-function bySpace(memo: WordMemo): (text: string) => Int32Array {
-  return (text) => {
-    const ids = new IdList(text.length >> 1);
-    let start = 0;
-    for (let at = text.indexOf(" ", 1); at >= 0; at = text.indexOf(" ", at + 1)) {
-      if (isSpace(text.charCodeAt(at - 1))) continue;
-      ids.append(memo.ids(text.slice(start, at)));
-      start = at;
-    }
-    ids.append(memo.ids(text.slice(start)));
-    return ids.take();
-  };
-}
-
-/** Words without the space before them, for tokenizers that put one before every text. */
-function byGap(memo: WordMemo): (text: string) => Int32Array {
-  return (text) => {
-    const ids = new IdList(text.length >> 1);
-    let start = 0;
-    for (let at = text.indexOf(" ", 1); at >= 0; at = text.indexOf(" ", at + 1)) {
-      if (isSpace(text.charCodeAt(at - 1)) || at + 1 >= text.length || isSpace(text.charCodeAt(at + 1)))
-        continue;
-      ids.append(memo.ids(text.slice(start, at)));
-      start = at + 1;
-    }
-    ids.append(memo.ids(text.slice(start)));
-    return ids.take();
-  };
-}
-
-/** The rules of a tokenizer.json are too many to reason about, so each kind of seam is tried out. */
-function seamsOf(encode: (text: string) => readonly (number | undefined)[]): Seam[] {
-  const same = (whole: string, parts: readonly string[]): boolean =>
-    encode(whole).join() === parts.map((part) => encode(part).join()).join();
-  const holds: Record<Seam, boolean> = {
-    space: [
-      ["alpha", " beta", " gamma"],
-      ["x1", " =", " y22;", " //", " (no)"],
-      ["don't,", " 3.14!", "  two", " Zürich", " 東京"],
-      ["end.", "  \n  if", " {", " }\n\n"],
-    ].every((parts) => same(parts.join(""), parts)),
-    line: [
-      ["alpha\n", "beta\n", "Gamma"],
-      ["x = 1;\n", "// y\n", "}\n", "'s 3\n", "東京\n", "{"],
-    ].every((parts) => same(parts.join(""), parts)),
-    gap: [
-      ["alpha", "beta", "gamma"],
-      ["x1", "=", "y22;", "//", "(no)"],
-      ["don't,", "3.14!  two", "Zürich", "東京"],
-    ].every((parts) => same(parts.join(" "), parts)),
-  };
-  // Where the space can be kept there is no need to drop it.
-  return (["space", "line", "gap"] as const).filter(
-    (seam) => holds[seam] && !(seam === "gap" && holds.space),
-  );
+  return undefined;
 }

@@ -52,8 +52,7 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
   const tokenizer = data?.tokenizer ?? (options === undefined ? own : await namedTokenizer(options, folder));
   const vocabSize = options && tokenizer?.vocabSize;
   let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
-  if (options !== undefined)
-    refuseMismatch(shape, { sequenceLength: options.sequence_len, vocabSize: vocabSize ?? 0 });
+  if (options !== undefined) refuseMismatch(shape, options.sequence_len, data);
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
   for (const step of plan.steps) {
@@ -76,7 +75,7 @@ async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
     }
     teachers.after(step, shape);
     if (step.action === "evaluate")
-      checkEvaluation(step.options, {
+      await checkEvaluation(step.options, {
         shape,
         tokenizer,
         // Other data than the experiment's is left to the run to read.
@@ -105,7 +104,7 @@ interface Subject {
   readonly hasTokenizer: boolean;
 }
 
-function checkEvaluation(options: Step["options"], subject: Subject): void {
+async function checkEvaluation(options: Step["options"], subject: Subject): Promise<void> {
   for (const [name, given] of Object.entries(options)) {
     const metric = metrics[name]!;
     const { needs } = metric;
@@ -120,6 +119,6 @@ function checkEvaluation(options: Step["options"], subject: Subject): void {
         `evaluate.${name} needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.`,
       );
     if (!needs.includes("data") || subject.data !== undefined)
-      metric.check?.(subject, metric.options.parse(given));
+      await metric.check?.(subject, metric.options.parse(given));
   }
 }

@@ -1,19 +1,19 @@
-/** Whether a model can read the data: longer sequences than positions, or more tokens than rows of the embedding, would read outside a table. */
+/** Whether a model can read the data: longer sequences than positions, or tokens without a row, would read outside a table. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { dimensionsOf, type ModelShape } from "../../models/model";
-import { refuseUnknownTokens } from "../../models/vocabularyFit";
+import { refuseTokensWithoutRow } from "../../data/tokenizers/vocabularyFit";
+import type { DataSet } from "../../data/dataSet";
 
-export interface TextSizes {
-  readonly sequenceLength: number;
-  readonly vocabSize: number;
-}
-
-export function refuseMismatch(shape: ModelShape, { sequenceLength, vocabSize }: TextSizes): void {
-  const { context } = dimensionsOf(shape);
+export function refuseMismatch(
+  shape: ModelShape,
+  sequenceLength: number,
+  data: Pick<DataSet, "findToken"> | undefined,
+): void {
+  const { context, vocabulary } = dimensionsOf(shape);
   if (sequenceLength > context)
     throw new WorkbenchError(
       "invalid-input",
       `data.sequence_len is ${sequenceLength}, but the model has only ${context} positions. Lower sequence_len or raise the model's.`,
     );
-  refuseUnknownTokens(shape, vocabSize);
+  if (data !== undefined) refuseTokensWithoutRow(vocabulary, (rows) => data.findToken(rows));
 }

@@ -74,7 +74,7 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const base = plan.baseModel === undefined ? undefined : await importOf(context, plan.baseModel);
     const named = await readTeachers(plan, (name) => importOf(context, name));
     const tokenizer = await tokenizerOf(context, data, base);
-    const first = firstWorkpiece(plan, data, base);
+    const first = firstWorkpiece(plan, data, opened, base);
     const engine = await openEngine(plan.device as DeviceName);
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
@@ -200,14 +200,11 @@ function hashOfModel({ shape, tensors }: ImportedModel): string {
 function firstWorkpiece(
   plan: RunPlan,
   data: DataSet | undefined,
+  all: readonly DataSet[],
   base: ImportedModel | undefined,
 ): Workpiece {
-  const sizes = data && {
-    sequenceLength: data.train.layout.sequenceLength,
-    vocabSize: data.tokenizer.vocabSize,
-  };
   const shape = base?.shape ?? shapeOfPlan(plan, data?.tokenizer.vocabSize);
-  if (sizes !== undefined) refuseMismatch(shape, sizes);
+  for (const each of all) refuseMismatch(shape, each.train.layout.sequenceLength, each);
   return { shape, tensors: base?.tensors ?? initialise(shape, plan.seed), step: 0, tokens: 0 };
 }
 
