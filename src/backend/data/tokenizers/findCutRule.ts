@@ -33,7 +33,7 @@ export function findCutRule(rules: Rules): CutRule | undefined {
     return outcome === "apart" || (outcome === "together" && modelSeparates(rules, site, steps, text.space));
   };
   const space = isSeparated("space") ? (text.isPrefixed ? "dropped" : "kept") : undefined;
-  const line = !text.isPrefixed && isSeparated("line");
+  const line = text.keepsLines && !text.isPrefixed && isSeparated("line");
   if (space === undefined && !line) return undefined;
   return { space, line, addedTokens: rules.addedTokens.map(({ content }) => content) };
 }
@@ -58,22 +58,33 @@ const contextFree = new Set([
   "Precompiled",
 ]);
 
-/** What the normalizers make of a space between words, and whether they put one before every text. */
+interface NormalizedSpace {
+  /** What the normalizers make of a space between words. */
+  readonly space: string;
+  /** Whether they put one before every text. */
+  readonly isPrefixed: boolean;
+  /** Whether a line end stays what it is. */
+  readonly keepsLines: boolean;
+}
+
 function normalizedSpace(
   normalizers: readonly Step[],
   normalize: Rules["normalize"],
-): { readonly space: string; readonly isPrefixed: boolean } | undefined {
+): NormalizedSpace | undefined {
   const isPrefixed = normalizers[0]?.type === "Prepend" && normalizers[0]["prepend"] === "▁";
   const rest = isPrefixed ? normalizers.slice(1) : normalizers;
-  if (rest.length === 1 && isSpaceReplacement(rest[0]!)) return { space: "▁", isPrefixed };
+  if (rest.length === 1 && isSpaceReplacement(rest[0]!)) return { space: "▁", isPrefixed, keepsLines: true };
   if (isPrefixed || !rest.every(({ type }) => contextFree.has(type))) return undefined;
-  if (rest.length === 0) return { space: " ", isPrefixed: false };
+  if (rest.length === 0) return { space: " ", isPrefixed: false, keepsLines: true };
   // They treat each character alike wherever it is, so it is enough to try the characters of the sites.
-  const words = normalize(siteCharacters.join(" ")).split(" ");
-  const isKept =
-    words.length === siteCharacters.length &&
-    words.every((word, i) => (siteLetter.test(siteCharacters[i]!) ? /^\p{L}\S*$/u : /^\S+$/).test(word));
-  return isKept ? { space: " ", isPrefixed: false } : undefined;
+  const keeps = (border: string): boolean => {
+    const words = normalize(siteCharacters.join(border)).split(border);
+    return (
+      words.length === siteCharacters.length &&
+      words.every((word, i) => (siteLetter.test(siteCharacters[i]!) ? /^\p{L}\S*$/u : /^\S+$/).test(word))
+    );
+  };
+  return keeps(" ") ? { space: " ", isPrefixed: false, keepsLines: keeps("\n") } : undefined;
 }
 
 function isSpaceReplacement({ type, pattern, content }: Step): boolean {
