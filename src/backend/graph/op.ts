@@ -122,8 +122,7 @@ export function defineOp<In extends readonly Value[], A extends Attrs = NoAttrs>
     const hasAttrs = last !== undefined && !isValue(last);
     const inputs = (hasAttrs ? call.slice(0, -1) : call) as unknown as In;
     const attrs = (hasAttrs ? last : {}) as A;
-    const types = inputs.map((input) => input.type) as unknown as Same<In, TensorType>;
-    return { kind: "apply", op, inputs, attrs, type: definition.infer(types, attrs) };
+    return { kind: "apply", op, inputs, attrs, type: inferType(definition, inputs, attrs) };
   };
   // A function's own `name` is read-only to assignment, hence defineProperties.
   const op = Object.defineProperties(apply, Object.getOwnPropertyDescriptors(definition)) as unknown as Op<
@@ -131,6 +130,43 @@ export function defineOp<In extends readonly Value[], A extends Attrs = NoAttrs>
     A
   >;
   return op;
+}
+
+/** The type of an operation's output; an error names the operation, and each input with its place, type and weight. */
+function inferType<In extends readonly Value[], A extends Attrs>(
+  op: OpDefinition<In, A>,
+  inputs: In,
+  attrs: A,
+): TensorType {
+  try {
+    return op.infer(inputs.map(({ type }) => type) as unknown as Same<In, TensorType>, attrs);
+  } catch (cause) {
+    const places = inputs.map((input, i) => `input ${i} ${describeValue(input)}`);
+    const given = Object.keys(attrs).length === 0 ? "" : `, attributes ${JSON.stringify(attrs)}`;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Operation ${op.name} (${places.join("; ")}${given}): ${reason}`, { cause });
+  }
+}
+
+/** Of a computed value also the operation and the nearest weight that it comes from, which says where in the model it is. */
+function describeValue(value: Value): string {
+  const { dtype, shape } = value.type;
+  const type = `${dtype} [${shape.join(", ")}]`;
+  if (value.kind === "input" || value.kind === "parameter") return `"${value.name}" ${type}`;
+  if (value.kind === "constant") return `a constant ${type}`;
+  const weight = nearestWeight(value);
+  return `${type} from ${value.op.name}${weight === undefined ? "" : ` after "${weight}"`}`;
+}
+
+/** Breadth first, and not far: what is near says most. */
+function nearestWeight(value: Value): string | undefined {
+  let layer: readonly Value[] = [value];
+  for (let depth = 0; depth < 8 && layer.length > 0 && layer.length < 256; depth++) {
+    const weight = layer.find(({ kind }) => kind === "parameter");
+    if (weight?.kind === "parameter") return weight.name;
+    layer = layer.flatMap((each) => (each.kind === "apply" ? each.inputs : []));
+  }
+  return undefined;
 }
 
 function isValue(candidate: unknown): candidate is Value {

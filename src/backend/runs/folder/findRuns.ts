@@ -6,6 +6,8 @@ import { distance } from "fastest-levenshtein";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { type FoundRun, isActive, type RunRecord } from "../../../protocol/run";
 import { liveness } from "../process/processIdentity";
+import { addToSummary } from "../metrics/metricLine";
+import { MetricsTail } from "../metrics/metricsReader";
 import { readRecord } from "./runFolder";
 import { runIdPattern } from "./runLocation";
 
@@ -13,6 +15,24 @@ async function withTrueState(record: RunRecord): Promise<RunRecord> {
   if (!isActive(record)) return record;
   const gone = record.process === undefined || (await liveness(record.process)) === "gone";
   return gone ? { ...record, state: "interrupted" } : record;
+}
+
+/** More than the lines that a record may lag behind. */
+const tailBytes = 1024 * 1024;
+
+/** A killed process has written its record some steps ago; its metrics have the last one. */
+async function withLastMetrics(record: RunRecord, folder: string): Promise<RunRecord> {
+  const path = join(folder, "metrics.jsonl");
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const lines = await new MetricsTail(path, Math.max(0, size - tailBytes)).next().then(
+    (chunk) => chunk.lines,
+    () => [], // Whoever reads the history says why it cannot be read; the run is listed all the same.
+  );
+  const summary = lines.reduce(addToSummary, record.summary);
+  if (record.progress === undefined) return { ...record, summary };
+  const { secondsLeft: _, ...progress } = record.progress;
+  const step = Math.max(progress.step, ...lines.slice(-1).map((line) => line.step));
+  return { ...record, summary, progress: { ...progress, step } };
 }
 
 /** A folder whose record can't be read is found too, with the reason. */
@@ -23,8 +43,8 @@ export async function readRun(folder: string): Promise<FoundRun> {
     if (record.state !== "interrupted") return { folder: path, id: record.id, record };
     // The process may have written its end between our reading the record and our looking for the process.
     const again = readRecord(path);
-    const record2 = isActive(again) ? record : again;
-    return { folder: path, id: record.id, record: record2 };
+    const settled = isActive(again) ? await withLastMetrics(record, path) : again;
+    return { folder: path, id: record.id, record: settled };
   } catch (thrown) {
     const { code, message } = toWorkbenchError(thrown);
     return { folder: path, id: basename(path), record: undefined, failure: { code, message } };

@@ -195,8 +195,11 @@ describe("a killed run", () => {
     const { folder, pid } = await start({ milliseconds: 20, saveSteps: 4 });
     await pastStep(folder, 6);
     process.kill(pid, "SIGKILL");
-    expect((await inState(folder, "interrupted")).process?.pid).toBe(pid);
-    expect((await steps(folder)).length).toBeGreaterThanOrEqual(6);
+    const killed = await inState(folder, "interrupted");
+    expect(killed.process?.pid).toBe(pid);
+    const reached = await steps(folder);
+    expect(reached.length).toBeGreaterThanOrEqual(6);
+    expect(killed.progress?.step).toBe(reached.at(-1));
     appendFileSync(join(folder, "metrics.jsonl"), '{"step":7,"train/lo'); // As a torn write leaves it.
     await resumeRun(folder, { script });
     const record = await ended(folder);
