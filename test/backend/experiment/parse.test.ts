@@ -113,6 +113,13 @@ describe("reading an experiment", () => {
 });
 
 describe("faults of an experiment", () => {
+  test.each(["adam_beta1", "adam_beta2"])("%s of 1 is refused as itself, and 0 is not", (key) => {
+    expect(messages(file(model, `train: {${key}: 1}`))).toEqual([
+      expect.stringMatching(new RegExp(`train\\.${key} has to be less than 1`)),
+    ]);
+    expect(messages(file(model, `train: {${key}: 0}`)).join()).not.toContain(key);
+  });
+
   test("an unknown key names its place, the nearest key and all allowed ones", () => {
     const error = faultsOf(file("train:\n  learning_rte: 1"));
     expect(error.message).toMatchInlineSnapshot(
@@ -148,7 +155,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:4:53: data.sequence_len has to be more than 0, not -5.",
         "x.lathe.md:4:66: data.packing has to be true or false, not 1.",
         "x.lathe.md:4:80: data.tokenizer has to be text, not a list.",
-        "x.lathe.md:4:93: unknown value "jsnl" of data.format. Did you mean "jsonl"? Allowed: auto, text, jsonl, json, csv, tsv, parquet.",
+        "x.lathe.md:4:93: unknown value "jsnl" of data.format. Did you mean "jsonl"? Allowed: auto, text, jsonl, json, csv, tsv, parquet, arrow.",
         "x.lathe.md:4:110: data.max_bytes has to be a whole number, not 1.5.",
         "x.lathe.md:10:40: model.hidden_size has to be more than 0, not -64.",
         "x.lathe.md:10:51: unknown value "papr" of model.init. Did you mean "paper"? Allowed: paper, fan_in.",
