@@ -27,6 +27,8 @@ export interface Compaction {
   readonly tensors: HostTensors;
   /** What became smaller, and what did not and why. */
   readonly notes: readonly string[];
+  /** Whether the configuration fits what every layer keeps, so that nothing is padded with zeros. */
+  readonly isExact: boolean;
 }
 
 /** The units (channels, or key-value heads with their queries) that a layer keeps of those it had. */
@@ -37,9 +39,9 @@ interface KeptUnits {
 
 export function compact({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors">): Compaction {
   const stored = matrixSlots(shape).flatMap((slot) => slot.stored);
-  if (!stored.some(isSliced)) return { shape, tensors, notes: [] };
-  const { config, notes } = smallerConfig(shape, stored);
-  if (config === undefined) return { shape, tensors, notes };
+  if (!stored.some(isSliced)) return { shape, tensors, notes: [], isExact: true };
+  const { config, notes, isExact } = smallerConfig(shape, stored);
+  if (config === undefined) return { shape, tensors, notes, isExact };
   const source = sourceOf(tensors);
   const whole = new Map(matrixSlots(shape).map((slot) => [slot.matrix.role, slot]));
   const dense = shapeFromConfig(config);
@@ -51,7 +53,7 @@ export function compact({ shape, tensors }: Pick<Checkpoint, "shape" | "tensors"
     else for (const [name, tensor] of cutSlot(slot, matrix, source)) out.set(name, tensor);
   }
   for (const { name } of tensorsOf(shape)) out.set(name, tensors.get(name)!);
-  return { shape: withRepresentations(dense, kept), tensors: out, notes };
+  return { shape: withRepresentations(dense, kept), tensors: out, notes, isExact };
 }
 
 const isSliced = ({ type }: StoredMatrix): boolean => type === "sliced";
@@ -108,7 +110,7 @@ function keptColumns(whole: MatrixSpec, small: MatrixSpec): number[] {
 function smallerConfig(
   shape: ModelShape,
   stored: readonly StoredMatrix[],
-): { readonly config?: Readonly<Record<string, unknown>>; readonly notes: readonly string[] } {
+): Pick<Compaction, "notes" | "isExact"> & { readonly config?: ModelShape["config"] } {
   const { sizeKeys } = familyOf(shape.family);
   const { heads, kvHeads, headDim } = dimensionsOf(shape);
   const notes: string[] = [];
@@ -116,7 +118,7 @@ function smallerConfig(
   const channels = keptUnits(stored, "channels");
   const largest = largestOf(channels.kept);
   if (largest < channels.whole) changed[sizeKeys.intermediate] = largest;
-  notes.push(...unequalNote(channels.kept, channels.whole, sizeKeys.intermediate, "channels"));
+  notes.push(...unequalNote(channels, largest, sizeKeys.intermediate, "channels"));
 
   const attention = keptUnits(stored, "heads");
   const most = largestOf(attention.kept);
@@ -127,21 +129,28 @@ function smallerConfig(
           "The removed heads are written as zeros and save nothing; onnx and packed keep the smaller matrices.",
       );
   } else {
-    if (most < attention.whole) {
-      changed[sizeKeys.heads.heads] = (heads / kvHeads) * most;
-      changed[sizeKeys.heads.kvHeads] = most;
+    const written = sizeKeys.headsDivideWidth === true ? dividingHeads(shape, most) : most;
+    if (written < attention.whole) {
+      changed[sizeKeys.heads.heads] = (heads / kvHeads) * written;
+      changed[sizeKeys.heads.kvHeads] = written;
       changed[sizeKeys.heads.headDim] = headDim;
     }
-    notes.push(...unequalNote(attention.kept, attention.whole, sizeKeys.heads.kvHeads, "key-value heads"));
+    if (written !== most)
+      notes.push(
+        `${(heads / kvHeads) * most} heads do not divide the model's width, which transformers requires of ${shape.family}: ${(heads / kvHeads) * written} are written, the others as zeros.`,
+      );
+    notes.push(...unequalNote(attention, written, sizeKeys.heads.kvHeads, "key-value heads"));
   }
   const keys = Object.entries(changed);
-  if (keys.length === 0) return { notes };
+  const isExact = notes.length === 0;
+  if (keys.length === 0) return { notes, isExact };
   const sizes = keys.map(([key, size]) => {
     const before = sizeBefore(key);
     return before === size ? `${key} ${size}` : `${key} ${before} → ${size}`;
   });
   return {
     config: { ...shape.config, ...changed },
+    isExact,
     notes: [`config.json describes the smaller model: ${sizes.join(", ")}.`, ...notes],
   };
 
@@ -150,6 +159,14 @@ function smallerConfig(
     if (key === sizeKeys.heads?.heads) return heads;
     return key === sizeKeys.heads?.kvHeads ? kvHeads : headDim;
   }
+}
+
+/** The fewest key-value heads, at least so many, whose queries divide the width of the model. */
+function dividingHeads(shape: ModelShape, atLeast: number): number {
+  const { heads, kvHeads, width } = dimensionsOf(shape);
+  let units = atLeast;
+  while (units < kvHeads && width % ((heads / kvHeads) * units) !== 0) units++;
+  return units;
 }
 
 /** What each matrix that reads an axis keeps of it. */
@@ -174,13 +191,20 @@ const largestOf = (kept: readonly KeptUnits[]): number => Math.max(0, ...kept.ma
 const listed = (kept: readonly KeptUnits[]): string =>
   kept.map((each) => `layer ${each.layer}: ${each.kept}`).join(", ");
 
-function unequalNote(kept: readonly KeptUnits[], whole: number, key: string, units: string): string[] {
+/** `written` is the size for all layers. */
+function unequalNote(
+  { kept, whole }: { readonly kept: readonly KeptUnits[]; readonly whole: number },
+  written: number,
+  key: string,
+  units: string,
+): string[] {
   const largest = largestOf(kept);
   const smaller = kept.filter((each) => each.kept < largest);
   if (smaller.length === 0) return [];
-  const size = largest === whole ? `stays ${whole}` : `is ${largest}, the size of the layer that keeps most`;
+  const size = written === whole ? `stays ${whole}` : `is ${written}, so that the layer that keeps most fits`;
+  const layers = smaller.map((each) => each.layer).join(", ");
   return [
-    `Layers keep different numbers of ${units} (${listed(kept)} of ${whole}), but ${key} is one number for all layers: it ${size}, and ${smaller.length === 1 ? "layer" : "layers"} ${smaller.map((each) => each.layer).join(", ")} ${smaller.length === 1 ? "is" : "are"} padded with zeros. ` +
+    `Layers keep different numbers of ${units} (${listed(kept)} of ${whole}), but ${key} is one number for all layers: it ${size}, and ${smaller.length === 1 ? `layer ${layers} is` : `layers ${layers} are`} padded with zeros. ` +
       "Prune with scope: layer, and without layers, for equal shares.",
   ];
 }

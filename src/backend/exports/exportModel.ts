@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
-import type { ExportSubject } from "./exporter";
+import type { ExportSubject, Form } from "./exporter";
 import { type SizeRow, sizesOf, unsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
 
@@ -32,8 +32,7 @@ export async function exportModel(
   const notices: string[] = [];
   let unsaved: readonly string[] = [];
   const written = await writeFolder(folder, async (draft) => {
-    const { notes, ...smaller } =
-      exporter.form === "stored" ? { ...subject, notes: [] } : { ...subject, ...compact(subject) };
+    const { notes, ...smaller } = compactFor(exporter.form, subject);
     notices.push(...(await exporter.write(smaller, options, draft)), ...notes);
     unsaved = unsavedNotes(smaller, exporter.form);
   });
@@ -42,4 +41,14 @@ export async function exportModel(
   if (after >= before && unsaved.length === 0)
     notices.push("Nothing was saved: the weights take as much as dense float32 weights.");
   return { format, ...written, notices: [...notices, ...unsaved], sizes };
+}
+
+/** A graph can have matrices of different sizes in each layer, so there only what fits exactly is compacted. */
+function compactFor(
+  form: Form,
+  subject: ExportSubject,
+): ExportSubject & { readonly notes: readonly string[] } {
+  if (form === "stored") return { ...subject, notes: [] };
+  const { isExact, ...smaller } = compact(subject);
+  return isExact || form === "dense" ? { ...subject, ...smaller } : { ...subject, notes: [] };
 }

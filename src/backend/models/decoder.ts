@@ -38,7 +38,7 @@ export interface DecoderConfig extends RotaryConfig {
   readonly sliding_window?: number | null | undefined;
 }
 
-const decoderSizeKeys = {
+export const decoderSizeKeys = {
   intermediate: "intermediate_size",
   heads: { heads: "num_attention_heads", kvHeads: "num_key_value_heads", headDim: "head_dim" },
 } as const;

@@ -81,6 +81,8 @@ export interface SizeKeys {
   readonly intermediate: string;
   /** Left out where the heads and their width always make the width of the model, so that no head can be missing. */
   readonly heads?: { readonly heads: string; readonly kvHeads: string; readonly headDim: string };
+  /** transformers refuses a configuration whose heads do not divide the width, whatever the width of a head. */
+  readonly headsDivideWidth?: boolean;
 }
 
 /** What a language model learns: the token that follows, or tokens that are hidden in the middle of a text. */

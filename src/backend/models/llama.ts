@@ -1,7 +1,14 @@
 /** Llama (Touvron et al. 2023): rotary positions, RMS norms, a gated feed-forward layer, grouped-query attention. */
 import * as z from "zod";
 import { checkHeads, decoderKeys, inertKeys, only } from "./config";
-import { decoder, decoderFamily, decoderMatrices, separately, separateProjections } from "./decoder";
+import {
+  decoder,
+  decoderFamily,
+  decoderMatrices,
+  decoderSizeKeys,
+  separately,
+  separateProjections,
+} from "./decoder";
 import { defineModel } from "./family";
 import { activations } from "./layers";
 
@@ -37,6 +44,7 @@ export default defineModel<z.output<typeof config>>({
     max_position_embeddings: 16,
   },
   ...decoderFamily<z.output<typeof config>>("Llama"),
+  sizeKeys: { ...decoderSizeKeys, headsDivideWidth: true },
   matrices: (given) =>
     decoderMatrices(given, (layer) =>
       separateProjections(given, layer, {

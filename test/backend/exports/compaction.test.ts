@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { exportModel, type Exported } from "../../../src/backend/exports/exportModel";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
+import { modelProto } from "../../../src/backend/graph/onnxSchema";
 import { input } from "../../../src/backend/graph/op";
 import { importModel } from "../../../src/backend/imports/importModel";
 import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
@@ -105,6 +106,19 @@ describe("structured pruning of equal shares is exported as a smaller configurat
   });
 });
 
+it("llama keeps as many heads as divide its width, which transformers requires", async () => {
+  const heads = { num_attention_heads: 8, num_key_value_heads: 4, head_dim: 4 };
+  const three = await exportAndRead(sliced("llama", equal({ heads: 3 }), heads));
+  expect(three.config).toMatchObject({ ...heads, hidden_size: 16 });
+  expect(three.error).toBeLessThan(1e-6);
+  expect(three.exported.notices.join("\n")).toMatch(/6 heads do not divide the model's width.*8 are written/);
+  const two = await exportAndRead(sliced("llama", equal({ heads: 2 }), heads));
+  expect(two.config).toMatchObject({ num_attention_heads: 4, num_key_value_heads: 2, head_dim: 4 });
+  const phi3 = await exportAndRead(sliced("phi3", equal({ heads: 3 }), heads));
+  expect(phi3.config).toMatchObject({ num_attention_heads: 6, num_key_value_heads: 3, head_dim: 4 });
+  expect(phi3.error).toBeLessThan(1e-6);
+});
+
 describe("unequal shares", () => {
   it("are written as large as the layer that keeps most, with the reason for each layer", async () => {
     const { exported, config, error } = await exportAndRead(
@@ -142,4 +156,22 @@ it("leaves the other matrices their representation in formats that keep it", asy
   >;
   expect(size).toBe(10);
   expect(exported.notices.join("\n")).not.toMatch(/factors/);
+});
+
+it("keeps the smaller matrices of each layer in a graph", async () => {
+  using folder = temporaryFolder();
+  const shape = sliced("gpt2", [{ channels: 30, heads: 1 }, { channels: 50 }]);
+  const subject = { shape, tensors: drawnTensors(shape, 8) };
+  const exported = await exportModel(subject, { format: "onnx" }, join(folder.path, "out"));
+  const file = readFileSync(join(folder.path, "out", "model.onnx"));
+  const { graph } = modelProto.decode(file) as unknown as {
+    readonly graph: {
+      readonly initializer: readonly { readonly name: string; readonly rawData: Uint8Array }[];
+    };
+  };
+  const bytes = new Map(graph.initializer.map(({ name, rawData }) => [name, rawData.length]));
+  expect(bytes.get("transformer.h.0.mlp.c_fc.weight")).toBe(4 * 16 * 30);
+  expect(bytes.get("transformer.h.1.mlp.c_proj.weight")).toBe(4 * 16 * 50);
+  expect(bytes.get("transformer.h.0.attn.c_attn.q_proj.weight")).toBe(4 * 16 * 8);
+  expect(exported.notices.join("\n")).not.toMatch(/zeros/);
 });
