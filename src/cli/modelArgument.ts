@@ -11,6 +11,7 @@ import type { ImportedModel } from "../backend/imports/importedModel";
 import { importModel } from "../backend/imports/importModel";
 import { readRecord } from "../backend/runs/folder/runFolder";
 import { workspaceAboveRun } from "../backend/runs/folder/runLocation";
+import { withBaseTokenizer } from "../backend/runs/steps/stepData";
 import { experimentFolder } from "../backend/runs/steps/workshop";
 import { WorkbenchError } from "../protocol/errors";
 import { type DataOptions, dataSchema } from "../schema/experiment";
@@ -91,7 +92,9 @@ export async function loadModel(text: string, options: ModelOptions): Promise<Lo
   const workspace = workspaceAboveRun(model.run) ?? written;
   if (plan.data === undefined || workspace === undefined) return model;
   const baseFolder = experimentFolder({ plan, workspace });
-  return { ...model, runData: { options: dataSchema.parse(plan.data), baseFolder } };
+  // The run wrote down the tokenizer that it read its data with.
+  const data = withBaseTokenizer(plan, model.tokenizerFolder).data!;
+  return { ...model, runData: { options: dataSchema.parse(data), baseFolder } };
 }
 
 function reading({ config, ignoreExtraTensors, stripPrefix }: ModelOptions): Omit<BaseModelOptions, "id"> {

@@ -58,7 +58,7 @@ export const dataSchema = z.strictObject({
     .string()
     .default("bytes")
     .describe(
-      "`bytes`, `characters` (those of the text), or a path to a tokenizer.json or a llama2.c tokenizer .bin.",
+      "`bytes`, `characters` (those of the text), or a path to a tokenizer file (tokenizer.json, tokenizer.model, vocab.json, a GGUF or llama2.c file) or to a folder with one. When left out, the tokenizer of `base_model` where it has one, otherwise `bytes`.",
     ),
   sequence_len: positiveInt.default(256).describe("Tokens of one training sequence."),
   val_fraction: share.default(0.1).describe("Share of the documents kept for validation."),

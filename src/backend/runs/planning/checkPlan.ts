@@ -18,7 +18,7 @@ import { methodPlan, refuseNeeds } from "../actions/compress";
 import { titleOf } from "../actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
-import { dataOptionsAt, shapeForData, shapeForLabels } from "../steps/stepData";
+import { withBaseTokenizer, dataOptionsAt, shapeForData, shapeForLabels } from "../steps/stepData";
 import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/teachers";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
@@ -38,15 +38,16 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
   }
 }
 
-async function checkPlan(plan: RunPlan, workspace: string): Promise<void> {
+async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
   // What `auto` comes to is looked for by the run itself, and it always comes to something.
-  if (plan.device !== "auto") await chooseDevice(plan.device as DeviceName);
-  const folder = experimentFolder({ plan, workspace });
+  if (written.device !== "auto") await chooseDevice(written.device as DeviceName);
+  const folder = experimentFolder({ plan: written, workspace });
+  const { baseModel } = written;
+  // Weights of the hub are left to the run, which shows how far it is.
+  const base = baseModel === undefined ? undefined : await importOutline(baseModel, { baseFolder: folder });
+  const plan = withBaseTokenizer(written, base?.tokenizerFolder);
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
   using data = options && (await readWhereShort(options, folder));
-  // Weights of the hub are left to the run, which shows how far it is.
-  const base =
-    plan.baseModel === undefined ? undefined : await importOutline(plan.baseModel, { baseFolder: folder });
   const own =
     base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
   const tokenizer = data?.tokenizer ?? (options === undefined ? own : await namedTokenizer(options, folder));

@@ -1,4 +1,5 @@
 /** Which data an action of a run works on: that of the experiment, or what a `train` cell above it, or it itself, has changed of it. */
+import { resolve } from "node:path";
 import { dataSchema } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
 import { dataSets } from "../../data/datasets/catalog";
@@ -38,6 +39,12 @@ const ofTheSource = [
   "max_bytes",
   "drop_duplicates",
 ];
+
+/** The plan, whose data is read with the tokenizer of the base model where it names none. */
+export function withBaseTokenizer(plan: RunPlan, tokenizerFolder: string | undefined): RunPlan {
+  if (tokenizerFolder === undefined || plan.data === undefined || plan.data["tokenizer"] != null) return plan;
+  return { ...plan, data: { ...plan.data, tokenizer: resolve(tokenizerFolder) } };
+}
 
 /** Undefined where the run has no data at the step. What a step changes holds for the steps after it. */
 export function dataOptionsAt({ data, steps }: RunPlan, index: number): Given | undefined {

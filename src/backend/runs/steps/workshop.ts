@@ -22,7 +22,7 @@ import { completeConfig, type ModelShape, shapeFromConfig } from "../../models/m
 import type { HostTensors } from "../../checkpoints/safetensors";
 import { refuseMismatch } from "../planning/modelFit";
 import type { RunContext } from "./runContext";
-import { dataOptionsAt, stepsWithData } from "./stepData";
+import { dataOptionsAt, stepsWithData, withBaseTokenizer } from "./stepData";
 import { readTeachers, Teachers } from "./teachers";
 
 export interface Workpiece {
@@ -54,7 +54,6 @@ export interface Workshop extends AsyncDisposable {
 }
 
 export async function openWorkshop(context: RunContext): Promise<Workshop> {
-  const { plan } = context;
   const opened: DataSet[] = [];
   const open = async (options: NonNullable<RunPlan["data"]>): Promise<DataSet> => {
     const found = await readData(context, options);
@@ -62,6 +61,11 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     return found;
   };
   try {
+    const { baseModel } = context.plan;
+    const base = baseModel === undefined ? undefined : await importOf(context, baseModel);
+    const plan = withBaseTokenizer(context.plan, base?.tokenizerFolder);
+    if (plan !== context.plan)
+      context.log(`The data is read with the tokenizer of the base model (${base!.tokenizerFolder}).`);
     const data = plan.data === undefined ? undefined : await open(plan.data);
     const own = new Map<number, DataSet>();
     for (const index of stepsWithData(plan)) own.set(index, await open(dataOptionsAt(plan, index)!));
@@ -71,7 +75,6 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const dataHash = hashOfAll(opened);
     refuseOtherData(context, dataHash);
     refuseOtherTokenizer(opened);
-    const base = plan.baseModel === undefined ? undefined : await importOf(context, plan.baseModel);
     const named = await readTeachers(plan, (name) => importOf(context, name));
     const tokenizer = await tokenizerOf(context, data, base);
     const first = firstWorkpiece(plan, data, opened, base);
