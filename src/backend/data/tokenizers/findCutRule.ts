@@ -196,7 +196,8 @@ const takesLetters = new Set([...ofLetters, ...ofLettersAfterAnySpace]);
 const known = new Set([...takesLetters, ...ofOthers]);
 
 function outcomeOfRegex(regex: string, site: Site): Outcome {
-  const alternatives = splitAlternatives(regex);
+  // Some files have the line ends themselves where others have their escapes.
+  const alternatives = splitAlternatives(regex.replaceAll("\r", "\\r").replaceAll("\n", "\\n"));
   const has = (each: string) => alternatives.includes(each);
   if (!alternatives.every((each) => known.has(each))) return "unknown";
   if (site === "line") {
