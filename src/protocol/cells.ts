@@ -2,9 +2,13 @@
  * Cuts the text of an experiment into prose and cells. The pieces joined again are the text, byte for byte,
  * so that an editor may rewrite one cell and leave everything else as it was.
  *
- * A cell is a fence that starts in the first column and whose info string is `yaml` or `yml`, nothing else.
+ * A cell is a fence that starts in the first column and whose language is `yaml` or `yml`; attributes such as a title may
+ * follow the language. A block that looks like a cell and is not one is a fault where it would certainly be lost, and a
+ * warning elsewhere.
  * The scan takes one pass over the lines: general Markdown parsers need minutes for a hostile file of this size.
  */
+
+import { actionKeys } from "../schema/experiment";
 
 /** An experiment is no longer than this; whatever reads one refuses a longer text. */
 export const mostCharacters = 256 * 1024;
@@ -49,7 +53,14 @@ export function linesOf(text: string): Line[] {
 }
 
 const opening = /^( {0,3})(`{3,}|~{3,})([^]*)$/;
-const cellInfo = /^[ \t]*ya?ml[ \t]*$/i;
+const cellInfo = /^[ \t]*ya?ml(?:[ \t{,:;][^]*)?$/i;
+/** Languages of blocks that are meant to be read only. */
+const plainInfo = /^[ \t]*(?:te?xt|plain|plaintext)\b/i;
+const cellKey = new RegExp(
+  `^(?:data|model|base_model|recipe|scales|variants|sweep|paper|${actionKeys.join("|")}):(?:[ \\t]|$)`,
+);
+/** A fence of YAML inside a list, a quotation or indented code. */
+const nestedFence = /^(?:[ \t]{4,}|[ \t]*(?:>|[-*+]|\d{1,9}[.)]))[ \t>]*(?:`{3,}|~{3,})[ \t]*ya?ml\b/i;
 /** HTML that Markdown passes through until a closing mark, or until an empty line. */
 const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp, close: string])[] = [
   [/^ {0,3}<!--/, /-->/, "-->"],
@@ -60,6 +71,8 @@ const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp, close: strin
 export interface Cut {
   readonly pieces: readonly Piece[];
   readonly faults: readonly CellFault[];
+  /** Blocks that look like cells and are not. */
+  readonly warnings: readonly CellFault[];
   /** The line that would end the fence or the HTML in which the text stops: whatever followed would belong to it. */
   readonly unclosed?: string;
 }
@@ -68,7 +81,8 @@ export function cutCells(text: string): Cut {
   const lines = linesOf(text);
   const pieces: Piece[] = [];
   const faults: CellFault[] = [];
-  let fence: { mark: string; indent: number; line: number; cell: boolean } | undefined;
+  const warnings: CellFault[] = [];
+  let fence: { mark: string; indent: number; line: number; info: string; cell: boolean } | undefined;
   let html: (typeof htmlOpenings)[number] | undefined;
   let prose = 0;
 
@@ -88,7 +102,11 @@ export function cutCells(text: string): Cut {
     const content = text.slice(line.start, line.end).replace(index === 0 ? /^\uFEFF/ : /(?!)/, "");
     if (fence !== undefined) {
       const close = /^ {0,3}(`{3,}|~{3,})[ \t]*$/.exec(content)?.[1];
-      if (close === undefined || !close.startsWith(fence.mark)) return;
+      if (close === undefined || !close.startsWith(fence.mark)) {
+        if (index === fence.line + 1 && !fence.cell && !plainInfo.test(fence.info) && cellKey.test(content))
+          warnings.push({ line: fence.line + 1, column: fence.indent + 1, message: notACell(fence.info) });
+        return;
+      }
       if (fence.cell) {
         const bodyStart = lines[fence.line]!.next;
         push("prose", prose, fence.line);
@@ -121,9 +139,16 @@ export function cutCells(text: string): Cut {
           message:
             "a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string",
         });
-      fence = { mark, indent: indent.length, line: index, cell: isCell && indent === "" };
+      fence = { mark, indent: indent.length, line: index, info, cell: isCell && indent === "" };
       return;
     }
+    if (nestedFence.test(content))
+      warnings.push({
+        line: index + 1,
+        column: content.search(/[`~]/) + 1,
+        message:
+          "this yaml block is inside a list, a quotation or indented code, so it is not a cell. Start its fence in the first column, or give it the language text",
+      });
     const opened = htmlOpenings.find(([start]) => start.test(content));
     if (opened !== undefined) {
       const rest = opened[1].test("") ? content : content.replace(opened[0], "");
@@ -141,5 +166,12 @@ export function cutCells(text: string): Cut {
   }
   push("prose", prose, lines.length);
   const unclosed = fence?.mark ?? html?.[2];
-  return unclosed === undefined ? { pieces, faults } : { pieces, faults, unclosed };
+  return { pieces, faults, warnings, ...(unclosed === undefined ? {} : { unclosed }) };
+}
+
+function notACell(info: string): string {
+  const language = info.trim();
+  const what =
+    language === "" ? "has no language" : `has the language ${JSON.stringify(language.slice(0, 40))}`;
+  return `this block looks like a cell but ${what}, so it does not run. Write \`\`\`yaml, or give it the language text`;
 }

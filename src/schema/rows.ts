@@ -60,8 +60,15 @@ export const columnOptions = {
     ),
 };
 
-/** Which rows count. */
+/** Which rows count, and how much of them. */
 export const rowChoiceOptions = {
+  truncate_prompt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Shorten prompts that the loss does not count (`train_on_inputs: false`) from the left, so that prompt and answer " +
+        "fit one sequence. Otherwise sequences that a prompt fills are skipped, and their number is reported.",
+    ),
   where: z
     .string()
     .min(1)

@@ -10,10 +10,34 @@ const faults = (text: string) =>
   cutCells(text).faults.map(({ line, column, message }) => `${line}:${column}: ${message}`);
 
 describe("cells of a Markdown file", () => {
-  test("only fences whose info string is yaml or yml are cells", () => {
+  test("only fences whose language is yaml or yml are cells, whatever attributes follow", () => {
     const text =
-      "```yaml\na: 1\n```\n~~~ yml\nb: 2\n~~~\n```json\n{}\n```\n```yaml example\nc: 3\n```\n```\nd\n```\n";
-    expect(bodies(text)).toEqual(["a: 1\n", "b: 2\n"]);
+      "```yaml\na: 1\n```\n~~~ yml\nb: 2\n~~~\n```json\n{}\n```\n```yaml title=x\nc: 3\n```\n```\nd\n```\n" +
+      '```yaml {#cell .numberLines}\ne: 5\n```\n```YAML{1,3}\nf: 6\n```\n~~~yml title="`x`"\ng: 7\n~~~\n```yamlish\nh: 8\n```\n';
+    expect(bodies(text)).toEqual(["a: 1\n", "b: 2\n", "c: 3\n", "e: 5\n", "f: 6\n", "g: 7\n"]);
+  });
+
+  test.each([
+    ["```\nmodel: {}\n```", "1:1: this block looks like a cell but has no language"],
+    ["```yamll\ntrain:\n  x: 1\n```", '1:1: this block looks like a cell but has the language "yamll"'],
+    ["~~~{.yaml}\ndata: {}\n~~~", '1:1: this block looks like a cell but has the language "{.yaml}"'],
+    [" ```lathe\nsweep:\n```", '1:2: this block looks like a cell but has the language "lathe"'],
+    ["- a\n\n      ```yaml\n      model: {}\n      ```", "3:7: this yaml block is inside a list"],
+    ["> ```yaml\n> model: {}\n> ```", "1:3: this yaml block is inside a list, a quotation"],
+    ["- ```yml\n  model: {}\n  ```", "1:3: this yaml block is inside a list"],
+  ])("%j looks like a cell and is a warning", (text, message) => {
+    const { warnings } = cutCells(text);
+    expect(warnings.map((each) => `${each.line}:${each.column}: ${each.message}`)[0]).toContain(message);
+    expect(bodies(text)).toEqual([]);
+  });
+
+  test.each([
+    "```text\nmodel: {}\n```",
+    "```python\nx = 1\n```",
+    "```\nmodels\n```",
+    "````text\n> ```yaml\n````",
+  ])("%j is prose without a warning", (text) => {
+    expect(cutCells(text)).toMatchObject({ warnings: [], faults: [] });
   });
 
   test("a fence inside a longer fence is text", () => {

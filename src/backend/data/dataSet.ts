@@ -100,6 +100,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     const tokens = await openTokens(source, tokenizer, cacheFolder, working, {
       ...(context.onlyKept === undefined ? {} : { onlyKept: context.onlyKept }),
       truncation,
+      ...(options.truncate_prompt ? { longestPair: options.sequence_len + 1 } : {}),
       labels: classes?.labels.values.length ?? 0,
     });
     files.push({ source, file: tokens.file });
@@ -146,6 +147,12 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
   if (validation !== undefined)
     assertFits(validation, "validation", origin.validation ?? origin.train, file.manifest.tokens, options);
   if (test !== undefined) assertFits(test, "test", origin.test!, test.tokens, options);
+  for (const [name, split] of Object.entries({ training: train, validation, test }))
+    if (split !== undefined && split.withoutLabel > 0)
+      notices.push(
+        `${split.withoutLabel} of ${split.withoutLabel + split.sequences} ${name} sequences have no label that counts, because a prompt fills them, and are skipped. ` +
+          "Raise data.sequence_len, or set data.truncate_prompt.",
+      );
   if (train.tooLong > 0)
     notices.push(
       `${train.tooLong} of ${train.documents} documents to train on are left out of packing by characters: each has ` +
@@ -271,6 +278,12 @@ function everything(file: TokenFile): Partition["train"] {
 function assertFits(split: Split, name: string, source: Source, all: number, options: DataOptions): void {
   if (split.sequences > 0) return;
   const { sequence_len: length } = options;
+  if (split.withoutLabel > 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      `None of the ${split.withoutLabel} ${name} sequences of ${source.title} has a label that counts, because a prompt fills each. ` +
+        "Raise data.sequence_len, or set data.truncate_prompt.",
+    );
   const own = `The ${name} split of ${source.title} has ${split.tokens} tokens`;
   const drawn = all === split.tokens ? "" : ` (of ${all} in all)`;
   const advice =

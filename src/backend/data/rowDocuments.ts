@@ -15,6 +15,11 @@ export interface RowReader {
 }
 
 export function rowReader(options: DataOptions): RowReader {
+  if (options.truncate_prompt && (options.train_on_inputs || options.response_column === undefined))
+    throw new WorkbenchError(
+      "invalid-input",
+      "data.truncate_prompt shortens prompts that the loss does not count: set data.train_on_inputs to false and name the columns of instruction pairs, or leave it out.",
+    );
   const { instruction_column: instruction, input_column: input, response_column: response } = options;
   if (instruction === undefined && response === undefined && input === undefined) {
     if (options.template !== undefined || !options.train_on_inputs)

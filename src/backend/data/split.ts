@@ -54,6 +54,8 @@ export class Split {
   readonly #masked: Float64Array;
   /** All documents in their order. */
   readonly #packed: Packed;
+  /** Sequences that are left out, because no label of theirs counts: a prompt fills them. */
+  readonly withoutLabel: number;
 
   constructor(
     readonly file: TokenFile,
@@ -103,8 +105,10 @@ export class Split {
     this.#documentStarts = Float64Array.from(documentStarts);
     this.#characters = layout.characters === undefined ? undefined : Float64Array.from(documentCharacters);
     this.#masked = Float64Array.from(masked);
-    this.#packed = this.pack();
+    const all = this.#packAll();
+    this.#packed = this.#labelled(all);
     this.sequences = this.#packed.sequences;
+    this.withoutLabel = all.sequences - this.sequences;
   }
 
   get summary(): SplitSummary {
@@ -131,8 +135,39 @@ export class Split {
     return { counts, end };
   }
 
-  /** Sequences of the documents of `order`, by default of all in their own, in this split's layout. */
+  /**
+   * Sequences of the documents of `order`, by default of all in their own, in this split's layout; those without a label
+   * that counts are left out.
+   */
   pack(order?: Uint32Array): Packed {
+    return this.#labelled(this.#packAll(order));
+  }
+
+  #labelled(packed: Packed): Packed {
+    if (this.#masked.length === 0) return packed;
+    const kept: number[] = [];
+    for (let sequence = 0; sequence < packed.sequences; sequence++)
+      if (this.#hasLabel(packed, sequence)) kept.push(sequence);
+    return { sequences: kept.length, stretches: (sequence) => packed.stretches(kept[sequence] ?? -1) };
+  }
+
+  /** Whether `#fill` would set a label of the sequence. */
+  #hasLabel(packed: Packed, sequence: number): boolean {
+    const { sequenceLength, documentMask, trainOnPadding } = this.layout;
+    let filled = 0;
+    for (const { document, from, count } of packed.stretches(sequence)) {
+      // Nothing predicts the first token of a sequence, nor of a document under a document mask.
+      const skipped = filled === 0 || documentMask ? 1 : 0;
+      const start = this.#documentStarts[document]! + from + skipped;
+      const marks = new Uint8Array(Math.max(0, count - skipped)).fill(1);
+      this.#unmark(start, marks.length, marks, 0);
+      if (marks.includes(1)) return true;
+      filled += count;
+    }
+    return trainOnPadding && filled < sequenceLength;
+  }
+
+  #packAll(order?: Uint32Array): Packed {
     const starts = this.#documentStarts;
     const documents: Documents = {
       count: this.documents,

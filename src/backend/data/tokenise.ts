@@ -28,26 +28,31 @@ export async function openTokens(
   {
     onlyKept = false,
     truncation,
+    longestPair,
     labels = 0,
   }: {
     readonly onlyKept?: boolean;
     readonly truncation?: Truncation | undefined;
+    /** Tokens up to which prompts are shortened, with their answers; undefined leaves them as they are. */
+    readonly longestPair?: number;
     /** How many different labels are written beside the tokens. */
     readonly labels?: number;
   } = {},
 ): Promise<Tokens> {
-  const key = hashOf([FORMAT, source.key, tokenizer.hash, ...(truncation === undefined ? [] : [truncation])]);
+  const cuts = [truncation, longestPair].filter((each) => each !== undefined);
+  const key = hashOf([FORMAT, source.key, tokenizer.hash, ...cuts]);
   const file = path.join(cacheFolder, "tokens", `${key}.tokens`);
   const cached = await TokenFile.open(file, key);
   if (cached instanceof TokenFile) return { file: cached, notices: [] };
   if (onlyKept) throw new NotKept();
   const largest = Math.max(tokenizer.vocabSize, labels);
-  const cut = await build({ file, key, largest }, source, tokenizer, context, truncation);
+  const cut = await build({ file, key, largest }, source, tokenizer, context, { truncation, longestPair });
   const built = await TokenFile.open(file, key);
   if (!(built instanceof TokenFile))
     throw new Error(`The token cache ${file} cannot be read back just after it was written.`);
   const damaged = `The token cache ${file} was damaged and has been rebuilt.`;
-  const shortened = `${cut} texts of ${source.title} are longer than a sequence and are cut.`;
+  const what = longestPair === undefined ? "texts" : "prompts";
+  const shortened = `${cut} ${what} of ${source.title} are longer than a sequence allows and are cut.`;
   return {
     file: built,
     notices: [...(cached === "damaged" ? [damaged] : []), ...(cut > 0 ? [shortened] : [])],
@@ -59,7 +64,10 @@ async function build(
   source: Source,
   tokenizer: Tokenizer,
   context: SourceContext,
-  truncation: Truncation | undefined,
+  {
+    truncation,
+    longestPair,
+  }: { readonly truncation: Truncation | undefined; readonly longestPair: number | undefined },
 ): Promise<number> {
   // About a thousand pieces even of a short text, so that a split can come close to any share of it.
   const size = Math.min(4096, Math.max(256, Math.ceil(source.bytes / 1024)));
@@ -85,7 +93,8 @@ async function build(
       if (piece.classNumber !== undefined) {
         const room = { most: truncation!.length - head.length, from: truncation!.from };
         await batch.add(labelledEntry(piece.text, piece.classNumber, head, room));
-      } else if (piece.prompt !== undefined) await batch.add(pairEntry(piece.prompt, piece.text, head, tail));
+      } else if (piece.prompt !== undefined)
+        await batch.add(pairEntry(piece.prompt, piece.text, head, tail, longestPair));
       else if (piece.text.length > longestPiece) await batch.addLong(piece, head, tail);
       else await batch.add(textEntry(piece, head, tail));
       starts = piece.end;
@@ -229,23 +238,30 @@ function textEntry(
 
 /**
  * The ids are those of prompt and response written as one text. The part that the prompt alone gives as well is
- * masked, so a token that spans both counts as part of the response.
+ * masked, so a token that spans both counts as part of the response. The prompt is cut on the left where both have more
+ * than `longestPair` tokens.
  */
 function pairEntry(
   prompt: string,
   response: string,
   head: readonly number[],
   tail: readonly number[],
+  longestPair = Infinity,
 ): Entry {
   return {
     texts: [prompt, prompt + response],
     rows([alone, whole]) {
       let shared = 0;
       while (shared < alone!.length && alone![shared] === whole![shared]) shared++;
+      const answer = whole!.length - shared + tail.length;
+      // The token before the answer stays, because it predicts the first one of it.
+      const room = Math.max(1, longestPair - head.length - answer);
+      const isCut = shared > room;
       return {
+        isCut,
         rows: [
           {
-            ids: [head, whole!.subarray(0, shared)],
+            ids: [head, whole!.subarray(isCut ? shared - room : 0, shared)],
             row: { ...sizesOf(prompt), endsDocument: false, masked: true },
           },
           {

@@ -1,6 +1,6 @@
 /** An experiment as it was read: its cells, and what each says, with the place of every word. And what becomes of it once a branch is chosen. */
 import type { BaseModel } from "../../schema/baseModel";
-import type { Position } from "../../protocol/errors";
+import type { Position, WorkbenchError } from "../../protocol/errors";
 import type { ActionKey, CellKey, DeclarationKey, ExperimentSchema } from "../../schema/experiment";
 import type { PlainMap } from "./plainMap";
 
@@ -37,6 +37,8 @@ export interface Experiment {
   readonly declarations: Readonly<Partial<Record<DeclarationKey, Section>>>;
   /** In the order they run; a list under `compress` is one action an entry. */
   readonly actions: readonly Action[];
+  /** Blocks that look like cells and are not. */
+  readonly warnings: readonly WorkbenchError[];
   /** The scale that the declarations and actions are those of. */
   readonly scale?: string;
   /** As it was written, where it stands at a scale. */

@@ -13,7 +13,7 @@ import {
   type SchemaCatalog,
 } from "../../schema/experiment";
 import { checkBranches } from "./branches";
-import { cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cells";
+import { type CellFault, cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, unknownWord } from "./faults";
 import { isMap } from "./plainMap";
@@ -36,14 +36,16 @@ export function parseExperiment(text: string, file: string, catalog: SchemaCatal
 /** What could be read, with all faults in the order they stand: what an editor shows while a file is being written. */
 export function readExperiment(text: string, file: string, schema: ExperimentSchema): Reading {
   const faults: WorkbenchError[] = [];
-  const empty: Experiment = { file, schema, cells: [], declarations: {}, actions: [] };
+  const empty: Experiment = { file, schema, cells: [], declarations: {}, actions: [], warnings: [] };
   if (text.length > mostCharacters) {
     const place = { file, line: 1, column: 1 };
     const message = `the file has ${text.length} characters, and an experiment at most ${mostCharacters}. Keep data in files of its own.`;
     return { experiment: empty, faults: [fault(place, message)] };
   }
   const isYaml = /\.ya?ml$/i.test(file);
-  const source = isYaml ? readDocuments(text, file, faults) : readFences(text, file, faults);
+  const { sources: source, warnings } = isYaml
+    ? { sources: readDocuments(text, file, faults), warnings: [] }
+    : readFences(text, file, faults);
   const cells = source.map(({ document, firstLine, lastLine }, index): Cell => {
     return { index, firstLine, lastLine, keys: isMap(document.value) ? Object.keys(document.value) : [] };
   });
@@ -65,7 +67,8 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
         fault(positionOf(section), `${key} is declared already, on line ${earlier.line}. Keep one of them.`),
       );
   }
-  const written: Experiment = { file, schema, cells, declarations, actions: sections.flatMap(actionsOf) };
+  const actions = sections.flatMap(actionsOf);
+  const written: Experiment = { file, schema, cells, declarations, actions, warnings };
   const chosen = chosenScale(written);
   faults.push(...orderFaults(sections), ...staticFaults(written, sections), ...chosen.faults);
   const scales = scaleNames(written).map((name) => atScale(written, name));
@@ -84,10 +87,15 @@ interface CellSource {
   readonly place: (offset: number) => Position;
 }
 
-function readFences(text: string, file: string, faults: WorkbenchError[]): CellSource[] {
+function readFences(
+  text: string,
+  file: string,
+  faults: WorkbenchError[],
+): { sources: CellSource[]; warnings: WorkbenchError[] } {
   const cut = cutCells(text);
-  faults.push(...cut.faults.map(({ line, column, message }) => fault({ file, line, column }, `${message}.`)));
-  return cut.pieces.flatMap(({ body, firstLine, lastLine }) => {
+  const placed = ({ line, column, message }: CellFault) => fault({ file, line, column }, `${message}.`);
+  faults.push(...cut.faults.map(placed));
+  const sources = cut.pieces.flatMap(({ body, firstLine, lastLine }) => {
     if (body === undefined) return [];
     const yaml = text.slice(body.start, body.end);
     const place = placer(yaml, file, body.firstLine);
@@ -100,6 +108,7 @@ function readFences(text: string, file: string, faults: WorkbenchError[]): CellS
       );
     return document === undefined ? [] : [{ document, firstLine, lastLine, place }];
   });
+  return { sources, warnings: cut.warnings.map(placed) };
 }
 
 function readDocuments(text: string, file: string, faults: WorkbenchError[]): CellSource[] {

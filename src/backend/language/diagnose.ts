@@ -39,13 +39,14 @@ export function understand(
 /** More than anybody reads; a text with as many is something else. */
 const mostDiagnostics = 500;
 
-export function diagnose(given: ExperimentText, { faults }: Understood): Diagnostic[] {
-  if (faults.length === 0) return [];
+export function diagnose(given: ExperimentText, { faults, experiment }: Understood): Diagnostic[] {
+  const { warnings } = experiment;
+  if (faults.length + warnings.length === 0) return [];
   const { text } = given;
   const places = new Places(text);
   const cells = text.length > mostCharacters ? [] : cellTexts(given.file, text);
   const extents = new Map<CellText, ReadonlyMap<number, number>>();
-  return faults.slice(0, mostDiagnostics).map((fault): Diagnostic => {
+  return [...faults, ...warnings].slice(0, mostDiagnostics).map((fault, i): Diagnostic => {
     const { position, nearest } = fault.details;
     const start = position === undefined ? 0 : places.offsetOf(position.line, position.column);
     const cell = position === undefined ? undefined : cellAtOffset(cells, start);
@@ -56,7 +57,7 @@ export function diagnose(given: ExperimentText, { faults }: Understood): Diagnos
     return {
       range: places.range(from, to),
       ...(of === undefined ? {} : { cell: of.index }),
-      severity: "error",
+      severity: i < faults.length ? "error" : "warning",
       message: plainMessage(fault),
       ...(nearest === undefined ? {} : { replacement: nearest }),
     };

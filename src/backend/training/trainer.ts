@@ -124,6 +124,13 @@ class TrainingSession implements AsyncDisposable {
     const samplerBefore = this.sampler.state;
     const drawn = this.drawStep(step, observer);
     const counted = countedIn(drawn.batches);
+    if (counted === 0) {
+      // Without a gradient, moments and weight decay would still move the weights.
+      observer.log(`No label counts in step ${step}, so it changes nothing.`);
+      this.step = step;
+      observer.progress(step, steps, this.secondsLeft(steps));
+      return;
+    }
     const rate = learningRate(options, step, steps);
     const result = await this.runner.run(step, drawn, rate);
     const objective = result.reported["train/objective"] ?? result.loss;

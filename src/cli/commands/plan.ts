@@ -31,7 +31,8 @@ export default defineCommand<readonly [string], PlanOptions>({
   arguments: [["<file>", "experiment file"]],
   options: planOptions,
   async run({ args: [file], options, catalog, terminal }) {
-    const { workspace, plans } = await plansHere(file, options, catalog);
+    const { workspace, plans, warnings } = await plansHere(file, options, catalog);
+    for (const warning of warnings) terminal.say(plainLine(warning));
     const estimates = await Promise.all(plans.map((plan) => estimatePlan(plan, workspace)));
     const data = await dataOf(plans, workspace);
     const trains = estimates.some(({ steps }) => steps.some(({ training }) => training !== undefined));
@@ -39,7 +40,7 @@ export default defineCommand<readonly [string], PlanOptions>({
     const document = estimates.map((each, i) => ({
       ...each,
       seed: plans[i]!.seed,
-      ...(data[i] === undefined ? {} : { data: "summary" in data[i] ? data[i].summary : data[i] }),
+      ...(data[i] === undefined ? {} : { data: dataDocument(data[i]) }),
       steps: each.steps.map((step) => ({
         ...step,
         training: step.training && {
@@ -61,7 +62,12 @@ export default defineCommand<readonly [string], PlanOptions>({
 });
 
 /** A summary, or why there is none. */
-type FoundData = { readonly summary: DataSummary } | { readonly unread: string };
+type FoundData =
+  { readonly summary: DataSummary; readonly notices: readonly string[] } | { readonly unread: string };
+
+function dataDocument(found: FoundData): object {
+  return "summary" in found ? { ...found.summary, notices: found.notices } : found;
+}
 
 /** Of text that is short, or that an earlier run has read; of other text the run tells it. What is wrong stops no plan. */
 async function dataOf(plans: readonly RunPlan[], workspace: string): Promise<(FoundData | undefined)[]> {
@@ -79,7 +85,7 @@ async function readData(plan: RunPlan, workspace: string): Promise<FoundData | u
   if (plan.data === undefined) return undefined;
   try {
     using data = await readWhereKept(dataSchema.parse(plan.data), experimentFolder({ plan, workspace }));
-    if (data !== undefined) return { summary: data.summary };
+    if (data !== undefined) return { summary: data.summary, notices: data.notices };
     return { unread: "Data: read by the run, which tells its rows and sequences." };
   } catch (thrown) {
     return { unread: toWorkbenchError(thrown).message };
@@ -150,7 +156,12 @@ function describe(
     const memory = `memory ${bytes(stateBytes + workingBytes)} (${bytes(stateBytes)} weights and optimizer)`;
     return `  ${i + 1}. ${action}: ${work}${from}${time}; ${memory}${saved === undefined ? "" : `\n     ${saved}`}`;
   });
-  const said = data === undefined ? [] : "unread" in data ? [data.unread] : dataLines(data.summary);
+  const said =
+    data === undefined
+      ? []
+      : "unread" in data
+        ? [data.unread]
+        : [...dataLines(data.summary), ...data.notices];
   const text = said.map((line) => `  ${plainLine(line)}`);
   return [countsTable(`${name} (${family})`, before, terminal, false), ...text, ...lines].join("\n");
 }

@@ -29,7 +29,8 @@ export default defineCommand<[file: string], Options>({
   ],
   async run({ args: [file], options, terminal, catalog }) {
     const planned = await plansHere(file, options, catalog);
-    const { workspace, plans } = planned;
+    const { workspace, plans, warnings } = planned;
+    for (const warning of warnings) terminal.say(plainLine(warning));
     // What cannot be is said before the first run has begun, and leaves nothing behind.
     await checkPlans(plans, workspace);
     const start: StartOptions = {

@@ -271,3 +271,65 @@ describe("each file is read once", () => {
       expect((await failureOf(openIn(folder, { text }))).message).toContain(message);
   });
 });
+
+describe("sequences without a label that counts", () => {
+  const pairs = {
+    instruction_column: "q",
+    response_column: "a",
+    template: "{instruction}{response}",
+    train_on_inputs: false,
+    packing: false,
+    val_fraction: 0,
+    sequence_len: 8,
+  };
+  const rows = [
+    { q: "0123456789abcdefghij", a: "yes" },
+    { q: "short", a: "no" },
+  ];
+  const file = { "a.jsonl": rows.map((row) => JSON.stringify(row)).join("\n") };
+
+  async function labelsOf(
+    options: Partial<DataOptions>,
+  ): Promise<{ texts: string[]; notices: readonly string[] }> {
+    const folder = temporaryFolder();
+    await writeFiles(folder, file);
+    using data = await openIn(folder, { text: "a.jsonl", ...pairs, ...options });
+    const texts: string[] = [];
+    for (const { labels } of data.train.batches(1)) {
+      const counted = [...labels].filter((label) => label >= 0 && label < 256);
+      texts.push(Buffer.from(counted).toString());
+    }
+    return { texts, notices: data.notices };
+  }
+
+  test("are skipped and reported", async () => {
+    // 24 tokens in sequences of 8: only the last has an answer.
+    const { texts, notices } = await labelsOf({});
+    expect(texts).toEqual(["yes", "no"]);
+    expect(notices.join()).toContain("2 of 4 training sequences have no label that counts");
+  });
+
+  test.each([{ packing: true }, { packing: true, document_mask: true }])(
+    "are skipped in packing: %j",
+    async (options) => {
+      const { texts } = await labelsOf(options);
+      expect(texts.every((text) => text !== "")).toBe(true);
+      expect(texts.join("")).toContain("yes");
+    },
+  );
+
+  test("have shorter prompts on request, cut on the left", async () => {
+    const folder = temporaryFolder();
+    await writeFiles(folder, file);
+    using data = await openIn(folder, { text: "a.jsonl", ...pairs, truncate_prompt: true });
+    const { tokens } = data.train.batch([0]);
+    expect(Buffer.from(tokens).toString()).toBe("fghijyes");
+    expect(data.train.sequences).toBe(2);
+    expect(data.notices.join()).toContain("1 prompts of a.jsonl");
+  });
+
+  test("cannot be shortened where the loss counts prompts", async () => {
+    const options = { ...pairs, train_on_inputs: true, truncate_prompt: true };
+    expect(await refusal(file, options)).toContain("data.truncate_prompt");
+  });
+});

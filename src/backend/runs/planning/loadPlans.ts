@@ -28,6 +28,8 @@ export interface Plans {
   /** Absolute: what the plans' paths are relative to. */
   readonly workspace: string;
   readonly plans: readonly RunPlan[];
+  /** Lines about blocks of the file that look like cells and are not. */
+  readonly warnings: readonly string[];
 }
 
 export async function loadPlans(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
@@ -45,5 +47,9 @@ export async function loadPlans(file: string, choice: PlanChoice, catalog: Schem
     ...(device === undefined ? {} : { device }),
     ...(throughCell === undefined ? {} : { throughCell }),
   });
-  return { workspace, plans: fresh === true ? plans.map((plan) => ({ ...plan, fresh: true })) : plans };
+  return {
+    workspace,
+    plans: fresh === true ? plans.map((plan) => ({ ...plan, fresh: true })) : plans,
+    warnings: experiment.warnings.map(({ message }) => message),
+  };
 }
