@@ -1,14 +1,15 @@
 /** What stands beside the weights in an exported folder: the configuration and the tokenizer, as other programs look for them. */
-import { writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
+import { refuseLfsPointer } from "../data/lfsPointer";
 import { exportedConfig } from "../models/huggingFace";
 import { architectureOf, dimensionsOf } from "../models/model";
 import type { StoredDtype } from "../checkpoints/halfPrecision";
 import type { ExportSubject } from "./exporter";
 
 export function writeConfig(
-  { shape, tokenizer }: ExportSubject,
+  { shape, tokenizer, generationConfig }: ExportSubject,
   folder: string,
   dtype: StoredDtype = "float32",
 ): void {
@@ -23,11 +24,13 @@ export function writeConfig(
     pad_token_id: config["pad_token_id"] ?? null,
     torch_dtype: dtype,
   });
+  if (generationConfig !== undefined) writeJson(join(folder, "generation_config.json"), generationConfig);
 }
 
 /** The tokenizer's own files, with the settings that make Hugging Face's loader take them as they are. */
-export function writeTokenizer({ shape, tokenizer }: ExportSubject, folder: string): void {
+export function writeTokenizer({ shape, tokenizer, tokenizerFolder }: ExportSubject, folder: string): void {
   if (tokenizer === undefined) return;
+  if (tokenizerFolder !== undefined) copyOriginals(tokenizerFolder, folder);
   for (const [name, content] of Object.entries(tokenizer.files)) writeFileSync(join(folder, name), content);
   const settings = "tokenizer_config.json";
   if (!("tokenizer.json" in tokenizer.files) || settings in tokenizer.files) return;
@@ -36,6 +39,25 @@ export function writeTokenizer({ shape, tokenizer }: ExportSubject, folder: stri
     model_max_length: dimensionsOf(shape).context,
     ...contentsOf(tokenizer),
   });
+}
+
+/** Files of a tokenizer that other converters look for, and that no `tokenizer.json` replaces for them. */
+const originals = [
+  "tokenizer.model",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+];
+
+function copyOriginals(from: string, to: string): void {
+  for (const name of originals) {
+    const path = join(from, name);
+    if (!existsSync(path)) continue;
+    refuseLfsPointer(path);
+    copyFileSync(path, join(to, name));
+  }
 }
 
 /** The special tokens as text, as that file names them. */

@@ -8,6 +8,10 @@ export interface ExportSubject {
   readonly shape: ModelShape;
   readonly tensors: HostTensors;
   readonly tokenizer?: Tokenizer | undefined;
+  /** The folder that the tokenizer was read from, where it is the model's own. */
+  readonly tokenizerFolder?: string | undefined;
+  /** What the model's own `generation_config.json` holds. */
+  readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** How a format writes a matrix that is not dense: as it is stored, as a part of a graph, or as the dense matrix. */

@@ -9,6 +9,7 @@ import { type ModelShape, parametersOf } from "../models/model";
 import type { TensorData } from "../representations/representation";
 import { readCheckpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
+import { readGenerationConfig } from "./generationConfig";
 import { fetchModel, type FetchContext } from "./hub/fetchModel";
 import { hubIdOf } from "./hub/hubId";
 import type { ImportedModel } from "./importedModel";
@@ -30,7 +31,8 @@ export async function importModel(model: BaseModel, options: ImportOptions = {})
   const source = locateModel(path, options.which ?? "last");
   refuseOptions(source, reading);
   const read = source.kind === "checkpoint" ? readOwn(source.path) : readForeign(source, reading);
-  return { ...read, ...source.belongings };
+  const generationConfig = source.kind === "huggingFace" ? readGenerationConfig(source.path) : undefined;
+  return { ...read, ...source.belongings, ...(generationConfig === undefined ? {} : { generationConfig }) };
 }
 
 function withOptions(model: BaseModel): BaseModelOptions {

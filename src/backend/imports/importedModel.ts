@@ -2,6 +2,7 @@
 import type { WrittenFile } from "../models/accounting";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
+import type { GenerationConfig } from "./generationConfig";
 import type { FileTensor } from "./tensorFiles";
 
 export interface ImportedModel {
@@ -17,6 +18,8 @@ export interface ImportedModel {
   readonly notices?: readonly string[];
   /** The run folder that it comes from: its record knows data and tokenizer. */
   readonly run?: string;
+  /** How the model is meant to write, where its folder says so. */
+  readonly generationConfig?: GenerationConfig;
   /** A folder with a tokenizer file that belongs to the model. */
   readonly tokenizerFolder?: string;
 }

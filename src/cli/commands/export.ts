@@ -88,8 +88,13 @@ export default defineCommand<readonly [string], Options>({
     const tokenizer = await knownTokenizer(model, options);
     if (tokenizer === undefined)
       terminal.say("No tokenizer is known for this model, so none is written. Name one with --tokenizer.");
+    const tokenizerFolder = options.tokenizer === undefined ? model.tokenizerFolder : undefined;
     const folder = resolve(out ?? `${nameOf(model)}-${format}`);
-    const written = await exportModel({ ...model, tokenizer }, { ...chosen, format }, folder);
+    const written = await exportModel(
+      { ...model, tokenizer, tokenizerFolder },
+      { ...chosen, format },
+      folder,
+    );
     for (const notice of written.notices) terminal.say(plainLine(notice));
     return outcome({ model: model.source, ...written }, written, ["", ...sizeTable(written.sizes)]);
   },

@@ -3,6 +3,7 @@ import { continuePrompts } from "../../backend/evaluation/generation";
 import type { WritingTimes } from "../../backend/evaluation/writtenText";
 import type { ChatMessage } from "../../backend/data/tokenizers/chatTemplate";
 import { generationKeys, resolveGeneration } from "../../backend/evaluation/generate";
+import { generationDefaults } from "../../backend/imports/generationConfig";
 import * as z from "zod";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
@@ -46,6 +47,7 @@ export default defineCommand<readonly [string], Options>({
     ["--system <text>", "a message of the system before it; asks like --chat"],
     ["--max-new-tokens <tokens>", "tokens to write; 64 when left out", number],
     ["--sample", "draw tokens by their probability; the most likely one each time when left out"],
+    ["--no-sample", "take the most likely token each time, whatever the model's generation_config.json says"],
     ["--temperature <number>", "divides the logits; samples", number],
     ["--top-k <tokens>", "sample from the most likely tokens; 50 when left out, 0 for all", number],
     ["--top-p <probability>", "sample from the fewest tokens that have this probability together", number],
@@ -61,15 +63,19 @@ export default defineCommand<readonly [string], Options>({
   ],
   async run({ args: [text], options, terminal }) {
     const { prompt = [""], chat, system, sample, cache, device, ...given } = withoutModelOptions(options);
-    const chosen = checkedOptions(z.strictObject(generationKeys), {
+    const written = {
       ...given,
-      ...(sample === true ? { doSample: true } : {}),
+      ...(sample === undefined ? {} : { doSample: sample }),
       ...(cache === false ? { useCache: false } : {}),
-    });
-    const resolved = resolveGeneration(chosen, 0);
+    };
+    checkedOptions(z.strictObject(generationKeys), written);
     const asked = chat === true || system !== undefined;
     const prompts = asked ? prompt.map((content) => conversation(content, system)) : prompt;
     const model = await loadModel(text, options);
+    const defaults = generationDefaults(model.generationConfig, written);
+    if (defaults.notice !== undefined) terminal.say(defaults.notice);
+    const chosen = checkedOptions(z.strictObject(generationKeys), { ...written, ...defaults.options });
+    const resolved = resolveGeneration(chosen, 0);
     const tokenizer = await openModelTokenizer(model, options);
     await using lab = await openLab({ device, seed: resolved.seed }, terminal);
     // The first text is shown as it is written, once the prompts are known to be good; the others wait for their turn.

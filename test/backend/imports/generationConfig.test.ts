@@ -1,0 +1,71 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
+import { exportModel } from "../../../src/backend/exports/exportModel";
+import { generationDefaults, readGenerationConfig } from "../../../src/backend/imports/generationConfig";
+import { importModel } from "../../../src/backend/imports/importModel";
+import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+
+const file = { do_sample: true, temperature: 0.6, top_p: 0.9, eos_token_id: [5, 7], max_new_tokens: 9 };
+
+it("gives what the command line leaves out", () => {
+  expect(generationDefaults(file, { topP: 0.5 })).toEqual({
+    options: { doSample: true, temperature: 0.6, maxNewTokens: 9, stopTokenIds: [5, 7] },
+    notice: "From generation_config.json: do_sample true, temperature 0.6, max_new_tokens 9, end at 5, 7.",
+  });
+  expect(generationDefaults(undefined, {})).toEqual({ options: {}, notice: undefined });
+});
+
+it("samples only where the file or the command line does", () => {
+  const { options } = generationDefaults(file, { doSample: false, stopTokenIds: [1] });
+  expect(options).toEqual({ maxNewTokens: 9, stopTokenIds: [1, 5, 7] });
+  expect(generationDefaults({ temperature: 0.6, top_k: 3 }, {}).options).toEqual({});
+  expect(generationDefaults({ temperature: 0.6, top_k: 3 }, { topK: 2 }).options).toEqual({
+    temperature: 0.6,
+  });
+  expect(generationDefaults({ repetition_penalty: 1.2, eos_token_id: 3 }, {}).options).toEqual({
+    repetitionPenalty: 1.2,
+    stopTokenIds: [3],
+  });
+});
+
+it("names settings that are not applied, unless they change nothing", () => {
+  expect(generationDefaults({ num_beams: 4, min_length: 0, no_repeat_ngram_size: 3 }, {}).notice).toBe(
+    "Not applied: num_beams, no_repeat_ngram_size.",
+  );
+});
+
+it("is refused by file and key where it is wrong", () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "generation_config.json"), '{"temperature": "warm"}');
+  expect(() => readGenerationConfig(folder.path)).toThrow(/generation_config.json.*[\s\S]*temperature/);
+});
+
+it("comes with the model and leaves with it, beside the tokenizer's own files", async () => {
+  using folder = temporaryFolder();
+  const shape = tinyShape("gpt2");
+  const [first, second] = [join(folder.path, "first"), join(folder.path, "second")];
+  await exportModel(
+    { shape, tensors: drawnTensors(shape, 2), generationConfig: file },
+    { format: "safetensors" },
+    first,
+  );
+  const model = await importModel(first);
+  expect(model.generationConfig).toEqual(file);
+  const tokenizerFolder = join(folder.path, "tokenizer");
+  mkdirSync(tokenizerFolder);
+  writeFileSync(join(tokenizerFolder, "special_tokens_map.json"), '{"eos_token": "x"}');
+  const wide = tinyShape("gpt2", { vocab_size: 257 });
+  const tensors = drawnTensors(wide, 2);
+  const subject = {
+    shape: wide,
+    tensors,
+    tokenizer: bytesTokenizer(),
+    tokenizerFolder,
+    generationConfig: file,
+  };
+  await exportModel(subject, { format: "safetensors" }, second);
+  expect(readFileSync(join(second, "special_tokens_map.json"), "utf8")).toBe('{"eos_token": "x"}');
+  expect(JSON.parse(readFileSync(join(second, "generation_config.json"), "utf8"))).toEqual(file);
+});
