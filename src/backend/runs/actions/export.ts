@@ -18,7 +18,11 @@ const action: Action = {
     const files = written.files.map(({ name, bytes }) => `${name} (${bytes} bytes)`);
     context.log(`Exported as ${written.format} to ${written.folder}: ${files.join(", ")}.`);
     for (const line of sizeTable(written.sizes)) context.log(line);
-    writeAtomic(join(folder, "export.json"), `${JSON.stringify(written, undefined, 2)}\n`, { durable: true });
+    writeAtomic(
+      join(folder, "export.json"),
+      `${JSON.stringify({ ...written, folder: "model" }, undefined, 2)}\n`,
+      { durable: true },
+    );
     return workpiece;
   },
 };
