@@ -50,7 +50,7 @@ describe("an experiment that ends with a classifier", { timeout: 120_000 }, () =
       log: readFileSync(join(folder, "log.txt"), "utf8"),
       summary: recordOf(folder).summary,
     };
-    expect(log).toContain("A head for 2 classes (high, low) takes the place of the one over the vocabulary.");
+    expect(log).toContain("Replaced the head over the vocabulary by a new one for 2 classes (high, low).");
     const { values, details } = results(folder, "2-evaluate").classification;
     expect(values["classification/accuracy"]).toBeGreaterThan(0.9);
     expect(details).toMatchObject({ labels: ["high", "low"], data: "words.tsv" });
@@ -83,7 +83,7 @@ describe("an experiment that ends with a classifier", { timeout: 120_000 }, () =
       'text_column: "2", truncation: none, sequence_len: 3',
       /5 tokens where a sequence has 3/,
     ],
-    ["classification: {}", "perplexity: {}", /tells 2 classes apart and predicts no tokens/],
+    ["classification: {}", "perplexity: {}", /2-class classifier, which predicts no tokens/],
     ["header: false", "header: perhaps", /header/],
   ])("with %s changed to %s is refused with the reason", async (from, to, message) => {
     const text = [cells, tuned, last].join("```\n\n```yaml");
