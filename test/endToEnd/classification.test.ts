@@ -81,7 +81,7 @@ describe("an experiment that ends with a classifier", { timeout: 120_000 }, () =
     [
       'text_column: "2"',
       'text_column: "2", truncation: none, sequence_len: 3',
-      /5 tokens where a sequence has 3/,
+      /5 tokens, and a sequence has 3/,
     ],
     ["classification: {}", "perplexity: {}", /2-class classifier, which predicts no tokens/],
     ["header: false", "header: perhaps", /header/],
