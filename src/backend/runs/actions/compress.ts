@@ -28,7 +28,12 @@ const action: Action = {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const trials: Trial[] = [];
-    const lab = labOf(workshop, workpiece, trials, titleOf(dataOptionsAt(context.plan, step.index)));
+    const lab = labOf(
+      workshop,
+      workpiece,
+      trials,
+      titleOf(dataOptionsAt(context.plan, step.index), workshop.data),
+    );
     for (const [name, given] of Object.entries(step.options)) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(given);

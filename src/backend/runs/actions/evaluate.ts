@@ -20,7 +20,7 @@ const action: Action = {
           shape: workpiece.shape,
           tensors: workpiece.tensors,
           tokenizer,
-          data: data && { title: titleOf(dataOptionsAt(context.plan, step.index)), ...data },
+          data: data && { title: titleOf(dataOptionsAt(context.plan, step.index), data), ...data },
           file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
         },
         metric.options.parse(given),
@@ -61,7 +61,12 @@ function json(content: unknown): string {
 }
 
 /** What a reader knows the data by. */
-export function titleOf(options: Readonly<Record<string, unknown>> | undefined): string {
+export function titleOf(
+  options: Readonly<Record<string, unknown>> | undefined,
+  data: { readonly floor: number | undefined } | undefined,
+): string {
+  // Only the grammar has a floor; it may have been read in place of files that were not found.
+  if (data?.floor !== undefined) return "grammar";
   const { dataset, text } = dataSchema.parse(options ?? {});
   if (dataset !== undefined) return dataset;
   return text === undefined ? "grammar" : [text].flat().join(", ");

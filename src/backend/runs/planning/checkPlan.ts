@@ -80,7 +80,7 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
         shape,
         tokenizer,
         // Other data than the experiment's is left to the run to read.
-        data: given === plan.data ? data && { title: titleOf(plan.data), ...data } : undefined,
+        data: given === plan.data ? data && { title: titleOf(plan.data, data), ...data } : undefined,
         hasData: options !== undefined,
         hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
       });
