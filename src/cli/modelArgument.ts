@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { defaultCacheFolder } from "../backend/data/cacheFolder";
 import { openData } from "../backend/data/dataSet";
 import type { DownloadContext } from "../backend/data/download";
-import { openTokenizer } from "../backend/data/tokenizers/openTokenizer";
+import { defaultTokenizer, openTokenizer } from "../backend/data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../backend/data/tokenizers/tokenizer";
 import type { ImportedModel } from "../backend/imports/importedModel";
 import { importModel } from "../backend/imports/importModel";
@@ -155,7 +155,7 @@ export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOpti
       `Nothing beside ${model.source} says which tokenizer belongs to the model. Name it with --tokenizer.`,
     );
   const { options, baseFolder } = model.runData;
-  if (options.tokenizer !== "characters") return named(options.tokenizer, baseFolder);
+  if (options.tokenizer !== "characters") return named(options.tokenizer ?? defaultTokenizer, baseFolder);
   // This one is made from the text that was trained on, so it has to be written down before other text can be read with it.
   using data = await openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
   const folder = mkdtempSync(join(tmpdir(), "lathe-tokenizer-"));

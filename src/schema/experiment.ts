@@ -56,7 +56,7 @@ export const dataSchema = z.strictObject({
     .describe("Whether the loss also counts the part before the response."),
   tokenizer: z
     .string()
-    .default("bytes")
+    .optional()
     .describe(
       "`bytes`, `characters` (those of the text), or a path to a tokenizer file (tokenizer.json, tokenizer.model, vocab.json, a GGUF or llama2.c file) or to a folder with one. When left out, the tokenizer of `base_model` where it has one, otherwise `bytes`.",
     ),

@@ -26,7 +26,7 @@ describe("the schema of cells", () => {
       max_grad_norm: 1,
       weight_decay: 0,
     });
-    expect(dataSchema.parse({ text: "*" })).toMatchObject({ tokenizer: "bytes", packing: true });
+    expect(dataSchema.parse({ text: "*" })).toMatchObject({ sequence_len: 256, packing: true });
   });
 
   test("takes a model's keys from its family, and refuses others even where the family would let them pass", () => {

@@ -194,7 +194,11 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
   };
 }
 
-async function tokenizerFor(name: string, origin: Origin, context: OpenDataContext): Promise<Tokenizer> {
+async function tokenizerFor(
+  name: string | undefined,
+  origin: Origin,
+  context: OpenDataContext,
+): Promise<Tokenizer> {
   if (name !== "characters") return openTokenizer(name, context.baseFolder);
   const characters = new CharacterSet();
   let documents = 0;

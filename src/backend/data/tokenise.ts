@@ -119,7 +119,7 @@ export interface Truncation {
 /** Characters. A longer piece has no proven place to cut, and is divided after it was encoded. */
 const longestPiece = 1 << 14;
 /** Characters that are encoded together, which bounds the memory of the encodings. */
-const batchCharacters = 1 << 19;
+const batchCharacters = 1 << 18;
 
 interface Rows {
   readonly ids: readonly ArrayLike<number>[];

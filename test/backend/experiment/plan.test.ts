@@ -52,7 +52,7 @@ describe("planning runs", () => {
         "variant": "",
       }
     `);
-    expect(read).toMatchObject({ text: "**/*.ts", tokenizer: "bytes", sequence_len: 128 });
+    expect(read).toMatchObject({ text: "**/*.ts", sequence_len: 128 });
     expect(steps[0]!.options).toMatchObject({
       per_device_train_batch_size: 2,
       learning_rate: 5e-5,

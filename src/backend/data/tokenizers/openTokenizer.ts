@@ -35,8 +35,11 @@ export function tokenizerFiles(folder: string): readonly string[] {
   return (fileSets.find((names) => names.every(has)) ?? []).map((name) => path.join(folder, name));
 }
 
+/** Of text for which no tokenizer is named, and whose model has none. */
+export const defaultTokenizer = "bytes";
+
 /** `name` is `bytes`, a tokenizer file of any kind that is read, or a folder with one in it. */
-export async function openTokenizer(name: string, baseFolder: string): Promise<Tokenizer> {
+export async function openTokenizer(name: string = defaultTokenizer, baseFolder: string): Promise<Tokenizer> {
   if (name === "bytes") return bytesTokenizer();
   const file = await locate(name, path.resolve(baseFolder, name));
   switch (path.extname(file)) {

@@ -3,7 +3,7 @@ import type { ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
 import { dataSchema, type DeviceName, trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
-import { openTokenizer } from "../../data/tokenizers/openTokenizer";
+import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, storedByAddress } from "../../models/accounting";
 import { memoryOf, productFlops } from "../../graph/cost";
 import { importShape } from "../../imports/importModel";
@@ -149,7 +149,7 @@ export async function shapeAfter(plan: RunPlan, workspace: string): Promise<Mode
 /** Whether the size of a plan's model follows from more than its text. */
 export function readsFiles({ baseModel, model, data }: RunPlan): boolean {
   if (baseModel !== undefined) return true;
-  const { tokenizer } = data ?? {};
+  const tokenizer = data && (data["tokenizer"] ?? defaultTokenizer);
   return model?.["vocab_size"] === undefined && tokenizer !== "bytes" && tokenizer !== "characters";
 }
 
