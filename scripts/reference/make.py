@@ -17,7 +17,11 @@ from pathlib import Path
 import numpy
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
     GPT2Config,
     GPT2ForSequenceClassification,
     GPT2LMHeadModel,
@@ -26,10 +30,14 @@ from transformers import (
     LlamaForSequenceClassification,
     Phi3Config,
     Phi3ForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2ForSequenceClassification,
 )
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "models"
 BOUND = 0.3
+VOCABULARY = 48
 IGNORED = -100
 
 
@@ -86,6 +94,15 @@ def padded(vocabulary: int, batch: int, time: int) -> dict:
     return {**case, "labels": labels, "attention_mask": mask, "position_ids": positions}
 
 
+def hidden(case: dict, padding: int) -> dict:
+    """The same texts with some tokens to be found again where they are, as a masked language model learns them."""
+    mask = case.get("attention_mask", numpy.ones_like(case["tokens"]))
+    places = numpy.arange(mask.size).reshape(mask.shape)
+    tokens = numpy.where(mask == 1, numpy.where(case["tokens"] == padding, padding + 1, case["tokens"]), padding)
+    labels = numpy.where((mask == 1) & (places % 3 == 1), (tokens * 7 + 5) % VOCABULARY, IGNORED)
+    return {**case, "tokens": tokens, "labels": labels, "in_place": True}
+
+
 def run(model: torch.nn.Module, case: dict) -> dict:
     feeds = {"input_ids": torch.tensor(case["tokens"])}
     for name in ("attention_mask", "position_ids"):
@@ -93,13 +110,15 @@ def run(model: torch.nn.Module, case: dict) -> dict:
             feeds[name] = torch.tensor(case[name])
     model.to(torch.float32 if "attention_mask" in case else torch.float64)
     model.zero_grad()
-    logits = model(**feeds, use_cache=False).logits
+    in_place = case.get("in_place", False)
+    logits = model(**feeds, **({} if in_place else {"use_cache": False})).logits
     batch, time, vocabulary = logits.shape
-    # The label of a place is the token that follows it: logits at t are scored against labels at t + 1.
+    # Of a causal model the label of a place is the token that follows it: logits at t are scored against labels at t + 1.
+    scored, labels = logits, torch.tensor(case["labels"])
+    if not in_place:
+        scored, labels = logits[:, :-1], labels[:, 1:]
     loss = torch.nn.functional.cross_entropy(
-        logits[:, :-1].reshape(-1, vocabulary),
-        torch.tensor(case["labels"])[:, 1:].reshape(-1),
-        ignore_index=IGNORED,
+        scored.reshape(-1, vocabulary), labels.reshape(-1), ignore_index=IGNORED
     )
     loss.backward()
     rows = [row for row in range(batch * time) if case.get("attention_mask", numpy.ones((batch, time))).reshape(-1)[row]]
@@ -119,8 +138,10 @@ def run(model: torch.nn.Module, case: dict) -> dict:
     }
 
 
-def classified(model: torch.nn.Module, padding: int, lengths: list, time: int, vocabulary: int) -> dict:
-    """Texts of these lengths, padded on the right, each with one class that its last token tells."""
+def classified(
+    model: torch.nn.Module, padding: int, lengths: list, time: int, vocabulary: int, first: bool = False
+) -> dict:
+    """Texts of these lengths, padded on the right, each with one class that its last token has, or its first."""
     batch, classes = len(lengths), model.config.num_labels
     mask = numpy.array([[int(at < length) for at in range(time)] for length in lengths])
     tokens = (draw("tokens", batch * time) % (vocabulary - 1)).reshape(batch, time).astype(int)
@@ -129,9 +150,9 @@ def classified(model: torch.nn.Module, padding: int, lengths: list, time: int, v
     model.to(torch.float64)
     model.zero_grad()
     feeds = {"input_ids": torch.tensor(tokens), "attention_mask": torch.tensor(mask)}
-    found = model(**feeds, labels=torch.tensor(labels), use_cache=False)
+    found = model(**feeds, labels=torch.tensor(labels))
     found.loss.backward()
-    last = [length - 1 for length in lengths]
+    last = [0 if first else length - 1 for length in lengths]
     wanted = numpy.full((batch, time), IGNORED)
     wanted[range(batch), last] = labels
     gradients = {}
@@ -141,6 +162,7 @@ def classified(model: torch.nn.Module, padding: int, lengths: list, time: int, v
         gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
     return {
         "name": "classes",
+        "in_place": True,
         "tokens": tokens.tolist(),
         "labels": wanted.tolist(),
         "attention_mask": mask.tolist(),
@@ -154,15 +176,53 @@ def classified(model: torch.nn.Module, padding: int, lengths: list, time: int, v
     }
 
 
-def write(name: str, kind, config, ours: dict, cases=None) -> None:
-    """`ours` is the configuration as a config.json would hold it, for the reader of the fixture."""
+def build(kind, config) -> torch.nn.Module:
     torch.manual_seed(0)
     config._attn_implementation = "eager"
     model = kind(config).train()
     fill(model)
-    batch, time = 2, 12
-    vocabulary = ours["vocab_size"]
-    made = cases(model) if cases else [run(model, case(vocabulary, batch, time)) for case in (plain, padded)]
+    return model
+
+
+def made_cases(model: torch.nn.Module, cases=None) -> list:
+    return cases(model) if cases else [run(model, case(VOCABULARY, 2, 12)) for case in (plain, padded)]
+
+
+# Without a limit that a sequence reaches, or with weights that are drawn anyway, these change nothing.
+UNSEEN = {"model_type", "max_position_embeddings", "pad_token_id", "num_labels"}
+# The tensors of the fixture have these sizes.
+SIZES = {
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "head_dim",
+    "type_vocab_size",
+}
+
+
+def check_keys(name: str, kind, make_config, ours: dict, made: list, cases=None) -> None:
+    """Each key, left out, changes a number or a shape of the fixture: one that our side ignores would be noticed."""
+    shapes = {each: tuple(tensor.shape) for each, tensor in build(kind, make_config(ours)).named_parameters()}
+    for key in ours.keys() - UNSEEN - SIZES:
+        try:
+            model = build(kind, make_config({each: value for each, value in ours.items() if each != key}))
+            if {each: tuple(tensor.shape) for each, tensor in model.named_parameters()} != shapes:
+                continue
+            changed = made_cases(model, cases)
+        except (ValueError, RuntimeError, StrictDataclassError):
+            continue  # The other keys do not fit the default.
+        if all(abs(a["loss"] - b["loss"]) < 1e-6 * abs(b["loss"]) for a, b in zip(changed, made)):
+            raise SystemExit(f"{name}: {key} can be left out without changing the loss; choose another value")
+
+
+def write(name: str, kind, config, ours: dict, cases=None, make_config=None) -> None:
+    """`ours` is the configuration as a config.json would hold it, for the reader of the fixture."""
+    model = build(kind, config)
+    made = made_cases(model, cases)
+    if make_config is not None:
+        check_keys(name, kind, make_config, ours, made, cases)
     fixture = {
         "made_with": {
             "transformers": transformers.__version__,
@@ -224,6 +284,61 @@ def main() -> None:
     write("gpt2-classes", GPT2ForSequenceClassification, config, {"model_type": "gpt2", **ours, **told}, classes)
     config = LlamaConfig(**llama, **labels)
     write("llama-classes", LlamaForSequenceClassification, config, {"model_type": "llama", **llama, **told}, classes)
+
+    # No key of these has its default, so that leaving one out is seen.
+    qwen2 = {**llama, "rms_norm_eps": 1e-3, "rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "hidden_act": "gelu"}
+    windows = {
+        "tie_word_embeddings": True,
+        "head_dim": 16,
+        "num_key_value_heads": 1,
+        "use_sliding_window": True,
+        "sliding_window": 5,
+        "max_window_layers": 1,
+    }
+    typed = {**windows, "layer_types": ["sliding_attention", "full_attention"]}
+    del typed["max_window_layers"]
+
+    def make_qwen2(given: dict, **more):
+        return Qwen2Config(**{key: value for key, value in given.items() if key != "num_labels"}, **more)
+
+    for name, extra in {"qwen2": {}, "qwen2-window": windows, "qwen2-types": typed}.items():
+        ours = {**qwen2, **extra}
+        write(name, Qwen2ForCausalLM, make_qwen2(ours), {"model_type": "qwen2", **ours}, make_config=make_qwen2)
+    config = make_qwen2({**llama, "num_key_value_heads": 2}, **labels)
+    write("qwen2-classes", Qwen2ForSequenceClassification, config, {"model_type": "qwen2", **llama, **told}, classes)
+
+    bert = {
+        "vocab_size": 48,
+        "hidden_size": 32,
+        "intermediate_size": 56,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 16,
+        "type_vocab_size": 3,
+        "hidden_act": "gelu_new",
+        "layer_norm_eps": 1e-2,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+
+    def make_bert(given: dict):
+        return BertConfig(**{key: value for key, value in given.items() if key != "num_labels"})
+
+    def masked(model):
+        return [run(model, hidden(case(48, 2, 12), padding=0)) for case in (plain, padded)]
+
+    def first_classes(model):
+        return [classified(model, padding=0, lengths=[9, 12, 5], time=12, vocabulary=48, first=True)]
+
+    write("bert", BertForMaskedLM, make_bert(bert), {"model_type": "bert", **bert}, masked, make_bert)
+    ours = {**bert, "hidden_act": "gelu", "layer_norm_eps": 1e-12, "classifier_dropout": 0.0}
+    write(
+        "bert-classes",
+        BertForSequenceClassification,
+        BertConfig(**ours, **labels),
+        {"model_type": "bert", **ours, **told},
+        first_classes,
+    )
 
 
 if __name__ == "__main__":

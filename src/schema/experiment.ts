@@ -107,6 +107,14 @@ export const trainSchema = z.strictObject({
     .default(8)
     .describe("Sequences of one forward and backward pass. Also `micro_batch_size`."),
   micro_batch_size: positiveInt.optional().describe("Another name of `per_device_train_batch_size`."),
+  mlm_probability: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe(
+      "Share of the tokens that an encoder has to predict; 0.15 when left out. Of these 80 % are hidden by the mask token, 10 % become a random token, 10 % stay. Only for encoders.",
+    ),
   gradient_accumulation_steps: positiveInt.default(1).describe("Passes summed into one optimizer step."),
   learning_rate: z.number().min(0).default(5e-5).describe("Peak learning rate."),
   lr_scheduler_type: z

@@ -20,6 +20,8 @@ export const metricGoals = {
   "latency/tokens_per_second": "maximize",
   "latency/speedup": "maximize",
   "latency/peak_memory_bytes": "minimize",
+  "masked/loss": "minimize",
+  "masked/accuracy": "maximize",
   "perplexity/loss": "minimize",
   "perplexity/token": "minimize",
   "perplexity/word": "minimize",

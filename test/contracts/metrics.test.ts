@@ -6,6 +6,7 @@ import type { DataSet } from "../../src/backend/data/dataSet";
 import { metrics } from "../../src/backend/evaluation/catalog";
 import { models } from "../../src/backend/models/catalog";
 import type { AnyMetric, Subject } from "../../src/backend/evaluation/metric";
+import { WorkbenchError } from "../../src/protocol/errors";
 import { useGrammar } from "../support/grammar";
 import { labelledData, quietLab, scoredData, tinyClassifier, tinySubject } from "../support/subject";
 
@@ -22,7 +23,7 @@ afterAll(() => {
 });
 
 function subjectOf({ of }: AnyMetric, family: string): Subject {
-  if (of === undefined) return tinySubject(family, grammar.data);
+  if (of === undefined || of === "encoder") return tinySubject(family, grammar.data);
   return tinyClassifier(family, of === "classifier" ? words : scores);
 }
 
@@ -38,7 +39,27 @@ const cases = Object.entries(metrics).flatMap(([id, metric]) =>
   metric.samples.flatMap((sample) => Object.keys(models).map((family) => ({ id, metric, sample, family }))),
 );
 
-it.each(cases)(
+/** What predicts the next token has these, what predicts hidden ones has not. */
+const causal = new Set(["generate", "perplexity", "repetition"]);
+
+function isRefused(id: string, { of }: AnyMetric, family: string): boolean {
+  const { task } = models[family]!.heads.language;
+  return task === "causal-lm" ? of === "encoder" : causal.has(id);
+}
+const [refused, measured] = [true, false].map((wanted) =>
+  cases.filter(({ id, metric, family }) => isRefused(id, metric, family) === wanted),
+);
+
+it.each(refused!)(
+  "$id of $family with $sample is refused in plan, with what to use instead",
+  ({ metric, family }) => {
+    const check = () => metric.checkModel!(subjectOf(metric, family).shape);
+    expect(check).toThrow(WorkbenchError);
+    expect(check).toThrow(/Evaluate it with (masked|perplexity)/);
+  },
+);
+
+it.each(measured!)(
   "$id of $family with $sample gives the same plain finite data twice",
   async ({ metric, sample, family }) => {
     const subject = subjectOf(metric, family);
@@ -64,7 +85,8 @@ describe.each(Object.entries(metrics))("%s", (id, metric) => {
   });
 
   it("says what it lacks", async () => {
-    const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, "gpt2");
+    const family = metric.of === "encoder" ? "bert" : "gpt2";
+    const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, family);
     const options = metric.options.parse(metric.samples[0]) as unknown;
     const result = metric.evaluate(bare, options, quietLab(grammar.engine));
     if (metric.needs.length === 0) await result;

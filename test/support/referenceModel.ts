@@ -13,6 +13,8 @@ export interface ReferenceCase {
   readonly labels: number[][];
   readonly attention_mask?: number[][];
   readonly position_ids?: number[][];
+  /** Whether a label is of the place where it is, rather than of the place before it. */
+  readonly in_place?: boolean;
   readonly loss: number;
   readonly logits: { readonly rows: number[]; readonly values: number[] };
   readonly gradients: Record<
@@ -28,10 +30,25 @@ export interface Reference {
   readonly cases: readonly ReferenceCase[];
 }
 
-export const referenceNames = ["gpt2", "llama", "llama-tied", "phi3", "phi3-window"] as const;
+export const referenceNames = [
+  "gpt2",
+  "llama",
+  "llama-tied",
+  "phi3",
+  "phi3-window",
+  "qwen2",
+  "qwen2-window",
+  "qwen2-types",
+  "bert",
+] as const;
 
 /** Models with a head over classes. */
-export const classReferenceNames = ["gpt2-classes", "llama-classes"] as const;
+export const classReferenceNames = [
+  "gpt2-classes",
+  "llama-classes",
+  "qwen2-classes",
+  "bert-classes",
+] as const;
 
 export function readReference(
   name: (typeof referenceNames)[number] | (typeof classReferenceNames)[number],
@@ -77,9 +94,9 @@ export function referenceGraph({ bound, config, tensors }: Reference, reference:
     return value;
   };
   const logits = forward(shape, find, inputs);
-  // The label of a place is the token that follows it; nothing follows the last one. A class is told where it stands.
-  const isClasses = reference.name === "classes";
-  const labels = reference.labels.flatMap((row) => (isClasses ? row : [...row.slice(1), -100]));
+  // The label of a place is the token that follows it, and none follows the last; classes and hidden tokens are in place.
+  const isInPlace = reference.in_place === true;
+  const labels = reference.labels.flatMap((row) => (isInPlace ? row : [...row.slice(1), -100]));
   const counted = labels.filter((label) => label !== -100).length;
   const perToken = crossEntropy(logits, input("labels", [batch * time], "int32"));
   const loss = mul(sum(perToken, { axes: [0], keepDims: false }), scalar(1 / counted));

@@ -1,7 +1,7 @@
 /** Which matrices of a model a method works on: patterns over roles, as recipes of other tools write them. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
-import { familyOf, matrixSlots, type ModelShape, partsOf } from "../models/model";
+import { familyOf, matrixSlots, type ModelShape, partsOf, tensorsOf } from "../models/model";
 import { roleOfAnyLayer } from "../models/roles";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { representations } from "../representations/catalog";
@@ -51,12 +51,13 @@ export function selectTargets(
   throw new WorkbenchError("invalid-input", "Nothing is left to work on: ignore covers every target.");
 }
 
-/** The head over the vocabulary as it would be if it were not tied to the embedding. */
+/** The head over the vocabulary as it would be if it were not tied to the embedding, and norms. */
 function headRoles({ family, config }: ModelShape): string[] {
   const untied = { ...config, tie_word_embeddings: false };
   return familyOf(family)
     .heads.language.matrices(untied)
-    .map(({ role }) => role);
+    .map(({ role }) => role)
+    .concat(tensorsOf({ family, config }).map(({ role }) => role));
 }
 
 type Test = (matrix: MatrixSpec) => boolean;

@@ -4,6 +4,7 @@ import classification from "./classification";
 import counts from "./counts";
 import generate from "./generate";
 import latency from "./latency";
+import masked from "./masked";
 import perplexity from "./perplexity";
 import regression from "./regression";
 import repetition from "./repetition";
@@ -14,6 +15,7 @@ export const metrics: Readonly<Record<string, AnyMetric>> = {
   counts,
   generate,
   latency,
+  masked,
   perplexity,
   regression,
   repetition,

@@ -12,6 +12,9 @@ export interface ForwardSize {
   readonly time: number;
   /** How many rows of [batch · time] have an answer. */
   readonly rows: number;
+  /** Whether it is fed which document each token belongs to, and its place there, as [batch · time]. */
+  readonly segments?: boolean;
+  readonly positions?: boolean;
 }
 
 /** int32 data by input name; `tokens` [batch · time] and `rows` [rows] are always asked for. */
@@ -32,9 +35,14 @@ export class ForwardProgram implements AsyncDisposable {
     size: ForwardSize,
     answer: (logits: Value) => Value,
   ): Promise<ForwardProgram> {
+    const grid = (name: string) => input(name, [size.batch, size.time], "int32");
     const logits = inferenceForward(
       shape,
-      { tokens: input("tokens", [size.batch, size.time], "int32") },
+      {
+        tokens: grid("tokens"),
+        ...(size.segments === true ? { segments: grid("segments") } : {}),
+        ...(size.positions === true ? { positions: grid("positions") } : {}),
+      },
       { rows: input("rows", [size.rows], "int32") },
     );
     const program = await engine.compile({ outputs: { answer: answer(logits) } });
@@ -46,7 +54,8 @@ export class ForwardProgram implements AsyncDisposable {
     const { batch, time, rows } = this.size;
     const uploaded = Object.fromEntries(
       Object.entries(feeds).map(([name, data]) => {
-        const shape = name === "tokens" ? [batch, time] : [rows];
+        const isGrid = name === "tokens" || name === "segments" || name === "positions";
+        const shape = isGrid ? [batch, time] : [rows];
         // The engine keeps what it is given.
         return [name, this.engine.upload({ dtype: "int32", shape }, data.slice())];
       }),

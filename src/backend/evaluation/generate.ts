@@ -1,6 +1,7 @@
 /** Samples of what a model writes, as a metric of an experiment. The command line streams the same through `generation`. */
 import * as z from "zod";
 import { chatRoles } from "../data/tokenizers/chatTemplate";
+import { requireNextToken } from "../models/classifier";
 import { continuePrompts, type GenerationOptions, textsOf } from "./generation";
 import { defineMetric } from "./metric";
 import type { Continuation } from "./writtenText";
@@ -121,6 +122,7 @@ export default defineMetric<z.output<typeof options>, Generation>({
       repetition_penalty: 1.2,
     },
   ],
+  checkModel: (shape) => requireNextToken(shape, "it writes nothing"),
   check: async ({ shape, tokenizer }, { prompts, ...given }) => {
     if (tokenizer !== undefined) await textsOf({ shape, tokenizer }, prompts, resolveGeneration(given, 0));
   },

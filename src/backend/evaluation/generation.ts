@@ -7,7 +7,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import { type PlacedToken, refuseTokensWithoutRow } from "../data/tokenizers/vocabularyFit";
 import { sizeOf } from "../graph/op";
-import { refuseClassifier } from "../models/classifier";
+import { requireNextToken } from "../models/classifier";
 import { cacheNames, type CacheSizes, cacheType } from "../models/keyValueCache";
 import { dimensionsOf } from "../models/model";
 import { type EvaluationLab, type Subject, tokenizerOf } from "./metric";
@@ -67,7 +67,7 @@ export async function textsOf(
   options: GenerationOptions,
   listener: WritingListener = {},
 ): Promise<WrittenText[]> {
-  refuseClassifier(subject.shape, "it writes nothing");
+  requireNextToken(subject.shape, "it writes nothing");
   const { tokenizer } = subject;
   const ends = await endsOf(subject, options);
   const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));

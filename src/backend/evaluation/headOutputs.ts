@@ -1,7 +1,9 @@
 /** What a head over whole texts gives for each example of a split, beside the label: the base of classification and regression. */
 import { WorkbenchError } from "../../protocol/errors";
-import { IGNORED, type Split } from "../data/split";
+import { type Batch, IGNORED, type Split } from "../data/split";
 import { labelCount } from "../models/classifier";
+import { familyOf } from "../models/model";
+import { objectiveOf, prepareBatches } from "../training/objective";
 import { ForwardProgram } from "./forwardProgram";
 import type { EvaluationLab, Subject } from "./metric";
 
@@ -24,15 +26,22 @@ export async function* headOutputs(
 ): AsyncGenerator<HeadOutput> {
   const width = labelCount(subject.shape.config)!;
   const examples = Math.min(most, split.sequences);
-  const size = { batch: rows, time: split.layout.sequenceLength, rows };
+  // A decoder does not see what comes after the token that it is read at; an encoder has to be told what is text.
+  const segments = familyOf(subject.shape.family).mask === "bidirectional";
+  const size = { batch: rows, time: split.layout.sequenceLength, rows, segments };
   await using program = await ForwardProgram.open(lab.engine, subject, size, (logits) => logits);
   let done = 0;
-  for (const { tokens, labels, targets, length } of split.batches(rows, examples)) {
+  const batches = split.batches(rows, examples);
+  for (const batch of prepareBatches(batches, objectiveOf(subject.shape, undefined))) {
+    const { tokens, labels, targets, length } = batch;
     const places = Array.from({ length: rows }, (_, row) =>
       labels.subarray(row * length, (row + 1) * length).findLastIndex((label) => label !== IGNORED),
     );
     const at = Int32Array.from(places, (place, row) => row * length + Math.max(0, place));
-    const logits = await program.ask({ tokens, rows: at }, lab.signal);
+    const logits = await program.ask(
+      { tokens, rows: at, ...(segments ? { segments: segmentsOf(batch) } : {}) },
+      lab.signal,
+    );
     for (const [row, place] of places.entries()) {
       if (place < 0) continue;
       done++;
@@ -48,4 +57,8 @@ export async function* headOutputs(
       "invalid-input",
       "No row of this data has a label. Name data.label_column, or a data set of labelled examples.",
     );
+}
+
+function segmentsOf({ segments, tokens }: Batch): Int32Array {
+  return segments ?? new Int32Array(tokens.length).fill(1);
 }

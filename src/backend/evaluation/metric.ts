@@ -57,11 +57,13 @@ export interface Metric<O, D> {
   /** It measures the machine as well, so that no two measurements are equal. */
   readonly changes?: boolean;
   /** What kind of model it measures; a language model unless it says so, and any where it says nothing of predictions. */
-  readonly of?: "classifier" | "regression";
+  readonly of?: "encoder" | "classifier" | "regression";
   /** Which way each of its values is better. Leave out a value that is neither. */
   readonly goals: Goals;
   /** Options worth testing; contract tests measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
+  /** Refuses a kind of model that it does not measure, and names what does. */
+  checkModel?(shape: ModelShape): void;
   /** Refuses what this model or this text cannot give, before anything is trained for it. */
   check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void | Promise<void>;
   evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measured<D>>;

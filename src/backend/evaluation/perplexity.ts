@@ -10,7 +10,7 @@ import { IGNORED, type Split } from "../data/split";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { input } from "../graph/op";
 import { crossEntropy } from "../graph/ops/loss";
-import { refuseClassifier } from "../models/classifier";
+import { requireNextToken } from "../models/classifier";
 import { dimensionsOf, type ModelShape } from "../models/model";
 import { ForwardProgram } from "./forwardProgram";
 import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
@@ -82,8 +82,8 @@ export default defineMetric<Options, Perplexity>({
     "perplexity/bits_per_byte": "minimize",
   },
   samples: [{}, { context: 6, stride: 2, max_tokens: 40, split: "train" }],
+  checkModel: (shape) => requireNextToken(shape, "it has no perplexity"),
   check: ({ shape, data }, given) => {
-    refuseClassifier(shape, "it has no perplexity");
     windowSize(shape, splitOf(data, given.split), given);
   },
   evaluate: async (subject, given, lab) => {
@@ -121,7 +121,7 @@ const figure = (perplexity: number): string =>
   perplexity < 1e6 ? perplexity.toFixed(perplexity < 100 ? 3 : 1) : perplexity.toExponential(3);
 
 async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Perplexity> {
-  refuseClassifier(subject.shape, "it has no perplexity");
+  requireNextToken(subject.shape, "it has no perplexity");
   const split = splitOf(subject.data, given.split);
   const tokenizer = tokenizerOf(subject);
   const { context, stride } = windowSize(subject.shape, split, given);

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Split } from "../data/split";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
-import { refuseClassifier } from "../models/classifier";
+import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { continuePrompts, type GenerationOptions } from "./generation";
 import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
@@ -56,12 +56,12 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
     "repetition/meaningless_*": "minimize",
   },
   samples: [{ prompts: ["aa"], lengths: [8], seeds: [1], min_count: 1 }],
+  checkModel: (shape) => requireNextToken(shape, "it writes nothing"),
   check: ({ shape }, given) => {
-    refuseClassifier(shape, "it writes nothing");
     lengthsFor(shape, given.lengths);
   },
   evaluate: async (subject, given, lab) => {
-    refuseClassifier(subject.shape, "it writes nothing");
+    requireNextToken(subject.shape, "it writes nothing");
     const { fits, left } = lengthsFor(subject.shape, given.lengths);
     const tokenizer = tokenizerOf(subject);
     const known = frequentWords(splitOf(subject.data, "train"), tokenizer, given.min_count);

@@ -11,8 +11,8 @@ import { reshape } from "../graph/ops/movement";
 import { cumulativeSum } from "../graph/ops/reduction";
 import { inferenceForward, inferenceParameters, inferenceTensors } from "../models/inference";
 import { cacheType, KeyValueCache } from "../models/keyValueCache";
-import { refuseClassifier } from "../models/classifier";
-import { dimensionsOf, type ModelShape } from "../models/model";
+import { refuseClassifier, requireNextToken } from "../models/classifier";
+import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 import { writeOnnx } from "./onnxFile";
@@ -69,6 +69,7 @@ export default defineExporter<Options>({
   form: "graph",
   write: async (subject, given, folder) => {
     refuseClassifier(subject.shape, "this export has no graph for it; safetensors has");
+    if (given.with_past) requireNextToken(subject.shape, "it has no past to go on from; leave out with_past");
     const { shape, tensors } = withoutMasks(subject);
     const weights = new Map(
       [...inferenceTensors(shape, tensors, given.operators)].map(([name, { data }]) => [name, data]),
@@ -132,8 +133,10 @@ function forwardGraph(shape: ModelShape, given: Options, [batch, time]: readonly
   const { vocabulary } = dimensionsOf(shape);
   const tokens = ids("input_ids", [batch, time], given);
   const mask = ids("attention_mask", [batch, time], given);
-  const positions = given.position_ids ? ids("position_ids", [batch, time], given) : positionsOf(mask);
-  const logits = inferenceForward(shape, { tokens, positions, segments: mask }, {}, given.operators);
+  // An encoder counts padding too, as transformers does: without positions they are 0, 1, 2, …
+  const counted = familyOf(shape.family).mask === "causal" ? { positions: positionsOf(mask) } : {};
+  const positions = given.position_ids ? { positions: ids("position_ids", [batch, time], given) } : counted;
+  const logits = inferenceForward(shape, { tokens, ...positions, segments: mask }, {}, given.operators);
   return { outputs: { logits: reshape(logits, { shape: [batch, time, vocabulary] }) } };
 }
 

@@ -89,9 +89,10 @@ function keptLayers(shape: ModelShape, { rate, choose, keep }: Options): readonl
 
 function shapeWith(shape: ModelShape, kept: readonly number[]): ModelShape {
   const { family, config, representations } = shape;
+  const { keys, keepLayers } = familyOf(family);
   const fewer: ModelShape = {
     family,
-    config: { ...config, [familyOf(family).keys.layers]: kept.length },
+    config: { ...config, [keys.layers]: kept.length, ...keepLayers?.(config, kept) },
     representations: {},
   };
   const before = matricesByLayer(shape);

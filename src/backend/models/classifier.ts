@@ -105,6 +105,17 @@ function completeNames(
   return listed as string[];
 }
 
+/** Refuses a model that does not predict the next token: an encoder, or a model of whole texts. */
+export function requireNextToken(shape: Pick<Shape, "family" | "config">, what: string): void {
+  refuseClassifier(shape, what);
+  const { title, heads } = models[shape.family]!;
+  if (heads.language.task === "causal-lm") return;
+  throw new WorkbenchError(
+    "unsupported",
+    `${title} is an encoder, which predicts hidden tokens, not the next one, so ${what}. Evaluate it with masked.`,
+  );
+}
+
 /** Refuses a model that does not predict tokens. */
 export function refuseClassifier({ config }: Pick<Shape, "config">, what: string): void {
   const head = headOf(config);

@@ -134,6 +134,12 @@ export interface Family<C> {
   readonly sizeKeys: SizeKeys;
   /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
   readonly prefix: string;
+  /** The name that a tensor has in old files. */
+  readonly oldNames?: (name: string) => string;
+  /** Tensors of published files that belong to another head or follow from the configuration. */
+  readonly unread?: RegExp;
+  /** What else changes in the configuration when these layers are kept: settings of single layers. */
+  readonly keepLayers?: (config: Complete<C>, kept: readonly number[]) => Partial<C>;
   /** What the names of a layer's tensors begin with. */
   readonly layerName: (layer: number) => string;
   /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */

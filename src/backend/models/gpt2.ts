@@ -1,13 +1,21 @@
 /** GPT-2 (Radford et al. 2019): learned positions, layer norms before each block, packed q, k, v, a tied head. */
 import * as z from "zod";
 import { add } from "../graph/ops/elementwise";
-import { reshape, slice } from "../graph/ops/movement";
 import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
 import { type Complete, defineModel } from "./family";
-import { activations, attention, attentionBias, cacheOf, dropoutOf, tokensOf, wantedRows } from "./layers";
+import {
+  activations,
+  addPositions,
+  attention,
+  attentionBias,
+  cacheOf,
+  dropoutOf,
+  tokensOf,
+  wantedRows,
+} from "./layers";
 import {
   causalHead,
   channelsAxis,
@@ -150,7 +158,6 @@ export default defineModel<z.output<typeof config>>({
 
   hidden(given, weights, inputs, options) {
     const tokens = tokensOf(inputs);
-    const { batch, time } = tokens;
     const width = given.n_embd;
     const drop = dropoutOf(inputs);
     const bias = attentionBias(inputs, "causal");
@@ -160,14 +167,7 @@ export default defineModel<z.output<typeof config>>({
       });
     const activate = activations[given.activation_function]!;
 
-    const embedded = reshape(weights.lookup("embed_tokens", tokens.ids), { shape: [batch, time, width] });
-    const positions =
-      inputs.positions === undefined
-        ? slice(weights.table("embed_positions"), { axis: 0, start: 0, end: time }) // [time, width]
-        : reshape(weights.lookup("embed_positions", reshape(inputs.positions, { shape: [batch * time] })), {
-            shape: [batch, time, width],
-          });
-    let x = drop(reshape(add(embedded, positions), { shape: [batch * time, width] }), given.embd_pdrop);
+    let x = drop(addPositions(weights.lookup("embed_tokens", tokens.ids), weights, inputs), given.embd_pdrop);
 
     for (const layer of range(given.n_layer)) {
       const start = x;

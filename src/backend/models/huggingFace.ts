@@ -28,7 +28,7 @@ export function bindTensors(
   tensors: ReadonlyMap<string, Shape>,
   { ignoreExtra = false }: { readonly ignoreExtra?: boolean } = {},
 ): TensorNames {
-  const { prefix, heads } = familyOf(shape.family);
+  const { prefix, heads, oldNames, unread } = familyOf(shape.family);
   const { tied } = heads.language;
   const withoutPrefix = (name: string) =>
     name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
@@ -38,7 +38,9 @@ export function bindTensors(
   const faults: string[] = [];
   const specs = parametersOf(shape);
   for (const spec of specs) {
-    const candidates = [spec.name, withoutPrefix(spec.name), aliases.get(spec.name)];
+    const old = oldNames?.(spec.name);
+    const names = [spec.name, ...(old === undefined ? [] : [old])];
+    const candidates = [...names, ...names.map(withoutPrefix), aliases.get(spec.name)];
     const inFile = candidates.find((name) => name !== undefined && tensors.has(name));
     if (inFile === undefined) {
       missing.push(spec.name);
@@ -52,7 +54,9 @@ export function bindTensors(
   const used = new Set(bound.values());
   for (const [alias, name] of tied(shape.config))
     if (bound.has(name)) used.add(alias).add(withoutPrefix(name)).add(name);
-  const skipped = [...tensors.keys()].filter((name) => !used.has(name) && !derived.test(name));
+  const skipped = [...tensors.keys()].filter(
+    (name) => !used.has(name) && !derived.test(name) && unread?.test(name) !== true,
+  );
   const moduleOf = (name: string) => withoutPrefix(name).split(".", 1)[0]!;
   const modules = new Set([...specs.map(({ name }) => name), ...aliases.values()].map(moduleOf));
   const extra = ignoreExtra ? [] : skipped.filter((name) => modules.has(moduleOf(name)));

@@ -21,7 +21,7 @@ import { gather } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 import { softmax, softmaxMatmul } from "../graph/ops/normalization";
-import type { ForwardOptions, Mask, ModelInputs } from "./family";
+import type { ForwardOptions, Mask, ModelInputs, Weights } from "./family";
 import { range } from "./specs";
 
 /** Activations by the names that `config.json` uses. */
@@ -200,6 +200,16 @@ export function attention(
 /** How the attention of a layer reaches the cache, where there is one. */
 export function cacheOf({ cache }: ModelInputs, layer: number): AttentionOptions["extend"] {
   return cache && ((keys, values) => cache.extend(layer, keys, values));
+}
+
+/** x [batch · time, width] with the learned embedding of each token's position added. */
+export function addPositions(x: Value, weights: Weights, { tokens, positions }: ModelInputs): Value {
+  const [batch, time] = tokens.type.shape as [number, number];
+  const [, width] = x.type.shape as [number, number];
+  if (positions !== undefined)
+    return add(x, weights.lookup("embed_positions", reshape(positions, { shape: [batch * time] })));
+  const rows = slice(weights.table("embed_positions"), { axis: 0, start: 0, end: time }); // [time, width]
+  return reshape(add(reshape(x, { shape: [batch, time, width] }), rows), { shape: [batch * time, width] });
 }
 
 /** The rows whose logits are wanted. */

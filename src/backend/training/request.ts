@@ -4,6 +4,7 @@ import type { Split } from "../data/split";
 import type { Engine } from "../engine/engine";
 import type { TrainingSnapshot } from "../checkpoints/checkpoint";
 import type { HostTensors } from "../checkpoints/safetensors";
+import type { Prepare } from "./objective";
 import type { Trainee } from "./trainee";
 
 export interface TrainingRequest {
@@ -14,6 +15,8 @@ export interface TrainingRequest {
   readonly teacherTensors?: HostTensors | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
+  /** What becomes of each batch before it is read; nothing when left out. */
+  readonly prepare?: Prepare | undefined;
   readonly options: TrainOptions;
   readonly seed: number;
   /** Go on from here instead of from step 0; `tensors` are then those of the checkpoint. */

@@ -10,6 +10,8 @@ import type { ParameterSpec } from "../representations/representation";
 export interface Trainee {
   readonly parameters: readonly ParameterSpec[];
   readonly dimensions: Dimensions;
+  /** The model that it is, where it is one. */
+  readonly shape?: ModelShape;
   /** What the head reads: [batch · time, width]. */
   hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
   /** The head: [rows, width] → logits [rows, vocabulary]. */
@@ -33,6 +35,7 @@ export function traineeOf(shape: ModelShape, teacher?: Teacher): Trainee {
   return {
     parameters: parametersOf(shape),
     dimensions: dimensionsOf(shape),
+    shape,
     hidden: (weights, inputs, options) => hiddenStates(shape, weights, inputs, options),
     logits: (weights, hidden) => logits(shape, weights, hidden),
     isRegression: headOf(shape.config)?.kind === "regression",

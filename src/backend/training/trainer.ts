@@ -7,6 +7,8 @@ import type { Sampler } from "../data/sampler";
 import type { Batch } from "../data/split";
 import type { TrainOptions } from "../../schema/experiment";
 import type { TrainingSnapshot, TrainingState } from "../checkpoints/checkpoint";
+import { randomStream } from "../representations/randomStream";
+import { prepareBatches } from "./objective";
 import type { HostTensors } from "../checkpoints/safetensors";
 import { refuseBrokenEvaluation, refuseBrokenStep, refuseBrokenWeights } from "./divergence";
 import { evaluateLoss } from "./evaluateLoss";
@@ -62,7 +64,7 @@ class TrainingSession implements AsyncDisposable {
     this.cumulativeLoss = state?.cumulative_loss ?? 0;
     this.previousSampler = state?.previous_sampler;
     if (this.previousSampler !== undefined)
-      this.previous = this.drawn(samplerOf(request, this.previousSampler));
+      this.previous = this.drawn(samplerOf(request, this.previousSampler), this.step);
     this.secondsBefore = state?.seconds ?? 0;
   }
 
@@ -112,8 +114,15 @@ class TrainingSession implements AsyncDisposable {
     return this.sampler instanceof BlockSampler ? this.sampler : undefined;
   }
 
-  private drawn(sampler: Sampler | BlockSampler): readonly Batch[] {
-    return Array.from({ length: this.request.options.gradient_accumulation_steps }, () => sampler.next());
+  /** The batches of a step. What is random in them follows from the seed and the step, so that a resumed run draws the same. */
+  private drawn(sampler: Sampler | BlockSampler, step: number): readonly Batch[] {
+    const { options, prepare, seed } = this.request;
+    return Array.from({ length: options.gradient_accumulation_steps }, (_, part) => {
+      const batch = sampler.next();
+      const streamOf = (row: number) =>
+        randomStream(`masks of step ${step}, batch ${part}, row ${row}`, seed);
+      return prepare === undefined ? batch : prepare(batch, streamOf);
+    });
   }
 
   /** One optimizer step over `gradient_accumulation_steps` batches. */
@@ -155,7 +164,7 @@ class TrainingSession implements AsyncDisposable {
     const { options } = this.request;
     const restarts = options.restart_optimizer && step > 1 && this.blocks?.blockIsOver === true;
     if (restarts) this.runner.restartOptimizer();
-    const batches = this.drawn(this.sampler);
+    const batches = this.drawn(this.sampler, step);
     const block = this.blocks?.block;
     if (block?.step === 1) observer.log(blockLine(block, options.sample_with_replacement, restarts));
     return {
@@ -180,7 +189,10 @@ class TrainingSession implements AsyncDisposable {
   private async evaluate(observer: TrainingObserver): Promise<boolean> {
     const { engine, validation, options } = this.request;
     if (validation === undefined || this.runner.programs.evaluation === undefined) return false;
-    const batches = validation.batches(batchSizeOf(options), evaluationSequences(options, validation));
+    const batches = prepareBatches(
+      validation.batches(batchSizeOf(options), evaluationSequences(options, validation)),
+      this.request.prepare,
+    );
     const average = options.eval_loss_average;
     const { evaluation } = this.runner.programs;
     const weights = this.runner.weightsOnDevice;

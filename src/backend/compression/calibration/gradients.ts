@@ -2,6 +2,7 @@
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import { countedLabels, disposeAll, only } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../training/feeds";
+import { type Prepare, prepareBatches } from "../../training/objective";
 import { traineeOf } from "../../training/trainee";
 import { buildGradients, gradientName, inverseCountName } from "../../training/trainStep";
 import { type Calibration, calibrationBatches, type ObserveCall } from "./observe";
@@ -26,7 +27,7 @@ export async function gradientsOn(
   { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
   names: ReadonlySet<string>,
   calibration: Calibration,
-  call: ObserveCall,
+  call: ObserveCall & { readonly prepare?: Prepare | undefined },
 ): Promise<Gradients> {
   const { engine } = call;
   const batches = calibrationBatches(calibration, call);
@@ -43,7 +44,7 @@ export async function gradientsOn(
   const moments = new Map<string, GradientMoments>();
   let loss = 0;
   try {
-    for (const own of batches.all()) {
+    for (const own of prepareBatches(batches.all(), call.prepare)) {
       const inverseCount = uploadScalar(engine, 1 / Math.max(1, countedLabels(own)));
       const feeds = { ...feedBatch(engine, own), [inverseCountName]: inverseCount };
       const results = await program.run(only(program.inputs, { ...weights, ...feeds }));

@@ -14,6 +14,7 @@ import {
   writeCheckpoint,
 } from "../../checkpoints/checkpoint";
 import type { HostTensor } from "../../checkpoints/safetensors";
+import { objectiveOf } from "../../training/objective";
 import { train } from "../../training/trainer";
 import { traineeOf } from "../../training/trainee";
 import type { Action, ActionCall } from "../steps/action";
@@ -52,6 +53,7 @@ const action: Action = {
         tensors: saved?.checkpoint.tensors ?? begun.tensors,
         train: sequences,
         validation,
+        prepare: objectiveOf(shape, workshop.tokenizer, options.mlm_probability),
         options,
         seed: context.plan.seed,
         resume: saved?.checkpoint.training,

@@ -20,6 +20,7 @@ import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
 import { withBaseTokenizer, dataOptionsAt, shapeForData, shapeForLabels } from "../steps/stepData";
 import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/teachers";
+import { objectiveOf } from "../../training/objective";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
 /** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
@@ -29,7 +30,7 @@ export async function checkPlans(plans: readonly RunPlan[], workspace: string): 
   for (const plan of plans) {
     const { data, model, baseModel, device, folder } = plan;
     const steps = plan.steps.map((step) =>
-      step.action === "train" ? { teacher: teacherOptionsOf(step) } : step.options,
+      step.action === "train" ? { teacher: teacherOptionsOf(step), mlm: probabilityOf(step) } : step.options,
     );
     const key = canonicalJson({ data, model, baseModel, device, folder, steps });
     if (checked.has(key)) continue;
@@ -67,6 +68,7 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
           ? shapeForData(shape, given)
           : { shape: shapeForLabels(shape, read.labels), isSure: true };
       shape = trained;
+      if (isSure && options !== undefined) objectiveOf(shape, tokenizer, probabilityOf(step));
       const asked = teacherOptionsOf(step);
       if (asked !== undefined && isSure) teacherOf(shape, teachers.of(asked), asked);
     }
@@ -86,6 +88,9 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
       });
   }
 }
+
+const probabilityOf = ({ options }: Step): number | undefined =>
+  options["mlm_probability"] as number | undefined;
 
 /** Of a tokenizer that is made from a long text, where only the kind of each matrix matters. */
 const standInVocabulary = 256;
@@ -109,6 +114,7 @@ async function checkEvaluation(options: Step["options"], subject: Subject): Prom
   for (const [name, given] of Object.entries(options)) {
     const metric = metrics[name]!;
     const { needs } = metric;
+    metric.checkModel?.(subject.shape);
     if (needs.includes("data") && !subject.hasData)
       throw new WorkbenchError(
         "invalid-input",

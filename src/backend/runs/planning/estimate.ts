@@ -8,9 +8,11 @@ import { countModel, storedByAddress } from "../../models/accounting";
 import { memoryOf, productFlops } from "../../graph/cost";
 import { importShape } from "../../imports/importModel";
 import { dimensionsOf, matrixSlots, type ModelShape } from "../../models/model";
+import { metrics } from "../../evaluation/catalog";
 import { layersOf, roleOfAnyLayer } from "../../models/roles";
 import { traineeOf } from "../../training/trainee";
 import { describeSavings, type MemorySavings, nothingSaved } from "../../training/memorySavings";
+import { refuseProbability } from "../../training/objective";
 import { batchSizeOf } from "../../training/request";
 import { memoryLimit, memorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
@@ -78,6 +80,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index)).shape;
     const was = shape;
+    refuseUnsuited(shape, step);
     if (step.action === "compress") shape = methodPlan(shape, step.options);
     const counts = countModel(shape);
     teachers.after(step, shape);
@@ -103,6 +106,12 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     steps,
     stored: { before: first, after },
   };
+}
+
+/** Refuses what this kind of model does not learn or cannot be measured by. */
+function refuseUnsuited(shape: ModelShape, { action, options }: Step): void {
+  if (action === "train") refuseProbability(shape, options["mlm_probability"] as number | undefined);
+  if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
 }
 
 function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {

@@ -14,6 +14,7 @@ import { evaluateLoss } from "../../training/evaluateLoss";
 import { disposeAll } from "../../training/evaluateLoss";
 import type { HostTensors } from "../../checkpoints/safetensors";
 import { uploadAll } from "../../training/feeds";
+import { objectiveOf, prepareBatches } from "../../training/objective";
 import { traineeOf } from "../../training/trainee";
 import { evaluationSequences } from "../../training/request";
 import { train } from "../../training/trainer";
@@ -59,6 +60,7 @@ export function methodLab(parts: LabParts): CountingLab {
         teacherTensors,
         train: textOf(parts).train,
         validation: undefined,
+        prepare: trainee.shape && objectiveOf(trainee.shape, tokenizer),
         options: trainOptionsOf(options),
         // Each training draws other sequences than the one before.
         seed: (seed + before.steps) & 0x7fffffff,
@@ -94,7 +96,8 @@ export function methodLab(parts: LabParts): CountingLab {
     try {
       // As much as a training evaluates by default.
       const sequences = evaluationSequences(trainSchema.parse({}), validation);
-      const { loss } = await evaluateLoss(engine, program, weights, validation.batches(rows, sequences));
+      const batches = prepareBatches(validation.batches(rows, sequences), objectiveOf(shape, tokenizer));
+      const { loss } = await evaluateLoss(engine, program, weights, batches);
       return loss;
     } finally {
       disposeAll(weights);
@@ -139,7 +142,10 @@ export function methodLab(parts: LabParts): CountingLab {
     log,
     observe: async (model, taps, calibration) => observe(model, taps, calibration, reading(calibration)),
     gradients: async (model, names, calibration) =>
-      gradientsOn(model, names, calibration, reading(calibration)),
+      gradientsOn(model, names, calibration, {
+        ...reading(calibration),
+        prepare: objectiveOf(model.shape, tokenizer),
+      }),
     train: async ({ shape, tensors: own }, options) => ({
       shape,
       tensors: await fitted(traineeOf(shape), own, options),

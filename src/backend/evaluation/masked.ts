@@ -1,0 +1,134 @@
+/** How well an encoder predicts tokens that are hidden from it, in the same places whatever the batch size. */
+import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
+import { IGNORED } from "../data/split";
+import { labelCount } from "../models/classifier";
+import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
+import { objectiveOf, prepareBatches, usualProbability } from "../training/objective";
+import { ForwardProgram } from "./forwardProgram";
+import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
+
+const options = z.strictObject({
+  split: z
+    .enum(["validation", "test", "train"])
+    .default("validation")
+    .describe("Which split's text is scored."),
+  mlm_probability: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(usualProbability)
+    .describe("Share of the tokens that are hidden, or changed, and predicted."),
+  max_sequences: z.int().min(1).optional().describe("Score only the first sequences of the split."),
+  batch_size: z
+    .int()
+    .min(1)
+    .default(8)
+    .describe("Sequences at a time, which changes nothing but time and memory."),
+});
+type Options = z.output<typeof options>;
+
+export interface MaskedScores {
+  /** Nats a hidden token. */
+  readonly loss: number;
+  readonly accuracy: number;
+  /** Hidden tokens that were scored. */
+  readonly tokens: number;
+  readonly split: string;
+  readonly data: string;
+  readonly mlm_probability: number;
+}
+
+export default defineMetric<Options, MaskedScores>({
+  title: "Loss and accuracy on hidden tokens",
+  options,
+  needs: ["data"],
+  of: "encoder",
+  goals: { "masked/loss": "minimize", "masked/accuracy": "maximize" },
+  samples: [{}, { split: "train", mlm_probability: 0.4, max_sequences: 5, batch_size: 2 }],
+  checkModel: refuseOthers,
+  check: ({ data }, given) => void splitOf(data, given.split),
+  evaluate: async (subject, given, lab) => {
+    const details = await measure(subject, given, lab);
+    const { loss, accuracy, tokens } = details;
+    return {
+      values: { "masked/loss": loss, "masked/accuracy": accuracy },
+      lines: [
+        `hidden tokens: accuracy ${accuracy.toFixed(4)}, loss ${loss.toFixed(4)} nats/token`,
+        `${details.data}, ${details.split} split, ${tokens} tokens hidden at mlm_probability ${details.mlm_probability}`,
+      ],
+      details,
+    };
+  },
+});
+
+function refuseOthers({ family, config }: ModelShape): void {
+  const { title, heads } = familyOf(family);
+  if (labelCount(config) === undefined && heads.language.task === "masked-lm") return;
+  throw new WorkbenchError(
+    "unsupported",
+    labelCount(config) === undefined
+      ? `${title} predicts the next token, not hidden ones. Evaluate it with perplexity.`
+      : "This model predicts labels of whole texts, not hidden tokens. Evaluate it with classification or regression.",
+  );
+}
+
+async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<MaskedScores> {
+  const { shape, tokenizer } = subject;
+  refuseOthers(shape);
+  const split = splitOf(subject.data, given.split);
+  const { vocabulary } = dimensionsOf(shape);
+  const { mlm_probability: probability, batch_size: batch } = given;
+  const sequences = Math.min(split.sequences, given.max_sequences ?? Infinity);
+  const time = split.layout.sequenceLength;
+  const segments = split.layout.documentMask || !split.layout.packing;
+  const positions = split.layout.documentMask && split.layout.packing;
+  // Twice as many as are hidden on average; where there are more, the text is read again for the rest.
+  const rows = Math.max(8, Math.ceil(2 * probability * batch * time));
+  await using program = await ForwardProgram.open(
+    lab.engine,
+    subject,
+    { batch, time, rows, segments, positions },
+    (logits) => logits,
+  );
+  let [loss, right, tokens, read] = [0, 0, 0, 0];
+  const batches = split.batches(batch, sequences);
+  for (const prepared of prepareBatches(batches, objectiveOf(shape, tokenizer, probability))) {
+    const hidden = [...prepared.labels.keys()].filter((at) => prepared.labels[at] !== IGNORED);
+    for (let first = 0; first < hidden.length; first += rows) {
+      const places = hidden.slice(first, first + rows);
+      const logits = await program.ask(
+        {
+          tokens: prepared.tokens,
+          ...(segments ? { segments: prepared.segments! } : {}),
+          ...(positions ? { positions: prepared.positions! } : {}),
+          rows: Int32Array.from({ length: rows }, (_, i) => places[i] ?? 0),
+        },
+        lab.signal,
+      );
+      places.forEach((at, i) => {
+        const own = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
+        const top = own.reduce((largest, each) => Math.max(largest, each), -Infinity);
+        const label = prepared.labels[at]!;
+        loss += top + Math.log(own.reduce((sum, each) => sum + Math.exp(each - top), 0)) - own[label]!;
+        right += Number(own.indexOf(top) === label);
+      });
+    }
+    tokens += hidden.length;
+    read += batch;
+    lab.progress(Math.min(read, sequences), sequences, "sequences");
+  }
+  if (tokens === 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      `No token of the ${given.split} split was hidden. Raise mlm_probability, or give more text.`,
+    );
+  return {
+    loss: loss / tokens,
+    accuracy: right / tokens,
+    tokens,
+    split: given.split,
+    data: subject.data!.title,
+    mlm_probability: probability,
+  };
+}

@@ -1,0 +1,279 @@
+/** BERT (Devlin et al. 2019): an encoder; learned positions, norms after each block, a head that fills in hidden tokens. */
+import * as z from "zod";
+import { add, tanh } from "../graph/ops/elementwise";
+import { addBias, matmul } from "../graph/ops/matmul";
+import { slice } from "../graph/ops/movement";
+import { layerNorm } from "../graph/ops/normalization";
+import type { Value } from "../graph/op";
+import type { MatrixSpec, ParameterSpec } from "../representations/representation";
+import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
+import { type Complete, defineModel, type Weights } from "./family";
+import {
+  activations,
+  addPositions,
+  attention,
+  attentionBias,
+  dropoutOf,
+  tokensOf,
+  wantedRows,
+} from "./layers";
+import * as spec from "./specs";
+
+const config = z
+  .strictObject({
+    model_type: z.literal("bert"),
+    ...inertKeys,
+    hidden_size: positiveInt.default(768).describe("Width of the residual stream."),
+    num_hidden_layers: positiveInt.default(12).describe("Encoder layers."),
+    num_attention_heads: positiveInt.default(12).describe("Attention heads."),
+    intermediate_size: positiveInt.default(3072).describe("Width of the feed-forward layer."),
+    hidden_act: z
+      .enum(activationNames)
+      .default("gelu")
+      .describe("Activation of the feed-forward layer and the head."),
+    hidden_dropout_prob: dropoutRate
+      .default(0.1)
+      .describe("Dropout of the embeddings and of what each block adds."),
+    attention_probs_dropout_prob: dropoutRate.default(0.1).describe("Dropout of attention weights."),
+    classifier_dropout: dropoutRate
+      .nullable()
+      .optional()
+      .describe("Dropout before a classifier; `hidden_dropout_prob` when left out."),
+    max_position_embeddings: positiveInt.default(512).describe("Longest sequence."),
+    type_vocab_size: positiveInt.default(2).describe("Token types; every token has type 0."),
+    initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
+    layer_norm_eps: z.number().positive().default(1e-12).describe("Added to the variance in norms."),
+    tie_word_embeddings: only([true], "the head is the token embedding"),
+    position_embedding_type: only(["absolute"], "positions are learned, not relative"),
+    mask_token_id: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        "Token that hides another one in training; the tokenizer's `[MASK]` or `<mask>` when left out.",
+      ),
+    is_decoder: only([false], "attention is bidirectional"),
+    add_cross_attention: only([false], "there is no second text to attend to"),
+    gradient_checkpointing: inert(),
+  })
+  .superRefine((given, context) => {
+    if (given.hidden_size % given.num_attention_heads !== 0)
+      context.addIssue({
+        code: "custom",
+        path: ["num_attention_heads"],
+        message: `${given.num_attention_heads} heads do not divide the width hidden_size ${given.hidden_size}; choose a divisor of it`,
+        input: given,
+      });
+  });
+
+type Config = Complete<z.output<typeof config>>;
+
+const layerName = (layer: number): string => `bert.encoder.layer.${layer}`;
+const [embeddings, transform] = ["bert.embeddings", "cls.predictions.transform"];
+const headsOf = ({ hidden_size: width, num_attention_heads: heads }: Config) =>
+  ({ heads, kvHeads: heads, headDim: width / heads }) as const;
+
+function layerMatrices(given: Config, index: number): MatrixSpec[] {
+  const [role, name] = [`layers.${index}`, layerName(index)];
+  const [hidden, channels] = [
+    spec.hiddenAxis(given.hidden_size),
+    spec.channelsAxis(index, given.intermediate_size),
+  ];
+  const { queries, keys } = spec.headAxes(index, headsOf(given));
+  const kind = { layout: "out_in", bias: true, init: spec.normal(given.initializer_range) } as const;
+  const self = `${name}.attention.self`;
+  return [
+    spec.matrix(`${role}.self_attn.q_proj`, "query", `${self}.query`, { ...kind, axes: [hidden, queries] }),
+    spec.matrix(`${role}.self_attn.k_proj`, "key", `${self}.key`, { ...kind, axes: [hidden, keys] }),
+    spec.matrix(`${role}.self_attn.v_proj`, "value", `${self}.value`, { ...kind, axes: [hidden, keys] }),
+    spec.matrix(`${role}.self_attn.o_proj`, "attention output", `${name}.attention.output.dense`, {
+      ...kind,
+      axes: [queries, hidden],
+    }),
+    spec.matrix(`${role}.mlp.up_proj`, "up", `${name}.intermediate.dense`, {
+      ...kind,
+      axes: [hidden, channels],
+    }),
+    spec.matrix(`${role}.mlp.down_proj`, "down", `${name}.output.dense`, {
+      ...kind,
+      axes: [channels, hidden],
+    }),
+  ];
+}
+
+/** A matrix of a head, from the residual stream to as many outputs as it says. */
+function headMatrix(given: Config, role: string, name: string, output: MatrixSpec["axes"][1]): MatrixSpec {
+  const axes = [spec.hiddenAxis(given.hidden_size), output] as const;
+  const init = spec.normal(given.initializer_range);
+  return spec.matrix(role, "head", name, { layout: "out_in", kind: "head", bias: true, init, axes });
+}
+
+function vocabularyBias({ vocab_size: tokens }: Config): ParameterSpec {
+  return {
+    ...spec.norm("lm_head", "cls.predictions.bias", tokens, "zeros"),
+    embedding: true,
+    axes: [spec.vocabularyAxis(tokens)],
+  };
+}
+
+function normed(given: Config, weights: Weights, name: string, x: Value): Value {
+  const [weight, bias] = [weights.tensor(`${name}.weight`), weights.tensor(`${name}.bias`)];
+  return layerNorm(x, weight, bias, { epsilon: given.layer_norm_eps });
+}
+
+export default defineModel<z.output<typeof config>>({
+  title: "BERT",
+  config,
+  tiny: {
+    model_type: "bert",
+    vocab_size: 32,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    max_position_embeddings: 16,
+    mask_token_id: 11,
+  },
+  keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
+  sizeKeys: { intermediate: "intermediate_size" },
+  mask: "bidirectional",
+  prefix: "bert",
+  layerName,
+  oldNames: (name) =>
+    name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta"),
+  unread: /(^|\.)(position_ids|pooler\.dense\.(weight|bias)|seq_relationship\.(weight|bias))$/,
+  dimensions: (given) => ({
+    vocabulary: given.vocab_size,
+    context: given.max_position_embeddings,
+    layers: given.num_hidden_layers,
+    width: given.hidden_size,
+    ...headsOf(given),
+  }),
+  matrices: (given) => {
+    const [hidden, init] = [spec.hiddenAxis(given.hidden_size), spec.normal(given.initializer_range)];
+    const [tokens, positions] = [
+      spec.vocabularyAxis(given.vocab_size),
+      spec.positionsAxis(given.max_position_embeddings),
+    ];
+    const types = { kind: "types", units: given.type_vocab_size, unit: 1 } as const;
+    return [
+      spec.embedding(
+        "embed_tokens",
+        "token embedding",
+        `${embeddings}.word_embeddings`,
+        [tokens, hidden],
+        init,
+      ),
+      spec.embedding(
+        "embed_positions",
+        "position embedding",
+        `${embeddings}.position_embeddings`,
+        [positions, hidden],
+        init,
+      ),
+      spec.embedding(
+        "embed_types",
+        "type embedding",
+        `${embeddings}.token_type_embeddings`,
+        [types, hidden],
+        init,
+      ),
+      ...spec.range(given.num_hidden_layers).flatMap((layer) => layerMatrices(given, layer)),
+    ];
+  },
+  tensors: ({ hidden_size: width, num_hidden_layers: layers }) => [
+    ...spec.layerNormPair("embed_norm", `${embeddings}.LayerNorm`, width),
+    ...spec
+      .range(layers)
+      .flatMap((layer) => [
+        ...spec.layerNormPair(
+          `layers.${layer}.attention_norm`,
+          `${layerName(layer)}.attention.output.LayerNorm`,
+          width,
+          layer,
+        ),
+        ...spec.layerNormPair(
+          `layers.${layer}.mlp_norm`,
+          `${layerName(layer)}.output.LayerNorm`,
+          width,
+          layer,
+        ),
+      ]),
+  ],
+
+  hidden(given, weights, inputs, options) {
+    const tokens = tokensOf(inputs);
+    const drop = dropoutOf(inputs);
+    const bias = attentionBias(inputs, "bidirectional");
+    const activate = activations[given.hidden_act]!;
+    const { hidden_dropout_prob: rate, attention_probs_dropout_prob: attentionRate } = given;
+    const type = slice(weights.table("embed_types"), { axis: 0, start: 0, end: 1 }); // [1, width]
+    const embedded = addPositions(add(weights.lookup("embed_tokens", tokens.ids), type), weights, inputs);
+    let x = drop(normed(given, weights, `${embeddings}.LayerNorm`, embedded), rate);
+    for (const layer of spec.range(given.num_hidden_layers)) {
+      const [role, name, start] = [`layers.${layer}`, layerName(layer), x];
+      const project = (matrix: string) => weights.linear(`${role}.self_attn.${matrix}`, start);
+      const mixed = attention([project("q_proj"), project("k_proj"), project("v_proj")], {
+        tokens,
+        ...headsOf(given),
+        mask: "bidirectional",
+        bias,
+        dropout: drop,
+        dropoutRate: attentionRate,
+        block: options.attentionBlock,
+        onBlock: options.onAttentionBlock,
+        onWeights: options.onAttention,
+      });
+      const attended = drop(weights.linear(`${role}.self_attn.o_proj`, mixed), rate);
+      x = normed(given, weights, `${name}.attention.output.LayerNorm`, add(x, attended));
+      const inner = activate(weights.linear(`${role}.mlp.up_proj`, x));
+      x = normed(
+        given,
+        weights,
+        `${name}.output.LayerNorm`,
+        add(x, drop(weights.linear(`${role}.mlp.down_proj`, inner), rate)),
+      );
+      options.onLayer?.(start, x);
+    }
+    const wanted = wantedRows(x, options);
+    if (given.num_labels === undefined) return wanted;
+    return drop(tanh(weights.linear("pooler", wanted)), given.classifier_dropout ?? rate);
+  },
+  heads: {
+    language: {
+      architecture: "BertForMaskedLM",
+      task: "masked-lm",
+      matrices: (given) => [
+        headMatrix(given, "lm_head.transform", `${transform}.dense`, spec.hiddenAxis(given.hidden_size)),
+      ],
+      tensors: (given) => [
+        ...spec
+          .layerNormPair("lm_head.norm", `${transform}.LayerNorm`, given.hidden_size)
+          .map((norm) => ({ ...norm, embedding: true })),
+        vocabularyBias(given),
+      ],
+      tied: () => [
+        ["cls.predictions.decoder.weight", `${embeddings}.word_embeddings.weight`],
+        ["cls.predictions.decoder.bias", "cls.predictions.bias"],
+      ],
+      apply: (given, weights, hidden) => {
+        const x = activations[given.hidden_act]!(weights.linear("lm_head.transform", hidden));
+        const tokens = matmul(
+          normed(given, weights, `${transform}.LayerNorm`, x),
+          weights.table("embed_tokens"),
+          { transposeB: true },
+        );
+        return addBias(tokens, weights.tensor("cls.predictions.bias"));
+      },
+    },
+    classes: {
+      architecture: "BertForSequenceClassification",
+      reads: "first",
+      matrices: (given, classes) => [
+        headMatrix(given, "pooler", "bert.pooler.dense", spec.hiddenAxis(given.hidden_size)),
+        headMatrix(given, "score", "classifier", { kind: "classes", units: classes, unit: 1 }),
+      ],
+      apply: (_, weights, hidden) => weights.linear("score", hidden),
+    },
+  },
+});

@@ -1,0 +1,85 @@
+/** Qwen2 (Yang et al. 2024): a llama whose q, k and v have biases, and whose later layers may see a window of the text alone. */
+import * as z from "zod";
+import { checkHeads, decoderKeys, inertKeys, positiveInt } from "./config";
+import { decoder, decoderFamily, decoderMatrices, separately, separateProjections } from "./decoder";
+import { defineModel } from "./family";
+import { activations } from "./layers";
+import { range } from "./specs";
+
+const layerType = z.enum(["full_attention", "sliding_attention"]);
+
+const config = z
+  .strictObject({
+    model_type: z.literal("qwen2"),
+    ...inertKeys,
+    ...decoderKeys,
+    hidden_size: decoderKeys.hidden_size.default(4096),
+    intermediate_size: decoderKeys.intermediate_size.default(22016),
+    num_key_value_heads: decoderKeys.num_key_value_heads.default(32),
+    max_position_embeddings: decoderKeys.max_position_embeddings.default(32768),
+    rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-6),
+    use_sliding_window: z.boolean().default(false).describe("Whether some layers see a window of the text."),
+    sliding_window: positiveInt
+      .nullable()
+      .default(4096)
+      .describe("How far back such a layer sees, the token itself included."),
+    max_window_layers: z.int().min(0).default(28).describe("First layer that sees a window."),
+    layer_types: z
+      .array(layerType)
+      .nullable()
+      .optional()
+      .describe("The attention of each layer, in place of `max_window_layers`."),
+  })
+  .superRefine((given, context) => {
+    checkHeads(given, context);
+    const { layer_types: types, num_hidden_layers: layers } = given;
+    const fault = (message: string) =>
+      context.addIssue({ code: "custom", path: ["layer_types"], message, input: types });
+    if (types == null) return;
+    if (types.length !== layers)
+      fault(`it has ${types.length} entries for ${layers} layers; write one for each`);
+    else if (windowOf(given) === null && types.includes("sliding_attention"))
+      fault("sliding_attention needs a sliding_window, and use_sliding_window: true");
+  });
+
+type Config = z.output<typeof config>;
+
+const windowOf = ({ use_sliding_window: isUsed, sliding_window: window }: Windows): number | null =>
+  isUsed ? window : null;
+type Windows = Pick<Config, "use_sliding_window" | "sliding_window">;
+
+function layerTypes(given: Config): z.output<typeof layerType>[] {
+  const isSliding = (layer: number) => windowOf(given) !== null && layer >= given.max_window_layers;
+  return (
+    given.layer_types ??
+    range(given.num_hidden_layers).map((layer) => (isSliding(layer) ? "sliding_attention" : "full_attention"))
+  );
+}
+
+export default defineModel<Config>({
+  title: "Qwen2",
+  config,
+  tiny: {
+    model_type: "qwen2",
+    vocab_size: 32,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    max_position_embeddings: 16,
+  },
+  ...decoderFamily<Config>("Qwen2"),
+  matrices: (given) =>
+    decoderMatrices(given, (layer) =>
+      separateProjections(given, layer, { queries: true, output: false, feedForward: false }),
+    ),
+  keepLayers: (given, kept) => ({ layer_types: kept.map((layer) => layerTypes(given)[layer]!) }),
+  hidden: (given, weights, inputs, options) => {
+    const types = layerTypes(given);
+    return decoder(given, weights, inputs, options, {
+      ...separately(weights, activations[given.hidden_act]!),
+      window: (layer) => (types[layer] === "sliding_attention" ? given.sliding_window : null),
+    });
+  },
+});
