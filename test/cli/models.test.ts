@@ -210,7 +210,7 @@ describe("lathe generate", () => {
     const found = json(await lathe("generate", "last", "--prompt", "a", "--json", ...options));
     expect(found["samples"]).toMatchObject([{ prompt: "a", prompt_tokens: 1, finish: "length" }]);
     // One text without an end has no token that begins another.
-    expect((await lathe("generate", "last", ...options)).errors).toMatch(/no token to go on from/);
+    expect((await lathe("generate", "last", ...options)).errors).toMatch(/no token to continue from/);
   });
 });
 
