@@ -126,11 +126,17 @@ const pickles = /\.(bin|pt|pth|ckpt|h5|msgpack)(\.index\.json)?$/;
 
 function noWeights(folder: string): WorkbenchError {
   const names = readdirSync(folder);
+  if (names.includes("adapter_config.json"))
+    return new WorkbenchError(
+      "unsupported",
+      `${folder} is an adapter for another model and has no weights of its own. Merge it into its base model first, for example with PEFT's merge_and_unload().`,
+    );
   const pickle = names.find((name) => pickles.test(name));
   if (pickle !== undefined)
     return new WorkbenchError(
       "unsupported",
-      `${folder} holds its weights as ${pickle}, which is not read: such files can run code. Save the model as safetensors.`,
+      `${folder} has its weights as ${pickle}, which is not read because loading such a file can run code. ` +
+        "Convert it with transformers: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True).",
     );
   const other = names.find((name) => name.endsWith(".safetensors"));
   return new WorkbenchError(

@@ -25,7 +25,7 @@ const refused: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [".pt", ".pth", ".ckpt", ".pkl"].map((extension) => [
       extension,
-      "is a pickle, which can run code and is not read. Save the model as safetensors.",
+      "is a pickle, which is not read because loading it can run code. Save the model as safetensors with transformers' save_pretrained().",
     ]),
   ),
   ".onnx":
@@ -61,7 +61,7 @@ function fileSource(path: string): Omit<Source, "kind"> {
 function missingConfig(folder: string): string {
   const names = readdirSync(folder);
   if (names.includes("adapter_config.json"))
-    return ": it is an adapter for another model, which is not read. Merge it into its base model first";
+    return ": it is an adapter for another model. Merge it into its base model first, for example with PEFT's merge_and_unload()";
   return names.some((name) => name.endsWith(".safetensors"))
     ? ": there are weights, but config.json is missing beside them"
     : "";

@@ -13,13 +13,23 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     : undefined;
 }
 
-export function faultsOfConfig(issues: readonly z.core.$ZodIssue[], schema: z.ZodType): WorkbenchError[] {
+export function faultsOfConfig(
+  issues: readonly z.core.$ZodIssue[],
+  schema: z.ZodType,
+  config: Readonly<Record<string, unknown>>,
+): WorkbenchError[] {
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
   return issues.flatMap((issue) => {
     const path = issue.path.join(".");
     if (issue.code !== "unrecognized_keys") {
       const where = path === "" ? "The model configuration" : path;
-      return [new WorkbenchError("invalid-input", `${where}: ${issue.message}.`)];
+      const value = issue.path.reduce<unknown>(
+        (parent, key) => (parent as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key],
+        config,
+      );
+      const found =
+        path === "" || value === undefined ? "" : ` (found ${JSON.stringify(value).slice(0, 80)})`;
+      return [new WorkbenchError("invalid-input", `${where}: ${issue.message}${found}.`)];
     }
     return issue.keys.map((key) => {
       const near = path === "" ? nearest(key, known) : undefined;

@@ -60,7 +60,7 @@ export function shapeFromConfig(config: Readonly<Record<string, unknown>>): Mode
   const name = config["model_type"];
   const family = familyOf(name);
   const parsed = family.config.safeParse(config);
-  if (!parsed.success) throw new InvalidInput(faultsOfConfig(parsed.error.issues, family.config));
+  if (!parsed.success) throw new InvalidInput(faultsOfConfig(parsed.error.issues, family.config, config));
   const complete = parsed.data as Complete<Record<string, unknown>>;
   if (typeof complete.vocab_size !== "number")
     throw new WorkbenchError(

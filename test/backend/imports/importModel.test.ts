@@ -142,7 +142,19 @@ describe("a Hugging Face folder", () => {
     writeFileSync(join(folder.path, "config.json"), JSON.stringify(shape.config));
     await expect(importModel(folder.path)).rejects.toThrow(/no model.safetensors/);
     writeFileSync(join(folder.path, "pytorch_model.bin"), "");
-    await expect(importModel(folder.path)).rejects.toThrow(/Save the model as safetensors/);
+    await expect(importModel(folder.path)).rejects.toThrow(/Convert it with transformers/);
+    writeFileSync(join(folder.path, "adapter_config.json"), "{}");
+    await expect(importModel(folder.path)).rejects.toThrow(/adapter for another model.*Merge it/);
+  });
+
+  it("is refused with the key and the value of its configuration that cannot be", async () => {
+    const wrong = changed(
+      () => undefined,
+      (config) => (config["layer_norm_epsilon"] = "tiny"),
+    );
+    await expect(wrong).rejects.toThrow(
+      /config\.json: layer_norm_epsilon: .*expected number.* \(found "tiny"\)\.$/,
+    );
   });
 
   it("is refused where it leaves out the prefix and has another head", async () => {
@@ -375,7 +387,7 @@ it.each([
       writeFileSync(join(folder, "model.pt"), "");
       return join(folder, "model.pt");
     },
-    /is a pickle, which can run code and is not read. Save the model as safetensors/,
+    /is a pickle, which is not read because loading it can run code. Save the model as safetensors/,
   ],
   [
     "quantised weights",
@@ -399,7 +411,7 @@ it.each([
       writeFileSync(join(folder, "a.bin"), Buffer.alloc(100, 7));
       return join(folder, "a.bin");
     },
-    /no llama2.c checkpoint/,
+    /not a whole llama2.c checkpoint/,
   ],
 ])("says what a model may be where there is %s", async (_, make, message) => {
   using folder = temporaryFolder();

@@ -15,6 +15,18 @@ function countingFile(sizes: readonly number[], scalars: number): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
+/** The same sizes and scalars behind the header of a later version. */
+function versioned(version: number, file: Uint8Array, tied: 0 | 1): Uint8Array {
+  const whole = new Uint8Array(256 + file.length - 28);
+  const view = new DataView(whole.buffer);
+  view.setUint32(0, 0x616b3432, true);
+  view.setInt32(4, version, true);
+  whole.set(file.subarray(0, 28), 8);
+  whole[36] = tied;
+  whole.set(file.subarray(28), 256);
+  return whole;
+}
+
 // Width 8, inner 3, 2 layers, 2 heads, 1 key head, 5 tokens, 4 positions.
 const sizes = [8, 3, 2, 2, 1, 5, 4];
 const scalars = 5 * 8 + 2 * (8 + 64 + 32 + 32 + 64 + 8 + 24 + 24 + 24) + 8 + 4 * 4;
@@ -37,7 +49,7 @@ describe("a llama2.c checkpoint", () => {
     expect(tensors.get("model.norm.weight")!.data[0]).toBe(scalars - 24);
   });
 
-  it("has the rows of q and k moved from neighbouring pairs to halves", () => {
+  it("has the rows of q and k moved from neighboring pairs to halves", () => {
     const { tensors } = readLlama2c(inMemory(countingFile(sizes, scalars)), "toy.bin");
     const { data } = tensors.get("model.layers.0.self_attn.q_proj.weight")!;
     const rows = Array.from({ length: 8 }, (_, row) => (data[row * 8]! - 56) / 8);
@@ -49,6 +61,28 @@ describe("a llama2.c checkpoint", () => {
     const { shape, tensors } = readLlama2c(inMemory(file), "toy.bin");
     expect(shape.config["tie_word_embeddings"]).toBe(false);
     expect(tensors.get("lm_head.weight")!.data[0]).toBe(scalars);
+  });
+
+  it("of version 1 has all norms first, the embedding after them, and no rotary tables", () => {
+    const file = versioned(1, countingFile(sizes, scalars - 4 * 4), 1);
+    const { shape, tensors } = readLlama2c(inMemory(file), "toy.bin");
+    expect(shape.config["tie_word_embeddings"]).toBe(true);
+    expect(tensors.get("model.layers.1.post_attention_layernorm.weight")!.data[0]).toBe(24);
+    expect(tensors.get("model.norm.weight")!.data[0]).toBe(32);
+    expect(tensors.get("model.embed_tokens.weight")!.data[0]).toBe(40);
+    expect(tensors.get("model.layers.1.mlp.up_proj.weight")!.data.at(-1)).toBe(scalars - 4 * 4 - 1);
+    const untied = versioned(1, countingFile(sizes, scalars - 4 * 4 + 40), 0);
+    expect(readLlama2c(inMemory(untied), "toy.bin").tensors.get("lm_head.weight")!.data[39]).toBe(
+      scalars - 4 * 4 + 39,
+    );
+  });
+
+  it.each([
+    [2, /llama2.c checkpoint of version 2, whose int8 codes are not read/],
+    [3, /llama2.c checkpoint of version 3; versions 0 and 1 are read/],
+  ])("of version %i is refused by its version", (version, reason) => {
+    const file = versioned(version, countingFile(sizes, 10), 1);
+    expect(() => readLlama2c(inMemory(file), "toy.bin")).toThrow(reason);
   });
 
   it.each([
