@@ -27,7 +27,7 @@ export default defineConfig({
           include: ["test/vscode/*.test.ts"],
           // Each holds a server, an extension host and a browser: two at a time would only wait for one another.
           fileParallelism: false,
-          // A window that is busy may miss a click. A second try is counted, and said in the report.
+          // A busy window may miss a click. The report counts second attempts.
           retry: 1,
           testTimeout: 180_000,
           hookTimeout: 300_000,

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:workbench`: how the workbench stands many runs and a long history. Makes run folders in a temporary place
+ * `npm run bench:workbench`: measures the workbench with many runs and a long history. Makes run folders in a temporary place
  * and prints times, processor and memory, first of the backend service alone, then of a real VS Code. Nothing is asserted.
- * `--runs 5000` and `--lines 1000000` say how much, `--only service` or `--only window` which part.
+ * `--runs 5000` and `--lines 1000000` set the amounts, `--only service` or `--only window` selects a part.
  */
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";

@@ -73,7 +73,7 @@ function optionsOf(
     format: "cjs",
     external: ["onnxruntime-node", "tokenizers", "vscode"],
     minify: false,
-    // Some dependencies ask where their file lies, which CommonJS says in another way.
+    // Some dependencies read the path of their file, which CommonJS provides in another way.
     define: { "import.meta.url": "bundleUrl" },
     banner: { js: `${executable ? "#!/usr/bin/env node\n" : ""}${bundleUrl}` },
   };

@@ -10,7 +10,7 @@ interface CatalogFolder {
   readonly entry: string;
   /** The type of an entry and the module that has it; without one each entry keeps its own type. */
   readonly type?: readonly [name: string, module: string];
-  /** The type of the ids, where something else says which there have to be. */
+  /** The type of the ids, if another module defines which must exist. */
   readonly ids?: readonly [name: string, module: string];
 }
 

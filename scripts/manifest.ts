@@ -1,6 +1,6 @@
 /**
  * `contributes` and `activationEvents` of package.json, from the definitions of commands, views and panels. They are
- * loaded as they are, with nothing behind `vscode`: a definition says what it is without an editor around it.
+ * loaded unchanged, with an inert `vscode` module: a definition must not need an editor.
  */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -18,7 +18,7 @@ export interface Definitions {
   readonly panels: Readonly<Record<string, Panel>>;
 }
 
-/** The order of the trees in the side panel; what is not named here comes last. */
+/** The order of the trees in the side panel; others are last. */
 const viewOrder = ["experiments", "runs", "models", "devices"];
 
 export async function loadDefinitions(root: string): Promise<Definitions> {
@@ -53,7 +53,7 @@ export async function loadDefinitions(root: string): Promise<Definitions> {
   return module.exports;
 }
 
-/** Whatever is asked of it, called on it or made from it is itself. */
+/** Every property, call and instance of it is the object itself. */
 const inert = `
 const nothing = new Proxy(function () {}, {
   get: (_, key) => (key === Symbol.toPrimitive ? () => "" : nothing),
@@ -63,7 +63,7 @@ const nothing = new Proxy(function () {}, {
 });
 module.exports = nothing;`;
 
-/** package.json with its generated parts as they should be. */
+/** package.json with its generated parts up to date. */
 export async function manifestText(root: string): Promise<string> {
   const text = await readFile(path.join(root, "package.json"), "utf8");
   const { contributes: _, activationEvents: __, ...rest } = JSON.parse(text) as Record<string, unknown>;
@@ -71,7 +71,7 @@ export async function manifestText(root: string): Promise<string> {
   const written: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(rest)) {
     written[key] = value;
-    // Beside the entry point that they wake.
+    // After the entry point that they activate.
     if (key !== "main") continue;
     written["activationEvents"] = activationEvents(definitions);
     written["contributes"] = contributes(definitions);
@@ -79,7 +79,7 @@ export async function manifestText(root: string): Promise<string> {
   return `${JSON.stringify(written, null, 2)}\n`;
 }
 
-/** Views, commands, the notebook and the walkthrough wake the extension by themselves; a restored panel does not. */
+/** Views, commands, the notebook and the walkthrough activate the extension by themselves; a restored panel does not. */
 function activationEvents({ panels }: Definitions): string[] {
   return Object.keys(panels).map((id) => `onWebviewPanel:lathe.${id}Panel`);
 }

@@ -1,9 +1,9 @@
-/** The licences of what the bundles hold and of what ships beside them. */
+/** The licenses of the bundled packages and of those shipped next to the bundles. */
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { bundledFiles, isPresent, programs } from "./bundle";
 
-/** Ship as packages of their own. */
+/** Shipped as separate packages. */
 const beside = ["onnxruntime-node", "onnxruntime-common", "tokenizers"];
 
 export async function thirdPartyNotices(root: string): Promise<string> {
@@ -14,7 +14,7 @@ export async function thirdPartyNotices(root: string): Promise<string> {
       if (folder !== undefined) folders.add(folder);
     }
   const notices = await Promise.all([...folders].map((folder) => notice(root, folder)));
-  const head = "Lathe contains the following packages. Each is under its own licence, given below.\n";
+  const head = "Lathe contains the following packages, each under its own license as given below.\n";
   return [head, ...notices.sort()].join(`\n${"-".repeat(80)}\n\n`);
 }
 
@@ -29,11 +29,11 @@ async function notice(root: string, folder: string): Promise<string> {
   const files = await readdir(path.join(root, folder));
   const file = files.find((each) => /^(licen[cs]e|copying)/i.test(each));
   if (license === undefined && file === undefined)
-    throw new Error(`${name} ${version} names no licence: it cannot be shipped.`);
+    throw new Error(`${name} ${version} names no license, so it cannot be shipped.`);
   const who = typeof author === "string" ? author : author?.name;
   const full =
     file === undefined
-      ? `Licence: ${license!}${who === undefined ? "" : `. Copyright ${who}`}\n`
+      ? `License: ${license!}${who === undefined ? "" : `. Copyright ${who}`}\n`
       : await readFile(path.join(root, folder, file), "utf8");
   return `${name} ${version}${license === undefined ? "" : ` (${license})`}\n\n${full.trim()}\n`;
 }

@@ -12,24 +12,23 @@ const introduction = `# Experiment reference
 <!-- Written by \`npm run generate\`. -->
 
 An experiment is a Markdown file whose name ends in \`.lathe.md\`. Its cells are the fenced blocks that start in the first
-column and whose info string is \`yaml\`; everything else is prose, blocks marked \`yaml example\` and cells inside HTML
-comments included. A YAML file works too, with one document a cell.
+column and whose info string is \`yaml\`. Everything else is prose, including blocks marked \`yaml example\` and cells inside
+HTML comments. A YAML file works too, with one document per cell.
 
-Each top-level key of a cell declares something or is an action. Declarations stand once. Actions run in the order they
-stand, on the model that stands above them, and may stand as often as needed.
+Each top-level key of a cell is a declaration or an action. A declaration occurs once. Actions run in the order of the
+file, each on the current model, and may occur any number of times.
 
 - A **variant** is all cells with some keys changed: maps are merged key by key, lists and values are replaced, and
-  \`null\` takes a key, or a whole action, away. Where an action stands several times, the change reaches all of them.
+  \`null\` removes a key or a whole action. If an action occurs several times, the change applies to all of them.
 - A **sweep** lists values by path, such as \`train.learning_rate\`; every combination is one run. \`train.1.max_steps\` means
   the second \`train\` only.
 - \`--set train.max_steps=100\` on the command line changes one path for one run and wins over the file.
-- A key that is not known, a value that cannot be and a size that does not fit are reported with file, line and column
-  before anything runs.
+- Unknown keys, invalid values and sizes that do not fit are reported with file, line and column before anything runs.
 `;
 
 const recipeValue = (value: unknown) => (value === undefined ? "" : code(value));
 
-/** What a table of keys cannot show. */
+/** Text that a table of keys cannot express. */
 const remarks: Readonly<Record<string, string>> = {
   recipe: `\`\`\`yaml example
 recipe: paper
@@ -39,8 +38,8 @@ variants: {paper: {}, fixed: {recipe: fixed}, masked: {data: {document_mask: tru
 train: {}
 \`\`\`
 
-A recipe is nothing but options that the cells leave open; \`config.resolved.yaml\` of a run names them all. The two differ
-in these, each of which may be set by itself and says below what it is for:
+A recipe sets options that the cells leave unset; \`config.resolved.yaml\` of a run lists all of them. The two recipes differ
+in these options, which can also be set by themselves and are described below:
 
 | option | \`paper\` | \`fixed\` |
 |---|---|---|
@@ -48,36 +47,36 @@ ${recipeDifferences()
   .map(({ path, paper, fixed }) => `| \`${path}\` | ${recipeValue(paper)} | ${recipeValue(fixed)} |`)
   .join("\n")}
 
-Both read pairs from the columns \`instruction\` and \`response\` (for Alpaca write \`input_column: input\` and
-\`response_column: output\`), write them in the format of Phi-3, drop rows that contain one of seven texts, hold 5,000 rows
-back and train at a constant rate in blocks of 400,000 rows, with sequences of 4,096 tokens. A small experiment sets
-\`sequence_len\`, \`val_set_size\` or \`val_fraction\`, \`block_rows\` and \`max_steps\` for itself.
+Both read pairs from the columns \`instruction\` and \`response\` (for Alpaca, set \`input_column: input\` and
+\`response_column: output\`), use the format of Phi-3, drop rows that contain one of seven texts, reserve 5,000 rows for
+validation and train at a constant rate in blocks of 400,000 rows, with sequences of 4,096 tokens. A small experiment should
+set \`sequence_len\`, \`val_set_size\` or \`val_fraction\`, \`block_rows\` and \`max_steps\`.
 
-Where this differs from the published code, or had to choose:
+Differences from the published code, and choices that it leaves open:
 
-- Draws are seeded, where the published ones follow the clock: \`split_seed\` decides which rows are held back,
-  \`data_seed\` (else \`seed\`) which rows a block has and the order of its sequences. The same numbers give other rows than
-  scikit-learn, \`datasets\` or PyTorch draw with them, so a split equals the published one in size, not row by row.
-- A resumed run goes on with the very next sequence, in a block and at its border.
-- The learning rate runs over the whole training; \`restart_optimizer\` concerns the optimizer alone. At a constant rate
-  there is no difference to a new trainer for each block.
-- Rows are tokenised one by one, which gives the tokens of a packed text because a marker stands at every border.
-- Padding is a token like any other to the model: it sees the text before it, and no text sees it.
-- A block has a whole number of steps: its last batch is filled up with rows that nothing counts.
-- All numbers are float32, where the published runs compute in bfloat16.
+- Draws are seeded; the published ones use the clock. \`split_seed\` selects the validation rows, \`data_seed\` (else \`seed\`)
+  the rows of a block and the order of its sequences. The same numbers give other rows than in scikit-learn, \`datasets\` or
+  PyTorch, so a split equals the published one in size, not row by row.
+- A resumed run continues with the next sequence, inside a block and at its border.
+- The learning rate schedule covers the whole training; \`restart_optimizer\` affects only the optimizer. At a constant rate
+  this equals a new trainer for each block.
+- Rows are tokenized one by one, which gives the tokens of a packed text because there is a marker at every border.
+- Padding is an ordinary token for the model: it attends to the text before it, and no text attends to it.
+- A block has a whole number of steps: its last batch is filled with rows that do not count.
+- All numbers are float32; the published runs compute in bfloat16.
 `,
-  data: `One of \`text\`, \`dataset\` and \`grammar\` is the source. Named data sets are looked for in the folder that the
-environment variable \`LATHE_DATA\` names, then in the cache, then downloaded and checked:
+  data: `One of \`text\`, \`dataset\` and \`grammar\` is the source. Lathe searches for named data sets in the folder of the
+environment variable \`LATHE_DATA\`, then in the cache, and then downloads and verifies them:
 
-| \`dataset\` | what it is | licence |
+| \`dataset\` | description | license |
 |---|---|---|
 ${Object.entries(dataSets)
   .map(([id, { title, purpose, licence }]) => `| \`${id}\` | ${title}. ${purpose} | ${licence} |`)
   .join("\n")}
 
-\`lamini\` are the Parquet files of \`MBZUAI/LaMini-instruction\`: of the folder \`lamini\` in \`LATHE_DATA\`, of Hugging Face's
-own cache (\`HF_HUB_CACHE\`, \`HF_HOME\`), or downloaded from the hub (\`HF_ENDPOINT\`, \`HF_TOKEN\`, \`HF_HUB_OFFLINE\`) and
-held against the checksums that it names. The columns of its pairs are known.
+\`lamini\` are the Parquet files of \`MBZUAI/LaMini-instruction\`, from the folder \`lamini\` in \`LATHE_DATA\`, of Hugging Face's
+cache (\`HF_HUB_CACHE\`, \`HF_HOME\`), or downloaded from the hub (\`HF_ENDPOINT\`, \`HF_TOKEN\`, \`HF_HUB_OFFLINE\`) and
+checked against its checksums. The columns of its pairs are known.
 `,
   variants: `\`\`\`yaml example
 variants:
@@ -87,8 +86,8 @@ variants:
   other: {model: {hidden_size: 96}, train: {max_steps: 200}}
 \`\`\`
 
-The keys are those of data, model, base_model, device, seed and of the actions. A model of another family, or one that is
-given only in variants, needs no cell of its own: each variant may bring a whole model.
+The keys are those of data, model, base_model, device, seed and of the actions. A variant may define a whole model, of the
+same or another family; then the model needs no cell of its own.
 `,
   scales: `\`\`\`yaml example
 scale: small
@@ -100,8 +99,8 @@ scales:
   small: {model: {hidden_size: 96}, train: {max_steps: 300}, variants: {wide: {model: {hidden_size: 144}}}}
 \`\`\`
 
-A scale changes the cells as a variant does, and also the variants and the sweep. \`scale\` chooses one, and \`--set scale=full\`
-on the command line another. All of them are checked, whichever is chosen.
+A scale changes the cells as a variant does, and also the variants and the sweep. \`scale\` selects one; \`--set scale=full\`
+on the command line overrides it. All scales are checked, whichever is selected.
 `,
   paper: `See [Paper cards](paper-cards.md).
 `,
@@ -121,7 +120,7 @@ compress:
 `,
 };
 
-/** The sections of keys whose options depend on an entry of a catalog, and what the entry is called there. */
+/** The sections whose options depend on a catalog entry, and the title of an entry. */
 const entryTitles: Readonly<Record<string, (id: string) => string>> = {
   model: (id) => `\`model_type: ${id}\``,
   compress: (id) => `\`compress: {${id}: {…}}\``,
@@ -159,7 +158,7 @@ function section(key: string, schema: JsonSchema): string[] {
   return [...lines, ...remark, ...entries.flatMap(([id, entry]) => [`#### ${title(id)}\n`, table(entry)])];
 }
 
-/** The entries that a section chooses from: by a tag in them, or by the key they stand under. */
+/** The entries of a section, by the value of their tag or by their key. */
 function entriesOf(schema: JsonSchema): [string, JsonSchema][] {
   const tagged = schema.oneOf?.map((entry): [string, JsonSchema] => {
     const properties = Object.entries(entry.properties ?? {});
@@ -184,7 +183,7 @@ function table(schema: JsonSchema): string {
 
 function rowsOf({ properties = {}, required = [] }: JsonSchema, prefix: string): string[] {
   return Object.entries(properties).flatMap(([key, option]) => {
-    // Keys without a description are accepted because real files carry them, and mean nothing here.
+    // Keys without a description are accepted because real files contain them, but have no effect.
     if (option.description === undefined && option.type !== "object") return [];
     const fallback =
       option.default === undefined ? (required.includes(key) ? "required" : "") : code(option.default);
@@ -199,7 +198,7 @@ function rowsOf({ properties = {}, required = [] }: JsonSchema, prefix: string):
   });
 }
 
-/** A map, also where null may stand instead. */
+/** A map, also if null is allowed instead. */
 function inner(schema: JsonSchema): JsonSchema | undefined {
   return schema.anyOf?.find(({ type }) => type === "object") ?? schema;
 }

@@ -24,11 +24,11 @@ export async function timed<T>(
   return result;
 }
 
-/** Milliseconds of processor so far, which tell more than a clock where others are at work too. */
+/** Milliseconds of processor time so far, more reliable than a clock on a machine with other load. */
 export function processor(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const fields = statOf(pid);
-    // User and system; the kernel tells hundredths of a second.
+    // User and system; the kernel reports hundredths of a second.
     return fields === undefined ? sum : sum + (Number(fields[11]) + Number(fields[12])) * 10;
   }, 0);
 }
@@ -55,7 +55,7 @@ function commandOf(pid: number): string {
 
 /**
  * Mebibytes that a process has now, has had at most, and has alone: without the pages of programs and libraries, which all
- * processes of VS Code share. NaN where the system does not tell.
+ * processes of VS Code share. NaN if the system does not report it.
  */
 export function memoryOf(pid: number): { readonly now: number; readonly most: number; readonly own: number } {
   const status = read(`/proc/${pid}/status`);
@@ -67,7 +67,9 @@ export function printMemory(what: string, pid: number): void {
   const { now, most } = memoryOf(pid);
   print(
     what,
-    Number.isNaN(now) ? "not told by this system" : `${now.toFixed(0)} MiB, at most ${most.toFixed(0)} MiB`,
+    Number.isNaN(now)
+      ? "not reported by this system"
+      : `${now.toFixed(0)} MiB, at most ${most.toFixed(0)} MiB`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** How the backend service stands many runs and a long history: forks the built one as the extension does, and asks it. */
+/** Measures the backend service with many runs and a long history: forks the built service as the extension does. */
 import { type ChildProcess, fork } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -31,7 +31,7 @@ export async function printServiceFigures(workspace: string, counts: Counts): Pr
   );
 }
 
-/** `started` tells what has passed since the fork. */
+/** `started` returns the time since the fork. */
 async function withService<T>(
   workspace: string,
   work: (service: ServiceConnection, started: () => string, child: ChildProcess) => Promise<T>,

@@ -1,4 +1,4 @@
-/** How the workbench stands many runs and a long history as a person meets them: in a real VS Code, in a real browser. */
+/** Measures the workbench with many runs and a long history in a real VS Code, in a real browser. */
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { Study } from "../../test/vscode/support/study";
@@ -14,7 +14,7 @@ export async function printWindowFigures(workspace: string, counts: Counts): Pro
   try {
     renameSync(join(workspace, ".lathe"), join(study.folder, ".lathe"));
     const window = await study.window();
-    // What VS Code does by itself after its start is no part of these figures.
+    // Work that VS Code does by itself after its start is not part of these figures.
     await quiet();
     printLoad();
     const host = study.server.processes("--type=extensionHost")[0]!;
@@ -31,7 +31,7 @@ export async function printWindowFigures(workspace: string, counts: Counts): Pro
   }
 }
 
-/** Undefined, and said, where there is no VS Code to be had. */
+/** Undefined, with a message, if no VS Code can be installed. */
 async function openStudy(): Promise<Study | undefined> {
   try {
     const reason = noWindow();
@@ -54,7 +54,7 @@ async function quiet(): Promise<void> {
   }
 }
 
-/** From the click on Lathe's icon, which activates the extension, to the first run that stands in the tree. */
+/** From the click on Lathe's icon, which activates the extension, to the first run in the tree. */
 async function tree(window: Window, study: Study, { runs }: Counts): Promise<void> {
   const { page } = window;
   await page.evaluate(`
@@ -90,7 +90,7 @@ async function activation(window: Window): Promise<void> {
     .locator(".runtime-extensions-editor .monaco-list-row", { hasText: "Lathe" })
     .first();
   const text = await row.locator(".activation-time").textContent();
-  print("activation of the extension, as VS Code tells it", text ?? "not told");
+  print("activation of the extension, as reported by VS Code", text ?? "not reported");
   await window.command("View: Close All Editors");
 }
 

@@ -1,4 +1,4 @@
-/** Follows a run on the terminal. Ctrl-C asks the run to stop; a second one leaves it running and goes. */
+/** Follows a run on the terminal. Ctrl-C asks the run to stop; a second one detaches and leaves it running. */
 import type { StartedRun } from "../backend/runs/process/startRun";
 import { followRun } from "../backend/runs/metrics/followRun";
 import { requestStop } from "../backend/runs/process/stopRun";
@@ -12,7 +12,7 @@ export interface Attached {
   readonly folder: string;
   readonly record: RunRecord;
   readonly history: RunHistory;
-  /** The person left while the run went on. */
+  /** The user detached while the run continued. */
   readonly detached: boolean;
 }
 
@@ -24,15 +24,15 @@ function interruptions(folder: string, id: string, view: ProgressView, leave: ()
       return;
     }
     asked = true;
-    view.say(`Stopping ${id} after this step, with a checkpoint. Ctrl-C again leaves it to itself.`);
+    view.say(`Stopping ${id} after this step, with a checkpoint. Press Ctrl-C again to detach.`);
     requestStop(folder).catch((thrown: unknown) => {
       asked = false;
-      view.say(`Could not ask it to stop: ${plain(toWorkbenchError(thrown).message)}`);
+      view.say(`Could not stop it: ${plain(toWorkbenchError(thrown).message)}`);
     });
   };
 }
 
-/** Starts a run and follows it. A Ctrl-C while it starts is kept for it: without that, it would go on unseen. */
+/** Starts a run and follows it. A Ctrl-C during the start is kept for the run, which would otherwise continue unseen. */
 export async function startAndAttach(
   start: () => Promise<StartedRun>,
   terminal: Terminal,
@@ -81,10 +81,10 @@ export async function attachRun(
     process.off("SIGINT", interrupt);
     view.end();
   }
-  if (latest === undefined) throw new WorkbenchError("internal", `Nothing was read from ${folder}.`);
+  if (latest === undefined) throw new WorkbenchError("internal", `Could not read anything from ${folder}.`);
   const detached = leaving.signal.aborted;
   if (detached) {
-    terminal.say(`${id} goes on without this terminal.`);
+    terminal.say(`${id} continues without this terminal.`);
     terminal.say(
       `Follow it again with \`lathe attach ${id}\`, stop it with \`lathe stop ${id}\`. Its folder: ${folder}`,
     );

@@ -1,4 +1,4 @@
-/** What a command of `lathe` is. One file a command; its name is the file's. Printing and failing are the frame's business. */
+/** The interface of a command. One file per command, which it is named after. `runCli` prints results and errors. */
 import type { SchemaCatalog } from "../schema/experiment";
 import type { Terminal } from "./terminal";
 
@@ -21,7 +21,7 @@ export interface Call<Arguments, Options> {
 /** 0 done, 1 failed, 2 unusable input, 3 stopped. */
 export type ExitStatus = 0 | 1 | 2 | 3;
 
-/** What a command has to say at its end: `document` with --json, `text` without. */
+/** The result of a command: `document` is printed with --json, `text` without. */
 export interface Outcome {
   readonly document: unknown;
   readonly text: string;

@@ -21,7 +21,7 @@ export async function openLab(
   if (!(deviceNames as readonly string[]).includes(device))
     throw new WorkbenchError(
       "invalid-input",
-      `Unknown device ${device}; known are ${deviceNames.join(", ")}.`,
+      `Unknown device ${device}. Allowed: ${deviceNames.join(", ")}.`,
       {
         allowed: deviceNames,
       },
@@ -54,7 +54,7 @@ export async function openLab(
 
 const plainMilliseconds = 5000;
 
-/** A bar where lines can be drawn anew, else a line every few seconds. */
+/** A progress bar if lines can be redrawn, otherwise a line every few seconds. */
 function progressBar(terminal: Terminal) {
   let shownAt = performance.now();
   let bar: SingleBar | undefined;

@@ -8,7 +8,7 @@ import type { Sample } from "../protocol/blocks";
 /** Far above any list of results. */
 const mostBytes = 8 * 1024 * 1024;
 
-/** What the evaluations have to say to a person: counts, perplexity with its protocol, samples. Text of models among it. */
+/** Formats evaluations for people: counts, perplexity with its protocol, samples. Contains text of models. */
 export function evaluationText(folder: string, { samples = true } = {}): string {
   const pages = stepFolders(folder).flatMap(({ path }) => {
     const page = join(path, "report.md");
@@ -45,7 +45,7 @@ function readResults(path: string): unknown {
   try {
     return statSync(path).size > mostBytes ? undefined : (JSON.parse(readFileSync(path, "utf8")) as unknown);
   } catch {
-    return undefined; // Not finished yet, or damaged: the run's record says how it stands.
+    return undefined; // Not finished yet, or damaged: the run's record has the state.
   }
 }
 
@@ -71,7 +71,7 @@ function stepFolders(folder: string): readonly { readonly step: number; readonly
     .sort((a, b) => a.step - b.step);
 }
 
-/** All numbers under names with a slash (`perplexity/token`), wherever they stand; the last evaluation wins. */
+/** All numbers under names with a slash (`perplexity/token`), at any depth; the last evaluation wins. */
 export function evaluatedValues(evaluations: readonly Evaluation[]): Readonly<Record<string, number>> {
   const values: Record<string, number> = {};
   const visit = (value: unknown, depth: number): void => {

@@ -1,4 +1,4 @@
-/** How a command says that it failed: lines for a person, a document for a program, a status for a script. */
+/** Reports the failure of a command: lines for people, a document for programs, an exit status for scripts. */
 import { InvalidInput, exitStatus, type WorkbenchError } from "../protocol/errors";
 import type { ExitStatus } from "./command";
 import { jsonText, plain, plainLine, type Terminal } from "./terminal";

@@ -24,7 +24,7 @@ function schemaName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** The given options as the schema completes them, without `--json`, which every command has; what it refuses is told by the flag to change. */
+/** Completes options by a schema, without `--json`, which every command has. Errors name the flag to change. */
 export function checkedOptions<O>(schema: z.ZodType<O>, given: Readonly<Record<string, unknown>>): O {
   const named = Object.entries(given)
     .filter(([name, value]) => value !== undefined && name !== "json")
@@ -35,7 +35,7 @@ export function checkedOptions<O>(schema: z.ZodType<O>, given: Readonly<Record<s
     parsed.error.issues.map(({ path, message, ...issue }) => {
       const keys = "keys" in issue ? issue.keys : [String(path[0])];
       const flags = keys.map((key) => `--${key.replaceAll("_", "-")}`).join(", ");
-      const said = "keys" in issue ? "means nothing here; leave it out" : message;
+      const said = "keys" in issue ? "has no effect here; omit it" : message;
       return new WorkbenchError("invalid-input", `${flags}: ${said}.`);
     }),
   );

@@ -59,11 +59,11 @@ export const readingOptions: readonly OptionSpec[] = [
 
 export const checkpointOption: OptionSpec = [
   "--checkpoint <which>",
-  "last or best, where the model is a run; last when left out",
+  "last or best, if the model is a run; default last",
 ];
 export const tokenizerOption: OptionSpec = [
   "--tokenizer <name>",
-  "bytes, or a tokenizer.json, tokenizer .bin or folder; the model's own when left out",
+  "bytes, or a tokenizer.json, tokenizer .bin or folder; default: the model's own",
 ];
 
 export interface LoadedModel extends ImportedModel {
@@ -76,7 +76,7 @@ export async function loadModel(text: string, options: ModelOptions): Promise<Lo
   if (checkpoint !== undefined && checkpoint !== "last" && checkpoint !== "best")
     throw new WorkbenchError(
       "invalid-input",
-      `--checkpoint is last or best, not ${checkpoint}. For another one, name its folder as the model.`,
+      `--checkpoint must be last or best, not ${checkpoint}. To use another one, name its folder as the model.`,
       { allowed: ["last", "best"] },
     );
   const model = await importModel(
@@ -105,7 +105,7 @@ function reading({ config, ignoreExtraTensors, stripPrefix }: ModelOptions): Omi
   };
 }
 
-/** A line on standard error every few seconds; a download that is stopped goes on from there the next time. */
+/** A line on standard error every few seconds; an interrupted download continues from there the next time. */
 function downloads(): DownloadContext {
   let saidAt = performance.now();
   return {
@@ -127,7 +127,7 @@ async function pathOf(text: string): Promise<string> {
     if (!(thrown instanceof WorkbenchError) || thrown.code !== "not-found") throw thrown;
     throw new WorkbenchError(
       "not-found",
-      `There is no model ${text}: no file or folder of that name here, and no run. ${thrown.message}`,
+      `There is no model ${text}: no file, folder or run has that name. ${thrown.message}`,
       thrown.details,
       { cause: thrown },
     );
@@ -140,7 +140,7 @@ export interface TokenizerName extends Disposable {
   readonly baseFolder: string;
 }
 
-/** The tokenizer that is asked for, else the one that lies beside the model, else that of its run. */
+/** The requested tokenizer, else the one next to the model, else that of its run. */
 export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOptions): Promise<TokenizerName> {
   const named = (name: string, baseFolder: string) => ({
     name,
@@ -152,7 +152,7 @@ export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOpti
   if (model.runData === undefined)
     throw new WorkbenchError(
       "invalid-input",
-      `Nothing beside ${model.source} says which tokenizer belongs to the model. Name it with --tokenizer.`,
+      `There is no tokenizer next to ${model.source}. Name one with --tokenizer.`,
     );
   const { options, baseFolder } = model.runData;
   if (options.tokenizer !== "characters") return named(options.tokenizer ?? defaultTokenizer, baseFolder);

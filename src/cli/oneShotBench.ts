@@ -67,7 +67,7 @@ export async function oneShotCase(engine: Engine, named: string, width: number):
   if (found === undefined)
     throw new WorkbenchError(
       "invalid-input",
-      `There is no method ${named} to measure; known are ${oneShotCases().map(titleOf).join(", ")}.`,
+      `There is no method ${named} to measure. Allowed: ${oneShotCases().map(titleOf).join(", ")}.`,
     );
   const speed = await measureOneShot(engine, found, width);
   return {
@@ -86,7 +86,7 @@ async function inOwnProcess(each: OneShotCase, width: number): Promise<Row> {
   }
 }
 
-/** What the other process says of its failure, or what became of it. */
+/** The error that the other process reported, or how it ended. */
 function reasonOf(thrown: unknown): string {
   try {
     const { stdout } = thrown as { stdout: string };

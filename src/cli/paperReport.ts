@@ -87,7 +87,7 @@ async function cardReport({ plans, workspace }: Plans, runsFolder: string): Prom
   const note =
     left === 0
       ? `From ${done.length} runs.`
-      : `From ${done.length} of ${plans.length} runs: ${left} have not been finished for the text as it stands.`;
+      : `From ${done.length} of ${plans.length} runs: ${left} are not finished for the current text.`;
   const runs = shrinkRuns(done);
   const drawn = [
     ["What happens as models shrink", shrinkFigures(runs, paper)],

@@ -19,8 +19,8 @@ function collect(text: string, previous: unknown): readonly string[] {
 }
 
 export const planOptions: readonly OptionSpec[] = [
-  ["--variant <name>", "only this variant"],
-  ["--set <key=value>", "change a setting, such as train.max_steps=100; may be repeated", collect],
+  ["--variant <name>", "run only this variant"],
+  ["--set <key=value>", "change a setting, such as train.max_steps=100; repeatable", collect],
   ["--seed <number>", "seed of weights, data order and sampling", wholeNumber],
   ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
 ];

@@ -1,4 +1,4 @@
-/** The runs that an experiment means on a command line: they go where `lathe runs` then looks, if that lies above the file. */
+/** The runs of an experiment on the command line, stored where `lathe runs` looks if that folder is above the file. */
 import { loadPlans, type PlanChoice, type Plans } from "../backend/runs/planning/loadPlans";
 import { workspaceAround } from "../backend/runs/folder/runLocation";
 import type { SchemaCatalog } from "../schema/experiment";

@@ -1,4 +1,4 @@
-/** Shows on standard error how a run goes: a bar where lines can be drawn anew, else a plain line every few seconds. */
+/** Shows the progress of a run on standard error: a bar if lines can be redrawn, otherwise a line every few seconds. */
 import { SingleBar } from "cli-progress";
 import type { RunRecord } from "../protocol/run";
 import { duration, figure, shortCount } from "../protocol/quantities";
@@ -19,7 +19,7 @@ export function progressView(terminal: Terminal, plainEvery = plainMilliseconds)
   return terminal.interactive ? barView(terminal) : plainView(terminal, plainEvery);
 }
 
-/** What is going on, without how far it is. */
+/** The current action, without its progress. */
 function activity({ state, progress, queuePosition }: RunRecord): string {
   if (state === "queued") {
     return queuePosition === undefined ? "starting" : `queued, ${queuePosition} ahead`;

@@ -51,7 +51,7 @@ function addCommand(program: Program, name: string, command: AnyCommand, action:
   added.action(async () => action(added.processedArgs, added.opts()));
 }
 
-/** Commander has printed its message already; help that was asked for is no failure. */
+/** Commander has printed its message already; requested help is not a failure. */
 function usageStatus(error: CommanderError, terminal: Terminal): ExitStatus {
   if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
   if (terminal.json) {
@@ -61,7 +61,7 @@ function usageStatus(error: CommanderError, terminal: Terminal): ExitStatus {
   return 2;
 }
 
-/** `lathe runs | head` ends the reader early, which is no fault of anybody. */
+/** `lathe runs | head` closes the pipe early, which is not an error. */
 function leaveQuietlyWhenNobodyReads(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);

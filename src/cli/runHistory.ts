@@ -33,7 +33,7 @@ export class RunHistory {
     }
   }
 
-  /** What the run itself reports, else what its token counts say. */
+  /** The value that the run reports, else one derived from its token counts. */
   get tokensPerSecond(): number | undefined {
     if (this.reported !== undefined) return this.reported;
     const [first, last] = [this.recent[0], this.recent.at(-1)];

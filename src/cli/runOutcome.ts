@@ -15,8 +15,8 @@ export function sayEnd({ record, detached }: Attached, terminal: Terminal): void
   const { state, failure } = record;
   const id = plainLine(record.id);
   if (failure !== undefined) terminal.say(`${red("error:")} ${plain(failure.message)}`);
-  if (state === "interrupted") terminal.say(red(`${id} died without a word. Its log.txt may say why.`));
-  if (state !== "done") terminal.say(yellow(`Go on with \`lathe resume ${id}\`.`));
+  if (state === "interrupted") terminal.say(red(`${id} ended without reporting a reason. See its log.txt.`));
+  if (state !== "done") terminal.say(yellow(`Resume it with \`lathe resume ${id}\`.`));
 }
 
 /** The worst of all is the status of the whole. */

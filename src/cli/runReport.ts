@@ -1,4 +1,4 @@
-/** What is said of runs that have ended, or are looked at: a report of one, a comparison of several. */
+/** Reports of runs: one run in detail, or a comparison of several. */
 import { exitStatus, WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord, RunState } from "../protocol/run";
 import type { ExitStatus } from "./command";
@@ -16,7 +16,7 @@ export interface ReportedRun {
   readonly history: RunHistory;
 }
 
-/** What `--json` says of a run. */
+/** What `--json` prints of a run. */
 export function runDocument({
   folder,
   record,
@@ -24,7 +24,7 @@ export function runDocument({
   return { ...record, process: undefined, folder, evaluations: evaluationsOf(folder) };
 }
 
-/** A run that still goes when a command leaves it is no failure. */
+/** A run that is still active when a command detaches is not a failure. */
 export function statusOf({ state, failure }: RunRecord): ExitStatus {
   if (state === "stopped") return 3;
   if (state === "interrupted") return 1;
@@ -63,7 +63,7 @@ function sizesOf(run: ReportedRun): readonly [nonEmbedding: number | undefined, 
 const optional = (value: number | undefined, format: (value: number) => string) =>
   value === undefined ? "–" : format(value);
 
-/** Metrics that say how the machine went belong to charts, not to the result. */
+/** Metrics of the machine belong in charts, not in the result. */
 const isResult = (name: string) => !/^(system|gpu)\//.test(name);
 
 export function runReport(run: ReportedRun, terminal: Terminal): string {
@@ -93,13 +93,13 @@ export function runReport(run: ReportedRun, terminal: Terminal): string {
     ]);
   const [nonEmbedding, total] = sizesOf(run);
   if (total !== undefined) {
-    rows.push(["parameters", `${count(total)}, of them ${optional(nonEmbedding, count)} outside embeddings`]);
+    rows.push(["parameters", `${count(total)}, ${optional(nonEmbedding, count)} without embeddings`]);
   }
   rows.push(["folder", folder]);
   if (failure !== undefined) rows.push(["failure", `${failure.code}: ${failure.message}`]);
   const width = Math.max(...rows.map(([name]) => name.length));
   const text = rows.map(([name, value]) => {
-    // The state alone carries colours of ours.
+    // Only the state has colors from Lathe.
     return `${colors.dim(name.padEnd(width))}  ${name === "state" ? value : plainLine(value)}`;
   });
   for (const notice of record.notices) text.push(colors.yellow(plain(notice)));

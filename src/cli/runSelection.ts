@@ -7,7 +7,7 @@ import type { RunRecord } from "../protocol/run";
 import { plainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 
-export const runArgument: ArgumentSpec = ["<run>", "id, the beginning of one, a run folder, or `last`"];
+export const runArgument: ArgumentSpec = ["<run>", "run id or its beginning, a run folder, or `last`"];
 
 export interface RunsOption {
   readonly out?: string;
@@ -15,7 +15,7 @@ export interface RunsOption {
 
 export const runsOption: OptionSpec = [
   "--out <dir>",
-  "folder of the runs, where it is not .lathe/runs of the workspace",
+  "folder of the runs; default: .lathe/runs of the workspace",
 ];
 
 export function runsFolder({ out }: RunsOption): string {
@@ -32,6 +32,6 @@ export interface SelectedRun {
 export async function selectRun(text: string, options: RunsOption): Promise<SelectedRun> {
   const run = await findRun(text, runsFolder(options));
   if (run.record === undefined) throw new WorkbenchError(run.failure.code as ErrorCode, run.failure.message);
-  // A record may have been written by anybody, and the id is said in messages.
+  // The record is untrusted input, and the id is shown in messages.
   return { id: plainLine(run.id), folder: run.folder, record: run.record };
 }

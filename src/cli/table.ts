@@ -21,7 +21,7 @@ const noBorders = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** The first column and columns of words stand left, columns of numbers right. */
+/** Aligns the first column and text columns to the left, number columns to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], colors: Colors): string {
   const numeric = head.map(
     (_, column) => column > 0 && rows.every((row) => /^[−–∞\d]|^NaN$/.test(row[column] ?? "–")),

@@ -12,6 +12,6 @@ export interface Workbench {
   readonly runs: RunStore;
   readonly log: vscode.LogOutputChannel;
   readonly openPanel: <P extends PanelId>(panel: P, input: PanelInputs[P]) => void;
-  /** Tells a person what went wrong, with "Show Log"; a cancelled request is silent. */
+  /** Shows an error to the user, with "Show Log"; a cancelled request is silent. */
   readonly report: (error: unknown) => void;
 }

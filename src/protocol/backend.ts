@@ -1,4 +1,4 @@
-/** Everything that a window and its backend service say to each other. */
+/** All requests and events between a window and its backend service. */
 import type { Remote } from "./connection";
 import type { ExperimentRequests } from "./service/experiments";
 import type { MetricEvents, MetricRequests } from "./service/metrics";

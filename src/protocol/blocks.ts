@@ -24,7 +24,7 @@ export interface NamedSamples {
   readonly samples: readonly Sample[];
 }
 
-/** The same prompt of several runs beside each other: each prompt once, with the text of each run or null. */
+/** Samples of several runs side by side: each prompt once, with the text of each run or null. */
 export function besideEachOther(
   runs: readonly NamedSamples[],
 ): readonly { readonly prompt: string; readonly texts: readonly (string | null)[] }[] {

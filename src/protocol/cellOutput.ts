@@ -1,5 +1,5 @@
 /**
- * The output of a notebook cell. It is complete in itself, so that it shows without anybody to ask; while a run goes on,
+ * The output of a notebook cell. It is self-contained, so that it can be shown without the extension; while a run is active,
  * the renderer follows it with `metrics.watch` and `runsChanged` through its messaging.
  */
 import { besideEachOther, type Block, markdownOf, type NamedSamples } from "./blocks";
@@ -50,7 +50,7 @@ export function cellMarkdown(output: CellOutput): string {
   const metrics = ["train/loss", "eval/loss"];
   const rows = output.runs.map(({ summary, stale }) => [
     summary.name,
-    stale ? `${summary.state}, of an earlier text` : summary.state,
+    stale ? `${summary.state}, from an earlier version` : summary.state,
     summary.progress === undefined ? null : `${summary.progress.step} of ${summary.progress.steps}`,
     ...metrics.map((metric) => shown(summary.metrics[metric]?.last, (value) => figure(value, 5))),
     shown(summary.counts?.nonEmbedding.stored, count),

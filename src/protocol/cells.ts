@@ -21,7 +21,7 @@ export interface Piece {
   /** 1-based, last line included. */
   readonly firstLine: number;
   readonly lastLine: number;
-  /** Offsets of what stands between the fences. */
+  /** Offsets of the text between the fences. */
   readonly body?: { readonly start: number; readonly end: number; readonly firstLine: number };
 }
 

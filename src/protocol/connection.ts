@@ -8,7 +8,7 @@ import { type ErrorCode, type ErrorDetails, toWorkbenchError, WorkbenchError } f
 /** No parameters, no result, no requests. */
 export type Nothing = Readonly<Record<string, never>>;
 
-/** Name → what goes there and what comes back. */
+/** Name → parameters and result. */
 export type RequestMap<R> = {
   readonly [K in keyof R]: { readonly params: unknown; readonly result: unknown };
 };
@@ -38,7 +38,7 @@ export interface Remote<R extends RequestMap<R>, E> {
 }
 
 export interface Channel {
-  /** May throw when nobody is there any more. */
+  /** May throw if the other side is gone. */
   post(message: unknown): void;
   /** Calls the listener with everything that arrives. */
   listen(listener: (message: unknown) => void): void;
@@ -62,7 +62,7 @@ interface Waiting {
 }
 
 export interface ConnectionOptions {
-  /** Told of errors that are nobody's answer: an internal one of a handler, a listener that threw, a strange message. */
+  /** Called for errors that answer no request: an internal error of a handler, a listener that threw, an unknown message. */
   readonly onFault: (error: WorkbenchError) => void;
 }
 

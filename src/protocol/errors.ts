@@ -8,7 +8,7 @@ export type ErrorCode =
   | "diverged" // a loss or gradient stopped being a number
   | "disk-full"
   | "io" // reading or writing failed: permissions, missing folder, broken file
-  | "corrupt" // a file of ours whose content contradicts itself
+  | "corrupt" // a file written by Lathe whose content contradicts itself
   | "network"
   | "busy" // somebody else holds the run or the device
   | "cancelled"
@@ -30,7 +30,7 @@ export interface ErrorDetails {
   readonly [key: string]: unknown;
 }
 
-/** `message` says what is wrong, where, and what to do next, in one or two sentences. */
+/** `message` states what is wrong, where, and what to do next, in one or two sentences. */
 export class WorkbenchError extends Error {
   override readonly name = "WorkbenchError";
   constructor(
@@ -43,7 +43,7 @@ export class WorkbenchError extends Error {
   }
 }
 
-/** Several faults of one file, reported together so that a person mends them in one go. */
+/** Several faults of one file, reported together so that they can be fixed together. */
 export class InvalidInput extends WorkbenchError {
   constructor(readonly faults: readonly WorkbenchError[]) {
     super("invalid-input", faults.map((fault) => fault.message).join("\n"), faults[0]?.details ?? {});
@@ -51,8 +51,8 @@ export class InvalidInput extends WorkbenchError {
 }
 
 /**
- * Turns anything thrown into a WorkbenchError; what is not one already becomes `internal` with its cause kept. `path` is
- * what was worked on where the system does not say, as when it writes through a descriptor.
+ * Converts anything thrown into a WorkbenchError; any other error becomes `internal` with its cause. `path` is the file in
+ * use, for system errors without a path, such as those of writing to a descriptor.
  */
 export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError {
   if (thrown instanceof WorkbenchError) return thrown;
@@ -78,11 +78,11 @@ export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError
         { cause },
       );
     case "ENOENT":
-      // Asked to make a folder with all above it, Node says this of a read-only file system.
+      // Node reports this for a read-only file system if it must create parent folders too.
       if (cause.syscall === "mkdir")
         return new WorkbenchError(
           "io",
-          `The folder can't be made${where}: the file system is read-only, or what lies above is no folder. Choose another folder.`,
+          `Could not create the folder${where}: the file system is read-only, or its parent is not a folder. Choose another folder.`,
           {},
           { cause },
         );

@@ -1,9 +1,9 @@
-/** What a webview page and the extension host say to each other, beside what the page asks of the backend through it. */
+/** Messages between a webview page and the extension host, in addition to the page's requests of the backend. */
 import type { Events, Requests } from "./backend";
 import type { Nothing } from "./connection";
 import type { Subject } from "./service/models";
 
-/** What a panel is opened with, and what brings it back after a reload of the window. */
+/** The input with which a panel is opened and restored after a reload of the window. */
 export interface PanelInputs {
   /** With runs to compare, or without. */
   runs: { readonly compare?: readonly string[] };
@@ -17,7 +17,7 @@ export type PanelId = keyof PanelInputs;
 
 /** What every page may ask of the host. */
 export interface HostRequests {
-  /** The page stands and listens: it gets its input and what it saved when it was last open. */
+  /** The page is ready: it receives its input and its saved state. */
   "page.ready": {
     params: Nothing;
     result: { readonly input: unknown; readonly state: unknown };
@@ -68,7 +68,7 @@ export type PageCommand = (typeof pageCommands)[number];
 export interface HostEvents {
   /** The panel was opened again with something else to show. */
   inputChanged: { readonly input: unknown };
-  /** The service was started anew: what was asked of it before has to be asked again. */
+  /** The service was restarted: earlier requests must be repeated. */
   backendRestarted: Nothing;
 }
 

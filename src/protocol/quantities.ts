@@ -16,7 +16,7 @@ export function shortCount(value: number): string {
   return minus(`${trimmed(scaled.toPrecision(3))}${unit}`);
 }
 
-/** About `digits` digits that say something. */
+/** About `digits` significant digits. */
 export function figure(value: number, digits = 4): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
@@ -25,14 +25,14 @@ export function figure(value: number, digits = 4): string {
   return minus(trimmed(value.toPrecision(digits)));
 }
 
-/** As many digits for every number of a column, so that they stand below each other. */
+/** The same number of digits for every number of a column, so that they align. */
 export function aligned(value: number, digits = 4): string {
   const size = Math.abs(value);
   if (!Number.isFinite(value) || value === 0 || size < 1e-3 || size >= 1000) return figure(value, digits);
   return minus(value.toPrecision(digits));
 }
 
-/** Decimal units, as disks and downloads are sold. */
+/** Decimal units, as for disks and downloads. */
 export function bytes(value: number): string {
   return withUnit(value, ["B", "kB", "MB", "GB", "TB", "PB"]);
 }

@@ -71,7 +71,7 @@ export interface RunEnergy {
   readonly co2_grams: number;
   readonly water_litres: number;
   readonly how: "measured" | "estimated";
-  /** In a sentence: what the figures stand on. */
+  /** The assumptions behind the figures, in a sentence. */
   readonly assumptions: string;
 }
 
@@ -99,7 +99,7 @@ export interface RunRecord {
   readonly floor?: number;
   /** Of all the run's processes together, as far as they have ended. */
   readonly energy?: RunEnergy;
-  /** The model's size as it stands now, after whatever has been done to it. */
+  /** The model's current size, after all steps so far. */
   readonly counts?: { readonly nonEmbedding: Counts; readonly total: Counts };
   readonly progress?: {
     readonly step: number;

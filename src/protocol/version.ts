@@ -1,4 +1,4 @@
-/** The version of Lathe, as its manifest says it. */
+/** The version of Lathe, from its manifest. */
 import manifest from "../../package.json";
 
 export const version: string = manifest.version;

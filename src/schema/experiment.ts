@@ -1,7 +1,7 @@
 /**
  * The schema of an experiment's cells: the one source of validation, completion, the JSON schema and the reference page.
- * Keys are those that people already type for Hugging Face's `TrainingArguments` and `config.json`.
- * Models, methods and metrics bring their own schemas; `experimentSchema` joins them.
+ * Keys are those of Hugging Face's `TrainingArguments` and `config.json`. Models, methods and metrics have their own
+ * schemas; `experimentSchema` joins them.
  */
 import * as z from "zod";
 import { baseModelSchema } from "./baseModel";
@@ -37,14 +37,14 @@ export const dataSchema = z.strictObject({
     ),
   validation_text: oneOrMany
     .optional()
-    .describe("Files of the validation split; without it `val_fraction` is split off."),
+    .describe("Files of the validation split. Without them, `val_fraction` of the documents is used."),
   test_text: oneOrMany.optional().describe("Files of a test split, which only evaluations read."),
   dataset: z.string().optional().describe("A named data set."),
   grammar: grammarSchema.optional(),
   fallback: z
     .enum(["grammar"])
     .optional()
-    .describe("What to read when no file matches `text`; without it that is an error."),
+    .describe("What to read if no file matches `text`. Without it, that is an error."),
   ...rowFileOptions,
   ...columnOptions,
   ...labelOptions,
@@ -53,7 +53,7 @@ export const dataSchema = z.strictObject({
   train_on_inputs: z
     .boolean()
     .default(true)
-    .describe("Whether the loss also counts the part before the response."),
+    .describe("Whether the loss includes the part before the response."),
   tokenizer: z
     .string()
     .optional()
@@ -70,18 +70,18 @@ export const dataSchema = z.strictObject({
     .min(0)
     .default(0)
     .describe(
-      "Seed of the draw of validation documents; runs with other `seed`s keep the same split. It draws other documents " +
-        "than scikit-learn or `datasets` do from the same number.",
+      "Seed for selecting validation documents, independent of `seed`. It selects other documents " +
+        "than scikit-learn or `datasets` do with the same number.",
     ),
   packing: z
     .boolean()
     .default(true)
-    .describe("Join documents end to end into full sequences; otherwise one document a sequence, padded."),
+    .describe("Join documents into full sequences. Otherwise each sequence is one document, padded."),
   ...packingOptions,
   document_mask: z
     .boolean()
     .default(false)
-    .describe("Stop attention at document borders inside a packed sequence."),
+    .describe("Prevent attention across document borders in a packed sequence."),
   max_bytes: positiveInt.optional().describe("Read at most this many bytes of text."),
 });
 
@@ -92,7 +92,7 @@ export const trainSchema = z.strictObject({
   data: changes(dataSchema)
     .optional()
     .describe(
-      "Changes of the data from this action on, such as another data set for fine-tuning; the tokenizer stays.",
+      "Changes to the data from this action on, such as another data set for fine-tuning. The tokenizer is kept.",
     ),
   max_steps: positiveInt.optional().describe("Optimizer steps; takes precedence over `num_train_epochs`."),
   num_train_epochs: z
@@ -100,13 +100,13 @@ export const trainSchema = z.strictObject({
     .positive()
     .default(3)
     .describe(
-      "Passes over the training sequences. Blocks drawn with replacement are whole, so there are as many as hold at " +
-        "least that many times the documents: 19 in the published runs.",
+      "Passes over the training sequences. Blocks drawn with replacement are always complete, so there are enough blocks for " +
+        "at least that many times the documents: 19 in the published runs.",
     ),
   per_device_train_batch_size: positiveInt
     .default(8)
-    .describe("Sequences of one forward and backward pass. Also `micro_batch_size`."),
-  micro_batch_size: positiveInt.optional().describe("Another name of `per_device_train_batch_size`."),
+    .describe("Sequences in one forward and backward pass. Alias: `micro_batch_size`."),
+  micro_batch_size: positiveInt.optional().describe("Alias of `per_device_train_batch_size`."),
   mlm_probability: z
     .number()
     .min(0)
@@ -115,42 +115,46 @@ export const trainSchema = z.strictObject({
     .describe(
       "Share of the tokens that an encoder has to predict; 0.15 when left out. Of these 80 % are hidden by the mask token, 10 % become a random token, 10 % stay. Only for encoders.",
     ),
-  gradient_accumulation_steps: positiveInt.default(1).describe("Passes summed into one optimizer step."),
+  gradient_accumulation_steps: positiveInt.default(1).describe("Passes accumulated into one optimizer step."),
   learning_rate: z.number().min(0).default(5e-5).describe("Peak learning rate."),
   lr_scheduler_type: z
     .enum(scheduleNames)
     .default("linear")
-    .describe("How the learning rate moves after warm-up."),
+    .describe("Learning rate schedule after warm-up."),
   warmup_steps: z.int().min(0).default(0).describe("Steps over which the learning rate rises from zero."),
   warmup_ratio: share.default(0).describe("Warm-up as a share of all steps, used when `warmup_steps` is 0."),
   min_lr_ratio: share.default(0).describe("Lowest learning rate of the schedule, as a share of the peak."),
   optim: z.enum(optimizerNames).default("adamw").describe("Optimizer."),
   adam_beta1: decayRate.default(0.9).describe("Decay of AdamW's first moment."),
   adam_beta2: decayRate.default(0.999).describe("Decay of AdamW's second moment."),
-  adam_epsilon: z.number().positive().default(1e-8).describe("Added to the root of AdamW's second moment."),
+  adam_epsilon: z
+    .number()
+    .positive()
+    .default(1e-8)
+    .describe("Added to the square root of AdamW's second moment."),
   momentum: share.default(0.9).describe("Momentum of SGD."),
   weight_decay: z
     .number()
     .min(0)
     .default(0)
-    .describe("Decoupled weight decay; biases and norms are left out."),
+    .describe("Decoupled weight decay. Biases and norms are excluded."),
   max_grad_norm: z
     .number()
     .min(0)
     .default(1)
-    .describe("Clip gradients to this global norm; 0 clips nothing."),
+    .describe("Clip gradients to this global norm. 0 disables clipping."),
   teacher: teacherSchema.optional(),
   cumulative_loss: z
     .enum(["none", "literal", "two-batch", "ema-grad"])
     .default("none")
     .describe(
-      "How earlier losses count: not at all, as a number that is added up and changes no gradient (`literal`), as the loss of the last batch under the weights of now (`two-batch`), or through an exponential mean of gradients (`ema-grad`).",
+      "How earlier losses count: not at all (`none`), as a sum that changes no gradient (`literal`), as the loss of the last batch under the current weights (`two-batch`), or through an exponential mean of gradients (`ema-grad`).",
     ),
   cumulative_decay: share
     .default(0.9)
-    .describe("Share of the mean gradient that stays from step to step, with `cumulative_loss: ema-grad`."),
+    .describe("Share of the mean gradient kept from step to step, with `cumulative_loss: ema-grad`."),
   ...blockOptions,
-  logging_steps: positiveInt.default(1).describe("Steps between two lines of training loss."),
+  logging_steps: positiveInt.default(1).describe("Steps between two log lines of the training loss."),
   eval_steps: positiveInt
     .optional()
     .describe("Steps between two evaluations on the validation split; also one at the end."),
@@ -171,36 +175,36 @@ export const trainSchema = z.strictObject({
     ),
   save_steps: positiveInt
     .optional()
-    .describe("Steps between two checkpoints; one is always written at the end."),
+    .describe("Steps between two checkpoints. One is always written at the end."),
   save_total_limit: positiveInt
     .default(2)
-    .describe("Checkpoints kept; the best and the last are never deleted."),
+    .describe("Number of checkpoints to keep. The best and the last are never deleted."),
   load_best_model_at_end: z
     .boolean()
     .default(false)
-    .describe("Go on with the checkpoint of the lowest validation loss."),
+    .describe("Continue with the checkpoint that has the lowest validation loss."),
   gradient_checkpointing: z
     .union([z.boolean(), z.literal("auto")])
     .default("auto")
     .describe(
-      "Recompute each layer in the backward pass: less memory, about a third more time, equal results. `auto` does where the step would take more than 60 % of the machine's memory.",
+      "Recompute each layer in the backward pass: less memory, about a third more time, equal results. `auto` does so if the step would use more than 60 % of the machine's memory.",
     ),
   attention_block_size: pieceSize.describe(
-    "Queries of a sequence that attend at a time, their scores recomputed in the backward pass; `auto` keeps the scores of a block within 256 MiB, false takes all at once.",
+    "Queries of a sequence that attend at a time; their scores are recomputed in the backward pass. `auto` limits the scores of a block to 256 MiB, false computes all at once.",
   ),
   loss_chunk_size: pieceSize.describe(
-    "Tokens of a batch whose logits are held at a time; `auto` keeps them within 128 MiB, false takes all at once.",
+    "Tokens of a batch whose logits are in memory at a time. `auto` limits them to 128 MiB, false computes all at once.",
   ),
 });
 
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
-/** Other names under which an option may be written: cell → other name → the name it has everywhere else. */
+/** Aliases of options: cell → alias → canonical name. */
 export const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   train: { micro_batch_size: "per_device_train_batch_size" },
 };
 
-/** The schemas that catalog entries bring along, by the entry's name. */
+/** The schemas of catalog entries, by the entry's name. */
 export interface SchemaCatalog {
   readonly models: Readonly<Record<string, z.ZodType>>;
   readonly methods: Readonly<Record<string, z.ZodType>>;
@@ -231,15 +235,15 @@ export type DeclarationKey = (typeof declarationKeys)[number];
 export type ActionKey = (typeof actionKeys)[number];
 export type CellKey = DeclarationKey | ActionKey;
 
-/** All that the cells of an experiment may say. Every key may stand alone in a cell of its own, so none is required here. */
+/** Everything the cells of an experiment may contain. Each key may be in a cell of its own, so none is required here. */
 export function experimentSchema(catalog: SchemaCatalog) {
   const names = catalog.dataSets ?? [];
   const dataset = names.length > 0 ? z.enum(names) : z.string();
   const data = dataSchema
     .extend({ dataset: dataset.optional().describe("A named data set.") })
-    .describe("Text, its tokenizer, and how it is cut into sequences.");
+    .describe("The text, its tokenizer, and how it is split into sequences.");
   const model = choice("model_type", catalog.models).describe(
-    "Configuration in the key names of Hugging Face's `config.json`; without `vocab_size` the tokenizer gives it.",
+    "Configuration with the keys of Hugging Face's `config.json`. Without `vocab_size`, the tokenizer determines it.",
   );
   const method = z
     .strictObject(optional(catalog.methods))
@@ -262,7 +266,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
   const device = z
     .enum(deviceNames)
     .default("auto")
-    .describe("Where to run; `auto` takes the fastest that starts.");
+    .describe("Device to run on. `auto` selects the fastest that works.");
   const seed = z
     .int()
     .min(0)
@@ -275,15 +279,15 @@ export function experimentSchema(catalog: SchemaCatalog) {
     recipe: changes(recipeSchema),
     data: changes(data),
     model: changes(
-      z.strictObject(allKeys("model_type", catalog.models)).describe("Changes of the model's configuration."),
+      z.strictObject(allKeys("model_type", catalog.models)).describe("Changes to the model's configuration."),
     ),
     base_model: changes(base_model),
     device: changes(device),
     seed: changes(seed),
     train: changes(actions.train),
     compress: changes(actions.compress),
-    evaluate: changes(z.strictObject(optional(catalog.metrics)).describe("Changes of metrics.")),
-    export: changes(z.strictObject(allKeys("format", catalog.exports)).describe("Changes of the export.")),
+    evaluate: changes(z.strictObject(optional(catalog.metrics)).describe("Changes to metrics.")),
+    export: changes(z.strictObject(allKeys("format", catalog.exports)).describe("Changes to the export.")),
     report: changes(actions.report),
   };
   const sweep = z.record(z.string(), z.array(z.unknown()).min(1));
@@ -296,7 +300,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
       .strictObject({
         ...changed,
         sweep: sweepChanges
-          .describe("Changes of the sweep for this variant, by path; null leaves a path out.")
+          .describe("Changes to the sweep for this variant, by path; null removes a path.")
           .optional(),
       })
       .nullable(),
@@ -305,14 +309,12 @@ export function experimentSchema(catalog: SchemaCatalog) {
     name: z
       .string()
       .regex(/^[\w.-]{1,64}$/, "name takes up to 64 letters, digits, dots, dashes and underscores")
-      .describe("Name of the runs; without it the file's name.")
+      .describe("Name of the runs. Defaults to the file name.")
       .optional(),
     folder: z
       .string()
       .min(1)
-      .describe(
-        "Folder that relative paths start from, seen from the file; without it the file's own folder.",
-      )
+      .describe("Folder that relative paths start from, relative to the file. Defaults to the file's folder.")
       .optional(),
     recipe: recipeSchema.optional(),
     data: data.optional(),
@@ -322,7 +324,7 @@ export function experimentSchema(catalog: SchemaCatalog) {
     seed,
     scale: z
       .string()
-      .describe("The one of `scales` that is run; without it the cells as they stand.")
+      .describe("The entry of `scales` to run. Without it, the cells run unchanged.")
       .optional(),
     scales: z
       .record(
@@ -332,14 +334,14 @@ export function experimentSchema(catalog: SchemaCatalog) {
         z
           .strictObject({
             ...changed,
-            variants: variants.describe("Changes of variants.").optional(),
-            sweep: sweepChanges.describe("Changes of the sweep, by path; null leaves a path out.").optional(),
+            variants: variants.describe("Changes to variants.").optional(),
+            sweep: sweepChanges.describe("Changes to the sweep, by path; null removes a path.").optional(),
           })
           .nullable(),
       )
       .refine((scales) => Object.keys(scales).length > 0, { error: "name at least one scale" })
       .describe(
-        "The same experiment in other sizes: each is the cells with its own changes, before variants.",
+        "The same experiment in other sizes. Each scale is a set of changes to the cells, applied before variants.",
       )
       .optional(),
     variants: variants

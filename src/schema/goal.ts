@@ -18,7 +18,7 @@ const runGoals: Goals = {
   "parameters/removed_percent": "maximize",
 };
 
-/** Undefined where no goal is declared: a person then has to say which way the number is better. */
+/** Undefined if no goal is declared; the user must then specify it. */
 export function findGoal(name: string): Goal | undefined {
   return matchGoal(name, runGoals) ?? matchGoal(name, metricGoals);
 }

@@ -32,20 +32,24 @@ const tolerance = z.number().min(0).default(0);
 
 const publishedSchema = z.strictObject({
   quantity: quantitySchema.describe(
-    "What was published; `…_percent` is of the baseline, `loss_gap` validation less training loss, `parameters/bits` what is stored, `parameters/stored` and `parameters/removed_percent` count what `roles` name; or a metric's number, such as `classification/accuracy`.",
+    "The published quantity. `…_percent` is relative to the baseline, `loss_gap` is validation loss minus training loss, `parameters/bits` counts stored bits, `parameters/stored` and `parameters/removed_percent` count the parameters that `roles` names. Or a number of a metric, such as `classification/accuracy`.",
   ),
   roles: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .optional()
     .describe(
-      "Addresses that are counted, such as `layers.*.self_attn.q_proj` or `layers.*.mlp.*` with its biases; the whole model when left out.",
+      "Addresses to count, such as `layers.*.self_attn.q_proj`, or `layers.*.mlp.*` with its biases. Defaults to the whole model.",
     ),
-  value: z.number().describe("The published number, or the exact one where it follows from the sizes."),
-  printed: z.string().optional().describe("The number as it stands in print, such as 35M."),
+  value: z.number().describe("The published number, or the exact one if it follows from the sizes."),
+  printed: z.string().optional().describe("The number as printed, such as 35M."),
   tolerance: tolerance.describe("Largest difference that still counts as reproduced."),
   variant: variantName.optional().describe("The variant that the number belongs to."),
-  source: z.string().min(1).optional().describe("Where the number stands: a table, a section, a notebook."),
-  note: z.string().optional().describe("What the number leaves open."),
+  source: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Where the number is published: a table, a section, a notebook."),
+  note: z.string().optional().describe("A remark on the number."),
 });
 
 /** Which way a quantity is better, and how much it has to be. */
@@ -54,7 +58,7 @@ const direction = {
     .boolean()
     .optional()
     .describe("Whether more of the quantity is better; when left out, as its metric declares it."),
-  tolerance: tolerance.describe("How much worse still counts as equal."),
+  tolerance: tolerance.describe("Largest difference that still counts as equal."),
 };
 
 /** A quantity of which nobody has declared which way it is better cannot be judged. */
@@ -80,25 +84,25 @@ const questionSchema = z
         "Asked so that yes means: `variant` is at most as high as `against`, or at least where more of the quantity is better.",
       ),
     variant: variantName.describe(
-      "The variant that is asked about, or a point of a sweep as the card's table names it.",
+      "The variant to compare, or a point of a sweep as named in the card's table.",
     ),
-    against: variantName.describe("The variant that it is measured against."),
-    quantity: quantitySchema.default("eval/loss").describe("What is compared."),
+    against: variantName.describe("The variant to compare it with."),
+    quantity: quantitySchema.default("eval/loss").describe("The quantity to compare."),
     ...direction,
   })
   .superRefine(requireDirection);
 
 const rateSchema = z
   .strictObject({
-    quantity: quantitySchema.describe("What is compared."),
+    quantity: quantitySchema.describe("The quantity to compare."),
     ...direction,
   })
   .superRefine(requireDirection);
 
 const controlSchema = z
   .strictObject({
-    variant: variantName.describe("The variant of smaller dense models, at several points of a sweep."),
-    quantity: quantitySchema.default("eval/loss").describe("What is compared."),
+    variant: variantName.describe("The variant with smaller dense models, at several points of a sweep."),
+    quantity: quantitySchema.default("eval/loss").describe("The quantity to compare."),
     ...direction,
   })
   .superRefine(requireDirection);
@@ -107,16 +111,13 @@ const controlSchema = z
 export const mostReferencePoints = 500;
 
 const seriesSchema = z.strictObject({
-  name: z.string().min(1).max(80).describe("How the line is called in charts."),
-  metric: z
-    .enum(["eval/loss", "train/loss"])
-    .default("eval/loss")
-    .describe("The curve that it stands beside."),
+  name: z.string().min(1).max(80).describe("Name of the line in charts."),
+  metric: z.enum(["eval/loss", "train/loss"]).default("eval/loss").describe("The curve to show it with."),
   first_step: z.int().min(0).describe("Optimizer step of the first value."),
   step_interval: positiveInt.describe("Optimizer steps from one value to the next."),
   tokens_per_step: positiveInt.describe("Tokens of one step, for charts over tokens."),
   values: z.array(z.number()).min(1).max(mostReferencePoints).describe("The published values in order."),
-  source: z.string().min(1).optional().describe("Where the values stand."),
+  source: z.string().min(1).optional().describe("Where the values are published."),
 });
 
 export const paperSchema = z
@@ -138,31 +139,31 @@ export const paperSchema = z
     questions: z
       .array(questionSchema)
       .default([])
-      .describe("What the runs are to decide, each answered from the seeds that two variants share."),
+      .describe("Questions for the runs to answer, each from the seeds that two variants share."),
     rates: z
       .array(rateSchema)
       .max(4)
       .default([])
       .describe(
-        "Quantities by which every point of a swept rate is held against the baseline: where a method is better, and where it breaks.",
+        "Quantities that compare every point of a swept rate with the baseline: where a method is better, and where it breaks.",
       ),
     controls: z
       .array(controlSchema)
       .max(4)
       .default([])
       .describe(
-        "Smaller dense models that every other model is held against at an equal number of stored bits: whether its method is worth it.",
+        "Smaller dense models to compare every other model with at an equal number of stored bits, to see whether its method is worthwhile.",
       ),
     metrics: z
       .array(z.string().min(1))
       .max(8)
       .default([])
-      .describe("Numbers of metrics that the table of the models shows beside the losses."),
+      .describe("Metrics that the table of the models shows in addition to the losses."),
     series: z
       .array(seriesSchema)
       .max(8)
       .default([])
-      .describe("Published curves, drawn beside those of the runs."),
+      .describe("Published curves, drawn with those of the runs."),
   })
   .describe("The publication that an experiment reproduces.");
 

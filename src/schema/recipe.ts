@@ -1,17 +1,17 @@
 /**
  * The training recipe of "Saving 77% of the Parameters in Large Language Models" as options of the cells `data` and
- * `train`, and the presets that set them all: to the letter, or mended. Each option stands by itself as well.
+ * `train`, and the presets that set them all, as published or corrected. Each option can also be set by itself.
  */
 import * as z from "zod";
 
-/** What becomes of a row's text before it is tokenised. */
+/** What happens to a row's text before it is tokenized. */
 export const rowOptions = {
   clean_rows: z
     .enum(["none", "published", "mended"])
     .default("none")
     .describe(
-      "Whether line ends beside markers such as `<|user|>` are removed and the ends of a row trimmed. `published` " +
-        "removes them behind a marker only, as its second rule has a misprint (`/n<|`) that never matches; `mended` " +
+      "Whether line ends next to markers such as `<|user|>` are removed and rows are trimmed. `published` " +
+        "removes them only after a marker, because its second rule has a typo (`/n<|`) and never matches. `mended` " +
         "removes them on both sides.",
     ),
   drop_rows_containing: z
@@ -19,8 +19,8 @@ export const rowOptions = {
     .max(100)
     .default([])
     .describe(
-      "Texts, in order, that no row may contain, instruction and response alike: refusals teach a small model to " +
-        "refuse. The log counts the rows that each leaves.",
+      "Drop rows whose instruction or response contains one of these texts: refusals teach a small model to " +
+        "refuse. The log reports how many rows remain after each text.",
     ),
 };
 
@@ -30,26 +30,26 @@ export const packingOptions = {
     .enum(["wrapped", "characters"])
     .default("wrapped")
     .describe(
-      "What packing fills a sequence by. `wrapped` goes by tokens: no token is lost, and a document may go on in the " +
+      "How packing fills a sequence. `wrapped` counts tokens: no token is lost, and a document may continue in the " +
         "next sequence. `characters`, as published, joins documents until they have `sequence_len` × " +
         "`characters_per_token` characters, then cuts at `sequence_len` tokens and pads: the end of most sequences is " +
-        "lost, short ones are padded, documents of that length are left out, and so is the unfinished last sequence.",
+        "lost, short ones are padded, and documents of that length and the unfinished last sequence are omitted.",
     ),
   characters_per_token: z
     .number()
     .positive()
     .default(5)
-    .describe("Characters that `packing_strategy: characters` takes a token for; the published runs use 5."),
+    .describe("Characters per token that `packing_strategy: characters` assumes. The published runs use 5."),
   train_on_padding: z
     .boolean()
     .default(false)
     .describe(
-      "Whether the loss also counts padding, as published: such steps teach the model nothing but to repeat the end " +
-        "marker, and lower the reported loss. Sequences packed by tokens have none.",
+      "Whether the loss includes padding, as published. Padding teaches the model only to repeat the end " +
+        "marker, and lowers the reported loss. Sequences packed by tokens have no padding.",
     ),
 };
 
-/** How the rows of a training are drawn, and what begins anew with each block of them. */
+/** How training rows are drawn, and what restarts with each block of them. */
 export const blockOptions = {
   data_seed: z
     .int()
@@ -57,38 +57,38 @@ export const blockOptions = {
     .max(0x7fffffff)
     .optional()
     .describe(
-      "Seed of the order in which data is drawn; without it `seed`. The published runs seed theirs from the clock, so " +
-        "their draws cannot be repeated; here every draw can.",
+      "Seed of the data order. Defaults to `seed`. The published runs use the clock as seed, so " +
+        "their order cannot be reproduced; here it can.",
     ),
   block_rows: z
     .int()
     .positive()
     .optional()
     .describe(
-      "Documents of one block: they are drawn, packed among themselves and gone through once, and the validation split " +
-        "is evaluated after each block. Without it sequences are packed once and each epoch goes through them all; " +
-        "where one of the two options below asks for blocks, a block has as many documents as the split.",
+      "Documents of one block. They are drawn, packed together and read once, and the validation split " +
+        "is evaluated after each block. Without it, sequences are packed once and each epoch reads all of them. " +
+        "If one of the next two options requires blocks, a block has as many documents as the split.",
     ),
   sample_with_replacement: z
     .boolean()
     .default(false)
     .describe(
-      "Draw the documents of a block with replacement, as published: some come several times and others never. " +
-        "Otherwise each comes once an epoch, in an order that the seed decides.",
+      "Draw the documents of a block with replacement, as published: some occur several times and others never. " +
+        "Otherwise each occurs once per epoch, in an order that the seed determines.",
     ),
   restart_optimizer: z
     .boolean()
     .default(false)
     .describe(
-      "Begin each block with empty moments and step 1 of AdamW's bias correction, as a new Hugging Face `Trainer` a " +
-        "block does. Its first updates are then as large as at the very start.",
+      "Start each block with empty moments and step 1 of AdamW's bias correction, like a new Hugging Face `Trainer` for each " +
+        "block. Its first updates are then as large as at the start of training.",
     ),
   eval_loss_average: z
     .enum(["tokens", "sequences"])
     .default("tokens")
     .describe(
-      "What the loss on the validation split is a mean of. `sequences`, as published, takes the mean of each sequence " +
-        "first, so tokens of sequences with few labels weigh more.",
+      "What the validation loss is averaged over. `sequences`, as published, averages each sequence " +
+        "first, so that tokens in sequences with few labels weigh more.",
     ),
 };
 
@@ -110,6 +110,7 @@ const data = {
     "I am an AI",
     "I do not",
     "I cannot",
+    // eslint-disable-next-line lathe/plain-english -- The published list.
     "t goes against my",
     "t is not my",
     "I don't have",
@@ -169,7 +170,7 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
   },
 };
 
-/** Options of a recipe that say the same as another one, which a cell may rather give: option → those it gives way to. */
+/** Options of a recipe that a cell replaces by setting an equivalent one: option → its equivalents. */
 export const recipeGivesWay: Readonly<Record<keyof Recipe, Readonly<Record<string, readonly string[]>>>> = {
   data: { val_set_size: ["val_fraction", "validation_text"] },
   train: { warmup_steps: ["warmup_ratio"] },
@@ -178,8 +179,8 @@ export const recipeGivesWay: Readonly<Record<keyof Recipe, Readonly<Record<strin
 export const recipeSchema = z
   .enum(recipeNames)
   .describe(
-    "Options of `data` and `train` at once, each of which a cell may still set otherwise: the training recipe of " +
-      '"Saving 77% of the Parameters", `paper` to the letter, `fixed` with what is wrong in it mended.',
+    "Sets options of `data` and `train` together; a cell can override each of them. The training recipe of " +
+      '"Saving 77% of the Parameters": `paper` as published, `fixed` with its errors corrected.',
   );
 
 /** The switches in which the recipes differ, by path, with the value of each; undefined where it does not matter. */

@@ -6,7 +6,7 @@ export const rowFileOptions = {
   format: z
     .enum(["auto", "text", "jsonl", "json", "csv", "tsv", "parquet", "arrow"])
     .default("auto")
-    .describe("Format of the files; `auto` goes by the file's name."),
+    .describe("Format of the files. `auto` derives it from the file name."),
   header: z
     .boolean()
     .default(true)

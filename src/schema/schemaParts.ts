@@ -9,10 +9,10 @@ export function optional(schemas: Readonly<Record<string, z.ZodType>>) {
   return Object.fromEntries(entries) as Record<string, z.ZodOptional>;
 }
 
-/** The schemas of a catalog as one, told apart by a key whose value is the entry's name. */
+/** Joins the schemas of a catalog into one union, discriminated by a key whose value is the entry's name. */
 export function choice(key: string, schemas: Readonly<Record<string, z.ZodType>>): z.ZodType {
   const options = Object.entries(schemas).map(([id, schema]) => {
-    const tag = z.literal(id).describe(`Has to be ${id} for the keys that follow.`);
+    const tag = z.literal(id).describe(`Must be ${id} for the keys that follow.`);
     return asObject(id, schema)
       .safeExtend({ [key]: tag })
       .strict();

@@ -1,4 +1,4 @@
-/** What a model learns from another one beside its labels: the losses of distillation, and how published recipes weigh them. */
+/** Distillation: the losses that compare a model with its teacher, and the weights of published recipes. */
 import * as z from "zod";
 
 const weight = (what: string) => z.number().min(0).optional().describe(what);
@@ -10,44 +10,46 @@ export const teacherSchema = z
       .min(1)
       .default("original")
       .describe(
-        "`original`, the model of this run as it was before anything was shrunk, or a trained model as `base_model` names one. Trainings above the first `compress` have no `original` yet, and learn from labels alone.",
+        "`original`, the model of this run before compression, or a trained model as for `base_model`. A `train` action before the first `compress` has no `original` yet and learns only from labels.",
       ),
     recipe: z
       .enum(["hinton", "distilgpt2", "lightpaff", "ilkd", "quantgpt"])
       .default("hinton")
       .describe(
-        "Weights of the losses as published, where they are not given one by one: soft targets and labels half and half, DistilGPT2 (5, 2 and 1 for soft targets, labels and the cosine), LightPAFF (half and half at temperature 1), KnGPT2's intermediate layers (0.5 each, labels 0.1), QuantGPT (soft targets and contrast, 1 each).",
+        "Published weights of the losses, for those that are not set: soft targets and labels half and half, DistilGPT2 (5, 2 and 1 for soft targets, labels and the cosine), LightPAFF (half and half at temperature 1), KnGPT2's intermediate layers (0.5 each, labels 0.1), QuantGPT (soft targets and contrast, 1 each).",
       ),
     temperature: z
       .number()
       .positive()
       .optional()
-      .describe("Logits of both are divided by it before they are compared; 2, or what the recipe says."),
-    alpha_ce: weight("Weight of T² times the divergence of the teacher's distribution of the next token."),
+      .describe(
+        "Logits of both models are divided by it before they are compared. Defaults to the recipe's, usually 2.",
+      ),
+    alpha_ce: weight("Weight of T² times the divergence from the teacher's distribution of the next token."),
     alpha_clm: weight("Weight of the cross-entropy of the labels."),
     alpha_cos: weight("Weight of one minus the cosine between the last hidden states."),
     alpha_hidden: weight("Weight of the mean squared difference of hidden states, summed over layers."),
     alpha_embedding: weight("Weight of the mean squared difference of embeddings."),
     alpha_attention: weight("Weight of the divergence of attention, summed over layers."),
     alpha_contrast: weight(
-      "Weight of telling the teacher's last hidden state of a token from those of its sequence's other tokens.",
+      "Weight of the contrastive loss: to distinguish the teacher's last hidden state of a token from those of the other tokens in its sequence.",
     ),
     top_k: z
       .int()
       .min(1)
       .optional()
       .describe(
-        "Keep only that many of the teacher's most likely next tokens, with shares that add up to 1. They are worked out once for each sequence and kept in memory, so that the teacher need not run again in later epochs; only for `alpha_ce` and `alpha_clm`.",
+        "Keep only this many of the teacher's most likely next tokens, normalized to sum to 1. They are computed once per sequence and kept in memory, so that the teacher does not run again in later epochs. Only for `alpha_ce` and `alpha_clm`.",
       ),
     layers: z
       .array(z.int().min(0))
       .min(1)
       .optional()
       .describe(
-        "For each layer of the model the layer of the teacher that it is held against, from 0; spread evenly up to the last when left out.",
+        "For each layer of the model, the teacher's layer to compare with, from 0. By default spread evenly up to the last.",
       ),
   })
-  .describe("A model to learn from beside the labels (distillation).");
+  .describe("A model to learn from in addition to the labels (distillation).");
 export type TeacherOptions = z.infer<typeof teacherSchema>;
 
 export const lossNames = ["ce", "clm", "cos", "hidden", "embedding", "attention", "contrast"] as const;

@@ -224,7 +224,7 @@ describe("lathe run", () => {
       child.kill("SIGINT");
       const { status, errors, output } = await finished;
       expect(status).toBe(3);
-      expect(errors).toContain("Ctrl-C again leaves it to itself");
+      expect(errors).toContain("Press Ctrl-C again to detach");
       expect(errors).toMatch(/lathe resume long-/);
       expect(output).toMatch(/state +stopped/);
       const stopped = await ended(folder);

@@ -254,9 +254,9 @@ describe("lathe export", () => {
 });
 
 it.each([
-  [["inspect", "no-such-run"], /There is no model no-such-run: no file or folder.*nearest is tiny-/s],
+  [["inspect", "no-such-run"], /There is no model no-such-run: no file, folder or run.*nearest is tiny-/s],
   [["inspect", "./nowhere"], /There is no model at .*nowhere/],
-  [["inspect", "last", "--checkpoint", "first"], /--checkpoint is last or best, not first/],
+  [["inspect", "last", "--checkpoint", "first"], /--checkpoint must be last or best, not first/],
   [["inspect", "last", "--checkpoint", "best"], /has no best checkpoint/],
   [["eval", "model"], /no text to evaluate on.*--data/],
   [["eval", "model", "--data", "nothing.txt"], /nothing.txt/],
@@ -266,7 +266,7 @@ it.each([
     /longer than the model's 16 positions/,
   ],
   [["eval", "model", "--data", "night.txt", "--split", "dev"], /^--split: /],
-  [["eval", "model", "--data", "night.txt", "--device", "gpu"], /Unknown device gpu; known are auto, cpu/],
+  [["eval", "model", "--data", "night.txt", "--device", "gpu"], /Unknown device gpu\. Allowed: auto, cpu/],
   [["generate", "last", "--prompt", "€", ...onCpu], /The character "€"/],
   [["generate", "model", "--top-p", "1.5"], /^--top-p: /],
   [["generate", "model", "--stop", ""], /^--stop: /],
@@ -278,8 +278,8 @@ it.each([
     ["export", "last", "--format", "gguf"],
     new RegExp(`--format is ${Object.keys(exporters).join(", ")}, csv or tensorboard`),
   ],
-  [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: means nothing here/],
-  [["export", "last", "--format", "csv", "--checkpoint", "best"], /--checkpoint: means nothing here/],
+  [["export", "last", "--format", "safetensors", "--batch-size", "2"], /--batch-size: has no effect here/],
+  [["export", "last", "--format", "csv", "--checkpoint", "best"], /--checkpoint: has no effect here/],
   [["export", "no-such-run", "--format", "tensorboard"], /No run no-such-run in .*nearest is tiny-/],
 ])("%j fails with status 2 and says why", async (args, message) => {
   const { status, output, errors } = await lathe(...args);

@@ -105,7 +105,7 @@ export const badCommands: readonly Case[] = [
     what: "a model that is not there",
     args: ["inspect", "nowhere"],
     message:
-      "There is no model nowhere: no file or folder of that name here, and no run. There are no runs in WORKSPACE/.lathe/runs. Start one with `lathe run FILE`.",
+      "There is no model nowhere: no file, folder or run has that name. There are no runs in WORKSPACE/.lathe/runs. Start one with `lathe run FILE`.",
   },
   {
     what: "a cut model to write with",

@@ -29,7 +29,7 @@ describe("a training", { timeout: 120_000 }, () => {
     expect({ status, output }).toEqual({ status: 0, output: `${recordOf(folder).id} is stopped.\n` });
     const { status: left, errors } = await attached;
     expect(left).toBe(3);
-    expect(errors).toContain(`Go on with \`lathe resume ${recordOf(folder).id}\`.`);
+    expect(errors).toContain(`Resume it with \`lathe resume ${recordOf(folder).id}\`.`);
     const stopped = recordOf(folder);
     expect(stopped.state).toBe("stopped");
     const { step } = stopped.progress!;

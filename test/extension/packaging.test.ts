@@ -47,7 +47,7 @@ test("what is missing, foreign, useless or too large in a package is named", () 
   ]);
 });
 
-test("every bundled package is named with its licence, and the runtime that lies beside", async () => {
+test("the notices name every bundled package and the runtime with their licenses", async () => {
   const notices = await thirdPartyNotices(root);
   for (const name of ["onnxruntime-node", "tokenizers", "zod", "lit-html", "chart.js", "yaml"])
     expect(notices).toMatch(new RegExp(`^${name.replace(".", "\\.")} \\d+\\.\\d+\\.\\d+ \\([^)]+\\)$`, "m"));

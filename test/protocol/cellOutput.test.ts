@@ -43,7 +43,7 @@ describe("the plain form of a cell's output", () => {
     expect(text).toMatchInlineSnapshot(`
       "| run | state | step | train loss | eval loss | non\\-embedding parameters |
       | --- | --- | --- | --- | --- | --- |
-      | small | failed, of an earlier text | 3 of 10 | 2\\.5 | – | – |
+      | small | failed, from an earlier version | 3 of 10 | 2\\.5 | – | – |
 
       small\\: No number\\."
     `);

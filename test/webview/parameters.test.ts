@@ -148,7 +148,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     const page = await open([checkpoint, { kind: "path", path: join(workspace, "<b>nowhere</b>") }]);
     await expect.poll(() => page.page.locator(".about.problem").innerText()).toContain("<b>nowhere</b>");
     await page.page.locator(".roles .layer").first().waitFor();
-    await page.page.getByRole("button", { name: "Take out it" }).click();
+    await page.page.getByRole("button", { name: "Remove it" }).click();
     await expect.poll(() => page.page.locator(".totals thead th").count()).toBe(1);
     await page.close();
   });
@@ -159,7 +159,7 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     await page.page.locator(".subjects .choice").first().waitFor();
     expect(await page.page.locator(".subjects h3").allInnerTexts()).toContain("Runs");
     await page.page.locator(".menu vscode-text-field input").fill("nothing like it");
-    await page.page.getByText("There is none of that name").waitFor();
+    await page.page.getByText("Nothing matches this name").waitFor();
     await page.page.locator(".menu vscode-text-field input").fill("dense");
     await page.page.locator(".subjects .choice").first().click();
     // These runs have records alone, so that this one has no checkpoint to be counted.

@@ -128,7 +128,7 @@ describe.skipIf(noChromium !== undefined)(`the table of runs${noChromium ?? ""}`
       await table.filter("colour:red");
       await expect
         .poll(() => page.page.locator(".problem").innerText())
-        .toContain('No column is called "colour"');
+        .toContain('There is no column "colour"');
       await expect.poll(() => table.rows().count()).toBeGreaterThan(20);
     });
 

@@ -1,6 +1,6 @@
 /**
- * Charts that are looked at together: one axis, one zoom, one feed, one place under the pointer. It says when there is
- * something new to draw; its owner draws what stands around the charts first, then the charts.
+ * Charts with a common axis, zoom, feed and pointer. It reports when there is something new to draw; its owner draws the
+ * elements around the charts first, then the charts.
  */
 import type { TemplateResult } from "lit";
 import type { Unsubscribe } from "../../src/protocol/connection";
@@ -101,7 +101,7 @@ export class ChartBoard {
     });
   }
 
-  /** Once the elements stand in the document; at most once a frame. */
+  /** After the elements are in the document; at most once a frame. */
   draw(): void {
     for (const { title, metrics } of this.groups) {
       const chart = this.charts.get(title)!;
@@ -114,7 +114,7 @@ export class ChartBoard {
       );
       const { view, runs } = this;
       const published = this.referenceTracks(metrics);
-      // A metric that no run has told yet has no style to explain.
+      // A metric that no run has reported yet has no style to explain.
       const told = metrics.filter((metric) =>
         tracks.some((track) => track.metric === metric && track.points.x.length > 0),
       );
@@ -130,7 +130,7 @@ export class ChartBoard {
       });
     }
     const width = Math.max(0, ...[...this.charts.values()].map(({ drawing }) => drawing.width));
-    // The controls say how wide the average is, and have been drawn before it was known.
+    // The controls show how wide the average is, and were drawn before it was known.
     if (width !== this.width) this.listener.redraw();
     this.width = width;
   }

@@ -40,9 +40,9 @@ export interface ChartViewListener {
 }
 
 const names: Readonly<Record<PictureFormat, string>> = {
-  png: "Save as PNG picture",
-  svg: "Save as SVG picture",
-  csv: "Save the points as CSV",
+  png: "Save as PNG",
+  svg: "Save as SVG",
+  csv: "Save points as CSV",
 };
 
 export class ChartView {
@@ -71,7 +71,7 @@ export class ChartView {
     this.plot.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** Made when it is first drawn: the canvas has to stand in the document, since it takes its size from there. */
+  /** Created when it is first drawn: the canvas must be in the document, because it takes its size from there. */
   get chart(): LossChart {
     return (this.made ??= this.make());
   }
@@ -117,7 +117,7 @@ export class ChartView {
     this.chart.canvas.setAttribute("aria-label", this.summary(content));
     this.plot.setAttribute(
       "aria-label",
-      `${content.title}: arrow keys go from point to point, plus and minus zoom, 0 shows all`,
+      `${content.title}: use the arrow keys to move between points, plus and minus to zoom, 0 to show all`,
     );
     this.chart.draw(this.drawing, view, theme, this.emphasised);
     this.drawHover();
@@ -157,7 +157,7 @@ export class ChartView {
       ${
         empty
           ? html`<p class="note" role="status">
-              ${loading ? "Reading the curves…" : "No values yet: the curve begins with the first logged step."}
+              ${loading ? "Reading the curves…" : "No values yet. The curve starts with the first logged step."}
             </p>`
           : nothing
       }

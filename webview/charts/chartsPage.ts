@@ -89,12 +89,9 @@ export class ChartsPage implements Panel {
 
   private boardOrAdvice(): TemplateResult | readonly HTMLElement[] {
     if (this.slots.size === 0)
-      return emptyState(
-        "No run is chosen",
-        "Tick a run in the list on the left: its curves appear here at once.",
-      );
+      return emptyState("No run selected", "Select a run in the list on the left to see its curves.");
     if (this.metrics.length === 0)
-      return emptyState("No metric is chosen", "Tick a metric in the list on the left, such as train/loss.");
+      return emptyState("No metric selected", "Select a metric in the list on the left, such as train/loss.");
     return this.board.elements;
   }
 
@@ -152,7 +149,7 @@ export class ChartsPage implements Panel {
   private async load(): Promise<void> {
     const { runs } = await this.page.host.request("runs.list", {});
     this.runs = new Map(runs.map((run) => [run.folder, run]));
-    // Somebody who asks for charts and names no run wants to see what goes on, or what went on last.
+    // If no run is named, show the active ones, or the one that ran last.
     const executing = runs.filter(isExecuting);
     const first =
       executing.length > 0

@@ -133,7 +133,7 @@ export const chartsPageStyles = css`
     grid-column: 1 / -1;
     --lathe-chart-height: clamp(240px, 46vh, 460px);
   }
-  /* The first chart's legend stands for all; the others' are there for their values. */
+  /* The first chart's legend is for all charts; the others show only their values. */
   .board > .chart:not(:first-of-type) .legend {
     max-height: 52px;
     overflow-y: auto;

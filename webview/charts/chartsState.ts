@@ -2,7 +2,7 @@
 import type { BoardState } from "./chartBoard";
 
 export interface ChartsState {
-  /** Folders of the runs that are shown, with the slot that gives each its colour and mark. */
+  /** Folders of the runs that are shown, with the slot that determines the color and mark of each. */
   readonly runs: readonly (readonly [run: string, slot: number])[];
   readonly metrics: readonly string[];
   readonly board: BoardState;

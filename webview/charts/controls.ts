@@ -1,4 +1,4 @@
-/** The controls that say how charts are looked at; the same above a cell's chart and above those of the panel. */
+/** The controls of charts, shared by a cell's chart and the panel. */
 import { html, type TemplateResult } from "lit";
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { View } from "../kit/drawing";

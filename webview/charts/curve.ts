@@ -70,7 +70,7 @@ function upperBound(sorted: readonly number[], value: number): number {
   return low;
 }
 
-/** Index of the point nearest to the place that is no gap. */
+/** Index of the nearest point that is not a gap. */
 export function nearest({ x, y }: Points, at: number): number | undefined {
   const right = lowerBound(x, at);
   let [before, after] = [right - 1, right];

@@ -1,6 +1,6 @@
 /**
- * Keeps the curves of a page current: asks for each series once, goes on from there with what is appended to the
- * histories, and asks for more detail of the part that is looked at. Knows nothing of how curves are drawn.
+ * Keeps the curves of a page current: requests each series once, appends new lines of the histories, and requests more
+ * detail of the visible part. It does not draw.
  */
 import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
@@ -177,7 +177,7 @@ export class CurveFeed {
     this.watched = watched;
     try {
       const { lines } = await this.host!.request("metrics.watch", { watcher: this.watcher, runs });
-      // What was appended between a series that is here and the beginning of the watch is told by nobody.
+      // Lines appended between the answer with a series and the start of the watch are not reported.
       this.ask(
         [...this.entries.values()].filter(({ curve, run }) => (curve?.lines ?? Infinity) < (lines[run] ?? 0)),
       );

@@ -1,4 +1,4 @@
-/** What a chart says of one place on its axis: a line across, a mark on the nearest true point of each curve, its value. */
+/** What a chart shows at the pointer: a vertical line, and a mark with the value at the nearest measured point of each curve. */
 import { html, nothing, render, svg, type TemplateResult } from "lit";
 import type { Axis } from "../../src/protocol/service/metrics";
 import { nearest } from "./curve";
@@ -32,7 +32,7 @@ export class Hover {
     render(nothing, this.element);
   }
 
-  /** `speaking` where the pointer or the keyboard is here; elsewhere the line alone goes along. */
+  /** `speaking` if the pointer or the keyboard is in this chart; the other charts only draw the line. */
   show(
     at: number,
     lines: readonly Line[],

@@ -1,4 +1,4 @@
-/** Marks along each line, so that runs are told apart without their colours. */
+/** Marks along each line, so that runs can be distinguished without color. */
 import type { Plugin } from "chart.js";
 import { markPlaces, markSize } from "../../src/pictures/markPlaces";
 import { markOf } from "../../src/pictures/palette";

@@ -1,6 +1,6 @@
 /**
- * The canvas of a chart: lines over an axis, drawn by chart.js, with zoom and pan. What is drawn is given from outside;
- * it tells which part of the axis a person wants to see, and where on it the pointer stands.
+ * The canvas of a chart: lines over an axis, drawn by chart.js, with zoom and pan. Its owner provides the lines; it
+ * reports the part of the axis to show, and the position of the pointer.
  */
 import {
   Chart,

@@ -1,4 +1,4 @@
-/** The metrics that the shown runs have told, by their prefix. */
+/** The metrics of the shown runs, grouped by prefix. */
 import { html, type TemplateResult } from "lit";
 import { parts } from "./chartGroups";
 

@@ -1,4 +1,4 @@
-/** Published curves beside those of the runs: grey lines without marks, known by their names. */
+/** Published curves next to those of the runs: gray lines without marks, labeled with their names. */
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { ReferenceSeries, RunSummary } from "../../src/protocol/service/runs";
 import type { Points } from "./curve";
@@ -15,7 +15,7 @@ export interface Reference {
   readonly series: ReferenceSeries;
 }
 
-/** Each once, however many runs bring it. */
+/** Each once, however many runs have it. */
 export function referencesOf(runs: readonly Pick<RunSummary, "references">[]): Reference[] {
   const found = new Map<string, Reference>();
   for (const series of runs.flatMap(({ references = [] }) => references)) {

@@ -36,11 +36,11 @@ export function runList({ runs, names, slots, theme, onToggle }: RunListGiven): 
   return html`<ul class="choices" aria-label="Runs">
     ${chosen.map(entry)} ${rest.slice(0, mostEntries).map(entry)}
     ${runs.length === 0 ? html`<li class="muted">No run matches the filter.</li>` : nothing}
-    ${left > 0 ? html`<li class="muted">and ${count(left)} older ones: filter to find them</li>` : nothing}
+    ${left > 0 ? html`<li class="muted">and ${count(left)} older runs; filter to find them</li>` : nothing}
   </ul>`;
 }
 
-/** Every word of the filter stands somewhere in the run's name, variant, experiment, state or tags. */
+/** Every word of the filter occurs in the run's name, variant, experiment, state or tags. */
 export function matches(run: RunSummary, filter: string): boolean {
   const words = filter
     .toLowerCase()

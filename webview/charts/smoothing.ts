@@ -7,7 +7,7 @@ export function smoothingWidth(amount: number, range: number): number {
 
 /**
  * s(x) = ∫ y(u) e^((u − x)/width) du / ∫ e^((u − x)/width) du over all u ≤ x: each point counts for the stretch before
- * it, and the denominator takes away the pull of the beginning. A gap stays a gap, and the average goes on after it.
+ * it, and the denominator corrects the bias at the start. A gap remains a gap, and the average continues after it.
  */
 export function smoothed(
   x: readonly number[],
@@ -18,7 +18,7 @@ export function smoothed(
   return y.map((value, i) => {
     if (value === null) return null;
     const at = x[i]!;
-    // The first point stands for a stretch as long as the next one's.
+    // The first point covers a stretch as long as the next one's.
     const gap = Number.isNaN(before) ? (x[i + 1] ?? at) - at : at - before;
     const kept = Math.exp(-Math.max(gap, width * 1e-6) / width);
     sum = sum * kept + value * (1 - kept);

@@ -162,7 +162,7 @@ function textOf(label: string | string[] | undefined): string {
   return [label ?? ""].flat().join(" ");
 }
 
-/** Opacity is told apart from the colour, which not every reader of SVG takes together. */
+/** Separates opacity from color, because not every SVG reader supports both in one value. */
 function opaque(color: string): string {
   return /^#[\da-f]{8}$/i.test(color) ? color.slice(0, 7) : color;
 }

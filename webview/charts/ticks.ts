@@ -1,4 +1,4 @@
-/** Where lines of the grid stand and what is written at them: round numbers, also on a clock and on a logarithmic axis. */
+/** Positions and labels of grid lines: round numbers, also for times and logarithmic axes. */
 import type { Scale } from "chart.js";
 import type { View } from "../kit/drawing";
 import { scaleLabel, tickLabel, timeStep } from "../kit/figures";

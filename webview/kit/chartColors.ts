@@ -1,4 +1,4 @@
-/** The editor's colours as a canvas needs them: read from its style variables, and again whenever the theme changes. */
+/** The editor's colors for a canvas: read from its style variables, and again whenever the theme changes. */
 import type { Unsubscribe } from "../../src/protocol/connection";
 import type { ChartTheme } from "../../src/pictures/theme";
 
@@ -24,7 +24,7 @@ export function readTheme(): ChartTheme {
   };
 }
 
-/** Opaque `#rrggbb` of a colour that may carry its opacity. */
+/** Opaque `#rrggbb` of a color that may have an opacity. */
 function hexOf(color: string): string {
   return /^#[\da-f]{6}/i.exec(color)?.[0] ?? "#808080";
 }

@@ -1,4 +1,4 @@
-/** From curves to lines as they are drawn: smoothing, gaps, and what a logarithmic axis can't show, which is said. */
+/** Converts curves to the lines to draw: smoothing, gaps, and notes about values that a logarithmic axis cannot show. */
 import type { Axis } from "../../src/protocol/service/metrics";
 import { type Points } from "../charts/curve";
 import { plural } from "../../src/protocol/quantities";
@@ -19,7 +19,7 @@ export interface View {
 /** Smoothed a little, with the true points behind: a curve of many steps is read by its course. */
 export const usualView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
 
-/** A curve with what stands beside it in a legend. */
+/** A curve with its legend entry. */
 export interface Track {
   readonly run: string;
   readonly metric: string;
@@ -73,8 +73,10 @@ export function drawingOf(tracks: readonly Track[], view: View): Drawing {
     return { ...track, bold: drawable(smoothed(x, y, width)), faint: truth };
   });
   const remarks = [
-    ...(below > 0 ? [`${plural(below, "value")} at or below zero: a logarithmic axis can't show that.`] : []),
-    ...(before > 0 ? [`${plural(before, "point")} at zero: a logarithmic axis begins after it.`] : []),
+    ...(below > 0
+      ? [`${plural(below, "value")} at or below zero cannot be shown on a logarithmic axis.`]
+      : []),
+    ...(before > 0 ? [`${plural(before, "point")} at zero cannot be shown on a logarithmic axis.`] : []),
   ];
   return { lines, remarks, width };
 }

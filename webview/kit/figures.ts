@@ -15,7 +15,7 @@ export function reading(value: number): string {
   return size >= 1e-3 && size < 1000 ? value.toPrecision(4).replace("-", "−") : scaleLabel(value);
 }
 
-/** What stands at a tick of the vertical axis: as short as it is true. */
+/** The label of a tick of the vertical axis, as short as is exact. */
 export function scaleLabel(value: number): string {
   const size = Math.abs(value);
   if (size === 0 || (size >= 1e-3 && size < 1e7)) return figure(value, 5);
@@ -35,7 +35,7 @@ export function stretch(axis: Axis, value: number): string {
   return `${shortCount(amount)} ${axis === "step" ? "step" : "token"}${amount === 1 ? "" : "s"}`;
 }
 
-/** What stands at a tick of the horizontal axis. */
+/** The label of a tick of the horizontal axis. */
 export function tickLabel(axis: Axis, value: number): string {
   if (axis === "seconds" && value < 10) return `${figure(value, 2)} s`;
   return axis === "seconds" ? duration(value).replace(/ 0 (s|min|h)$/, "") : shortCount(value);

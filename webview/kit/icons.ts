@@ -1,4 +1,4 @@
-/** Pictures of 16 pixels in the colour of their text. They are decoration: what they mean is said in words beside them. */
+/** Icons of 16 pixels in the color of their text. They are decorative: their meaning is also given in words. */
 import { html, svg, type TemplateResult } from "lit";
 
 const icon = (drawing: TemplateResult, filled = false) =>

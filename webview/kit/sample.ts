@@ -1,4 +1,4 @@
-/** A piece of a line with its mark, as it stands in legends, lists and readings. */
+/** A piece of a line with its mark, for legends, lists and readings. */
 import { html, svg, type TemplateResult } from "lit";
 import { colorOf, dashOf, markOf } from "../../src/pictures/palette";
 import type { ChartTheme } from "../../src/pictures/theme";

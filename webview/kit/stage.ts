@@ -13,13 +13,13 @@ import { registerControls } from "./toolkit";
 export interface Stage {
   /** Draws again before the next frame. */
   redraw(): void;
-  /** Does something whose failure the page tells of; a cancelled request is silent. */
+  /** Runs an action and shows its failure on the page; a cancelled request is silent. */
   attempt(work: () => Promise<unknown>): void;
 }
 
 export interface Panel {
   draw(): TemplateResult;
-  /** Called after each drawing, when the elements stand. */
+  /** Called after each drawing, when the elements are in the document. */
   drawn?(): void;
 }
 

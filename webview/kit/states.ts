@@ -10,7 +10,7 @@ export function spinner(label: string): TemplateResult {
   </div>`;
 }
 
-/** `advice` says what to do so that there is something. */
+/** `advice` explains how to get something to show. */
 export function emptyState(
   title: string,
   advice: string,

@@ -79,17 +79,17 @@ export class SubjectPicker {
             html`<h3>${section}</h3>
               ${shown.filter((choice) => choice.section === section).map((choice) => this.choice(choice))}`,
         )}
-        ${found.length > shown.length ? html`<p class="muted">${found.length - shown.length} more: type to find them.</p>` : nothing}
+        ${found.length > shown.length ? html`<p class="muted">${found.length - shown.length} more. Type to find them.</p>` : nothing}
       </div>`;
   }
 
   private noneFound(): string {
     const next = this.kinds.includes("plan")
-      ? "A run appears here once it has made a model, an experiment as soon as its file is there."
-      : "What has never run has no weights. Run its experiment: the run appears here with its first checkpoint.";
+      ? "Runs appear here once they have a model, experiments as soon as their file exists."
+      : "Weights exist only after a run. Run the experiment; the run appears here with its first checkpoint.";
     return (this.choices ?? []).length === 0
-      ? `There is nothing yet. ${next}`
-      : `There is none of that name. ${next}`;
+      ? `Nothing to show yet. ${next}`
+      : `Nothing matches this name. ${next}`;
   }
 
   private choice({ title, detail, subject }: Choice): TemplateResult {

@@ -1,5 +1,5 @@
 /**
- * The look that all pages share, in the editor's own colours. Borders fall back from the contrast border, which only high
+ * The style that all pages share, in the editor's own colors. Borders fall back from the contrast border, which only high
  * contrast themes define, to the ordinary one, so that nothing depends on which kind of theme is on.
  */
 import { css, type CSSResult } from "lit";

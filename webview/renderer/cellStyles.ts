@@ -1,4 +1,4 @@
-/** How the output of a cell looks. It stands in a shadow: nothing of the page's own styles but the variables reaches it. */
+/** Styles of the output of a cell. It is in a shadow root, so only the variables of the page's styles reach it. */
 import { css } from "lit";
 
 export const cellStyles = css`

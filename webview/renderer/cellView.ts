@@ -1,6 +1,6 @@
 /**
- * The output of one cell: how its runs stand, their curves, what each step has left. It shows the snapshot that it is
- * given, and where there is somebody to ask it follows the runs from there.
+ * The output of one cell: the states of its runs, their curves, the results of each step. It shows the snapshot in the
+ * notebook, and follows the runs from there if the extension is connected.
  */
 import { html, nothing, render, type TemplateResult } from "lit";
 import type { Block } from "../../src/protocol/blocks";

@@ -1,4 +1,4 @@
-/** How each run of a cell stands: one line a run, with what can be done about it. */
+/** The state of each run of a cell: one line per run, with its actions. */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import type { PageCommand } from "../../src/protocol/page";
@@ -46,7 +46,7 @@ const deeds: Readonly<Record<RunSummary["state"], readonly Deed[]>> = {
 
 export function runLines(given: RunLinesGiven): TemplateResult {
   const { runs, trains } = given;
-  if (runs.length === 0) return html`<p class="note">No run has come to this cell yet.</p>`;
+  if (runs.length === 0) return html`<p class="note">No run has reached this cell yet.</p>`;
   return html`<table class="runs">
       <thead>
         <tr>
@@ -88,7 +88,7 @@ function runLine(
     </th>
     <td>
       <span class="state ${state}">${state}</span
-      >${stale ? html` <span class="stale">of an earlier text</span>` : nothing}
+      >${stale ? html` <span class="stale">from an earlier version</span>` : nothing}
     </td>
     ${
       trains
@@ -154,7 +154,7 @@ function time({ state, progress: at, seconds }: RunSummary): string {
   return seconds === undefined ? "" : duration(seconds);
 }
 
-/** What went wrong, run by run, then what was noticed: what several runs have noticed is said once. */
+/** The errors of each run, then the notices; a notice of several runs is shown once. */
 function remarks(runs: readonly RunSummary[]): TemplateResult[] {
   const noticed = new Map<string, string[]>();
   for (const { name, notices } of runs)

@@ -146,7 +146,7 @@ function shown(value: CellValue | undefined): TemplateResult | string {
 
 type Samples = Extract<Block, { kind: "samples" }>;
 
-/** A row for each place in the lists, a column for each run: the same prompt stands beside itself. */
+/** One row per prompt, one column per run. */
 function samples(lists: readonly Part<Samples>[], around: StepResultsGiven): TemplateResult {
   const rows = Math.max(...lists.map(({ block }) => block.samples.length));
   const { title } = lists[0]!.block;

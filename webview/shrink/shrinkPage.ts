@@ -81,7 +81,7 @@ export class ShrinkPage implements Panel {
     if (!this.loaded || metrics.length === 0)
       return emptyState(
         this.loaded ? "No finished run to show" : "Looking for runs…",
-        "Run an experiment whose variants compress a model, with a sweep over the rate of the method, such as compress.irc.rate: each point is the mean over its seeds.",
+        "Run an experiment whose variants compress a model, with a sweep over the rate of the method, such as compress.irc.rate. Each point is the mean over its seeds.",
       );
     const shown = this.metrics.filter((metric) => metrics.includes(metric));
     const drawn = shown.length > 0 ? shown : metrics.slice(0, mostCharts);
@@ -129,7 +129,7 @@ export class ShrinkPage implements Panel {
         ${drawn.map((metric) => this.chart(runs, metric))} ${this.bars(runs)}
         ${this.texts.draw(chosen, spokesmen(runs))}
         <p class="hint" aria-live="polite">
-          ${this.pointed === undefined ? "Point at a mark, or go to one with the Tab key, to read it; Enter opens its runs in Charts." : words(this.pointed)}
+          ${this.pointed === undefined ? "Point at a mark or move to it with the Tab key to read it. Enter opens its runs in Charts." : words(this.pointed)}
         </p>
       </div>`;
   }

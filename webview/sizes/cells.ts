@@ -1,4 +1,4 @@
-/** How a count stands in a table, with what changed and how much of the whole it is. */
+/** Shows a count in a table, with its change and its share of the whole. */
 import { html, nothing, type TemplateResult } from "lit";
 import { bytes, change, count, figure, missing, percent } from "../../src/protocol/quantities";
 import type { CountName } from "./sizeRows";

@@ -94,7 +94,7 @@ function cells(
     return html`${form(0)} ${numbers.map((name) => numberCell(numberOf(all[0], name), name))}
     ${shareCell(all[0]?.bytes, whole)}`;
   }
-  // Bits per weight have no share; that of the bytes says what they come to.
+  // Bits per weight have no share; the share of the bytes shows their effect.
   const shared = number === "bitsPerWeight" ? "bytes" : number;
   const base = numberOf(all[0], number);
   return html`${models.map(({ counts }, i) => {

@@ -1,4 +1,4 @@
-/** Counts of several models brought together: by role, gathered in layers, with what changed against the first. */
+/** Joins the counts of several models: by role, grouped in layers, with the changes against the first. */
 import type { Counts, RoleCounts } from "../../src/protocol/counts";
 import type { ModelSize, PublishedSize, Subject } from "../../src/protocol/service/models";
 
@@ -22,7 +22,7 @@ export interface Measured {
 
 export interface SizeRow {
   readonly role: string;
-  /** What stands in the table, the layer being said above. */
+  /** The name in the table, without the layer, which is the heading. */
   readonly title: string;
   /** Per model; undefined where it has no such role. */
   readonly counts: readonly (RoleCounts | undefined)[];

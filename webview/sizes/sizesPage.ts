@@ -65,7 +65,7 @@ export class SizesPage implements Panel {
     if (this.measured.length === 0)
       return emptyState(
         "No model to count",
-        "Add a run, an experiment or a model on disk to see how many parameters and bytes it has, role by role. With two or more, the changes against the first are shown.",
+        "Add a run, an experiment or a model on disk to see its parameters and bytes, role by role. With two or more, the changes against the first are shown.",
         this.picker.draw("Add a model"),
       );
     const models = this.models();
@@ -203,7 +203,7 @@ export class SizesPage implements Panel {
   private async measureOne(subject: Subject): Promise<void> {
     const measured = await this.page.host.request("sizes.of", { subjects: [subject] }).then(
       ({ sizes: [size] }): Measured =>
-        size === undefined ? { subject, problem: "The service has counted nothing." } : { subject, size },
+        size === undefined ? { subject, problem: "The service returned no counts." } : { subject, size },
       (thrown: unknown): Measured => ({ subject, problem: toWorkbenchError(thrown).message }),
     );
     this.measured = this.measured.map((each) => (each.subject === subject ? measured : each));

@@ -29,7 +29,7 @@ export function totalsView(measured: readonly Measured[], page: TotalsPage): Tem
                       : nothing
                     : html`<button
                         class="quiet"
-                        title="Hold the others against this model"
+                        title="Compare the others with this model"
                         aria-label="Make ${each.size?.title ?? "it"} the baseline"
                         @click=${() => page.first(each.subject)}
                       >
@@ -39,7 +39,7 @@ export function totalsView(measured: readonly Measured[], page: TotalsPage): Tem
                 <button
                   class="quiet"
                   title="Take it out"
-                  aria-label="Take out ${each.size?.title ?? "it"}"
+                  aria-label="Remove ${each.size?.title ?? "it"}"
                   @click=${() => page.remove(each.subject)}
                 >
                   ${icons.close}
@@ -98,7 +98,7 @@ function section(title: string, part: Part, measured: readonly Measured[]): Temp
   </tbody>`;
 }
 
-/** The number stands below the counts that it is held against; the verdict where there is room. */
+/** The published number is below the counts that it is compared with; the verdict where there is room. */
 function publishedCells(size: ModelSize | undefined, part: Part, alone: boolean): TemplateResult {
   const published = size === undefined ? undefined : publishedOf(size, part);
   if (size === undefined || published === undefined) return html`<td colspan=${alone ? 1 : 2}></td>`;

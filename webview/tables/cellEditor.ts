@@ -9,9 +9,9 @@ export interface EditorPage {
 }
 
 const labels: Readonly<Record<EditableField, string>> = {
-  name: "Name of the run",
+  name: "Run name",
   tags: "Tags, separated by commas",
-  notes: "Notes; Shift+Enter begins a new line",
+  notes: "Notes; Shift+Enter starts a new line",
 };
 
 export class CellEditor {

@@ -1,4 +1,4 @@
-/** What stands in a cell of the table of runs. */
+/** The content of a cell in the table of runs. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { isExecuting } from "../../src/protocol/run";

@@ -63,7 +63,7 @@ export class ColumnMenu {
                 (column) => this.choice(column),
               )}`,
         )}
-        ${found.length === 0 ? html`<span class="muted">No column is called so.</span>` : nothing}
+        ${found.length === 0 ? html`<span class="muted">No column has this name.</span>` : nothing}
       </div>
       <div class="foot">
         <vscode-button appearance="secondary" @click=${() => this.usual()}>Usual columns</vscode-button>

@@ -1,4 +1,4 @@
-/** Where a column stands: star and name stay in sight while the others scroll. */
+/** The position of a column: star and name remain visible while the others scroll. */
 import type { ShownColumn } from "./runTable";
 
 export function pinned({ id }: ShownColumn): string {

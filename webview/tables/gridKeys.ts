@@ -31,7 +31,7 @@ export function keyNames({ key, ctrlKey, metaKey, altKey }: Key & { readonly alt
   ];
 }
 
-/** Where the focus goes; undefined where the key moves nothing. */
+/** The next focused place; undefined if the key moves nothing. */
 export function findTarget(
   { row, column }: Place,
   { key, ctrlKey, metaKey }: Key,

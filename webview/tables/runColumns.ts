@@ -1,4 +1,4 @@
-/** Every column that a table of runs can have. A column says what sorts and filters, and apart from that what is read. */
+/** All columns that a table of runs can have. A column defines the value to sort and filter by, and the text to show. */
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { fileName } from "../../src/protocol/fileName";
 import { aligned, bytes, count, duration, missing, moment } from "../../src/protocol/quantities";
@@ -9,11 +9,11 @@ export type EditableField = "name" | "tags" | "notes";
 export interface RunColumn {
   readonly id: string;
   readonly title: string;
-  /** What stands over the column where the title is too long. */
+  /** The heading of the column if the title is too long. */
   readonly heading?: string;
   readonly section: "Run" | "Size" | "Metrics" | "Sweep" | "Settings";
   readonly width: number;
-  /** Numbers stand at the right, digit under digit. */
+  /** Numbers are aligned to the right, digit under digit. */
   readonly numeric: boolean;
   /** Shown until a person chooses otherwise. */
   readonly shown: boolean;
@@ -24,7 +24,7 @@ export interface RunColumn {
   readonly text: (run: RunSummary) => string;
 }
 
-/** Setting → value of one run, as `runs.differences` tells. */
+/** Setting → value of one run, as `runs.differences` returns it. */
 export type Settings = ReadonlyMap<string, Readonly<Record<string, string | number | boolean | null>>>;
 
 interface Described {

@@ -1,7 +1,7 @@
 /**
- * The filter box: `dense state:done loss<2 -tag:old "two words"`. All terms have to hold. A bare word is looked for in what a
- * person wrote or knows a run by; `key:text` in one column; `<`, `<=`, `>`, `>=`, `=` and `!=` compare. A term that can't be
- * meant is told, since a filter that is silently ignored shows the wrong runs.
+ * The filter box: `dense state:done loss<2 -tag:old "two words"`. All terms must match. A bare word is searched for in the
+ * name, experiment, variant, notes, state, id and tags of a run, `key:text` in one column; `<`, `<=`, `>`, `>=`, `=` and
+ * `!=` compare. An invalid term is reported, because a filter that is silently ignored shows the wrong runs.
  */
 import type { RunSummary } from "../../src/protocol/service/runs";
 import type { RunColumn } from "./runColumns";
@@ -47,7 +47,7 @@ function ofColumn(
 ): Test | string {
   const named = columnsNamed(key, columns);
   if (named.length === 0)
-    return `No column is called "${key}". Write state, variant, tags, …, a metric such as eval/loss, or quote the words.`;
+    return `There is no column "${key}". Use state, variant, tags, …, a metric such as eval/loss, or quote the words.`;
   // Of several columns that a short name may mean, the first that a run has a value in.
   const valueOf = (run: RunSummary) =>
     named.map(({ value }) => value(run)).find((value) => value !== undefined);
@@ -61,7 +61,7 @@ function ofColumn(
       return (run) => !isEqual(valueOf(run), wanted);
   }
   const limit = named[0]!.numeric ? number(wanted) : wanted;
-  if (limit === undefined) return `"${wanted}" is no number to compare ${key} with.`;
+  if (limit === undefined) return `"${wanted}" is not a number, so ${key} cannot be compared with it.`;
   const compare = comparisons[operator]!;
   return (run) => {
     const value = valueOf(run);

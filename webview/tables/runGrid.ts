@@ -22,7 +22,7 @@ export const headHeight = 32;
 /** Rows drawn beyond what is in sight. */
 const overscan = 8;
 
-/** What the grid asks of the page it stands in. */
+/** What the grid requires of its page. */
 export interface GridPage {
   readonly table: RunTable;
   readonly selection: Selection;
@@ -43,7 +43,7 @@ export class RunGrid {
   private active: Place = { row: 1, column: 1 };
   private activeKey: string | undefined;
   private focusWanted = false;
-  /** Whether the keyboard was on the table before it was drawn anew. */
+  /** Whether the table had the keyboard focus before it was redrawn. */
   private focused = false;
   private slots = 0;
   private readonly editor: CellEditor;
@@ -134,7 +134,7 @@ export class RunGrid {
 
   /**
    * Elements of rows that leave one end are used again at the other, which is far cheaper than making new ones. The row
-   * with the focus stands apart where it is out of sight.
+   * with the focus has an element of its own while it is out of sight.
    */
   private slotOf(index: number, drawn: number): string | number {
     this.slots = Math.max(this.slots, drawn);

@@ -100,7 +100,7 @@ export class RunTable {
         id: column.id,
         size: column.width,
         minSize: 34,
-        // What is missing goes last whichever way the column is sorted.
+        // Missing values are last in both sort directions.
         sortUndefined: "last",
         sortFn: (a, b, id) => compare(a.getValue(id), b.getValue(id)),
       }),

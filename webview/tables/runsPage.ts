@@ -35,7 +35,7 @@ export class RunsPage implements Panel, GridPage {
   private filterText: string;
   private filter: RunFilter = { matches: () => true };
   private matching = 0;
-  /** The table has to be given its runs anew. */
+  /** The table needs its runs again. */
   private stale = true;
   private compared: readonly string[];
   private differences: Differences | undefined;
@@ -75,7 +75,7 @@ export class RunsPage implements Panel, GridPage {
     if (this.runs.size === 0)
       return emptyState(
         "No runs yet",
-        "Open an experiment (a file that ends in .lathe.md) and run a cell. Every run appears here while it goes on and stays when it has ended.",
+        "Open an experiment (a file that ends in .lathe.md) and run a cell. Every run appears here while it is active, and remains after it has ended.",
       );
     this.refresh(this.runs);
     const shown = this.table.shownColumns();

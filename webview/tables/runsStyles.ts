@@ -1,4 +1,4 @@
-/** The look of the table of runs and of what stands around it. */
+/** Styles of the table of runs and of its surroundings. */
 import { css } from "lit";
 
 export const runsStyles = css`

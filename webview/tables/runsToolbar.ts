@@ -1,4 +1,4 @@
-/** What stands above the table of runs: how it is filtered, grouped and written out, and what may be done with the selected. */
+/** The toolbar above the table of runs: filter, grouping, export, and actions on the selected runs. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import { isActive, isResumable } from "../../src/protocol/run";
@@ -60,7 +60,7 @@ export function filterBar(page: FilterBarPage): TemplateResult {
     </vscode-dropdown>
     <span class="spring"></span>
     ${page.columnMenu}
-    <button class="quiet" title="Writes what is shown into a file" @click=${page.exportCsv}>
+    <button class="quiet" title="Export the shown runs to a file" @click=${page.exportCsv}>
       ${icons.export} Export CSV
     </button>
   </div>`;

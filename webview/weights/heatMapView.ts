@@ -11,7 +11,7 @@ import { colorAt, gradient } from "../../src/pictures/ramp";
 export interface HeatMapView {
   readonly title: string;
   readonly map: HeatMap;
-  /** The magnitude that has the strongest colour: the same for maps that are compared. */
+  /** The magnitude that has the strongest color: the same for maps that are compared. */
   readonly limit: number;
   readonly ground: Ground;
   readonly hovered: number | undefined;
@@ -39,7 +39,7 @@ export function heatMapView(view: HeatMapView): TemplateResult {
       @keydown=${(event: KeyboardEvent) => onKey(event, view)}
     ></canvas>
     <p class="hint" aria-live="polite">
-      ${hovered === undefined ? "Point at the picture, or use the arrow keys, to read it." : cellWords(map, hovered)}
+      ${hovered === undefined ? "Point at the map or use the arrow keys to read its values." : cellWords(map, hovered)}
     </p>
   </figure>`;
 }
@@ -55,7 +55,7 @@ export function legendView(limit: number, ground: Ground): TemplateResult {
   </div>`;
 }
 
-/** Fills the canvas; called when it stands and when what it shows has changed. */
+/** Fills the canvas; called when it is in the document and when its content has changed. */
 export function paint(canvas: HTMLCanvasElement, { map, limit, ground, hovered }: HeatMapView): void {
   const context = canvas.getContext("2d");
   if (context === null) return;
@@ -99,7 +99,7 @@ function onKey(event: KeyboardEvent, { map, hovered, hover }: HeatMapView): void
   hover(row * columns + column);
 }
 
-/** Which part of the matrix a rectangle stands for, and what it holds. */
+/** Which part of the matrix a rectangle covers, and its value. */
 function cellWords(map: HeatMap, cell: number): string {
   const range = (at: number, cells: number, whole: number) => {
     const [from, to] = [

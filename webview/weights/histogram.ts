@@ -62,7 +62,7 @@ export function histogramView(view: HistogramView): TemplateResult {
       <line class="axis" x1=${margin.left} x2=${right} y1=${bottom} y2=${bottom} />
     </svg>
     <p class="hint" aria-live="polite">
-      ${hovered === undefined ? "Point at a bar, or use the arrow keys, to read it." : binWords(view, hovered)}
+      ${hovered === undefined ? "Point at a bar or use the arrow keys to read its value." : binWords(view, hovered)}
     </p>`;
 }
 

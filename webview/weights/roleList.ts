@@ -51,7 +51,7 @@ export function roleList(page: RoleListPage): TemplateResult {
             <span class="name">${role}</span><span class="shape">${shape.join(" × ")}</span>
           </div>`,
       )}
-      ${page.roles !== undefined && found.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role is called so.</div>` : ""}
+      ${page.roles !== undefined && found.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role has this name.</div>` : ""}
     </div>
   </nav>`;
 }

@@ -1,4 +1,4 @@
-/** The figures of a role beside each other: its map, its landscape, and how alike its inputs or outputs are. */
+/** The figures of a role side by side: its map, its landscape, and the correlations of its inputs or outputs. */
 import { html, nothing, type TemplateResult } from "lit";
 import { coarser, limitOf, matrixLines } from "../../src/pictures/matrix";
 import { matrixPicture } from "../../src/pictures/matrixPicture";
@@ -47,7 +47,7 @@ export function weightFigures(given: WeightFiguresGiven): TemplateResult {
   const { maps, look, heatMaps, theme } = given;
   if (maps.length === 0) return html``;
   if (look === "surface")
-    return html`<p class="hint">Drag a landscape, or use the arrow keys, to turn it.</p>
+    return html`<p class="hint">Drag a landscape or use the arrow keys to rotate it.</p>
       <div class="pair">${maps.map((map, i) => surface(given, map, i))}</div>`;
   return html`${legendView(heatMaps[0]!.limit, theme.ground)}
     <div class="pair">
@@ -73,7 +73,7 @@ function surface(given: WeightFiguresGiven, map: HeatMap, i: number): TemplateRe
     class="surface"
     tabindex="0"
     role="group"
-    aria-label="Landscape of ${given.titles[i]!}; the arrow keys turn it"
+    aria-label="Landscape of ${given.titles[i]!}; use the arrow keys to rotate it"
     @pointermove=${drag}
     @keydown=${key}
   >

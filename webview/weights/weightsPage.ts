@@ -96,7 +96,7 @@ export class WeightsPage implements Panel {
     if (this.subjects.length === 0)
       return emptyState(
         "No weights to show",
-        "Choose a run that has made a checkpoint, or a model on disk. With a second one, both are drawn over each other: before and after.",
+        "Select a run with a checkpoint, or a model on disk. With a second model, both are drawn over each other: before and after.",
         this.pickers[0].draw("Choose a model"),
       );
     return html`${this.toolbar()}
@@ -142,7 +142,7 @@ export class WeightsPage implements Panel {
               </button>
               <button
                 class="quiet"
-                aria-label="Take out the second model"
+                aria-label="Remove the second model"
                 @click=${() => this.setSubjects(this.subjects.slice(0, 1))}
               >
                 ${icons.close}
@@ -174,7 +174,7 @@ export class WeightsPage implements Panel {
     </div>`;
   }
 
-  /** What stands for a title that is not known yet. */
+  /** A placeholder for a title that is not known yet. */
   private waiting(place: 0 | 1): string {
     const subject = this.subjects[place];
     if (this.problem === undefined || subject === undefined) return "…";
@@ -295,7 +295,7 @@ export class WeightsPage implements Panel {
       this.models = read;
       const { roles } = read[0]!;
       if (!roles.some(({ role }) => role === this.role))
-        // A matrix of the first layer says more than an embedding does.
+        // A matrix of the first layer shows more than an embedding does.
         this.role = (roles.find(({ layer, shape }) => shape.length > 1 && layer !== undefined) ?? roles[0])
           ?.role;
       this.readPictures();

@@ -1,4 +1,4 @@
-/** Follows a run that goes, from its beginning; shows one that has ended. */
+/** Follows an active run from its beginning; shows one that has ended. */
 import { attachRun } from "../attachRun";
 import { defineCommand } from "../command";
 import { endedOutcome, sayEnd } from "../runOutcome";

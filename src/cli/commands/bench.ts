@@ -43,22 +43,22 @@ interface Options {
 }
 
 export default defineCommand<readonly [], Options>({
-  summary: "time training steps beside plain matrix products, in one process",
+  summary: "time training steps and plain matrix products, in one process",
   options: [
     ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
-    ["--model <experiment>", "the model of an experiment instead, such as kphi3-55C, or a file: three steps"],
-    ["--variant <name>", "which variant of it"],
+    ["--model <experiment>", "time the model of an experiment, such as kphi3-55C or a file, for three steps"],
+    ["--variant <name>", "variant of the experiment"],
     ["--steps <number>", "timed steps, or rounds of --grouped"],
-    ["--grouped", "a grouped block against the dense layer it replaces, in every layout; nothing else"],
-    ["--table", "also how the time grows with width, depth, sequence and batch"],
-    ["--generation", "also how fast text is written, with a cache of keys and values and without"],
-    ["--coding", "how fast DFloat11 is written and read beside a plain copy; nothing else"],
+    ["--grouped", "time only a grouped block and the dense layer it replaces, in every layout"],
+    ["--table", "also measure how the time grows with width, depth, sequence and batch"],
+    ["--generation", "also time generation, with and without a key-value cache"],
+    ["--coding", "time only DFloat11 encoding and decoding, and a plain copy"],
     [
       "--one-shot [method]",
-      "a matrix of 768 and of 3072 inputs through every method that reads no more than some text, or through one; nothing else",
+      "time only the compression of one matrix of 768 and one of 3072 inputs, by one method or by every one that needs at most calibration text",
     ],
-    ["--width <number>", "of the matrix of --one-shot METHOD, 768 unless given"],
-    ["--svg <file>", "write that table as a picture"],
+    ["--width <number>", "width of the matrix of --one-shot METHOD; default 768"],
+    ["--svg <file>", "also write the scaling table as an SVG file"],
   ],
   async run({ options, catalog, terminal }) {
     const steps = stepsOf(options);
@@ -157,13 +157,13 @@ const standard: Asked = {
 function stepsOf({ steps }: Options): number | undefined {
   if (steps === undefined || /^[1-9]\d{0,5}$/.test(steps))
     return steps === undefined ? undefined : Number(steps);
-  throw new WorkbenchError("invalid-input", `--steps takes a whole number from 1 up, not ${steps}.`);
+  throw new WorkbenchError("invalid-input", `--steps must be a whole number of at least 1, not ${steps}.`);
 }
 
 /** Whole heads of 64 channels. */
 function widthOf({ width = "768" }: Options): number {
   if (/^[1-9]\d{1,4}$/.test(width) && Number(width) % 64 === 0) return Number(width);
-  throw new WorkbenchError("invalid-input", `--width takes a multiple of 64 below 100,000, not ${width}.`);
+  throw new WorkbenchError("invalid-input", `--width must be a multiple of 64 below 100,000, not ${width}.`);
 }
 
 /** The model, batch and options of an experiment's training. Its weights are drawn and its text is made up. */
@@ -194,7 +194,7 @@ function summary(title: string, speed: Speed): string {
       "step",
       `${speed.secondsPerStep.toFixed(3)} s (median of ${seconds.map((each) => each.toFixed(3)).join(", ")})`,
     ],
-    ["memory", describeSavings(speed.savings) ?? "nothing is recomputed or cut into pieces"],
+    ["memory", describeSavings(speed.savings) ?? "no recomputation, no chunks"],
     ["tokens", `${count(speed.tokensPerSecond)} a second`],
     ["model rate", `${giga(speed.flopsPerSecond)} (${flopsFormula})`],
     [

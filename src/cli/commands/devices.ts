@@ -7,11 +7,11 @@ import { plainLine } from "../terminal";
 export default defineCommand<readonly [], object>({
   summary: "list the devices that can train here, and why others cannot",
   async run({ terminal }) {
-    terminal.say("Trying each device; a graphics driver may take a few seconds.");
+    terminal.say("Testing each device; a graphics driver may take a few seconds.");
     const devices = await listDevices();
     const { green, dim, bold } = terminal.colors;
     const table = new Table({
-      head: ["device", "usable", "what it is, or why not"].map((each) => bold(each)),
+      head: ["device", "usable", "description, or reason"].map((each) => bold(each)),
       style: { head: [], border: [], compact: true },
       wordWrap: true,
       colWidths: [10, 8, 78],

@@ -39,20 +39,20 @@ interface Options extends ModelOptions {
 const longestByDefault = 1024;
 
 export default defineCommand<readonly [string], Options>({
-  summary: "measure a model's perplexity on a text, by strided windows",
+  summary: "measure the perplexity of a model on a text, with strided windows",
   arguments: [modelArgument],
   options: [
     [
       "--data <text>",
-      "file, glob or named data set; may be repeated; else the data of the model's run",
+      "file, glob or named data set; repeatable; default: the data of the model's run",
       collect,
     ],
     tokenizerOption,
-    ["--split <name>", "train, validation or test of a named data set or a run; files are taken whole"],
-    ["--context <tokens>", "tokens of a window", number],
-    ["--stride <tokens>", "tokens between two windows; half the context when left out", number],
-    ["--max-tokens <tokens>", "score only the first tokens", number],
-    ["--batch-size <windows>", "windows at a time", number],
+    ["--split <name>", "train, validation or test split of a named data set or a run; files are used whole"],
+    ["--context <tokens>", "tokens per window", number],
+    ["--stride <tokens>", "tokens between window starts; default: half the context", number],
+    ["--max-tokens <tokens>", "score only this many tokens", number],
+    ["--batch-size <windows>", "windows per batch", number],
     ["--line-ends-as-words", "count line ends as words, as word-level data sets do"],
     checkpointOption,
     ...readingOptions,
@@ -97,7 +97,7 @@ async function openText(model: LoadedModel, options: Options): Promise<TextSourc
     if (model.runData === undefined)
       throw new WorkbenchError(
         "invalid-input",
-        "There is no text to evaluate on: the model comes from no run. Name files with --data.",
+        "There is no text to evaluate on, because the model is not from a run. Name files with --data.",
       );
     const { options: own, baseFolder } = model.runData;
     const set = await openData(own, { baseFolder, cacheFolder: defaultCacheFolder() });

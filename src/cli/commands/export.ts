@@ -52,12 +52,12 @@ export default defineCommand<readonly [string], Options>({
   arguments: [modelArgument],
   options: [
     ["--format <name>", `${modelFormats.join(" or ")}; of a run's metrics ${historyFormats.join(" or ")}`],
-    ["--out <dir>", "new folder to write; named after the model and the format when left out"],
+    ["--out <dir>", "folder to create; default: named after the model and the format"],
     ["--dtype <type>", "safetensors and packed: float32, float16 or bfloat16 weights"],
     ["--max-shard-size <size>", "safetensors: largest file of weights, such as 5GB; larger models are split"],
     [
       "--entropy-coding <true or false>",
-      "packed: whether masks and codes may also be written in a prefix code; true unless given",
+      "packed: whether masks and codes may be entropy-coded; default true",
       // Anything else is left to the format's own check.
       (text) => (text === "true" || text === "false" ? text === "true" : text),
     ],
@@ -70,7 +70,7 @@ export default defineCommand<readonly [string], Options>({
       "onnx: microsoft keeps quantized codes as MatMulNBits where it can; standard uses DequantizeLinear only",
     ],
     ["--external-data", "onnx: weights in a file of their own, as is done above 2 GiB in any case"],
-    ["--with-past", "onnx: also a file for one token at a time, with keys and values of those before"],
+    ["--with-past", "onnx: also write a file that generates one token at a time, with a key-value cache"],
     tokenizerOption,
     checkpointOption,
     ...readingOptions,
@@ -87,7 +87,7 @@ export default defineCommand<readonly [string], Options>({
     const model = await loadModel(text, options);
     const tokenizer = await knownTokenizer(model, options);
     if (tokenizer === undefined)
-      terminal.say("No tokenizer is known for this model, so none is written. Name one with --tokenizer.");
+      terminal.say("The model has no known tokenizer, so none is written. Name one with --tokenizer.");
     const tokenizerFolder = options.tokenizer === undefined ? model.tokenizerFolder : undefined;
     const folder = resolve(out ?? `${nameOf(model)}-${format}`);
     const written = await exportModel(

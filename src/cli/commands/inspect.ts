@@ -18,7 +18,7 @@ import { table } from "../table";
 import { plainLine, type Terminal } from "../terminal";
 
 export default defineCommand<readonly [string], ModelOptions & { readonly tensors?: boolean }>({
-  summary: "show what a model is made of: roles, representations, counts",
+  summary: "show the parts of a model: roles, representations, counts",
   arguments: [modelArgument],
   options: [
     ["--tensors", "also a line for each tensor of the model, and for each in its files"],

@@ -8,7 +8,7 @@ import { type PlanOptions, planOptions } from "../planOptions";
 export default defineCommand<readonly [string], PlanOptions & { readonly roles?: boolean }>({
   summary: "count the parameters of an experiment's models, before anything runs",
   arguments: [["<file>", "experiment file"]],
-  options: [...planOptions, ["--roles", "a line for each matrix"]],
+  options: [...planOptions, ["--roles", "list each matrix"]],
   async run({ args: [file], options, catalog, terminal }) {
     const { workspace, plans } = await plansHere(file, options, catalog);
     const models = await Promise.all(

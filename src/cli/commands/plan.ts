@@ -69,7 +69,7 @@ function dataDocument(found: FoundData): object {
   return "summary" in found ? { ...found.summary, notices: found.notices } : found;
 }
 
-/** Of text that is short, or that an earlier run has read; of other text the run tells it. What is wrong stops no plan. */
+/** For text that is short or that an earlier run has read; the run reports it for other text. Errors do not stop the plan. */
 async function dataOf(plans: readonly RunPlan[], workspace: string): Promise<(FoundData | undefined)[]> {
   const known = new Map<string, FoundData | undefined>();
   const found: (FoundData | undefined)[] = [];
@@ -86,7 +86,7 @@ async function readData(plan: RunPlan, workspace: string): Promise<FoundData | u
   try {
     using data = await readWhereKept(dataSchema.parse(plan.data), experimentFolder({ plan, workspace }));
     if (data !== undefined) return { summary: data.summary, notices: data.notices };
-    return { unread: "Data: read by the run, which tells its rows and sequences." };
+    return { unread: "Data: read when the run starts, which then reports rows and sequences." };
   } catch (thrown) {
     return { unread: toWorkbenchError(thrown).message };
   }

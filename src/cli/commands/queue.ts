@@ -24,13 +24,13 @@ async function linesOf(queues: readonly DeviceQueue[]): Promise<readonly Line[]>
   return lists.flat();
 }
 
-/** Runs of all workspaces stand here, so a run is named by its id or the beginning of it. */
+/** The queue contains runs of all workspaces, so a run is named by its id or the beginning of it. */
 function lineOf(text: string, lines: readonly Line[]): Line {
   const matches = lines.filter(({ id }) => id === text || id.startsWith(text));
   const exact = matches.find(({ id }) => id === text) ?? (matches.length === 1 ? matches[0] : undefined);
   if (exact !== undefined) return exact;
   const allowed = (matches.length > 0 ? matches : lines).map(({ id }) => id);
-  const why = matches.length > 1 ? "could be any of" : "is not among";
+  const why = matches.length > 1 ? "matches several of" : "is not among";
   throw new WorkbenchError(
     "invalid-input",
     `${text} ${why} the queued runs: ${allowed.join(", ") || "none"}.`,
@@ -43,10 +43,10 @@ async function outcome(queues: readonly DeviceQueue[], colors: Colors): Promise<
   const document = lines.map(({ device, position, id, folder, since, running }) => {
     return { device, position, id, folder, since, running };
   });
-  if (lines.length === 0) return { document, text: "No run has a device or waits for one." };
+  if (lines.length === 0) return { document, text: "No run is using a device or waiting for one." };
   const rows = lines.map(({ device, position, id, running, since }) => [
     plainLine(device),
-    running ? colors.cyan("running") : `waits behind ${position}`,
+    running ? colors.cyan("running") : `waiting behind ${position}`,
     plainLine(id),
     since.slice(0, 16).replace("T", " "),
   ]);
@@ -57,11 +57,11 @@ export default defineCommand<[action: string | undefined, run: string | undefine
   summary: "show the queue of each device, or move a run in it: queue move RUN --first",
   arguments: [
     ["[action]", "`move`, or nothing to show the queues"],
-    ["[run]", "id of a waiting run, or the beginning of one"],
+    ["[run]", "id of a queued run, or its beginning"],
   ],
   options: [
-    ["--first", "move it before all others that wait"],
-    ["--last", "move it behind all others"],
+    ["--first", "move it to the front"],
+    ["--last", "move it to the end"],
   ],
   async run({ args: [action, run], options, terminal }) {
     const queues = DeviceQueue.all();

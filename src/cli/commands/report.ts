@@ -8,7 +8,7 @@ import { type PlanOptions, planOptions } from "../planOptions";
 import { runsOption, type RunsOption } from "../runSelection";
 
 export default defineCommand<readonly [readonly string[]], PlanOptions & RunsOption>({
-  summary: "compare the runs of an experiment with what its paper has published",
+  summary: "compare the runs of an experiment with the published numbers of its paper",
   arguments: [["<files...>", "experiment files with a paper cell; several make one page"]],
   options: [...planOptions, runsOption],
   async run({ args: [files], options, terminal, catalog }) {
@@ -18,7 +18,7 @@ export default defineCommand<readonly [readonly string[]], PlanOptions & RunsOpt
       if (paperOf(plans.plans) === undefined)
         throw new WorkbenchError(
           "invalid-input",
-          `${file} has no paper to compare with. Add a paper cell with the published numbers.`,
+          `${file} has no paper cell to compare with. Add one with the published numbers.`,
         );
       given.push(plans);
     }

@@ -1,4 +1,4 @@
-/** Goes on with a run that was stopped, interrupted or failed, from its last checkpoint. */
+/** Resumes a stopped, interrupted or failed run from its last checkpoint. */
 import { resumeRun } from "../../backend/runs/process/startRun";
 import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
@@ -11,12 +11,12 @@ interface Options extends RunsOption {
 }
 
 export default defineCommand<[run: string], Options>({
-  summary: "go on with a run from its last checkpoint",
+  summary: "resume a run from its last checkpoint",
   arguments: [runArgument],
   options: [
     runsOption,
-    ["--parallel", "don't wait for other runs of the same device"],
-    ["--detach", "start and return"],
+    ["--parallel", "do not wait for other runs on the same device"],
+    ["--detach", "start it and return"],
   ],
   async run({ args: [text], options, terminal }) {
     const selected = await selectRun(text, options);

@@ -22,16 +22,16 @@ export default defineCommand<[file: string], Options>({
   arguments: [["<file>", "experiment, a .lathe.md or YAML file"]],
   options: [
     ...planOptions,
-    ["--out <dir>", "make run folders there instead of in .lathe/runs of the workspace"],
-    ["--parallel", "don't wait for other runs of the same device"],
-    ["--fresh", "take over no finished steps from earlier runs"],
-    ["--detach", "start and return; several runs then queue behind one another"],
+    ["--out <dir>", "create run folders here instead of in .lathe/runs of the workspace"],
+    ["--parallel", "do not wait for other runs on the same device"],
+    ["--fresh", "do not reuse finished steps of earlier runs"],
+    ["--detach", "start and return; several runs then wait in a queue"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
     const planned = await plansHere(file, options, catalog);
     const { workspace, plans, warnings } = planned;
     for (const warning of warnings) terminal.say(plainLine(warning));
-    // What cannot be is said before the first run has begun, and leaves nothing behind.
+    // Errors are reported before the first run starts, so that nothing is left behind.
     await checkPlans(plans, workspace);
     const start: StartOptions = {
       workspace,

@@ -1,4 +1,4 @@
-/** Shows a run: what it is, how it stands, what it measured, and its loss. */
+/** Shows a run: its record, state, results and loss. */
 import { join } from "node:path";
 import { readMetrics } from "../../backend/runs/metrics/metricsReader";
 import { defineCommand } from "../command";
@@ -7,7 +7,7 @@ import { type ReportedRun, runDocument, runReport, runsReport } from "../runRepo
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 export default defineCommand<[runs: readonly string[]], RunsOption>({
-  summary: "show a run: record, summary, loss; or several beside each other",
+  summary: "show a run (record, summary, loss), or several side by side",
   arguments: [["<run...>", runArgument[1]]],
   options: [runsOption],
   async run({ args: [texts], options, terminal }) {
@@ -15,7 +15,7 @@ export default defineCommand<[runs: readonly string[]], RunsOption>({
     for (const text of texts) {
       const { folder, record } = await selectRun(text, options);
       const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
-      if (bad > 0) terminal.say(`metrics.jsonl has ${bad} lines that can't be read; they are left out.`);
+      if (bad > 0) terminal.say(`Skipped ${bad} unreadable lines of metrics.jsonl.`);
       const history = new RunHistory();
       history.add(lines);
       const document = { ...runDocument({ folder, record }), metrics: { lines: lines.length, bad } };

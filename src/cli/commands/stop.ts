@@ -11,19 +11,19 @@ interface Options extends RunsOption {
 }
 
 export default defineCommand<[run: string], Options>({
-  summary: "stop a run, checkpoint first",
+  summary: "stop a run after it writes a checkpoint",
   arguments: [runArgument],
   options: [
     runsOption,
-    ["--kill", "end its process at once, without a checkpoint"],
-    ["--no-wait", "ask and return"],
+    ["--kill", "kill its process, without a checkpoint"],
+    ["--no-wait", "do not wait for it to stop"],
   ],
   async run({ args: [text], options, terminal }) {
     const { id, folder, record } = await selectRun(text, options);
     if (options.kill === true) await killRun(folder);
     else await requestStop(folder);
     if (!options.wait) return { document: { id, folder, state: record.state }, text: `Asked ${id} to stop.` };
-    terminal.say(`Waiting for ${id} to end its step…`);
+    terminal.say(`Waiting for ${id} to finish its step…`);
     let latest = record;
     for await (const update of followRun(folder)) latest = update.record;
     return { document: runDocument({ folder, record: latest }), text: `${id} is ${latest.state}.` };

@@ -10,7 +10,7 @@ export interface TextRange {
   readonly endColumn: number;
 }
 
-/** The text as it stands in the editor, saved or not. `file` is absolute: relative paths in it start there. */
+/** The text as it is in the editor, saved or not. `file` is absolute: relative paths in the text start there. */
 export interface ExperimentText {
   readonly file: string;
   readonly text: string;
@@ -74,13 +74,13 @@ export interface ExperimentEntry {
   readonly variants: readonly string[];
 }
 
-/** A step of a run that stands for an action of a cell. */
+/** A step of a run that belongs to an action of a cell. */
 export interface AttachedRun {
   readonly run: string;
   readonly cell: number;
   /** Indices of `RunPlan.steps`. */
   readonly steps: readonly number[];
-  /** The text of the cell or of what stands above it has changed since. */
+  /** The text of the cell or of a cell above it has changed since. */
   readonly stale: boolean;
 }
 

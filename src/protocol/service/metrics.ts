@@ -16,7 +16,7 @@ export interface SeriesQuery {
   readonly logarithmic?: boolean;
 }
 
-/** Points in the order of the axis. A value that is no number is null, so that a gap shows. */
+/** Points in the order of the axis. A value that is not a number is null and shows as a gap. */
 export interface Series {
   readonly run: string;
   readonly metric: string;
@@ -25,11 +25,11 @@ export interface Series {
   readonly y: readonly (number | null)[];
   /** How many points there are in that part of the history; more than `x.length` where it was thinned. */
   readonly total: number;
-  /** Lines of the history that this series takes into account: `metricsAppended` goes on from here. */
+  /** Lines of the history that this series includes: `metricsAppended` continues from here. */
   readonly lines: number;
 }
 
-/** A line of the history as it crosses: a value that is no number is null. */
+/** A line of the history as it is sent: a value that is not a number is null. */
 export interface AppendedLine {
   readonly step: number;
   readonly tokens?: number;
@@ -44,7 +44,7 @@ export interface MetricRequests {
   };
   /**
    * Replaces what one watcher follows; an empty list ends it. New lines come as `metricsAppended`, from the line count on
-   * that the answer names, so that nothing is lost or told twice between a series and its increments. Watch first, then
+   * that the answer names, so that nothing is lost or sent twice between a series and its increments. Watch first, then
    * ask for series: of lines that come with a `from` below a series' `lines`, it already knows that many.
    */
   "metrics.watch": {

@@ -49,10 +49,10 @@ export interface WeightRole {
 }
 
 export interface Distribution {
-  /** One more than bins. The first and the last bin also hold what lies beyond: a few outliers don't press all else into one. */
+  /** One more than bins. The first and last bin include everything beyond, so that outliers do not squeeze the rest into one. */
   readonly edges: readonly number[];
   readonly bins: readonly number[];
-  /** Values that are numbers; the others stand in no bin. */
+  /** Values that are numbers; the others are in no bin. */
   readonly count: number;
   readonly notFinite?: number;
   readonly zeros: number;
@@ -126,7 +126,7 @@ export interface DeviceEntry {
 }
 
 export interface DeviceRequests {
-  /** Tries every execution provider in a process of its own, once; `again` tries anew. */
+  /** Tests every execution provider once, in a separate process; `again` repeats the test. */
   "devices.list": {
     params: { readonly again?: boolean };
     result: { readonly devices: readonly DeviceEntry[] };

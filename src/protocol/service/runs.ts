@@ -95,12 +95,12 @@ export interface RunRequests {
   "runs.requeue": { params: { readonly run: string; readonly to: "first" | "last" }; result: RunSummary };
   /** What is given replaces what was; the rest of the notes stays. */
   "runs.annotate": { params: { readonly run: string; readonly notes: RunNotes }; result: RunSummary };
-  /** Moves ended runs to `.lathe/trash`, all or none, and says where they are now. */
+  /** Moves ended runs to `.lathe/trash`, all or none, and returns their new folders. */
   "runs.trash": {
     params: { readonly runs: readonly string[] };
     result: { readonly trashed: readonly string[] };
   };
-  /** Brings back what `runs.trash` moved. */
+  /** Restores what `runs.trash` moved. */
   "runs.restore": { params: { readonly trashed: readonly string[] }; result: Nothing };
   /** The settings in which these runs differ: `values[i]` belongs to `runs[i]`, in the order of `keys`. */
   "runs.differences": {

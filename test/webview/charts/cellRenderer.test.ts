@@ -190,7 +190,7 @@ describe("the output of a cell", () => {
     await rows(page, 8);
     await page.page.getByLabel("Axis").selectOption("tokens");
     await expect.poll(() => table(page).then((all) => all.at(-1))).toContain("204,800 tokens 409,600 tokens");
-    await page.page.getByRole("button", { name: "Save the points as CSV" }).click();
+    await page.page.getByRole("button", { name: "Save points as CSV" }).click();
     await expect.poll(() => page.asked.saved.length).toBe(1);
     const { content } = page.asked.saved[0]!;
     expect("text" in content ? content.text : "").toContain('"here, published",eval/loss,204800,3\r\n');

@@ -89,7 +89,7 @@ describe("the panel of charts", () => {
       await page.page.waitForTimeout(120);
     }
     await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 254");
-    await page.page.getByRole("button", { name: "Save the points as CSV" }).click();
+    await page.page.getByRole("button", { name: "Save points as CSV" }).click();
     await expect.poll(() => page.asked.saved.length).toBe(1);
     const saved = page.asked.saved[0]!.content as { text: string };
     const written = readFileSync(join(run.path, "metrics.jsonl"), "utf8").trim().split("\n");
@@ -167,7 +167,7 @@ describe("the panel of charts", () => {
     const page = await open([run]);
     await rows(page, "loss", 2);
     await page.page.getByRole("button", { name: "log y" }).click();
-    await page.page.getByText("2 values at or below zero: a logarithmic axis can't show that.").waitFor();
+    await page.page.getByText("2 values at or below zero cannot be shown on a logarithmic axis.").waitFor();
     await page.page.getByRole("button", { name: "log x" }).click();
     await page.page.locator("canvas[aria-label*='logarithmic x and y']").waitFor();
     await page.screenshot("charts-logarithmic");
@@ -250,8 +250,8 @@ describe("the panel of charts", () => {
   it("saves a picture of true vectors, and one of pixels", async () => {
     const page = await open(ten.slice(0, 3));
     await rows(page, "loss", 6);
-    await page.page.getByRole("button", { name: "Save as SVG picture" }).click();
-    await page.page.getByRole("button", { name: "Save as PNG picture" }).click();
+    await page.page.getByRole("button", { name: "Save as SVG" }).click();
+    await page.page.getByRole("button", { name: "Save as PNG" }).click();
     await expect.poll(() => page.asked.saved.length).toBe(2);
     const [svg, png] = page.asked.saved;
     expect([svg!.name, png!.name]).toEqual(["loss.svg", "loss.png"]);
@@ -273,7 +273,7 @@ describe("the panel of charts", () => {
     const page = await open(ten.slice(0, 1));
     await rows(page, "loss", 2);
     await page.page.getByRole("button", { name: "None" }).click();
-    await page.page.getByText("No run is chosen").waitFor();
+    await page.page.getByText("No run selected").waitFor();
     await page.page.getByRole("searchbox", { name: "Filter the runs" }).fill("kron done");
     await page.page.getByRole("checkbox", { name: /kronecker/ }).check();
     await rows(page, "loss", 2);

@@ -53,8 +53,8 @@ describe("a drawing", () => {
     const { lines, remarks } = drawingOf([track([0, 1, 2, 3], [4, 0, -2, 1])], view);
     expect(lines[0]!.bold.y).toEqual([null, null, null, 1]);
     expect(remarks).toEqual([
-      "2 values at or below zero: a logarithmic axis can't show that.",
-      "1 point at zero: a logarithmic axis begins after it.",
+      "2 values at or below zero cannot be shown on a logarithmic axis.",
+      "1 point at zero cannot be shown on a logarithmic axis.",
     ]);
   });
 
