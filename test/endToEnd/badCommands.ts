@@ -89,17 +89,17 @@ export const badCommands: readonly Case[] = [
   {
     what: "a beginning that two runs have",
     args: ["show", "small", "--out", "two"],
-    message: "small could be any of 2 runs: small-ID, small-ID. Write more of its id.",
+    message: "small matches 2 runs: small-ID, small-ID. Give more of the id.",
   },
   {
     what: "a finished run to resume",
     args: ["resume", "last", "--out", "runs"],
-    message: "small-ID is done; there is nothing left to resume.",
+    message: "small-ID is done, so it can't be resumed.",
   },
   {
     what: "a finished run to stop",
     args: ["stop", "last", "--out", "runs"],
-    message: "small-ID is done; only a run that is going can be asked to stop.",
+    message: "small-ID is done; only an active run accepts stop.",
   },
   {
     what: "a model that is not there",

@@ -303,7 +303,7 @@ export const badExperiments: readonly Case[] = [
     what: "samples without a tokenizer",
     cells: ["base_model: exported-bare", "evaluate: {generate: {prompts: [a]}}"],
     message:
-      "evaluate.generate needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.",
+      "evaluate.generate needs a tokenizer, but the base model has none. Add a data cell with data.tokenizer.",
   },
   {
     what: "a prompt that is longer than the model's context",

@@ -106,7 +106,9 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
     writeFileSync(checkpoint(folder, 10, "manifest.json"), "{}");
     const notices = await resumeWell(folder);
     expect(notices.length).toBe(4);
-    expect(notices.at(-1)).toBe("No checkpoint of this training can be used; it begins again.");
+    expect(notices.at(-1)).toBe(
+      "No checkpoint of this training can be used. Training restarts from the beginning.",
+    );
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 
@@ -117,7 +119,7 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
     writeFileSync(join(folder, "run.json"), JSON.stringify({ ...record, state: "interrupted" }));
     flipByte(checkpoint(folder, 60, "model.safetensors"));
     const notices = await resumeWell(folder);
-    expect(notices[0]).toMatch(/^Step 0 \(train\) was done, but the model that it left cannot be used/);
+    expect(notices[0]).toMatch(/^Step 0 \(train\) was done, but its model cannot be used/);
     expect(await historyOf(folder)).toEqual(expected.history);
   });
 });
@@ -137,7 +139,7 @@ describe("a history that is damaged", { timeout: 60_000 }, () => {
     const cut = rows.findIndex((row) => row.startsWith('{"step":17,'));
     writeFileSync(path, `${rows.slice(0, cut).join("\n")}\n${rows[cut]!.slice(0, 20)}`);
     expect(await resumeWell(folder)).toEqual([
-      "metrics.jsonl was cut: it ends at step 16, and the training goes on from step 30. The curve has a gap there.",
+      "metrics.jsonl was truncated: it ends at step 16, and training resumes from step 30. The curve has a gap there.",
     ]);
     expect(await historyOf(folder)).toEqual(expected.history.filter(({ step }) => step <= 16 || step > 30));
   });

@@ -49,9 +49,7 @@ const run = (...options: string[]) => workspace.run(file, "--device", "cpu", ...
 /** `train`, `compress` and so on, where the log says that the step came from an earlier run. */
 function takenOver(folder: string): string[] {
   const log = readFileSync(join(folder, "log.txt"), "utf8");
-  return [...log.matchAll(/^\S+ Step \d+ \((\w+)\) is taken over from (\S+):/gm)].map(
-    ([, action]) => action!,
-  );
+  return [...log.matchAll(/^\S+ Reused step \d+ \((\w+)\) of (\S+):/gm)].map(([, action]) => action!);
 }
 
 const all = ["train", "compress", "evaluate"];

@@ -53,7 +53,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
     expect((await told()).toSorted()).toEqual([
       expect.stringMatching(/^outcomes-diverged: .*(is not a number at step \d|the loss is NaN)/),
       expect.stringMatching(/^outcomes-ended: Done with a loss of \d/),
-      expect.stringMatching(/^outcomes-killed: Its process is gone/),
+      expect.stringMatching(/^outcomes-killed: The process of the run has disappeared/),
     ]);
     await window.screenshot("alerts");
     await window.notificationAction("outcomes-killed", "Resume");

@@ -202,7 +202,7 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     const page = await harness.panel("weights", { subjects: [{ kind: "plan", experiment }] });
     const said = page.page.getByRole("alert");
     await expect.poll(() => said.innerText()).toContain("JP47D54C.lathe.md has no weights yet");
-    expect(await said.innerText()).toContain("Run it and choose the run");
+    expect(await said.innerText()).toContain("Run it, then choose the run");
     expect(await page.violations()).toEqual([]);
     await page.screenshot("weights-never-ran-dark");
     await page.close();

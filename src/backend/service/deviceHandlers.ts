@@ -1,4 +1,7 @@
-/** Which devices work here. They are tried in other processes, and once: a graphics driver may take seconds, or crash. */
+/**
+ * Lists the devices that work on this machine. Each is probed in a separate process, once: a graphics driver may take
+ * seconds or crash.
+ */
 import { totalmem } from "node:os";
 import * as z from "zod";
 import type { Handlers } from "../../protocol/connection";
@@ -19,22 +22,22 @@ const answerSchema = z.object({
 });
 
 export function deviceHandlers(_service: Service): Handlers<DeviceRequests> {
-  let known: Promise<readonly DeviceEntry[]> | undefined;
+  let devices: Promise<readonly DeviceEntry[]> | undefined;
   return {
     "devices.list": async ({ again }) => {
-      if (again === true) known = undefined;
-      const asked = (known ??= listed());
-      // What failed is tried again by whoever asks next.
-      asked.catch(() => {
-        if (known === asked) known = undefined;
+      if (again === true) devices = undefined;
+      const request = (devices ??= probeDevices());
+      // A failed probe is repeated by the next request.
+      request.catch(() => {
+        if (devices === request) devices = undefined;
       });
-      return { devices: await asked };
+      return { devices: await request };
     },
   };
 }
 
-/** Several windows' parts may wait for one answer, so that none of them can cancel it. */
-async function listed(): Promise<readonly DeviceEntry[]> {
+/** Several requests may wait for one probe, so none of them can cancel it. */
+async function probeDevices(): Promise<readonly DeviceEntry[]> {
   const { devices } = await askLathe("devices", [], answerSchema, new AbortController().signal);
   return devices.map(
     ({
@@ -46,7 +49,7 @@ async function listed(): Promise<readonly DeviceEntry[]> {
     }): DeviceEntry => ({
       name,
       works,
-      // A device that works has a remark at most: a driver in software, for tests.
+      // The reason of a device that works is a remark, such as a software driver in tests.
       description: works && reason !== "" ? `${description} (${reason})` : description,
       ...(works || reason === "" ? {} : { reason }),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),

@@ -1,6 +1,7 @@
 /**
- * Asks the command line, in a process of its own, for what the service must not do itself: load the runtime, hold the
- * weights of a model. What crashes or takes all memory there takes nothing of the window along, and it can be cancelled.
+ * Runs the command line in a separate process for work that the service must not do itself: load the runtime or hold
+ * the weights of a model. A crash or memory exhaustion there does not affect the window, and the process can be
+ * cancelled.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,12 +9,12 @@ import { join, resolve } from "node:path";
 import * as z from "zod";
 import { type ErrorCode, WorkbenchError } from "../../protocol/errors";
 
-/** Far above any document. */
+/** Far above the size of any document. */
 const mostBytes = 16 * 2 ** 20;
 
 const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
-/** The one document of `lathe COMMAND --json …`. Throws what the command says, with its own code. */
+/** Returns the document of `lathe COMMAND --json …`. Throws the error that the command reports, with its code. */
 export async function askLathe<T>(
   command: string,
   args: readonly string[],
@@ -39,12 +40,12 @@ export async function askLathe<T>(
   return document.parse(answer);
 }
 
-/** The bundled command line beside the running program. LATHE_COMMAND overrides, as tests do. */
+/** The bundled command line next to the running program. LATHE_COMMAND overrides it in tests. */
 function programPath(): string {
   const beside = typeof __dirname === "string" ? __dirname : process.cwd();
   const path = resolve(process.env.LATHE_COMMAND ?? join(beside, "lathe.cjs"));
   if (existsSync(path)) return path;
-  throw new WorkbenchError("internal", `The program ${path} is missing; build it with \`npm run build\`.`);
+  throw new WorkbenchError("internal", `The program ${path} is missing. Build it with \`npm run build\`.`);
 }
 
 interface Ended {
@@ -60,7 +61,7 @@ function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
     env: {
       ...process.env,
       ORT_DISABLE_TELEMETRY: "1",
-      // Under Electron the executable is an editor unless told otherwise.
+      // Under Electron the executable is an editor unless this variable is set.
       ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
     },
   });
@@ -81,7 +82,7 @@ function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
       signal.removeEventListener("abort", stop);
       const text = (name: "output" | "errors") => Buffer.concat(parts[name]).toString("utf8");
       if (signal.aborted)
-        // Whoever asked clears away what the process has left.
+        // The caller removes what the process left behind.
         fail(
           new WorkbenchError("cancelled", `\`lathe ${args[0] ?? ""}\` was cancelled.`, { pid: child.pid }),
         );

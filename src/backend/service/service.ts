@@ -1,20 +1,26 @@
-/** What the handlers of the backend service share. One service a window; it never trains, and it never loads the engine. */
+/**
+ * What the handlers of the backend service share. There is one service per window; it never trains and never loads
+ * the engine.
+ */
 import type { Events } from "../../protocol/backend";
 import type { SchemaCatalog } from "../../schema/experiment";
 import type { RunIndex } from "./runs/runIndex";
 
 export interface Service {
-  /** The runs of the opened folders. A run that is not in it does not exist for any request. */
+  /** The runs of the opened folders. Requests can name no other runs. */
   readonly runs: RunIndex;
-  /** The window's folders, which have a say in where runs go: see `workspaceOf`. */
+  /** The window's folders, which help to decide where runs are stored: see `workspaceOf`. */
   readonly folders: readonly string[];
   /** Absolute paths of the experiments that the window has found or opened. */
   readonly experiments: readonly string[];
-  /** Throws `unsupported` in a workspace that is not trusted: `what` names the refused deed. */
+  /** Throws `unsupported` in an untrusted workspace; `what` names the refused action in the message. */
   requireTrust(what: string): void;
   emit<K extends keyof Events>(name: K, payload: Events[K]): void;
-  /** What experiments may say: families, methods, data sets, … Loaded on first use, since it brings the whole backend. */
+  /**
+   * What experiments may contain: families, methods, data sets, … Loaded on first use, since it loads the whole
+   * backend.
+   */
   catalog(): Promise<SchemaCatalog>;
-  /** Marks a deed that must not be left half done: the service waits for it before it ends with its window. */
+  /** Marks work that must not be left half done: the service waits for it before it ends with its window. */
   finish<T>(deed: Promise<T>): Promise<T>;
 }

@@ -1,4 +1,4 @@
-/** The one service of a window: what handlers share, and what they wait for. */
+/** The service of a window: the state that its handlers share, and the loading they wait for. */
 import type { Events, Requests } from "../../protocol/backend";
 import type { Call } from "../../protocol/connection";
 import { WorkbenchError } from "../../protocol/errors";
@@ -7,7 +7,7 @@ import { AlertWatch } from "./runs/alertWatch";
 import { LiveRunIndex } from "./runs/liveRunIndex";
 import type { Service } from "./service";
 
-/** Requests that do without any run, or make do with the newest, since thousands of older ones take a while to read. */
+/** Requests that need no runs, or only the newest, since thousands of older ones take a while to read. */
 const withoutRuns: ReadonlySet<string> = new Set<keyof Requests>([
   "runs.list",
   "runs.start",
@@ -41,7 +41,7 @@ export class WindowService implements Service {
   open(params: Requests["workspace.open"]["params"]): Promise<void> {
     ({ folders: this.folders, experiments: this.experiments, trusted: this.trusted } = params);
     const opened = this.runs.open(params).then(() => this.alerts.begin());
-    // What comes with another folder is told as changes, which no request for what is there already waits for.
+    // Runs of folders added later arrive as changes, so only the first opening delays requests.
     this.opened ??= opened;
     opened.catch(() => (this.opened = undefined));
     return opened;
@@ -51,7 +51,7 @@ export class WindowService implements Service {
     if (this.trusted) return;
     throw new WorkbenchError(
       "unsupported",
-      `${what} is possible only in a trusted workspace. Say "Workspaces: Manage Workspace Trust" to trust this one.`,
+      `${what} is only possible in a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.`,
     );
   }
 
@@ -65,17 +65,17 @@ export class WindowService implements Service {
     return deed.finally(() => this.deeds.delete(deed));
   }
 
-  /** Resolves when every deed that is not to be left half done is done. */
+  /** Resolves when all work passed to `finish` has ended. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.deeds);
   }
 
-  /** The same handlers, each waiting until the runs are known that it may name. */
+  /** Wraps the handlers so that each waits until the runs it may name are known. */
   whenOpen<H extends object>(handlers: H): H {
     const waiting = Object.entries(handlers).map(([name, handler]: [string, AnyHandler]) => {
       const answer: AnyHandler = async (params, call) => {
         if (this.opened === undefined)
-          throw new WorkbenchError("invalid-input", `workspace.open comes first, then ${name}.`);
+          throw new WorkbenchError("invalid-input", `Send workspace.open before ${name}.`);
         await this.opened;
         if (!withoutRuns.has(name)) await this.runs.known(namedRuns(params));
         return handler(params, call);
@@ -86,7 +86,7 @@ export class WindowService implements Service {
   }
 }
 
-/** The runs that a request is about; undefined where it may be about any. */
+/** The runs that a request names; undefined if it may concern any. */
 function namedRuns(params: unknown): readonly string[] | undefined {
   const { run, runs, queries } = params as Partial<{
     readonly run: string;

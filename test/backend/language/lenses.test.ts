@@ -61,7 +61,7 @@ test("what a method leaves stands over it, and why it refuses", async () => {
 
 test("where the size can't be known the reason stands there", async () => {
   expect(await titles(head.replace("sequence_len: 16", "sequence_len: 16, tokenizer: characters"))).toEqual([
-    matching(/^3\/0 Size not known yet: The vocabulary of the tokenizer `characters` follows from the text/),
+    matching(/^3\/0 Size not known yet: With the tokenizer `characters` the vocabulary depends on the text/),
   ]);
   const [missing] = await titles("base_model: nowhere/at/all", "evaluate: {counts: {}}");
   expect(missing).toMatch(/^2\/0 Size not known yet: There is no model at /);

@@ -25,7 +25,7 @@ describe("a text that is too short for what is asked", () => {
     const given = options(name, { targets: role, calibration: { samples: 100_000, batch_size: 4 } });
     await methods[name]!.apply(model(), given, lab);
     expect(
-      said.filter((line) => /asks for 100000 sequences, and the training split has \d+/.test(line)),
+      said.filter((line) => /is 100000, but the training split has \d+/.test(line)),
     ).toHaveLength(1);
   });
 

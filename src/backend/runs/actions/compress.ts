@@ -1,4 +1,4 @@
-/** Shrinks the model by the named methods, one after the other. */
+/** Compresses the model with the named methods, one after the other. */
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { matchToModel } from "../../data/labels";
@@ -18,7 +18,7 @@ import { titleOf } from "./evaluate";
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** Methods, and strategies that apply them. */
+/** Methods, and the strategies that apply them. */
 const treatments: Readonly<
   Record<string, Pick<AnyMethod, "title" | "options" | "needs" | "plan" | "apply">>
 > = { ...methods, ...strategies };
@@ -34,10 +34,10 @@ const action: Action = {
       trials,
       titleOf(dataOptionsAt(context.plan, step.index), workshop.data),
     );
-    for (const [name, given] of Object.entries(step.options)) {
+    for (const [name, values] of Object.entries(step.options)) {
       const method = treatments[name]!;
-      const options: unknown = method.options.parse(given);
-      // A method that cannot treat this model says so here, before anything is changed.
+      const options: unknown = method.options.parse(values);
+      // A method that does not support this model refuses here, before anything changes.
       const { before, after } = method.plan(model.shape, options);
       context.folder.write(
         join("steps", `${step.index}-${step.action}`, "plan.json"),
@@ -102,23 +102,23 @@ function labOf(
   return lab;
 }
 
-/** Refuses what a method needs and the experiment does not have. */
+/** Refuses options whose requirements the experiment does not meet. */
 export function refuseNeeds(options: Options, has: { readonly text: boolean }): void {
-  for (const [name, given] of Object.entries(options)) {
+  for (const [name, values] of Object.entries(options)) {
     const method = treatments[name]!;
-    const needs = method.needs?.(method.options.parse(given)) ?? [];
+    const needs = method.needs?.(method.options.parse(values)) ?? [];
     if (needs.includes("text") && !has.text)
       throw new WorkbenchError(
         "invalid-input",
-        `compress.${name} reads text with these options, and there is none. Add a data cell above it.`,
+        `compress.${name} reads text with these options, but there is none. Add a data cell above it.`,
       );
   }
 }
 
-/** The shape that the methods would leave, without weights or data; refuses with a method's own reason. */
+/** The shape after the methods, computed without weights or data. Refuses with the reason that the method gives. */
 export function methodPlan(shape: ModelShape, options: Options): ModelShape {
-  return Object.entries(options).reduce((before, [name, given]) => {
+  return Object.entries(options).reduce((before, [name, values]) => {
     const method = treatments[name]!;
-    return method.plan(before, method.options.parse(given)).shape;
+    return method.plan(before, method.options.parse(values)).shape;
   }, shape);
 }

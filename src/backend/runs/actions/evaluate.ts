@@ -1,4 +1,4 @@
-/** Measures the model as it stands, metric after metric. */
+/** Evaluates the current model with each metric. */
 import { join } from "node:path";
 import { dataSchema } from "../../../schema/experiment";
 import { metrics } from "../../evaluation/catalog";
@@ -12,9 +12,9 @@ const action: Action = {
     const { context, data, engine, tokenizer } = workshop;
     const results: Record<string, unknown> = {};
     const lines: string[] = [];
-    for (const [name, given] of Object.entries(step.options)) {
+    for (const [name, values] of Object.entries(step.options)) {
       const metric = metrics[name]!;
-      const told = new Set<string>();
+      const reported = new Set<string>();
       const measured = await metric.evaluate(
         {
           shape: workpiece.shape,
@@ -23,13 +23,13 @@ const action: Action = {
           data: data && { title: titleOf(dataOptionsAt(context.plan, step.index), data), ...data },
           file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
         },
-        metric.options.parse(given),
+        metric.options.parse(values),
         {
           engine,
           seed: context.plan.seed,
           signal: context.signal,
           log: (line) => {
-            told.add(line);
+            reported.add(line);
             context.log(line);
           },
           progress: (done, total, what) =>
@@ -42,7 +42,7 @@ const action: Action = {
       );
       if (Object.keys(measured.values).length > 0)
         context.metric({ step: workpiece.step, ...measured.values });
-      for (const line of measured.lines) if (!told.has(line)) context.log(line);
+      for (const line of measured.lines) if (!reported.has(line)) context.log(line);
       lines.push(`## ${metric.title}`, "", ...measured.lines, "");
       results[name] = { values: measured.values, details: measured.details as unknown };
       if (name === "generate")
@@ -60,7 +60,7 @@ function json(content: unknown): string {
   return `${JSON.stringify(content, undefined, 2)}\n`;
 }
 
-/** What a reader knows the data by. */
+/** The title under which a reader knows the data. */
 export function titleOf(
   options: Readonly<Record<string, unknown>> | undefined,
   data: { readonly floor: number | undefined } | undefined,

@@ -1,4 +1,4 @@
-/** Writes the model as it stands in a format that other programs read. */
+/** Writes the current model in a format that other programs read. */
 import { join } from "node:path";
 import { exportModel } from "../../exports/exportModel";
 import { sizeTable } from "../../exports/savings";
@@ -9,18 +9,18 @@ const action: Action = {
   async perform({ step, workpiece, workshop: { context, tokenizer }, folder }) {
     const { format, ...options } = step.options;
     const { shape, tensors } = workpiece;
-    const written = await exportModel(
+    const exported = await exportModel(
       { shape, tensors, tokenizer },
       { ...options, format: String(format) },
       join(folder, "model"),
     );
-    for (const notice of written.notices) context.notice(notice);
-    const files = written.files.map(({ name, bytes }) => `${name} (${bytes} bytes)`);
-    context.log(`Exported as ${written.format} to ${written.folder}: ${files.join(", ")}.`);
-    for (const line of sizeTable(written.sizes)) context.log(line);
+    for (const notice of exported.notices) context.notice(notice);
+    const files = exported.files.map(({ name, bytes }) => `${name} (${bytes} bytes)`);
+    context.log(`Exported as ${exported.format} to ${exported.folder}: ${files.join(", ")}.`);
+    for (const line of sizeTable(exported.sizes)) context.log(line);
     writeAtomic(
       join(folder, "export.json"),
-      `${JSON.stringify({ ...written, folder: "model" }, undefined, 2)}\n`,
+      `${JSON.stringify({ ...exported, folder: "model" }, undefined, 2)}\n`,
       { durable: true },
     );
     return workpiece;

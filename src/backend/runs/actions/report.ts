@@ -1,4 +1,4 @@
-/** Writes a page about the run as it stands: what it was, what it measured, what the model weighs. */
+/** Writes a page about the run: its configuration, its metrics and the size of its model. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";

@@ -36,13 +36,13 @@ const action: Action = {
     const { summary } = data;
     writeAtomic(join(folder, "data.json"), `${JSON.stringify(summary, undefined, 2)}\n`, { durable: true });
     const options = trainSchema.parse(step.options);
-    const begun = withHead(workpiece, data.labels, context);
-    const { shape } = begun;
+    const initial = addHead(workpiece, data.labels, context);
+    const { shape } = initial;
     const { train: sequences, validation, notice } = matchToModel(data, headOf(shape.config));
     if (notice !== undefined) context.notice(notice);
     const teacher = options.teacher && workshop.teachers.of(options.teacher);
     const saved = again ? latestOf(context, step.index, workpiece.step) : undefined;
-    if (saved !== undefined) goOnFrom(saved.step, context, options.logging_steps);
+    if (saved !== undefined) resumeFrom(saved.step, context, options.logging_steps);
     else if (again) context.truncate(lines);
     const keep = new Keeper(context, options.save_total_limit, saved?.kept ?? []);
     const result = await train(
@@ -50,7 +50,7 @@ const action: Action = {
         engine,
         trainee: traineeOf(shape, teacher && teacherOf(shape, teacher.shape, options.teacher!)),
         teacherTensors: teacher?.tensors,
-        tensors: saved?.checkpoint.tensors ?? begun.tensors,
+        tensors: saved?.checkpoint.tensors ?? initial.tensors,
         train: sequences,
         validation,
         prepare: objectiveOf(shape, workshop.tokenizer, options.mlm_probability),
@@ -58,8 +58,8 @@ const action: Action = {
         seed: context.plan.seed,
         resume: saved?.checkpoint.training,
         action: step.index,
-        // Where an earlier action has trained, its last evaluation stands at this step already.
-        evaluateFirst: workpiece.step === 0 || begun.tensors !== workpiece.tensors,
+        // After an earlier training step, the history already contains an evaluation at this step.
+        evaluateFirst: workpiece.step === 0 || initial.tensors !== workpiece.tensors,
       },
       {
         metrics: (done, tokens, values) =>
@@ -73,7 +73,7 @@ const action: Action = {
           }),
         verdict: (done) => context.control.checkpoint(workpiece.step + done),
         save: (tensors, training, best) => {
-          // Before the first step the model is as it was found: what an earlier action has left stays as it is.
+          // Before the first step the model is unchanged: the checkpoint of the earlier action remains.
           if (training.state.step === 0) return;
           keep.add(workpiece.step + training.state.step, { shape, tensors, training }, best);
         },
@@ -86,7 +86,7 @@ const action: Action = {
     const checkpoint = checkpointFolder(context, workpiece.step + chosen);
     const tensors = chosen === result.state.step ? result.tensors : readCheckpoint(checkpoint).tensors;
     if (chosen !== result.state.step)
-      context.log(`Going on with the model of step ${chosen}, the best on the validation split.`);
+      context.log(`Continuing with the model of step ${chosen}, the best on the validation split.`);
     const { state } = result;
     const [steps, tokens] = [workpiece.step + state.step, workpiece.tokens + state.tokens];
     return { shape, tensors, step: steps, tokens, checkpoint };
@@ -104,8 +104,8 @@ function dataOf({ data }: ActionCall["workshop"]) {
   return data;
 }
 
-/** The model with a head for the labels of the data: its own, or a new one that begins at random. */
-function withHead(
+/** The model with a head for the labels of the data: its own, or a new one with random weights. */
+function addHead(
   workpiece: Workpiece,
   labels: Labels | undefined,
   context: RunContext,
@@ -121,7 +121,7 @@ function withHead(
     );
   const { names, kind } = labels;
   context.log(
-    `Replaced the head over the vocabulary by a new one for ${kind === "numbers" ? "a regression" : `${names.length} classes (${names.join(", ")})`}.`,
+    `Replaced the language-model head with a new head for ${kind === "numbers" ? "a regression" : `${names.length} classes (${names.join(", ")})`}.`,
   );
   return { shape, tensors: fresh };
 }
@@ -132,7 +132,7 @@ export function checkpointFolder(context: RunContext, step: number): string {
   return context.folder.inside("checkpoints", `step-${step}`);
 }
 
-/** Steps of the checkpoints that stand in the run folder, the latest first. */
+/** Steps of the checkpoints in the run folder, latest first. */
 function savedSteps(context: RunContext): number[] {
   let names: string[];
   try {
@@ -152,7 +152,7 @@ interface Saved {
   readonly kept: readonly Kept[];
 }
 
-/** The newest checkpoint of this action that can be read; broken ones are told and passed over. */
+/** The newest readable checkpoint of this action; unreadable ones are reported and skipped. */
 function latestOf(context: RunContext, action: number, offset: number): Saved | undefined {
   const steps = savedSteps(context).filter((step) => step > offset);
   for (const step of steps) {
@@ -170,16 +170,17 @@ function latestOf(context: RunContext, action: number, offset: number): Saved | 
       context.notice(`The checkpoint of step ${step} cannot be used: ${(thrown as Error).message}`);
     }
   }
-  if (steps.length > 0) context.notice("No checkpoint of this training can be used; it begins again.");
+  if (steps.length > 0)
+    context.notice("No checkpoint of this training can be used. Training restarts from the beginning.");
   return undefined;
 }
 
-function goOnFrom(step: number, context: RunContext, loggingSteps: number): void {
+function resumeFrom(step: number, context: RunContext, loggingSteps: number): void {
   const last = context.rewind(step).findLast((line) => "train/loss" in line)?.step ?? 0;
-  context.log(`Going on from the checkpoint of step ${step}.`);
+  context.log(`Resuming from the checkpoint of step ${step}.`);
   if (step - last >= loggingSteps)
     context.notice(
-      `metrics.jsonl was cut: it ends at step ${last}, and the training goes on from step ${step}. The curve has a gap there.`,
+      `metrics.jsonl was truncated: it ends at step ${last}, and training resumes from step ${step}. The curve has a gap there.`,
     );
 }
 
@@ -198,7 +199,7 @@ class Keeper {
     kept: readonly Kept[],
   ) {
     this.#kept = [...kept];
-    // A killed process may have written a checkpoint and not have come to deleting another.
+    // A killed process may have written a checkpoint without deleting an older one.
     this.#prune(kept.at(-1)?.step);
   }
 

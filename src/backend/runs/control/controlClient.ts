@@ -1,4 +1,4 @@
-/** The other end of a run's control socket. */
+/** The client side of a run's control socket. */
 import { connect } from "node:net";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
@@ -19,7 +19,7 @@ function cannotReach(address: string, why: string, cause?: unknown): WorkbenchEr
   return new WorkbenchError("busy", `The run can't be reached at ${address}: ${why}.`, {}, { cause });
 }
 
-/** Sends one request. It holds even when this side stops waiting: the run reads it between two steps. */
+/** Sends one request. It remains in effect if the caller stops waiting: the run reads it between two steps. */
 export function sendControl(
   address: string,
   token: string,
@@ -35,7 +35,7 @@ export function sendControl(
     };
     const timeout = options.timeoutMilliseconds ?? defaultTimeout;
     const timer = setTimeout(() => {
-      const why = `no answer within ${timeout / 1000} s, maybe a long step; it takes effect after that step`;
+      const why = `no answer within ${timeout / 1000} s, possibly because of a long step; the request takes effect after that step`;
       fail(cannotReach(address, why));
     }, timeout);
     socket.setEncoding("utf8");
@@ -51,17 +51,17 @@ export function sendControl(
         resolve(JSON.parse(received.slice(0, end)) as ControlAnswer);
         socket.end();
       } catch (cause) {
-        fail(cannotReach(address, "its answer is no JSON", cause));
+        fail(cannotReach(address, "its answer is not JSON", cause));
       }
     });
     socket.on("close", () => {
       clearTimeout(timer);
-      reject(cannotReach(address, "it closed the connection")); // Without effect once resolved.
+      reject(cannotReach(address, "it closed the connection")); // Has no effect once resolved.
     });
   });
 }
 
-/** Sends a request to the process of a run folder, and turns a refusal into an error. */
+/** Sends a request to the process of a run folder and throws if the run refuses it. */
 export async function controlRun(
   folder: string,
   request: ControlRequest,
@@ -73,13 +73,14 @@ export async function controlRun(
   if (!isActive(run.record)) {
     throw new WorkbenchError(
       "invalid-input",
-      `${id} is ${state}; only a run that is going can be asked to ${request.command}.`,
+      `${id} is ${state}; only an active run accepts ${request.command}.`,
     );
   }
   if (runs === undefined || runs.socket === "") {
-    throw new WorkbenchError("busy", `${id} is only just starting. Try again in a moment.`);
+    throw new WorkbenchError("busy", `${id} is still starting. Try again in a moment.`);
   }
-  if (!isSocketAddress(runs.socket)) throw cannotReach(runs.socket, "that is no control socket of a run");
+  if (!isSocketAddress(runs.socket))
+    throw cannotReach(runs.socket, "this is not the control socket of a run");
   const token = readBounded(join(folder, tokenFile), maxMessageBytes).trim();
   const answer = await sendControl(runs.socket, token, request, options);
   if (!answer.ok) throw new WorkbenchError("busy", answer.message, { reason: answer.code });

@@ -2,7 +2,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { ControlAnswer, ControlRequest } from "../../../protocol/run";
 
-/** The file of the run folder, readable by its owner alone, whose content every request has to carry. */
+/** A file of the run folder, readable only by its owner, whose content every request must include. */
 export const tokenFile = "control.token";
 
 export const maxMessageBytes = 4096;
@@ -20,8 +20,8 @@ export type ReadRequest =
 
 const refuse = (code: string, message: string): ReadRequest => ({ refusal: { ok: false, code, message } });
 
-function equal(given: string, token: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(token)];
+function isEqualToken(candidate: string, token: string): boolean {
+  const [a, b] = [Buffer.from(candidate), Buffer.from(token)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
@@ -32,13 +32,13 @@ export function readRequest(text: string, token: string): ReadRequest {
   } catch {
     return refuse("invalid-input", "The request is not JSON.");
   }
-  const { token: given, command } = (value ?? {}) as Record<string, unknown>;
-  if (typeof given !== "string" || !equal(given, token)) {
-    return refuse("invalid-input", "The request does not carry the token of this run.");
+  const { token: candidate, command } = (value ?? {}) as Record<string, unknown>;
+  if (typeof candidate !== "string" || !isEqualToken(candidate, token)) {
+    return refuse("invalid-input", "The request does not include the token of this run.");
   }
   const known = commands.find((name) => name === command);
   if (known === undefined) {
-    return refuse("invalid-input", `Unknown command; a run understands ${commands.join(", ")}.`);
+    return refuse("invalid-input", `Unknown command. Allowed: ${commands.join(", ")}.`);
   }
   return { request: { command: known } };
 }

@@ -1,4 +1,4 @@
-/** The run's end of its control socket: one JSON line a request, one JSON line an answer, always. */
+/** The server side of a run's control socket: every request is one JSON line, and so is its answer. */
 import { randomBytes } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -14,7 +14,7 @@ const idleMilliseconds = 60_000;
 
 export class ControlServer implements AsyncDisposable {
   readonly token = randomBytes(32).toString("hex");
-  /** Connections whose first request is not answered yet. */
+  /** Connections whose first request has not been answered. */
   private waiting = 0;
   private readonly sockets = new Set<Socket>();
   private readonly server: Server;
@@ -34,14 +34,14 @@ export class ControlServer implements AsyncDisposable {
       created.server.listen({ path: created.address }, resolve);
     });
     if (process.platform !== "win32") chmodSync(created.address, 0o600);
-    // A connection that fails later concerns that connection alone.
+    // A later failure of a connection concerns only that connection.
     created.server.on("error", () => undefined);
     return created;
   }
 
   /**
-   * Gives requests that came in during a step their turn: connecting, reading and answering are three turns of the
-   * event loop, and without this a long step would lie between each two of them.
+   * Processes requests that arrived during a step: connecting, reading and answering take three turns of the event
+   * loop, and without this call a long step would separate them.
    */
   async settle(): Promise<void> {
     await setImmediate();
@@ -53,19 +53,19 @@ export class ControlServer implements AsyncDisposable {
     let answered = false;
     this.waiting++;
     this.sockets.add(socket);
-    const settled = () => {
+    const settleOne = () => {
       if (!answered) this.waiting--;
       answered = true;
     };
     const reply = (answer: ControlAnswer) => {
-      settled();
+      settleOne();
       socket.write(`${JSON.stringify(answer)}\n`);
     };
     socket.setEncoding("utf8");
     socket.setTimeout(idleMilliseconds, () => socket.destroy());
-    socket.on("error", () => socket.destroy()); // Whoever asked has gone; what was asked still holds.
+    socket.on("error", () => socket.destroy()); // The client has disconnected; its request remains in effect.
     socket.on("close", () => {
-      settled();
+      settleOne();
       this.sockets.delete(socket);
     });
     socket.on("data", (chunk: string) => {

@@ -1,7 +1,7 @@
-/** What others have asked of a run, as its step loop sees it. Requests take effect between steps. */
+/** The requests that other processes sent to a run, for its step loop. They take effect between steps. */
 import { setImmediate } from "node:timers/promises";
 
-/** `stop`: save and return. `save`: write a checkpoint, then go on. */
+/** `stop`: save and return. `save`: write a checkpoint, then continue. */
 export type Verdict = "run" | "stop" | "save";
 
 export interface ControlListener {
@@ -10,7 +10,7 @@ export interface ControlListener {
 }
 
 export class RunControl {
-  /** The last step that the run has passed. */
+  /** The last completed step. */
   step = 0;
   private saving = false;
   private pausing = false;
@@ -20,16 +20,19 @@ export class RunControl {
 
   constructor(
     private readonly listener: ControlListener,
-    /** Lets requests that have arrived be answered; the step before has blocked this thread. */
+    /** Answers requests that arrived while a step blocked this thread. */
     private readonly settle: () => Promise<void> = async () => setImmediate(),
   ) {}
 
-  /** Aborted once somebody asks to stop: for waiting and reading. A step loop asks `checkpoint`, which lets it save. */
+  /**
+   * Aborted by a stop request, for code that waits or reads. A step loop calls `checkpoint`, which lets it save
+   * first.
+   */
   get signal(): AbortSignal {
     return this.stopping.signal;
   }
 
-  /** The step loop has been told to stop: a normal return now means stopped, not done. */
+  /** Whether the step loop has received the stop: a normal return then means stopped, not done. */
   get obeyedStop(): boolean {
     return this.stopTold;
   }
@@ -57,7 +60,7 @@ export class RunControl {
     this.wake?.();
   }
 
-  /** Called between steps. Returns at once unless the run is paused; a pause ends by itself for a stop or a save. */
+  /** Called between steps. Returns at once unless the run is paused; a stop or a save ends a pause. */
   async checkpoint(step: number): Promise<Verdict> {
     this.step = step;
     await this.settle();

@@ -1,4 +1,4 @@
-/** A fresh address for a control socket that only its own user can reach, short enough for every system. */
+/** A new address for a control socket, reachable only by its user and short enough for every system. */
 import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
@@ -10,7 +10,8 @@ export const maxSocketPathBytes = 103;
 const nameBytes = 8;
 
 /**
- * The folder for temporary files, not XDG_RUNTIME_DIR: that one is removed when its user logs out, which a run outlives.
+ * The folder for temporary files, not XDG_RUNTIME_DIR, which is removed when its user logs out while the run
+ * continues.
  */
 function socketFolder(base: string): string {
   const folder = join(base, `lathe-${userInfo().uid}`);
@@ -19,9 +20,9 @@ function socketFolder(base: string): string {
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
   }
-  // Others may write in the folder for temporary files, so one that is already there has to prove itself.
-  const found = lstatSync(folder);
-  const ours = found.isDirectory() && found.uid === userInfo().uid && (found.mode & 0o077) === 0;
+  // Others may write to the folder for temporary files, so an existing folder is verified.
+  const stats = lstatSync(folder);
+  const ours = stats.isDirectory() && stats.uid === userInfo().uid && (stats.mode & 0o077) === 0;
   return ours ? folder : mkdtempSync(join(base, "lathe-"));
 }
 
@@ -32,10 +33,10 @@ export function newSocketAddress(): string {
   return Buffer.byteLength(path) <= maxSocketPathBytes ? path : join(socketFolder("/tmp"), name);
 }
 
-/** Whether a record names a socket that could be one of ours: a record may come from anywhere, and so may what it names. */
+/** Whether a record names a valid Lathe socket: a record may come from anywhere, and so may the address in it. */
 export function isSocketAddress(address: string): boolean {
   if (process.platform === "win32") return /^\\\\\.\\pipe\\lathe-[0-9a-f]{16}$/.test(address);
-  const named = /^[0-9a-f]{16}$/.test(basename(address)) && basename(dirname(address)).startsWith("lathe-");
-  const found = named ? lstatSync(address, { throwIfNoEntry: false }) : undefined;
-  return named && (found === undefined || (found.isSocket() && found.uid === userInfo().uid));
+  const isName = /^[0-9a-f]{16}$/.test(basename(address)) && basename(dirname(address)).startsWith("lathe-");
+  const stats = isName ? lstatSync(address, { throwIfNoEntry: false }) : undefined;
+  return isName && (stats === undefined || (stats.isSocket() && stats.uid === userInfo().uid));
 }

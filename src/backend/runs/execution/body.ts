@@ -1,4 +1,6 @@
-/** What a run does: its actions in order, on the model as each leaves it, passing over what is done already. */
+/**
+ * What a run does: its actions in order, each on the model that the previous one left, skipping those already done.
+ */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
@@ -21,7 +23,7 @@ export const program: RunProgram = {
   versions: { lathe: version },
 };
 
-/** Changes with every build of the program that computes results; read before a later build can take its place. */
+/** Changes with every build of the program that computes results; read before a later build can replace it. */
 const codeVersion = `${version} ${typeof __filename === "string" ? createHash("sha256").update(readFileSync(__filename)).digest("hex") : ""}`;
 
 async function body(context: RunContext): Promise<void> {
@@ -34,22 +36,22 @@ async function body(context: RunContext): Promise<void> {
     ...(teachersHash === undefined ? {} : { teachersHash }),
   });
   let workpiece = workshop.first;
-  tellCounts(context, workpiece);
-  // A step depends on those before it, so after the first that is not done nothing of the interrupted run counts.
+  logCounts(context, workpiece);
+  // A step depends on the earlier ones, so nothing of the interrupted run is reused after the first incomplete step.
   let resuming = context.resumed;
   /** Lines of the history that belong to the steps so far. */
   let lines = 0;
   for (const step of steps) {
     if (step.index > 0 && (await context.control.checkpoint(workpiece.step)) === "stop") return;
-    const own = resuming ? ownResult(context, step) : undefined;
+    const finished = resuming ? ownResult(context, step) : undefined;
     const next =
-      own === undefined
+      finished === undefined
         ? await carryOut(step, { workpiece, workshop, lines, again: resuming })
-        : afterwards(context, workpiece, own);
+        : workpieceAfter(context, workpiece, finished);
     if (next === undefined) return;
-    resuming = own !== undefined;
-    lines = own?.done.lines[1] ?? context.lines;
-    if (next !== workpiece) tellCounts(context, next);
+    resuming = finished !== undefined;
+    lines = finished?.done.lines[1] ?? context.lines;
+    if (next !== workpiece) logCounts(context, next);
     workpiece = next;
     workshop.teachers.after(step, next);
   }
@@ -59,7 +61,7 @@ interface Begin {
   readonly workpiece: Workpiece;
   readonly workshop: Workshop;
   readonly lines: number;
-  /** An earlier attempt at the step was interrupted. */
+  /** Whether an earlier attempt at the step was interrupted. */
   readonly again: boolean;
 }
 
@@ -69,16 +71,16 @@ async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined
   const action = actions[step.action];
   if (again) clearStep(context, step);
   const goesOn = again && action.goesOn?.(context, workpiece) === true;
-  // What an attempt has measured that begins again is measured again.
+  // Metrics of an attempt that restarts are measured again.
   if (again && !goesOn) context.truncate(lines);
   if (!goesOn && action.ownToRun !== true && context.plan.fresh !== true) {
-    const taken = await takeOver(context, step, workpiece, lines);
-    if (taken !== undefined) return afterwards(context, workpiece, taken);
+    const reused = await takeOver(context, step, workpiece, lines);
+    if (reused !== undefined) return workpieceAfter(context, workpiece, reused);
   }
   const folder = context.stepFolder(step.index, step.action);
   context.log(`Step ${step.index}: ${step.action}.`);
-  const own = { ...workshop, data: workshop.stepData[step.index] };
-  const next = await action.perform({ step, workpiece, workshop: own, folder, lines, again });
+  const actionWorkshop = { ...workshop, data: workshop.stepData[step.index] };
+  const next = await action.perform({ step, workpiece, workshop: actionWorkshop, folder, lines, again });
   if (next === undefined) return undefined;
   const checkpoint = next === workpiece ? undefined : next.checkpoint;
   markDone(context, step, {
@@ -92,8 +94,8 @@ async function carryOut(step: Step, begin: Begin): Promise<Workpiece | undefined
   return next;
 }
 
-/** The model after a step that need not be run again. */
-function afterwards(context: RunContext, before: Workpiece, { done, model }: Finished): Workpiece {
+/** The model after a step that does not need to run again. */
+function workpieceAfter(context: RunContext, before: Workpiece, { done, model }: Finished): Workpiece {
   if (model === undefined || done.checkpoint === undefined) return before;
   context.progress({ step: done.step, steps: done.step, action: "done before" });
   const { shape, tensors } = model;
@@ -101,7 +103,7 @@ function afterwards(context: RunContext, before: Workpiece, { done, model }: Fin
   return { shape, tensors, step, tokens, checkpoint: context.folder.inside(checkpoint) };
 }
 
-function tellCounts(context: RunContext, { shape, tensors, checkpoint }: Workpiece): void {
+function logCounts(context: RunContext, { shape, tensors, checkpoint }: Workpiece): void {
   const { nonEmbedding, total } = countModel(shape, {
     tensors: (name) => tensors.get(name)!.data as Float32Array | Uint8Array,
     ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),

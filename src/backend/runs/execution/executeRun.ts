@@ -1,4 +1,6 @@
-/** The life of a run inside its own process: claim the folder, wait for the device, run the body, say how it ended. */
+/**
+ * The life of a run inside its own process: claim the folder, wait for the device, run the body, report how it ended.
+ */
 import { rmSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { exitStatus, toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
@@ -20,21 +22,21 @@ import { SystemMetrics } from "../metrics/systemMetrics";
 export interface ExecuteOptions {
   readonly folder: string;
   readonly resume: boolean;
-  /** Don't wait for other runs of the same device. */
+  /** Don't wait for other runs on the same device. */
   readonly parallel: boolean;
   readonly launcher: number | undefined;
   /**
-   * Called once, when the run is in charge of its folder, can be reached and stands in the queue of its device: runs
-   * that are started one after the other have it in that order.
+   * Called once, when the run has claimed its folder, can be reached and is in the queue of its device: runs started
+   * one after the other get the device in that order.
    */
   ready(): void;
 }
 
-/** Returns the exit status of the process; throws what happened before the folder was in its hands. */
+/** Returns the exit status of the process. Throws if the folder could not be claimed. */
 export async function executeRun(program: RunProgram, options: ExecuteOptions): Promise<number> {
-  const held: { claim?: Claim } = {};
+  const ownership: { claim?: Claim } = {};
   const clock = new RunClock();
-  const show = (patch: RecordPatch) => held.claim?.folder.update({ ...patch, seconds: clock.seconds });
+  const show = (patch: RecordPatch) => ownership.claim?.folder.update({ ...patch, seconds: clock.seconds });
   const control = new RunControl(
     {
       paused: () => {
@@ -46,20 +48,20 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
         show({ state: "running" });
       },
     },
-    async () => held.claim?.server.settle(),
+    async () => ownership.claim?.server.settle(),
   );
-  const state = (): RunState => held.claim?.folder.record.state ?? "queued";
-  const { folder, server } = (held.claim = await claimRun(options, (request) =>
+  const state = (): RunState => ownership.claim?.folder.record.state ?? "queued";
+  const { folder, server } = (ownership.claim = await claimRun(options, (request) =>
     answer(control, state, request),
   ));
   clock.rewind(folder.record.seconds ?? 0);
   control.step = folder.record.progress?.step ?? 0;
 
   const crash = watchProcess(control);
-  let told = false;
+  let isReady = false;
   const ready = () => {
-    if (!told) options.ready();
-    told = true;
+    if (!isReady) options.ready();
+    isReady = true;
   };
   const parts: Parts = { folder, control, clock, ready };
   let ending: Ending;
@@ -69,11 +71,11 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
   } catch (thrown) {
     ending = endingOf(thrown, control);
   }
-  // What went wrong on the way to the queue is told by the record.
+  // The record reports failures on the way to the queue.
   ready();
   clock.pause();
   settle(folder, ending, clock);
-  // Leaving is a courtesy: the entry counts for nothing once this process is gone, which is about to happen.
+  // Releasing is optional: the entry expires with this process, which is about to end.
   await parts.queue?.release(folder.id).catch(() => undefined);
   await server[Symbol.asyncDispose]();
   return ending.error === undefined ? (ending.state === "stopped" ? 3 : 0) : exitStatus(ending.error);
@@ -85,7 +87,7 @@ function answer(control: RunControl, state: () => RunState, { command }: Control
   return { ok: true, state: state(), step: control.step };
 }
 
-/** Rejects with whatever nobody else catches. A signal to end is a wish to stop, checkpoint first. */
+/** Rejects on uncaught errors. A termination signal requests a stop with a checkpoint. */
 function watchProcess(control: RunControl): Promise<never> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => control.stop());
   return new Promise((_, reject) => {
@@ -99,7 +101,7 @@ interface Parts {
   readonly control: RunControl;
   readonly clock: RunClock;
   readonly ready: () => void;
-  /** The queue whose device the run has. */
+  /** The queue of the run's device, once acquired. */
   queue?: DeviceQueue;
 }
 
@@ -123,7 +125,7 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   const queue = new DeviceQueue(device);
   const entry = { id: folder.id, folder: folder.path, process: await ownIdentity() };
   if (options.parallel) {
-    // Whoever does not wait needs the queue only to let others know.
+    // A run that does not wait still enters the queue, so that others see it.
     await queue.share(entry).catch((thrown: unknown) => context.notice(toWorkbenchError(thrown).message));
     parts.ready();
   } else {
@@ -143,7 +145,7 @@ async function perform(program: RunProgram, options: ExecuteOptions, parts: Part
   }
 }
 
-/** The folder of the plan's inputs as `config.resolved.yaml` has to name it, with the slashes of every platform. */
+/** The inputs folder of the plan as `config.resolved.yaml` names it, with forward slashes on every platform. */
 function inputsFrom(folder: RunFolder, workspace: string): string {
   return relative(folder.path, resolve(workspace, folder.record.plan.folder)).replaceAll("\\", "/");
 }

@@ -1,4 +1,4 @@
-/** The context of a run that is really going: writes what the body reports into the run folder. */
+/** The context of an executing run: writes what the body reports to the run folder. */
 import type { MetricLine } from "../../../protocol/run";
 import { MetricsWriter } from "../metrics/metricsWriter";
 import { addToSummary, type Summary } from "../metrics/metricLine";
@@ -37,10 +37,10 @@ export class LiveContext implements RunContext, Disposable {
   };
 
   readonly rewind: RunContext["rewind"] = (step) => {
-    const kept = this.metrics.rewind(step);
+    const lines = this.metrics.rewind(step);
     this.control.step = Math.max(step, 0);
-    this.goOnAfter(kept);
-    return kept;
+    this.continueAfter(lines);
+    return lines;
   };
 
   get lines(): number {
@@ -48,7 +48,7 @@ export class LiveContext implements RunContext, Disposable {
   }
 
   readonly truncate: RunContext["truncate"] = (lines) => {
-    if (lines < this.lines) this.goOnAfter(this.metrics.truncate(lines));
+    if (lines < this.lines) this.continueAfter(this.metrics.truncate(lines));
   };
 
   readonly sync: RunContext["sync"] = () => this.metrics.sync();
@@ -60,7 +60,7 @@ export class LiveContext implements RunContext, Disposable {
   readonly notice: RunContext["notice"] = (message) => {
     this.folder.log(`Notice: ${message}`);
     const { notices } = this.folder.record;
-    // A resumed run meets again what it has told already.
+    // A resumed run repeats notices that are already recorded.
     if (!notices.includes(message)) this.folder.update({ notices: [...notices, message] });
   };
 
@@ -78,9 +78,9 @@ export class LiveContext implements RunContext, Disposable {
 
   readonly stepFolder: RunContext["stepFolder"] = (index, action) => this.folder.stepFolder(index, action);
 
-  private goOnAfter(kept: readonly MetricLine[]): void {
-    this.clock.rewind(kept.at(-1)?.seconds ?? 0);
-    this.folder.update({ summary: kept.reduce<Summary>(addToSummary, {}), seconds: this.clock.seconds });
+  private continueAfter(lines: readonly MetricLine[]): void {
+    this.clock.rewind(lines.at(-1)?.seconds ?? 0);
+    this.folder.update({ summary: lines.reduce<Summary>(addToSummary, {}), seconds: this.clock.seconds });
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 /**
- * Replaces a file as a whole: readers see the old text or the new one, never a part, also when the disk fills up.
- * Written here because the usual package checks no short write, so that a full disk left it renaming half a file.
+ * Replaces a file as a whole: readers see the old text or the new one, never a part, even if the disk fills up.
+ * Implemented here because the usual package does not check for short writes and would rename half a file on a full
+ * disk.
  */
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -9,13 +10,13 @@ import { toWorkbenchError } from "../../../protocol/errors";
 
 export interface AtomicOptions {
   readonly mode?: number;
-  /** Wait until the disk has it: for what must survive a power cut, not for progress. */
+  /** Flush to the disk: for content that must survive a power failure, not for progress. */
   readonly durable?: boolean;
 }
 
 const draftOf = (path: string) => join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
 
-/** Removes what a process that was killed while it wrote has left in the folder. Only for who alone writes there. */
+/** Removes the drafts of a process that was killed while writing. Only for a folder's single writer. */
 export function removeDrafts(folder: string): void {
   for (const name of readdirSync(folder))
     if (/^\..+\.[0-9a-f]{8}$/.test(name)) rmSync(join(folder, name), { force: true });
@@ -26,7 +27,7 @@ export function writeAtomic(path: string, data: string | Uint8Array, options: At
   let descriptor: number | undefined;
   try {
     descriptor = openSync(temporary, "wx", options.mode ?? 0o666);
-    writeFileSync(descriptor, data); // Goes on after a short write, and throws when nothing more fits.
+    writeFileSync(descriptor, data); // Continues after a short write, and throws when nothing more fits.
     if (options.durable === true) fsyncSync(descriptor);
     closeSync(descriptor);
     descriptor = undefined;

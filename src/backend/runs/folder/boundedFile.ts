@@ -1,21 +1,27 @@
-/** Small files of a folder that may come from anywhere: at most so long, plain files only, never read through a link. */
+/**
+ * Reads small files of a folder that may come from anywhere: with a size limit, plain files only, never through a
+ * link.
+ */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import { WorkbenchError } from "../../../protocol/errors";
 
-/** Windows has neither flag; there a look before opening has to do. Without O_NONBLOCK a pipe would hang its reader. */
+/**
+ * Windows has neither flag; there the file is checked before opening. Without O_NONBLOCK a pipe would block its
+ * reader.
+ */
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants as Readonly<Record<string, number | undefined>>;
 const flags = (O_RDONLY ?? 0) | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
 
 export interface Part {
   readonly bytes: Buffer;
-  /** The part starts here; more than 0 where something was left out. */
+  /** Where the part starts; more than 0 if something was left out. */
   readonly start: number;
 }
 
 export function readBounded(path: string, mostBytes: number): string {
   return withPlainFile(path, (descriptor, size) => {
     if (size > mostBytes)
-      throw new WorkbenchError("corrupt", `${path} has ${size} bytes; at most ${mostBytes} are read.`);
+      throw new WorkbenchError("corrupt", `${path} has ${size} bytes. The limit is ${mostBytes}.`);
     return readAt(descriptor, 0, size).toString("utf8");
   });
 }
@@ -27,13 +33,13 @@ export function readEnd(path: string, mostBytes: number): Part {
   });
 }
 
-/** Changes whenever the file is replaced or written to; empty where there is none. */
+/** Changes whenever the file is replaced or written to; empty if the file does not exist. */
 export function stampOf(path: string): string {
   try {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    return found === undefined ? "" : `${found.ino}:${found.size}:${found.mtimeMs}`;
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.mtimeMs}`;
   } catch (thrown) {
-    // Whoever then reads it hears why it can't be read.
+    // Reading the file later reports why it can't be read.
     return (thrown as NodeJS.ErrnoException).code ?? "unreadable";
   }
 }
@@ -42,7 +48,7 @@ function withPlainFile<T>(path: string, read: (descriptor: number, size: number)
   const descriptor = openPlain(path);
   try {
     const opened = fstatSync(descriptor);
-    if (!opened.isFile()) throw new WorkbenchError("io", `${path} is no plain file. Remove it.`);
+    if (!opened.isFile()) throw new WorkbenchError("io", `${path} is not a plain file. Remove it.`);
     return read(descriptor, opened.size);
   } finally {
     closeSync(descriptor);
@@ -61,7 +67,7 @@ function openPlain(path: string): number {
 }
 
 function linkAt(path: string): WorkbenchError {
-  return new WorkbenchError("io", `${path} is a symbolic link, which is not followed. Remove the link.`);
+  return new WorkbenchError("io", `${path} is a symbolic link, and links are not followed. Remove the link.`);
 }
 
 function readAt(descriptor: number, start: number, length: number): Buffer {

@@ -1,4 +1,4 @@
-/** The history of a run as an export takes it: read a piece at a time, from the file of a run that may still be going. */
+/** The history of a run for an export, read in pieces. The run may still be active. */
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { MetricLine, RunRecord } from "../../../protocol/run";
@@ -20,7 +20,7 @@ async function* linesOf(folder: string): AsyncGenerator<readonly MetricLine[]> {
     if (chunk.restarted)
       throw new WorkbenchError(
         "busy",
-        `The run ${folder} was resumed and cut its history back meanwhile. Export it once more.`,
+        `The run ${folder} was resumed during the export, which truncated its history. Export it again.`,
       );
     if (chunk.lines.length > 0) yield chunk.lines;
     more = chunk.more;

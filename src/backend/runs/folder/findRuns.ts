@@ -1,4 +1,4 @@
-/** Finds runs on disk and tells the state that is true now, whatever a killed process has left in its record. */
+/** Finds runs on disk and determines their true state, whatever a killed process left in its record. */
 import { existsSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
@@ -11,7 +11,7 @@ import { MetricsTail } from "../metrics/metricsReader";
 import { readRecord } from "./runFolder";
 import { runIdPattern } from "./runLocation";
 
-async function withTrueState(record: RunRecord): Promise<RunRecord> {
+async function verifyState(record: RunRecord): Promise<RunRecord> {
   if (!isActive(record)) return record;
   const gone = record.process === undefined || (await liveness(record.process)) === "gone";
   return gone ? { ...record, state: "interrupted" } : record;
@@ -26,7 +26,7 @@ async function withLastMetrics(record: RunRecord, folder: string): Promise<RunRe
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   const lines = await new MetricsTail(path, Math.max(0, size - tailBytes)).next().then(
     (chunk) => chunk.lines,
-    () => [], // Whoever reads the history says why it cannot be read; the run is listed all the same.
+    () => [], // Reading the history reports why it can't be read; the run is listed anyway.
   );
   const summary = lines.reduce(addToSummary, record.summary);
   if (record.progress === undefined) return { ...record, summary };
@@ -39,9 +39,9 @@ async function withLastMetrics(record: RunRecord, folder: string): Promise<RunRe
 export async function readRun(folder: string): Promise<FoundRun> {
   const path = resolve(folder);
   try {
-    const record = await withTrueState(readRecord(path));
+    const record = await verifyState(readRecord(path));
     if (record.state !== "interrupted") return { folder: path, id: record.id, record };
-    // The process may have written its end between our reading the record and our looking for the process.
+    // The process may have recorded its end between the read of the record and the check for the process.
     const again = readRecord(path);
     const settled = isActive(again) ? await withLastMetrics(record, path) : again;
     return { folder: path, id: record.id, record: settled };
@@ -51,7 +51,7 @@ export async function readRun(folder: string): Promise<FoundRun> {
   }
 }
 
-/** All runs of a folder, the newest first; those that can't be read come last. */
+/** All runs of a folder, newest first; unreadable ones come last. */
 export async function listRuns(runsFolder: string): Promise<readonly FoundRun[]> {
   const entries = await readdir(runsFolder, { withFileTypes: true }).catch((thrown: unknown) => {
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
@@ -59,11 +59,11 @@ export async function listRuns(runsFolder: string): Promise<readonly FoundRun[]>
   });
   const folders = entries.filter((entry) => entry.isDirectory() && runIdPattern.test(entry.name));
   const runs = await Promise.all(folders.map((entry) => readRun(join(runsFolder, entry.name))));
-  const created = (run: FoundRun) => run.record?.createdAt ?? "";
-  return runs.sort((a, b) => created(b).localeCompare(created(a)) || a.id.localeCompare(b.id));
+  const createdAt = (run: FoundRun) => run.record?.createdAt ?? "";
+  return runs.sort((a, b) => createdAt(b).localeCompare(createdAt(a)) || a.id.localeCompare(b.id));
 }
 
-/** `text` is an id, the beginning of just one id, a run folder, or `last`. */
+/** `text` is an id, a unique prefix of one, a run folder, or `last`. */
 export async function findRun(text: string, runsFolder: string): Promise<FoundRun> {
   const asFolder = resolve(text);
   if (existsSync(join(asFolder, "run.json")) && statSync(asFolder).isDirectory()) return readRun(asFolder);
@@ -81,7 +81,7 @@ export async function findRun(text: string, runsFolder: string): Promise<FoundRu
   const ids = runs.map(({ id }) => id);
   if (matches.length > 1) {
     const allowed = matches.map(({ id }) => id);
-    const message = `${text} could be any of ${allowed.length} runs: ${allowed.slice(0, 5).join(", ")}. Write more of its id.`;
+    const message = `${text} matches ${allowed.length} runs: ${allowed.slice(0, 5).join(", ")}. Give more of the id.`;
     throw new WorkbenchError("invalid-input", message, { allowed });
   }
   const nearest = ids.reduce((best, id) => (distance(text, id) < distance(text, best) ? id : best));

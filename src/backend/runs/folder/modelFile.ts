@@ -1,4 +1,4 @@
-/** What the written file of a model weighs, tensor by tensor, read from its header. */
+/** The stored size of a model file, tensor by tensor, read from its header. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { WrittenFile } from "../../models/accounting";

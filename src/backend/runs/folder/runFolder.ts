@@ -1,5 +1,5 @@
 /**
- * The one writer of a run folder. Every file is replaced as a whole or appended a line at a time, and nothing is
+ * The only writer of a run folder. Every file is replaced as a whole or appended to line by line, and nothing is
  * written through a symbolic link. Writing is synchronous, so that a failure surfaces where it happened.
  */
 import { randomBytes } from "node:crypto";
@@ -19,7 +19,7 @@ export type RecordPatch = { readonly [Key in keyof RunRecord]?: RunRecord[Key] |
 /** Progress is written at most this often; everything else at once. */
 const progressMilliseconds = 1000;
 
-/** Room that is given back when the disk is full, so that the run can still say so. */
+/** Space that is released when the disk is full, so that the run can still record it. */
 const reserveBytes = 64 * 1024;
 
 export class RunFolder {
@@ -37,7 +37,7 @@ export class RunFolder {
       const id = makeRunId(plan.name, now);
       const path = join(realpathSync(runsFolder), id);
       try {
-        mkdirSync(path); // Fails where the name is taken: two runs of one second differ in their last digits.
+        mkdirSync(path); // Fails if the name exists: ids of the same second differ in their last digits.
       } catch (thrown) {
         if ((thrown as NodeJS.ErrnoException).code === "EEXIST") continue;
         throw thrown;
@@ -70,13 +70,13 @@ export class RunFolder {
     return this.current;
   }
 
-  /** Writes at once and waits for the disk. */
+  /** Writes at once and flushes to the disk. */
   update(patch: RecordPatch): void {
     this.current = { ...this.current, ...patch } as RunRecord;
     this.writeRecord(true);
   }
 
-  /** For what changes with every step: written now and then, and with the next `update`. */
+  /** For values that change with every step: written periodically, and with the next `update`. */
   remember(patch: RecordPatch): void {
     this.current = { ...this.current, ...patch } as RunRecord;
     if (Date.now() - this.writtenAt >= progressMilliseconds) this.writeRecord(false);
@@ -87,7 +87,7 @@ export class RunFolder {
     this.writtenAt = Date.now();
   }
 
-  /** The path of a file of this run; refuses what lies outside, also by way of a link. */
+  /** The path of a file of this run. Throws for paths outside the folder, including those through a link. */
   inside(...segments: readonly string[]): string {
     return insideFolder(this.path, ...segments);
   }
@@ -96,7 +96,7 @@ export class RunFolder {
     writeAtomic(this.inside(relative), data, { durable: true, ...(mode === undefined ? {} : { mode }) });
   }
 
-  /** The folder of what one action makes, `steps/<n>-<action>`. */
+  /** The folder for the results of one action, `steps/<n>-<action>`. */
   stepFolder(index: number, action: string): string {
     const folder = this.inside("steps", `${index}-${action}`);
     mkdirSync(folder, { recursive: true });
@@ -113,7 +113,7 @@ export class RunFolder {
   }
 
   reserve(): void {
-    // Random, since some file systems store a run of zeros in no room at all.
+    // Random, since some file systems store a run of zeros in no space at all.
     this.write(".reserve", randomBytes(reserveBytes));
   }
 

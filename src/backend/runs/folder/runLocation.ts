@@ -1,29 +1,29 @@
-/** Where runs live and what they are called. */
+/** Where runs are stored and how they are named. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
 /**
- * The folder whose `.lathe/runs` takes the runs of an experiment. Of the folders from the experiment's own up to its
- * repository, or to the root where there is none, the first that answers:
+ * The folder whose `.lathe/runs` holds the runs of an experiment. Of the folders from the experiment's own up to its
+ * repository, or to the root if there is none, the first match of these rules:
  *
- * 1. the nearest that has `.lathe`: where runs are, more of them go;
+ * 1. the nearest that has `.lathe`: runs join existing runs;
  * 2. the nearest that is `opened`: folders of the window, or the one around a terminal's current folder;
  * 3. the one with `.git`, then the nearest with a package.json;
  * 4. the experiment's own.
  *
- * The first rule is why a window and a terminal agree on every run but the first, wherever that one was started.
+ * Because of the first rule a window and a terminal agree on every run but the first, wherever that one was started.
  */
 export function workspaceOf(experiment: string, opened: readonly string[] = []): string {
   const folders = foldersOf(experiment);
   const has = (name: string) => (folder: string) => existsSync(join(folder, name));
   const repository = folders.findIndex(has(".git"));
-  const within = repository < 0 ? folders : folders.slice(0, repository + 1);
+  const candidates = repository < 0 ? folders : folders.slice(0, repository + 1);
   return (
-    within.find(has(".lathe")) ??
-    within.find((folder) => opened.some((each) => isSamePath(each, folder))) ??
+    candidates.find(has(".lathe")) ??
+    candidates.find((folder) => opened.some((each) => isSamePath(each, folder))) ??
     folders[repository] ??
-    within.find(has("package.json")) ??
+    candidates.find(has("package.json")) ??
     folders[0]!
   );
 }
@@ -33,7 +33,7 @@ export function workspaceAround(folder: string): string {
   return workspaceOf(join(folder, "experiment"));
 }
 
-/** Its own first. */
+/** Starts with its own folder. */
 function foldersOf(file: string): string[] {
   const folders = [dirname(resolve(file))];
   for (;;) {
@@ -43,7 +43,7 @@ function foldersOf(file: string): string[] {
   }
 }
 
-/** Windows takes small and large letters for the same, and VS Code writes its drives small. */
+/** Windows paths are case-insensitive, and VS Code writes drive letters in lower case. */
 export function isSamePath(one: string, other: string): boolean {
   const [a, b] = [resolve(one), resolve(other)];
   return process.platform === "win32" ? a.toLowerCase() === b.toLowerCase() : a === b;
@@ -53,7 +53,7 @@ export function runsFolderOf(workspace: string): string {
   return join(workspace, ".lathe", "runs");
 }
 
-/** Set when the run folder lies where runs usually lie; a moved workspace is thus still found. */
+/** Defined if the run folder is in the usual place, so that a moved workspace is still found. */
 export function workspaceAboveRun(folder: string): string | undefined {
   const runs = dirname(resolve(folder));
   const lathe = dirname(runs);
@@ -62,7 +62,7 @@ export function workspaceAboveRun(folder: string): string | undefined {
 
 export const runIdPattern = /^[\p{L}\p{N}][\p{L}\p{N}._-]*-\d{8}-\d{6}-[0-9a-f]{4}$/u;
 
-/** Letters, digits, dot, hyphen and underscore survive in every file system; anything else becomes a hyphen. */
+/** Letters, digits, dot, hyphen and underscore are valid in every file system; anything else becomes a hyphen. */
 export function safeName(name: string): string {
   const safe = name
     .normalize("NFC")

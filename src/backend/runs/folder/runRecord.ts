@@ -1,13 +1,13 @@
-/** Reads the text of `run.json`. Unknown keys pass, so that a newer version's runs can still be listed. */
+/** Parses `run.json`. Unknown keys are allowed, so that runs of a newer version can still be listed. */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import { actionKeys } from "../../../schema/experiment";
 import type { RunRecord } from "../../../protocol/run";
 
 const text = z.string();
-/** What a run was told to do, in whatever words; thousands of records are read at a time, so nobody walks through it. */
-const options = z.custom<Readonly<Record<string, unknown>>>(isMap, "has to be a map");
-const summary = z.custom<RunRecord["summary"]>(isSummary, "has to hold last, min and max of each metric");
+/** The options of a run in any form: thousands of records are read at a time, so they are not validated in depth. */
+const options = z.custom<Readonly<Record<string, unknown>>>(isMap, "must be a map");
+const summary = z.custom<RunRecord["summary"]>(isSummary, "must contain last, min and max of each metric");
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -90,7 +90,7 @@ const recordSchema = z.looseObject({
   failure: z.looseObject({ code: text, message: text }).optional(),
 });
 
-/** A record is a few kilobytes; what is far beyond that is not one of ours. */
+/** A record takes a few kilobytes; a far larger file was not written by Lathe. */
 export const maxRecordBytes = 16 * 1024 * 1024;
 
 export function parseRecord(json: string, path: string): RunRecord {

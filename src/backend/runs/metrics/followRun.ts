@@ -1,4 +1,4 @@
-/** Follows a run through its folder alone, from any process, until it has come to an end. */
+/** Follows a run from any process through its folder alone, until it has ended. */
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
@@ -8,9 +8,9 @@ import { MetricsTail } from "./metricsReader";
 
 export interface RunUpdate {
   readonly record: RunRecord;
-  /** Lines since the update before. */
+  /** Lines since the previous update. */
   readonly lines: readonly MetricLine[];
-  /** The history was cut back: forget the lines before these. */
+  /** The history was truncated: discard earlier lines. */
   readonly restarted: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface FollowOptions {
   readonly milliseconds?: number;
 }
 
-/** Yields at once, whenever something may have changed, and at the end with a state that is final. */
+/** Yields at once, whenever something may have changed, and finally with a final state. */
 export async function* followRun(
   folder: string,
   options: FollowOptions = {},
@@ -27,7 +27,7 @@ export async function* followRun(
   const { signal, milliseconds = 300 } = options;
   const tail = new MetricsTail(join(folder, "metrics.jsonl"));
   for (;;) {
-    // The record first: lines that came before a final state are then all read.
+    // Read the record first: all lines written before a final state are then read.
     const run = await readRun(folder);
     if (run.record === undefined) {
       const { code, message } = run.failure;

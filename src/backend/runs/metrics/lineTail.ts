@@ -1,4 +1,4 @@
-/** Follows a file of lines while somebody else appends to it: hands out whole lines as bytes, a bounded piece at a time. */
+/** Follows a file of lines while another process appends to it. Returns whole lines as bytes, in bounded pieces. */
 import { constants, type BigIntStats } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 import { WorkbenchError } from "../../../protocol/errors";
@@ -6,32 +6,32 @@ import { WorkbenchError } from "../../../protocol/errors";
 const newline = 10;
 const chunkBytes = 4 * 1024 * 1024;
 
-/** Absent on Windows, where creating a link takes a privilege. */
+/** Absent on Windows, where creating a link requires a privilege. */
 const noFollow = (constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
 
 export interface LinesChunk {
-  /** Whole lines, the newline of the last one included. Good until the next chunk is asked for. */
+  /** Whole lines, including the last newline. Valid until the next chunk is requested. */
   readonly bytes: Buffer;
-  /** Lines that were passed over because they are too long. */
+  /** The number of lines skipped because they are too long. */
   readonly tooLong: number;
-  /** The file was rewritten, as a resumed run does: what was read before is void, reading began anew. */
+  /** The file was rewritten, as a resumed run does: earlier lines are void, and reading started over. */
   readonly restarted: boolean;
-  /** More whole lines may be there already. */
+  /** Whether more whole lines may be available. */
   readonly more: boolean;
 }
 
 const nothing: LinesChunk = { bytes: Buffer.alloc(0), tooLong: 0, restarted: false, more: false };
 
-/** A torn last line waits for its end. */
+/** An incomplete last line is held back until it is complete. */
 export class LineTail {
   /** Bytes consumed so far, always at the start of a line. */
   private offset: number;
   private file = "";
-  /** Inside a line whose rest is skipped: it is too long to be one of ours, or was begun in the middle. */
+  /** Inside a line whose rest is skipped: it is too long to come from Lathe, or reading began in the middle of it. */
   private skipping: boolean;
   private buffer = Buffer.alloc(0);
 
-  /** Begins with the first line after `from` bytes. */
+  /** Starts with the first line after `from` bytes. */
   constructor(
     private readonly path: string,
     private readonly maxLineBytes: number,
@@ -80,11 +80,14 @@ export class LineTail {
   }
 }
 
-/** Undefined where there is no such file. A link or a device in its place is not opened: it could lead anywhere, or block. */
+/**
+ * Undefined if there is no such file. A link or a device in its place is not opened: it could lead anywhere, or
+ * block.
+ */
 async function openRegular(path: string): Promise<FileHandle | undefined> {
   try {
     if (!(await lstat(path)).isFile())
-      throw new WorkbenchError("io", `${path} is no regular file, so it is not read. Remove it.`);
+      throw new WorkbenchError("io", `${path} is not a regular file, so it is not read. Remove it.`);
     return await open(path, constants.O_RDONLY | noFollow);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;

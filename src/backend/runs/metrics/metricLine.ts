@@ -1,14 +1,14 @@
-/** The text form of one line of `metrics.jsonl`, and what a run remembers of all of them. */
+/** The text form of one line of `metrics.jsonl`, and the summary of all lines in the record. */
 import type { MetricLine, RunRecord } from "../../../protocol/run";
 
 export const maxLineBytes = 256 * 1024;
 
-/** JSON has no NaN and no infinity: both are written as null, and read back as NaN. */
+/** JSON has no NaN and no infinity: both are written as null and read back as NaN. */
 export function formatMetricLine(line: MetricLine): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-/** Undefined for text that is no metric line. */
+/** Undefined for text that is not a metric line. */
 export function parseMetricLine(text: string): MetricLine | undefined {
   let value: unknown;
   try {
@@ -36,7 +36,7 @@ export function metricsOf(line: MetricLine): readonly (readonly [name: string, v
 
 export type Summary = RunRecord["summary"];
 
-/** Numbers that are none do not count; `last` then stays the last number that was one. */
+/** Values that are not finite are skipped; `last` then remains the last finite value. */
 export function addToSummary(summary: Summary, line: MetricLine): Summary {
   const next = { ...summary };
   for (const [name, value] of metricsOf(line)) {

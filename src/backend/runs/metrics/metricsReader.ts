@@ -1,4 +1,7 @@
-/** Reads `metrics.jsonl` while somebody else appends to it: only whole lines count, and bad ones are counted. */
+/**
+ * Reads `metrics.jsonl` while another process appends to it: only whole lines are parsed, and invalid ones are
+ * counted.
+ */
 import type { MetricLine } from "../../../protocol/run";
 import { LineTail } from "./lineTail";
 import { maxLineBytes, parseMetricLine } from "./metricLine";
@@ -7,19 +10,19 @@ const newline = 10;
 
 export interface MetricsChunk {
   readonly lines: readonly MetricLine[];
-  /** Whole lines that are no metric lines. */
+  /** Whole lines that are not metric lines. */
   readonly bad: number;
-  /** The file was rewritten, as a resumed run does: what was read before is void, reading began anew. */
+  /** The file was rewritten, as a resumed run does: earlier lines are void, and reading started over. */
   readonly restarted: boolean;
-  /** More whole lines may be there already. */
+  /** Whether more whole lines may be available. */
   readonly more: boolean;
 }
 
-/** Follows one file. A torn last line waits for its end. */
+/** Follows one file. An incomplete last line is held back until it is complete. */
 export class MetricsTail {
   private readonly tail: LineTail;
 
-  /** Begins with the first line after `from` bytes. */
+  /** Starts with the first line after `from` bytes. */
   constructor(path: string, from = 0) {
     this.tail = new LineTail(path, maxLineBytes, from);
   }
@@ -44,7 +47,7 @@ export interface Metrics {
   readonly bad: number;
 }
 
-/** The whole history. A file that is not there yet has none. */
+/** The whole history; empty if the file does not exist yet. */
 export async function readMetrics(path: string): Promise<Metrics> {
   const tail = new MetricsTail(path);
   let lines: MetricLine[] = [];

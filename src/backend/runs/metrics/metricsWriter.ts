@@ -1,4 +1,4 @@
-/** Appends to `metrics.jsonl`, one write a line, and cuts it back to a checkpoint when a run resumes. */
+/** Appends to `metrics.jsonl`, one write per line, and truncates it to a checkpoint when a run resumes. */
 import {
   closeSync,
   constants,
@@ -14,7 +14,7 @@ import type { MetricLine } from "../../../protocol/run";
 import { writeAtomic } from "../folder/atomicFile";
 import { formatMetricLine, parseMetricLine } from "./metricLine";
 
-/** Absent on Windows, where creating a link takes a privilege. */
+/** Absent on Windows, where creating a link requires a privilege. */
 const noFollow = (constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
 
 export const appendFlags = constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | noFollow;
@@ -23,7 +23,7 @@ export class MetricsWriter {
   private descriptor: number;
   private rows: number;
 
-  /** Opening mends a torn last line: it was never told to anybody. */
+  /** Opening removes an incomplete last line, which nobody has read. */
   constructor(private readonly path: string) {
     this.descriptor = openSync(path, appendFlags, 0o666);
     const bytes = readFileSync(this.descriptor);
@@ -32,20 +32,20 @@ export class MetricsWriter {
     this.rows = bytes.reduce((count, byte) => count + (byte === 10 ? 1 : 0), 0);
   }
 
-  /** How many lines the file has. */
+  /** The number of lines in the file. */
   get lines(): number {
     return this.rows;
   }
 
   append(line: MetricLine): void {
     const bytes = Buffer.from(formatMetricLine(line));
-    const written = this.write(bytes);
-    if (written === bytes.length) {
+    const count = this.write(bytes);
+    if (count === bytes.length) {
       this.rows++;
       return;
     }
-    // A disk that is almost full takes a part: nothing of the line may stay, or the next one would be joined to it.
-    ftruncateSync(this.descriptor, fstatSync(this.descriptor).size - written);
+    // A nearly full disk accepts a part of the line, which must not remain, or the next line would be joined to it.
+    ftruncateSync(this.descriptor, fstatSync(this.descriptor).size - count);
     throw new WorkbenchError(
       "disk-full",
       `The disk is full (${this.path}). Free some space, then resume the run.`,
@@ -60,22 +60,24 @@ export class MetricsWriter {
     }
   }
 
-  /** Drops the lines after `step`, which will come again, and returns those that stay. Unreadable lines stay as they are. */
+  /**
+   * Drops the lines after `step`, which will be written again, and returns the rest. Unreadable lines are preserved.
+   */
   rewind(step: number): readonly MetricLine[] {
     return this.keep((line) => line === undefined || line.step <= step);
   }
 
-  /** Drops all but the first `count` lines and returns those that stay. */
+  /** Drops all but the first `count` lines and returns them. */
   truncate(count: number): readonly MetricLine[] {
     return this.keep((_, index) => index < count);
   }
 
-  private keep(wanted: (line: MetricLine | undefined, index: number) => boolean): readonly MetricLine[] {
+  private keep(isWanted: (line: MetricLine | undefined, index: number) => boolean): readonly MetricLine[] {
     const kept: MetricLine[] = [];
     const rows = readFileSync(this.path, "utf8").split("\n").slice(0, -1);
     const staying = rows.filter((row, index) => {
       const line = parseMetricLine(row);
-      const stays = wanted(line, index);
+      const stays = isWanted(line, index);
       if (stays && line !== undefined) kept.push(line);
       return stays;
     });
@@ -84,7 +86,7 @@ export class MetricsWriter {
     return kept;
   }
 
-  /** A new file under the same name: those who follow the old one see that it was replaced and start over. */
+  /** A new file under the same name: followers of the old one see that it was replaced and start over. */
   private replace(data: string | Uint8Array): void {
     closeSync(this.descriptor);
     writeAtomic(this.path, data, { durable: true });

@@ -1,4 +1,4 @@
-/** Seconds that a run has spent running: pauses and interruptions left out, continued when it resumes. */
+/** Seconds that a run has spent running: excludes pauses and interruptions, and continues when the run resumes. */
 export class RunClock {
   private runningSince: number | undefined;
 
@@ -18,7 +18,7 @@ export class RunClock {
     this.runningSince = undefined;
   }
 
-  /** Puts the clock back to where a resumed run's history ends. */
+  /** Sets the clock back to the end of a resumed run's history. */
   rewind(seconds: number): void {
     this.elapsed = seconds;
     if (this.runningSince !== undefined) this.runningSince = performance.now();

@@ -1,4 +1,4 @@
-/** How busy the machine is while a run goes: processor, memory, and NVIDIA graphics cards where there are any. */
+/** System load during a run: processor, memory and any NVIDIA graphics cards. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { currentLoad, mem } from "systeminformation";
@@ -8,7 +8,7 @@ export type SystemReading = Record<`${"system" | "gpu"}/${string}`, number>;
 const gigabyte = 1e9;
 const execute = promisify(execFile);
 
-/** The order of the columns asked for, with the factor that brings nvidia-smi's unit to ours. */
+/** The requested columns in order, with the factor that converts nvidia-smi's unit to Lathe's. */
 const gpuColumns = [
   { query: "utilization.gpu", name: "utilization", factor: 1 },
   { query: "memory.used", name: "memory_gb", factor: (1024 * 1024) / gigabyte },
@@ -16,7 +16,7 @@ const gpuColumns = [
   { query: "temperature.gpu", name: "temperature", factor: 1 },
 ] as const;
 
-/** A card that does not tell a value prints `[N/A]`, which is left out. */
+/** A card that does not report a value prints `[N/A]`, which is left out. */
 export function parseGpus(csv: string): SystemReading {
   const reading: SystemReading = {};
   for (const [card, row] of csv.trim().split("\n").entries()) {
@@ -30,8 +30,7 @@ export function parseGpus(csv: string): SystemReading {
 }
 
 /**
- * Asked of NVIDIA's own program: the library's query for graphics cards blocks the thread, takes long, and leaves out
- * a card that stands idle.
+ * Read from nvidia-smi: the library's query for graphics cards blocks the thread, takes long, and omits idle cards.
  */
 async function readGpus(): Promise<SystemReading> {
   const query = `--query-gpu=${gpuColumns.map((column) => column.query).join(",")}`;
@@ -54,7 +53,7 @@ interface Source {
   failures: number;
 }
 
-/** Failures in a row after which a source is not asked again. */
+/** Consecutive failures after which a source is no longer read. */
 const patience = 3;
 
 async function ask(source: Source): Promise<SystemReading> {
@@ -63,7 +62,7 @@ async function ask(source: Source): Promise<SystemReading> {
     source.failures = 0;
     return reading;
   } catch (thrown) {
-    // A program that is not there will not come; another failure may pass.
+    // A missing program stays missing; other failures may be temporary.
     source.failures += (thrown as NodeJS.ErrnoException).code === "ENOENT" ? patience : 1;
     return {};
   }
@@ -87,11 +86,11 @@ export class SystemMetrics implements Disposable {
   private async read(): Promise<void> {
     if (this.busy) return;
     this.busy = true;
-    const told = await Promise.all(this.sources.map(ask));
+    const readings = await Promise.all(this.sources.map(ask));
     this.busy = false;
     this.sources = this.sources.filter(({ failures }) => failures < patience);
     if (this.sources.length === 0) clearInterval(this.timer);
-    const reading = Object.assign({}, ...told) as SystemReading;
+    const reading = Object.assign({}, ...readings) as SystemReading;
     if (Object.keys(reading).length > 0 && !this.ended) this.report(reading);
   }
 

@@ -1,6 +1,6 @@
 /**
- * Finds what would fail only after a run has begun: a device that does not start, text that is none, a model that cannot
- * read it, a method that cannot treat it. What takes long to read is left to the run.
+ * Finds what would fail only after a run has begun: a device that does not start, invalid text, a model that cannot
+ * read it, a method that does not support the model. Data that takes long to read is left to the run.
  */
 import { WorkbenchError } from "../../../protocol/errors";
 import { type DataOptions, dataSchema, type DeviceName } from "../../../schema/experiment";
@@ -23,7 +23,10 @@ import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/te
 import { objectiveOf } from "../../training/objective";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
-/** Throws the reason why one of the runs cannot be; points of a sweep that differ in other things are looked at once. */
+/**
+ * Throws the reason why one of the runs cannot start. Points of a sweep that differ only in other settings are
+ * checked once.
+ */
 export async function checkPlans(plans: readonly RunPlan[], workspace: string): Promise<void> {
   threadCount(undefined);
   const checked = new Set<string>();
@@ -49,28 +52,30 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
   const plan = withBaseTokenizer(written, base?.tokenizerFolder);
   const options = plan.data === undefined ? undefined : dataSchema.parse(plan.data);
   using data = options && (await readWhereShort(options, folder));
-  const own =
+  const baseTokenizer =
     base?.tokenizerFolder === undefined ? undefined : await openTokenizer(base.tokenizerFolder, ".");
-  const tokenizer = data?.tokenizer ?? (options === undefined ? own : await namedTokenizer(options, folder));
+  const tokenizer =
+    data?.tokenizer ?? (options === undefined ? baseTokenizer : await namedTokenizer(options, folder));
   const vocabSize = options && tokenizer?.vocabSize;
   let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
   if (options !== undefined) refuseMismatch(shape, options.sequence_len, data);
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));
   for (const step of plan.steps) {
-    const given = dataOptionsAt(plan, step.index);
-    // What a step changes of the data has to be whole with the rest.
-    if (given !== undefined) dataSchema.parse(given);
+    const dataOptions = dataOptionsAt(plan, step.index);
+    // The changes that a step makes to the data must be valid together with the rest.
+    if (dataOptions !== undefined) dataSchema.parse(dataOptions);
     if (step.action === "train") {
-      const read = given === plan.data ? data : undefined;
+      const read = dataOptions === plan.data ? data : undefined;
       const { shape: trained, isSure } =
         read === undefined
-          ? shapeForData(shape, given)
+          ? shapeForData(shape, dataOptions)
           : { shape: shapeForLabels(shape, read.labels), isSure: true };
       shape = trained;
       if (isSure && options !== undefined) objectiveOf(shape, tokenizer, probabilityOf(step));
-      const asked = teacherOptionsOf(step);
-      if (asked !== undefined && isSure) teacherOf(shape, teachers.of(asked), asked);
+      const teacherOptions = teacherOptionsOf(step);
+      if (teacherOptions !== undefined && isSure)
+        teacherOf(shape, teachers.of(teacherOptions), teacherOptions);
     }
     if (step.action === "compress") {
       refuseNeeds(step.options, { text: options !== undefined });
@@ -82,7 +87,7 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
         shape,
         tokenizer,
         // Other data than the experiment's is left to the run to read.
-        data: given === plan.data ? data && { title: titleOf(plan.data, data), ...data } : undefined,
+        data: dataOptions === plan.data ? data && { title: titleOf(plan.data, data), ...data } : undefined,
         hasData: options !== undefined,
         hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
       });
@@ -92,26 +97,26 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
 const probabilityOf = ({ options }: Step): number | undefined =>
   options["mlm_probability"] as number | undefined;
 
-/** Of a tokenizer that is made from a long text, where only the kind of each matrix matters. */
+/** Vocabulary size of a tokenizer trained on a long text, where only the kind of each matrix matters. */
 const standInVocabulary = 256;
 
-/** Undefined for one that is made from the text. */
+/** Undefined for a tokenizer that is trained on the text. */
 async function namedTokenizer({ tokenizer }: DataOptions, folder: string): Promise<Tokenizer | undefined> {
   return tokenizer === "characters" ? undefined : openTokenizer(tokenizer, folder);
 }
 
 interface Subject {
   readonly shape: ModelShape;
-  /** Absent where only the run can say which it is. */
+  /** Absent if only the run can determine it. */
   readonly tokenizer: Tokenizer | undefined;
-  /** Absent also where it is left to the run to read it. */
+  /** Also absent if reading it is left to the run. */
   readonly data: EvaluationData | undefined;
   readonly hasData: boolean;
   readonly hasTokenizer: boolean;
 }
 
 async function checkEvaluation(options: Step["options"], subject: Subject): Promise<void> {
-  for (const [name, given] of Object.entries(options)) {
+  for (const [name, values] of Object.entries(options)) {
     const metric = metrics[name]!;
     const { needs } = metric;
     metric.checkModel?.(subject.shape);
@@ -123,9 +128,9 @@ async function checkEvaluation(options: Step["options"], subject: Subject): Prom
     if (needs.includes("tokenizer") && !subject.hasTokenizer)
       throw new WorkbenchError(
         "invalid-input",
-        `evaluate.${name} needs a tokenizer, and the base model brings none. Add a data cell with data.tokenizer.`,
+        `evaluate.${name} needs a tokenizer, but the base model has none. Add a data cell with data.tokenizer.`,
       );
     if (!needs.includes("data") || subject.data !== undefined)
-      await metric.check?.(subject, metric.options.parse(given));
+      await metric.check?.(subject, metric.options.parse(values));
   }
 }

@@ -1,4 +1,4 @@
-/** What a plan would come to: exact counts, and estimates of memory and work from the very graphs that would run. */
+/** Estimates a plan: exact counts, and estimates of memory and work from the graphs that would run. */
 import type { ModelCounts } from "../../../protocol/counts";
 import { WorkbenchError } from "../../../protocol/errors";
 import { dataSchema, type DeviceName, trainSchema } from "../../../schema/experiment";
@@ -22,17 +22,20 @@ import { readTeachers, teacherOf, Teachers } from "../steps/teachers";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
 export interface TrainingEstimate {
-  /** The model that it learns from beside its labels, and how many scalars that has. */
+  /** The teacher model and its number of stored scalars. */
   readonly teacher?: { readonly model: string; readonly stored: number };
-  /** Absent where the number of steps follows from the data, which a plan does not read. */
+  /** Absent if the number of steps depends on the data, which a plan does not read. */
   readonly steps?: number;
   readonly tokensPerStep: number;
-  /** Of the model's own work, as papers count it: what is done again, or left out, to save memory changes nothing. */
+  /**
+   * The work of the model itself, as papers count it: recomputation and skipped work for saving memory do not change
+   * it.
+   */
   readonly flopsPerStep: number;
-  /** Weights, moments and gradients that stay, and the most that a step takes beside them. */
+  /** Persistent weights, moments and gradients, and the additional peak of a step. */
   readonly stateBytes: number;
   readonly workingBytes: number;
-  /** What is never held whole. */
+  /** What is never materialized as a whole. */
   readonly savings: MemorySavings;
 }
 
@@ -45,7 +48,7 @@ export interface StepEstimate {
   readonly treated?: readonly Treated[];
 }
 
-/** Parts of equal address but for the layer, stored scalars before and after. */
+/** Parts with the same address apart from the layer, and their stored scalars before and after. */
 export interface Treated {
   /** Such as `layers.*.self_attn.q_proj` or `layers.*.mlp.up_proj.bias`. */
   readonly address: string;
@@ -58,7 +61,7 @@ export interface PlanEstimate {
   readonly name: string;
   readonly variant: string;
   readonly family: string;
-  /** Of the model after the last action, in the keys of `config.json`. */
+  /** The configuration after the last action, with the keys of `config.json`. */
   readonly config: ModelShape["config"];
   /** Before the first action, then after each. */
   readonly before: ModelCounts;
@@ -75,8 +78,8 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
   const before = countModel(shape);
   const first = Object.fromEntries(storedByAddress(shape));
   const folder = experimentFolder({ plan, workspace });
-  const named = await readTeachers(plan, (name) => importShape(name, folder));
-  const teachers = new Teachers<ModelShape>(plan, shape, named);
+  const teacherModels = await readTeachers(plan, (name) => importShape(name, folder));
+  const teachers = new Teachers<ModelShape>(plan, shape, teacherModels);
   const steps = plan.steps.map((step): StepEstimate => {
     if (step.action === "train") shape = shapeForData(shape, dataOptionsAt(plan, step.index)).shape;
     const was = shape;
@@ -86,7 +89,7 @@ export async function estimatePlan(plan: RunPlan, workspace: string): Promise<Pl
     teachers.after(step, shape);
     if (step.action === "compress") {
       const [treatment] = Object.keys(step.options) as [string];
-      return { action: step.action, counts, treatment, treated: treatedBetween(was, shape) };
+      return { action: step.action, counts, treatment, treated: compareSlots(was, shape) };
     }
     return step.action === "train"
       ? {
@@ -114,9 +117,9 @@ function refuseUnsuited(shape: ModelShape, { action, options }: Step): void {
   if (action === "evaluate") for (const name of Object.keys(options)) metrics[name]?.checkModel?.(shape);
 }
 
-function treatedBetween(before: ModelShape, after: ModelShape): Treated[] {
+function compareSlots(before: ModelShape, after: ModelShape): Treated[] {
   const [was, now] = [storedByAddress(before), storedByAddress(after)];
-  // A packed matrix is told part by part, unless all that there is afterwards is one number for the whole.
+  // A packed matrix is listed part by part, unless a single number replaces the whole.
   for (const { matrix } of matrixSlots(before)) {
     const parts = matrix.parts?.map(({ role }) => role) ?? [];
     if (parts.length > 0 && now.has(matrix.role) && parts.every((role) => was.has(role)))
@@ -155,7 +158,7 @@ export async function shapeAfter(plan: RunPlan, workspace: string): Promise<Mode
   );
 }
 
-/** Whether the size of a plan's model follows from more than its text. */
+/** Whether the size of a plan's model depends on more than the plan's text. */
 export function readsFiles({ baseModel, model, data }: RunPlan): boolean {
   if (baseModel !== undefined) return true;
   const tokenizer = data && (data["tokenizer"] ?? defaultTokenizer);
@@ -172,7 +175,7 @@ async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShap
   if (tokenizer === "characters")
     throw new WorkbenchError(
       "invalid-input",
-      "The vocabulary of the tokenizer `characters` follows from the text, which a plan does not read. Write vocab_size in the model cell.",
+      "With the tokenizer `characters` the vocabulary depends on the text, which a plan does not read. Write vocab_size in the model cell.",
     );
   return shapeOfPlan(plan, (await openTokenizer(tokenizer, folder)).vocabSize);
 }
@@ -180,27 +183,27 @@ async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShap
 function estimateTraining(
   shape: ModelShape,
   plan: RunPlan,
-  { index, options: given }: Step,
+  { index, options: trainOptions }: Step,
   teachers: Teachers<ModelShape>,
 ): TrainingEstimate {
-  const options = trainSchema.parse(given);
+  const options = trainSchema.parse(trainOptions);
   const teaching = options.teacher && teachers.of(options.teacher);
   const teacher = teaching && teacherOf(shape, teaching, options.teacher!);
-  const own = dataOptionsAt(plan, index);
-  const data = own === undefined ? undefined : dataSchema.parse(own);
+  const dataOptions = dataOptionsAt(plan, index);
+  const data = dataOptions === undefined ? undefined : dataSchema.parse(dataOptions);
   const rows = batchSizeOf(options);
   const length = data?.sequence_len ?? dimensionsOf(shape).context;
   const documents = data?.document_mask === true;
   const batch = {
     rows,
     length,
-    segments: documents || data?.packing === false || hasLabels(own),
+    segments: documents || data?.packing === false || hasLabels(dataOptions),
     positions: documents,
   };
   const trainee = traineeOf(shape, teacher);
   const savings = memorySavings(trainee, batch, options, memoryLimit(plan.device as DeviceName));
   const graph = buildTrainStep(trainee, batch, options, savings);
-  // A lens asks with every change of a text, so that the same graph is not built twice.
+  // A lens sends a request after every edit, so the same graph is not built twice.
   const plain =
     describeSavings(savings) === undefined ? graph : buildTrainStep(trainee, batch, options, nothingSaved);
   const { state, working } = memoryOf(graph, graph.state);

@@ -1,4 +1,4 @@
-/** From an experiment file and what was chosen of it to the runs that it means. */
+/** Resolves an experiment file and a selection of it to the plans of its runs. */
 import { relative, resolve } from "node:path";
 import type { SchemaCatalog } from "../../../schema/experiment";
 import type { RunPlan } from "../../../protocol/run";
@@ -10,22 +10,22 @@ import { parseSettings } from "../../experiment/settings";
 import { workspaceOf } from "../folder/runLocation";
 
 export interface PlanChoice {
-  /** The text of the file as it stands in an editor; read from the file when left out. */
+  /** The text of the file in an editor; read from the file if left out. */
   readonly text?: string | undefined;
   readonly variant?: string | undefined;
-  /** As `--set` takes them. */
+  /** In the form of `--set`. */
   readonly set?: readonly string[] | undefined;
   readonly seed?: number | undefined;
   readonly device?: string | undefined;
   readonly throughCell?: number | undefined;
-  /** Folders that are open where it was chosen: see `workspaceOf`. */
+  /** The folders open where the selection was made: see `workspaceOf`. */
   readonly opened?: readonly string[] | undefined;
-  /** Take over no finished steps of earlier runs. */
+  /** Do not reuse finished steps of earlier runs. */
   readonly fresh?: boolean | undefined;
 }
 
 export interface Plans {
-  /** Absolute: what the plans' paths are relative to. */
+  /** Absolute: the base of the plans' paths. */
   readonly workspace: string;
   readonly plans: readonly RunPlan[];
   /** Lines about blocks of the file that look like cells and are not. */
@@ -39,7 +39,7 @@ export async function loadPlans(file: string, choice: PlanChoice, catalog: Schem
     text === undefined ? await loadExperiment(file, catalog) : parseExperiment(text, file, catalog);
   const plans = planRuns(experiment, {
     codeVersion: version,
-    // Plans name the file as seen from the workspace; messages name it as it was typed, so that it can be clicked.
+    // Plans name the file relative to the workspace; messages name it as it was typed, so that it can be clicked.
     file: relative(workspace, resolve(file)).replaceAll("\\", "/"),
     set: parseSettings(set ?? []),
     ...(variant === undefined ? {} : { variant }),

@@ -1,4 +1,4 @@
-/** Whether a model can read the data: longer sequences than positions, or tokens without a row, would read outside a table. */
+/** Checks that a model can read the data: sequences longer than its positions would read outside a table. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { dimensionsOf, type ModelShape } from "../../models/model";
 import { refuseTokensWithoutRow } from "../../data/tokenizers/vocabularyFit";

@@ -1,14 +1,14 @@
-/** Data that is short enough to be read before a run begins, or whose tokens an earlier run has left. */
+/** Data that is short enough to read before a run begins, or whose tokens an earlier run has cached. */
 import type { DataOptions } from "../../../schema/experiment";
 import { defaultCacheFolder } from "../../data/cacheFolder";
 import { type DataSet, openData } from "../../data/dataSet";
 import { findFiles } from "../../data/files";
 
-/** Files up to this size together are read before the run; their tokens are kept, so nothing is read twice. */
+/** Files up to this total size are read before the run; their tokens are cached, so nothing is read twice. */
 const shortBytes = 4 * 2 ** 20;
 
 export async function readWhereShort(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
-  if (options.dataset !== undefined) return undefined; // It may have to be downloaded.
+  if (options.dataset !== undefined) return undefined; // A named data set may have to be downloaded.
   const named = [options.text, options.validation_text, options.test_text].flat();
   const patterns = named.filter((pattern) => pattern !== undefined);
   const files = await findFiles(patterns, baseFolder, options.format);
@@ -17,7 +17,7 @@ export async function readWhereShort(options: DataOptions, baseFolder: string): 
   return openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
 }
 
-/** The same, and text of any length whose tokens are in the cache already; it is read once for its hash. */
+/** Also accepts text of any length whose tokens are cached; it is read once to hash it. */
 export async function readWhereKept(options: DataOptions, baseFolder: string): Promise<DataSet | undefined> {
   const short = await readWhereShort(options, baseFolder);
   if (short !== undefined || options.dataset !== undefined || options.tokenizer === "characters")

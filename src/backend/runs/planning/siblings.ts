@@ -1,4 +1,4 @@
-/** The runs that an experiment means as it stands, and what each of them tells a paper card. */
+/** The runs that an experiment currently plans, and their values for a paper card. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
@@ -21,20 +21,20 @@ export interface Sibling {
   readonly record: RunRecord;
 }
 
-/** Of each plan the newest finished run whose results depend on nothing that has changed since. */
-export function finishedRuns(plans: readonly RunPlan[], found: readonly FoundRun[]): (Sibling | undefined)[] {
-  const done = found
+/** For each plan, the newest finished run whose results depend on nothing that has changed since. */
+export function finishedRuns(plans: readonly RunPlan[], runs: readonly FoundRun[]): (Sibling | undefined)[] {
+  const done = runs
     .flatMap((run) => (run.record?.state === "done" ? [{ folder: run.folder, record: run.record }] : []))
     .sort((a, b) => b.record.createdAt.localeCompare(a.record.createdAt));
-  const known = new Map<string, Sibling>();
+  const finished = new Map<string, Sibling>();
   for (const run of done) {
     const key = identityOf(run.record.plan);
-    if (!known.has(key)) known.set(key, run);
+    if (!finished.has(key)) finished.set(key, run);
   }
-  return plans.map((plan) => known.get(identityOf(plan)));
+  return plans.map((plan) => finished.get(identityOf(plan)));
 }
 
-/** The keys that were written down know the version of the program too, which says nothing about the text. */
+/** Recorded keys include the version of the program, which does not identify the text. */
 function identityOf(plan: RunPlan): string {
   const { experiment, variant, scale, seed, sweep, steps } = plan;
   const keys = steps
@@ -43,7 +43,7 @@ function identityOf(plan: RunPlan): string {
   return canonicalJson({ experiment, variant, scale, seed, sweep, keys });
 }
 
-/** What an experiment says of its publication, as every of its runs carries it. */
+/** What an experiment states about its publication, as each of its runs records it. */
 export function paperOf(plans: readonly RunPlan[]): Paper | undefined {
   return plans.map(({ paper }) => paperSchema.safeParse(paper).data).find((paper) => paper !== undefined);
 }
@@ -61,21 +61,21 @@ export async function figuresOf({ folder, record }: Sibling): Promise<RunFigures
   const validation = summary["eval/loss"]?.last ?? summary["perplexity/loss"]?.last;
   const perplexity =
     summary["perplexity/token"]?.last ?? (validation === undefined ? undefined : Math.exp(validation));
-  const estimate = await estimated(plan, workspace ?? folder);
+  const estimate = await estimateCached(plan, workspace ?? folder);
   return {
     ...knownBefore(plan, estimate),
     tokens: last?.tokens ?? 0,
     ...remarksOf(folder, plan),
     values: {
-      // What metrics recorded last, under their own names.
+      // The last values that metrics recorded, under their own names.
       ...Object.fromEntries(Object.entries(summary).map(([name, { last }]) => [name, last])),
       ...sizes(estimate),
-      ...present("parameters/non_embedding", counts?.nonEmbedding.stored),
-      ...present("parameters/total", counts?.total.stored),
-      ...present("parameters/bits", counts?.total.bits),
-      ...present("train/loss", train),
-      ...present("eval/loss", validation),
-      ...present("perplexity", perplexity),
+      ...optionalEntry("parameters/non_embedding", counts?.nonEmbedding.stored),
+      ...optionalEntry("parameters/total", counts?.total.stored),
+      ...optionalEntry("parameters/bits", counts?.total.bits),
+      ...optionalEntry("train/loss", train),
+      ...optionalEntry("eval/loss", validation),
+      ...optionalEntry("perplexity", perplexity),
     },
   };
 }
@@ -84,29 +84,32 @@ const savingsSchema = z.object({
   savings: z.object({ details: z.object({ reasons: z.array(z.string()) }) }),
 });
 
-/** Of the last evaluation that measured what was really saved. */
+/** From the last evaluation of the model that was actually saved. */
 function remarksOf(folder: string, { steps }: Pick<RunPlan, "steps">): Pick<RunFigures, "remarks"> {
   for (const { index, action, options } of steps.toReversed()) {
     if (action !== "evaluate" || !("savings" in options)) continue;
     const text = readIfThere(insideFolder(folder, `steps/${index}-evaluate/eval.json`));
-    const found = text === undefined ? undefined : savingsSchema.safeParse(JSON.parse(text));
-    return found?.success === true ? { remarks: found.data.savings.details.reasons } : {};
+    const savings = text === undefined ? undefined : savingsSchema.safeParse(JSON.parse(text));
+    return savings?.success === true ? { remarks: savings.data.savings.details.reasons } : {};
   }
   return {};
 }
 
-/** A run may have been cleaned of what its steps wrote: its numbers stand in its record. */
+/** The files of a run's steps may have been deleted: its metrics remain in its record. */
 function readIfThere(path: string): string | undefined {
   return existsSync(path) ? readBounded(path, mostEvaluationBytes) : undefined;
 }
 
-/** Of a plan that has not been run, as far as its sizes follow from the text. */
+/** For a plan that has not been run, as far as its text determines the sizes. */
 export async function plannedFigures(plan: RunPlan, workspace: string): Promise<RunFigures> {
-  const estimate = await estimated(plan, workspace);
+  const estimate = await estimateCached(plan, workspace);
   return { ...knownBefore(plan, estimate), values: sizes(estimate) };
 }
 
-function present<K extends string>(key: K, value: number | undefined): { readonly [key in K]?: number } {
+function optionalEntry<K extends string>(
+  key: K,
+  value: number | undefined,
+): { readonly [key in K]?: number } {
   return value === undefined || !Number.isFinite(value) ? {} : ({ [key]: value } as { [key in K]: number });
 }
 
@@ -123,7 +126,7 @@ function knownBefore(plan: RunPlan, estimate: PlanEstimate | undefined): Omit<Ru
     0,
   );
   const size = (...keys: readonly string[]) => {
-    // What was shrunk may have fewer layers than the cells say.
+    // A compressed model may have fewer layers than the cells specify.
     const config = estimate?.config ?? model;
     const value = keys.map((key) => config?.[key]).find((each) => typeof each === "number");
     return value;
@@ -162,10 +165,10 @@ function sizes(estimate: PlanEstimate | undefined): RunFigures["values"] {
 /** Seeds change no size; building the graph of a large model takes a second. */
 const estimates = new LruCache<Promise<PlanEstimate | undefined>>({ limit: 100 });
 
-function estimated(plan: RunPlan, workspace: string): Promise<PlanEstimate | undefined> {
+function estimateCached(plan: RunPlan, workspace: string): Promise<PlanEstimate | undefined> {
   const { model, baseModel, folder, data, steps } = plan;
   const actions = steps.map(({ action, options }) => ({ action, options }));
   const key = canonicalJson({ workspace, model, baseModel, folder, data, actions });
-  // Where a size follows from a text, or a file is gone, the row says so by what it lacks.
+  // If a size depends on a text, or a file is missing, the row leaves it empty.
   return estimates.getOrCreate(key, () => estimatePlan(plan, workspace).catch(() => undefined));
 }

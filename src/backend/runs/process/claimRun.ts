@@ -1,4 +1,4 @@
-/** Makes this process the one in charge of a run folder, or says who is. */
+/** Claims a run folder for this process, or reports which process owns it. */
 import { ControlServer, type Answerer } from "../control/controlServer";
 import { WorkbenchError } from "../../../protocol/errors";
 import { removeDrafts } from "../folder/atomicFile";
@@ -11,7 +11,7 @@ import { RunFolder } from "../folder/runFolder";
 export interface ClaimOptions {
   readonly folder: string;
   readonly resume: boolean;
-  /** The process that launched this one holds the run until now. */
+  /** The process that launched this one owns the run until it is claimed. */
   readonly launcher: number | undefined;
 }
 
@@ -24,12 +24,12 @@ export async function refuseIfTaken(record: RunRecord, launcher?: number): Promi
     state === "alive"
       ? "Stop it first, or attach to it."
       : "If that machine is gone for good, remove `process` from its run.json.";
-  throw new WorkbenchError("busy", `${record.id} is in the hands of process ${pid} on ${host}. ${advice}`);
+  throw new WorkbenchError("busy", `${record.id} is owned by process ${pid} on ${host}. ${advice}`);
 }
 
 export function refuseIfDone(record: RunRecord): void {
   if (record.state !== "done") return;
-  throw new WorkbenchError("invalid-input", `${record.id} is done; there is nothing left to resume.`);
+  throw new WorkbenchError("invalid-input", `${record.id} is done, so it can't be resumed.`);
 }
 
 export interface Claim {

@@ -1,6 +1,6 @@
 /**
- * Runs of one device, one behind another. The queue is a small file per device and machine; its entries name processes,
- * and an entry whose process is gone counts for nothing, so a killed run never blocks those behind it.
+ * The queue of the runs of one device: a small file per device and machine. Its entries name processes, and an entry
+ * whose process has ended is ignored, so a killed run never blocks later ones.
  */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -33,12 +33,12 @@ const fileSchema = z.array(
   }),
 );
 
-/** `ps` and PowerShell are slower to ask who lives than /proc is. */
+/** Checking processes with `ps` and PowerShell is slower than with /proc. */
 const pollMilliseconds = process.platform === "linux" ? 250 : 1500;
 
 /**
- * One folder a machine, since a home folder may be shared by several; outside any workspace, since a device is shared
- * by all of them. LATHE_STATE_DIR names another place.
+ * One folder per machine, since several may share a home folder; outside any workspace, since all of them share the
+ * device. LATHE_STATE_DIR selects another folder.
  */
 export function queuesFolder(): string {
   const state = process.env.LATHE_STATE_DIR ?? envPaths("lathe", { suffix: "" }).data;
@@ -46,10 +46,10 @@ export function queuesFolder(): string {
 }
 
 export interface WaitOptions {
-  /** The entry stands in the queue. */
+  /** Called when the entry is in the queue. */
   readonly onJoined?: () => void;
   readonly signal: AbortSignal;
-  /** How many go first; called when it changes. */
+  /** Receives the number of runs ahead; called when it changes. */
   onPosition(position: number): void;
 }
 
@@ -76,7 +76,7 @@ export class DeviceQueue {
     return names.map((name) => new DeviceQueue(name, root));
   }
 
-  /** Who runs and who waits, in order; only processes that live. */
+  /** Running and waiting runs in order; only those with a living process. */
   async entries(): Promise<readonly QueueEntry[]> {
     const alive = await Promise.all(
       this.read().map(async (entry) => ((await liveness(entry.process)) === "gone" ? [] : [entry])),
@@ -89,18 +89,18 @@ export class DeviceQueue {
     const waiting = { ...entry, since: new Date().toISOString(), running: false };
     await this.change((entries) => [...entries.filter(({ id }) => id !== entry.id), waiting]);
     options.onJoined?.();
-    let told = -1;
+    let lastPosition = -1;
     for (;;) {
       options.signal.throwIfAborted();
       const position = (await this.entries()).findIndex(({ id }) => id === entry.id);
       if (position <= 0 && (await this.take(waiting))) return;
-      if (position !== told && position > 0) options.onPosition(position);
-      told = position;
+      if (position !== lastPosition && position > 0) options.onPosition(position);
+      lastPosition = position;
       await setTimeout(pollMilliseconds, undefined, { signal: options.signal });
     }
   }
 
-  /** Takes the device at once, beside whoever has it; those who queue wait for this run too. */
+  /** Takes the device at once, in addition to its present run; queued runs wait for this one too. */
   async share(entry: Omit<QueueEntry, "running" | "since">): Promise<void> {
     const running = { ...entry, since: new Date().toISOString(), running: true };
     await this.change((entries) => [running, ...entries.filter(({ id }) => id !== entry.id)]);
@@ -114,7 +114,7 @@ export class DeviceQueue {
     await this.change((entries) => {
       const moved = entries.find((entry) => entry.id === id);
       if (moved === undefined || moved.running) {
-        const why = moved === undefined ? "is not in the queue" : "is running already";
+        const why = moved === undefined ? "is not in the queue" : "is already running";
         throw new WorkbenchError(
           "invalid-input",
           `${id} ${why} of ${this.device}; only a waiting run can be moved.`,
@@ -126,15 +126,18 @@ export class DeviceQueue {
     });
   }
 
-  /** True once the entry is the first and nobody runs. An entry that was lost with its file queues again, at the end. */
-  private async take(own: QueueEntry): Promise<boolean> {
+  /**
+   * True once the entry is first and no run is active. An entry that was lost with its file joins the queue again at
+   * its end.
+   */
+  private async take(self: QueueEntry): Promise<boolean> {
     let taken = false;
     await this.change((entries) => {
-      const present = entries.some(({ id }) => id === own.id) ? entries : [...entries, own];
-      taken = present[0]?.id === own.id && present.every(({ running }) => !running);
+      const withSelf = entries.some(({ id }) => id === self.id) ? entries : [...entries, self];
+      taken = withSelf[0]?.id === self.id && withSelf.every(({ running }) => !running);
       return taken
-        ? present.map((entry) => (entry.id === own.id ? { ...entry, running: true } : entry))
-        : present;
+        ? withSelf.map((entry) => (entry.id === self.id ? { ...entry, running: true } : entry))
+        : withSelf;
     });
     return taken;
   }
@@ -143,8 +146,8 @@ export class DeviceQueue {
     try {
       mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     } catch (cause) {
-      const why = `${(cause as Error).message}. Set LATHE_STATE_DIR to a folder that can be written, or run with --parallel`;
-      throw new WorkbenchError("io", `The queue of ${this.device} can't be kept: ${why}.`, {}, { cause });
+      const why = `${(cause as Error).message}. Set LATHE_STATE_DIR to a writable folder, or run with --parallel`;
+      throw new WorkbenchError("io", `The queue of ${this.device} can't be written: ${why}.`, {}, { cause });
     }
     await withFolder(this.folder, async () => {
       writeAtomic(this.file, `${JSON.stringify(next(await this.entries()), undefined, 2)}\n`);
@@ -162,7 +165,7 @@ export class DeviceQueue {
     try {
       return fileSchema.parse(JSON.parse(text));
     } catch (cause) {
-      const message = `${this.file} is not a queue of runs. Delete it; runs that wait will queue again by themselves.`;
+      const message = `${this.file} is not a queue of runs. Delete it; waiting runs then join a new queue.`;
       throw new WorkbenchError("corrupt", message, {}, { cause });
     }
   }

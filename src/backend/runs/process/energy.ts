@@ -1,24 +1,28 @@
 /**
- * What a run takes from the socket and what that means in carbon and water: by the processor's own counters where they can be
- * read (Intel's and AMD's RAPL through Linux's powercap), else from the processor time that it had, with what is assumed told.
+ * The energy of a run and its footprint in carbon and water. Read from the processor's counters where possible
+ * (Intel's and AMD's RAPL through Linux's powercap), otherwise estimated from processor time. The method reports its
+ * assumptions.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunEnergy } from "../../../protocol/run";
 
-/** A core at work, with its share of memory and fans: about 200 W of a server with 20 busy cores. */
+/** A busy core with its share of memory and fans: about 200 W for a server with 20 busy cores. */
 const wattsPerCore = 10;
 /** World average of 2023, Ember, Global Electricity Review 2024. */
 const gramsPerKwh = 480;
-/** Water that evaporates on site in an average data centre of the United States, Lawrence Berkeley National Laboratory 2016. */
+/**
+ * Water that evaporates on site in an average data center of the United States, Lawrence Berkeley National Laboratory
+ * 2016.
+ */
 const litresPerKwh = 1.8;
 const joulesPerKwh = 3.6e6;
-/** Counters of a busy package come round in about half an hour. */
+/** The counters of a busy package wrap around in about half an hour. */
 const secondsBetweenReadings = 60;
 
 interface Counter {
   readonly file: string;
-  /** Microjoules after which it begins again at zero. */
+  /** Microjoules at which the counter wraps around to zero. */
   readonly range: number;
   last: number;
 }
@@ -29,7 +33,7 @@ export class EnergyMeter implements Disposable {
   readonly #begun = process.cpuUsage();
   #microjoules = 0;
 
-  /** `before` is what an earlier process of the same run took. */
+  /** `before` is the energy of earlier processes of the same run. */
   constructor(
     private readonly before: RunEnergy | undefined,
     private readonly environment: NodeJS.ProcessEnv = process.env,
@@ -40,7 +44,7 @@ export class EnergyMeter implements Disposable {
     this.#timer.unref();
   }
 
-  /** Everything so far. */
+  /** The total so far. */
   get energy(): RunEnergy {
     const measured = this.#read();
     const watts = this.#number("LATHE_WATTS_PER_CORE", wattsPerCore);
@@ -57,18 +61,18 @@ export class EnergyMeter implements Disposable {
       how,
       assumptions:
         (measured
-          ? "the processor packages' own counters, whatever else they did meanwhile"
-          : `${watts} W for each core that was busy with it, since no counter of the processor can be read`) +
-        `; ${grams} g of CO2 and ${litres} l of water a kWh; graphics cards are not counted`,
+          ? "the processor package counters, including other work on the machine"
+          : `${watts} W for each core that was busy with it, since no processor counter is readable`) +
+        `; ${grams} g of CO2 and ${litres} l of water per kWh; graphics cards are not counted`,
     };
   }
 
   #number(name: string, usual: number): number {
-    const given = Number(this.environment[name]);
-    return Number.isFinite(given) && given > 0 ? given : usual;
+    const value = Number(this.environment[name]);
+    return Number.isFinite(value) && value > 0 ? value : usual;
   }
 
-  /** False where nothing can be read. */
+  /** False if nothing can be read. */
   #read(): boolean {
     for (const counter of this.#counters) {
       const now = numberIn(counter.file);
@@ -84,13 +88,13 @@ export class EnergyMeter implements Disposable {
   }
 }
 
-/** Whole packages, whose parts have counters of their own below them. */
+/** Whole packages only: the counters of their parts are nested below them. */
 function packageCounters(folder: string): Counter[] {
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch {
-    return []; // Another system than Linux, or one without such counters.
+    return []; // Not Linux, or no such counters.
   }
   return names
     .filter((name) => /^intel-rapl:\d+$/.test(name))
@@ -106,6 +110,6 @@ function numberIn(file: string): number | undefined {
     const value = Number(readFileSync(file, "utf8"));
     return Number.isFinite(value) ? value : undefined;
   } catch {
-    return undefined; // Mostly readable by the administrator alone.
+    return undefined; // Usually readable by the administrator only.
   }
 }

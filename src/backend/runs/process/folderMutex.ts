@@ -1,4 +1,7 @@
-/** A short exclusive section on a folder among processes, for reading and replacing a file in it within milliseconds. */
+/**
+ * A short exclusive section on a folder between processes, for reading and replacing a file in it within
+ * milliseconds.
+ */
 import { join } from "node:path";
 import lockfile from "proper-lockfile";
 import { WorkbenchError } from "../../../protocol/errors";
@@ -6,8 +9,8 @@ import { WorkbenchError } from "../../../protocol/errors";
 const staleMilliseconds = 5000;
 
 /**
- * Never hold it over a training step: its holder proves that it lives by a timer, which a blocked thread can't run.
- * A holder that was killed blocks the others for `staleMilliseconds`, then they go on.
+ * Never hold it over a training step: the holder refreshes the lock by a timer, which a blocked thread can't run. A
+ * killed holder blocks the others for `staleMilliseconds`.
  */
 export async function withFolder<T>(folder: string, section: () => T | Promise<T>): Promise<T> {
   const lock = { lost: false };
@@ -21,12 +24,12 @@ export async function withFolder<T>(folder: string, section: () => T | Promise<T
     })
     .catch((cause: unknown) => {
       if ((cause as NodeJS.ErrnoException).code !== "ELOCKED") throw cause;
-      throw new WorkbenchError("busy", `Another process keeps ${folder} locked. Try again.`, {}, { cause });
+      throw new WorkbenchError("busy", `Another process has locked ${folder}. Try again.`, {}, { cause });
     });
   try {
     return await section();
   } finally {
-    // A lock taken over by others is theirs to release.
+    // A lock that another process has taken over is not released here.
     if (!lock.lost) await release().catch(ignoreLostLock);
   }
 }

@@ -1,4 +1,4 @@
-/** What git knows about the code that a run was started from. Everything here may be absent: git is no requirement. */
+/** The git state of the code that a run was started from. All of it is optional: git is not required. */
 import { spawn } from "node:child_process";
 import type { RunRecord } from "../../../protocol/run";
 
@@ -7,16 +7,16 @@ const timeoutMilliseconds = 10_000;
 
 export interface GitState {
   readonly git: NonNullable<RunRecord["git"]>;
-  /** The uncommitted changes of tracked files, cut at `maxPatchBytes` with a last line that says so. */
+  /** The uncommitted changes of tracked files, truncated at `maxPatchBytes` with a note in the last line. */
   readonly patch: string;
 }
 
 interface Output {
   readonly text: string;
-  readonly cut: boolean;
+  readonly isCut: boolean;
 }
 
-/** Runs git without a shell, without prompts, locks or programs that a repository's configuration may name. */
+/** Runs git without a shell, prompts, locks or programs that a repository's configuration may name. */
 function git(folder: string, args: readonly string[], maxBytes: number): Promise<Output | undefined> {
   return new Promise((resolve) => {
     const child = spawn("git", ["-c", "core.fsmonitor=false", "-C", folder, ...args], {
@@ -34,14 +34,14 @@ function git(folder: string, args: readonly string[], maxBytes: number): Promise
     });
     child.on("error", () => resolve(undefined));
     child.on("close", (status) => {
-      const cut = bytes > maxBytes;
-      if (status !== 0 && !cut) resolve(undefined);
-      else resolve({ text: Buffer.concat(chunks).subarray(0, maxBytes).toString("utf8"), cut });
+      const isCut = bytes > maxBytes;
+      if (status !== 0 && !isCut) resolve(undefined);
+      else resolve({ text: Buffer.concat(chunks).subarray(0, maxBytes).toString("utf8"), isCut: isCut });
     });
   });
 }
 
-/** Undefined where there is no git, no repository, or no commit yet. */
+/** Undefined without git, a repository or a commit. */
 export async function readGitState(folder: string): Promise<GitState | undefined> {
   const [commit, branch, patch] = await Promise.all([
     git(folder, ["rev-parse", "--verify", "HEAD"], 1000),
@@ -51,8 +51,8 @@ export async function readGitState(folder: string): Promise<GitState | undefined
   if (commit === undefined || branch === undefined || patch === undefined) return undefined;
   return {
     git: { commit: commit.text.trim(), branch: branch.text.trim(), dirty: patch.text !== "" },
-    patch: patch.cut
-      ? `${patch.text}\n[cut here: the changes are longer than ${maxPatchBytes} bytes]\n`
+    patch: patch.isCut
+      ? `${patch.text}\n[truncated: the changes are longer than ${maxPatchBytes} bytes]\n`
       : patch.text,
   };
 }

@@ -1,4 +1,6 @@
-/** What the launcher and the run process say to each other: arguments one way, one message the other way. */
+/**
+ * The interface between the launcher and the run process: command-line arguments one way, one message the other way.
+ */
 import { parseArgs } from "node:util";
 
 export type LaunchMessage =

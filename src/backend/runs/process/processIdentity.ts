@@ -1,4 +1,4 @@
-/** Tells a living process from one that died and whose number was given to another: number + start time + machine. */
+/** Distinguishes a living process from a later one with the same number, by number, start time and machine. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -13,7 +13,7 @@ export interface ProcessIdentity {
 
 const execute = promisify(execFile);
 
-/** The machine's boot makes tick counts comparable; a sandbox without it still has the ticks. */
+/** The boot id makes tick counts comparable; a sandbox without it still has the ticks. */
 async function bootId(): Promise<string> {
   return readFile("/proc/sys/kernel/random/boot_id", "utf8").then(
     (text) => text.trim(),
@@ -28,7 +28,8 @@ async function startTimeOnLinux(pid: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-  // The second field is the program's name in parentheses and may hold anything, so fields count from its end.
+  // The second field is the program's name in parentheses and may contain anything, so fields are counted after its
+  // end.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const dead = fields[0] === "Z" || fields[0] === "X";
   return dead ? undefined : `${await bootId()}/${fields[19] ?? ""}`;
@@ -40,7 +41,7 @@ async function startTimeByProgram(program: string, args: readonly string[]): Pro
     const { stdout } = await execute(program, args, { env, timeout: 10_000, windowsHide: true });
     return stdout.trim() === "" ? undefined : stdout.trim();
   } catch {
-    return undefined; // Both programs exit with an error when there is no such process.
+    return undefined; // Both programs exit with an error if there is no such process.
   }
 }
 
@@ -69,22 +70,22 @@ export async function identify(pid: number): Promise<ProcessIdentity | undefined
   return startedAt === undefined ? undefined : { pid, startedAt, host: hostname() };
 }
 
-let own: Promise<ProcessIdentity> | undefined;
+let cachedIdentity: Promise<ProcessIdentity> | undefined;
 
 export function ownIdentity(): Promise<ProcessIdentity> {
-  // A system that does not tell start times still gets a working, if weaker, identity: the number alone.
-  own ??= identify(process.pid).then(
-    (found) => found ?? { pid: process.pid, startedAt: "", host: hostname() },
+  // Without a start time the identity is weaker: the number alone.
+  cachedIdentity ??= identify(process.pid).then(
+    (identity) => identity ?? { pid: process.pid, startedAt: "", host: hostname() },
   );
-  return own;
+  return cachedIdentity;
 }
 
-/** A look that costs nothing: false says little, true is certain. */
+/** A cheap check: true is certain, false is not. */
 export function isSurelyGone({ pid, host }: ProcessIdentity): boolean {
   return host === hostname() && !exists(pid);
 }
 
-/** `elsewhere`: on another machine that shares the folder, where nobody here can look. */
+/** `elsewhere`: on another machine that shares the folder, where the process can't be checked. */
 export type Liveness = "alive" | "gone" | "elsewhere";
 
 export async function liveness(identity: ProcessIdentity): Promise<Liveness> {

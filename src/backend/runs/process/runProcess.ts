@@ -1,4 +1,6 @@
-/** The entry of a run process, bundled as dist/runProcess.cjs. It is started detached and outlives whoever started it. */
+/**
+ * The entry point of a run process, bundled as dist/runProcess.cjs. It is started detached and outlives its launcher.
+ */
 import { program } from "../execution/body";
 import { runAsProcess } from "./runAsProcess";
 

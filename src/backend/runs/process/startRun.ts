@@ -13,18 +13,20 @@ import { readRecord, RunFolder } from "../folder/runFolder";
 import { runsFolderOf } from "../folder/runLocation";
 
 export interface LaunchOptions {
-  /** Don't wait for other runs of the same device. */
+  /** Don't wait for other runs on the same device. */
   readonly parallel?: boolean;
-  /** The bundled run process; by default runProcess.cjs beside the running script. LATHE_RUN_PROCESS overrides. */
+  /**
+   * The bundled run process; by default runProcess.cjs next to the running script. LATHE_RUN_PROCESS overrides it.
+   */
   readonly script?: string;
-  /** Another Node executable than the present one. */
+  /** A Node executable other than the present one. */
   readonly executable?: string;
 }
 
 export interface StartOptions extends LaunchOptions {
-  /** What the plan's paths are relative to. */
+  /** The base of the plan's paths. */
   readonly workspace: string;
-  /** Where run folders are made; by default `.lathe/runs` of the workspace. */
+  /** Where run folders are created; by default `.lathe/runs` of the workspace. */
   readonly runsFolder?: string;
 }
 
@@ -36,7 +38,7 @@ export interface StartedRun {
 
 const readyMilliseconds = 60_000;
 
-/** Runs are nothing to commit by accident, so the folder that they share tells git to look away. */
+/** The shared folder of runs has a .gitignore, so that no run is committed by accident. */
 function makeDefaultFolder(workspace: string): string {
   const runs = runsFolderOf(workspace);
   mkdirSync(runs, { recursive: true });
@@ -55,7 +57,7 @@ export async function startRun(plan: RunPlan, options: StartOptions): Promise<St
     return await launch(folder.path, false, options);
   } catch (thrown) {
     const failure = thrown as WorkbenchError;
-    // A process that came far enough to write its own end has the better story.
+    // A process that recorded its own end gives the better reason.
     if (readRecord(folder.path).process?.socket === "") {
       const { code, message } = failure;
       folder.update({ state: "failed", process: undefined, failure: { code, message } });
@@ -78,7 +80,7 @@ function scriptPath(options: LaunchOptions): string {
   if (existsSync(script)) return script;
   throw new WorkbenchError(
     "internal",
-    `The run process ${script} is missing; build it with \`npm run build\`.`,
+    `The run process ${script} is missing. Build it with \`npm run build\`.`,
   );
 }
 
@@ -86,18 +88,22 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
   const log = openSync(join(folder, "log.txt"), appendFlags, 0o666);
   let child: ChildProcess;
   try {
-    const given = { folder, resume, parallel: options.parallel ?? false, launcher: process.pid };
-    child = spawn(options.executable ?? process.execPath, [scriptPath(options), ...writeArguments(given)], {
-      cwd: folder,
-      detached: true, // Its own process group: closing the terminal or the window does not reach it.
-      stdio: ["ignore", log, log, "ipc"],
-      windowsHide: true,
-      env: {
-        ...process.env,
-        ORT_DISABLE_TELEMETRY: "1",
-        ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
+    const launchOptions = { folder, resume, parallel: options.parallel ?? false, launcher: process.pid };
+    child = spawn(
+      options.executable ?? process.execPath,
+      [scriptPath(options), ...writeArguments(launchOptions)],
+      {
+        cwd: folder,
+        detached: true, // Its own process group: closing the terminal or the window does not end it.
+        stdio: ["ignore", log, log, "ipc"],
+        windowsHide: true,
+        env: {
+          ...process.env,
+          ORT_DISABLE_TELEMETRY: "1",
+          ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
+        },
       },
-    });
+    );
   } finally {
     closeSync(log);
   }
@@ -109,15 +115,20 @@ async function launch(folder: string, resume: boolean, options: LaunchOptions): 
   return { id, folder, pid: child.pid ?? 0 };
 }
 
-/** What the process says first, or how it failed to say anything. */
+/** The first message of the process, or the reason why none came. */
 async function firstMessage(child: ChildProcess, folder: string): Promise<LaunchMessage> {
   let end: (message: LaunchMessage) => void = () => undefined;
   const first = new Promise<LaunchMessage>((resolve) => (end = resolve));
   const fail = (why: string) => end({ ready: false, code: "internal", message: `The run process ${why}.` });
-  const timer = setTimeout(() => fail(`said nothing for ${readyMilliseconds / 1000} s`), readyMilliseconds);
+  const timer = setTimeout(
+    () => fail(`did not respond for ${readyMilliseconds / 1000} s`),
+    readyMilliseconds,
+  );
   child.once("message", (message) => end(message as LaunchMessage));
   child.once("error", (cause) => fail(`could not be started: ${cause.message}`));
-  child.once("exit", (status, signal) => fail(`ended at once, ${signal ?? `status ${status ?? "unknown"}`}`));
+  child.once("exit", (status, signal) =>
+    fail(`ended immediately with ${signal ?? `status ${status ?? "unknown"}`}`),
+  );
   const message = await first;
   clearTimeout(timer);
   if (message.ready || message.code !== "internal") return message;

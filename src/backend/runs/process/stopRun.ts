@@ -1,4 +1,4 @@
-/** Ends a run from outside: by asking it, or where it can't be asked, by a signal, which it takes for the same wish. */
+/** Stops a run from outside: by a request, or by a signal if it can't be reached, which has the same effect. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { isActive } from "../../../protocol/run";
 import { controlRun } from "../control/controlClient";
@@ -11,17 +11,17 @@ async function processOf(folder: string): Promise<ProcessIdentity> {
   if (runs === undefined || run.record === undefined || !isActive(run.record)) {
     throw new WorkbenchError(
       "invalid-input",
-      `${run.id} is ${run.record?.state ?? "unreadable"}: nothing to stop.`,
+      `${run.id} is ${run.record?.state ?? "unreadable"}, so there is nothing to stop.`,
     );
   }
-  // A number alone could belong to anybody by now, or from the start in a folder that came from elsewhere.
+  // The number alone could belong to another process by now, or from the start in a folder from another machine.
   if (runs.startedAt === "")
     throw new WorkbenchError(
       "busy",
-      `Process ${runs.pid} may be another than that of ${run.id}. End it yourself if it is not.`,
+      `Process ${runs.pid} may not be that of ${run.id}. If it is, end it yourself.`,
     );
   if ((await liveness(runs)) === "alive") return runs;
-  throw new WorkbenchError("busy", `The process of ${run.id} is on ${runs.host}; stop it there.`);
+  throw new WorkbenchError("busy", `The process of ${run.id} is on ${runs.host}. Stop it there.`);
 }
 
 export async function requestStop(folder: string): Promise<void> {
@@ -35,7 +35,7 @@ export async function requestStop(folder: string): Promise<void> {
   }
 }
 
-/** Without a checkpoint: the run shows as interrupted, and resumes from its last one. */
+/** Kills without a checkpoint: the run is shown as interrupted and resumes from its last one. */
 export async function killRun(folder: string): Promise<void> {
   process.kill((await processOf(folder)).pid, "SIGKILL");
 }

@@ -1,4 +1,6 @@
-/** One action of a run: takes the model as it stands and hands on the model as it is then. One file an action, in `actions/`. */
+/**
+ * One action of a run: receives the current model and returns the resulting one. One file per action, in `actions/`.
+ */
 import type { Step } from "../../../protocol/run";
 import type { RunContext } from "./runContext";
 import type { Workpiece, Workshop } from "./workshop";
@@ -7,22 +9,22 @@ export interface ActionCall {
   readonly step: Step;
   readonly workpiece: Workpiece;
   readonly workshop: Workshop;
-  /** Where the action's files go. */
+  /** The folder for the action's files. */
   readonly folder: string;
-  /** An earlier attempt in this run was interrupted. */
+  /** Whether an earlier attempt in this run was interrupted. */
   readonly again: boolean;
   /** Lines of the history before the action. */
   readonly lines: number;
 }
 
 export interface Action {
-  /** Whether an interrupted attempt has left something to go on from; without this it begins again. */
+  /** Whether an interrupted attempt left a state to resume from; without this the action restarts. */
   goesOn?(context: RunContext, workpiece: Workpiece): boolean;
-  /** It speaks of the run itself, so no other run can have done it. */
+  /** Its result describes the run itself, so it is never reused from another run. */
   readonly ownToRun?: boolean;
   /**
-   * The same workpiece where the model is left as it is; a new one has its checkpoint. Undefined when it was asked to stop
-   * before it was done; everything it needs to go on is on the disk then.
+   * Returns the same workpiece if the model is unchanged; a new one has its checkpoint. Undefined if it was stopped
+   * before it was done; everything needed to resume is on the disk then.
    */
   perform(call: ActionCall): Promise<Workpiece | undefined>;
 }

@@ -1,6 +1,6 @@
 /**
- * What finished steps leave behind, so that a resumed run passes over its own and a new run takes over those of earlier
- * runs whose key is the same: nothing that the result depends on has changed.
+ * The results of finished steps. A resumed run skips its own finished steps, and a new run reuses those of earlier
+ * runs with the same key: nothing that the result depends on has changed.
  */
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -21,7 +21,7 @@ const doneSchema = z.object({
   tokens: z.int().min(0),
   /** Lines of metrics.jsonl before and after this action. */
   lines: z.tuple([z.int().min(0), z.int().min(0)]),
-  /** The model as the action left it, relative to the run folder; absent where the action leaves the model alone. */
+  /** The model as the action left it, relative to the run folder; absent if the action does not change the model. */
   checkpoint: z.string().optional(),
 });
 export type Done = z.infer<typeof doneSchema>;
@@ -35,7 +35,7 @@ export interface Finished {
 const doneFile = "done.json";
 const stepFolderName = (step: Step) => `${step.index}-${step.action}`;
 
-/** The last word of a step: everything else of it is on the disk by then. */
+/** Marks a step as done. Written last: everything else of the step is on the disk by then. */
 export function markDone(context: RunContext, step: Step, done: Done): void {
   context.sync();
   context.folder.write(
@@ -44,7 +44,7 @@ export function markDone(context: RunContext, step: Step, done: Done): void {
   );
 }
 
-/** This run's own finished step, from before it was interrupted. */
+/** The finished step of this run from before it was interrupted. */
 export function ownResult(context: RunContext, step: Step): Finished | undefined {
   const done = doneIn(context.folder.path, step);
   if (done === undefined) return undefined;
@@ -52,15 +52,15 @@ export function ownResult(context: RunContext, step: Step): Finished | undefined
     return { done, model: modelOf(context.folder.path, done) };
   } catch (thrown) {
     context.notice(
-      `Step ${step.index} (${step.action}) was done, but the model that it left cannot be used, so it is done again: ${(thrown as Error).message}`,
+      `Step ${step.index} (${step.action}) was done, but its model cannot be used, so the step runs again: ${(thrown as Error).message}`,
     );
     return undefined;
   }
 }
 
 /**
- * Copies the newest equal step of an earlier run into this one, metrics included; undefined where there is none. `lines`
- * of the history belong to the steps before.
+ * Copies the newest equal step of an earlier run into this one, including its metrics. Undefined if there is none.
+ * `lines` of the history belong to the steps before.
  */
 export async function takeOver(
   context: RunContext,
@@ -68,37 +68,37 @@ export async function takeOver(
   before: { readonly step: number },
   lines: number,
 ): Promise<Finished | undefined> {
-  const found = await equalStep(context, step, before.step);
-  if (found === undefined) return undefined;
-  const { folder, done, model, measured } = found;
+  const equal = await equalStep(context, step, before.step);
+  if (equal === undefined) return undefined;
+  const { folder, done, model, measured } = equal;
   const files = join(folder, "steps", stepFolderName(step));
   cpSync(files, context.stepFolder(step.index, step.action), {
     recursive: true,
-    // The checkpoint comes whole or not at all, and that the step is done is said last.
+    // The checkpoint is copied whole or not at all, and the step is marked as done last.
     filter: (path) => ![join(files, doneFile), join(folder, done.checkpoint ?? doneFile)].includes(path),
   });
   for (const line of measured) context.metric(line);
-  const taken: Done = { ...done, lines: [lines, context.lines] };
+  const reused: Done = { ...done, lines: [lines, context.lines] };
   if (model !== undefined) writeCheckpoint(context.folder.inside(done.checkpoint!), model);
-  markDone(context, step, taken);
+  markDone(context, step, reused);
   context.log(
-    `Step ${step.index} (${step.action}) is taken over from ${basename(folder)}: nothing it depends on has changed.`,
+    `Reused step ${step.index} (${step.action}) of ${basename(folder)}: nothing it depends on has changed.`,
   );
-  return { done: taken, model };
+  return { done: reused, model };
 }
 
-/** Removes what an interrupted attempt at a step has left in its folder. */
+/** Removes the files of an interrupted attempt at a step. */
 export function clearStep(context: RunContext, step: Step): void {
   rmSync(context.folder.inside("steps", stepFolderName(step)), { recursive: true, force: true });
 }
 
 interface EqualStep extends Finished {
   readonly folder: string;
-  /** What it measured, without how the machine went meanwhile. */
+  /** Its metrics, excluding system metrics. */
   readonly measured: readonly MetricValues[];
 }
 
-/** Of all runs in the same folder, also other variants and sweep points: the newest that is whole wins. */
+/** Searches all runs in the same folder, including other variants and sweep points. The newest complete one wins. */
 async function equalStep(context: RunContext, step: Step, from: number): Promise<EqualStep | undefined> {
   const runs = dirname(context.folder.path);
   const names = readdirSync(runs).filter((name) => runIdPattern.test(name) && name !== context.folder.id);
@@ -111,7 +111,7 @@ async function equalStep(context: RunContext, step: Step, from: number): Promise
     try {
       return { folder, done, measured, model: modelOf(folder, done) };
     } catch {
-      // A broken checkpoint of another run is no fault of this one: the step is simply run.
+      // A broken checkpoint of another run is not a fault of this one: the step simply runs.
     }
   }
   return undefined;
@@ -119,7 +119,7 @@ async function equalStep(context: RunContext, step: Step, from: number): Promise
 
 const stampOf = (name: string) => /-(\d{8}-\d{6})-[0-9a-f]{4}$/.exec(name)?.[1] ?? "";
 
-/** Undefined where the history is damaged or was cut: half of a curve is worth less than the time to draw it again. */
+/** Undefined if the history is damaged or truncated: an incomplete curve is not worth the time saved. */
 async function measuredBy(
   folder: string,
   { lines: [from, to] }: Done,
@@ -144,6 +144,6 @@ function doneIn(folder: string, step: Step): Done | undefined {
   try {
     return doneSchema.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch {
-    return undefined; // Not written to its end: the step did not finish.
+    return undefined; // Not written completely: the step did not finish.
   }
 }

@@ -1,4 +1,4 @@
-/** What methods are given to work with, out of the engine and the text of a run. */
+/** Implements the tools of methods with the engine and the text of a run. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../schema/experiment";
 import type { DataSet } from "../../data/dataSet";
@@ -29,26 +29,26 @@ export interface LabParts {
   readonly progress: (done: number, total: number, what: string) => void;
   readonly log: (message: string) => void;
   readonly trial: Lab["trial"];
-  /** Values of a step of training, counted over all trainings of the lab. */
+  /** Values of a training step, counted over all trainings of the lab. */
   metrics(step: number, tokens: number, values: Readonly<Record<`${string}/${string}`, number>>): void;
-  /** Asked between steps of training. */
+  /** Called between training steps. */
   verdict(step: number): Promise<"run" | "stop" | "save">;
 }
 
-/** A lab that knows how much has been trained in it. */
+/** A lab that counts its training steps. */
 export interface CountingLab extends Lab {
   readonly steps: number;
   readonly tokens: number;
 }
 
-/** Sequences at a time, which changes nothing but time and memory. */
+/** Sequences per batch, which affects only time and memory. */
 const rows = 8;
 
 export function methodLab(parts: LabParts): CountingLab {
   const { engine, tokenizer, seed, signal, progress, log } = parts;
   let [steps, tokens] = [0, 0];
 
-  async function fitted(
+  async function trainModel(
     ...[trainee, tensors, options, teacherTensors]: Parameters<Lab["fit"]>
   ): Promise<HostTensors> {
     const before = { steps, tokens };
@@ -62,7 +62,7 @@ export function methodLab(parts: LabParts): CountingLab {
         validation: undefined,
         prepare: trainee.shape && objectiveOf(trainee.shape, tokenizer),
         options: trainOptionsOf(options),
-        // Each training draws other sequences than the one before.
+        // Each training draws different sequences.
         seed: (seed + before.steps) & 0x7fffffff,
         action: 0,
       },
@@ -71,7 +71,7 @@ export function methodLab(parts: LabParts): CountingLab {
           parts.metrics(before.steps + step, before.tokens + counted, values),
         progress: (step, all) => progress(step, all, "training"),
         verdict: async (step) => ((await parts.verdict(before.steps + step)) === "stop" ? "stop" : "run"),
-        // A method begins again where it was interrupted, so that nothing of it is kept before its end.
+        // An interrupted method restarts, so nothing is saved before it ends.
         save: () => undefined,
         log: () => undefined,
       },
@@ -105,7 +105,7 @@ export function methodLab(parts: LabParts): CountingLab {
     }
   }
 
-  async function measured(model: Checkpoint, name: string): Promise<number> {
+  async function measure(model: Checkpoint, name: string): Promise<number> {
     if (name === "eval/loss") return validationLoss(model);
     const metric = metrics[name.slice(0, name.indexOf("/"))];
     const { values } = (await metric?.evaluate(
@@ -117,19 +117,19 @@ export function methodLab(parts: LabParts): CountingLab {
     if (value !== undefined) return value;
     throw new WorkbenchError(
       "invalid-input",
-      `There is no number ${name}. Name eval/loss, or a metric and its value, such as perplexity/token` +
-        `${Object.keys(values).length === 0 ? "" : `; here are ${Object.keys(values).join(", ")}`}.`,
+      `There is no metric ${name}. Name eval/loss, or a metric and its value, such as perplexity/token` +
+        `${Object.keys(values).length === 0 ? "" : `; available: ${Object.keys(values).join(", ")}`}.`,
     );
   }
 
-  /** Told once, however many layers are looked at. */
+  /** Reported once, however many layers are visited. */
   let isToldShort = false;
   function reading({ samples }: Calibration): ObserveCall {
     const { train: split } = textOf(parts);
     if (samples > split.sequences && !isToldShort) {
       isToldShort = true;
       log(
-        `calibration.samples asks for ${samples} sequences, and the training split has ${split.sequences}: all of them are read.`,
+        `calibration.samples is ${samples}, but the training split has ${split.sequences} sequences: all of them are read.`,
       );
     }
     return { engine, train: split, seed, signal, progress };
@@ -146,12 +146,12 @@ export function methodLab(parts: LabParts): CountingLab {
         ...reading(calibration),
         prepare: objectiveOf(model.shape, tokenizer),
       }),
-    train: async ({ shape, tensors: own }, options) => ({
+    train: async ({ shape, tensors: initial }, options) => ({
       shape,
-      tensors: await fitted(traineeOf(shape), own, options),
+      tensors: await trainModel(traineeOf(shape), initial, options),
     }),
-    fit: fitted,
-    evaluate: measured,
+    fit: trainModel,
+    evaluate: measure,
     trial: parts.trial,
     get steps() {
       return steps;

@@ -1,41 +1,44 @@
-/** What a run does is a `RunBody`; everything that it may use of its run is the `RunContext`. */
+/** A `RunBody` is what a run does; its `RunContext` is everything that it may use of its run. */
 import type { MetricLine, RunPlan, RunRecord } from "../../../protocol/run";
 import type { RunControl } from "../control/runControl";
 import type { RunFolder } from "../folder/runFolder";
 
-/** One line of metrics without its time, which the run's own clock adds. Steps count over the whole run. */
+/** One line of metrics without its time, which the run's clock adds. Steps count over the whole run. */
 export type MetricValues = Omit<MetricLine, "seconds">;
 
 export type RunProgress = NonNullable<RunRecord["progress"]>;
 
-/** What turns out only while a run goes. */
+/** Facts that are known only during a run. */
 export type RunFacts = Pick<RunRecord, "device" | "dataHash" | "floor" | "counts" | "versions">;
 
 export interface RunContext {
   readonly folder: RunFolder;
   readonly plan: RunPlan;
-  /** Absolute: what the plan's paths are relative to. */
+  /** Absolute: the base of the plan's paths. */
   readonly workspace: string;
-  /** The run has been in this folder before: go on from its last checkpoint, and say with `rewind` from which step. */
+  /**
+   * Whether the run was interrupted in this folder: the body resumes from its last checkpoint and calls `rewind` with
+   * its step.
+   */
   readonly resumed: boolean;
   readonly control: RunControl;
-  /** Aborted when somebody asks to stop. Throwing `cancelled` (or the signal's reason) then ends the run as stopped. */
+  /** Aborted by a stop request. Throwing `cancelled` (or the signal's reason) then ends the run as stopped. */
   readonly signal: AbortSignal;
   metric(line: MetricValues): void;
   /**
-   * Drops the metrics after `step`, which will come again; -1 drops all. Every later line stands after it. Gives the
-   * lines that stay.
+   * Drops the metrics after `step`, which will be written again; -1 drops all. Later lines are appended after it.
+   * Returns the remaining lines.
    */
   rewind(step: number): readonly MetricLine[];
-  /** Lines of metrics so far: a place in the history, to come back to with `truncate`. */
+  /** The number of metric lines so far: a position in the history for `truncate`. */
   readonly lines: number;
-  /** Drops the metrics after the first `lines`, which will come again. */
+  /** Drops the metrics after the first `lines`, which will be written again. */
   truncate(lines: number): void;
-  /** Waits until the disk has all metrics: a checkpoint must never be there without the history before it. */
+  /** Flushes all metrics to the disk: a checkpoint must never exist without the history before it. */
   sync(): void;
-  /** A line for log.txt. */
+  /** Writes a line to log.txt. */
   log(message: string): void;
-  /** A line that a reader must not miss: log.txt, run.json, terminal. */
+  /** Writes a line that a reader must not miss: to log.txt, run.json and the terminal. */
   notice(message: string): void;
   progress(progress: RunProgress): void;
   describe(facts: RunFacts): void;
@@ -43,15 +46,15 @@ export interface RunContext {
 }
 
 /**
- * Returns when everything is done, or soon after `control.checkpoint` has answered "stop"; throws a WorkbenchError
- * when it can't go on.
+ * Resolves when everything is done, or soon after `control.checkpoint` has returned "stop". Throws a WorkbenchError
+ * if it can't continue.
  */
 export type RunBody = (context: RunContext) => Promise<void>;
 
-/** A body with what the run process needs to know beside it. */
+/** A body and what the run process needs to know about it. */
 export interface RunProgram {
   readonly body: RunBody;
-  /** The device that a plan's `device` will mean, `auto` resolved: runs of equal answers queue behind one another. */
+  /** The device that a plan's `device` resolves to: runs on the same device queue behind each other. */
   resolveDevice?(device: string): Promise<string>;
   readonly versions?: Readonly<Record<string, string>>;
 }

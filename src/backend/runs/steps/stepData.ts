@@ -16,7 +16,7 @@ import type { ModelShape } from "../../models/model";
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** Where text comes from and what its rows mean: another source has none of it. */
+/** Options of the source of the text and its rows: another source inherits none of them. */
 const ofTheSource = [
   "text",
   "validation_text",
@@ -40,39 +40,41 @@ const ofTheSource = [
   "drop_duplicates",
 ];
 
-/** The plan, whose data is read with the tokenizer of the base model where it names none. */
+/** The plan with the tokenizer of the base model for its data, unless the data names another. */
 export function withBaseTokenizer(plan: RunPlan, tokenizerFolder: string | undefined): RunPlan {
   if (tokenizerFolder === undefined || plan.data === undefined || plan.data["tokenizer"] != null) return plan;
   return { ...plan, data: { ...plan.data, tokenizer: resolve(tokenizerFolder) } };
 }
 
-/** Undefined where the run has no data at the step. What a step changes holds for the steps after it. */
+/** Undefined if the run has no data at the step. Changes of a step also apply to later steps. */
 export function dataOptionsAt({ data, steps }: RunPlan, index: number): Given | undefined {
   return steps.slice(0, index + 1).reduce<Given | undefined>((current, { options }) => {
-    const { data: own } = options;
-    if (!isMap(own)) return current;
-    const isOther = ["text", "dataset", "grammar"].some((key) => own[key] !== undefined && own[key] !== null);
-    const kept = Object.entries(current ?? {}).filter(([key]) => !isOther || !ofTheSource.includes(key));
-    const merged = Object.entries({ ...Object.fromEntries(kept), ...own });
+    const { data: changes } = options;
+    if (!isMap(changes)) return current;
+    const isOther = ["text", "dataset", "grammar"].some(
+      (key) => changes[key] !== undefined && changes[key] !== null,
+    );
+    const inherited = Object.entries(current ?? {}).filter(([key]) => !isOther || !ofTheSource.includes(key));
+    const merged = Object.entries({ ...Object.fromEntries(inherited), ...changes });
     return Object.fromEntries(merged.filter(([, value]) => value !== null && value !== undefined));
   }, data);
 }
 
-/** Steps that change the data, by their index. */
+/** The indices of the steps that change the data. */
 export function stepsWithData({ steps }: RunPlan): number[] {
   return steps.flatMap(({ index, options }) => (isMap(options["data"]) ? [index] : []));
 }
 
-/** Whether rows have labels, as far as the options say. */
-export function hasLabels(given: Given | undefined): boolean {
-  if (given === undefined) return false;
-  const { dataset, label_column } = dataSchema.parse(given);
+/** Whether rows have labels, as far as the options determine it. */
+export function hasLabels(dataOptions: Given | undefined): boolean {
+  if (dataOptions === undefined) return false;
+  const { dataset, label_column } = dataSchema.parse(dataOptions);
   return (label_column ?? columnsOf(dataset)?.label_column) !== undefined;
 }
 
-/** The labels as far as the options list them; undefined where only the rows say which there are. */
-function listedLabels(given: Given): HeadLabels | undefined {
-  const { dataset, labels, label_names, problem_type } = dataSchema.parse(given);
+/** The labels if the options list them; undefined if they depend on the rows. */
+function listedLabels(dataOptions: Given): HeadLabels | undefined {
+  const { dataset, labels, label_names, problem_type } = dataSchema.parse(dataOptions);
   if (problem_type === "regression") return { kind: "numbers", names: [] };
   const columns = columnsOf(dataset);
   const names = label_names ?? columns?.label_names ?? labels ?? columns?.labels;
@@ -83,26 +85,26 @@ function columnsOf(dataset: string | undefined) {
   return dataset === undefined ? undefined : dataSets[dataset]?.columns;
 }
 
-/** Of two classes a head is at least; which ones, the rows say. */
+/** A head has at least two classes; the rows determine which. */
 const standIn: HeadLabels = { kind: "classes", names: ["LABEL_0", "LABEL_1"] };
 
 /**
- * The shape that training on such data gives before its rows are read: with a head where rows have labels. `isSure` is
- * false where the head is a stand-in for one whose classes only the rows say.
+ * The shape after training on such data, before its rows are read: with a head if rows have labels. `isSure` is false
+ * if the classes depend on the rows and the head is a placeholder.
  */
 export function shapeForData(
   shape: ModelShape,
-  given: Given | undefined,
+  dataOptions: Given | undefined,
 ): { readonly shape: ModelShape; readonly isSure: boolean } {
-  if (given === undefined || !hasLabels(given) || labelCount(shape.config) !== undefined)
+  if (dataOptions === undefined || !hasLabels(dataOptions) || labelCount(shape.config) !== undefined)
     return { shape, isSure: true };
-  const labels = listedLabels(given);
+  const labels = listedLabels(dataOptions);
   return { shape: classifierShape(shape, labels ?? standIn), isSure: labels !== undefined };
 }
 
 /**
- * The shape that training on these labels gives: with a head for them, or that of the model, whose classes get the names of
- * the data where they have none. Refuses labels that the model's head is not for.
+ * The shape after training on these labels: with a new head for them, or with the model's own, whose unnamed classes
+ * get the names of the data. Throws if the model's head does not fit the labels.
  */
 export function shapeForLabels(shape: ModelShape, labels: Labels | undefined): ModelShape {
   const head = headOf(shape.config);

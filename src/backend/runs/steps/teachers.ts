@@ -1,4 +1,4 @@
-/** Whom a train step learns from: the model of the run before anything was shrunk, or a trained one by its name. */
+/** The teacher of a train step: the model of the run before any compression, or a trained model by name. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { trainSchema } from "../../../schema/experiment";
 import type { RunPlan, Step } from "../../../protocol/run";
@@ -9,7 +9,7 @@ import { dimensionsOf, type ModelShape } from "../../models/model";
 import { refuseTeacher, teacherLayers } from "../../training/distillation";
 import { type Teacher, traineeOf } from "../../training/trainee";
 
-/** Not a path, since no model of the hub and no folder of this name is meant. */
+/** Not a path, since no model of the hub and no folder has this name. */
 const original = "original";
 
 export function teacherOptionsOf({
@@ -19,23 +19,23 @@ export function teacherOptionsOf({
   return action === "train" ? trainSchema.parse(options).teacher : undefined;
 }
 
-/** What is read of each model that the steps of a plan name as their teacher. */
+/** Reads each model that the steps of a plan name as their teacher. */
 export async function readTeachers<T>(
   { steps }: Pick<RunPlan, "steps">,
   read: (name: string) => Promise<T>,
 ): Promise<ReadonlyMap<string, T>> {
-  const found = new Map<string, T>();
+  const teachers = new Map<string, T>();
   for (const { model } of steps.flatMap((step) => teacherOptionsOf(step) ?? []))
-    if (model !== original && !found.has(model)) found.set(model, await read(model));
-  return found;
+    if (model !== original && !teachers.has(model)) teachers.set(model, await read(model));
+  return teachers;
 }
 
-/** Whom the steps of a plan learn from, as far as the plan has come. */
+/** The teachers of a plan's steps, up to the step that the plan has reached. */
 export class Teachers<T> {
   #first: T | undefined;
   #isShrunk = false;
 
-  /** The first model is held no longer than it is in use, unless somebody learns from it. */
+  /** The first model is released after use unless a step has it as its teacher. */
   constructor(
     { steps }: Pick<RunPlan, "steps">,
     first: T,
@@ -44,24 +44,24 @@ export class Teachers<T> {
     if (steps.some((step) => teacherOptionsOf(step)?.model === original)) this.#first = first;
   }
 
-  /** To be told of every step, with the model after it. */
+  /** Call this after every step, with the model after it. */
   after({ action }: Pick<Step, "action">, model: T): void {
     if (action === "compress") this.#isShrunk = true;
     if (!this.#isShrunk && this.#first !== undefined) this.#first = model;
   }
 
   of({ model }: TeacherOptions): T {
-    const found = model === original ? this.#first : this.named.get(model);
-    if (found === undefined) throw new Error(`The teacher ${model} was not read.`);
-    return found;
+    const teacher = model === original ? this.#first : this.named.get(model);
+    if (teacher === undefined) throw new Error(`The teacher ${model} was not read.`);
+    return teacher;
   }
 }
 
-/** Refuses, with the reason, a teacher that this model cannot learn from so. */
-export function teacherOf(own: ModelShape, teacher: ModelShape, options: TeacherOptions): Teacher {
+/** Throws, with the reason, if the model can't learn from the teacher with these options. */
+export function teacherOf(student: ModelShape, teacher: ModelShape, options: TeacherOptions): Teacher {
   const weights = lossWeights(options);
-  refuseOtherHead(headOf(own.config), headOf(teacher.config));
-  const [ownSizes, teacherSizes] = [dimensionsOf(own), dimensionsOf(teacher)];
+  refuseOtherHead(headOf(student.config), headOf(teacher.config));
+  const [ownSizes, teacherSizes] = [dimensionsOf(student), dimensionsOf(teacher)];
   const { layers, top_k: topK } = options;
   refuseTeacher(ownSizes, teacherSizes, weights, { layers, topK });
   return {
@@ -72,14 +72,14 @@ export function teacherOf(own: ModelShape, teacher: ModelShape, options: Teacher
   };
 }
 
-/** A teacher's outputs are compared with the model's one by one, so they have to be the same classes in the same order. */
-function refuseOtherHead(own: Head | undefined, teacher: Head | undefined): void {
+/** A teacher's outputs are compared with the model's one by one, so both need the same classes in the same order. */
+function refuseOtherHead(student: Head | undefined, teacher: Head | undefined): void {
   const refuse = (why: string) => {
-    throw new WorkbenchError("invalid-input", `train.teacher cannot teach this model: ${why}`);
+    throw new WorkbenchError("invalid-input", `train.teacher cannot be used for this model: ${why}`);
   };
-  if (own?.kind === "regression" || teacher?.kind === "regression")
+  if (student?.kind === "regression" || teacher?.kind === "regression")
     refuse("distillation of a regression is not implemented. Remove train.teacher.");
-  const [classes, teachers] = [own, teacher].map((head) => (head?.kind === "classes" ? head : undefined));
+  const [classes, teachers] = [student, teacher].map((head) => (head?.kind === "classes" ? head : undefined));
   if (classes?.names.length !== teachers?.names.length)
     refuse(
       `it is ${kindOf(classes)} and the teacher is ${kindOf(teachers)}. Fine-tune the teacher on the same labels first.`,

@@ -1,4 +1,4 @@
-/** What the actions of a run work with: the engine, the data, and the workpiece, which is the model as it stands. */
+/** What the actions of a run work with: the engine, the data, and the workpiece, which is the current model. */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
@@ -30,22 +30,22 @@ export interface Workpiece {
   readonly tensors: HostTensors;
   /** Optimizer steps of the run so far, over all its actions. */
   readonly step: number;
-  /** Tokens whose loss these steps have counted. */
+  /** Tokens that contributed to the loss of these steps. */
   readonly tokens: number;
-  /** Folder of the checkpoint that holds exactly this model, where one was written. */
+  /** The folder of the checkpoint with exactly this model, if one was written. */
   readonly checkpoint?: string | undefined;
 }
 
 export interface Workshop extends AsyncDisposable {
   readonly context: RunContext;
   readonly engine: Engine;
-  /** The experiment's; what an action works on is in `stepData`. */
+  /** The experiment's data; the data of each action is in `stepData`. */
   readonly data: DataSet | undefined;
   /** By the index of the step. */
   readonly stepData: readonly (DataSet | undefined)[];
-  /** Of all data that any step reads. */
+  /** Covers all data that any step reads. */
   readonly dataHash: string | undefined;
-  /** That of the data, else the base model's own. */
+  /** The tokenizer of the data, otherwise the base model's own. */
   readonly tokenizer: Tokenizer | undefined;
   readonly baseModelHash: string | undefined;
   readonly teachers: Teachers<Pick<Workpiece, "shape" | "tensors">>;
@@ -54,10 +54,10 @@ export interface Workshop extends AsyncDisposable {
 }
 
 export async function openWorkshop(context: RunContext): Promise<Workshop> {
-  const opened: DataSet[] = [];
+  const dataSets: DataSet[] = [];
   const open = async (options: NonNullable<RunPlan["data"]>): Promise<DataSet> => {
     const found = await readData(context, options);
-    opened.push(found);
+    dataSets.push(found);
     return found;
   };
   try {
@@ -67,17 +67,17 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     if (plan !== context.plan)
       context.log(`The data is read with the tokenizer of the base model (${base!.tokenizerFolder}).`);
     const data = plan.data === undefined ? undefined : await open(plan.data);
-    const own = new Map<number, DataSet>();
-    for (const index of stepsWithData(plan)) own.set(index, await open(dataOptionsAt(plan, index)!));
+    const byStep = new Map<number, DataSet>();
+    for (const index of stepsWithData(plan)) byStep.set(index, await open(dataOptionsAt(plan, index)!));
     const stepData = plan.steps.map(({ index }) =>
-      [...own].reduce((current, [from, each]) => (from <= index ? each : current), data),
+      [...byStep].reduce((current, [from, each]) => (from <= index ? each : current), data),
     );
-    const dataHash = hashOfAll(opened);
+    const dataHash = hashOfAll(dataSets);
     refuseOtherData(context, dataHash);
-    refuseOtherTokenizer(opened);
-    const named = await readTeachers(plan, (name) => importOf(context, name));
+    refuseOtherTokenizer(dataSets);
+    const teachers = await readTeachers(plan, (name) => importOf(context, name));
     const tokenizer = await tokenizerOf(context, data, base);
-    const first = firstWorkpiece(plan, data, opened, base);
+    const first = firstWorkpiece(plan, data, dataSets, base);
     const engine = await openEngine(plan.device as DeviceName);
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
@@ -96,16 +96,16 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
       dataHash,
       tokenizer,
       baseModelHash: base && hashOfModel(base),
-      teachers: new Teachers<Pick<Workpiece, "shape" | "tensors">>(plan, first, named),
-      teachersHash: named.size === 0 ? undefined : [...named.values()].map(hashOfModel).join(" "),
+      teachers: new Teachers<Pick<Workpiece, "shape" | "tensors">>(plan, first, teachers),
+      teachersHash: teachers.size === 0 ? undefined : [...teachers.values()].map(hashOfModel).join(" "),
       first,
       async [Symbol.asyncDispose]() {
         await engine[Symbol.asyncDispose]();
-        for (const each of opened) each[Symbol.dispose]();
+        for (const each of dataSets) each[Symbol.dispose]();
       },
     };
   } catch (thrown) {
-    for (const each of opened) each[Symbol.dispose]();
+    for (const each of dataSets) each[Symbol.dispose]();
     throw thrown;
   }
 }
@@ -115,7 +115,7 @@ export function experimentFolder({ plan, workspace }: Pick<RunContext, "plan" | 
   return resolve(workspace, plan.folder);
 }
 
-/** Stops with the run, and shows in its record how far it is. */
+/** Stops with the run and shows its progress in the record. */
 function downloadOf(context: RunContext): DownloadContext & { readonly signal: AbortSignal } {
   const percent = (done: number, total: number) => (total === 0 ? 0 : Math.floor((100 * done) / total));
   return {
@@ -140,24 +140,24 @@ async function readData(context: RunContext, options: NonNullable<RunPlan["data"
   for (const line of dataLines(data.summary)) context.log(line);
   for (const notice of data.notices) context.notice(notice);
   if (data.floor !== undefined)
-    context.log(`The text's entropy rate is ${data.floor.toFixed(4)} nats a token.`);
+    context.log(`The entropy rate of the text is ${data.floor.toFixed(4)} nats per token.`);
   return data;
 }
 
-/** Half a curve on one text and half on another is no curve. */
+/** A curve must not continue on another text. */
 function refuseOtherData({ folder, resumed }: RunContext, dataHash: string | undefined): void {
   const before = folder.record.dataHash;
   if (!resumed || before === undefined || before === dataHash) return;
   throw new WorkbenchError(
     "invalid-input",
-    `${folder.id} began with other data: a file or the tokenizer has changed since. Put it back to resume, or start a new run.`,
+    `${folder.id} began with other data: a file or the tokenizer has changed since. Restore it to resume, or start a new run.`,
   );
 }
 
-function hashOfAll(opened: readonly DataSet[]): string | undefined {
-  if (opened.length < 2) return opened[0]?.hash;
+function hashOfAll(dataSets: readonly DataSet[]): string | undefined {
+  if (dataSets.length < 2) return dataSets[0]?.hash;
   return createHash("sha256")
-    .update(opened.map(({ hash }) => hash).join("\n"))
+    .update(dataSets.map(({ hash }) => hash).join("\n"))
     .digest("hex");
 }
 
@@ -167,7 +167,7 @@ function refuseOtherTokenizer([first, ...others]: readonly DataSet[]): void {
     if (tokenizer.hash !== first!.tokenizer.hash)
       throw new WorkbenchError(
         "invalid-input",
-        `The data of a train cell is read with another tokenizer (${tokenizer.id}) than the experiment's (${first!.tokenizer.id}). Use one for all, such as bytes or a tokenizer.json; characters are those of each text.`,
+        `The data of a train cell uses another tokenizer (${tokenizer.id}) than the experiment's (${first!.tokenizer.id}). Use one for both, such as bytes or a tokenizer.json; the tokenizer \`characters\` differs with each text.`,
       );
 }
 
@@ -177,14 +177,14 @@ async function tokenizerOf(
   base: ImportedModel | undefined,
 ): Promise<Tokenizer | undefined> {
   const folder = base?.tokenizerFolder;
-  const own = folder === undefined ? undefined : await openTokenizer(folder, ".");
-  const tokenizer = data?.tokenizer ?? own;
+  const ownTokenizer = folder === undefined ? undefined : await openTokenizer(folder, ".");
+  const tokenizer = data?.tokenizer ?? ownTokenizer;
   if (tokenizer === undefined) return undefined;
-  if (own !== undefined && own.hash !== tokenizer.hash)
+  if (ownTokenizer !== undefined && ownTokenizer.hash !== tokenizer.hash)
     context.notice(
-      `The base model has a tokenizer of its own (${own.id}), and the data is read with another (${tokenizer.id}). If that is not meant, write data.tokenizer: ${JSON.stringify(folder)}.`,
+      `The base model has its own tokenizer (${ownTokenizer.id}), but the data uses another (${tokenizer.id}). If this is not intended, write data.tokenizer: ${JSON.stringify(folder)}.`,
     );
-  // Beside the checkpoints, so that whoever reads the model can also read what it writes.
+  // Next to the checkpoints, so that readers of the model can also decode its output.
   mkdirSync(context.folder.inside("tokenizer"), { recursive: true });
   for (const [name, content] of Object.entries(tokenizer.files))
     context.folder.write(`tokenizer/${name}`, content);
@@ -211,7 +211,7 @@ function firstWorkpiece(
   return { shape, tensors: base?.tensors ?? initialise(shape, plan.seed), step: 0, tokens: 0 };
 }
 
-/** The model that a plan describes, its vocabulary taken from the tokenizer unless it is written. */
+/** The model of a plan, with the tokenizer's vocabulary size unless the plan specifies one. */
 export function shapeOfPlan({ experiment, model }: RunPlan, vocabSize: number | undefined): ModelShape {
   if (model === undefined)
     throw new WorkbenchError(

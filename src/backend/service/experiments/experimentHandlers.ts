@@ -1,4 +1,6 @@
-/** What an editor asks about the text of an experiment. Text is read and nothing else is done: nothing runs, nothing is fetched. */
+/**
+ * Requests of an editor about the text of an experiment. They only read text: nothing runs and nothing is downloaded.
+ */
 import { dirname, relative, resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Handlers } from "../../../protocol/connection";
@@ -14,7 +16,7 @@ import type { Service } from "../service";
 export function experimentHandlers(service: Service): Handlers<ExperimentRequests> {
   const list = new ExperimentList();
   let ready: Promise<ExperimentLanguage> | undefined;
-  /** Loaded with the first question, since a window may never ask one. */
+  /** Loaded on the first request, since a window may never send one. */
   const language = () =>
     (ready ??= Promise.all([import("../../language/experimentLanguage"), service.catalog()]).then(
       ([{ ExperimentLanguage }, catalog]) =>
@@ -26,36 +28,36 @@ export function experimentHandlers(service: Service): Handlers<ExperimentRequest
     "experiments.list": async (_, { signal }) => ({
       experiments: await list.read(service.experiments, signal),
     }),
-    "experiment.outline": async (given) => (await language()).outline(given),
-    "experiment.check": async (given) => ({ diagnostics: (await language()).check(given) }),
-    "experiment.complete": async (given) => {
+    "experiment.outline": async (document) => (await language()).outline(document),
+    "experiment.check": async (document) => ({ diagnostics: (await language()).check(document) }),
+    "experiment.complete": async (document) => {
       const surroundings = {
-        baseModels: (folder: string) => baseModels(service, resolve(dirname(given.file), folder)),
+        baseModels: (folder: string) => baseModels(service, resolve(dirname(document.file), folder)),
       };
-      return { completions: (await language()).complete(given, surroundings) };
+      return { completions: (await language()).complete(document, surroundings) };
     },
-    "experiment.hover": async (given) => {
-      const hover = (await language()).hover(given);
+    "experiment.hover": async (document) => {
+      const hover = (await language()).hover(document);
       return hover === undefined ? {} : { hover };
     },
-    "experiment.lenses": async (given, { signal }) => {
-      const estimate = await estimator(service, given.file, signal);
-      return { lenses: await (await language()).lenses(given, estimate) };
+    "experiment.lenses": async (document, { signal }) => {
+      const estimate = await createEstimate(service, document.file, signal);
+      return { lenses: await (await language()).lenses(document, estimate) };
     },
-    "experiment.attach": async (given) => ({
-      attached: (await language()).attach(given, runsOf(service, given.file)),
+    "experiment.attach": async (document) => ({
+      attached: (await language()).attach(document, runsOf(service, document.file)),
     }),
   };
 }
 
-async function estimator(service: Service, file: string, signal: AbortSignal): Promise<Estimate> {
+async function createEstimate(service: Service, file: string, signal: AbortSignal): Promise<Estimate> {
   const { estimatePlan, readsFiles } = await import("../../runs/planning/estimate");
   const workspace = workspaceOf(file, service.folders);
   return async (plan) => {
-    // Each takes up to a tenth of a second; whoever types meanwhile is answered first.
+    // Each estimate takes up to a tenth of a second; requests sent meanwhile are answered first.
     await setImmediate();
     signal.throwIfAborted();
-    if (readsFiles(plan)) service.requireTrust("Reading the files that the size of this model follows from");
+    if (readsFiles(plan)) service.requireTrust("Reading the files that determine the size of this model");
     return estimatePlan(plan, workspace);
   };
 }
@@ -70,7 +72,7 @@ function runsOf(service: Service, file: string): EarlierRun[] {
 
 const mostModels = 30;
 
-/** Runs that have a model, the newest first, as the experiment would name them. */
+/** Runs that have a model, newest first, with their paths relative to the experiment. */
 function baseModels(service: Service, from: string): { path: string; title: string }[] {
   const hasModel = ({ state, counts }: RunSummary) =>
     state !== "unreadable" && state !== "queued" && counts !== undefined;

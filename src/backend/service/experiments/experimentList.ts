@@ -1,10 +1,13 @@
-/** The experiments of the window with their variants, read as text alone: faulty ones are listed too, and nothing is planned. */
+/**
+ * The experiments of the window with their variants. Only their text is read: invalid ones are listed too, and
+ * nothing is planned.
+ */
 import { setImmediate } from "node:timers/promises";
 import type { ExperimentEntry } from "../../../protocol/service/experiments";
 import { headOf } from "../../language/outline";
 import { readBounded, stampOf } from "../../runs/folder/boundedFile";
 
-/** Larger files are no experiments that a person wrote. */
+/** Larger files were not written by a person. */
 const mostBytes = 4 * 2 ** 20;
 
 interface Known {
@@ -13,16 +16,16 @@ interface Known {
 }
 
 export class ExperimentList {
-  /** By file; one that has not changed is not read again. */
+  /** By file; an unchanged file is not read again. */
   private known: ReadonlyMap<string, Known> = new Map();
 
   async read(files: readonly string[], signal: AbortSignal): Promise<ExperimentEntry[]> {
     const next = new Map<string, Known>();
     for (const file of files) {
       const stamp = stampOf(file);
-      const known = this.known.get(file);
-      if (known?.stamp === stamp) {
-        next.set(file, known);
+      const cached = this.known.get(file);
+      if (cached?.stamp === stamp) {
+        next.set(file, cached);
         continue;
       }
       next.set(file, { stamp, entry: entryOf(file) });
@@ -34,7 +37,7 @@ export class ExperimentList {
   }
 }
 
-/** Whoever then asks about a file that can't be read hears why. */
+/** An unreadable file is listed without a title; requests about it report the reason. */
 function entryOf(file: string): ExperimentEntry {
   try {
     const { title, variants } = headOf({ file, text: readBounded(file, mostBytes) });

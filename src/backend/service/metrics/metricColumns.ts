@@ -1,13 +1,16 @@
-/** A history as columns: a number takes eight bytes instead of an object, and a curve is read without touching the others. */
+/**
+ * A metric history as columns: a number takes eight bytes instead of an object, and a curve is read without its
+ * siblings.
+ */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { MetricLine } from "../../../protocol/run";
 import type { AppendedLine } from "../../../protocol/service/metrics";
 
-/** Far beyond any training; a file with more is not read to the end of the memory. */
+/** Far beyond any training run; reading stops here instead of exhausting memory. */
 const mostRows = 2 ** 24;
 const mostMetrics = 10_000;
 
-/** Numbers in the order of coming. */
+/** Growable array of numbers. */
 export class Column {
   private data = new Float64Array(16);
   length = 0;
@@ -29,7 +32,7 @@ export class Column {
     this.data[this.length - 1] = value;
   }
 
-  /** A view, good until the next push. */
+  /** A view, valid until the next push. */
   get values(): Float64Array {
     return this.data.subarray(0, this.length);
   }
@@ -39,12 +42,12 @@ export class Column {
   }
 }
 
-/** The values of one metric with the rows that they stand in, ascending. */
+/** The values of one metric and the rows they belong to, ascending. */
 export class MetricColumn {
   readonly rows = new Column();
   readonly values = new Column();
 
-  /** The first place whose row is not below `row`. */
+  /** The index of the first value whose row is not below `row`. */
   placeOf(row: number): number {
     const rows = this.rows.values;
     let [low, high] = [0, rows.length];
@@ -60,7 +63,7 @@ export class MetricColumn {
 export class MetricColumns {
   readonly step = new Column();
   readonly seconds = new Column();
-  /** NaN where a line names no tokens. */
+  /** NaN where a line has no token count. */
   readonly tokens = new Column();
   readonly metrics = new Map<string, MetricColumn>();
 
@@ -75,8 +78,8 @@ export class MetricColumns {
   }
 
   column(metric: string): MetricColumn {
-    const known = this.metrics.get(metric);
-    if (known !== undefined) return known;
+    const existing = this.metrics.get(metric);
+    if (existing !== undefined) return existing;
     if (this.metrics.size === mostMetrics)
       throw new WorkbenchError("corrupt", `A metrics.jsonl names more than ${mostMetrics} metrics.`);
     const column = new MetricColumn();
@@ -84,7 +87,7 @@ export class MetricColumns {
     return column;
   }
 
-  /** Begins a row; its values are then pushed to their columns with the number that it gives. */
+  /** Adds a row and returns its index, with which its values are pushed to their columns. */
   addRow(step: number, tokens: number, seconds: number): number {
     if (this.rows === mostRows)
       throw new WorkbenchError("corrupt", `A metrics.jsonl has more than ${mostRows} lines.`);
@@ -103,12 +106,16 @@ export class MetricColumns {
     }
   }
 
-  /** The lines again, from one row to before another. */
+  /** Rebuilds the lines from one row up to, but not including, another. */
   lines(from: number, to: number): readonly AppendedLine[] {
     const lines = Array.from({ length: to - from }, (_, i): Record<string, number | null> => {
       const tokens = this.tokens.values[from + i]!;
-      const known = Number.isNaN(tokens) ? {} : { tokens };
-      const line = { step: this.step.values[from + i]!, ...known, seconds: this.seconds.values[from + i]! };
+      const optional = Number.isNaN(tokens) ? {} : { tokens };
+      const line = {
+        step: this.step.values[from + i]!,
+        ...optional,
+        seconds: this.seconds.values[from + i]!,
+      };
       return line;
     });
     for (const [name, column] of this.metrics) {

@@ -1,4 +1,4 @@
-/** Curves: asked for as a whole, then followed line by line. */
+/** Curves: requested as a whole, then followed line by line. */
 import type { Handlers } from "../../../protocol/connection";
 import type { MetricRequests } from "../../../protocol/service/metrics";
 import { MetricHistories } from "./metricHistories";
@@ -22,8 +22,8 @@ export function metricHandlers(
         read.set(run, history);
         await history.refresh(signal);
       }
-      // From here to the answer nothing is waited for, so that no line is told between the two.
-      for (const run of runs) watch.tell(run);
+      // No await from here to the answer, so that no line is reported between the two.
+      for (const run of runs) watch.report(run);
       const series = queries.map((query) => seriesOf(read.get(query.run)!.columns, query));
       histories.makeRoom();
       return { series };

@@ -1,4 +1,4 @@
-/** The histories in memory: those that are needed, and those that were used last. */
+/** The histories in memory: the needed ones and the most recently used. */
 import { join } from "node:path";
 import { LruCache } from "../../../protocol/lruCache";
 import { MetricHistory } from "./metricHistory";
@@ -7,9 +7,9 @@ import { MetricHistory } from "./metricHistory";
 const defaultBytes = 256 * 2 ** 20;
 
 export interface HistoriesOptions {
-  /** Bytes of all columns together. */
+  /** Total bytes of all columns. */
   readonly limit?: number;
-  /** Whether a history stays, since it would be read again at once. */
+  /** Whether a history must stay in memory because it would be read again at once. */
   readonly isNeeded?: (run: string) => boolean;
 }
 
@@ -24,7 +24,7 @@ export class MetricHistories {
     return this.#histories.getOrCreate(run, () => new MetricHistory(join(run, "metrics.jsonl")));
   }
 
-  /** Drops histories that are neither needed nor the last one used. Call it when histories have been read. */
+  /** Drops histories that are neither needed nor the most recently used. Call it after reading histories. */
   makeRoom(): void {
     this.#histories.trim();
   }

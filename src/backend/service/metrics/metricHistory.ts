@@ -1,4 +1,4 @@
-/** The history of one run, read on from where it was left, whenever somebody asks. */
+/** The history of one run. Each refresh continues where the last one stopped. */
 import { toWorkbenchError, type WorkbenchError } from "../../../protocol/errors";
 import { LineTail } from "../../runs/metrics/lineTail";
 import { maxLineBytes } from "../../runs/metrics/metricLine";
@@ -7,11 +7,11 @@ import { MetricScanner } from "./metricScanner";
 
 export class MetricHistory {
   columns = new MetricColumns();
-  /** Counts how often the file was rewritten: what was told of another generation is void. */
+  /** Counts rewrites of the file: what was reported of an earlier generation is void. */
   generation = 0;
   private scanner = new MetricScanner(this.columns);
   private readonly tail: LineTail;
-  /** What ended the reading for good, such as a file beyond all bounds. */
+  /** A failure that ended reading for good, such as a file above the size limit. */
   private failure: WorkbenchError | undefined;
   private turn: Promise<void> = Promise.resolve();
 
@@ -19,7 +19,7 @@ export class MetricHistory {
     this.tail = new LineTail(path, maxLineBytes);
   }
 
-  /** Reads all that is there now. Several may ask at once; one that gives up leaves the rest to the others. */
+  /** Reads everything the file has now. Concurrent calls share one read; aborting one does not affect the others. */
   refresh(signal?: AbortSignal): Promise<void> {
     const mine = this.turn.then(() => this.readOn(signal));
     this.turn = mine.catch(() => undefined);

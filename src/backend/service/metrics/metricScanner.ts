@@ -1,6 +1,6 @@
 /**
- * Turns the bytes of `metrics.jsonl` into columns. A run writes the same keys in the same order line after line, so the keys
- * of one line are looked for first in the next; a line that is written in any other way is read as any JSON.
+ * Parses the bytes of `metrics.jsonl` into columns. A run writes the same keys in the same order line after line, so
+ * the keys of the last line are tried first; a line of any other form is parsed as ordinary JSON.
  */
 import { parseMetricLine } from "../../runs/metrics/metricLine";
 import type { MetricColumn, MetricColumns } from "./metricColumns";
@@ -20,25 +20,25 @@ interface Key {
   readonly bytes: Uint8Array;
   readonly name: string;
   readonly isMetric: boolean;
-  /** Where its values go, once a whole line has been read. */
+  /** Where its values are stored, once a whole line has been read. */
   column?: MetricColumn;
 }
 
-/** Keys that are kept to be recognised; with more, each line is as any JSON. */
+/** Limit of cached keys; with more, each line is parsed as ordinary JSON. */
 const mostKeys = 10_000;
 
 export class MetricScanner {
   bad = 0;
   private readonly reader = new NumberReader();
   private readonly known = new Map<string, Key>();
-  /** The keys of the last line; the first `count` of them are those of the line that is read now. */
+  /** The keys of the last line; the first `count` of them are those of the current line. */
   private readonly keys: Key[] = [];
   private readonly values: number[] = [];
   private count = 0;
 
   constructor(private readonly columns: MetricColumns) {}
 
-  /** Whole lines only. */
+  /** Accepts whole lines only. */
   scan(bytes: Buffer): void {
     for (let start = 0; start < bytes.length;) {
       const end = this.scanLine(bytes, start);
@@ -58,7 +58,7 @@ export class MetricScanner {
     return end + 1;
   }
 
-  /** Reads a line of the usual form and gives where the next one starts, or -1 where it is of another form. */
+  /** Reads a line of the usual form and returns the start of the next, or -1 if it has another form. */
   private scanLine(bytes: Buffer, start: number): number {
     const { keys, values, reader } = this;
     if (bytes[start] !== open) return -1;
@@ -96,7 +96,7 @@ export class MetricScanner {
     const known = this.known.get(text);
     if (known !== undefined) return known;
     const name = raw.toString("utf8", 1, raw.length - 2);
-    // Anything else is left to the careful reader.
+    // Anything else is left to the general parser.
     const isMetric = name.includes("/");
     if (!isMetric && name !== "step" && name !== "tokens" && name !== "seconds") return undefined;
     if (this.known.size === mostKeys) return undefined;
@@ -126,7 +126,7 @@ export class MetricScanner {
       const key = keys[i]!;
       if (!key.isMetric) continue;
       const column = (key.column ??= columns.column(key.name));
-      // Of equal keys in a line the last one counts, as in any JSON.
+      // The last of duplicate keys wins, as in JSON.parse.
       if (column.rows.last === row) column.values.replaceLast(values[i]!);
       else {
         column.rows.push(row);

@@ -1,6 +1,6 @@
 /**
- * Tells new lines of the runs that somebody watches. However a history comes to be read, its new lines are told at once, so
- * that whatever is answered from it afterwards never knows lines that were not told.
+ * Reports new lines of watched runs. Whatever causes a history to be read, its new lines are reported at once, so
+ * that no later answer contains lines that were not reported.
  */
 import type { Events } from "../../../protocol/backend";
 import { isActive } from "../../../protocol/run";
@@ -9,20 +9,20 @@ import type { MetricHistories } from "./metricHistories";
 import type { Service } from "../service";
 
 const pollMilliseconds = 300;
-/** Lines of one message, so that none of them grows without bound after a laptop's sleep. */
+/** Most lines of one message, so that messages stay bounded after a laptop wakes up. */
 const mostLines = 5000;
 
-/** How far a watched history has been told. */
-interface Told {
+/** How much of a watched history has been reported. */
+interface Progress {
   generation: number;
   lines: number;
-  /** Nothing more will come: the run had ended when its history was read last. */
+  /** No more lines will come: the run had ended when its history was last read. */
   settled: boolean;
 }
 
 export class MetricWatch {
   private readonly watchers = new Map<string, ReadonlySet<string>>();
-  private readonly told = new Map<string, Told>();
+  private readonly told = new Map<string, Progress>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -30,12 +30,12 @@ export class MetricWatch {
     private readonly histories: MetricHistories,
   ) {}
 
-  /** Whether its history grows or is looked at. */
+  /** Whether the history grows or is displayed. */
   needs(run: string): boolean {
     return [...this.watchers.values()].some((runs) => runs.has(run)) || this.active().has(run);
   }
 
-  /** From now on the watcher is told of these runs alone; gives how many lines of each have been told by now. */
+  /** Reports only these runs from now on. Returns how many lines of each have been reported so far. */
   async watch(
     watcher: string,
     runs: readonly string[],
@@ -49,7 +49,7 @@ export class MetricWatch {
     try {
       for (const run of runs) lines[run] = await this.follow(run, signal);
     } finally {
-      // The watcher may have changed its mind meanwhile.
+      // The watcher may have changed its selection meanwhile.
       this.forgetUnwatched();
       this.schedule();
     }
@@ -59,16 +59,16 @@ export class MetricWatch {
   private async follow(run: string, signal: AbortSignal | undefined): Promise<number> {
     const history = this.histories.of(run);
     await history.refresh(signal);
-    const known = this.told.get(run);
-    if (known === undefined) {
+    const progress = this.told.get(run);
+    if (progress === undefined) {
       const { generation, columns } = history;
       this.told.set(run, { generation, lines: columns.rows, settled: false });
-    } else this.tell(run);
+    } else this.report(run);
     return history.columns.rows;
   }
 
-  /** To be called whenever the history of a run has been read on. */
-  tell(run: string): void {
+  /** Call this whenever the history of a run has been read further. */
+  report(run: string): void {
     const told = this.told.get(run);
     if (told === undefined) return;
     const { columns, generation } = this.histories.of(run);
@@ -103,17 +103,17 @@ export class MetricWatch {
   }
 
   private async poll(): Promise<void> {
-    // The states first: lines that came before a final one are then all read.
+    // Read the states first: all lines written before a final state are then read.
     const active = this.active();
     for (const [run, told] of this.told) {
       const ended = !active.has(run);
       if (ended && told.settled) continue;
       try {
         await this.histories.of(run).refresh();
-        this.tell(run);
+        this.report(run);
         told.settled = ended;
       } catch (thrown) {
-        // Told once: a run whose history can't be read is left alone until somebody watches it anew.
+        // Reported once: an unreadable history is ignored until its run is watched again.
         this.told.delete(run);
         const message = `The metrics of ${run} can't be followed: ${toWorkbenchError(thrown).message}`;
         this.service.emit("logged", { level: "warning", message });
@@ -121,7 +121,7 @@ export class MetricWatch {
     }
   }
 
-  /** A run that is gone from the index is over, too. */
+  /** A run that is no longer in the index has ended as well. */
   private active(): ReadonlySet<string> {
     const runs = this.service.runs.summaries();
     const active = runs.filter(isActive);

@@ -1,16 +1,16 @@
 /**
- * Thins a curve for drawing without losing a spike: the axis is cut into equally long stretches, and of each stretch the
- * lowest and the highest value stay, and one value that is no number, so that a gap shows too.
+ * Thins a curve for drawing without losing a spike: the axis is divided into equal intervals, and each keeps its
+ * lowest and highest value and one non-finite value, so that gaps stay visible.
  */
 
 export interface Thinning {
-  /** Most points that may stay, at least 8. */
+  /** Most points to keep, at least 8. */
   readonly points: number;
-  /** Stretches are equally long on a logarithmic axis. */
+  /** Whether intervals are equal on a logarithmic axis. */
   readonly logarithmic: boolean;
 }
 
-/** The places that stay, ascending: the first and the last always. `x` must not descend. */
+/** Returns the indices to keep, ascending, always including the first and the last. `x` must not descend. */
 export function thin(x: Float64Array, y: Float64Array, { points, logarithmic }: Thinning): Uint32Array {
   const count = x.length;
   if (count <= points) return Uint32Array.from({ length: count }, (_, place) => place);
@@ -40,7 +40,7 @@ export function thin(x: Float64Array, y: Float64Array, { points, logarithmic }: 
   return Uint32Array.from(kept);
 }
 
-/** Which stretch a place on the axis belongs to. What a logarithmic axis cannot show belongs to the first. */
+/** The interval of each point. Values that a logarithmic axis cannot show belong to the first. */
 function stretchesOf(x: Float64Array, stretches: number, logarithmic: boolean): (at: number) => number {
   const firstShown = logarithmic ? x.find((at) => at > 0) : x[0];
   const last = x[x.length - 1]!;

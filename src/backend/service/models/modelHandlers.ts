@@ -1,4 +1,4 @@
-/** Models on disk, and their export. Neither reads a weight in the service itself. */
+/** Lists and exports the models on disk. The service itself reads no weights. */
 import { rm } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import * as z from "zod";
@@ -26,7 +26,7 @@ export function modelHandlers(service: Service): Handlers<Requests> {
       if (!isAbsolute(to))
         throw new WorkbenchError(
           "invalid-input",
-          `${to} is no absolute path. Say from the root where to write.`,
+          `${to} is not an absolute path. Give the full path to write to.`,
         );
       const { exporters } = await import("../../exports/catalog");
       const allowed = Object.keys(exporters);
@@ -37,19 +37,19 @@ export function modelHandlers(service: Service): Handlers<Requests> {
           { allowed },
         );
       const model = await modelPath(service, subject);
-      const asked = askLathe(
+      const work = askLathe(
         "export",
         [`--format=${format}`, `--out=${to}`, "--", model],
         exportedSchema,
         signal,
       ).catch((thrown: unknown) => clearAfter(thrown, to));
-      const { folder, files } = await service.finish(asked);
+      const { folder, files } = await service.finish(work);
       return { files: files.map(({ name }) => join(folder, name)) };
     },
   };
 }
 
-/** An export that was cancelled leaves no half of it behind. */
+/** Removes the incomplete files of a cancelled export. */
 async function clearAfter(thrown: unknown, to: string): Promise<never> {
   const { code, details } = toWorkbenchError(thrown);
   if (code === "cancelled" && typeof details["pid"] === "number") {
@@ -64,7 +64,7 @@ async function modelPath(service: Service, subject: Subject): Promise<string> {
   if (subject.kind === "plan")
     throw new WorkbenchError(
       "unsupported",
-      "A model that was only planned has no weights to export. Run the experiment first.",
+      "A planned model has no weights to export. Run the experiment first.",
     );
   const { run, checkpoint = "last" } = subject;
   service.runs.find(run);
@@ -73,6 +73,6 @@ async function modelPath(service: Service, subject: Subject): Promise<string> {
     import("../../runs/folder/insideFolder"),
   ]);
   if (checkpoint !== "last" && checkpoint !== "best") return insideFolder(run, checkpoint);
-  // Also what the run's own files name is read by way of no link.
+  // Paths in the run's own files are not followed through links either.
   return insideFolder(run, relative(run, checkpointOf(run, checkpoint)));
 }

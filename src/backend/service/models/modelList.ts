@@ -1,4 +1,7 @@
-/** Checkpoints and exported models of all runs: names of folders, sizes and times of files, one small JSON file at most. */
+/**
+ * Checkpoints and exported models of all runs. Reads only folder names, file sizes and times, and at most one small
+ * JSON file each.
+ */
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,37 +12,37 @@ import type { RunSummary } from "../../../protocol/service/runs";
 import { readBounded } from "../../runs/folder/boundedFile";
 import type { Service } from "../service";
 
-/** Runs that are looked at at the same time. */
+/** Runs read concurrently. */
 const atOnce = 32;
 const mostConfigBytes = 2 ** 20;
 
 export class ModelList {
-  /** Of runs that have ended nothing changes any more; the index gives another summary when it does. */
+  /** Ended runs no longer change; the index creates another summary object when one does. */
   private readonly known = new WeakMap<RunSummary, readonly ModelEntry[]>();
 
   constructor(private readonly service: Service) {}
 
-  /** The newest first. */
+  /** Newest first. */
   async models(signal: AbortSignal): Promise<ModelEntry[]> {
     const runs = [...this.service.runs.summaries()];
-    const found: ModelEntry[] = [];
+    const models: ModelEntry[] = [];
     const work = async () => {
       for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
         signal.throwIfAborted();
-        found.push(...(await this.modelsOf(run)));
+        models.push(...(await this.modelsOf(run)));
       }
     };
     await Promise.all(Array.from({ length: atOnce }, work));
-    return found.sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt) || a.path.localeCompare(b.path));
+    return models.sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt) || a.path.localeCompare(b.path));
   }
 
   private async modelsOf(run: RunSummary): Promise<readonly ModelEntry[]> {
     const known = this.known.get(run);
     if (known !== undefined) return known;
     const family = this.familyOf(run);
-    const entries = [...(await checkpoints(run)), ...(await ofSteps(run))].map((entry) => {
-      const own = family ?? familyIn(entry.path);
-      return own === undefined ? entry : { ...entry, family: own };
+    const entries = [...(await checkpoints(run)), ...(await stepModels(run))].map((entry) => {
+      const ownFamily = family ?? familyIn(entry.path);
+      return ownFamily === undefined ? entry : { ...entry, family: ownFamily };
     });
     if (run.state !== "unreadable" && !isActive(run)) this.known.set(run, entries);
     return entries;
@@ -53,7 +56,7 @@ export class ModelList {
 
 async function checkpoints(run: RunSummary): Promise<ModelEntry[]> {
   const folder = join(run.folder, "checkpoints");
-  const found = await Promise.all(
+  const models = await Promise.all(
     (await foldersIn(folder)).map(async ({ name }) => {
       const step = /^step-(\d{1,12})$/.exec(name)?.[1];
       return step === undefined
@@ -61,13 +64,13 @@ async function checkpoints(run: RunSummary): Promise<ModelEntry[]> {
         : entryOf(run, join(folder, name), { kind: "checkpoint", title: `Step ${step}`, step: Number(step) });
     }),
   );
-  return found.filter((entry) => entry !== undefined);
+  return models.filter((entry) => entry !== undefined);
 }
 
-/** What methods have made, and exports. */
-async function ofSteps(run: RunSummary): Promise<ModelEntry[]> {
+/** Models written by compression steps, and exports. */
+async function stepModels(run: RunSummary): Promise<ModelEntry[]> {
   const folder = join(run.folder, "steps");
-  const found = await Promise.all(
+  const models = await Promise.all(
     (await foldersIn(folder)).map(async ({ name }) => {
       const [, index, action] = /^(\d{1,6})-(compress|export)$/.exec(name) ?? [];
       if (action === "compress")
@@ -83,7 +86,7 @@ async function ofSteps(run: RunSummary): Promise<ModelEntry[]> {
         : undefined;
     }),
   );
-  return found.filter((entry) => entry !== undefined);
+  return models.filter((entry) => entry !== undefined);
 }
 
 async function entryOf(
@@ -113,19 +116,19 @@ async function foldersIn(folder: string): Promise<Dirent[]> {
   return (await entriesOf(folder)).filter((entry) => entry.isDirectory());
 }
 
-/** A folder that is gone meanwhile, or may not be read, holds no model for us. */
+/** A folder that has disappeared or may not be read contains no models. */
 function entriesOf(folder: string): Promise<Dirent[]> {
   return readdir(folder, { withFileTypes: true }).catch(() => []);
 }
 
 const configSchema = z.looseObject({ model_type: z.string().max(100) });
 
-/** Of a model whose plan names another one to start from. */
+/** The family of a model whose plan starts from another model. */
 function familyIn(folder: string): string | undefined {
   try {
     return configSchema.parse(JSON.parse(readBounded(join(folder, "config.json"), mostConfigBytes)))
       .model_type;
   } catch {
-    return undefined; // A courtesy: the model is listed without it.
+    return undefined; // The family is optional: the model is listed without it.
   }
 }

@@ -1,4 +1,4 @@
-/** Sizes of models. What counts them is loaded with the first question, since a window may never ask one. */
+/** Sizes of models. The code that counts them is loaded on the first request, since a window may never send one. */
 import type { Handlers } from "../../../protocol/connection";
 import type { ModelRequests, ModelSize } from "../../../protocol/service/models";
 import type { Service } from "../service";
@@ -6,16 +6,16 @@ import type { Sizes } from "./sizes";
 
 export function sizeHandlers(service: Service): Handlers<Pick<ModelRequests, "sizes.of">> {
   let ready: Promise<Sizes> | undefined;
-  const loaded = () => (ready ??= import("./sizes").then(({ Sizes }) => new Sizes(service)));
+  const loadSizes = () => (ready ??= import("./sizes").then(({ Sizes }) => new Sizes(service)));
   return {
     "sizes.of": async ({ subjects }, { signal }) => {
-      const sizes = await loaded();
-      const found: ModelSize[] = [];
+      const counter = await loadSizes();
+      const sizes: ModelSize[] = [];
       for (const subject of subjects) {
         signal.throwIfAborted();
-        found.push(await sizes.of(subject, signal));
+        sizes.push(await counter.of(subject, signal));
       }
-      return { sizes: found };
+      return { sizes };
     },
   };
 }

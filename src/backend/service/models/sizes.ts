@@ -1,4 +1,7 @@
-/** How large models are: on disk to the last zero, planned ones as their configuration says, published ones as printed. */
+/**
+ * How large models are: stored ones counted exactly, planned ones from their configuration, published ones as
+ * printed.
+ */
 import { join, resolve } from "node:path";
 import type { ModelCounts, RoleCounts } from "../../../protocol/counts";
 import { LruCache } from "../../../protocol/lruCache";
@@ -18,7 +21,7 @@ import { openSubject, planOf, type StoredSubject, titleOf } from "./subjects";
 
 type PlannedSubject = Extract<Subject, { readonly kind: "plan" }>;
 
-/** Files that were counted and have not changed are not counted again. */
+/** Counts of this many unchanged files are cached. */
 const countedLimit = 100;
 
 export class Sizes {
@@ -40,7 +43,7 @@ export class Sizes {
   }
 }
 
-/** A role at a time, since a large file takes long to read. */
+/** One role at a time, since a large file takes long to read. */
 async function count(model: OpenedModel, signal: AbortSignal): Promise<ModelCounts> {
   const options = { tensors: (name: string) => model.read(name), file: model.written };
   const roles: RoleCounts[] = [];
@@ -50,12 +53,12 @@ async function count(model: OpenedModel, signal: AbortSignal): Promise<ModelCoun
 
 async function plannedSize(service: Service, subject: PlannedSubject): Promise<ModelSize> {
   const { plan, workspace } = await planFor(service, subject);
-  if (readsFiles(plan)) service.requireTrust("Reading the files that the size of this model follows from");
+  if (readsFiles(plan)) service.requireTrust("Reading the files that determine the size of this model");
   const shape = await shapeAfter(plan, workspace);
   return sizeOf(plan.name, shape, countModel(shape), plan);
 }
 
-/** Of the runs of a sweep the first speaks for the variant. */
+/** The first run of a sweep represents the variant. */
 async function planFor(
   service: Service,
   { experiment, text, variant }: PlannedSubject,
@@ -64,12 +67,12 @@ async function planFor(
   const { plans, workspace } = await loadPlans(resolve(experiment), choice, await service.catalog());
   const [plan] = plans;
   if (plan !== undefined) return { plan, workspace };
-  throw new WorkbenchError("invalid-input", `${experiment} means no run. Add a model and an action to it.`);
+  throw new WorkbenchError("invalid-input", `${experiment} plans no run. Add a model and an action to it.`);
 }
 
 type Setting = ModelSize["config"][string];
 
-/** The keys of all families that say how large a model is, in the order of reading. */
+/** The keys of all families that determine the size of a model, in reading order. */
 const shapingKeys = [
   "model_type",
   ...["hidden_size", "n_embd"],
@@ -91,8 +94,8 @@ function sizeOf(
   const settings = Object.entries<unknown>({ model_type: family, ...config }).filter(
     (entry): entry is [string, Setting] => ["string", "number", "boolean"].includes(typeof entry[1]),
   );
-  const known = new Map(settings);
-  const shaping = shapingKeys.flatMap((key) => (known.has(key) ? [[key, known.get(key)!] as const] : []));
+  const byKey = new Map(settings);
+  const shaping = shapingKeys.flatMap((key) => (byKey.has(key) ? [[key, byKey.get(key)!] as const] : []));
   const published = plan === undefined ? undefined : publishedSize(plan);
   return {
     title,
@@ -103,10 +106,10 @@ function sizeOf(
   };
 }
 
-/** What the experiment's paper says of the variant's size. */
+/** The size that the experiment's paper reports for the variant. */
 function publishedSize({ paper: given, variant, scale }: RunPlan): PublishedSize | undefined {
   const paper = paperSchema.safeParse(given).data;
-  // At another scale the model is another one, and is meant to be.
+  // At another scale the model deliberately differs from the published one.
   if (paper === undefined || (paper.scale !== undefined && paper.scale !== scale)) return undefined;
   const value = (part: string) =>
     paper.published.find(

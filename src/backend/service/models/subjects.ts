@@ -1,4 +1,4 @@
-/** What a request means by a model: where it lies, what it is called, and which plan it comes from. */
+/** Resolves the model of a request: where it is stored, what it is called and which plan it comes from. */
 import { basename, join, relative, resolve } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { RunPlan } from "../../../protocol/run";
@@ -9,7 +9,7 @@ import { insideFolder } from "../../runs/folder/insideFolder";
 import { readRecord } from "../../runs/folder/runFolder";
 import type { Service } from "../service";
 
-/** A model that lies somewhere. */
+/** A model with files on disk. */
 export type StoredSubject = Exclude<Subject, { readonly kind: "plan" }>;
 
 export function titleOf(service: Service, subject: StoredSubject): string {
@@ -18,7 +18,7 @@ export function titleOf(service: Service, subject: StoredSubject): string {
   return subject.checkpoint === undefined ? name : `${name} · ${basename(subject.checkpoint)}`;
 }
 
-/** To be closed by who asked for it. */
+/** The caller closes the result. */
 export function openSubject(service: Service, subject: Subject): OpenedModel {
   if (subject.kind === "path") return openModel(resolve(subject.path));
   if (subject.kind === "run") return openModel(checkpointFolder(service, subject));
@@ -26,11 +26,11 @@ export function openSubject(service: Service, subject: Subject): OpenedModel {
   const of = variant === undefined ? "" : `, variant ${variant},`;
   throw new WorkbenchError(
     "unsupported",
-    `${basename(experiment)}${of} has no weights yet: it was only planned. Run it and choose the run, which has weights from its first checkpoint on.`,
+    `${basename(experiment)}${of} is only planned and has no weights yet. Run it, then choose the run: it has weights from its first checkpoint on.`,
   );
 }
 
-/** A run folder may come from anywhere, so nothing in it is read by way of a link. */
+/** A run folder may come from anywhere, so nothing in it is read through a link. */
 function checkpointFolder(
   service: Service,
   { run, checkpoint = "last" }: StoredSubject & { kind: "run" },
@@ -43,7 +43,7 @@ function checkpointFolder(
   return folder;
 }
 
-/** The plan of the run that a model comes from, where that is known. */
+/** The plan of the run that a model comes from, if known. */
 export function planOf(
   service: Service,
   subject: StoredSubject,

@@ -1,4 +1,4 @@
-/** Weights as roles, histograms and pictures. What reads them is loaded with the first question. */
+/** Weights as roles, histograms and heat maps. The code that reads them is loaded on the first request. */
 import type { Handlers } from "../../../protocol/connection";
 import type { ModelRequests } from "../../../protocol/service/models";
 import type { Service } from "../service";
@@ -11,8 +11,9 @@ export function weightHandlers(
   const weights = () => import("./weights");
   return {
     "weights.roles": async ({ subject }) => (await weights()).rolesOf(service, subject),
-    "weights.histogram": async (asked, { signal }) => (await weights()).histogram(service, asked, signal),
-    "weights.heatMap": async (asked, { signal }) => (await weights()).heatMap(service, asked, signal),
-    "weights.correlation": async (asked, { signal }) => (await weights()).correlation(service, asked, signal),
+    "weights.histogram": async (request, { signal }) => (await weights()).histogram(service, request, signal),
+    "weights.heatMap": async (request, { signal }) => (await weights()).heatMap(service, request, signal),
+    "weights.correlation": async (request, { signal }) =>
+      (await weights()).correlation(service, request, signal),
   };
 }

@@ -1,4 +1,4 @@
-/** Looks into the weights of models without ever sending them. */
+/** Computes statistics and pictures of weights; the weights themselves never leave the service. */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { ModelRequests, Subject } from "../../../protocol/service/models";
 import type { OpenedModel } from "../../imports/openModel";
@@ -29,8 +29,8 @@ export async function histogram(
   { subjects, role, bins }: Histogram["params"],
   signal: AbortSignal,
 ): Promise<Histogram["result"]> {
-  within("bins", bins, mostBins);
-  within("subjects", subjects.length, mostSubjects);
+  checkRange("bins", bins, mostBins);
+  checkRange("subjects", subjects.length, mostSubjects);
   const models: OpenedModel[] = [];
   try {
     for (const subject of subjects) models.push(openSubject(service, subject));
@@ -46,9 +46,9 @@ export async function heatMap(
   { subject, role, rows, columns }: Picture["params"],
   signal: AbortSignal,
 ): Promise<Picture["result"]> {
-  within("rows", rows, mostCells);
-  within("columns", columns, mostCells);
-  within("cells of a picture", rows * columns, mostCells);
+  checkRange("rows", rows, mostCells);
+  checkRange("columns", columns, mostCells);
+  checkRange("cells of a heat map", rows * columns, mostCells);
   using model = openSubject(service, subject);
   return await heatMapOf(valuesOf(model, role), { rows, columns }, signal);
 }
@@ -58,12 +58,12 @@ export async function correlation(
   { subject, role, along, most }: Correlation["params"],
   signal: AbortSignal,
 ): Promise<Correlation["result"]> {
-  within("rows or columns", most, mostCorrelated);
+  checkRange("rows or columns", most, mostCorrelated);
   using model = openSubject(service, subject);
   return await correlationOf(valuesOf(model, role), along, most, signal);
 }
 
-function within(what: string, given: number, most: number): void {
-  if (Number.isInteger(given) && given >= 1 && given <= most) return;
-  throw new WorkbenchError("invalid-input", `The number of ${what} is 1 to ${most}, not ${given}.`);
+function checkRange(what: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new WorkbenchError("invalid-input", `The number of ${what} must be 1 to ${most}, not ${value}.`);
 }

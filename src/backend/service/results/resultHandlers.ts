@@ -1,4 +1,4 @@
-/** What the steps of a run have left behind. */
+/** The results of the steps of a run. */
 import type { Handlers } from "../../../protocol/connection";
 import type { Block } from "../../../protocol/blocks";
 import { LruCache } from "../../../protocol/lruCache";
@@ -7,12 +7,12 @@ import type { RunFigures } from "../../card/figures";
 import { MetricHistories } from "../metrics/metricHistories";
 import type { Service } from "../service";
 
-/** Beside the histories that curves are drawn from: only those of trainings whose table is asked for. */
+/** In addition to the histories of curves: only those of training steps whose table is requested. */
 const historyBytes = 32 * 2 ** 20;
 const endedLimit = 400;
 
 export function resultHandlers(service: Service): Handlers<Pick<RunRequests, "runs.results" | "runs.card">> {
-  const kept = {
+  const caches = {
     histories: new MetricHistories({ limit: historyBytes }),
     ended: new LruCache<readonly Block[]>({ limit: endedLimit }),
   };
@@ -20,7 +20,7 @@ export function resultHandlers(service: Service): Handlers<Pick<RunRequests, "ru
     "runs.results": async ({ run }, { signal }) => {
       const { found } = service.runs.find(run);
       const { stepResults } = await import("./stepResults");
-      return { steps: await stepResults(found, kept, signal) };
+      return { steps: await stepResults(found, caches, signal) };
     },
     "runs.card": async ({ runs }, { signal }) => {
       const [{ cardBlocks, paperCard }, { figuresOf, paperOf, plannedFigures }] = await Promise.all([

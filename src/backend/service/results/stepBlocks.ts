@@ -1,4 +1,4 @@
-/** What the steps of a run have left behind, as tables, samples and files. */
+/** The results of the steps of a run as tables, samples and files. */
 import * as z from "zod";
 import type { Block, CellValue } from "../../../protocol/blocks";
 import type { Counts } from "../../../protocol/counts";
@@ -33,7 +33,7 @@ export function compressBlocks(files: StepFiles): readonly Block[] {
     const { method, before, after } = files.json("plan.json", compressed);
     const summary: Block = {
       kind: "table",
-      title: `${cut(method, 80)}: what is left`,
+      title: `${truncate(method, 80)}: what remains`,
       columns: ["", "parameters before", "after", "left", "bytes before", "after"],
       rows: [
         ["non-embedding", ...change(before.nonEmbedding, after.nonEmbedding)],
@@ -47,7 +47,7 @@ export function compressBlocks(files: StepFiles): readonly Block[] {
   });
 }
 
-/** Of roles that were left as they were there is nothing to say. */
+/** Roles that were not changed are not listed. */
 function roleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
   const earlier = new Map(before.roles.map((role) => [role.role, role]));
   return after.roles.flatMap((role) => {
@@ -59,8 +59,8 @@ function roleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
         : `${was.representation} → ${role.representation}`;
     return [
       [
-        cut(role.role, 120),
-        cut(stored, 80),
+        truncate(role.role, 120),
+        truncate(stored, 80),
         ...(was === undefined ? [null, role.stored, null, null, role.bytes] : change(was, role)),
       ],
     ];
@@ -114,13 +114,16 @@ export function evaluateBlocks(files: StepFiles): readonly Block[] {
         }
         if (name === "generate" && (files.has("samples.json") || generation.safeParse(details).success))
           return sampleBlocks(files, details);
-        const rows = Object.entries(values).map(([metric, value]) => [cut(metric, 120), rounded(value)]);
+        const rows = Object.entries(values).map(([metric, value]) => [
+          truncate(metric, 120),
+          roundFigure(value),
+        ]);
         return rows.length === 0
           ? []
           : [
               {
                 kind: "table",
-                title: cut(name, 80),
+                title: truncate(name, 80),
                 columns: ["metric", "value"],
                 rows: rows.slice(0, mostRows),
               },
@@ -142,9 +145,9 @@ function perplexityBlocks({
       kind: "table",
       title: "Perplexity",
       columns: ["per token", "per word", "loss, nats a token", "bits a byte"],
-      rows: [[rounded(token), rounded(word), rounded(loss), rounded(bits)]],
+      rows: [[roundFigure(token), roundFigure(word), roundFigure(loss), roundFigure(bits)]],
     },
-    { kind: "text", text: cut(protocolLine(how), 1000) },
+    { kind: "text", text: truncate(protocolLine(how), 1000) },
   ];
 }
 
@@ -172,39 +175,39 @@ function sampleBlocks(files: StepFiles, details: unknown): readonly Block[] {
       : generation.parse(details);
     const shown = samples
       .slice(0, mostSamples)
-      .map(({ prompt, text }) => ({ prompt: cut(prompt, 2000), text: cut(text, 8000) }));
+      .map(({ prompt, text }) => ({ prompt: truncate(prompt, 2000), text: truncate(text, 8000) }));
     return [{ kind: "samples", title: "Samples", samples: shown }];
   });
 }
 
 export function exportBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("model", () => {
-    const listed = files.listed("model");
-    return listed.length > 0 ? listed : [{ kind: "text", text: `${files.name}/model holds no file.` }];
+    const links = files.fileLinks("model");
+    return links.length > 0 ? links : [{ kind: "text", text: `${files.name}/model holds no file.` }];
   });
 }
 
-/** With a paper the card of all runs is what there is to read, and the page of one is opened by whoever wants it. */
+/** With a paper the card of all runs is the report, and the page of a single run is opened on request. */
 export function reportBlocks(files: StepFiles, { plan }: Pick<RunRecord, "plan">): readonly Block[] {
   return files.blocks("report.md", () => {
     if (plan.paper !== undefined) return files.has("report.md") ? [files.link("report.md")] : [];
     const text = files.text("report.md");
-    return [{ kind: "text", text: cut(text, mostText) }, files.link("report.md")];
+    return [{ kind: "text", text: truncate(text, mostText) }, files.link("report.md")];
   });
 }
 
-/** Tables that were written for a figure. */
+/** Tables that were written as figures. */
 export function figureBlocks(files: StepFiles): readonly Block[] {
-  return files.blocks("figures", () => files.listed("figures"));
+  return files.blocks("figures", () => files.fileLinks("figures"));
 }
 
-/** Six figures say more than anybody compares. */
-export function rounded(value: number | null | undefined): number | null {
+/** Rounds to six significant digits, more than anyone compares. */
+export function roundFigure(value: number | null | undefined): number | null {
   return value === null || value === undefined || !Number.isFinite(value)
     ? null
     : Number(value.toPrecision(6));
 }
 
-function cut(text: string, length: number): string {
+function truncate(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }

@@ -1,4 +1,7 @@
-/** The files that a step of a run has left, read within bounds; what is missing or damaged is told in its place. */
+/**
+ * Reads the files that a step of a run has written, with size limits. A missing or damaged file is reported in its
+ * place.
+ */
 import { lstatSync, readdirSync } from "node:fs";
 import * as z from "zod";
 import type { Block } from "../../../protocol/blocks";
@@ -6,7 +9,7 @@ import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { readBounded } from "../../runs/folder/boundedFile";
 import { insideFolder } from "../../runs/folder/insideFolder";
 
-/** Far above any list of results. */
+/** Far above the size of any list of results. */
 const mostBytes = 8 * 2 ** 20;
 const mostFiles = 50;
 
@@ -14,11 +17,11 @@ export class StepFiles {
   constructor(
     /** The run's folder. */
     readonly run: string,
-    /** Of the step, inside the run: `steps/1-evaluate`. */
+    /** The step's folder inside the run: `steps/1-evaluate`. */
     readonly name: string,
   ) {}
 
-  /** Throws where the file is missing, too long, a link, or no text. */
+  /** Throws if the file is missing, too long, a link, or not text. */
   text(file: string): string {
     return readBounded(this.path(file), mostBytes);
   }
@@ -37,7 +40,7 @@ export class StepFiles {
     const issue = parsed.error.issues[0];
     throw new WorkbenchError(
       "corrupt",
-      `${path} is not what it should be: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
+      `${path} is invalid at ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
     );
   }
 
@@ -45,8 +48,8 @@ export class StepFiles {
     return lstatSync(this.path(file), { throwIfNoEntry: false }) !== undefined;
   }
 
-  /** Plain files of a folder, as links to open them; none where there is no such folder. */
-  listed(folder: string): Block[] {
+  /** Plain files of a folder as links that open them; empty if there is no such folder. */
+  fileLinks(folder: string): Block[] {
     const path = this.path(folder);
     if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
     return readdirSync(path, { withFileTypes: true })
@@ -67,13 +70,13 @@ export class StepFiles {
     return insideFolder(this.run, this.name, file);
   }
 
-  /** What `read` gives, or why it can't: one damaged file hides nothing else. */
+  /** Returns what `read` returns, or the reason why it fails, so that one damaged file does not hide the others. */
   blocks(file: string, read: () => readonly Block[]): readonly Block[] {
     try {
       return read();
     } catch (thrown) {
       const { code, message } = toWorkbenchError(thrown);
-      const reason = code === "not-found" ? "it is not there" : message.replace(/\.$/, "");
+      const reason = code === "not-found" ? "the file is missing" : message.replace(/\.$/, "");
       return [{ kind: "text", text: `${file} of this step can't be shown: ${reason}.` }];
     }
   }

@@ -1,4 +1,4 @@
-/** The steps of one run with how they stand and what they have left. */
+/** The steps of one run with their states and results. */
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
@@ -15,17 +15,17 @@ import {
   exportBlocks,
   figureBlocks,
   reportBlocks,
-  rounded,
+  roundFigure,
 } from "./stepBlocks";
 import { StepFiles } from "./stepFiles";
 import { dataBlocks, type LineRange, trainBlocks } from "./trainBlocks";
 
-/** Of a longer history only the record's summary is shown; the curve is drawn elsewhere. */
+/** Of a longer history only the summary of the record is shown; the charts draw the curve. */
 const longestHistory = 32 * 2 ** 20;
 
 const doneSchema = z.object({ lines: z.tuple([z.int().min(0), z.int().min(0)]) });
 
-/** The blocks of steps that have ended, which do not change any more. */
+/** The blocks of ended steps, which no longer change. */
 export type EndedSteps = LruCache<readonly Block[]>;
 
 export async function stepResults(
@@ -43,7 +43,7 @@ export async function stepResults(
     const files = new StepFiles(folder, `steps/${step.index}-${step.action}`);
     const { done, damage } = doneOf(files);
     const state = done !== undefined ? "done" : isNext && isGoing ? "running" : "waiting";
-    // The steps of a run go one after the other: what stands in the history after the last that ended is the next one's.
+    // The steps of a run execute in order: lines after those of the last ended step belong to the next.
     const lines = done ?? { from, to: isNext ? Infinity : from };
     if (done === undefined) isNext = false;
     const key =
@@ -63,14 +63,14 @@ export async function stepResults(
 }
 
 function doneOf(files: StepFiles): { done?: LineRange; damage: readonly Block[] } {
-  const held: { done?: LineRange } = {};
+  const result: { done?: LineRange } = {};
   const damage = files.blocks("done.json", () => {
     if (!files.has("done.json")) return [];
     const [from, to] = files.json("done.json", doneSchema).lines;
-    held.done = { from, to };
+    result.done = { from, to };
     return [];
   });
-  return { ...held, damage };
+  return { ...result, damage };
 }
 
 interface Circumstances {
@@ -88,8 +88,8 @@ async function blocksOf(
 ): Promise<readonly Block[]> {
   const { state } = circumstances;
   if (step.action === "train")
-    return [...dataBlocks(files), ...(await training(record, files, circumstances))];
-  // Before it has ended an action has written some of its files at most.
+    return [...dataBlocks(files), ...(await trainingBlocks(record, files, circumstances))];
+  // Before it has ended, an action has written only some of its files.
   if (state !== "done") return [];
   const blocks = {
     compress: compressBlocks,
@@ -100,7 +100,7 @@ async function blocksOf(
   return [...blocks, ...figureBlocks(files)];
 }
 
-async function training(
+async function trainingBlocks(
   record: RunRecord,
   files: StepFiles,
   { lines, histories, signal }: Circumstances,
@@ -123,10 +123,13 @@ async function training(
   return blocks;
 }
 
-/** The record's own summary, which is of all trainings together. */
+/** The summary of the record, which covers all training steps together. */
 function summaryBlock({ summary, plan }: RunRecord, bytes: number): Block {
   if (plan.steps.filter(({ action }) => action === "train").length > 1)
-    return { kind: "text", text: `The history of this run, ${bytes} bytes, is too long to be told by step.` };
+    return {
+      kind: "text",
+      text: `The history of this run (${bytes} bytes) is too long to be split by step.`,
+    };
   const rows = [
     ["train loss", summary["train/loss"]],
     ["validation loss", summary["eval/loss"]],
@@ -136,7 +139,7 @@ function summaryBlock({ summary, plan }: RunRecord, bytes: number): Block {
     title: "Training",
     columns: ["", "last", "lowest"],
     rows: rows.flatMap(([name, found]) =>
-      found === undefined ? [] : [[name, rounded(found.last), rounded(found.min)]],
+      found === undefined ? [] : [[name, roundFigure(found.last), roundFigure(found.min)]],
     ),
   };
 }

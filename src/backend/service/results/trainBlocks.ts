@@ -1,8 +1,8 @@
-/** What a training has come to so far, from the part of the history that is its own. */
+/** The state of a training step, from its part of the history. */
 import * as z from "zod";
 import type { Block, CellValue } from "../../../protocol/blocks";
 import type { MetricColumn, MetricColumns } from "../metrics/metricColumns";
-import { rounded } from "./stepBlocks";
+import { roundFigure } from "./stepBlocks";
 import type { StepFiles } from "./stepFiles";
 
 const data = z.object({
@@ -14,7 +14,7 @@ const data = z.object({
     .optional(),
 });
 
-/** Rows that were left after each text that none may contain. */
+/** The number of rows left after each filter on forbidden text. */
 export function dataBlocks(files: StepFiles): readonly Block[] {
   return files.blocks("data.json", () => {
     if (!files.has("data.json")) return [];
@@ -29,7 +29,7 @@ export function dataBlocks(files: StepFiles): readonly Block[] {
   });
 }
 
-/** Lines of the history, the end excluded. */
+/** Lines of the history, excluding the end. */
 export interface LineRange {
   readonly from: number;
   readonly to: number;
@@ -41,7 +41,7 @@ export function trainBlocks(history: MetricColumns, lines: LineRange): Block[] {
     ["validation loss", extremes(history, "eval/loss", lines)],
   ] as const;
   const rows = losses.flatMap(([name, found]): CellValue[][] =>
-    found === undefined ? [] : [[name, rounded(found.last), rounded(found.lowest), found.lowestAt]],
+    found === undefined ? [] : [[name, roundFigure(found.last), roundFigure(found.lowest), found.lowestAt]],
   );
   if (rows.length === 0) return [];
   return [
@@ -49,7 +49,7 @@ export function trainBlocks(history: MetricColumns, lines: LineRange): Block[] {
     {
       kind: "table",
       columns: ["steps", "tokens", "seconds", "tokens a second"],
-      rows: [work(history, lines)],
+      rows: [workRow(history, lines)],
     },
   ];
 }
@@ -67,15 +67,15 @@ function extremes(history: MetricColumns, metric: string, { from, to }: LineRang
   if (end <= first) return undefined;
   const values = column.values.values;
   let lowest = first;
-  // What is no number is never the lowest.
+  // NaN is never the lowest.
   for (let place = first; place < end; place++)
     if (values[place]! < values[lowest]! || Number.isNaN(values[lowest]!)) lowest = place;
   const row = column.rows.values[lowest]!;
   return { last: values[end - 1]!, lowest: values[lowest]!, lowestAt: history.step.values[row]! };
 }
 
-/** Steps and tokens of this training alone; the time between two lines belongs to the second. */
-function work(history: MetricColumns, { from, to }: LineRange): CellValue[] {
+/** Steps and tokens of this training step alone; the time between two lines belongs to the second. */
+function workRow(history: MetricColumns, { from, to }: LineRange): CellValue[] {
   const loss = history.metrics.get("train/loss");
   const rows = loss === undefined ? [] : [...loss.rows.values.subarray(loss.placeOf(from), loss.placeOf(to))];
   const last = rows.at(-1);
@@ -86,10 +86,15 @@ function work(history: MetricColumns, { from, to }: LineRange): CellValue[] {
   const [steps, tokens] = [since(history.step), since(history.tokens)];
   const start = from === 0 ? 0 : history.seconds.values[from - 1]!;
   const seconds = history.seconds.values[last]! - start;
-  return [steps, rounded(tokens), rounded(seconds), seconds > 0 ? rounded(tokens / seconds) : null];
+  return [
+    steps,
+    roundFigure(tokens),
+    roundFigure(seconds),
+    seconds > 0 ? roundFigure(tokens / seconds) : null,
+  ];
 }
 
-/** The last line of the training before this one. */
+/** The last line of the previous training step. */
 function rowBefore(column: MetricColumn, from: number): number | undefined {
   const place = column.placeOf(from) - 1;
   return place < 0 ? undefined : column.rows.values[place];

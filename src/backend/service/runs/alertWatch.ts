@@ -1,6 +1,6 @@
 /**
- * Raises each alert of a run once, and only for what happens while this window looks on: what had happened before is told
- * by the run's state and curve, so that a reload of the window repeats nothing.
+ * Raises each alert of a run once, and only for events that happen while this window is open. The run's state and
+ * curve show earlier ones, so that reloading the window repeats nothing.
  */
 import { readdirSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
@@ -20,7 +20,7 @@ export interface AlertListener {
 
 const pollMilliseconds = 1000;
 const diskMilliseconds = 15_000;
-/** How much of a long history is read to know what is usual. */
+/** How much of a long history is read to determine typical values. */
 const historyBytes = 2 * 1024 * 1024;
 
 export class AlertWatch implements Disposable {
@@ -40,10 +40,10 @@ export class AlertWatch implements Disposable {
     this.timer = setInterval(() => void this.poll(), pollMilliseconds).unref();
   }
 
-  /** From now on the states of these runs are known: a change of them is news. */
+  /** Takes the current states of the runs as the baseline; changes from now on raise alerts. */
   begin(): void {
     for (const { folder, state } of this.runs.summaries())
-      // Of one that is known already, a change may be about to be told.
+      // A change of a known run may be about to be reported.
       if (!this.states.has(folder)) this.states.set(folder, state);
   }
 
@@ -56,7 +56,7 @@ export class AlertWatch implements Disposable {
       const before = this.states.get(summary.folder);
       this.states.set(summary.folder, summary.state);
       if (before === summary.state) continue;
-      // A short run may have ended before it was seen for the first time.
+      // A short run may have ended before it was first seen.
       const wasActive =
         before === undefined ? (summary.endedAt ?? "") > this.begunAt : isActive({ state: before });
       if (wasActive && !isActive(summary)) this.ended(summary);
@@ -78,9 +78,13 @@ export class AlertWatch implements Disposable {
       this.raise(summary, { kind: "done", message: `Done${last}.` });
     } else if (state === "failed") {
       const kind = failure?.code === "diverged" ? "not-a-number" : "failed";
-      this.raise(summary, { kind, message: failure?.message ?? "It failed without a word." });
+      this.raise(summary, {
+        kind,
+        message: failure?.message ?? "The run failed without reporting a reason.",
+      });
     } else if (state === "interrupted") {
-      const message = "Its process is gone. Resume it to go on from the last checkpoint.";
+      const message =
+        "The process of the run has disappeared. Resume the run to continue from the last checkpoint.";
       this.raise(summary, { kind: "failed", message });
     }
   }
@@ -107,7 +111,7 @@ export class AlertWatch implements Disposable {
       let watched = this.watched.get(run);
       if (watched === undefined) {
         this.watched.set(run, (watched = new WatchedRun(run)));
-        await watched.next(); // What had happened before.
+        await watched.next(); // These lines were written before the watch began.
         return;
       }
       for (const finding of await watched.next()) this.raise(summary, finding);
@@ -123,7 +127,7 @@ export class AlertWatch implements Disposable {
       const { bavail, bsize } = await statfs(place);
       const [free, needed] = [bavail * bsize, neededBytes(summary.counts?.total.trainable)];
       if (free >= needed) continue;
-      const message = `Only ${gibibytes(free)} are free in ${place}, and ${gibibytes(needed)} may be needed. Free some space: a run stops where the disk is full.`;
+      const message = `Only ${gibibytes(free)} are free in ${place}, and ${gibibytes(needed)} may be needed. Free some space: a run stops when the disk is full.`;
       this.raise(summary, { kind: "low-disk", message });
     }
   }
@@ -146,7 +150,7 @@ export class AlertWatch implements Disposable {
   }
 }
 
-/** The end of a run's history, as far as it has been judged. */
+/** The recent part of a run's history that has been checked. */
 class WatchedRun {
   private readonly tail: MetricsTail;
   private losses = new LossWatch();
@@ -159,17 +163,18 @@ class WatchedRun {
   }
 
   async next(): Promise<readonly Finding[]> {
-    const found: Finding[] = [];
+    const findings: Finding[] = [];
     for (let more = true; more;) {
       const chunk = await this.tail.next();
       more = chunk.more;
-      // Looked at after the lines: those of an action that has begun meanwhile then never count to the one before.
+      // Count the steps after reading the lines, so that lines of an action that has begun meanwhile never count
+      // toward the previous one.
       const steps = this.countSteps();
       if (chunk.restarted || steps !== this.steps) this.losses = new LossWatch();
       this.steps = steps;
-      for (const line of chunk.lines) found.push(...this.losses.add(line));
+      for (const line of chunk.lines) findings.push(...this.losses.add(line));
     }
-    return found;
+    return findings;
   }
 
   private countSteps(): number {

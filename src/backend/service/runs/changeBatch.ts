@@ -1,4 +1,4 @@
-/** Collects what has changed and tells it at most four times a second: a table redraws no faster. */
+/** Collects changes and reports them at most four times a second: a table redraws no faster. */
 import type { Unsubscribe } from "../../../protocol/connection";
 
 export interface Changes {
@@ -7,11 +7,11 @@ export interface Changes {
 }
 
 const restMilliseconds = 250;
-/** What comes together is told together. */
+/** Changes within this time are reported together. */
 const leadMilliseconds = 20;
 
 export class ChangeBatch implements Disposable {
-  /** Run → whether it is still there. */
+  /** Whether each changed run still exists. */
   private readonly pending = new Map<string, boolean>();
   private readonly listeners = new Set<(changes: Changes) => void>();
   private timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,4 @@
-/** Stop, pause, continue, checkpoint and the place in the queue of a run that is going. */
+/** Stops, pauses, continues and checkpoints an executing run, and moves it in the queue. */
 import { setTimeout } from "node:timers/promises";
 import { WorkbenchError } from "../../../protocol/errors";
 import { type ControlRequest, isActive } from "../../../protocol/run";
@@ -10,10 +10,13 @@ import type { RunIndex } from "./runIndex";
 
 const pollMilliseconds = 100;
 
-/** Waits for the end, which comes after the present step and its checkpoint; the wish holds when nobody waits. */
+/**
+ * Waits for the end of the run, which follows its present step and checkpoint. The request stays in effect if the
+ * caller stops waiting.
+ */
 export async function stopRun(runs: RunIndex, run: string, signal: AbortSignal): Promise<RunSummary> {
   await requestStop(runs.find(run).summary.folder);
-  return untilOther(runs, run, isActive, signal);
+  return waitForChange(runs, run, isActive, signal);
 }
 
 export async function controlledRun(
@@ -35,11 +38,11 @@ export async function requeue(runs: RunIndex, run: string, to: "first" | "last")
   }
   throw new WorkbenchError(
     "invalid-input",
-    `${id} is ${state} and waits for no device, so it can't be moved in a queue.`,
+    `${id} is ${state} and not in a device queue, so it can't be moved.`,
   );
 }
 
-async function untilOther(
+async function waitForChange(
   runs: RunIndex,
   run: string,
   is: (summary: RunSummary) => boolean,

@@ -1,4 +1,4 @@
-/** The settings in which plans differ, as flat paths: `train.learning_rate`. What is equal in all of them is left out. */
+/** The settings in which plans differ, as flat paths such as `train.learning_rate`. Equal settings are left out. */
 import type { RunPlan } from "../../../protocol/run";
 
 export type SettingValue = string | number | boolean | null;
@@ -20,7 +20,7 @@ export function differencesOf(plans: readonly (RunPlan | undefined)[]): Differen
   return { keys, values: flat.map((settings) => keys.map((key) => value(settings, key))) };
 }
 
-/** Actions that some plan has more than once: their paths then count them, as those of settings do. */
+/** Actions that some plan contains more than once: their paths are then numbered, like those of settings. */
 function severalTimes(plans: readonly (RunPlan | undefined)[]): ReadonlySet<string> {
   return new Set(
     plans.flatMap((plan) => {
@@ -43,7 +43,7 @@ function settingsOf(plan: RunPlan, several: ReadonlySet<string>): ReadonlyMap<st
     const place = counts.get(action) ?? 0;
     counts.set(action, place + 1);
     const path = several.has(action) ? `${action}.${place}` : action;
-    // An action without options is a difference too, from a plan that goes without it.
+    // An action without options also differs from a plan that lacks it.
     if (Object.keys(options).length === 0) settings.set(path, true);
     flatten(settings, path, options);
   }

@@ -1,10 +1,10 @@
 /**
- * Keeps the runs of a window current. Names of run folders come from the system's notice and a look now and then; only
- * runs that are going are looked at all the time, and the others a few at a time in turn, since a terminal may resume
- * one or another window may annotate it. A record is read only when its file has changed.
+ * Keeps the runs of a window current. Names of run folders come from file-system events and occasional scans.
+ * Executing runs are polled all the time and the others a few at a time in turn, since a terminal may resume one or
+ * another window may annotate it. A record is read only when its file has changed.
  *
- * Files are read one after the other without waiting: thousands of small ones take a third of the time that asking for
- * each in the background takes. Between short stretches of it everything else gets its turn.
+ * Files are read synchronously, one after the other: thousands of small ones take a third of the time that
+ * asynchronous reads take. Other work gets its turn between short batches.
  */
 import { isDeepStrictEqual } from "node:util";
 import { dirname, join } from "node:path";
@@ -36,17 +36,20 @@ interface Entry {
   readonly summary: RunSummary;
   readonly recordStamp: string;
   readonly notesStamp: string;
-  /** Of a run that is going. */
+  /** Of an executing run. */
   readonly process: ProcessIdentity | undefined;
-  /** When it was last made sure that the process is alive. */
+  /** When the process was last known to be alive. */
   readonly seenAt: number;
 }
 
 const tickMilliseconds = 500;
-/** Ended runs that are looked at in one tick. */
+/** Ended runs polled in one tick. */
 const turnLength = 25;
 const namesMilliseconds = 3000;
-/** /proc answers at once; elsewhere a program has to be started to tell one process from a later one of its number. */
+/**
+ * /proc answers at once; elsewhere a program must be started to distinguish a process from a later one with the same
+ * number.
+ */
 const livenessMilliseconds = process.platform === "linux" ? 1000 : 60_000;
 const stretchMilliseconds = 12;
 /** More than a tree shows without scrolling. */
@@ -54,7 +57,7 @@ const firstRuns = 300;
 
 export class LiveRunIndex implements RunIndex, Disposable {
   private readonly entries = new Map<string, Entry>();
-  /** Found, but not read yet. */
+  /** Found but not read yet. */
   private readonly unread = new Map<string, RunsRoot>();
   private readonly batch = new ChangeBatch();
   private roots: readonly RunsRoot[] = [];
@@ -67,13 +70,16 @@ export class LiveRunIndex implements RunIndex, Disposable {
 
   constructor(private readonly warn: (message: string) => void) {}
 
-  /** Every run of the opened folders has been read, those of experiments that are still looked for included. */
+  /**
+   * Resolves when every run of the opened folders has been read, including those of experiments still being searched
+   * for.
+   */
   private complete: Promise<void> = Promise.resolve();
   private found: (complete: Promise<void>) => void = () => undefined;
 
-  /** Replaces what is looked at; answered once the newest runs there are known. The others are told as changes. */
+  /** Replaces the set of folders. Resolves when their newest runs are known; the others follow as changes. */
   async open({ folders, experiments, trusted, searching = false }: OpenedFolders): Promise<void> {
-    // Of the experiments of one folder one speaks for all.
+    // One experiment represents all experiments of its folder.
     const one = new Map(experiments.map((experiment) => [dirname(experiment), experiment]));
     const around = [...one.values()].map((experiment) => workspaceOf(experiment, folders));
     const workspaces = [...new Set([...folders, ...around])];
@@ -92,7 +98,9 @@ export class LiveRunIndex implements RunIndex, Disposable {
     });
   }
 
-  /** Resolves once these runs have been read, ahead of all others; where one is not found, or none is named, once all have. */
+  /**
+   * Resolves once these runs have been read, ahead of all others; if one is missing or none is named, once all have.
+   */
   async known(runs?: readonly string[]): Promise<void> {
     if (runs?.every((run) => this.entries.has(run) || this.unread.has(run)) !== true) return this.complete;
     for (const run of runs) {
@@ -101,14 +109,14 @@ export class LiveRunIndex implements RunIndex, Disposable {
     }
   }
 
-  /** Also looks there from now on: an experiment may be the first of its workspace. */
+  /** Also scans this workspace from now on: an experiment may be the first of its workspace. */
   async include(workspace: string): Promise<void> {
     if (!this.roots.some((root) => root.workspace === workspace))
       this.roots = [...this.roots, this.rootOf(workspace)];
     await this.rescan();
   }
 
-  /** The real paths of the folders that runs are in. */
+  /** The real paths of the folders that contain runs. */
   get runsFolders(): readonly string[] {
     return this.roots.flatMap(({ path }) => (path === undefined ? [] : [path]));
   }
@@ -121,7 +129,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
     const { summary } = this.entry(run);
     return {
       summary,
-      // Read where it is asked for, since a whole record is much more than its row.
+      // Read on demand, since a whole record is much larger than its row.
       get found() {
         return recordOf(summary);
       },
@@ -145,7 +153,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
     if (entry !== undefined) return entry;
     throw new WorkbenchError(
       "not-found",
-      `${run} is no run of the opened folders. It may have been moved to the trash.`,
+      `${run} is not a run of the opened folders. It may have been moved to the trash.`,
     );
   }
 
@@ -157,7 +165,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
     });
   }
 
-  /** One after the other, so that each sees what the one before has found. */
+  /** Scans run one after the other, so that each sees the results of the previous one. */
   rescan(newestKnown: () => void = () => undefined): Promise<void> {
     const scanned = this.names.then(() => this.scanNames(newestKnown));
     this.names = scanned.catch(() => undefined);
@@ -195,7 +203,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
     const stamps = { recordStamp: stampOf(join(run, "run.json")), notesStamp: notesStamp(run) };
     const found = await readRun(run);
     this.unread.delete(run);
-    // Between the look at its name and this one it may have been moved away, with its root or by itself.
+    // Since its name was listed, the run or its root may have been moved away.
     if (!this.roots.includes(root) || (found.record === undefined && stampOf(run) === "")) return;
     const notes = stamps.notesStamp === "" ? {} : this.notesOf(run);
     const summary = summaryOf(found, notes, root.workspace);
@@ -208,7 +216,7 @@ export class LiveRunIndex implements RunIndex, Disposable {
       process: going ? found.record.process : undefined,
       seenAt: performance.now(),
     });
-    // What is there at first is asked for, not told.
+    // The initial runs are requested by the window and not reported as changes.
     if (this.timer !== undefined && !isDeepStrictEqual(before?.summary, summary)) this.batch.changed(run);
   }
 
@@ -254,13 +262,13 @@ export class LiveRunIndex implements RunIndex, Disposable {
   }
 }
 
-/** A name ends with date, time and four digits, which are of equal length in all. */
+/** A name ends with a date, a time and four digits, which have the same length in all names. */
 function newestFirst([a]: readonly [string, RunsRoot], [b]: readonly [string, RunsRoot]): number {
   const [at, bt] = [a.slice(-20), b.slice(-20)];
   return at < bt ? 1 : at > bt ? -1 : 0;
 }
 
-/** With the state that the index has found to be true. */
+/** The record with the state that the index has verified. */
 function recordOf({ folder, id, state }: RunSummary): FoundRun {
   try {
     const record = readRecord(folder);

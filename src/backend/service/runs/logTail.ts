@@ -1,4 +1,4 @@
-/** The end of a run's log as text, from a whole line on. */
+/** The end of a run's log as text, starting at a whole line. */
 import { WorkbenchError } from "../../../protocol/errors";
 import { readEnd, stampOf } from "../../runs/folder/boundedFile";
 import { insideFolder } from "../../runs/folder/insideFolder";
@@ -8,16 +8,19 @@ const newline = 10;
 
 export function logTail(folder: string, bytes: number): string {
   if (!Number.isInteger(bytes) || bytes < 1)
-    throw new WorkbenchError("invalid-input", `A log is read by whole bytes, from 1 up, not ${bytes}.`);
+    throw new WorkbenchError(
+      "invalid-input",
+      `The number of log bytes must be a positive integer, not ${bytes}.`,
+    );
   const path = insideFolder(folder, "log.txt");
   if (stampOf(path) === "") return "";
   return textOf(readEnd(path, Math.min(bytes, mostBytes)));
 }
 
-/** What was cut into at the start is left out, and so is a character whose end is still to be written. */
+/** Leaves out the partial line at the start and an incomplete character at the end. */
 export function textOf({ bytes, start }: { readonly bytes: Uint8Array; readonly start: number }): string {
   const firstEnd = start === 0 ? -1 : bytes.indexOf(newline);
-  // Where the part lies within one long line, that line is shown from its first whole character.
+  // If the part is inside one long line, the line is shown from its first whole character.
   const from = firstEnd >= 0 ? firstEnd + 1 : start === 0 ? 0 : firstCharacter(bytes);
   return new TextDecoder().decode(bytes.subarray(from), { stream: true });
 }

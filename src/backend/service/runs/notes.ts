@@ -1,4 +1,6 @@
-/** `notes.json` of a run folder: a person's own words about a run, the only file there that the run does not write. */
+/**
+ * `notes.json` of a run folder: a person's notes about a run, and the only file there that the run does not write.
+ */
 import { join } from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
@@ -10,10 +12,10 @@ import { insideFolder } from "../../runs/folder/insideFolder";
 const mostBytes = 256 * 1024;
 const notesFile = "notes.json";
 
-/** Names and tags stand in one line of a tree or table. */
+/** Names and tags take one line of a tree or table. */
 const oneLine = z.string().transform((text) => text.replace(/\s+/gu, " ").trim());
 
-/** Unknown keys stay, so that a newer version's notes survive an older one. */
+/** Unknown keys are preserved, so that notes of a newer version survive an older one. */
 const notesSchema = z.looseObject({
   name: oneLine.pipe(z.string().max(200, "a name has at most 200 characters")).optional(),
   tags: z
@@ -25,7 +27,7 @@ const notesSchema = z.looseObject({
   star: z.boolean().optional(),
 });
 
-/** No file means no notes; a broken one is an error, since writing over it would lose what a person wrote. */
+/** A missing file means no notes. An invalid one is an error, since overwriting it would lose a person's text. */
 export function readNotes(folder: string): RunNotes {
   if (notesStamp(folder) === "") return {};
   const path = join(folder, notesFile);
@@ -36,18 +38,18 @@ export function readNotes(folder: string): RunNotes {
     const why = cause instanceof z.ZodError ? reasonOf(cause) : (cause as Error).message;
     throw new WorkbenchError(
       "corrupt",
-      `${path} can't be read as notes: ${why}. Mend or delete it.`,
+      `${path} can't be read as notes: ${why}. Fix or delete it.`,
       {},
       { cause },
     );
   }
 }
 
-/** What is given replaces what was; the rest stays. */
-export function annotate(folder: string, given: RunNotes): void {
-  const parsed = notesSchema.safeParse(given);
+/** Replaces the specified fields and preserves the rest. */
+export function annotate(folder: string, changes: RunNotes): void {
+  const parsed = notesSchema.safeParse(changes);
   if (!parsed.success)
-    throw new WorkbenchError("invalid-input", `These notes can't be kept: ${reasonOf(parsed.error)}.`);
+    throw new WorkbenchError("invalid-input", `These notes can't be saved: ${reasonOf(parsed.error)}.`);
   const notes = withoutEmptyName({ ...readNotes(folder), ...parsed.data } as RunNotes);
   try {
     writeAtomic(insideFolder(folder, notesFile), `${JSON.stringify(notes, undefined, 2)}\n`);
@@ -60,7 +62,7 @@ export function notesStamp(folder: string): string {
   return stampOf(join(folder, notesFile));
 }
 
-/** An empty name gives the run its own one back. */
+/** An empty name restores the run's own. */
 function withoutEmptyName(notes: z.infer<typeof notesSchema> | RunNotes): RunNotes {
   const { name, ...rest } = notes;
   return (name === undefined || name === "" ? rest : notes) as RunNotes;

@@ -1,4 +1,4 @@
-/** What may be done with runs. Everything that lets one run, ends it or moves it asks for a trusted workspace. */
+/** Requests about runs. Those that start, end or move a run require a trusted workspace. */
 import type { Handlers } from "../../../protocol/connection";
 import type { RunRequests, RunSummary } from "../../../protocol/service/runs";
 import { resumeRun } from "../../runs/process/startRun";
@@ -38,7 +38,7 @@ export function runHandlers(service: Service): RunHandlers {
       return controlledRun(runs, run, "continue");
     },
     "runs.checkpoint": ({ run }) => {
-      service.requireTrust("Asking a run for a checkpoint");
+      service.requireTrust("Requesting a checkpoint");
       return controlledRun(runs, run, "checkpoint");
     },
     "runs.requeue": ({ run, to }) => {
@@ -56,7 +56,7 @@ export function runHandlers(service: Service): RunHandlers {
       return { trashed };
     },
     "runs.restore": async ({ trashed }) => {
-      service.requireTrust("Bringing runs back from the trash");
+      service.requireTrust("Restoring runs from the trash");
       restoreRuns(runs, trashed);
       await runs.rescan();
       return {};
@@ -67,7 +67,7 @@ export function runHandlers(service: Service): RunHandlers {
   };
 }
 
-/** Those that can't be read come last. */
+/** Unreadable runs come last. */
 function newestFirst(a: RunSummary, b: RunSummary): number {
   return b.createdAt.localeCompare(a.createdAt) || a.id.localeCompare(b.id);
 }

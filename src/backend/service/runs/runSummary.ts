@@ -1,4 +1,4 @@
-/** One row of a table of runs, from its record and a person's notes. What could be of any length is cut. */
+/** One row of a table of runs, from its record and a person's notes. Text of unbounded length is truncated. */
 import { isAbsolute, join, relative, sep } from "node:path";
 import { type Paper, paperSchema } from "../../../schema/paper";
 import type { FoundRun, RunNotes, RunPlan, RunRecord } from "../../../protocol/run";
@@ -6,7 +6,7 @@ import type { PublishedNumber, ReferenceSeries, RunSummary } from "../../../prot
 
 const most = { name: 200, message: 4000, notices: 20, metrics: 200 } as const;
 
-/** `workspace` is the folder above `.lathe` as the window names it, so that paths are equal to those of its editors. */
+/** `workspace` is the folder above `.lathe` as the window names it, so that paths match those of its editors. */
 export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): RunSummary {
   const { folder, id } = found;
   const personal = { tags: notes.tags ?? [], notes: notes.notes ?? "", star: notes.star ?? false };
@@ -20,7 +20,7 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
       sweep: {},
       seed: 0,
       state: "unreadable",
-      failure: { code, message: cut(message, most.message) },
+      failure: { code, message: truncate(message, most.message) },
       createdAt: "",
       metrics: {},
       notices: [],
@@ -33,7 +33,7 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
   return {
     folder,
     id,
-    name: notes.name ?? cut(plan.name, most.name),
+    name: notes.name ?? truncate(plan.name, most.name),
     ...(experiment === undefined ? {} : { experiment }),
     variant: plan.variant,
     sweep: plan.sweep,
@@ -41,17 +41,17 @@ export function summaryOf(found: FoundRun, notes: RunNotes, workspace: string): 
     state,
     ...(failure === undefined
       ? {}
-      : { failure: { ...failure, message: cut(failure.message, most.message) } }),
+      : { failure: { ...failure, message: truncate(failure.message, most.message) } }),
     createdAt,
     ...present(record, "startedAt", "endedAt", "seconds", "device", "progress", "queuePosition", "counts"),
     ...referencesOf(plan),
     metrics: Object.fromEntries(Object.entries(record.summary).slice(0, most.metrics)),
-    notices: record.notices.slice(0, most.notices).map((notice) => cut(notice, most.message)),
+    notices: record.notices.slice(0, most.notices).map((notice) => truncate(notice, most.message)),
     ...personal,
   };
 }
 
-/** The published curves and numbers that an experiment's paper has. */
+/** The published curves and numbers of an experiment's paper. */
 export function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary, "references" | "published"> {
   if (given?.["series"] === undefined && given?.["published"] === undefined) return {};
   const paper = paperSchema.safeParse(given).data;
@@ -72,7 +72,9 @@ export function referencesOf({ paper: given, scale }: RunPlan): Pick<RunSummary,
   return { references, ...numbers };
 }
 
-/** Of whole models, as a chart of sizes has them; at another scale they would say nothing beside the run's. */
+/**
+ * Numbers of the whole model, as a chart of sizes uses them; at another scale they can't be compared with the run's.
+ */
 function publishedNumbers(
   { published, scale: publishedAt }: Paper,
   scale: string | undefined,
@@ -83,7 +85,7 @@ function publishedNumbers(
   );
 }
 
-/** A plan names its file as seen from the workspace; what leads out of it is not believed. */
+/** A plan names its file relative to the workspace; paths that leave the workspace are ignored. */
 function experimentOf(file: string, workspace: string): string | undefined {
   if (file === "" || isAbsolute(file)) return undefined;
   const path = join(workspace, file);
@@ -97,6 +99,6 @@ function present<K extends keyof RunRecord>(record: RunRecord, ...keys: readonly
   ) as Pick<RunRecord, K>;
 }
 
-function cut(text: string, length: number): string {
+function truncate(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }

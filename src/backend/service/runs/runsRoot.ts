@@ -1,17 +1,20 @@
-/** One `.lathe/runs` folder: which run folders are in it, told at once where the system says so, else a little later. */
+/**
+ * One `.lathe/runs` folder and the run folders in it. Changes are detected at once where the system reports them,
+ * otherwise within seconds.
+ */
 import { type FSWatcher, readdirSync, realpathSync, watch } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { runIdPattern, runsFolderOf } from "../../runs/folder/runLocation";
 
 export interface RootOptions {
   readonly trusted: boolean;
-  /** Something may have come or gone. */
+  /** A run may have been added or removed. */
   onHint(): void;
   warn(message: string): void;
 }
 
 export class RunsRoot implements Disposable {
-  /** The real path; undefined while there is no such folder. */
+  /** The real path; undefined if the folder does not exist. */
   path: string | undefined;
   private watcher: FSWatcher | undefined;
   private watched: string | undefined;
@@ -23,7 +26,7 @@ export class RunsRoot implements Disposable {
     private readonly options: RootOptions,
   ) {}
 
-  /** Run folders by their real paths. A link in place of a run folder is left alone, wherever it leads. */
+  /** Run folders by their real paths. A link in place of a run folder is ignored, wherever it leads. */
   scan(): readonly string[] {
     this.path = this.locate();
     this.observe();
@@ -44,17 +47,17 @@ export class RunsRoot implements Disposable {
     });
   }
 
-  /** In a workspace that nobody has vouched for, `.lathe` may be a link that leads anywhere. */
+  /** In an untrusted workspace `.lathe` may be a link that leads anywhere. */
   private locate(): string | undefined {
-    const given = runsFolderOf(this.workspace);
+    const linked = runsFolderOf(this.workspace);
     try {
-      const path = realpathSync(given);
+      const path = realpathSync(linked);
       const way = relative(realpathSync(this.workspace), path);
       if (this.options.trusted || !way.split(sep).includes("..")) return path;
-      this.tellOnce(`${given} leads out of its workspace, which is not trusted, so its runs are not shown.`);
+      this.tellOnce(`${linked} leads out of its workspace, which is not trusted, so its runs are not shown.`);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== "ENOENT")
-        this.tellOnce(`${given} can't be read: ${(thrown as Error).message}.`);
+        this.tellOnce(`${linked} can't be read: ${(thrown as Error).message}.`);
     }
     return undefined;
   }
@@ -67,18 +70,18 @@ export class RunsRoot implements Disposable {
     if (this.path === undefined) return;
     try {
       this.watcher = watch(this.path, { persistent: false }, () => this.options.onHint());
-      this.watcher.on("error", (error) => this.unwatched(error));
+      this.watcher.on("error", (error) => this.scanOnly(error));
     } catch (thrown) {
-      this.unwatched(thrown as Error);
+      this.scanOnly(thrown as Error);
     }
   }
 
-  /** Without notice from the system, as on some network drives, the regular look at the names has to do. */
-  private unwatched(error: Error): void {
+  /** Without events from the system, as on some network drives, only the periodic scan detects changes. */
+  private scanOnly(error: Error): void {
     this.watcher?.close();
     this.watcher = undefined;
     this.tellOnce(
-      `${this.watched ?? ""} can't be watched (${error.message}); new runs show after a few seconds.`,
+      `${this.watched ?? ""} can't be watched (${error.message}); new runs appear after a few seconds.`,
     );
   }
 

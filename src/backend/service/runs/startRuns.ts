@@ -1,4 +1,4 @@
-/** Starts the runs of an experiment from the editor: the same plans and checks as on the command line. */
+/** Starts the runs of an experiment from the editor, with the same plans and checks as the command line. */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { RunPlan } from "../../../protocol/run";
 import type { RunSummary, StartRuns } from "../../../protocol/service/runs";
@@ -9,7 +9,7 @@ export async function startRuns(
   service: Service,
   { experiment, settings, parallel, ...choice }: StartRuns,
 ): Promise<readonly RunSummary[]> {
-  // The checks bring the models, the tokenizers and every method.
+  // The checks load the models, the tokenizers and every method.
   const [{ loadPlans }, { checkPlans }] = await Promise.all([
     import("../../runs/planning/loadPlans"),
     import("../../runs/planning/checkPlan"),
@@ -23,7 +23,7 @@ export async function startRuns(
   await checkPlans(plans, workspace);
   const folders: string[] = [];
   try {
-    // One after the other, so that they queue for their device in the order of the file.
+    // In order, so that the runs queue for their device in the order of the file.
     for (const plan of plans)
       folders.push((await startRun(plan, { workspace, parallel: parallel ?? false })).folder);
   } finally {
@@ -36,6 +36,6 @@ function refuseIdle(plans: readonly RunPlan[]): void {
   if (plans.some(({ steps }) => steps.length > 0)) return;
   throw new WorkbenchError(
     "invalid-input",
-    "There is nothing to run up to this cell: none has an action such as train or evaluate. Run a later cell.",
+    "There is nothing to run up to this cell: no cell has an action such as train or evaluate. Run a later cell.",
   );
 }

@@ -1,4 +1,4 @@
-/** Moves run folders to `.lathe/trash` and back, all or none; nothing is ever deleted, and nothing moved elsewhere. */
+/** Moves run folders to `.lathe/trash` and back, all or none. Nothing is deleted. */
 import { lstatSync, mkdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
@@ -24,16 +24,16 @@ export async function trashRuns(runs: RunIndex, folders: readonly string[]): Pro
     from,
     to: join(trashBeside(dirname(from)), basename(from)),
   }));
-  return moved(moves).map(({ to }) => to);
+  return moveAll(moves).map(({ to }) => to);
 }
 
-/** Back to the `runs` beside that trash, which has to be one of this window's. */
+/** Restores runs to the `runs` folder next to their trash, which must belong to this window. */
 export function restoreRuns(runs: RunIndex, trashed: readonly string[]): void {
-  moved(
+  moveAll(
     [...new Set(trashed)].map((from) => {
       const home = runs.runsFolders.find((each) => trashBeside(each) === dirname(from));
       if (home === undefined || !runIdPattern.test(basename(from)))
-        throw new WorkbenchError("not-found", `${from} is no run in the trash of the opened folders.`);
+        throw new WorkbenchError("not-found", `${from} is not a run in the trash of the opened folders.`);
       return { from, to: join(home, basename(from)) };
     }),
   );
@@ -43,21 +43,21 @@ function trashBeside(runsFolder: string): string {
   return join(dirname(runsFolder), "trash");
 }
 
-function moved(moves: readonly Move[]): readonly Move[] {
+function moveAll(moves: readonly Move[]): readonly Move[] {
   for (const { from, to } of moves) {
     refuseUnlessFolder(from);
     makeFolder(dirname(to));
     if (kindOf(to) !== "nothing")
-      throw new WorkbenchError("io", `${to} is there already. Rename or remove it, then try again.`);
+      throw new WorkbenchError("io", `${to} already exists. Rename or remove it, then try again.`);
   }
-  const done: Move[] = [];
+  const completed: Move[] = [];
   try {
     for (const move of moves) {
       renameSync(move.from, move.to);
-      done.push(move);
+      completed.push(move);
     }
   } catch (thrown) {
-    for (const { from, to } of done) renameSync(to, from);
+    for (const { from, to } of completed) renameSync(to, from);
     throw toWorkbenchError(thrown);
   }
   return moves;
@@ -72,18 +72,18 @@ function makeFolder(path: string): void {
   refuseUnlessFolder(path);
 }
 
-/** A link in the place of a folder would lead the run elsewhere. */
+/** A link in place of a folder would move the run elsewhere. */
 function refuseUnlessFolder(path: string): void {
   const kind = kindOf(path);
-  if (kind === "nothing") throw new WorkbenchError("not-found", `There is no ${path} any more.`);
+  if (kind === "nothing") throw new WorkbenchError("not-found", `${path} no longer exists.`);
   if (kind !== "folder")
     throw new WorkbenchError(
       "io",
-      `${path} is no plain folder, so nothing is moved. Remove it, then try again.`,
+      `${path} is not a plain folder, so nothing is moved. Remove it, then try again.`,
     );
 }
 
 function kindOf(path: string): "nothing" | "folder" | "other" {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "nothing" : found.isDirectory() ? "folder" : "other";
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? "nothing" : stats.isDirectory() ? "folder" : "other";
 }

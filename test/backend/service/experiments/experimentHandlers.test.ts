@@ -70,7 +70,7 @@ test("in a workspace that is not trusted no file is read but what the editor sho
   ]) {
     const { lenses } = await window.ask("experiment.lenses", { file, text });
     expect(lenses[0]!.title).toMatch(
-      /^Size not known yet: Reading the files .* is possible only in a trusted workspace/,
+      /^Size not known yet: Reading the files .* is only possible in a trusted workspace/,
     );
   }
 });

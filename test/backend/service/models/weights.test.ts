@@ -220,7 +220,7 @@ describe("asking", () => {
     });
     const plan = { kind: "plan", experiment: join(window.workspace, "a.lathe.md") } as const;
     await expect(matrix(plan, "x")).rejects.toThrow(
-      /has no weights yet: it was only planned. Run it and choose the run/,
+      /is only planned and has no weights yet. Run it, then choose the run/,
     );
   });
 

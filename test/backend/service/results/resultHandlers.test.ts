@@ -116,7 +116,7 @@ test("what is damaged is told in its place, and hides nothing else", async () =>
   expect(texts(steps[3]!.blocks)).toEqual([
     expect.stringMatching(/^eval\.json of this step can't be shown: .*not complete JSON\.$/),
   ]);
-  expect(texts(steps[5]!.blocks)).toEqual(["report.md of this step can't be shown: it is not there."]);
+  expect(texts(steps[5]!.blocks)).toEqual(["report.md of this step can't be shown: the file is missing."]);
   expect(tables(steps[0]!.blocks)).toHaveLength(2);
   expect(steps[4]!.blocks).toHaveLength(4);
 });
