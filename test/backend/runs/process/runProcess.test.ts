@@ -102,7 +102,7 @@ describe("a run", () => {
     const large = await start({ steps: 1 });
     await ended(large.folder);
     expect(statSync(join(large.folder, "diff.patch")).size).toBeLessThan(1_100_000);
-    expect(readFileSync(join(large.folder, "diff.patch"), "utf8")).toMatch(/\[cut here: .*\]\n$/);
+    expect(readFileSync(join(large.folder, "diff.patch"), "utf8")).toMatch(/\[truncated: .*\]\n$/);
   });
 });
 

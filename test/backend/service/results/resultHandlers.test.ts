@@ -138,7 +138,7 @@ test("nothing is read by way of a link, nor beyond its bounds", async () => {
   expect(texts(steps[4]!.blocks)).toEqual([expect.stringContaining("symbolic link")]);
   expect(steps[3]!.blocks.some(({ kind }) => kind === "file")).toBe(false);
   expect(texts(steps[3]!.blocks)).toContainEqual(
-    expect.stringMatching(/^samples\.json .*at most 8388608 are read/),
+    expect.stringMatching(/^samples\.json .*The limit is 8388608/),
   );
 });
 
