@@ -24,9 +24,7 @@ describe("a text that is too short for what is asked", () => {
     const lab = labWithText(grammar.engine, grammar.data, { log: (message) => said.push(message) });
     const given = options(name, { targets: role, calibration: { samples: 100_000, batch_size: 4 } });
     await methods[name]!.apply(model(), given, lab);
-    expect(
-      said.filter((line) => /is 100000, but the training split has \d+/.test(line)),
-    ).toHaveLength(1);
+    expect(said.filter((line) => /is 100000, but the training split has \d+/.test(line))).toHaveLength(1);
   });
 
   it("of fewer tokens than inputs is told for each matrix", async () => {
