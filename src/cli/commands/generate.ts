@@ -47,7 +47,10 @@ export default defineCommand<readonly [string], Options>({
     ["--system <text>", "system message; implies --chat"],
     ["--max-new-tokens <tokens>", "tokens to generate; default 64", number],
     ["--sample", "sample tokens by probability; default: always the most likely one"],
-    ["--no-sample", "take the most likely token each time, whatever the model's generation_config.json specifies"],
+    [
+      "--no-sample",
+      "take the most likely token each time, whatever the model's generation_config.json specifies",
+    ],
     ["--temperature <number>", "divisor of the logits; implies sampling", number],
     ["--top-k <tokens>", "sample from this many most likely tokens; default 50, 0 for all", number],
     ["--top-p <probability>", "sample from the smallest set of tokens with this total probability", number],
