@@ -52,8 +52,11 @@ export const dataSchema = z.strictObject({
   ...rowOptions,
   train_on_inputs: z
     .boolean()
-    .default(true)
-    .describe("Whether the loss includes the part before the response."),
+    .optional()
+    .describe(
+      "Whether the loss includes the part before the response, or in conversations everything except the assistant's " +
+        "answers. By default `false` for conversations and `true` otherwise.",
+    ),
   tokenizer: z
     .string()
     .optional()

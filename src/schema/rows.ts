@@ -51,6 +51,14 @@ export const columnOptions = {
     .describe("Column of the instruction; makes rows instruction pairs."),
   input_column: z.string().optional().describe("Column of an optional input to the instruction."),
   response_column: z.string().optional().describe("Column of the response of an instruction pair."),
+  conversation_column: z
+    .string()
+    .optional()
+    .describe(
+      "Column of conversations: lists of messages with `role` and `content` (OpenAI) or `from` and `value` (ShareGPT), " +
+        "written by the tokenizer's chat template. The loss counts the assistant's answers, with `train_on_inputs: true` " +
+        "everything.",
+    ),
   template: z
     .string()
     .optional()

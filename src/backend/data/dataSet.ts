@@ -151,7 +151,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     if (split !== undefined && split.withoutLabel > 0)
       notices.push(
         `${split.withoutLabel} of ${split.withoutLabel + split.sequences} ${name} sequences have no label that counts, because a prompt fills them, and are skipped. ` +
-          "Raise data.sequence_len, or set data.truncate_prompt.",
+          adviceWithoutLabel(options),
       );
   if (train.tooLong > 0)
     notices.push(
@@ -279,6 +279,12 @@ function everything(file: TokenFile): Partition["train"] {
   return [{ start: 0, end: file.pieces }];
 }
 
+function adviceWithoutLabel({ conversation_column: conversations }: DataOptions): string {
+  return conversations === undefined
+    ? "Raise data.sequence_len, or set data.truncate_prompt."
+    : "Raise data.sequence_len, or leave out long questions.";
+}
+
 function assertFits(split: Split, name: string, source: Source, all: number, options: DataOptions): void {
   if (split.sequences > 0) return;
   const { sequence_len: length } = options;
@@ -286,7 +292,7 @@ function assertFits(split: Split, name: string, source: Source, all: number, opt
     throw new WorkbenchError(
       "invalid-input",
       `None of the ${split.withoutLabel} ${name} sequences of ${source.title} has a label that counts, because a prompt fills each. ` +
-        "Raise data.sequence_len, or set data.truncate_prompt.",
+        adviceWithoutLabel(options),
     );
   const own = `The ${name} split of ${source.title} has ${split.tokens} tokens`;
   const drawn = all === split.tokens ? "" : ` (of ${all} in all)`;

@@ -2,6 +2,7 @@
  * Cuts documents that arrive in parts into pieces whose ids, joined, are those of the whole. Where it cuts depends on the
  * text and the tokenizer alone, never on how the text arrived.
  */
+import type { Conversation } from "./conversations";
 import { isSpace } from "./spaces";
 import { type CutRule, isCut, reachOf } from "./tokenizers/cutRule";
 
@@ -14,6 +15,8 @@ export interface Fragment {
   readonly label?: string;
   /** Its number among the classes, once they are known. */
   readonly classNumber?: number;
+  /** What the chat template writes; `text` is then the texts of the messages alone. */
+  readonly conversation?: Conversation;
   /** Whether the document ends here. */
   readonly end: boolean;
 }
@@ -22,6 +25,7 @@ export interface Piece {
   readonly text: string;
   readonly prompt?: string;
   readonly classNumber?: number;
+  readonly conversation?: Conversation;
   readonly end: boolean;
   /** Characters dropped after the piece: the space that the tokenizer puts before the next one. */
   readonly dropped: number;
@@ -38,7 +42,11 @@ export async function* piecesOf(
   const buffer = new CutBuffer(cuts, target);
   let open = false;
   for await (const fragment of fragments) {
-    const { text, end, prompt, classNumber } = fragment;
+    const { text, end, prompt, classNumber, conversation } = fragment;
+    if (conversation !== undefined) {
+      yield { text, conversation, end, dropped: 0 };
+      continue;
+    }
     if (classNumber !== undefined) {
       yield { text, classNumber, end, dropped: 0 };
       continue;

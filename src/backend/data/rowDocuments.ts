@@ -1,7 +1,8 @@
 /** Which part of a row is its document: a text column, or an instruction pair written out by a template. */
 import type { DataOptions } from "../../schema/experiment";
 import { WorkbenchError } from "../../protocol/errors";
-import type { Row } from "./formats/row";
+import { readMessages, textOf } from "./conversations";
+import type { OnBadRow, Row } from "./formats/row";
 import type { Fragment } from "./pieces";
 
 export const defaultTemplate =
@@ -10,23 +11,33 @@ export const defaultTemplate =
 export interface RowReader {
   /** Columns to read. */
   readonly columns: readonly string[];
-  /** Undefined for a row without text. */
-  document(row: Row): Fragment | undefined;
+  /** Undefined for a row without text, and for a malformed one that `onBadRow` lets pass. */
+  document(row: Row, onBadRow: OnBadRow): Fragment | undefined;
+}
+
+/** Of conversations the answers count, unless the options decide otherwise. */
+export function trainsOnInputs({
+  train_on_inputs: written,
+  conversation_column: column,
+}: DataOptions): boolean {
+  return written ?? column === undefined;
 }
 
 export function rowReader(options: DataOptions): RowReader {
-  if (options.truncate_prompt && (options.train_on_inputs || options.response_column === undefined))
+  if (options.truncate_prompt && (trainsOnInputs(options) || options.response_column === undefined))
     throw new WorkbenchError(
       "invalid-input",
       "data.truncate_prompt shortens prompts that the loss does not count: set data.train_on_inputs to false and name the columns of instruction pairs, or leave it out.",
     );
+  if (options.conversation_column !== undefined)
+    return conversationReader(options, options.conversation_column);
   const { instruction_column: instruction, input_column: input, response_column: response } = options;
   if (instruction === undefined && response === undefined && input === undefined) {
-    if (options.template !== undefined || !options.train_on_inputs)
+    if (options.template !== undefined || !trainsOnInputs(options))
       throw new WorkbenchError(
         "invalid-input",
         `data.${options.template === undefined ? "train_on_inputs" : "template"} is for instruction pairs: ` +
-          "name data.instruction_column and data.response_column too, or leave it out.",
+          "name data.instruction_column and data.response_column too (or data.conversation_column), or leave it out.",
       );
     return options.label_column === undefined
       ? {
@@ -59,9 +70,43 @@ export function rowReader(options: DataOptions): RowReader {
     };
     if (values.instruction === "" && values.response === "") return undefined;
     const { prompt, text } = write(values);
-    return options.train_on_inputs ? { text: prompt + text, end: true } : { prompt, text, end: true };
+    return trainsOnInputs(options) ? { text: prompt + text, end: true } : { prompt, text, end: true };
   };
   return { columns, document };
+}
+
+function conversationReader(options: DataOptions, column: string): RowReader {
+  const others = [
+    ...(
+      ["instruction_column", "input_column", "response_column", "template", "label_column"] as const
+    ).filter((key) => options[key] !== undefined),
+    ...(options.clean_rows === "none" ? [] : ["clean_rows"]),
+    ...(options.packing_strategy === "characters" ? ["packing_strategy: characters"] : []),
+  ];
+  if (others.length > 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      `data.conversation_column cannot be combined with ${others.map((key) => `data.${key}`).join(", ")}, because the chat template writes the text. Leave one out.`,
+    );
+  const answersOnly = !trainsOnInputs(options);
+  return {
+    columns: [column],
+    document: (row, onBadRow) => {
+      try {
+        const messages = readMessages(row, column);
+        if (messages.length === 0) return undefined;
+        return {
+          text: textOf(messages),
+          conversation: { messages, answersOnly, where: row.where },
+          end: true,
+        };
+      } catch (thrown) {
+        if (!(thrown instanceof WorkbenchError)) throw thrown;
+        onBadRow(thrown);
+        return undefined;
+      }
+    },
+  };
 }
 
 /** A text, or two with a separator between them, and its label. */
@@ -117,9 +162,12 @@ export function missingColumn(column: string, available: readonly string[], wher
     separator === undefined
       ? ""
       : ` The file may be delimited by ${JSON.stringify(separator)}: set data.delimiter.`;
+  const conversations = ["messages", "conversations"].find((name) => available.includes(name));
+  const chatHint =
+    conversations === undefined ? "" : ` For conversations set data.conversation_column: ${conversations}.`;
   return new WorkbenchError(
     "invalid-input",
-    `There is no column "${column}" in ${where}; its columns are ${available.map((name) => JSON.stringify(name)).join(", ")}.${hint} ` +
+    `There is no column "${column}" in ${where}; its columns are ${available.map((name) => JSON.stringify(name)).join(", ")}.${hint}${chatHint} ` +
       "Name one of them, as data.text_column or as the columns of instruction pairs.",
     { allowed: available },
   );

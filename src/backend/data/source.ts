@@ -8,7 +8,7 @@ import { decodedText, type ReadContext } from "./formats/decodedText";
 import { parquetClassNames } from "./formats/parquetClassNames";
 import { plainDocuments } from "./formats/plainText";
 import type { Fragment } from "./pieces";
-import { rowReader, type RowReader } from "./rowDocuments";
+import { rowReader, type RowReader, trainsOnInputs } from "./rowDocuments";
 import { RowFiles } from "./rowFiles";
 import { type RowCounts, RowScreen } from "./rowScreen";
 
@@ -53,6 +53,7 @@ export async function fileSource(
       ? []
       : ["instruction pairs"]),
     ...(options.label_column === undefined ? [] : ["labels"]),
+    ...(options.conversation_column === undefined ? [] : ["conversations"]),
     ...(options.clean_rows === "none" && options.drop_rows_containing.length === 0
       ? []
       : ["rows to clean or to drop"]),
@@ -82,7 +83,7 @@ export async function fileSource(
     input_column: options.input_column,
     response_column: options.response_column,
     template: options.template,
-    train_on_inputs: options.train_on_inputs,
+    train_on_inputs: trainsOnInputs(options),
     clean_rows: options.clean_rows,
     drop_rows_containing: options.drop_rows_containing,
     header: options.header,
@@ -90,6 +91,9 @@ export async function fileSource(
     quoting: options.quoting,
     on_bad_rows: options.on_bad_rows,
     where: options.where,
+    ...(options.conversation_column === undefined
+      ? {}
+      : { conversation_column: options.conversation_column }),
     ...(options.label_column === undefined
       ? {}
       : {
@@ -130,7 +134,7 @@ async function* documents(
         continue;
       }
       for await (const row of table.rows(file, context)) {
-        const document = reader!.document(row);
+        const document = reader!.document(row, screen.onBadRow);
         const kept = document && screen.take(document);
         if (kept !== undefined) yield kept;
       }
@@ -149,7 +153,7 @@ function withinLimit(files: readonly DataFile[], limit: number): readonly DataFi
   return first < 0 || files[first]!.compression !== undefined ? files : files.slice(0, first + 1);
 }
 
-/** At most `limit` bytes of text: a document is cut at a character, a masked pair is read whole or not at all. */
+/** At most `limit` bytes of text: a document is cut at a character, a masked pair or a conversation is read whole or not at all. */
 async function* limited(fragments: AsyncIterable<Fragment>, limit: number): AsyncGenerator<Fragment> {
   let left = limit;
   for await (const fragment of fragments) {
@@ -159,7 +163,7 @@ async function* limited(fragments: AsyncIterable<Fragment>, limit: number): Asyn
       yield fragment;
       continue;
     }
-    if (fragment.prompt === undefined && fragment.label === undefined) {
+    if ([fragment.prompt, fragment.label, fragment.conversation].every((part) => part === undefined)) {
       const cut = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
         Buffer.from(fragment.text).subarray(0, left),
         { stream: true },

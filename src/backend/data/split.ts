@@ -36,6 +36,8 @@ export interface SplitSummary extends TextCounts {
   readonly documents: number;
   readonly tokens: number;
   readonly sequences: number;
+  /** Labels that count, where not all do: prompts, and what is not the assistant's in a conversation, have none. */
+  readonly labels?: number;
 }
 
 export class Split {
@@ -56,6 +58,8 @@ export class Split {
   readonly #packed: Packed;
   /** Sequences that are left out, because no label of theirs counts: a prompt fills them. */
   readonly withoutLabel: number;
+  /** Labels that count in all sequences; undefined where no token is masked. */
+  readonly labels: number | undefined;
 
   constructor(
     readonly file: TokenFile,
@@ -106,14 +110,16 @@ export class Split {
     this.#characters = layout.characters === undefined ? undefined : Float64Array.from(documentCharacters);
     this.#masked = Float64Array.from(masked);
     const all = this.#packAll();
-    this.#packed = this.#labelled(all);
+    const { packed, labels } = this.#labelled(all);
+    this.#packed = packed;
+    this.labels = this.#masked.length === 0 ? undefined : labels;
     this.sequences = this.#packed.sequences;
     this.withoutLabel = all.sequences - this.sequences;
   }
 
   get summary(): SplitSummary {
-    const { documents, tokens, sequences } = this;
-    return { documents, tokens, sequences, ...this.counts };
+    const { documents, tokens, sequences, labels } = this;
+    return { documents, tokens, sequences, ...this.counts, ...(labels === undefined ? {} : { labels }) };
   }
 
   /** The same rows, whose labels are what a model means by them. */
@@ -140,31 +146,41 @@ export class Split {
    * that counts are left out.
    */
   pack(order?: Uint32Array): Packed {
-    return this.#labelled(this.#packAll(order));
+    return this.#labelled(this.#packAll(order)).packed;
   }
 
-  #labelled(packed: Packed): Packed {
-    if (this.#masked.length === 0) return packed;
+  /** The sequences with labels, and how many labels they have where tokens are masked. */
+  #labelled(packed: Packed): { packed: Packed; labels: number } {
+    if (this.#masked.length === 0) return { packed, labels: 0 };
     const kept: number[] = [];
-    for (let sequence = 0; sequence < packed.sequences; sequence++)
-      if (this.#hasLabel(packed, sequence)) kept.push(sequence);
-    return { sequences: kept.length, stretches: (sequence) => packed.stretches(kept[sequence] ?? -1) };
+    let labels = 0;
+    for (let sequence = 0; sequence < packed.sequences; sequence++) {
+      const count = this.#countLabels(packed, sequence);
+      labels += count;
+      if (count > 0) kept.push(sequence);
+    }
+    return {
+      packed: { sequences: kept.length, stretches: (sequence) => packed.stretches(kept[sequence] ?? -1) },
+      labels,
+    };
   }
 
-  /** Whether `#fill` would set a label of the sequence. */
-  #hasLabel(packed: Packed, sequence: number): boolean {
+  /** How many labels `#fill` sets in the sequence. */
+  #countLabels(packed: Packed, sequence: number): number {
     const { sequenceLength, documentMask, trainOnPadding } = this.layout;
     let filled = 0;
+    let labels = 0;
     for (const { document, from, count } of packed.stretches(sequence)) {
       // Nothing predicts the first token of a sequence, nor of a document under a document mask.
       const skipped = filled === 0 || documentMask ? 1 : 0;
       const start = this.#documentStarts[document]! + from + skipped;
       const marks = new Uint8Array(Math.max(0, count - skipped)).fill(1);
       this.#unmark(start, marks.length, marks, 0);
-      if (marks.includes(1)) return true;
+      for (const mark of marks) labels += mark;
       filled += count;
     }
-    return trainOnPadding && filled < sequenceLength;
+    // Padding is a label from the last token on, except in the last place, where nothing follows.
+    return labels + (trainOnPadding ? Math.max(0, sequenceLength - Math.max(filled, 1)) : 0);
   }
 
   #packAll(order?: Uint32Array): Packed {

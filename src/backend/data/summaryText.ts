@@ -6,7 +6,13 @@ export function dataLines({ rows, train, validation }: DataSummary): string[] {
   return [
     ...(rows === undefined ? [] : [rowsLine(rows)]),
     `Data: ${train.tokens} tokens in ${train.sequences} sequences to train on, ${held}.`,
+    ...(train.labels === undefined ? [] : [labelsLine(train.labels, train.tokens)]),
   ];
+}
+
+/** Where prompts, or what is not the assistant's, are masked. */
+function labelsLine(labels: number, tokens: number): string {
+  return `Labels: ${labels} of ${tokens} tokens to train on (${((100 * labels) / tokens).toFixed(1)} %) count in the loss.`;
 }
 
 /** Rows left after each text that none may contain, in the order in which the texts were looked for. */

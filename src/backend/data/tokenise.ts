@@ -1,13 +1,15 @@
 /** From documents to a token file, which is read from the cache where it is intact and built otherwise. */
 import path from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
+import { tokenRuns, writeRow } from "./conversationTokens";
+import type { Conversation } from "./conversations";
 import { throwIfCancelled } from "./files";
 import { type Piece, piecesOf } from "./pieces";
 import type { RowCounts } from "./rowScreen";
 import { hashOf, type Source, type SourceContext } from "./source";
 import { countCharacters, countText, isSpace } from "./spaces";
 import { type PieceRow, TokenFile, TokenFileWriter } from "./tokenFile";
-import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
+import { documentFrame, type EncodedText, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Raised whenever the same text and tokenizer would give another file. */
 const FORMAT = 3;
@@ -90,7 +92,8 @@ async function build(
       throwIfCancelled(context.signal);
       const head = starts ? before : [];
       const tail = piece.end ? after : [];
-      if (piece.classNumber !== undefined) {
+      if (piece.conversation !== undefined) await batch.add(conversationEntry(piece.conversation, tokenizer));
+      else if (piece.classNumber !== undefined) {
         const room = { most: truncation!.length - head.length, from: truncation!.from };
         await batch.add(labelledEntry(piece.text, piece.classNumber, head, room));
       } else if (piece.prompt !== undefined)
@@ -129,7 +132,13 @@ interface Rows {
 /** Texts to encode and what is written of them, once their ids are known. */
 interface Entry {
   readonly texts: readonly string[];
-  rows(ids: readonly Int32Array[]): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
+  /** Whether `rows` needs the place of each token. */
+  readonly needsOffsets?: boolean;
+  rows(
+    ids: readonly Int32Array[],
+    /** Empty where no entry needs offsets. */
+    encoded: readonly EncodedText[],
+  ): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
 }
 
 /** Encodes many texts at once, because the tokenizer does so in parallel, and writes them in their order. */
@@ -166,7 +175,7 @@ class Batch {
         i === 0 ? head : [],
         isLast ? tail : [],
         preceding,
-      ).rows([part.ids]);
+      ).rows([part.ids], []);
       preceding = part.text === "" ? preceding : part.text;
       for (const { ids, row } of rows) await this.writer.add(ids, row);
     }
@@ -176,11 +185,16 @@ class Batch {
     const entries = this.#entries;
     this.#entries = [];
     this.#characters = 0;
-    const encoded = await this.tokenizer.encodeAll(entries.flatMap(({ texts }) => texts));
-    let at = 0;
+    const texts = entries.flatMap((entry) => entry.texts);
+    const encoded = entries.some(({ needsOffsets }) => needsOffsets)
+      ? await this.tokenizer.encodeWithOffsets!(texts)
+      : [];
+    const ids = encoded.length > 0 ? encoded.map((each) => each.ids) : await this.tokenizer.encodeAll(texts);
+    let start = 0;
     for (const entry of entries) {
-      const { texts } = entry;
-      const { rows, isCut } = entry.rows(encoded.slice(at, (at += texts.length)));
+      const end = start + entry.texts.length;
+      const { rows, isCut } = entry.rows(ids.slice(start, end), encoded.slice(start, end));
+      start = end;
       if (isCut === true) this.cut++;
       for (const { ids, row } of rows) await this.writer.add(ids, row);
     }
@@ -269,6 +283,28 @@ function pairEntry(
             row: { ...sizesOf(response, prompt), endsDocument: true, masked: false },
           },
         ],
+      };
+    },
+  };
+}
+
+/** The template writes the tokens that open and close a conversation. */
+function conversationEntry(conversation: Conversation, tokenizer: Tokenizer): Entry {
+  const written = writeRow(tokenizer, conversation);
+  return {
+    texts: [written.text],
+    needsOffsets: true,
+    rows(_, [encoded]) {
+      const runs = tokenRuns(written, encoded!, conversation.answersOnly);
+      return {
+        rows: runs.map(({ ids, text, counts }, i) => ({
+          ids: [ids],
+          row: {
+            ...sizesOf(text, i === 0 ? "" : runs[i - 1]!.text),
+            endsDocument: i === runs.length - 1,
+            masked: !counts,
+          },
+        })),
       };
     },
   };

@@ -2,6 +2,7 @@
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { WorkbenchError } from "../../protocol/errors";
+import { chatOf } from "../data/tokenizers/answers";
 import type { ChatMessage } from "../data/tokenizers/chatTemplate";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import type { GrowingText } from "./nextToken";
@@ -158,15 +159,6 @@ export class WrittenText implements GrowingText {
   #written(): string {
     return this.#cut ?? this.tokenizer.decode(this.ids).slice(this.#promptText.length);
   }
-}
-
-function chatOf({ id, chat }: Tokenizer) {
-  if (chat !== undefined) return chat;
-  throw new WorkbenchError(
-    "invalid-input",
-    `The tokenizer ${id} has no chat template, neither chat_template.jinja nor chat_template in its tokenizer_config.json. ` +
-      "Write the prompt as text, in the form that the model was trained on.",
-  );
 }
 
 /** Where the earliest of some texts begins. */

@@ -4,6 +4,7 @@
  */
 import type * as Library from "tokenizers";
 import { WorkbenchError } from "../../../protocol/errors";
+import type { EncodedText } from "./tokenizer";
 
 export type CoreTokenizer = Library.Tokenizer;
 type Encoding = Library.Encoding;
@@ -36,6 +37,21 @@ const withoutFrame = { addSpecialTokens: false };
 export async function encodeBatch(core: CoreTokenizer, texts: readonly string[]): Promise<Int32Array[]> {
   const encodings = await core.encodeBatch([...texts], withoutFrame);
   return encodings.map((encoding) => Int32Array.from(encoding.getIds()));
+}
+
+export async function encodeWithOffsets(
+  core: CoreTokenizer,
+  texts: readonly string[],
+): Promise<EncodedText[]> {
+  const encodings = await core.encodeBatch([...texts], withoutFrame);
+  return encodings.map((encoding) => {
+    const offsets = encoding.getOffsets();
+    return {
+      ids: Int32Array.from(encoding.getIds()),
+      starts: Int32Array.from(offsets, ([start]) => start!),
+      ends: Int32Array.from(offsets, ([, end]) => end!),
+    };
+  });
 }
 
 /** Divides an encoded text at the beginnings of tokens, into parts of about `target` characters. */

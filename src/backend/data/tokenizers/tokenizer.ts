@@ -25,12 +25,21 @@ export interface Tokenizer {
   encode(text: string): Promise<Int32Array>;
   /** The same for each text, in parallel. */
   encodeAll(texts: readonly string[]): Promise<Int32Array[]>;
+  /** The same with the place of each token. Not for tokenizers in JavaScript, which have no chat template. */
+  encodeWithOffsets?(texts: readonly string[]): Promise<EncodedText[]>;
   /** Encodes the text as a whole, then divides text and ids into parts of about `target` characters. */
   encodeInParts(text: string, target: number): Promise<readonly EncodedPart[]>;
   /** Text of the ids. Special tokens have none; broken UTF-8 becomes the replacement character. */
   decode(ids: ArrayLike<number>): string;
   /** The text of one token as the vocabulary writes it; undefined for an unused id. */
   nameOf(id: number): string | undefined;
+}
+
+/** Ids, and where each token starts and ends, counted in Unicode characters. */
+export interface EncodedText {
+  readonly ids: Int32Array;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
 }
 
 export interface EncodedPart {

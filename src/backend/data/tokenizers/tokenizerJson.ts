@@ -5,7 +5,14 @@ import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { bytesTokenizer, byteLevelAlphabet } from "./bytes";
 import { charactersTokenizer } from "./characters";
 import { chatTemplate } from "./chatTemplate";
-import { type CoreTokenizer, decodeWith, encodeBatch, encodeInParts, openCore } from "./core";
+import {
+  type CoreTokenizer,
+  decodeWith,
+  encodeBatch,
+  encodeInParts,
+  encodeWithOffsets,
+  openCore,
+} from "./core";
 import { findCutRule } from "./findCutRule";
 import { findDocumentTokens, readSettings, type ReadSettings, type TokenizerSettings } from "./specialTokens";
 import type { Tokenizer } from "./tokenizer";
@@ -51,7 +58,8 @@ export async function tokenizerFromJson(
   try {
     file = fileSchema.parse(JSON.parse(text));
     settings = readSettings(given);
-    simple = recognize(file);
+    // What Lathe encodes itself knows no special tokens inside a text, which is how a template writes them.
+    simple = settings.template === undefined ? recognize(file) : undefined;
     // Sequences are cut and padded by Lathe, whatever the file was saved with.
     core = simple === undefined ? await openCore({ ...file, truncation: null, padding: null }) : undefined;
   } catch (cause) {
@@ -89,10 +97,15 @@ export async function tokenizerFromJson(
       simple !== undefined && endOfText === simple.endOfText && bos === simple.bos
         ? simple.hash
         : createHash("sha256")
-            .update(JSON.stringify([text, bos ?? null, endOfText ?? null, settings.template ?? ""]))
+            .update(JSON.stringify([text, bos ?? null, endOfText ?? null, ...templateKey(settings)]))
             .digest("hex"),
     files: { "tokenizer.json": text, ...filesBeside(given, settings, endOfText, parts.nameOf) },
   };
+}
+
+/** What decides how conversations are written. */
+function templateKey({ template, names }: ReadSettings): unknown[] {
+  return template === undefined ? [""] : [template, names];
 }
 
 function reasonOf(cause: unknown): string {
@@ -129,7 +142,7 @@ function filesBeside(
 
 type Parts = Pick<
   Tokenizer,
-  "vocabSize" | "cuts" | "encode" | "encodeAll" | "encodeInParts" | "decode" | "nameOf"
+  "vocabSize" | "cuts" | "encode" | "encodeAll" | "encodeWithOffsets" | "encodeInParts" | "decode" | "nameOf"
 >;
 
 async function openParts(id: string, file: TokenizerFile, core: CoreTokenizer): Promise<Parts> {
@@ -163,6 +176,7 @@ async function openParts(id: string, file: TokenizerFile, core: CoreTokenizer): 
     }),
     encode: async (text) => (await encodeAll([text]))[0]!,
     encodeAll,
+    encodeWithOffsets: (texts) => guarded(texts, () => encodeWithOffsets(core, texts)),
     encodeInParts: (text, target) => guarded([text], () => encodeInParts(core, text, target)),
     decode: decodeWith(
       core,
