@@ -119,7 +119,7 @@ describe("a Hugging Face folder", () => {
       { architectures: ["GPT2ForSequenceClassification"] },
       /score.weight is missing/,
     ],
-    ["another family", { model_type: "mamba" }, /config.json: Unknown model_type "mamba"; known are gpt2/],
+    ["another family", { model_type: "mamba" }, /config.json: Unknown model_type "mamba"; known are .*gpt2/],
   ])("is refused where its configuration says %s", async (_, change, message) => {
     await expect(
       changed(
@@ -133,9 +133,9 @@ describe("a Hugging Face folder", () => {
     await expect(
       changed(
         () => undefined,
-        (config) => (config["model_type"] = "bert"),
+        (config) => (config["model_type"] = "t5"),
       ),
-    ).rejects.toThrow(/known are gpt2/);
+    ).rejects.toThrow(/known are .*gpt2/);
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, "config.json"), "{");
     await expect(importModel(folder.path)).rejects.toMatchObject({ code: "corrupt" });

@@ -5,6 +5,9 @@ import { metrics } from "../../../src/backend/evaluation/catalog";
 import { exporters } from "../../../src/backend/exports/catalog";
 import { methods } from "../../../src/backend/methods/catalog";
 import { strategies } from "../../../src/backend/strategies/catalog";
+import { models } from "../../../src/backend/models/catalog";
+
+const families = Object.keys(models);
 
 const phi3 = "model: {model_type: phi3, hidden_size: 64}";
 const labels = (...bodies: readonly string[]) =>
@@ -98,7 +101,7 @@ describe("keys", () => {
     // What it changes of a section that is there needs nothing; a section of its own needs what every one needs.
     expect(one("model", phi3, "variants: {a: {|}}").insert).toBe("model: {$1}");
     expect(one("model", "variants: {a: {|}}").insert).toBe(
-      "model: {model_type: ${1|gpt2,kphi3,llama,phi3|}}",
+      `model: {model_type: \${1|${families.join(",")}|}}`,
     );
   });
 
@@ -153,8 +156,8 @@ describe("values", () => {
     ["train:\n  optim:\n    |", ["adamw", "sgd"]],
     ["train: {gradient_checkpointing: |}", ["true", "false", "auto"]],
     ["train: {loss_chunk_size: |}", ["auto", "false"]],
-    ["model: {model_type: |}", ["gpt2", "kphi3", "llama", "phi3"]],
-    ["model: {model_type: ph|, hidden_size: 3}", ["gpt2", "kphi3", "llama", "phi3"]],
+    ["model: {model_type: |}", families],
+    ["model: {model_type: ph|, hidden_size: 3}", families],
     ["model: {model_type: phi3, tie_word_embeddings: |}", ["true", "false"]],
     ["device: |", ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"]],
     ["export: {format: |}", Object.keys(exporters).sort()],
@@ -210,7 +213,7 @@ describe("what is replaced", () => {
   });
 
   test("a new section comes with what it needs most", () => {
-    expect(one("model", "|").insert).toBe("model:\n  model_type: ${1|gpt2,kphi3,llama,phi3|}");
+    expect(one("model", "|").insert).toBe(`model:\n  model_type: \${1|${families.join(",")}|}`);
     expect(one("data", "|").insert).toBe('data:\n  text: ["${1:**/*.txt}"]');
     expect(one("evaluate", "|").insert).toBe(
       `evaluate:\n  \${1|${Object.keys(metrics).sort().join(",")}|}: {$2}`,
