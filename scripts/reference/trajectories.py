@@ -1,7 +1,8 @@
 """Writes test/fixtures/trajectories.json: ten losses of a training of each family, as PyTorch and transformers compute them.
 
 AdamW with decay on matrices alone, clipping by global norm, warm-up and a cosine: everything that a training step does. The
-batch is one text cut into all of its sequences, so that the order in which sequences are drawn changes nothing.
+batch is one text cut into all of its sequences, so that the order in which sequences are drawn changes nothing; an
+encoder classifies texts of unequal length instead, since the tokens that a masked language model hides are drawn at random.
 A family is one entry of `families`. Run by hand, with `pip install torch transformers numpy`.
 """
 
@@ -11,7 +12,18 @@ from pathlib import Path
 
 import torch
 from make import BOUND, draw, fill, rounded
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 PATH = Path(__file__).resolve().parents[2] / "test" / "fixtures" / "trajectories.json"
 LENGTH, SEQUENCES, STEPS, WARMUP = 16, 6, 10, 3
@@ -23,6 +35,51 @@ OPTIONS = {
     "adam_epsilon": 1e-8,
     "max_grad_norm": 0.5,
 }
+
+
+CLASSES = ["ham", "spam", "other"]
+# Ends a text, and fills up sequences.
+PADDING = 256
+
+
+class GroupedProduct(torch.nn.Module):
+    """Each group of n inputs times a matrix of its own."""
+
+    def __init__(self, groups: int, n: int, o: int):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(groups, n, o))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        groups, n, _ = self.weight.shape
+        return torch.einsum("...gn,gno->...go", x.unflatten(-1, (groups, n)), self.weight).flatten(-2)
+
+
+class GroupedPointwise(torch.nn.Module):
+    """The grouped pointwise convolution of kphi-3: one product on the channels in order, one on a stride of them, added."""
+
+    def __init__(self, inputs: int, outputs: int, least: int):
+        super().__init__()
+        most = max(1, min(inputs, outputs, inputs // least))
+        self.groups = next(each for each in range(most, 0, -1) if inputs % each == 0 and outputs % each == 0)
+        assert self.groups > 1, "a single group is a dense layer under another name"
+        sizes = (self.groups, inputs // self.groups, outputs // self.groups)
+        self.first_pointwise_conv, self.second_pointwise_conv = GroupedProduct(*sizes), GroupedProduct(*sizes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # New group a holds the channels that are a modulo the number of groups.
+        strided = x.unflatten(-1, (-1, self.groups)).transpose(-1, -2).flatten(-2)
+        return self.first_pointwise_conv(x) + self.second_pointwise_conv(strided)
+
+
+class KPhi3ForCausalLM(Phi3ForCausalLM):
+    def __init__(self, config: Phi3Config):
+        super().__init__(config)
+        for layer in self.model.layers:
+            for block, names in ((layer.self_attn, ("qkv_proj", "o_proj")), (layer.mlp, ("gate_up_proj", "down_proj"))):
+                for name in names:
+                    dense = getattr(block, name)
+                    grouped = GroupedPointwise(dense.in_features, dense.out_features, config.min_channels_per_group)
+                    setattr(block, name, grouped)
 
 
 def families():
@@ -41,6 +98,20 @@ def families():
     yield "gpt2", GPT2LMHeadModel, GPT2Config, {**gpt2, **off}
     yield "llama", LlamaForCausalLM, LlamaConfig, llama
     yield "phi3", Phi3ForCausalLM, Phi3Config, {**llama, "pad_token_id": None}
+    # Projections of two groups and of four.
+    yield "kphi3", KPhi3ForCausalLM, Phi3Config, {**llama, "pad_token_id": None, "min_channels_per_group": 5}
+    yield "qwen2", Qwen2ForCausalLM, Qwen2Config, llama
+    bert = {
+        "vocab_size": 257,
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 16,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    yield "bert", BertForSequenceClassification, BertConfig, {**bert, "id2label": dict(enumerate(CLASSES))}
 
 
 def rate(step: int) -> float:
@@ -51,7 +122,21 @@ def rate(step: int) -> float:
     return OPTIONS["learning_rate"] * (1 + math.cos(math.pi * (done - WARMUP) / (STEPS - WARMUP))) / 2
 
 
-def trajectory(model: torch.nn.Module, batch: torch.Tensor) -> tuple[list, list]:
+def next_token_loss(model: torch.nn.Module, stream: list) -> torch.Tensor:
+    batch = torch.tensor([stream[at * LENGTH : (at + 1) * LENGTH + 1] for at in range(SEQUENCES)])
+    logits = model(batch[:, :-1], use_cache=False).logits
+    return torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch[:, 1:].reshape(-1))
+
+
+def class_loss(model: torch.nn.Module, rows: list) -> torch.Tensor:
+    texts = [list(row["text"].encode()) for row in rows]
+    tokens = torch.tensor([text + [PADDING] * (LENGTH - len(text)) for text in texts])
+    mask = torch.tensor([[int(at < len(text)) for at in range(LENGTH)] for text in texts])
+    labels = torch.tensor([CLASSES.index(row["label"]) for row in rows])
+    return model(input_ids=tokens, attention_mask=mask, labels=labels).loss
+
+
+def trajectory(model: torch.nn.Module, loss_of) -> tuple[list, list]:
     matrices = [tensor for tensor in model.parameters() if tensor.ndim > 1]
     others = [tensor for tensor in model.parameters() if tensor.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -68,8 +153,7 @@ def trajectory(model: torch.nn.Module, batch: torch.Tensor) -> tuple[list, list]
         for group in optimizer.param_groups:
             group["lr"] = rate(step)
         optimizer.zero_grad()
-        logits = model(batch[:, :-1], use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch[:, 1:].reshape(-1))
+        loss = loss_of(model)
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), OPTIONS["max_grad_norm"]).item())
         optimizer.step()
@@ -77,22 +161,35 @@ def trajectory(model: torch.nn.Module, batch: torch.Tensor) -> tuple[list, list]
     return losses, norms
 
 
+def letters(name: str, count: int) -> str:
+    return "".join(chr(97 + int(letter) % 12) for letter in draw(name, count))
+
+
 def main() -> None:
-    text = "".join(chr(97 + int(letter) % 12) for letter in draw("trajectory", LENGTH * SEQUENCES))
-    stream = [*text.encode(), 256]
-    batch = torch.tensor([stream[at * LENGTH : (at + 1) * LENGTH + 1] for at in range(SEQUENCES)])
+    text = letters("trajectory", LENGTH * SEQUENCES)
+    # Each text has as many letters as its place asks for, and the classes take turns.
+    rows = [
+        {"text": letters(f"row {at}", 5 + 3 * (at % 4)), "label": CLASSES[at % len(CLASSES)]} for at in range(SEQUENCES)
+    ]
     found = {}
     for family, kind, config, ours in families():
         built = config(**ours)
         built._attn_implementation = "eager"
         model = kind(built).train()
         fill(model)
-        losses, norms = trajectory(model.to(torch.float64), batch)
-        found[family] = {"config": {"model_type": family, **ours}, "losses": rounded(losses), "norms": rounded(norms)}
+        classifies = "id2label" in ours
+        stream = [*text.encode(), PADDING]
+        losses, norms = trajectory(
+            model.to(torch.float64),
+            (lambda each: class_loss(each, rows)) if classifies else (lambda each: next_token_loss(each, stream)),
+        )
+        written = {"model_type": family, **ours, **({"num_labels": len(CLASSES)} if classifies else {})}
+        found[family] = {"config": written, "losses": rounded(losses), "norms": rounded(norms)}
         print(family, [round(loss, 4) for loss in losses])
     fixture = {
         "bound": BOUND,
         "text": text,
+        "rows": rows,
         "length": LENGTH,
         "train": {**OPTIONS, "max_steps": STEPS, "warmup_steps": WARMUP, "lr_scheduler_type": "cosine"},
         "families": found,
