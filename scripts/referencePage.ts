@@ -1,5 +1,5 @@
 /** Writes docs/experiment.md from the zod schema of cells. */
-import { actionKeys, declarationKeys, experimentSchema } from "../src/schema/experiment";
+import { actionKeys, continuedKeys, declarationKeys, experimentSchema } from "../src/schema/experiment";
 import { recipeDifferences } from "../src/schema/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
 import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";
@@ -23,6 +23,13 @@ file, each on the current model, and may occur any number of times.
 - A **sweep** lists values by path, such as \`train.learning_rate\`; every combination is one run. \`train.1.max_steps\` means
   the second \`train\` only.
 - \`--set train.max_steps=100\` on the command line changes one path for one run and wins over the file.
+- \`lathe resume RUN --set train.max_steps=200\` continues a run for more steps than planned, also a finished one, with the
+  weights, optimizer, random numbers and place in the data of its last checkpoint. What ran after the training runs again.
+  The learning rate is that of the schedule over the new number of steps: under a constant schedule the run equals one
+  planned with 200 steps; under \`cosine\`, \`linear\` or \`warmup_ratio\` the steps already trained had the rates of the
+  shorter plan, so the rate jumps where the run continues, and the run reports it. Such a run is never taken for one that
+  was planned with 200 steps. Only ${continuedKeys.map((key) => `\`${key}\``).join(", ")}
+  of \`train\` may change.
 - Unknown keys, invalid values and sizes that do not fit are reported with file, line and column before anything runs.
 `;
 

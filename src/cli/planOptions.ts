@@ -14,7 +14,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function collect(text: string, previous: unknown): readonly string[] {
+export function collect(text: string, previous: unknown): readonly string[] {
   return [...((previous ?? []) as readonly string[]), text];
 }
 

@@ -37,6 +37,11 @@ export interface Step {
   readonly options: Readonly<Record<string, unknown>>;
   /** Hash of everything that this step's result depends on; equal keys give equal results. */
   readonly key: string;
+  /** Of a training whose plan was changed on the way: its earlier plans, each with the steps that were done by its end. */
+  readonly earlier?: readonly {
+    readonly steps: number;
+    readonly options: Readonly<Record<string, unknown>>;
+  }[];
 }
 
 /** A variant at one sweep point with one seed, everything filled in: what one run process executes. */

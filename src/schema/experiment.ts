@@ -200,6 +200,16 @@ export const trainSchema = z.strictObject({
   ),
 });
 
+/** Options of a training that may change when its run is resumed: the steps that were trained do not depend on them. */
+export const continuedKeys = [
+  "max_steps",
+  "num_train_epochs",
+  "logging_steps",
+  "eval_steps",
+  "save_steps",
+  "save_total_limit",
+] as const;
+
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
 /** Aliases of options: cell → alias → canonical name. */

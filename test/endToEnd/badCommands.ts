@@ -94,7 +94,7 @@ export const badCommands: readonly Case[] = [
   {
     what: "a finished run to resume",
     args: ["resume", "last", "--out", "runs"],
-    message: "small-ID is done, so it can't be resumed.",
+    message: "small-ID is done. To train it further, raise its steps with --set train.max_steps=N.",
   },
   {
     what: "a finished run to stop",

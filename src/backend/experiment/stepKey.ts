@@ -31,7 +31,7 @@ export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string
     baseModelHash: inputs.baseModelHash,
     teachersHash: inputs.teachersHash,
     seed: plan.seed,
-    steps: steps.map(({ action, options }) => ({ action, options })),
+    steps: steps.map(({ action, options, earlier }) => ({ action, options, earlier })),
   };
   return createHash("sha256").update(canonicalJson(content)).digest("hex");
 }

@@ -85,7 +85,11 @@ export interface RunRequests {
   "runs.list": { params: Nothing; result: { readonly runs: readonly RunSummary[] } };
   /** Saved text only. Checks everything first: where one plan can't be, none is started. */
   "runs.start": { params: StartRuns; result: { readonly runs: readonly RunSummary[] } };
-  "runs.resume": { params: { readonly run: string }; result: RunSummary };
+  /** `settings` change the plan first, as `lathe resume --set` does: `train.max_steps=200` also extends a finished run. */
+  "runs.resume": {
+    params: { readonly run: string; readonly settings?: readonly string[] };
+    result: RunSummary;
+  };
   /** Answered once the run has written its checkpoint and ended. */
   "runs.stop": { params: { readonly run: string }; result: RunSummary };
   "runs.pause": { params: { readonly run: string }; result: RunSummary };

@@ -29,7 +29,10 @@ export async function refuseIfTaken(record: RunRecord, launcher?: number): Promi
 
 export function refuseIfDone(record: RunRecord): void {
   if (record.state !== "done") return;
-  throw new WorkbenchError("invalid-input", `${record.id} is done, so it can't be resumed.`);
+  throw new WorkbenchError(
+    "invalid-input",
+    `${record.id} is done. To train it further, raise its steps with --set train.max_steps=N.`,
+  );
 }
 
 export interface Claim {

@@ -33,7 +33,7 @@ export interface Finished {
 }
 
 const doneFile = "done.json";
-const stepFolderName = (step: Step) => `${step.index}-${step.action}`;
+export const stepFolderName = (step: Step) => `${step.index}-${step.action}`;
 
 /** Marks a step as done. Written last: everything else of the step is on the disk by then. */
 export function markDone(context: RunContext, step: Step, done: Done): void {
@@ -138,7 +138,13 @@ function modelOf(folder: string, { checkpoint }: Done): Checkpoint | undefined {
   return checkpoint === undefined ? undefined : readCheckpoint(join(folder, checkpoint));
 }
 
-function doneIn(folder: string, step: Step): Done | undefined {
+/** The step then counts as begun, with whatever it left. */
+export function removeDone(folder: string, step: Step): void {
+  rmSync(join(folder, "steps", stepFolderName(step), doneFile), { force: true });
+}
+
+/** What a finished step recorded; undefined where it is not finished. */
+export function doneIn(folder: string, step: Step): Done | undefined {
   const path = join(folder, "steps", stepFolderName(step), doneFile);
   if (!existsSync(path)) return undefined;
   try {

@@ -20,9 +20,14 @@ export function runHandlers(service: Service): RunHandlers {
       service.requireTrust("Starting a run");
       return { runs: await service.finish(startRuns(service, params)) };
     },
-    "runs.resume": async ({ run }) => {
+    "runs.resume": async ({ run, settings }) => {
       service.requireTrust("Resuming a run");
-      await service.finish(resumeRun(runs.find(run).summary.folder));
+      const { folder } = runs.find(run).summary;
+      if (settings !== undefined && settings.length > 0) {
+        const { changeRunPlan } = await import("../../runs/process/changeRunPlan");
+        await service.finish(changeRunPlan(folder, settings, await service.catalog()));
+      }
+      await service.finish(resumeRun(folder));
       return runs.refresh(run);
     },
     "runs.stop": ({ run }, { signal }) => {

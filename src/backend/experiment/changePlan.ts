@@ -1,0 +1,168 @@
+/** Changes the plan of a run that has begun: only what leaves the steps that were trained as they are. */
+import { WorkbenchError } from "../../protocol/errors";
+import type { RunPlan, Step } from "../../protocol/run";
+import { continuedKeys, type SchemaCatalog, trainSchema } from "../../schema/experiment";
+import { parseExperiment } from "./parse";
+import { planRuns } from "./plan";
+import { resolvedYaml } from "./resolvedYaml";
+import { parseSettings } from "./settings";
+import { stepKey } from "./stepKey";
+
+/** How far an action of a run has come. */
+export interface StepProgress {
+  readonly finished: boolean;
+  /** Optimizer steps that its training has done and can continue from. */
+  readonly trained: number;
+}
+
+export interface ChangedPlan {
+  readonly plan: RunPlan;
+  /** Index of the first action that changed: it continues, and all after it run again. */
+  readonly first: number;
+  readonly notices: readonly string[];
+}
+
+type ContinuedKey = (typeof continuedKeys)[number];
+
+const trainPath = /^train(?:\.(\d+))?\.(\w+)$/;
+
+/** `settings` as `--set` takes them, checked as in the experiment; `codeVersion` as for `planRuns`. */
+export function changePlan(
+  plan: RunPlan,
+  settings: readonly string[],
+  progressOf: (step: Step) => StepProgress,
+  { catalog, codeVersion }: { readonly catalog: SchemaCatalog; readonly codeVersion: string },
+): ChangedPlan {
+  const set = parseSettings(settings);
+  for (const path of Object.keys(set)) refuseOtherPath(path);
+  const text = resolvedYaml(plan, { folder: plan.folder });
+  const experiment = parseExperiment(text, "config.resolved.yaml", catalog);
+  const [wanted] = planRuns(experiment, { codeVersion, set });
+  if (wanted?.steps.length !== plan.steps.length)
+    throw new Error("config.resolved.yaml does not describe its own plan.");
+
+  const notices: string[] = [];
+  const changed = plan.steps.map((step, index): Step => {
+    const options = continuedOptions(step, wanted.steps[index]!);
+    if (options === undefined) return step;
+    const progress = progressOf(step);
+    const name = nameOf(plan, step);
+    // A training that ended as planned has no use for other intervals.
+    if (progress.finished && endOf(options) === endOf(step.options)) return step;
+    refuseOtherEnd(name, step.options, options, progress);
+    const { earlier, ...rest } = step;
+    if (progress.trained === 0) return { ...rest, options };
+    notices.push(...scheduleNotice(name, step.options, options, progress.trained));
+    const before = { steps: progress.trained, options: pick(step.options) };
+    return { ...rest, options, earlier: [...(earlier ?? []), before] };
+  });
+  const first = changed.findIndex((step, index) => step !== plan.steps[index]);
+  if (first < 0)
+    throw new WorkbenchError(
+      "invalid-input",
+      `${settings.map((setting) => `--set ${setting}`).join(" ")} changes nothing that the run has still to do. To train further, raise train.max_steps.`,
+    );
+  const next = { ...plan, steps: changed, sweep: sweepOf(plan, changed) };
+  const steps = changed.map((step, index) =>
+    index < first ? step : { ...step, key: stepKey(next, index, { codeVersion }) },
+  );
+  return { plan: { ...next, steps }, first, notices };
+}
+
+function refuseOtherPath(path: string): void {
+  const key = trainPath.exec(path)?.[2];
+  if (continuedKeys.some((each) => each === key)) return;
+  const allowed = continuedKeys.map((each) => `train.${each}`).join(", ");
+  throw new WorkbenchError(
+    "invalid-input",
+    `${path} cannot change when a run is resumed: part of the run already depends on it. Allowed: ${allowed}. Start a new run to change anything else.`,
+  );
+}
+
+/** The options of the step with what may change taken from the new plan; undefined where nothing changes. */
+function continuedOptions({ action, options }: Step, wanted: Step): Step["options"] | undefined {
+  if (action !== "train") return undefined;
+  const kept = Object.entries(options).filter(([key]) => !isContinued(key));
+  const next = { ...Object.fromEntries(kept), ...pick(wanted.options) };
+  return continuedKeys.every((key) => next[key as keyof typeof next] === options[key]) ? undefined : next;
+}
+
+function isContinued(key: string): key is ContinuedKey {
+  return continuedKeys.some((each) => each === key);
+}
+
+function pick(options: Step["options"]): Step["options"] {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => isContinued(key)));
+}
+
+/** When the training ends, in words. */
+function endOf(options: Step["options"]): string {
+  const { max_steps: steps, num_train_epochs: epochs } = trainSchema.parse(options);
+  return steps === undefined ? `${epochs} epochs` : `${steps} steps`;
+}
+
+function refuseOtherEnd(
+  name: string,
+  before: Step["options"],
+  after: Step["options"],
+  { finished, trained }: StepProgress,
+): void {
+  const [old, next] = [trainSchema.parse(before), trainSchema.parse(after)];
+  if (endOf(before) === endOf(after) || (!finished && trained === 0)) return;
+  const refuse = (why: string) => {
+    throw new WorkbenchError("invalid-input", why);
+  };
+  if (finished && trained === 0)
+    refuse(`${name} has no checkpoint left to continue from. Start a new run with ${endOf(after)}.`);
+  if (next.max_steps !== undefined) {
+    if (next.max_steps <= trained)
+      refuse(
+        `${name}.max_steps ${next.max_steps} is not more than the ${trained} steps that are trained already. Give a larger number.`,
+      );
+    return;
+  }
+  if (old.max_steps !== undefined)
+    refuse(
+      `${name}.max_steps cannot be removed: the run is planned by steps. Set it to the new number of steps.`,
+    );
+  if (next.num_train_epochs <= old.num_train_epochs)
+    refuse(
+      `${name}.num_train_epochs ${next.num_train_epochs} is not more than the ${old.num_train_epochs} of the plan. Give a larger number.`,
+    );
+  // The last block has fewer documents than the others, which a longer plan would deal out differently.
+  if ((next.block_rows !== undefined || next.restart_optimizer) && !next.sample_with_replacement)
+    refuse(
+      `${name}.num_train_epochs cannot change for blocks without replacement: their last block depends on it. Start a new run.`,
+    );
+}
+
+function scheduleNotice(
+  name: string,
+  before: Step["options"],
+  after: Step["options"],
+  trained: number,
+): string[] {
+  const { lr_scheduler_type: type, warmup_steps, warmup_ratio } = trainSchema.parse(after);
+  const isConstant = type === "constant" || type === "constant_with_warmup";
+  if (endOf(before) === endOf(after) || (isConstant && (warmup_steps > 0 || warmup_ratio === 0))) return [];
+  return [
+    `${name} continues after step ${trained} at the learning rates of its ${type} schedule over ${endOf(after)}; the steps before had those of ${endOf(before)}. A run planned with ${endOf(after)} from the start gives other weights.`,
+  ];
+}
+
+/** As experiments name it: `train.1` where there are several. */
+function nameOf(plan: RunPlan, step: Step): string {
+  const trains = plan.steps.filter(({ action }) => action === "train");
+  return trains.length === 1 ? "train" : `train.${trains.indexOf(step)}`;
+}
+
+/** A swept value that was changed is the new one. */
+function sweepOf({ sweep }: RunPlan, steps: readonly Step[]): RunPlan["sweep"] {
+  const trains = steps.filter(({ action }) => action === "train");
+  return Object.fromEntries(
+    Object.entries(sweep).map(([path, value]) => {
+      const [, index, key = ""] = trainPath.exec(path) ?? [];
+      return [path, isContinued(key) ? (trains[Number(index ?? 0)]?.options[key] ?? value) : value];
+    }),
+  );
+}

@@ -1,0 +1,82 @@
+/** Changes the plan of a run that is not running, so that resuming it follows the new plan. */
+import { readdirSync, rmSync } from "node:fs";
+import type { Step } from "../../../protocol/run";
+import { version } from "../../../protocol/version";
+import type { SchemaCatalog } from "../../../schema/experiment";
+import { changePlan, type StepProgress } from "../../experiment/changePlan";
+import { RunFolder } from "../folder/runFolder";
+import { addToSummary, type Summary } from "../metrics/metricLine";
+import { MetricsWriter } from "../metrics/metricsWriter";
+import { doneIn, removeDone, stepFolderName } from "../steps/finishedSteps";
+import { refuseIfTaken } from "./claimRun";
+import { withFolder } from "./folderMutex";
+
+/** `settings` as `--set` takes them. Results that no longer hold are removed before the record names the new plan. */
+export async function changeRunPlan(
+  path: string,
+  settings: readonly string[],
+  catalog: SchemaCatalog,
+): Promise<void> {
+  await withFolder(path, async () => {
+    const folder = RunFolder.open(path);
+    const { record } = folder;
+    await refuseIfTaken(record);
+    const { plan, first, notices } = changePlan(record.plan, settings, (step) => progressOf(folder, step), {
+      catalog,
+      codeVersion: version,
+    });
+    // A process that is killed in between leaves the old plan with fewer results, and the change can be asked for again.
+    const summary = dropResults(folder, first);
+    folder.update({
+      plan,
+      summary,
+      notices: [...record.notices, ...notices],
+      state: record.state === "done" ? "stopped" : record.state,
+    });
+    folder.log(`The plan was changed: ${settings.join(", ")}.`);
+    for (const notice of notices) folder.log(`Notice: ${notice}`);
+  });
+}
+
+function progressOf(folder: RunFolder, step: Step): StepProgress {
+  const done = doneIn(folder.path, step);
+  const before = folder.record.plan.steps.slice(0, step.index).map((each) => doneIn(folder.path, each));
+  // Nothing of a step holds before those above it are finished.
+  if (before.includes(undefined)) return { finished: false, trained: 0 };
+  const from = before.at(-1)?.step ?? 0;
+  const saved = savedSteps(folder).filter((each) => each > from && each <= (done?.step ?? Infinity));
+  return { finished: done !== undefined, trained: Math.max(from, ...saved) - from };
+}
+
+/** Removes what the actions after `first` left, and that `first` is finished; gives the summary of what was measured up to then. */
+function dropResults(folder: RunFolder, first: number): Summary {
+  const { plan, summary } = folder.record;
+  for (const step of plan.steps.slice(first + 1).reverse())
+    rmSync(folder.inside("steps", stepFolderName(step)), { recursive: true, force: true });
+  const step = plan.steps[first]!;
+  const done = doneIn(folder.path, step);
+  if (done === undefined) return summary;
+  for (const saved of savedSteps(folder))
+    if (saved > done.step)
+      rmSync(folder.inside("checkpoints", `step-${saved}`), { recursive: true, force: true });
+  const metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
+  try {
+    const kept = metrics.truncate(done.lines[1]);
+    removeDone(folder.path, step);
+    return kept.reduce<Summary>(addToSummary, {});
+  } finally {
+    metrics.close();
+  }
+}
+
+function savedSteps(folder: RunFolder): readonly number[] {
+  try {
+    return readdirSync(folder.inside("checkpoints")).flatMap((name) => {
+      const step = /^step-(\d+)$/.exec(name)?.[1];
+      return step === undefined ? [] : [Number(step)];
+    });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  }
+}
