@@ -25,21 +25,48 @@ const siteCharacter = new RegExp(`^[${visible}]$`);
 export const siteCharacters: readonly string[] = Array.from({ length: 0x10000 }, (_, code) =>
   String.fromCharCode(code),
 ).filter((character) => siteCharacter.test(character));
-const wordSite = new RegExp(`^[${visible}] [${letter}]$`);
-const lineSite = new RegExp(`^[${visible}]\\n[${letter}]$`);
+
+const [isVisible, isLetter] = [1, 2];
+/** What may be beside a cut, for each UTF-16 unit. */
+const siteKinds = new Uint8Array(0x10000);
+for (const character of siteCharacters)
+  siteKinds[character.charCodeAt(0)] = siteLetter.test(character) ? isVisible | isLetter : isVisible;
 
 /** Whether the position is a proven place to cut. The characters on both sides must be in `text`. */
 export function isCut(rule: CutRule, text: string, at: number): boolean {
-  const site =
-    rule.space !== undefined && text[at] === " "
-      ? at >= 1 && wordSite.test(text.slice(at - 1, at + 2))
-      : rule.line && text[at - 1] === "\n" && at >= 2 && lineSite.test(text.slice(at - 2, at + 1));
-  return site && !isNearAddedToken(rule, text, at);
+  return isSite(rule, text, at) && !isNearAddedToken(rule.addedTokens, text, at);
+}
+
+function isSite({ space, line }: CutRule, text: string, at: number): boolean {
+  const here = text.charCodeAt(at);
+  if (here === 32 && space !== undefined)
+    return at >= 1 && isOf(isVisible, text.charCodeAt(at - 1)) && isOf(isLetter, text.charCodeAt(at + 1));
+  if (!line || at < 2 || text.charCodeAt(at - 1) !== 10) return false;
+  return isOf(isLetter, here) && isOf(isVisible, text.charCodeAt(at - 2));
+}
+
+/** The code of a position outside the text is not a number, and of no kind. */
+function isOf(kind: number, unit: number): boolean {
+  return ((siteKinds[unit] ?? 0) & kind) !== 0;
+}
+
+/** Divides a text at every proven place. Without the spaces that a rule drops, the parts make up the text. */
+export function divide(rule: CutRule, text: string): string[] {
+  const added = rule.addedTokens.filter((content) => text.includes(content));
+  const parts: string[] = [];
+  let start = 0;
+  for (let at = 1; at < text.length; at++) {
+    if (!isSite(rule, text, at) || (added.length > 0 && isNearAddedToken(added, text, at))) continue;
+    parts.push(text.slice(start, at));
+    start = rule.space === "dropped" && text.charCodeAt(at) === 32 ? at + 1 : at;
+  }
+  parts.push(text.slice(start));
+  return parts;
 }
 
 /** An occurrence that touches the cut would be found within its own length on both sides of it. */
-function isNearAddedToken({ addedTokens }: CutRule, text: string, at: number): boolean {
-  return addedTokens.some((content) =>
+function isNearAddedToken(added: readonly string[], text: string, at: number): boolean {
+  return added.some((content) =>
     text.slice(Math.max(0, at - content.length - 1), at + content.length + 1).includes(content),
   );
 }

@@ -15,6 +15,7 @@ import {
 } from "./core";
 import { findCutRule } from "./findCutRule";
 import { findDocumentTokens, readSettings, type ReadSettings, type TokenizerSettings } from "./specialTokens";
+import { rememberWords } from "./rememberWords";
 import type { Tokenizer } from "./tokenizer";
 
 /** The parts that Lathe reads; the library reads all of them. */
@@ -163,17 +164,19 @@ async function openParts(id: string, file: TokenizerFile, core: CoreTokenizer): 
       );
     }
   };
-  const encodeAll = (texts: readonly string[]) => guarded(texts, () => encodeBatch(core, texts));
+  const cuts = findCutRule({
+    normalizer: file.normalizer,
+    preTokenizer: file.pre_tokenizer,
+    model: { ...file.model, type: file.model.type ?? "" },
+    tokens: Object.keys(vocabulary),
+    addedTokens: file.added_tokens,
+    normalize: (text) => normalizer?.normalizeString(text) ?? text,
+  });
+  const encodeNew = (texts: readonly string[]) => guarded(texts, () => encodeBatch(core, texts));
+  const encodeAll = cuts === undefined ? encodeNew : rememberWords(cuts, encodeNew);
   return {
     vocabSize: Object.values(vocabulary).reduce((most, each) => Math.max(most, each), -1) + 1,
-    cuts: findCutRule({
-      normalizer: file.normalizer,
-      preTokenizer: file.pre_tokenizer,
-      model: { ...file.model, type: file.model.type ?? "" },
-      tokens: Object.keys(vocabulary),
-      addedTokens: file.added_tokens,
-      normalize: (text) => normalizer?.normalizeString(text) ?? text,
-    }),
+    cuts,
     encode: async (text) => (await encodeAll([text]))[0]!,
     encodeAll,
     encodeWithOffsets: (texts) => guarded(texts, () => encodeWithOffsets(core, texts)),
