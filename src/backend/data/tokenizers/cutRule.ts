@@ -5,6 +5,8 @@
 export interface CutRule {
   /** A cut before a single space that separates two words: the space begins the second part, or belongs to neither. */
   readonly space: "kept" | "dropped" | undefined;
+  /** The second word may begin with any visible character, such as a digit or a comma, and not only with a letter. */
+  readonly beforeVisible?: boolean;
   /** A cut after a single line end that follows a visible character and precedes a letter. */
   readonly line: boolean;
   /** Every character is encoded apart, so a cut between any two changes nothing. */
@@ -32,15 +34,16 @@ const siteKinds = new Uint8Array(0x10000);
 for (const character of siteCharacters)
   siteKinds[character.charCodeAt(0)] = siteLetter.test(character) ? isVisible | isLetter : isVisible;
 
-/** Whether the position is a proven place to cut. The characters on both sides must be in `text`. */
+/** Whether a document may be cut here, which is never before a digit or a sign. Both sides must be in `text`. */
 export function isCut(rule: CutRule, text: string, at: number): boolean {
-  return isSite(rule, text, at) && !isNearAddedToken(rule.addedTokens, text, at);
+  return isSite(rule, text, at, isLetter) && !isNearAddedToken(rule.addedTokens, text, at);
 }
 
-function isSite({ space, line }: CutRule, text: string, at: number): boolean {
+/** `after` is the kind of character that a word after a space begins with. */
+function isSite({ space, line }: CutRule, text: string, at: number, after: number): boolean {
   const here = text.charCodeAt(at);
   if (here === 32 && space !== undefined)
-    return at >= 1 && isOf(isVisible, text.charCodeAt(at - 1)) && isOf(isLetter, text.charCodeAt(at + 1));
+    return at >= 1 && isOf(isVisible, text.charCodeAt(at - 1)) && isOf(after, text.charCodeAt(at + 1));
   if (!line || at < 2 || text.charCodeAt(at - 1) !== 10) return false;
   return isOf(isLetter, here) && isOf(isVisible, text.charCodeAt(at - 2));
 }
@@ -53,10 +56,11 @@ function isOf(kind: number, unit: number): boolean {
 /** Divides a text at every proven place. Without the spaces that a rule drops, the parts make up the text. */
 export function divide(rule: CutRule, text: string): string[] {
   const added = rule.addedTokens.filter((content) => text.includes(content));
+  const after = rule.beforeVisible === true ? isVisible : isLetter;
   const parts: string[] = [];
   let start = 0;
   for (let at = 1; at < text.length; at++) {
-    if (!isSite(rule, text, at) || (added.length > 0 && isNearAddedToken(added, text, at))) continue;
+    if (!isSite(rule, text, at, after) || (added.length > 0 && isNearAddedToken(added, text, at))) continue;
     parts.push(text.slice(start, at));
     start = rule.space === "dropped" && text.charCodeAt(at) === 32 ? at + 1 : at;
   }

@@ -35,7 +35,12 @@ export function findCutRule(rules: Rules): CutRule | undefined {
   const space = isSeparated("space") ? (text.isPrefixed ? "dropped" : "kept") : undefined;
   const line = text.keepsLines && !text.isPrefixed && isSeparated("line");
   if (space === undefined && !line) return undefined;
-  return { space, line, addedTokens: rules.addedTokens.map(({ content }) => content) };
+  return {
+    space,
+    line,
+    beforeVisible: space !== undefined && separatesVisible(steps, text.space),
+    addedTokens: rules.addedTokens.map(({ content }) => content),
+  };
 }
 
 /** The steps of a sequence, however deep; one step is a sequence of itself. */
@@ -108,6 +113,18 @@ function outcomeOf(steps: readonly Step[], site: Site, space: string): Outcome {
       : outcome;
   }
   return "together";
+}
+
+/**
+ * Whether the space is proven to begin a word whatever visible character follows. Only the first step decides, because a
+ * later one gets what the first has divided at digits or signs.
+ */
+function separatesVisible([first]: readonly Step[], space: string): boolean {
+  if (first === undefined) return true;
+  if (outcomeOfStep(first, "space", space) !== "apart") return false;
+  const { Regex: regex } = (first["pattern"] ?? {}) as { Regex?: string };
+  // Without this alternative a space before a digit may match nothing and stay in one word with what precedes it.
+  return regex === undefined || regex === spacedWords || readAlternatives(regex).includes("\\s+");
 }
 
 /** Words of a space in the form "▁", as `pieceVocabulary` cuts them. */
@@ -196,8 +213,7 @@ const takesLetters = new Set([...ofLetters, ...ofLettersAfterAnySpace]);
 const known = new Set([...takesLetters, ...ofOthers]);
 
 function outcomeOfRegex(regex: string, site: Site): Outcome {
-  // Some files have the line ends themselves where others have their escapes.
-  const alternatives = splitAlternatives(regex.replaceAll("\r", "\\r").replaceAll("\n", "\\n"));
+  const alternatives = readAlternatives(regex);
   const has = (each: string) => alternatives.includes(each);
   if (!alternatives.every((each) => known.has(each))) return "unknown";
   if (site === "line") {
@@ -209,8 +225,9 @@ function outcomeOfRegex(regex: string, site: Site): Outcome {
   return alternatives.some((each) => takesLetters.has(each)) ? "apart" : "together";
 }
 
-/** The alternatives at the top level of a regular expression. */
-function splitAlternatives(regex: string): string[] {
+/** The alternatives at the top level of a regular expression. Some files have line ends where others have their escapes. */
+function readAlternatives(pattern: string): string[] {
+  const regex = pattern.replaceAll("\r", "\\r").replaceAll("\n", "\\n");
   const alternatives: string[] = [];
   let [start, depth, isClass] = [0, 0, false];
   for (let i = 0; i < regex.length; i++) {

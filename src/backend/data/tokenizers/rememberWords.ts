@@ -11,12 +11,19 @@ interface Word {
   ids: Int32Array;
 }
 
-/** Characters of the words that are remembered. It bounds the memory. */
-const mostCharacters = 1 << 21;
+/** Bounds the memory, to about 100 MB for words of English. */
+const mostRemembered = 1 << 22;
 const none = new Int32Array();
 
-/** Gives the ids that `encodeAll` gives, but calls it only with words that are not remembered. */
-export function rememberWords(cuts: CutRule, encodeAll: EncodeAll): EncodeAll {
+/**
+ * Gives the ids that `encodeAll` gives, but calls it only with words that are not remembered. Beyond `mostCharacters` of
+ * remembered words it forgets all of them.
+ */
+export function rememberWords(
+  cuts: CutRule,
+  encodeAll: EncodeAll,
+  mostCharacters = mostRemembered,
+): EncodeAll {
   const known = new Map<string, Word>();
   let characters = 0;
   return async (texts) => {
