@@ -60,7 +60,7 @@ function matricesOf({ shape, tensors }: Checkpoint): Map<string, Float32Array> {
   const found = new Map<string, Float32Array>();
   for (const { matrix, stored, split } of matrixSlots(shape))
     for (const { matrix: own, representation, options } of stored) {
-      const dense = representation.materialise(source, own, options);
+      const dense = representation.materialize(source, own, options);
       if (split || matrix.parts === undefined) found.set(own.role, dense);
       else
         for (const { role, from, to } of matrix.parts)

@@ -138,7 +138,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
     it("maps inputs to outputs", () => expect(y.type.shape).toEqual([5, spec.outputs]));
 
     it("applies the dense matrix that it stands for", () => {
-      const dense = representation.materialise(from(tensors), spec, options);
+      const dense = representation.materialize(from(tensors), spec, options);
       const wanted = matmul(x, input("dense", [spec.inputs, spec.outputs]));
       const results = evaluateGraph({ outputs: { y, wanted } }, { ...feeds, dense });
       expect(relativeError(results["y"]!, results["wanted"]!)).toBeLessThan(1e-6);
@@ -150,7 +150,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
         return;
       }
       const table = representation.dense(from(values), spec, options);
-      const wanted = fromInOut(representation.materialise(from(tensors), spec, options), spec);
+      const wanted = fromInOut(representation.materialize(from(tensors), spec, options), spec);
       const results = evaluateGraph({ outputs: { table } }, feeds);
       // What is multiplied or added is rounded to single precision once more in the matrix.
       expect(relativeError(results["table"]!, wanted)).toBeLessThan(1e-6);
@@ -173,7 +173,7 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
       const trained = all.filter(({ trainable }) => trainable);
       const counts = representation.count(spec, options, from(tensors));
       const planned = representation.count(spec, options);
-      const dense = representation.materialise(from(tensors), spec, options);
+      const dense = representation.materialize(from(tensors), spec, options);
       expect(counts.stored).toBeLessThanOrEqual(scalars);
       expect(counts.trainable).toBeLessThanOrEqual(
         trained.reduce((total, { shape }) => total + sizeOf(shape), 0),

@@ -94,7 +94,7 @@ describe("bad input", { timeout: 30_000 }, () => {
     );
     const { status, errors } = await other.lathe("run", file);
     expect(status).toBe(2);
-    expect(errors).toMatch(/^error: The number of threads has to be a whole number from 1 up, not many\./);
+    expect(errors).toMatch(/^error: The number of threads must be a positive integer, not many\./);
     expect(existsSync(join(other.path, ".lathe", "runs"))).toBe(false);
   });
 });
@@ -103,15 +103,15 @@ describe("a device that does not start", { timeout: 60_000 }, () => {
   it.for([
     [
       "dml",
-      /^error: The device dml does not work here: .*It needs Windows 10 or newer\. Choose --device cpu/,
+      /^error: Device "dml" does not work on this machine: .*It requires Windows 10 or later\. Use --device cpu/,
     ],
     [
       "coreml",
-      /^error: The device coreml does not work here: .*It needs macOS on Apple silicon\. Choose --device cpu/,
+      /^error: Device "coreml" does not work on this machine: .*It requires macOS on Apple silicon\. Use --device cpu/,
     ],
     [
       "cuda",
-      /^error: The device cuda does not work here: .*It needs Linux on x64, an NVIDIA driver.* Choose --device cpu/,
+      /^error: Device "cuda" does not work on this machine: .*It requires Linux on x64, an NVIDIA driver.* Use --device cpu/,
     ],
   ] as const)("%s is refused with what it needs", async ([name, message], test) => {
     const { devices } = await workspace.json<{ devices: readonly { name: string; works: boolean }[] }>(

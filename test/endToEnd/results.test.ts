@@ -47,7 +47,7 @@ describe("a training on WebGPU", { timeout: 120_000 }, () => {
     const file = workspace.write("short.lathe.md", cells);
     const onProcessor = await historyOf(await workspace.run(file, "--device", "cpu"));
     const folder = await workspace.run(file, "--device", "webgpu", "--fresh");
-    expect(recordOf(folder).device).toMatchObject({ name: "webgpu", reason: "asked for by name" });
+    expect(recordOf(folder).device).toMatchObject({ name: "webgpu", reason: "selected by name" });
     const onWebgpu = await historyOf(folder);
     expect(onWebgpu.map(({ step }) => step)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     for (const [i, { step, "train/loss": loss }] of onWebgpu.entries())

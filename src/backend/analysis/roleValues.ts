@@ -9,7 +9,7 @@ import { sizeOf } from "../graph/op";
 import type { OpenedModel } from "../imports/openModel";
 import { matrixSlots, type ModelShape, tensorsOf } from "../models/model";
 import type { MatrixSlot, StoredMatrix } from "../models/weights";
-import { asFloats, denseShape, weightName } from "../representations/dense";
+import { requireFloats, denseShape, weightName } from "../representations/dense";
 import type { MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
 
 /** Consecutive values of a row, or of a column where it goes down. */
@@ -66,7 +66,7 @@ export function valuesOf(model: OpenedModel, role: string): RoleValues {
   const { vector, parts } = found;
   const [rows = 1, columns = 1] = found.shape.length === 1 ? [1, ...found.shape] : found.shape;
   if (vector !== undefined) {
-    const values = () => asFloats(vector.name, model.read(vector.name));
+    const values = () => requireFloats(vector.name, model.read(vector.name));
     return {
       rows,
       columns,
@@ -149,13 +149,13 @@ function* linesOf(model: OpenedModel, { stored, columns, at }: RolePart): Genera
   }
 
   function whole(): (from: number, to: number) => Float32Array {
-    const dense = representation.materialise((name) => model.read(name), matrix, options);
+    const dense = representation.materialize((name) => model.read(name), matrix, options);
     return (from, to) => dense.subarray(from, to);
   }
 }
 
 function reader(model: OpenedModel, name: string): (from: number, to: number) => Float32Array {
-  return (from, to) => asFloats(name, model.read(name, from, to));
+  return (from, to) => requireFloats(name, model.read(name, from, to));
 }
 
 function noRole({ source }: OpenedModel, role: string, roles: readonly FoundRole[]): WorkbenchError {

@@ -1,6 +1,6 @@
 /** The tensors of a model for a method that changes some of them: packed matrices of which only some parts are meant stored part by part. */
 import { splitPacked } from "../models/huggingFace";
-import { asFloats, toInOut, weightName } from "../representations/dense";
+import { requireFloats, toInOut, weightName } from "../representations/dense";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import type { Target } from "./targets";
@@ -24,7 +24,7 @@ export function takenApart(
 export const tensorOf = ({ matrix, packedIn }: Target): string => weightName(packedIn ?? matrix);
 
 export function floatsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
-  return asFloats(name, tensors.get(name)!.data as Float32Array);
+  return requireFloats(name, tensors.get(name)!.data as Float32Array);
 }
 
 /** [inputs, outputs] of a matrix out of what belongs to the whole that it is stored in. */

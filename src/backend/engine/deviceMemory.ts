@@ -1,7 +1,7 @@
 /**
- * Outputs in the memory of a WebGPU device: state stays there from run to run, everything else comes to the host.
- * The Node binding can neither fill nor read a buffer of the device by itself (reading ends the process), so two
- * sessions of a single Identity do that.
+ * Outputs in the memory of a WebGPU device. State stays on the device between runs; other outputs are copied to the host.
+ * The Node binding can neither write nor read a device buffer (reading ends the process), so two sessions of a single
+ * Identity node do both.
  */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { modelProto } from "../graph/onnxSchema";
@@ -10,7 +10,7 @@ import type { OutputMemory } from "./program";
 import type { Runtime } from "./runtime";
 
 export class DeviceMemory implements OutputMemory {
-  /** Buffers of this session that are still held somewhere. It goes only after them: freeing one later crashes. */
+  /** Buffers of this session that are still in use. They are freed before the session, because freeing them later crashes. */
   readonly #lent = new Set<OrtTensor>();
   #isClosing = false;
 
@@ -44,12 +44,12 @@ export class DeviceMemory implements OutputMemory {
 
 const lenders = new WeakMap<OrtTensor, DeviceMemory>();
 
-/** Host memory is left to the garbage collector; device memory is not known to it. */
+/** Frees device memory, which the garbage collector does not track; host memory is garbage-collected. */
 export function free(held: OrtTensor): void {
   if (held.location === "gpu-buffer") lenders.get(held)!.takeBack(held);
 }
 
-/** Also the anchor of the device: freeing a buffer after the last session is gone would end the process. */
+/** Copies tensors to and from the device. Its sessions keep the device open: freeing a buffer after the last session ends the process. */
 export class DeviceTransfer {
   private constructor(
     private readonly up: DeviceMemory,
@@ -77,7 +77,7 @@ export class DeviceTransfer {
   }
 }
 
-/** y = x for any shape: the graph encoder knows static shapes only, and one session should serve all. */
+/** y = x for any shape. Written by hand, because the graph encoder supports only static shapes and one session serves all. */
 function identityModel(dtype: DType): Uint8Array {
   const type = { tensorType: { elemType: onnxDtype[dtype] } };
   return modelProto

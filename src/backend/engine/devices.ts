@@ -1,4 +1,4 @@
-/** Which devices work on this machine, which one `auto` takes, and why: said out loud, because speed hangs on it. */
+/** Finds the devices that work on this machine and chooses one for `auto`. The choice is reported because it determines speed. */
 import { availableParallelism, cpus } from "node:os";
 import { closest } from "fastest-levenshtein";
 import { graphics } from "systeminformation";
@@ -11,49 +11,49 @@ import { loadRuntime } from "./runtime";
 export interface DeviceReport {
   readonly name: RealDeviceName;
   readonly works: boolean;
-  /** The hardware's name where the device works, else what the device is. */
+  /** Name of the hardware if the device works, otherwise a general description. */
   readonly description: string;
-  /** Why it does not work, and what would help; a remark, or nothing, where it does. */
+  /** If the device does not work, why and how to fix it; otherwise a remark or an empty string. */
   readonly reason: string;
-  /** Computes on the processor although it is a graphics device: for tests, slower than `cpu`. */
+  /** True for a graphics device that is emulated on the CPU: for tests, slower than `cpu`. */
   readonly software: boolean;
 }
 
 const kinds: Readonly<Record<RealDeviceName, { readonly title: string; readonly needs: string }>> = {
-  cpu: { title: "the processor", needs: "" },
+  cpu: { title: "the CPU", needs: "" },
   webgpu: {
-    title: "any graphics card, through Vulkan, Direct3D 12 or Metal",
+    title: "any GPU, through Vulkan, Direct3D 12 or Metal",
     needs:
-      "It needs a graphics driver with Vulkan (on Linux also the package libvulkan1), Direct3D 12 or Metal.",
+      "It requires a graphics driver with Vulkan (on Linux, also the package libvulkan1), Direct3D 12 or Metal.",
   },
   cuda: {
-    title: "an NVIDIA card, through CUDA",
+    title: "an NVIDIA GPU, through CUDA",
     needs:
-      "It needs Linux on x64, an NVIDIA driver, CUDA 12, cuDNN 9 and ONNX Runtime's CUDA libraries, which npm leaves " +
-      "out: npm rebuild onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12.",
+      "It requires Linux on x64, an NVIDIA driver, CUDA 12, cuDNN 9 and ONNX Runtime's CUDA libraries. To install these: " +
+      "npm rebuild onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12.",
   },
-  dml: { title: "any graphics card, through DirectML", needs: "It needs Windows 10 or newer." },
-  coreml: { title: "Apple's accelerators, through Core ML", needs: "It needs macOS on Apple silicon." },
+  dml: { title: "any GPU, through DirectML", needs: "It requires Windows 10 or later." },
+  coreml: { title: "Apple's accelerators, through Core ML", needs: "It requires macOS on Apple silicon." },
 };
 
 const realDevices = deviceNames.filter((name) => name !== "auto");
 
 /**
- * What `auto` tries, best first. CUDA's libraries are there only if somebody installed them on purpose. WebGPU comes
- * before DirectML because state stays on the device there. Core ML is never taken unasked: it computes in half
- * precision and leaves most of a training step to the processor.
+ * The devices that `auto` tries, best first. CUDA's libraries are present only if the user installed them. WebGPU comes
+ * before DirectML because it keeps state on the device. Core ML is never chosen automatically: it computes in half
+ * precision and leaves most of a training step to the CPU.
  */
 export function automaticOrder(platform: NodeJS.Platform): readonly RealDeviceName[] {
   if (platform === "darwin") return ["webgpu", "cpu"];
   return platform === "win32" ? ["cuda", "webgpu", "dml", "cpu"] : ["cuda", "webgpu", "cpu"];
 }
 
-/** Every device with whether it works here; those that may crash are tried in a process of their own. */
+/** Lists every device and whether it works. Devices that may crash are tried in a child process. */
 export async function listDevices(): Promise<DeviceReport[]> {
   return Promise.all(realDevices.map(examine));
 }
 
-/** The device that a name stands for, or the error that says why there is none. */
+/** Opens the device with this name. Throws if it does not work. */
 export async function chooseDevice(name: DeviceName): Promise<Device> {
   if (!deviceNames.includes(name)) throw unknownDevice(name);
   if (name === "auto") return chooseAutomatically();
@@ -61,28 +61,28 @@ export async function chooseDevice(name: DeviceName): Promise<Device> {
   if (!report.works)
     throw new WorkbenchError(
       "device-failed",
-      `The device ${name} does not work here: ${report.reason} Choose --device cpu, or run "lathe devices" to see what works.`,
+      `Device "${name}" does not work on this machine: ${report.reason} Use --device cpu, or run "lathe devices" to list the devices that work.`,
       { allowed: deviceNames, device: name },
     );
   const notices = report.software
-    ? [`${name} computes on the processor here (${report.description}): cpu would be faster.`]
+    ? [`${name} runs on the CPU here (${report.description}); the device cpu is faster.`]
     : [];
-  return { name, description: report.description, reason: "asked for by name", notices };
+  return { name, description: report.description, reason: "selected by name", notices };
 }
 
 async function chooseAutomatically(): Promise<Device> {
-  const refused: string[] = [];
+  const refusals: string[] = [];
   for (const name of automaticOrder(process.platform)) {
     const report = await examine(name);
-    if (!report.works) refused.push(`${name} does not work here (${brief(report.reason)})`);
-    else if (report.software) refused.push(`${name} has only a software driver (${report.description})`);
+    if (!report.works) refusals.push(`${name} does not work here (${brief(report.reason)})`);
+    else if (report.software) refusals.push(`${name} has only a software driver (${report.description})`);
     else {
-      const reason = `auto: ${[...refused, `${refused.length > 0 ? "so " : ""}${name}`].join(", ")}`;
-      const notices = name === "cpu" ? [`Running on the processor: ${refused.join("; ")}.`] : [];
+      const reason = `auto: ${[...refusals, `${refusals.length > 0 ? "so " : ""}${name}`].join(", ")}`;
+      const notices = name === "cpu" ? [`Running on the CPU: ${refusals.join("; ")}.`] : [];
       return { name, description: report.description, reason, notices };
     }
   }
-  throw new WorkbenchError("device-failed", `No device works here: ${refused.join("; ")}.`);
+  throw new WorkbenchError("device-failed", `No device works on this machine: ${refusals.join("; ")}.`);
 }
 
 async function examine(name: RealDeviceName): Promise<DeviceReport> {
@@ -96,7 +96,7 @@ async function examine(name: RealDeviceName): Promise<DeviceReport> {
   });
   const runtime = await loadRuntime();
   if (!runtime.listSupportedBackends().some((backend) => backend.name === name))
-    return fails(`ONNX Runtime for ${process.platform}-${process.arch} comes without it`);
+    return fails(`ONNX Runtime for ${process.platform}-${process.arch} does not include it`);
   if (name === "cpu") return { name, works: true, software: false, description: processor(), reason: "" };
   const [answer, cards] = await Promise.all([probe(name), graphicsCards()]);
   if (!answer.works) return fails(answer.reason);
@@ -106,11 +106,11 @@ async function examine(name: RealDeviceName): Promise<DeviceReport> {
   return { name, works: true, software: software !== undefined, description, reason };
 }
 
-/** WebGPU does not tell its adapter's name, but the process that used it has the driver's library loaded. */
+/** WebGPU does not report its adapter's name, but the process that used it has the driver's library loaded. */
 function softwareDriver(answer: Probe & { works: true }): string | undefined {
-  const loaded = (pattern: RegExp) => answer.libraries.some((library) => pattern.test(library));
-  if (loaded(/vk_swiftshader/i)) return "SwiftShader, a Vulkan driver in software";
-  if (loaded(/d3d10warp/i)) return "WARP, a Direct3D driver in software";
+  const hasLoaded = (pattern: RegExp) => answer.libraries.some((library) => pattern.test(library));
+  if (hasLoaded(/vk_swiftshader/i)) return "SwiftShader, a software Vulkan driver";
+  if (hasLoaded(/d3d10warp/i)) return "WARP, a software Direct3D driver";
   return undefined;
 }
 
@@ -120,7 +120,7 @@ function graphicsCards(): Promise<readonly string[]> {
   cards ??= graphics().then(
     ({ controllers }) =>
       [...new Set(controllers.map(({ model }) => model.trim()))].filter((model) => model !== ""),
-    // The name is a courtesy; not learning it must not keep anybody from using the card.
+    // The name is informational; the device is usable without it.
     () => [],
   );
   return cards;
@@ -135,7 +135,7 @@ function unknownDevice(name: string): WorkbenchError {
   const nearest = closest(name, [...deviceNames]);
   return new WorkbenchError(
     "invalid-input",
-    `There is no device "${name}". Use one of ${deviceNames.join(", ")}; the nearest is ${nearest}.`,
+    `Unknown device "${name}". Allowed: ${deviceNames.join(", ")}. Did you mean "${nearest}"?`,
     { allowed: deviceNames, nearest },
   );
 }

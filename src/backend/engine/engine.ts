@@ -1,22 +1,22 @@
-/** What executes a graph. Nothing here knows of a runtime: a second engine implements the same interfaces. */
+/** Interfaces of an engine, which executes graphs. They do not depend on a particular runtime. */
 import type { DeviceName } from "../../schema/experiment";
 import type { Graph } from "../graph/graph";
 import type { ConstantData, TensorType } from "../graph/op";
 
-/** A device that can be opened: `auto` is a wish, not a device. */
+/** A device that can be opened, which excludes `auto`. */
 export type RealDeviceName = Exclude<DeviceName, "auto">;
 
 export interface Device {
   readonly name: RealDeviceName;
-  /** What a person knows it by: the processor's or the graphics card's name, as far as the system tells. */
+  /** Name of the CPU or GPU, if the system reports it. */
   readonly description: string;
-  /** Why this device was chosen, and what was tried before: "auto: webgpu failed (no adapter), so cpu". */
+  /** Why this device was chosen and which were tried first: "auto: webgpu failed (no adapter), so cpu". */
   readonly reason: string;
-  /** Lines that a reader must not miss, such as a fallback to the processor. */
+  /** Important messages for the user, such as a fallback to the CPU. */
   readonly notices: readonly string[];
 }
 
-/** Numbers on a device. `dispose` frees them; using a disposed tensor throws. */
+/** A tensor on a device. `dispose` frees it; using a disposed tensor throws. */
 export interface Tensor extends Disposable {
   readonly type: TensorType;
   /** Copies the values to the host; on the CPU a view without a copy, valid until the tensor is consumed or disposed. */
@@ -27,27 +27,27 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 
 export interface CompileOptions {
   /**
-   * Output name → input name: that output is the next value of that input (weights, moments), of the same type.
-   * A run consumes the tensors fed for these inputs; the outputs take their place, on the device and without a copy:
-   * in the same buffers where the graph proves that safe, else in a second set that alternates with the first.
+   * Output name → input name: the output is the next value of the input (weights, moments) and has the same type.
+   * A run consumes the tensors fed for these inputs. The outputs replace them on the device without a copy: in the same
+   * buffers if the graph proves that this is safe, otherwise in a second set of buffers that alternates with the first.
    */
   readonly state?: Readonly<Record<string, string>>;
-  /** False keeps two sets of buffers even where the graph proves that one will do, to compare the two. */
+  /** False keeps two sets of buffers even if one is enough, for comparison. */
   readonly inPlace?: boolean;
 }
 
 export interface Program extends AsyncDisposable {
-  /** Bytes of the encoded graph. */
+  /** Size of the encoded graph in bytes. */
   readonly bytes: number;
   /** Names of the inputs that a run must be fed. */
   readonly inputs: readonly string[];
   /** State inputs whose buffers are overwritten in place, so that they need no second set. */
   readonly inPlace: readonly string[];
-  /** Lines that a reader must not miss: operations that the device leaves to the processor. */
+  /** Important messages for the user, such as operations that fall back to the CPU. */
   readonly notices: readonly string[];
   /**
-   * Feeds every input of the graph by name, and nothing else. Tensors fed for state inputs are disposed by the run;
-   * others are left alone. Where a run fails, tensors fed for state inputs stay usable, except those of `inPlace`.
+   * `feeds` has exactly one tensor for each input of the graph. The run disposes the tensors fed for state inputs and
+   * leaves the others unchanged. If the run fails, tensors fed for state inputs stay usable, except those of `inPlace`.
    */
   run(feeds: Tensors): Promise<Tensors>;
 }
@@ -55,8 +55,8 @@ export interface Program extends AsyncDisposable {
 export interface Engine extends AsyncDisposable {
   readonly device: Device;
   /**
-   * Hands `data` over to the engine. On the CPU the array itself becomes the buffer, and a run that consumes the tensor
-   * writes into it: the caller must neither change it nor count on it afterwards.
+   * Transfers ownership of `data` to the engine. On the CPU the array itself becomes the buffer, and a run that consumes
+   * the tensor writes into it. The caller must not read or write the array afterwards.
    */
   upload(type: TensorType, data: ConstantData): Tensor;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;

@@ -1,4 +1,4 @@
-/** Outputs in the host's memory: every one is preallocated, and the runtime writes straight into it. */
+/** Outputs in host memory. All are preallocated, and the runtime writes directly into them. */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { TensorType } from "../graph/op";
 import type { OutputMemory } from "./program";
@@ -6,14 +6,14 @@ import type { Runtime } from "./runtime";
 import { hostTensor } from "./tensors";
 
 export class HostMemory implements OutputMemory {
-  /** The second set: memory that the last run consumed and the next one writes into, by output name. */
+  /** Memory that the last run consumed and the next one writes into, by output name. */
   readonly #spare = new Map<string, OrtTensor>();
 
   constructor(
     private readonly session: InferenceSession,
     private readonly runtime: Runtime,
     private readonly outputs: Readonly<Record<string, TensorType>>,
-    /** Outputs whose old value may be overwritten where it lies. */
+    /** Outputs whose old value may be overwritten in place. */
     private readonly inPlace: ReadonlySet<string>,
   ) {}
 
@@ -31,7 +31,7 @@ export class HostMemory implements OutputMemory {
   #target(name: string, type: TensorType, old: OrtTensor | undefined): OrtTensor {
     if (old !== undefined && this.inPlace.has(name)) return old;
     const spare = this.#spare.get(name);
-    // Taken out of the set: if the run fails, half-written memory is not offered again.
+    // Removed, so that memory is not reused after a run that failed while writing to it.
     this.#spare.delete(name);
     return spare ?? hostTensor(this.runtime, type);
   }

@@ -1,4 +1,4 @@
-/** The engine on ONNX Runtime: opens a device, uploads tensors, compiles graphs to programs. */
+/** The ONNX Runtime engine: opens a device, uploads tensors and compiles graphs to programs. */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
 import type { DeviceName } from "../../schema/experiment";
@@ -15,7 +15,7 @@ import { explain, loadRuntime, type Runtime, sessionOptions, threadCount } from 
 import { checkData, describe, hostTensor, RuntimeTensor } from "./tensors";
 
 export interface EngineOptions {
-  /** Threads of one operation on the processor; default LATHE_THREADS, else one a physical core. */
+  /** CPU threads per operation. Default: LATHE_THREADS, or one per physical core. */
   readonly threads?: number;
 }
 
@@ -24,14 +24,14 @@ export async function openEngine(name: DeviceName, { threads }: EngineOptions = 
   const device = await chooseDevice(name);
   const runtime = await loadRuntime();
   const options = sessionOptions(device.name, count);
-  // Only WebGPU's outputs can stay on the device: the Node binding has no such memory for the others.
+  // Only WebGPU outputs can stay on the device; the Node binding does not support device memory for the others.
   const transfer = device.name === "webgpu" ? await DeviceTransfer.open(runtime, options) : undefined;
   return new OnnxRuntimeEngine(withTravelNotice(device), runtime, options, transfer);
 }
 
 function withTravelNotice(device: Device): Device {
   if (device.name === "cpu" || device.name === "webgpu") return device;
-  const notice = `${device.name} keeps no training state between steps: weights travel to the device and back each time.`;
+  const notice = `${device.name} cannot keep training state on the device: weights are copied to the device and back at each step.`;
   return { ...device, notices: [...device.notices, notice] };
 }
 
@@ -61,7 +61,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
     free(held);
   }
 
-  /** What is fed once (a batch) travels with its run; what is fed again (weights that nobody trains) moves over. */
+  /** Moves tensors that are fed repeatedly, such as frozen weights, to the device. Batches are copied with their run. */
   async settle(tensor: RuntimeTensor): Promise<void> {
     const isFedAgain = tensor.timesFed++ > 0;
     const { held } = tensor;
@@ -73,8 +73,8 @@ class OnnxRuntimeEngine implements Engine, Owner {
   async compile(graph: Graph, { state = {}, inPlace = true }: CompileOptions = {}): Promise<Program> {
     this.#checkOpen();
     checkState(graph, state);
-    // WebGPU has no FusedMatMul: its operands would travel to the processor, and the product back.
-    // Other devices have no operations on sizes, and planners of their own, so nothing is hidden from those.
+    // WebGPU has no FusedMatMul: its operands would be copied to the CPU, and the product back.
+    // Other devices lack operations on sizes and have their own memory planners, so no sizes are hidden from them.
     const { name } = this.device;
     const bytes = encodeOnnx(graph, { fused: name !== "webgpu", freesAtOnce: name === "cpu" });
     const outputs = Object.fromEntries(Object.entries(graph.outputs).map(([name, { type }]) => [name, type]));
@@ -122,22 +122,22 @@ class OnnxRuntimeEngine implements Engine, Owner {
     try {
       return { session: await create(true), notices: [] };
     } catch {
-      // Either the device lacks an operation, which is worth a notice, or the graph is at fault, which fails again.
+      // If the device lacks an operation, this succeeds with a notice. If the graph is invalid, it fails again.
       const session = await create(false).catch(this.#refuse);
       return {
         session,
-        notices: [`${name} lacks some operations of this graph; they run on the processor.`],
+        notices: [`${name} does not support some operations of this graph; they run on the CPU.`],
       };
     }
   }
 
   readonly #refuse = (thrown: unknown): never => {
-    const said = explain(thrown);
-    // Nodes are named `12.matmul/Gemm` by the encoder: their number and operation in the graph's listing.
-    const node = /\d+\.\w+\/\w+|output \w+/.exec(said)?.[0];
+    const message = explain(thrown);
+    // The encoder names nodes by their number and operation in the graph's listing, for example `12.matmul/Gemm`.
+    const node = /\d+\.\w+\/\w+|output \w+/.exec(message)?.[0];
     throw new WorkbenchError(
       "internal",
-      `ONNX Runtime refuses the graph on ${this.device.name}${node === undefined ? "" : ` at node ${node}`}: ${said}.`,
+      `ONNX Runtime rejected the graph on ${this.device.name}${node === undefined ? "" : ` at node ${node}`}: ${message}.`,
       { node },
       { cause: thrown },
     );
@@ -148,10 +148,10 @@ class OnnxRuntimeEngine implements Engine, Owner {
   }
 
   #checkOpen(): void {
-    if (this.#isDisposed) throw new WorkbenchError("internal", "The engine was used after it was disposed.");
+    if (this.#isDisposed) throw new WorkbenchError("internal", "The engine is already disposed.");
   }
 
-  /** Tensors first, sessions after, the anchor of the device last: any other order ends the process on WebGPU. */
+  /** Frees tensors, then sessions, then the device transfer. Any other order ends the process on WebGPU. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -164,7 +164,7 @@ class OnnxRuntimeEngine implements Engine, Owner {
 function withoutProcessor(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
   const session = options.extra?.session as Readonly<Record<string, unknown>>;
   const strict = { ...session, disable_cpu_ep_fallback: "1" };
-  // Its refusal is expected and handled, so it is not logged.
+  // A failure is expected and handled, so it is not logged.
   return { logSeverityLevel: 4, extra: { ...options.extra, session: strict } };
 }
 
@@ -174,12 +174,12 @@ function checkState(graph: Graph, state: Readonly<Record<string, string>>): void
   for (const [output, name] of Object.entries(state)) {
     const next = graph.outputs[output];
     if (next === undefined)
-      throw wrong(`The state ${name} has no next value: the graph has no output ${output}.`);
+      throw wrong(`State ${name} has no next value: the graph has no output ${output}.`);
     const old = inputs.get(name);
-    if (old === undefined) throw wrong(`The state ${name} is no input that the graph reads.`);
+    if (old === undefined) throw wrong(`State ${name} is not an input of the graph.`);
     if (describe(next.type) !== old)
-      throw wrong(`The state ${name} is ${old}, but its next value ${output} is ${describe(next.type)}.`);
+      throw wrong(`State ${name} is ${old}, but its next value ${output} is ${describe(next.type)}.`);
   }
   const twice = Object.values(state).find((name, i, all) => all.indexOf(name) !== i);
-  if (twice !== undefined) throw wrong(`The state ${twice} has two next values.`);
+  if (twice !== undefined) throw wrong(`State ${twice} has two next values.`);
 }

@@ -1,6 +1,6 @@
 /**
- * Tries a device in a process of its own: a graphics driver that hangs or crashes then takes only that process along.
- * The answer holds for as long as this process runs.
+ * Tries a device in a child process, so that a graphics driver that hangs or crashes affects only that process.
+ * The result is cached for the lifetime of this process.
  */
 import { execFile, type ExecFileException } from "node:child_process";
 import type { Graph } from "../graph/graph";
@@ -22,21 +22,21 @@ export function probe(device: RealDeviceName): Promise<Probe> {
   return answer;
 }
 
-/** Plain JavaScript, because it runs from the command line of a bare Node: no bundle and no compiler is needed there. */
+/** Plain JavaScript, because Node runs it from the command line without a bundle. */
 const trial = `
 const [, runtime, device, model] = process.argv;
-const say = (answer) => process.stdout.write("\\nprobe:" + JSON.stringify(answer) + "\\n");
+const report = (answer) => process.stdout.write("\\nprobe:" + JSON.stringify(answer) + "\\n");
 (async () => {
   const { InferenceSession, Tensor } = require(runtime);
   const options = { executionProviders: [device], logSeverityLevel: 4 };
   const session = await InferenceSession.create(Buffer.from(model, "base64"), options);
   const { y } = await session.run({ x: new Tensor("float32", Float32Array.of(1, 2, 3, 4), [4]) });
   if (y.data.join() !== "3,5,7,9") throw new Error("it computed 2x + 1 of 1, 2, 3, 4 as " + y.data.join(", "));
-  say({ works: true, libraries: process.report.getReport().sharedObjects });
-})().catch((error) => say({ works: false, reason: String(error.message) }));
+  report({ works: true, libraries: process.report.getReport().sharedObjects });
+})().catch((error) => report({ works: false, reason: String(error.message) }));
 `;
 
-/** One trial, not remembered; tests bring scripts that crash and hang. */
+/** Tries a device once, without caching. Tests pass scripts that crash or hang. */
 export function tryDevice(
   device: RealDeviceName,
   { script = trial, timeoutMilliseconds = 30_000 } = {},
@@ -51,7 +51,7 @@ export function tryDevice(
         killSignal: "SIGKILL",
         maxBuffer: 2 ** 24,
         windowsHide: true,
-        // Under Electron the executable is an editor unless told otherwise; a parent's Node options are not for a probe.
+        // Makes Electron run as Node, and removes the parent's Node options.
         env: {
           ...process.env,
           ELECTRON_RUN_AS_NODE: "1",

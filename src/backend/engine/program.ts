@@ -1,4 +1,4 @@
-/** One compiled graph: checks what it is fed, lends its memory to ONNX Runtime for a run, and says who owns what after. */
+/** A compiled graph: checks its feeds, lends their memory to ONNX Runtime for a run, and tracks ownership afterwards. */
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
 import type { NamedValue } from "../graph/graph";
@@ -7,22 +7,22 @@ import type { Device, Program, Tensor, Tensors } from "./engine";
 import { explain } from "./runtime";
 import { describe, RuntimeTensor, type TensorHome } from "./tensors";
 
-type Held = Readonly<Record<string, OrtTensor>>;
+type OrtTensors = Readonly<Record<string, OrtTensor>>;
 
-/** The runtime's session, and where the outputs of its runs come to lie. */
+/** The runtime's session, and the memory of its outputs. */
 export interface OutputMemory {
   /** Runs the session; `state` holds the tensors that the run consumes, by output name. */
-  execute(feeds: Held, state: Held): Promise<Held>;
-  /** After a run: the memory of a consumed tensor, whose next value is `output`. */
+  execute(feeds: OrtTensors, state: OrtTensors): Promise<OrtTensors>;
+  /** Takes back the memory of a consumed tensor after a run; `output` is its next value. */
   recycle(output: string, held: OrtTensor): void;
-  /** Closes the session, as soon as nobody holds memory of it. */
+  /** Closes the session once none of its memory is in use. */
   release(): Promise<void>;
 }
 
-/** What an engine is to its programs. */
+/** The part of an engine that its programs use. */
 export interface Owner extends TensorHome {
   readonly device: Device;
-  /** Called before a run reads a tensor that it leaves alone; moves to the device what is read again and again. */
+  /** Called before a run reads a tensor without consuming it; moves tensors that are read repeatedly to the device. */
   settle(tensor: RuntimeTensor): Promise<void>;
   forget(program: Program): void;
 }
@@ -57,22 +57,22 @@ export class RuntimeProgram implements Program {
 
   async run(feeds: Tensors): Promise<Tensors> {
     const program = this.#compiled;
-    if (program === undefined) throw internal("A program was run after it was disposed.");
+    if (program === undefined) throw internal("The program is already disposed.");
     const tensors = this.#check(program, feeds);
     const consumed = new Set(Object.values(program.state));
     for (const [name, tensor] of tensors) if (!consumed.has(name)) await this.owner.settle(tensor);
 
-    const held = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.held]));
+    const memory = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.held]));
     const state = Object.fromEntries(
       Object.entries(program.state).map(([output, name]) => [output, tensors.get(name)!.take()]),
     );
-    const results = await program.memory.execute(held, state).catch((thrown: unknown) => {
+    const results = await program.memory.execute(memory, state).catch((thrown: unknown) => {
       for (const [output, name] of Object.entries(program.state))
         if (!program.inPlace.includes(name)) tensors.get(name)!.put(state[output]!);
       throw new WorkbenchError(
         "device-failed",
-        `${this.owner.device.name} (${this.owner.device.description}) gave up during a run: ${explain(thrown)}. ` +
-          "If memory ran out, choose a smaller batch or sequence, or gradient_checkpointing; else another device.",
+        `${this.owner.device.name} (${this.owner.device.description}) failed during a run: ${explain(thrown)}. ` +
+          "If it ran out of memory, reduce the batch size or sequence length, or enable gradient_checkpointing. Otherwise, try another device.",
         {},
         { cause: thrown },
       );
@@ -86,7 +86,7 @@ export class RuntimeProgram implements Program {
     );
   }
 
-  /** A wrong feed would fail inside native code, or not at all, so everything is checked before. */
+  /** Checks all feeds, because an invalid one fails in native code or remains undetected. */
   #check(program: Compiled, feeds: Tensors): Map<string, RuntimeTensor> {
     const known = new Set(this.inputs);
     const unknown = Object.keys(feeds).find((name) => !known.has(name));
@@ -101,20 +101,22 @@ export class RuntimeProgram implements Program {
       const other = buffers.get(buffer);
       const isState = Object.values(program.state).some((each) => each === name || each === other);
       if (other !== undefined && isState)
-        throw internal(`${other} and ${name} were fed the same memory, but the run overwrites one of them.`);
+        throw internal(`Inputs ${other} and ${name} share memory, but the run overwrites one of them.`);
       buffers.set(buffer, name);
     }
     return tensors;
   }
 
   #checkFeed({ name, type }: NamedValue, tensor: Tensor | undefined): RuntimeTensor {
-    if (tensor === undefined) throw internal(`The graph was not fed its input ${name} ${describe(type)}.`);
+    if (tensor === undefined) throw internal(`Missing a tensor for input ${name} ${describe(type)}.`);
     if (!(tensor instanceof RuntimeTensor) || tensor.home !== this.owner)
       throw internal(`The tensor fed for ${name} belongs to another engine.`);
     if (tensor.isDisposed)
       throw internal(`The tensor fed for ${name} was disposed, or consumed by an earlier run.`);
     if (describe(tensor.type) !== describe(type))
-      throw internal(`The graph's input ${name} is ${describe(type)}, but was fed ${describe(tensor.type)}.`);
+      throw internal(
+        `Input ${name} is ${describe(type)}, but the tensor fed for it is ${describe(tensor.type)}.`,
+      );
     return tensor;
   }
 

@@ -1,4 +1,4 @@
-/** The only place that loads ONNX Runtime: lazily, because loading it costs time and memory that most commands never need. */
+/** Loads ONNX Runtime, lazily, because it takes time and memory and most commands do not need it. */
 import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus } from "node:os";
@@ -9,9 +9,9 @@ import type { RealDeviceName } from "./engine";
 
 export type Runtime = typeof import("onnxruntime-node");
 
-/** Where the package lies, seen from the program that runs; children are told, so that they load the very same files. */
+/** Path of the package as resolved from the running program. Child processes receive it to load the same files. */
 export function runtimePath(): string {
-  // The bundle is CommonJS and the source is not, so neither `require` nor `import.meta` is there in both.
+  // The bundle is CommonJS and the source is ESM, so neither `require` nor `import.meta` is available in both.
   const program = process.argv[1];
   const from =
     program !== undefined && existsSync(program) ? realpathSync(program) : join(process.cwd(), "program");
@@ -19,7 +19,7 @@ export function runtimePath(): string {
 }
 
 export async function loadRuntime(): Promise<Runtime> {
-  // The native library reads this once, when it is loaded. Without it, it keeps a device id and an event log on disk.
+  // The native library reads this when it loads. Otherwise it stores a device ID and an event log on disk.
   process.env.ORT_DISABLE_TELEMETRY = "1";
   try {
     return await import("onnxruntime-node");
@@ -27,26 +27,27 @@ export async function loadRuntime(): Promise<Runtime> {
     throw new WorkbenchError(
       "device-failed",
       `ONNX Runtime has no working library for ${process.platform}-${process.arch}: ${firstLine(cause)}. ` +
-        "It ships for linux and win32 on x64 and arm64, and for darwin on arm64.",
+        "It supports linux and win32 on x64 and arm64, and darwin on arm64.",
       {},
       { cause },
     );
   }
 }
 
-/** Threads of one operation: an explicit number, else the runtime's default, one a physical core. */
-export function threadCount(asked: number | undefined): number {
-  const wanted = asked ?? (process.env.LATHE_THREADS === undefined ? undefined : +process.env.LATHE_THREADS);
-  if (wanted === undefined)
-    // The runtime counts the cores of the machine, not those that this process was restricted to.
+/** Threads per operation; 0 is the runtime's default, one per physical core. */
+export function threadCount(requested: number | undefined): number {
+  const threads =
+    requested ?? (process.env.LATHE_THREADS === undefined ? undefined : +process.env.LATHE_THREADS);
+  if (threads === undefined)
+    // The runtime counts all cores of the machine, even if the process is restricted to some of them.
     return availableParallelism() < cpus().length ? availableParallelism() : 0;
-  if (!Number.isInteger(wanted) || wanted < 1)
+  if (!Number.isInteger(threads) || threads < 1)
     throw new WorkbenchError(
       "invalid-input",
-      `The number of threads has to be a whole number from 1 up, not ${process.env.LATHE_THREADS ?? wanted}. ` +
-        "Correct LATHE_THREADS, or leave it out for one thread a physical core.",
+      `The number of threads must be a positive integer, not ${process.env.LATHE_THREADS ?? threads}. ` +
+        "Set LATHE_THREADS to a positive integer, or unset it to use one thread per physical core.",
     );
-  return wanted;
+  return threads;
 }
 
 export function sessionOptions(device: RealDeviceName, threads: number): InferenceSession.SessionOptions {
@@ -55,20 +56,20 @@ export function sessionOptions(device: RealDeviceName, threads: number): Inferen
     graphOptimizationLevel: "all",
     executionMode: "sequential",
     enableCpuMemArena: true,
-    // A planned block would stand beside what the first run has left in the arena: half as much memory again, for
-    // nothing in speed.
+    // A planned block would be allocated in addition to the arena of the first run: 1.5 times the memory at the same
+    // speed.
     enableMemPattern: false,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     extra: {
       session: {
-        // Moments of rarely seen tokens decay into denormal numbers and stay there, at many times the cost of a
-        // multiplication on some processors. The first session decides for the whole process, JavaScript included.
+        // Moments of rare tokens decay into denormal numbers, which are many times slower to multiply on some CPUs.
+        // The first session sets this for the whole process, including JavaScript.
         set_denormal_as_zero: "1",
       },
-      // Where the graph asks for a transposed copy it wants one: the product reads it faster than its own transpose.
-      // Two reshapes in turn, the first to sizes that it is told at run time, crash their fusion.
+      // Keeps transposed copies, which the product reads faster than a fused transpose. Disables the fusion of
+      // consecutive reshapes, which crashes if the first one reads its sizes at run time.
       optimization: {
         disable_specified_optimizers: "GemmTransposeFusion;MatmulTransposeFusion;ReshapeFusion",
       },
@@ -76,11 +77,11 @@ export function sessionOptions(device: RealDeviceName, threads: number): Inferen
   };
 }
 
-/** What the runtime says is wrong, without the source positions and conditions of its own code. */
+/** Returns the runtime's error message without source positions and conditions. */
 export function explain(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const said = /was false\.\s+(.*)/s.exec(message)?.[1] ?? message;
-  return said.replace(/\s+/g, " ").trim().replace(/\.$/, "");
+  const reason = /was false\.\s+(.*)/s.exec(message)?.[1] ?? message;
+  return reason.replace(/\s+/g, " ").trim().replace(/\.$/, "");
 }
 
 function firstLine(thrown: unknown): string {

@@ -1,20 +1,20 @@
-/** Tensors of ONNX Runtime, in the host's memory or on the device, with an owner that says when they may still be used. */
+/** ONNX Runtime tensors in host or device memory, whose owner tracks whether they may be used. */
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { WorkbenchError } from "../../protocol/errors";
 import { type ConstantData, type DType, sizeOf, type TensorType } from "../graph/op";
 import type { Tensor } from "./engine";
 import type { Runtime } from "./runtime";
 
-/** What an engine is to its tensors; it takes only those whose home it is. */
+/** The part of an engine that its tensors use. An engine accepts only its own tensors. */
 export interface TensorHome {
-  /** Tensors whose memory is on the device, which nobody else would free. */
+  /** Tensors in device memory, which the engine must free. */
   readonly resident: Set<RuntimeTensor>;
   download(held: OrtTensor): Promise<ConstantData>;
   free(held: OrtTensor): void;
 }
 
 export class RuntimeTensor implements Tensor {
-  /** How many runs have read this tensor, by which an engine notices what is worth keeping on the device. */
+  /** Number of runs that have read this tensor. Tensors that are read repeatedly move to the device. */
   timesFed = 0;
   #held: OrtTensor | undefined;
 
@@ -34,7 +34,7 @@ export class RuntimeTensor implements Tensor {
     if (this.#held === undefined)
       throw new WorkbenchError(
         "internal",
-        `A tensor ${describe(this.type)} was used after it was disposed or consumed.`,
+        `The tensor ${describe(this.type)} is already disposed or consumed.`,
       );
     return this.#held;
   }
@@ -44,7 +44,7 @@ export class RuntimeTensor implements Tensor {
     return held.location === "cpu" ? (held.data as ConstantData) : this.home.download(held);
   }
 
-  /** Takes the memory out, for a run that consumes this tensor; it counts as disposed from here on. */
+  /** Takes the memory for a run that consumes this tensor, which then counts as disposed. */
   take(): OrtTensor {
     const { held } = this;
     this.#held = undefined;
@@ -52,7 +52,7 @@ export class RuntimeTensor implements Tensor {
     return held;
   }
 
-  /** Gives back what `take` took, after a run that failed, or other memory with the same values. */
+  /** Returns the memory after a failed run, or replaces it with other memory that has the same values. */
   put(held: OrtTensor): void {
     this.#held = held;
     if (held.location !== "cpu") this.home.resident.add(this);
@@ -71,8 +71,8 @@ export function checkData(type: TensorType, data: ConstantData): void {
   if (data instanceof arrays[type.dtype] && data.length === sizeOf(type.shape)) return;
   throw new WorkbenchError(
     "internal",
-    `A tensor ${describe(type)} takes a ${arrays[type.dtype].name} of ${sizeOf(type.shape)}, ` +
-      `not a ${data.constructor.name} of ${data.length}.`,
+    `A tensor ${describe(type)} requires a ${arrays[type.dtype].name} of length ${sizeOf(type.shape)}, ` +
+      `not a ${data.constructor.name} of length ${data.length}.`,
   );
 }
 

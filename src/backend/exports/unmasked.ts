@@ -30,7 +30,7 @@ export function withoutMasks({ shape, tensors }: Model): Model {
     } else
       before.stored.forEach(({ matrix, type, representation, options }, i) => {
         if (type === stored[i]!.type) return;
-        const data = fromInOut(representation.materialise(source, matrix, options), matrix);
+        const data = fromInOut(representation.materialize(source, matrix, options), matrix);
         out.set(weightName(matrix), { shape: denseShape(matrix), data });
       });
     if (before.bias?.mask === undefined) continue;

@@ -1,6 +1,6 @@
 /**
- * Reverse-mode differentiation: from a scalar back to whatever it was computed from.
- * Each operation knows only its own formula; sums over several uses and over broadcast axes happen here, once.
+ * Reverse-mode automatic differentiation of a scalar.
+ * Each operation defines only its own formula; gradients of multiple uses and of broadcast axes are summed here.
  */
 import { topological } from "./graph";
 import { type Apply, broadcastShapes, scalar, type Shape, type Value } from "./op";
@@ -10,18 +10,18 @@ import { expand, sum } from "./ops/reduction";
 import { Recomputation, type Segment } from "./recompute";
 
 export interface GradientOptions {
-  /** Parts of the forward graph to compute again in the backward pass instead of keeping their values. */
+  /** Parts of the forward graph to recompute in the backward pass instead of storing their values. */
   readonly recompute?: readonly Segment[];
 }
 
-export interface Differentiated {
-  /** dL/dx for each x that was asked for, of x's shape; zeros where L does not depend on x. */
+export interface Differentiation {
+  /** dL/dx for each x in `wrt`, with x's shape; zeros where L does not depend on x. */
   readonly gradients: readonly Value[];
-  /** L, or what else follows from the same values, computed from what the backward pass computes anyway. */
+  /** Maps L, or another value derived from the same inputs, to one computed from the recomputed forward values. */
   readonly again: (value: Value) => Value;
 }
 
-/** The gradients of a scalar alone. */
+/** Returns only the gradients. */
 export function gradients(loss: Value, wrt: readonly Value[], options: GradientOptions = {}): Value[] {
   return [...differentiate(loss, wrt, options).gradients];
 }
@@ -30,71 +30,74 @@ export function differentiate(
   loss: Value,
   wrt: readonly Value[],
   { recompute = [] }: GradientOptions = {},
-): Differentiated {
+): Differentiation {
   if (loss.type.shape.length !== 0)
-    throw new Error(`Only a scalar has gradients, not [${loss.type.shape.join(", ")}].`);
+    throw new Error(
+      `Only a scalar can be differentiated, not a tensor of shape [${loss.type.shape.join(", ")}].`,
+    );
   const order = topological([loss]);
-  const asked = dependents(order, wrt);
+  const dependentValues = findDependents(order, wrt);
   const flowing = new Map<Value, Value[]>([[loss, [scalar(1)]]]);
   const recomputation = new Recomputation(recompute, settle);
   for (const value of order.reverse()) {
     const arrived = flowing.get(value);
-    if (arrived === undefined || value.kind !== "apply" || !asked.has(value)) continue;
-    const grad = total(arrived);
+    if (arrived === undefined || value.kind !== "apply" || !dependentValues.has(value)) continue;
+    const grad = sumGradients(arrived);
     if (value.op.gradient === "zero") continue;
-    if (value.op.gradient === "stop") throw new Error(`A gradient reached ${value.op.name}, which has none.`);
+    if (value.op.gradient === "stop")
+      throw new Error(`Operation ${value.op.name} is not differentiable, but a gradient reached it.`);
     const again = recomputation.enter(value, grad);
     const flows = value.op.gradient({
       inputs: value.inputs.map(again),
       output: again(value),
       grad,
       attrs: value.attrs,
-      needs: value.inputs.map((input) => asked.has(input)),
+      needs: value.inputs.map((input) => dependentValues.has(input)),
     });
     if (flows.length !== value.inputs.length)
       throw new Error(
-        `The gradient of ${value.op.name} has ${flows.length} parts for ${value.inputs.length} inputs.`,
+        `The gradient of ${value.op.name} returned ${flows.length} values for ${value.inputs.length} inputs.`,
       );
     accumulate(value, flows);
   }
-  const found = wrt.map((x) => {
+  const results = wrt.map((x) => {
     const arrived = flowing.get(x);
-    return arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : total(arrived);
+    return arrived === undefined ? expand(scalar(0), { shape: x.type.shape }) : sumGradients(arrived);
   });
-  return { gradients: found, again: (value) => recomputation.last(value) };
+  return { gradients: results, again: (value) => recomputation.last(value) };
 
   function accumulate(value: Apply, flows: readonly (Value | null)[]): void {
     flows.forEach((flow, i) => {
       const input = value.inputs[i]!;
-      if (flow === null || !asked.has(input)) return;
-      const mine = unbroadcast(flow, input.type.shape);
-      flowing.set(input, [...(flowing.get(input) ?? []), mine]);
-      recomputation.flowed(value, input);
+      if (flow === null || !dependentValues.has(input)) return;
+      const reduced = unbroadcast(flow, input.type.shape);
+      flowing.set(input, [...(flowing.get(input) ?? []), reduced]);
+      recomputation.recordFlow(value, input);
     });
   }
 
-  /** Pieces that may yet be joined stay apart; anything else is added up, so that the addends need not be held. */
+  /** Sums the gradients of a value so far, which frees the addends, unless they are slices that can still be concatenated. */
   function settle(value: Value): Value {
     const arrived = flowing.get(value)!;
-    if (!areApart(arrived)) flowing.set(value, [total(arrived)]);
+    if (!areDisjoint(arrived)) flowing.set(value, [sumGradients(arrived)]);
     return flowing.get(value)!.at(-1)!;
   }
 }
 
-/** The values that depend on any of `wrt`, themselves included: only there do gradients have to flow. */
-function dependents(order: readonly Value[], wrt: readonly Value[]): Set<Value> {
-  const found = new Set<Value>(wrt);
+/** The values that depend on any of `wrt`, including `wrt`. Gradients flow only through these. */
+function findDependents(order: readonly Value[], wrt: readonly Value[]): Set<Value> {
+  const visited = new Set<Value>(wrt);
   for (const value of order)
-    if (value.kind === "apply" && value.inputs.some((input) => found.has(input))) found.add(value);
-  return found;
+    if (value.kind === "apply" && value.inputs.some((input) => visited.has(input))) visited.add(value);
+  return visited;
 }
 
-/** What several uses of a value ask of it together. */
-function total(flows: readonly Value[]): Value {
-  return joined(flows) ?? flows.reduce((sum, flow) => add(sum, flow));
+/** The gradient of a value that is used several times. */
+function sumGradients(flows: readonly Value[]): Value {
+  return concatenatePieces(flows) ?? flows.reduce((sum, flow) => add(sum, flow));
 }
 
-/** A gradient of some elements along an axis alone, as the gradient of `slice` is. */
+/** A gradient that is nonzero only for a range of elements along an axis, such as that of `slice`. */
 interface Piece {
   readonly content: Value;
   readonly axis: number;
@@ -102,8 +105,8 @@ interface Piece {
   readonly to: number;
 }
 
-/** The flows as pieces along one axis, in its order, where all of them are. */
-function piecesOf(flows: readonly Value[]): readonly Piece[] | undefined {
+/** The gradients as pieces along one axis, in order, or undefined if any of them is not a piece. */
+function findPieces(flows: readonly Value[]): readonly Piece[] | undefined {
   const pieces = flows.flatMap((flow) => {
     if (flow.kind !== "apply" || flow.op !== pad) return [];
     const [content] = flow.inputs as readonly [Value];
@@ -114,13 +117,13 @@ function piecesOf(flows: readonly Value[]): readonly Piece[] | undefined {
   return pieces.toSorted((a, b) => a.from - b.from);
 }
 
-function areApart(flows: readonly Value[]): boolean {
-  return piecesOf(flows)?.every(({ from }, i, all) => i === 0 || from >= all[i - 1]!.to) ?? false;
+function areDisjoint(flows: readonly Value[]): boolean {
+  return findPieces(flows)?.every(({ from }, i, all) => i === 0 || from >= all[i - 1]!.to) ?? false;
 }
 
-/** Uses that tile a value (q, k, v of one product) have gradients that lie side by side: no zeros are padded and added. */
-function joined(flows: readonly Value[]): Value | undefined {
-  const pieces = piecesOf(flows);
+/** Concatenates the gradients of uses that tile a value (q, k, v of one product) instead of padding and adding them. */
+function concatenatePieces(flows: readonly Value[]): Value | undefined {
+  const pieces = findPieces(flows);
   if (pieces === undefined) return undefined;
   const { axis } = pieces[0]!;
   const ends = [0, ...pieces.map(({ to }) => to)];
@@ -133,7 +136,7 @@ function joined(flows: readonly Value[]): Value | undefined {
 function unbroadcast(grad: Value, shape: Shape): Value {
   const from = grad.type.shape;
   if (from.join() === shape.join() && from.length === shape.length) return grad;
-  // A formula may return fewer axes than its input where the gradient is the same everywhere.
+  // A formula may return fewer axes than its input if the gradient is constant along them.
   const full = broadcastShapes(from, shape);
   const whole =
     full.length === from.length && full.every((size, axis) => size === from[axis])

@@ -1,4 +1,4 @@
-/** What a graph costs before it runs: arithmetic operations, and the bytes that are alive at once. */
+/** Estimates the cost of a graph without running it: floating-point operations and peak memory. */
 import { type Graph, topological } from "./graph";
 import { type Apply, sizeOf, type TensorType, type Value } from "./op";
 import { affineOp, matmulOp, type MatmulAttrs } from "./ops/matmul";
@@ -11,7 +11,7 @@ export function bytesOf({ dtype, shape }: TensorType): number {
   return sizeOf(shape) * elementBytes[dtype];
 }
 
-/** Floating-point operations of the graph's matrix products: two for each multiplication and addition. */
+/** Floating-point operations of the graph's matrix products; a multiply-add counts as two. */
 export function productFlops(graph: Graph): number {
   return topological(Object.values(graph.outputs)).reduce((total, value) => {
     if (value.kind !== "apply") return total;
@@ -20,7 +20,7 @@ export function productFlops(graph: Graph): number {
   }, 0);
 }
 
-/** Length of the sums that a matrix product consists of; 0 for everything else. */
+/** Inner dimension of a matrix product; 0 for any other operation. */
 function innerSize({ op, inputs: [a], attrs }: Apply): number {
   if (op === softmaxMatmul) return a!.type.shape.at(-1)!;
   if (op !== matmulOp && op !== affineOp) return 0;
@@ -28,15 +28,15 @@ function innerSize({ op, inputs: [a], attrs }: Apply): number {
 }
 
 export interface MemoryEstimate {
-  /** Inputs that stay from run to run: weights, moments. */
+  /** Bytes of inputs that persist between runs: weights, optimizer moments. */
   readonly state: number;
-  /** The most that intermediate values and outputs take at once. */
+  /** Peak bytes of intermediate values and outputs. */
   readonly working: number;
 }
 
 /**
- * Bytes alive at once when values are computed in the listing's order and freed after their last use. `state` names the
- * outputs that replace an input (output → input); where `inPlace`, they take no room of their own.
+ * Estimates memory, assuming that values are computed in the order of the listing and freed after their last use.
+ * `state` maps outputs to the inputs that they replace; with `inPlace`, these outputs need no memory of their own.
  */
 export function memoryOf(
   graph: Graph,
@@ -53,24 +53,24 @@ export function memoryOf(
   for (const value of Object.values(graph.outputs)) lastUse.set(owner(value), Infinity);
   const replacing = new Set(inPlace ? Object.keys(state).map((output) => graph.outputs[output]!) : []);
 
-  const held = new Set(Object.values(state));
+  const stateNames = new Set(Object.values(state));
   let resident = 0;
   let alive = 0;
-  let most = 0;
+  let peak = 0;
   const freedAt = new Map<number, number>();
   order.forEach((value, at) => {
     if (value.kind === "input" || value.kind === "parameter") {
-      if (held.has(value.name) || value.kind === "parameter") resident += bytesOf(value.type);
+      if (stateNames.has(value.name) || value.kind === "parameter") resident += bytesOf(value.type);
       return;
     }
     if (value.kind === "apply" && value.op !== reshape && !replacing.has(value)) {
       const bytes = bytesOf(value.type);
       alive += bytes;
-      most = Math.max(most, alive);
+      peak = Math.max(peak, alive);
       const end = lastUse.get(value) ?? at;
       if (end !== Infinity) freedAt.set(end, (freedAt.get(end) ?? 0) + bytes);
     }
     alive -= freedAt.get(at) ?? 0;
   });
-  return { state: resident, working: most };
+  return { state: resident, working: peak };
 }

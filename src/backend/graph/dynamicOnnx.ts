@@ -1,18 +1,19 @@
 /**
- * One ONNX model for inputs of any size, out of models of the same graph at several sizes. Graphs have static shapes, so what
- * differs from model to model can only be the sizes that nodes reshape to and lists of positions. Each such number has to be
- * the same product of axes in every sample; it is then computed from the shapes of the inputs. Anything else is an error.
+ * Builds one ONNX model with dynamic axes from models of the same graph at several sizes. Graphs have static shapes, so
+ * the models may differ only in the sizes that nodes reshape to and in lists of positions. Each such number must be the
+ * same product of axes in every sample; the merged model computes it from the shapes of its inputs. Any other difference
+ * is an error.
  */
 import { contentKey, encodeAttributes, type Initializer, type OnnxModel, type OnnxNode } from "./onnx";
 import type { Port, Size } from "./onnx";
 import { onnxDtype, sizeOf } from "./op";
 
-/** An axis whose size a run takes from one of its inputs. */
+/** An axis whose size is read from an input at run time. */
 export interface DynamicAxis {
   readonly name: string;
   readonly input: string;
   readonly axis: number;
-  /** Its size in each of the samples. */
+  /** The size of the axis in each sample. */
   readonly sizes: readonly number[];
 }
 
@@ -22,28 +23,28 @@ interface Product {
   readonly axes: readonly DynamicAxis[];
 }
 
-/** Three samples at least: two to find the products, and one that could disagree. */
+/** Merges at least three samples: two determine the products and the others verify them. */
 export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicAxis[]): OnnxModel {
   const [first] = models as readonly [OnnxModel];
   requireEqual(models, "nodes", ({ nodes }) => nodes);
   requireEqual(models, "constants", ({ initializers }) => initializers.map(({ name }) => name));
   const fit = (values: readonly number[], what: string) => fitProduct(values, axes, what);
   const sizes = new SizeNodes();
-  const kept: Initializer[] = [];
-  const renamed = new Map<string, string>();
-  const known = new Map<string, string>();
+  const initializers: Initializer[] = [];
+  const aliases = new Map<string, string>();
+  const namesByContent = new Map<string, string>();
   first.initializers.forEach((initializer, i) => {
     const { name, type, data } = initializer;
     const samples = models.map((model) => model.initializers[i]!);
     if (samples.every((each) => isEqual(each, initializer))) {
       const key = contentKey(type, data);
-      const same = key === undefined ? undefined : known.get(key);
+      const same = key === undefined ? undefined : namesByContent.get(key);
       if (same !== undefined) {
-        renamed.set(name, same);
+        aliases.set(name, same);
         return;
       }
-      if (key !== undefined) known.set(key, name);
-      kept.push(initializer);
+      if (key !== undefined) namesByContent.set(key, name);
+      initializers.push(initializer);
     } else if (
       type.dtype === "int64" &&
       samples.every(({ type: { shape } }) => shape.join() === `${sizeOf(type.shape)}`)
@@ -63,7 +64,8 @@ export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicA
           name,
         ),
       );
-    else throw new Error(`${name} is ${type.dtype} [${type.shape.join(", ")}] and differs between sizes.`);
+    else
+      throw new Error(`${name} is ${type.dtype} [${type.shape.join(", ")}] and differs between the samples.`);
   });
   const ports = (of: (model: OnnxModel) => readonly Port[]) =>
     of(first).map((port, i): Port => {
@@ -82,12 +84,12 @@ export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicA
     });
   const nodes = first.nodes.map((node) => ({
     ...node,
-    input: node.input.map((name) => renamed.get(name) ?? name),
+    input: node.input.map((name) => aliases.get(name) ?? name),
   }));
   return {
     portable: first.portable,
     nodes: [...sizes.nodes, ...nodes],
-    initializers: [...sizes.initializers, ...kept],
+    initializers: [...sizes.initializers, ...initializers],
     inputs: ports(({ inputs }) => inputs),
     outputs: ports(({ outputs }) => outputs),
   };
@@ -96,7 +98,7 @@ export function mergeSizes(models: readonly OnnxModel[], axes: readonly DynamicA
 function requireEqual(models: readonly OnnxModel[], what: string, of: (model: OnnxModel) => unknown): void {
   const [first, ...others] = models.map((model) => JSON.stringify(of(model)));
   if (others.some((each) => each !== first))
-    throw new Error(`The ${what} of the graph differ between sizes.`);
+    throw new Error(`The ${what} of the graph differ between the samples.`);
 }
 
 function isEqual(a: Initializer, b: Initializer): boolean {
@@ -110,7 +112,7 @@ function isRange({ type, data }: Initializer): boolean {
   return type.shape.length === 1 && data.every((each: number | bigint, i: number) => Number(each) === i);
 }
 
-/** Of the products that fit every sample the one of the fewest axes. */
+/** The product with the fewest axes that matches every sample. */
 function fitProduct(values: readonly number[], axes: readonly DynamicAxis[], what: string): Product {
   for (const chosen of subsets(axes)) {
     const factors = values.map((value, sample) =>
@@ -120,7 +122,7 @@ function fitProduct(values: readonly number[], axes: readonly DynamicAxis[], wha
     if (Number.isInteger(factor) && factors.every((each) => each === factor)) return { factor, axes: chosen };
   }
   throw new Error(
-    `${what} is ${values.join(", ")} where ${axes.map(({ name, sizes }) => `${name} is ${sizes.join(", ")}`).join(" and ")}: not a product of them.`,
+    `${what} is ${values.join(", ")} where ${axes.map(({ name, sizes }) => `${name} is ${sizes.join(", ")}`).join(" and ")}, which is not a product of these axes.`,
   );
 }
 
@@ -129,19 +131,19 @@ function subsets<T>(items: readonly T[]): T[][] {
   return all.sort((a, b) => a.length - b.length);
 }
 
-/** Nodes that compute sizes from the shapes of the inputs, each once. */
+/** Nodes that compute sizes from the shapes of the inputs, without duplicates. */
 class SizeNodes {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: Initializer[] = [];
   readonly #made = new Set<string>();
 
-  /** int64 [n], one product an element. */
+  /** Adds an int64 [n] tensor with one product per element. */
   shape(name: string, columns: readonly Product[]): void {
     const pieces = columns.map((product) => this.#product(product));
     this.#node(name, "Concat", pieces, { axis: 0 });
   }
 
-  /** int32 [n]: 0, 1, …, n - 1. */
+  /** Adds int32 [n]: 0, 1, …, n - 1. */
   range(name: string, product: Product): void {
     const count = this.#once(`${name}/count`, "Cast", [this.#product(product)], { to: onnxDtype.int32 });
     const limit = this.#once(`${name}/limit`, "Squeeze", [count]);

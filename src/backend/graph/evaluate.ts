@@ -1,10 +1,10 @@
-/** Runs a graph in plain TypeScript and double precision: slow, obvious, and what everything else is tested against. */
+/** Runs a graph in plain TypeScript and double precision. A slow reference implementation for tests. */
 import { type Graph, topological } from "./graph";
 import { type PlainTensor, sizeOf, type Value } from "./op";
 
 export type PlainFeeds = Readonly<Record<string, ArrayLike<number>>>;
 
-/** Each output of the graph as numbers in row-major order. */
+/** Computes each output of the graph, in row-major order. */
 export function evaluateGraph(graph: Graph, feeds: PlainFeeds): Record<string, Float64Array> {
   const results = new Map<Value, PlainTensor>();
   for (const value of topological(Object.values(graph.outputs)))
@@ -19,11 +19,11 @@ export function evaluateGraph(graph: Graph, feeds: PlainFeeds): Record<string, F
       const inputs = value.inputs.map((each) => results.get(each)!);
       return value.op.evaluate(inputs, value.attrs, value.type);
     }
-    const fed = feeds[value.name];
-    if (fed?.length !== sizeOf(value.type.shape))
+    const numbers = feeds[value.name];
+    if (numbers?.length !== sizeOf(value.type.shape))
       throw new Error(
-        `${value.name} wants ${sizeOf(value.type.shape)} numbers, got ${fed?.length ?? "none"}.`,
+        `${value.name} needs ${sizeOf(value.type.shape)} numbers, but got ${numbers?.length ?? "none"}.`,
       );
-    return Float64Array.from(fed);
+    return Float64Array.from(numbers);
   }
 }

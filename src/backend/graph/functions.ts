@@ -1,4 +1,4 @@
-/** Small compositions of operations that models and training share. */
+/** Compositions of operations shared by models and training. */
 import { constant, scalar, type Shape, sizeOf, type Value } from "./op";
 import { add, div, erf, greater, mul, neg, where } from "./ops/elementwise";
 import { concat, reshape, slice } from "./ops/movement";
@@ -13,7 +13,7 @@ export function iota(n: number): Value {
 
 export const int = (number: number): Value => constant(Int32Array.of(number), []);
 
-/** The exact GELU: x · Φ(x) = x/2 · (1 + erf(x/√2)). */
+/** Exact GELU: x · Φ(x) = x/2 · (1 + erf(x/√2)). */
 export function gelu(x: Value): Value {
   return mul(mul(x, scalar(0.5)), add(erf(mul(x, scalar(Math.SQRT1_2))), scalar(1)));
 }
@@ -27,19 +27,19 @@ export function rope(x: Value, cos: Value, sin: Value): Value {
   return add(mul(x, cos), mul(concat(neg(second), first, { axis }), sin));
 }
 
-/** Where a block of rows lies in a tensor that is dropped block by block, so that together they get the mask of the whole. */
+/** Position of a block within a tensor, so that dropout applied block by block draws the same mask as on the whole tensor. */
 export interface DropoutPart {
-  /** The axis whose positions `start`, `start + 1`, … the block has; the last axis begins at 0. */
+  /** The axis along which the block covers positions `start`, `start + 1`, …; along the last axis it starts at 0. */
   readonly axis: number;
   readonly start: number;
-  /** Sizes of that axis and of the last one in the whole tensor. */
+  /** Sizes of `axis` and of the last axis in the whole tensor. */
   readonly whole: readonly [rows: number, width: number];
 }
 
 /**
- * Inverted dropout: each element is zeroed with probability `rate`, the others are divided by 1 - rate.
- * The mask is a hash of (seed, site, position), so that the same step of a resumed run draws the same mask. `seed` is an
- * int32 scalar input that changes every step, `site` a number that differs between the uses of one graph.
+ * Inverted dropout: zeroes each element with probability `rate` and divides the others by 1 - rate.
+ * The mask is a hash of (seed, site, position), so that a resumed run draws the same mask at the same step. `seed` is an
+ * int32 scalar input that changes every step; `site` is a number unique to each use within a graph.
  */
 export function dropout(x: Value, rate: number, seed: Value, site: number, part?: DropoutPart): Value {
   if (rate === 0) return x;
@@ -47,13 +47,13 @@ export function dropout(x: Value, rate: number, seed: Value, site: number, part?
   const width = shape.at(-1) ?? 1;
   const rows = rowNumbers(sizeOf(shape) / width, shape, part);
   const noise = reshape(uniformBits(rows, width, part?.whole[1] ?? width, seed, site), { shape });
-  // The bits are uniform over all of int32; the share below the threshold is dropped.
+  // The bits are uniform over the int32 range; elements below the threshold are dropped.
   const threshold = Math.round((rate - 0.5) * 2 ** 32);
-  const kept = greater(noise, int(Math.min(threshold, 2 ** 31 - 1)));
-  return where(kept, mul(x, scalar(1 / (1 - rate))), scalar(0));
+  const mask = greater(noise, int(Math.min(threshold, 2 ** 31 - 1)));
+  return where(mask, mul(x, scalar(1 / (1 - rate))), scalar(0));
 }
 
-/** Which row of the whole tensor each row is. */
+/** The index of each row within the whole tensor. */
 function rowNumbers(rows: number, shape: Shape, part: DropoutPart | undefined): Int32Array {
   if (part === undefined) return Int32Array.from({ length: rows }, (_, row) => row);
   const inner = sizeOf(shape.slice(part.axis + 1, -1));
@@ -66,26 +66,25 @@ function rowNumbers(rows: number, shape: Shape, part: DropoutPart | undefined): 
 }
 
 /**
- * int32 [rows, width], a hash of (seed, site, position) by products, quotients and sums, which every device has.
- * A position is the sum of a row's (rows are `stride` apart) and a column's, because attention has too many of them to
- * store each in the graph.
+ * Hashes (seed, site, position) to int32 [rows, width] with products, quotients and sums, which every device supports.
+ * A position is row · `stride` + column, computed in the graph because attention has too many positions to store.
  */
 function uniformBits(rows: Int32Array, width: number, stride: number, seed: Value, site: number): Value {
   const one = int(1);
   let key = add(mul(seed, int(0x9e3779b1 | 0)), int(Math.imul(site + 1, 0xc2b2ae35)));
-  for (let round = 0; round < 3; round++) key = folded(squared(key, one));
-  // The key is an offset and a factor too: as an offset alone, it would make all masks pieces of one sequence.
+  for (let round = 0; round < 3; round++) key = foldHighBits(mixSquare(key, one));
+  // The key is both an offset and a factor. As an offset alone, it would make all masks sections of one sequence.
   const odd = add(add(key, key), one);
   const starts = rows.map((row) => Math.imul(row, Math.imul(stride, spread)));
   const columns = Int32Array.from({ length: width }, (_, column) => Math.imul(column, spread));
-  const row = add(constant(starts, [rows.length, 1]), squared(key, odd));
+  const row = add(constant(starts, [rows.length, 1]), mixSquare(key, odd));
   const position = add(row, constant(columns, [1, width]));
-  return squared(folded(squared(position, odd)), odd);
+  return mixSquare(foldHighBits(mixSquare(position, odd)), odd);
 }
 const spread = 0x85ebca6b | 0;
 
-/** x·(2x + odd) modulo 2³²: one to one, and each bit of it depends on all lower bits of x, not linearly. */
-const squared = (x: Value, odd: Value): Value => mul(x, add(add(x, x), odd));
+/** x·(2x + odd) modulo 2³²: a bijection in which each bit depends nonlinearly on all lower bits of x. */
+const mixSquare = (x: Value, odd: Value): Value => mul(x, add(add(x, x), odd));
 
-/** Carries the high bits, which `squared` mixes best, down to the low ones. */
-const folded = (x: Value): Value => add(x, div(x, int(1 << 15)));
+/** Adds the high bits, which `mixSquare` mixes best, to the low bits. */
+const foldHighBits = (x: Value): Value => add(x, div(x, int(1 << 15)));

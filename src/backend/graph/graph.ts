@@ -1,11 +1,11 @@
-/** A graph is named outputs; its inputs and nodes are what the outputs reach. Listings are for people and golden tests. */
+/** A graph is a set of named outputs; its inputs and nodes are the values they depend on. */
 import type { Shape, Value } from "./op";
 
 export interface Graph {
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
-/** All values that the outputs depend on, inputs before users, in a fixed order. Iterative: graphs are deeper than the stack. */
+/** Sorts all values that the outputs depend on, inputs first, in a stable order. Iterative, since graphs can be deeper than the call stack. */
 export function topological(outputs: Iterable<Value>): Value[] {
   const order: Value[] = [];
   const seen = new Set<Value>();
@@ -29,12 +29,12 @@ export function topological(outputs: Iterable<Value>): Value[] {
 
 export type NamedValue = Extract<Value, { kind: "input" | "parameter" }>;
 
-/** The named inputs and parameters that a graph reads; the same name twice with different values is a bug. */
+/** The inputs and parameters that a graph reads. Throws if two different values have the same name. */
 export function inputsOf(graph: Graph): NamedValue[] {
   const named = new Map<string, NamedValue>();
   for (const value of topological(Object.values(graph.outputs))) {
     if (value.kind !== "input" && value.kind !== "parameter") continue;
-    if (named.has(value.name)) throw new Error(`Two different values of the graph are named ${value.name}.`);
+    if (named.has(value.name)) throw new Error(`The graph has two different values named ${value.name}.`);
     named.set(value.name, value);
   }
   return [...named.values()];
@@ -44,7 +44,7 @@ function formatShape(shape: Shape): string {
   return `[${shape.join(",")}]`;
 }
 
-/** One line a node: `%7 = matmul(%5, h.0.attn.weight) {transposeB: true} float32[8,16]`. */
+/** Lists a graph for golden tests, one line per node: `%7 = matmul(%5, h.0.attn.weight) {transposeB: true} float32[8,16]`. */
 export function listing(graph: Graph): string {
   const names = new Map<Value, string>();
   const lines: string[] = [];

@@ -1,4 +1,4 @@
-/** Writes a graph as an ONNX file: the form in which a runtime takes it. */
+/** Encodes a graph as an ONNX model. */
 import { type Graph, inputsOf, topological } from "./graph";
 import { recomputeGateName } from "./recompute";
 import { modelProto } from "./onnxSchema";
@@ -14,28 +14,28 @@ import {
 } from "./op";
 
 const opset = 20;
-/** Codes of four bits, and scales of blocks of them, came with this one. */
+/** The first opset with 4-bit codes and blockwise scales. */
 const opsetOfCodes = 21;
 const irVersion = 10;
 const microsoft = "com.microsoft";
 const microsoftOpset = 1;
 
 export interface EncodeOptions {
-  /** Only standard operators, for files that another runtime will read. */
+  /** Use only standard operators, for files that other runtimes read. */
   readonly portable?: boolean;
-  /** With `portable`: also products with packed codes, which ONNX Runtime alone has. */
+  /** With `portable`: also use products with packed codes, which only ONNX Runtime supports. */
   readonly packed?: boolean;
   /**
-   * Hides the sizes that a graph with recomputation reshapes to from the runtime's planner. ONNX Runtime keeps the memory
-   * of a value that is no longer read for a later value of equal shape, however much later, and so holds what recomputation
-   * was to free; of values whose shapes it learns while it runs, it frees the memory at once.
+   * Hides the sizes that a graph with recomputation reshapes to from the runtime's memory planner. ONNX Runtime reserves
+   * the memory of a dead value for any later value of the same shape, which defeats recomputation; it frees memory at
+   * once for values whose shapes are known only at run time.
    */
   readonly freesAtOnce?: boolean;
-  /** False for a device that would leave a product with a transpose inside to the processor; default true. */
+  /** False for a device that falls back to the CPU for a product with a fused transpose. Default: true. */
   readonly fused?: boolean;
-  /** Values to store in the file by the name of their input or parameter; what is not here is fed. */
+  /** Values to store in the file, by name of their input or parameter; all others are fed at run time. */
   readonly weights?: ReadonlyMap<string, ConstantData>;
-  /** False gives each constant an initializer of its own, so that the same graph of other sizes has the same ones. */
+  /** False creates one initializer per constant, so that the same graph at other sizes has the same initializers. */
   readonly sharesConstants?: boolean;
 }
 
@@ -54,7 +54,7 @@ export interface Initializer {
   readonly data: ConstantData;
 }
 
-/** A size of an input or output: a number, or the name of an axis that differs from run to run. */
+/** A size of an input or output: a number, or the name of a dynamic axis. */
 export type Size = number | string;
 
 export interface Port {
@@ -63,7 +63,7 @@ export interface Port {
   readonly shape: readonly Size[];
 }
 
-/** An ONNX model before it is bytes. */
+/** An ONNX model before encoding. */
 export interface OnnxModel {
   readonly portable: boolean;
   readonly nodes: readonly OnnxNode[];
@@ -72,18 +72,18 @@ export interface OnnxModel {
   readonly outputs: readonly Port[];
 }
 
-/** Where the bytes of an initializer are, if not in the model itself. */
+/** Location of an initializer's bytes outside the model file. */
 export interface Place {
   readonly location: string;
   readonly offset: number;
 }
 
-/** The bytes of a ModelProto. */
+/** Encodes a graph as a ModelProto. */
 export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   return encodeModel(buildModel(graph, options));
 }
 
-/** Inputs keep their names; nodes are named by their number and operation, for error messages. */
+/** Inputs keep their names; nodes are named after their number and operation, for error messages. */
 export function buildModel(
   graph: Graph,
   {
@@ -100,7 +100,7 @@ export function buildModel(
   const constants = new Map<string, string>();
   const names = new Map<Value, string>();
   const inputs = inputsOf(graph);
-  const taken = new Set([...inputs.map(({ name }) => name), ...Object.keys(graph.outputs)]);
+  const inputNames = new Set([...inputs.map(({ name }) => name), ...Object.keys(graph.outputs)]);
   // The operation that computes an output writes it directly: a copy at the end would cost a pass over all state.
   const outputOf = new Map<Value, string>();
   for (const [output, value] of Object.entries(graph.outputs))
@@ -112,8 +112,8 @@ export function buildModel(
 
   const fresh = (stem: string) => {
     let name = stem;
-    for (let n = 2; taken.has(name); n++) name = `${stem}_${n}`;
-    taken.add(name);
+    for (let n = 2; inputNames.has(name); n++) name = `${stem}_${n}`;
+    inputNames.add(name);
     return name;
   };
   const emit: Emitter = {
@@ -133,7 +133,7 @@ export function buildModel(
       return name;
     },
     constant(data, shape) {
-      // Shapes and factors repeat all over a graph; one small initializer serves them all.
+      // Shapes and factors repeat throughout a graph and share one small initializer.
       const key = sharesConstants ? contentKey({ dtype: dtypeOf(data), shape }, data) : undefined;
       const known = key === undefined ? undefined : constants.get(key);
       if (known !== undefined) return known;
@@ -191,13 +191,13 @@ export function buildModel(
   };
 }
 
-/** Equal for constants of equal content; undefined for large ones, which are not compared. */
+/** A key that is equal for constants with equal content; undefined for large constants, which are not compared. */
 export function contentKey({ dtype, shape }: TensorType, data: ConstantData): string | undefined {
   if (data.byteLength > 64) return undefined;
   return `${dtype}[${shape.join(",")}]${bufferOf(data).toString("hex")}`;
 }
 
-/** The bytes of a ModelProto, those of the initializers where `placeOf` says. */
+/** Encodes a ModelProto. `placeOf` returns the location of an initializer that is stored outside the model. */
 export function encodeModel(
   { portable, nodes, initializers, inputs, outputs }: OnnxModel,
   placeOf: (initializer: Initializer) => Place | undefined = () => undefined,
@@ -248,5 +248,5 @@ export function encodeAttributes(attributes: Attrs): object[] {
     return floatAttributes.has(name) ? { name, type: 1, f: attr } : { name, type: 2, i: attr };
   });
 }
-// JavaScript has one number type, ONNX two; these attributes are floats even when their value is whole.
+// JavaScript has one number type and ONNX two; these attributes are floats even if their value is an integer.
 const floatAttributes = new Set(["alpha", "beta", "epsilon"]);

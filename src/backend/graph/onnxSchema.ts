@@ -58,7 +58,7 @@ for (const type of [
     name: [8, "string"],
     rawData: [9, "bytes"],
     externalData: [13, "StringStringEntryProto", "repeated"],
-    // 1 where the bytes are in another file.
+    // 1 if the bytes are in an external file.
     dataLocation: [14, "int32"],
   }),
   message("StringStringEntryProto", { key: [1, "string"], value: [2, "string"] }),

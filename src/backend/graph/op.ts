@@ -1,10 +1,9 @@
 /**
- * Values and operations of a computation graph. A value is a node, its identity is object identity, its shape is static.
- * Everything that one operation is stands in one definition: type rule, gradient, plain evaluation, ONNX form.
+ * Values and operations of a computation graph. A value is a node with a static shape, compared by object identity.
+ * The definition of an operation includes its type rule, gradient, reference evaluation and ONNX form.
  */
 
-/** Types of elements. */
-/** `int4` is only stored, two numbers a byte, the first in the lower half. */
+/** Element types. `int4` is for storage only, two numbers per byte, the first in the low nibble. */
 export type DType = "float32" | "int64" | "int32" | "int8" | "int4" | "uint8" | "bool";
 
 /** TensorProto.DataType numbers of the ONNX format. */
@@ -24,7 +23,7 @@ export interface TensorType {
   readonly shape: Shape;
 }
 
-/** Attributes of an operation: plain data, so that a graph can be listed, compared and encoded. */
+/** Attributes of an operation. Plain data, so that a graph can be listed, compared and encoded. */
 export type Attrs = Readonly<Record<string, number | string | boolean | readonly number[]>>;
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an operation without attributes takes none
 export type NoAttrs = {};
@@ -44,31 +43,31 @@ export type Value = { readonly type: TensorType } & (
 );
 export type Apply = Extract<Value, { kind: "apply" }>;
 
-/** The same tuple length with other elements: one type, gradient or flag per input. */
+/** A tuple as long as `In`: one type, gradient or flag per input. */
 export type Same<In extends readonly Value[], T> = { readonly [K in keyof In]: T };
 
-/** Receives dL/d(output) and returns dL/d(input) for each input; null where nothing flows. Broadcasting is undone by the caller. */
+/** Maps dL/d(output) to dL/d(input) for each input; null if no gradient flows. The caller reverses broadcasting. */
 export type Gradient<In extends readonly Value[], A extends Attrs> = (call: {
   readonly inputs: In;
   readonly output: Value;
   readonly grad: Value;
   readonly attrs: A;
-  /** False where nobody asks for that input's gradient, so that it need not be built. */
+  /** False for inputs whose gradient is not needed. */
   readonly needs: Same<In, boolean>;
 }) => Same<In, Value | null>;
 
-/** A dense tensor of the plain evaluator: row-major numbers in double precision whatever the dtype. */
+/** A dense tensor of the reference evaluator: row-major, in double precision for every dtype. */
 export interface PlainTensor {
   readonly type: TensorType;
   readonly data: Float64Array;
 }
 
-/** What the contract test feeds an operation: shapes (and dtypes), the range of the values, attributes. */
+/** Inputs and attributes with which the contract test runs an operation. */
 export interface Sample<A> {
   readonly inputs: readonly (
     Shape | { readonly dtype: DType; readonly shape: Shape; readonly range?: readonly [number, number] }
   )[];
-  /** Values are drawn uniformly from this range, default [-1, 1]. */
+  /** Values are drawn uniformly from this range. Default: [-1, 1]. */
   readonly range?: readonly [number, number];
   readonly attrs: A;
 }
@@ -77,20 +76,20 @@ export interface Sample<A> {
 export interface Emitter {
   node(onnx: string, inputs: readonly string[], attributes?: Attrs, domain?: string): string;
   constant(data: ConstantData, shape: Shape): string;
-  /** int64 sizes that a node is to reshape or expand to. */
+  /** int64 sizes for a Reshape or Expand node. */
   shape(sizes: Shape): string;
-  /** True where only standard operators may be used, because another runtime will read the file. */
+  /** True if only standard operators may be used, because other runtimes read the file. */
   readonly portable: boolean;
-  /** True where products with packed codes may be used, which ONNX Runtime alone has. */
+  /** True if products with packed codes may be used, which only ONNX Runtime supports. */
   readonly packed: boolean;
-  /** True where the runtime has products with a transpose and a factor inside. */
+  /** True if the runtime supports products with a fused transpose and factor. */
   readonly fused: boolean;
 }
 
 export interface OpDefinition<In extends readonly Value[], A extends Attrs> {
-  /** Name in listings, equal to the name it is exported under. */
+  /** Name in listings; equal to the name of the export. */
   readonly name: string;
-  /** The ONNX operator whose inputs and attributes are the operation's own, or a function that writes the nodes. */
+  /** An ONNX operator with the same inputs and attributes, or a function that writes the nodes. */
   readonly onnx:
     | string
     | ((
@@ -99,18 +98,18 @@ export interface OpDefinition<In extends readonly Value[], A extends Attrs> {
         call: { attrs: A; types: Same<In, TensorType>; type: TensorType },
       ) => string);
   infer(types: Same<In, TensorType>, attrs: A): TensorType;
-  /** "zero": flat everywhere. "stop": being asked for it is a bug. */
+  /** "zero": the gradient is zero everywhere. "stop": the operation must not be differentiated. */
   readonly gradient: Gradient<In, A> | "zero" | "stop";
-  /** The operation in plain TypeScript and double precision, for tests; `type` is the inferred output type. */
+  /** Reference implementation in double precision, for tests; `type` is the inferred output type. */
   evaluate(inputs: Same<In, PlainTensor>, attrs: A, type: TensorType): Float64Array;
   readonly samples: readonly Sample<A>[];
 }
 
-// An operation's inputs and attributes are checked where it is applied; the graph itself keeps it erased.
+// Inputs and attributes are type-checked at the call; the graph stores operations with their types erased.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyOp = OpDefinition<any, any>;
 
-/** An operation is called with its inputs, then its attributes where it has any. */
+/** An operation is called with its inputs, followed by its attributes, if any. */
 export type Op<In extends readonly Value[], A extends Attrs = NoAttrs> = OpDefinition<In, A> &
   (keyof A extends never ? (...inputs: In) => Value : (...call: [...In, A]) => Value);
 
@@ -124,7 +123,7 @@ export function defineOp<In extends readonly Value[], A extends Attrs = NoAttrs>
     const attrs = (hasAttrs ? last : {}) as A;
     return { kind: "apply", op, inputs, attrs, type: inferType(definition, inputs, attrs) };
   };
-  // A function's own `name` is read-only to assignment, hence defineProperties.
+  // The `name` of a function cannot be assigned, but it can be redefined.
   const op = Object.defineProperties(apply, Object.getOwnPropertyDescriptors(definition)) as unknown as Op<
     In,
     A
@@ -132,7 +131,7 @@ export function defineOp<In extends readonly Value[], A extends Attrs = NoAttrs>
   return op;
 }
 
-/** The type of an operation's output; an error names the operation, and each input with its place, type and weight. */
+/** Infers the type of an operation's output. Errors name the operation and the position, type and nearest weight of each input. */
 function inferType<In extends readonly Value[], A extends Attrs>(
   op: OpDefinition<In, A>,
   inputs: In,
@@ -142,13 +141,13 @@ function inferType<In extends readonly Value[], A extends Attrs>(
     return op.infer(inputs.map(({ type }) => type) as unknown as Same<In, TensorType>, attrs);
   } catch (cause) {
     const places = inputs.map((input, i) => `input ${i} ${describeValue(input)}`);
-    const given = Object.keys(attrs).length === 0 ? "" : `, attributes ${JSON.stringify(attrs)}`;
+    const attributes = Object.keys(attrs).length === 0 ? "" : `, attributes ${JSON.stringify(attrs)}`;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Operation ${op.name} (${places.join("; ")}${given}): ${reason}`, { cause });
+    throw new Error(`Operation ${op.name} (${places.join("; ")}${attributes}): ${reason}`, { cause });
   }
 }
 
-/** Of a computed value also the operation and the nearest weight that it comes from, which says where in the model it is. */
+/** Describes a value. A computed value includes its operation and nearest weight, which locate it in the model. */
 function describeValue(value: Value): string {
   const { dtype, shape } = value.type;
   const type = `${dtype} [${shape.join(", ")}]`;
@@ -158,7 +157,7 @@ function describeValue(value: Value): string {
   return `${type} from ${value.op.name}${weight === undefined ? "" : ` after "${weight}"`}`;
 }
 
-/** Breadth first, and not far: what is near says most. */
+/** Finds the nearest weight by a breadth-first search of limited depth. */
 function nearestWeight(value: Value): string | undefined {
   let layer: readonly Value[] = [value];
   for (let depth = 0; depth < 8 && layer.length > 0 && layer.length < 256; depth++) {
@@ -177,7 +176,7 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** The shape that two operands broadcast to, after NumPy's rule; throws with both shapes where they do not fit. */
+/** The shape that two operands broadcast to by NumPy's rules. Throws if they do not broadcast. */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
@@ -193,7 +192,7 @@ export function input(name: string, shape: Shape, dtype: DType = "float32"): Val
   return { kind: "input", name, type: { dtype, shape } };
 }
 
-/** An input that is trained: the weights of a model, so that gradients are asked for it. */
+/** A trainable input, such as a weight of a model. */
 export function parameter(name: string, shape: Shape): Value {
   return { kind: "parameter", name, type: { dtype: "float32", shape } };
 }
@@ -205,7 +204,7 @@ export function constant(data: ConstantData, shape: Shape): Value {
   return { kind: "constant", data, type: { dtype, shape } };
 }
 
-/** The dtype that an array of this kind holds. */
+/** The dtype of an array. */
 export function dtypeOf(data: ConstantData): DType {
   if (data instanceof Float32Array) return "float32";
   if (data instanceof BigInt64Array) return "int64";

@@ -1,4 +1,4 @@
-/** Weight clustering (Han et al., Deep Compression, 2016): every weight becomes one of k values, found by k-means (Lloyd). */
+/** Weight clustering (Han et al., Deep Compression, 2016): replaces every weight by one of k values from Lloyd's k-means. */
 import * as z from "zod";
 import { toInOut, weightName } from "../representations/dense";
 import { centroidsName, clustersName, firstCode } from "../representations/clustered";
@@ -11,8 +11,12 @@ import { targetOptions } from "../compression/targets";
 const title = "Weight clustering";
 
 const options = z.strictObject({
-  clusters: z.int().min(1).max(256).default(16).describe("Different values of a matrix."),
-  iterations: z.int().min(1).default(50).describe("Rounds of k-means at most; it ends when nothing moves."),
+  clusters: z.int().min(1).max(256).default(16).describe("Number of distinct values per matrix."),
+  iterations: z
+    .int()
+    .min(1)
+    .default(50)
+    .describe("Maximum number of k-means iterations. It stops earlier when it converges."),
   ...targetOptions("all projections"),
 });
 type Options = z.output<typeof options>;
@@ -25,27 +29,27 @@ export default defineMethod<Options>({
   levels: [256, 64, 16, 4, 1],
   samples: [{}, { clusters: 3, targets: "layers.*.mlp.*" }, { clusters: 256, targets: "embed_tokens" }],
 
-  plan: (before, given) => {
-    const targets = denseTargets(title, before, given);
+  plan: (before, options) => {
+    const targets = denseTargets(title, before, options);
     const after = stored(before, targets, () => ({
       type: "clustered",
-      options: { clusters: given.clusters },
+      options: { clusters: options.clusters },
     }));
     return planBetween(before, after, "roles");
   },
 
-  async apply(before, given, lab) {
-    const targets = denseTargets(title, before.shape, given);
+  async apply(before, options, lab) {
+    const targets = denseTargets(title, before.shape, options);
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, tensors) => {
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const centroids = centroidsOf(dense, given.clusters, given.iterations);
+      const centroids = centroidsOf(dense, options.clusters, options.iterations);
       const codes = Int8Array.from(dense, (value) => nearest(centroids, value) + firstCode);
       return {
         type: "clustered",
-        options: { clusters: given.clusters },
+        options: { clusters: options.clusters },
         tensors: [
           [clustersName(matrix), { shape: [matrix.inputs, matrix.outputs], data: codes }],
-          [centroidsName(matrix), { shape: [given.clusters], data: Float32Array.from(centroids) }],
+          [centroidsName(matrix), { shape: [options.clusters], data: Float32Array.from(centroids) }],
         ],
       };
     });
@@ -53,8 +57,9 @@ export default defineMethod<Options>({
 });
 
 /**
- * In order, from values spread evenly over the range at first (Deep Compression found linear starts best). On a line the
- * members of a centroid are an interval of the sorted values, so that a round is k binary searches over sums.
+ * Computes sorted centroids, starting from evenly spaced values (Deep Compression found linear initialization best). In one
+ * dimension the members of a centroid are an interval of the sorted values, so an iteration is k binary searches over
+ * prefix sums.
  */
 function centroidsOf(values: Float32Array, count: number, iterations: number): Float64Array {
   const sorted = Float64Array.from(values).sort();
@@ -69,7 +74,7 @@ function centroidsOf(values: Float32Array, count: number, iterations: number): F
     const next = centroids.map((centroid, i) => {
       const border = i + 1 < count ? (centroid + centroids[i + 1]!) / 2 : Infinity;
       const to = firstAtLeast(sorted, border, from);
-      // A centroid without members stays where it is.
+      // A centroid without members does not move.
       const mean = to === from ? centroid : (sums[to]! - sums[from]!) / (to - from);
       from = to;
       return mean;
@@ -80,7 +85,7 @@ function centroidsOf(values: Float32Array, count: number, iterations: number): F
   return centroids;
 }
 
-/** The first place from `from` on whose value is at least `border`. */
+/** Finds the first index, starting at `from`, whose value is at least `border`. */
 function firstAtLeast(sorted: Float64Array, border: number, from: number): number {
   let [low, high] = [from, sorted.length];
   while (low < high) {

@@ -1,6 +1,7 @@
 /**
- * Diagonal weight compression (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equations 17 to 19): the value
- * projection keeps its diagonal, and of the rest less and less, so that in the end a head sees its own features alone.
+ * Diagonal weight compression (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equations 17 to 19): keeps the
+ * diagonal of the value projection and removes a share of the rest. With only the diagonal left, each head reads only its
+ * own features.
  */
 import * as z from "zod";
 import type { Value } from "../graph/op";
@@ -13,7 +14,7 @@ import {
   diagonalName,
   type DiagonalOptions,
   type Entry,
-  nearest,
+  nearestEntries,
   triangleSize,
 } from "../representations/diagonal";
 import { maskName } from "../representations/masked";
@@ -30,22 +31,22 @@ import { type Target, targetOptions } from "../compression/targets";
 const title = "Diagonal weight compression";
 
 const options = z.strictObject({
-  rate: shareOption(1, "Share of the entries of `region` that go; the diagonal always stays."),
+  rate: shareOption(1, "Share of the entries of `region` to remove. The diagonal is always kept."),
   region: z
     .enum(["both", "lower", "upper"])
     .default("both")
-    .describe("Which triangles lose entries, of the matrix as [inputs, outputs]."),
+    .describe("Triangles to remove entries from, for the matrix as [inputs, outputs]."),
   order: z
     .enum(["band", "magnitude", "random"])
     .default("band")
-    .describe("Which entries go first: the farthest from the diagonal, the smallest, or any."),
+    .describe("Entries to remove first: the farthest from the diagonal, the smallest, or random ones."),
   fit: z
     .enum(["copy", "lsq"])
     .default("copy")
     .describe(
-      "Whether what stays is copied, as published, or the diagonal makes up for what goes (least squares on real text).",
+      "Whether to copy the kept entries, as published, or to fit the diagonal to compensate for the removed ones (least squares on real text).",
     ),
-  seed: z.int().min(0).optional().describe("Seed of a random order; that of the run when left out."),
+  seed: z.int().min(0).optional().describe("Seed of a random order. Default: the seed of the run."),
   ...targetOptions("value projections"),
   calibration: calibrationSchema,
 });
@@ -67,34 +68,34 @@ export default defineMethod<Options>({
     { rate: 0.9, fit: "lsq", targets: "layers.0.*.v_proj", calibration: { samples: 4, batch_size: 2 } },
   ],
 
-  plan: (before, given) => planBetween(before, decide(before, given).after, "roles"),
+  plan: (before, options) => planBetween(before, decide(before, options).after, "roles"),
 
-  async apply(before, given, lab) {
-    const { targets, keptOf, after } = decide(before.shape, given);
-    const grams = given.fit === "lsq" ? await gramsOf(before, targets, given, lab) : undefined;
+  async apply(before, options, lab) {
+    const { targets, keptOf, after } = decide(before.shape, options);
+    const grams = options.fit === "lsq" ? await gramsOf(before, targets, options, lab) : undefined;
     const tensors = takenApart(before, targets);
     for (const [i, target] of targets.entries()) {
       const { matrix } = target;
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const kept = keptEntries(dense, matrix, keptOf(matrix), given, given.seed ?? lab.seed);
+      const kept = keptEntries(dense, matrix, keptOf(matrix), options, options.seed ?? lab.seed);
       const diagonal = fitted(dense, matrix.inputs, kept, grams?.get(observedRole(target)));
-      for (const [name, tensor] of tensorsOf(dense, matrix, diagonal, kept, isBand(given, keptOf(matrix))))
+      for (const [name, tensor] of tensorsOf(dense, matrix, diagonal, kept, isBand(options, keptOf(matrix))))
         tensors.set(name, tensor);
-      if (isBand(given, keptOf(matrix))) tensors.delete(weightName(matrix));
+      if (isBand(options, keptOf(matrix))) tensors.delete(weightName(matrix));
       lab.progress(i + 1, targets.length, "matrices");
     }
     return { shape: after, tensors };
   },
 });
 
-/** Entries by distance need no mask, and neither does a diagonal alone. */
+/** Whether the kept entries need no mask: they are chosen by distance, or only the diagonal is kept. */
 function isBand({ order }: Options, { lower, upper }: DiagonalOptions): boolean {
   return order === "band" || lower + upper === 0;
 }
 
-function decide(shape: ModelShape, given: Options) {
-  const { rate, region } = given;
-  const chosen = denseTargets(title, shape, given, ({ purpose }) => purpose === "value");
+function decide(shape: ModelShape, options: Options) {
+  const { rate, region } = options;
+  const chosen = denseTargets(title, shape, options, ({ purpose }) => purpose === "value");
   const keptOf = ({ inputs }: MatrixSpec): DiagonalOptions => {
     const all = triangleSize(inputs);
     const keep = (side: "lower" | "upper") =>
@@ -105,11 +106,11 @@ function decide(shape: ModelShape, given: Options) {
     const { lower, upper } = keptOf(matrix);
     return matrix.inputs === matrix.outputs && lower + upper === 2 * triangleSize(matrix.inputs);
   };
-  // What loses nothing stays as it is.
+  // Matrices that lose nothing are unchanged.
   const targets = chosen.filter((target) => !isWhole(target));
   const after = stored(shape, targets, ({ matrix }) => {
     const kept = keptOf(matrix);
-    return isBand(given, kept)
+    return isBand(options, kept)
       ? { type: "diagonal", options: kept }
       : { type: "masked", options: { kept: matrix.inputs + kept.lower + kept.upper } };
   });
@@ -125,7 +126,7 @@ function keptEntries(
 ): readonly Entry[] {
   if (order === "band") return bandEntries(width, kept);
   return (["lower", "upper"] as const).flatMap((side) => {
-    const all = [...nearest(width, side, triangleSize(width))];
+    const all = [...nearestEntries(width, side, triangleSize(width))];
     const size = ({ row, column }: Entry) => Math.abs(dense[row * width + column]!);
     const ordered =
       order === "random"
@@ -136,8 +137,8 @@ function keptEntries(
 }
 
 /**
- * The diagonal as it was, or with δ_j = W_jj + Σ_i G_ji·W_ij / G_jj over the entries (i, j) that go, where G = XᵀX: it makes
- * Σ_t (y_tj − ŷ_tj)² smallest for every output j.
+ * Returns the unchanged diagonal, or δ_j = W_jj + Σ_i G_ji·W_ij / G_jj over the removed entries (i, j), with G = XᵀX, which
+ * minimizes Σ_t (y_tj − ŷ_tj)² for every output j.
  */
 function fitted(
   dense: Float32Array,
@@ -187,7 +188,7 @@ function tensorsOf(
   ];
 }
 
-/** XᵀX of what goes into each target. */
+/** Computes XᵀX of the inputs of each target. */
 async function gramsOf(
   before: Checkpoint,
   targets: readonly Target[],
@@ -196,6 +197,6 @@ async function gramsOf(
 ): Promise<ReadonlyMap<string, Float64Array>> {
   const gram = (x: Value) => ({ gram: matmul(x, x, { transposeA: true }) });
   const taps = new Map(targets.map((target) => [observedRole(target), gram]));
-  const observed = await lab.observe(before, taps, calibration);
-  return new Map([...observed].map(([role, statistics]) => [role, statistics["gram"]!]));
+  const statistics = await lab.observe(before, taps, calibration);
+  return new Map([...statistics].map(([role, statistics]) => [role, statistics["gram"]!]));
 }

@@ -1,6 +1,6 @@
 /**
- * FLAP (An et al., AAAI 2024): heads and channels whose activations hardly vary go first, since what they add is nearly the same
- * for every token, and a bias can add their mean instead.
+ * FLAP (An et al., AAAI 2024): removes the heads and channels whose activations vary least, since their contribution is
+ * nearly constant and a bias can add its mean instead.
  */
 import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
@@ -28,13 +28,13 @@ const options = z.strictObject({
   metric: z
     .enum(["fluctuation", "magnitude"])
     .default("fluctuation")
-    .describe(
-      "Variance of what goes through a channel times the squares of its weights, or the squares of its weights alone.",
-    ),
+    .describe("Variance of a channel's activations times its squared weights, or its squared weights only."),
   compensate: z
     .boolean()
     .default(true)
-    .describe("Add the mean of what is gone to the bias; a model without biases gets them, and they count."),
+    .describe(
+      "Add the mean of the removed units to the bias. A model without biases gets them, and they count as parameters.",
+    ),
   calibration: calibrationSchema,
 });
 type Options = z.output<typeof options>;
@@ -55,9 +55,9 @@ export default defineMethod<Options>({
     { rate: 0.4, parts: ["channels"], layers: [1, 1], compensate: false, metric: "magnitude", calibration },
   ],
 
-  plan(before, given) {
-    const shape = compensated(before, given);
-    const { shape: after, exact } = planStructured(shape, coupledIn(title, shape, given), given);
+  plan(before, options) {
+    const shape = compensated(before, options);
+    const { shape: after, exact } = planStructured(shape, coupledIn(title, shape, options), options);
     return planBetween(before, after, exact);
   },
 
@@ -65,18 +65,18 @@ export default defineMethod<Options>({
     const before = biased(given, compensated(given.shape, options));
     const groups = coupledIn(title, before.shape, options);
     if (options.rate === 0) return given;
-    const tap: Tap = (x, counted) => ({
+    const tap: Tap = (x, isText) => ({
       sums: sum(x, { axes: [0], keepDims: false }),
       squares: sum(mul(x, x), { axes: [0], keepDims: false }),
-      count: sum(counted, { axes: [0], keepDims: false }),
+      count: sum(isText, { axes: [0], keepDims: false }),
     });
     const roles = groups.map(({ consumer }) => consumer.matrix.role);
-    const observed = await lab.observe(
+    const statistics = await lab.observe(
       before,
       new Map(roles.map((role) => [role, tap])),
       options.calibration,
     );
-    const moments = groups.map(({ consumer }) => momentsOf(observed.get(consumer.matrix.role)!));
+    const moments = groups.map(({ consumer }) => momentsOf(statistics.get(consumer.matrix.role)!));
     const weights = groups.map(({ consumer: { matrix } }) =>
       toInOut(floatsOf(before.tensors, weightName(matrix)), matrix),
     );
@@ -97,7 +97,7 @@ function momentsOf({ sums, squares, count }: Readonly<Record<string, Float64Arra
   return { mean, variance: squares!.map((each, i) => Math.max(0, each / count![0]! - mean[i]! ** 2)) };
 }
 
-/** Of each unit, the mean over its inputs; in each group with a mean of 0 and a variance of 1, so that groups can be compared. */
+/** Scores each unit by the mean over its inputs, standardized per group to mean 0 and variance 1 to make groups comparable. */
 function scoresOf(
   { units, consumer }: Coupled,
   weights: Float32Array,
@@ -117,7 +117,7 @@ function scoresOf(
   return scores.map((each) => (spread === 0 ? 0 : (each - mean) / spread));
 }
 
-/** What the inputs that go have added on average, for each consumer: Σ mean_j · W_j. */
+/** The average contribution of the removed inputs to each consumer: Σ mean_j · W_j. */
 function shiftsOf(
   groups: readonly Coupled[],
   kept: Kept,
@@ -139,9 +139,9 @@ function shiftsOf(
   );
 }
 
-/** The model with a bias wherever something reads heads or channels that may go. */
-function compensated(shape: ModelShape, given: Options): ModelShape {
-  if (!given.compensate || given.rate === 0) return shape;
-  const readers = coupledIn(title, shape, given).map(({ consumer }) => consumer.matrix.role);
-  return withBiases(title, shape, readers, "Write compensate: false.");
+/** Adds a bias to every matrix that reads heads or channels that may be removed. */
+function compensated(shape: ModelShape, options: Options): ModelShape {
+  if (!options.compensate || options.rate === 0) return shape;
+  const readers = coupledIn(title, shape, options).map(({ consumer }) => consumer.matrix.role);
+  return withBiases(title, shape, readers, "Set compensate: false.");
 }

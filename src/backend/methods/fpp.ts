@@ -1,6 +1,6 @@
 /**
- * Forward propagation pruning (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equation 20 and algorithm 2): layer
- * after layer, a few positive and a few negative weights at a time are set to zero and stay so, with training in between.
+ * Forward propagation pruning (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equation 20 and algorithm 2): sets
+ * a few positive and a few negative weights per iteration permanently to zero, layer by layer, with training in between.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -25,36 +25,39 @@ const title = "Forward propagation pruning";
 const part = z.number().min(0).max(1).default(0.05);
 
 const options = z.strictObject({
-  sparsity: z.number().min(0).max(1).default(0.7).describe("Share of the weights that are zero in the end."),
-  positive: part.describe("Share of the positive weights that goes at a time."),
-  negative: part.describe("Share of the negative weights that goes at a time."),
+  sparsity: z.number().min(0).max(1).default(0.7).describe("Final share of zero weights."),
+  positive: part.describe("Share of the positive weights to remove per iteration."),
+  negative: part.describe("Share of the negative weights to remove per iteration."),
   select: z
     .enum(["smallest", "largest"])
     .default("smallest")
     .describe(
-      "Which go: those nearest to zero, as the paper's figures show it, or the farthest from it, as its algorithm reads.",
+      "Weights to remove: those nearest to zero, as in the paper's figures, or the farthest from it, as in its algorithm.",
     ),
   base: z
     .enum(["remaining", "original"])
     .default("remaining")
-    .describe("What the shares are of: the weights that are left, or those that there were."),
+    .describe("Whether shares refer to the remaining or to the original weights."),
   group: z
     .enum(["layer", "matrix"])
     .default("layer")
-    .describe("Compare the weights and biases of a layer together, or those of each matrix."),
-  biases: z.boolean().default(true).describe("Whether biases are pruned with the weights of their matrix."),
+    .describe("Compare the weights and biases of a whole layer, or of each matrix."),
+  biases: z
+    .boolean()
+    .default(true)
+    .describe("Whether to prune biases together with the weights of their matrix."),
   rounding: z
     .enum(["removed", "kept"])
     .default("removed")
-    .describe("Which number is rounded down where the share is not a whole number of weights."),
-  max_iterations: z.int().min(1).default(100).describe("Prunings of a layer, at most."),
+    .describe("Which count is rounded down if the share is not a whole number of weights."),
+  max_iterations: z.int().min(1).default(100).describe("Maximum number of iterations per layer."),
   train: trainingSchema,
   tolerance: z
     .number()
     .min(0)
     .optional()
     .describe(
-      "How far the validation loss may rise over what it was before a layer; a pruning that goes beyond is taken back and ends the layer.",
+      "Maximum increase in the validation loss per layer. An iteration that exceeds it is reverted and ends the layer.",
     ),
   ...targetOptions("the token embedding and all feed-forward matrices"),
 });
@@ -110,7 +113,7 @@ interface Piece {
   readonly target: Target;
 }
 
-/** What is compared together. */
+/** Weights that are compared with each other. */
 interface Group {
   readonly title: string;
   readonly pieces: readonly Piece[];
@@ -123,7 +126,7 @@ function removedOf(group: Group, { sparsity, rounding }: Options): number {
   return rounding === "removed" ? countShare(all, sparsity) : all - countShare(all, 1 - sparsity);
 }
 
-/** Whether it may end before the target, so that a plan knows only the least that is left. */
+/** Whether it may stop before the target, so that a plan knows only a lower bound of the remaining weights. */
 function endsEarly({ sparsity, tolerance, positive, negative, base, max_iterations }: Options): boolean {
   const least = Math.min(positive, negative);
   const reached = base === "remaining" ? 1 - (1 - least) ** max_iterations : least * max_iterations;
@@ -135,7 +138,7 @@ function groupsOf(shape: ModelShape, settings: Options): Group[] {
   if (settings.positive + settings.negative === 0)
     throw new WorkbenchError(
       "invalid-input",
-      "fpp.positive and fpp.negative are both 0, so nothing would ever go.",
+      "fpp.positive and fpp.negative are both 0, so nothing would be pruned. Set at least one above 0.",
     );
   if (settings.sparsity === 0) return [];
   const biases = new Map(matrixSlots(shape).map(({ matrix, bias }) => [matrix.role, bias]));
@@ -157,7 +160,7 @@ function groupsOf(shape: ModelShape, settings: Options): Group[] {
   return [...groups].map(([key, pieces]) => ({ title: key, pieces }));
 }
 
-/** What is left of a group, shared out over its pieces; which of them lose what is in the weights, so only the sum is exact. */
+/** Distributes the remaining weights of a group over its pieces. Only the sum is exact, because the shares depend on the weights. */
 function sharedOut(group: Group, left: number): (readonly [string, number])[] {
   let [rest, size] = [left, sizeOf(group)];
   return group.pieces.map((piece) => {
@@ -211,7 +214,7 @@ async function pruneGroup(
     const loss = limit === undefined ? undefined : await lab.evaluate(pruned, "eval/loss");
     if (loss !== undefined && !(loss <= limit!)) {
       lab.log(
-        `${group.title}: pruning ${iteration} brings the validation loss to ${loss.toFixed(4)}, above ${limit!.toFixed(4)}; it is taken back.`,
+        `${group.title}: iteration ${iteration} raises the validation loss to ${loss.toFixed(4)}, above the limit of ${limit!.toFixed(4)}; reverted it.`,
       );
       return model;
     }
@@ -221,13 +224,13 @@ async function pruneGroup(
   }
   if (removed < goal)
     lab.log(
-      `${group.title}: ${removed} of ${goal} weights are zero after ${settings.max_iterations} prunings.`,
+      `${group.title}: ${removed} of ${goal} weights are zero after ${settings.max_iterations} iterations.`,
     );
-  // What is left goes on learning, with an optimizer that remembers nothing of what went.
+  // Trains the remaining weights with a new optimizer state.
   return settings.train === undefined ? model : lab.train(model, settings.train);
 }
 
-/** The numbers of a group, its pieces end to end. */
+/** The values of a group, with its pieces concatenated. */
 function valuesOf({ tensors }: Checkpoint, group: Group): Float32Array {
   const values = new Float32Array(sizeOf(group));
   let at = 0;
@@ -238,7 +241,7 @@ function valuesOf({ tensors }: Checkpoint, group: Group): Float32Array {
   return values;
 }
 
-/** The model with these places of the group behind masks, and zero. */
+/** Masks these positions of the group and sets them to zero. */
 function maskPieces({ shape, tensors: before }: Checkpoint, group: Group, left: Uint8Array): Checkpoint {
   const tensors = new Map(before);
   const kept = new Map<string, number>();

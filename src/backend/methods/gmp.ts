@@ -1,6 +1,6 @@
 /**
- * Gradual magnitude pruning (Zhu and Gupta 2017): the share of zeros grows along a cubic while the model trains, fast at first
- * and slowly at the end: s_t = s_f·(1 − (1 − t/n)³).
+ * Gradual magnitude pruning (Zhu and Gupta 2017): increases sparsity along a cubic schedule while the model trains, quickly
+ * at first and slowly at the end: s_t = s_f·(1 − (1 − t/n)³).
  */
 import * as z from "zod";
 import { defineMethod } from "../compression/method";
@@ -19,8 +19,8 @@ const title = "Gradual magnitude pruning";
 const options = z
   .strictObject({
     ...pruningOptions(["layer", "row", "global"]),
-    prunings: z.int().min(1).default(10).describe("How often weights are dropped on the way."),
-    train: trainingSchema.describe("Training after each pruning but the last; none when left out."),
+    prunings: z.int().min(1).default(10).describe("Number of pruning steps."),
+    train: trainingSchema.describe("Training after each pruning step except the last. Default: none."),
   })
   .superRefine(checkPattern)
   .superRefine(({ mask_structure }, context) => {
@@ -28,7 +28,7 @@ const options = z
       context.addIssue({
         code: "custom",
         path: ["mask_structure"],
-        message: "a pattern is there at once and cannot grow; use magnitude for it",
+        message: "a pattern cannot be reached gradually; use magnitude instead",
         input: mask_structure,
       });
   });

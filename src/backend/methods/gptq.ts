@@ -1,6 +1,6 @@
 /**
- * GPTQ (Frantar et al., 2022): weights are rounded one input after the other, and what each rounding changes in the product of
- * real text is made up for by the inputs that are still to come.
+ * GPTQ (Frantar et al., 2022): rounds weights one input at a time and compensates for the error, measured on real text, with
+ * the remaining inputs.
  */
 import * as z from "zod";
 import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
@@ -25,13 +25,15 @@ const options = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Round the inputs that matter most first. Groups keep their place, with the scales of the weights as they were, so that no order has to be stored.",
+      "Round the most important inputs first. Groups keep their positions and the scales of the original weights, so no order is stored.",
     ),
   damping: z
     .number()
     .min(0)
     .default(0.01)
-    .describe("Added to the diagonal of H, as a share of its mean; more where H is singular all the same."),
+    .describe(
+      "Damping added to the diagonal of H, as a share of its mean. Increased if H is still singular.",
+    ),
   calibration: layerwiseSchema,
 });
 type Options = z.output<typeof options>;
@@ -51,65 +53,65 @@ export default defineMethod<Options>({
     { bits: 2, symmetric: false, group_size: 8, residual: 2, targets: "layers.*.mlp.*", calibration },
   ],
 
-  plan: (before, given) => planQuantising(title, before, given),
+  plan: (before, options) => planQuantising(title, before, options),
 
-  async apply(before, given, lab) {
-    const targets = quantisedTargets(title, before.shape, given);
+  async apply(before, options, lab) {
+    const targets = quantisedTargets(title, before.shape, options);
     return layerByLayer(
       before,
       targets,
       curvatureTap,
-      given.calibration,
+      options.calibration,
       lab,
       (target, tensors, { gram, tokens }) => {
         const { matrix } = target;
         const { inputs, outputs, role } = matrix;
         const own = weightsOf(tensors, target);
         const { dense, mask } = own;
-        const order = given.act_order
+        const order = options.act_order
           ? byDiagonal(gram!, inputs)
           : Array.from({ length: inputs }, (_, i) => i);
         const curvature = curvatureOf(
-          given.act_order ? reordered(gram!, order) : gram!,
+          options.act_order ? reordered(gram!, order) : gram!,
           inputs,
-          given.damping,
+          options.damping,
         );
-        for (const notice of curvatureNotices(curvature, role, given.damping, tokens?.[0])) lab.log(notice);
-        const quantised = new Quantised(matrix, given, own);
-        const { groupSize: size } = quantised;
-        const weights = new Float64Array(inputs * outputs); // [outputs, inputs in their order]
+        for (const notice of curvatureNotices(curvature, role, options.damping, tokens?.[0])) lab.log(notice);
+        const quantized = new Quantised(matrix, options, own);
+        const { groupSize: size } = quantized;
+        const weights = new Float64Array(inputs * outputs); // [outputs, ordered inputs]
         for (let output = 0; output < outputs; output++)
           order.forEach(
             (input, place) => (weights[output * inputs + place] = dense[input * outputs + output]!),
           );
         const setGrid = (group: number, output: number, [low, high]: readonly [number, number]) =>
-          quantised.setGrid(group, output, gridOf(low, high, given));
-        if (given.act_order)
+          quantized.setGrid(group, output, gridOf(low, high, options));
+        if (options.act_order)
           for (let output = 0; output < outputs; output++)
             for (let group = 0; group * size < inputs; group++)
               setGrid(group, output, rangeOf(dense, outputs, output, group * size, (group + 1) * size));
         decideAll(weights, outputs, curvature, {
           decide: (output, place, value, now) => {
-            // The scales of a group are those of its weights as they are when its turn comes.
-            if (!given.act_order && place % size === 0) {
+            // The scales of a group are computed from its updated weights when the group is reached.
+            if (!options.act_order && place % size === 0) {
               const group = now.slice(output * inputs + place, output * inputs + place + size);
-              // What the mask drops has taken part of what others lost, and becomes zero again.
+              // Masked weights have absorbed errors of others and are reset to zero.
               if (mask !== undefined)
                 group.forEach((_, i) => {
                   if (mask[(place + i) * outputs + output] === 0) group[i] = 0;
                 });
               setGrid(place / size, output, rangeOf(group, 1, 0, 0, size));
             }
-            return quantised.set(order[place]!, output, value);
+            return quantized.set(order[place]!, output, value);
           },
         });
-        return quantised.treated();
+        return quantized.treated();
       },
     );
   },
 });
 
-/** Inputs from the largest of H's diagonal on. */
+/** Sorts inputs by descending diagonal of H. */
 function byDiagonal(gram: Float64Array, inputs: number): number[] {
   return Array.from({ length: inputs }, (_, i) => i).sort(
     (a, b) => gram[b * inputs + b]! - gram[a * inputs + a]! || a - b,

@@ -1,6 +1,6 @@
 /**
- * Identical row compression (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equations 4 to 16): some rows of the
- * query and key projections become one and the same, so that a token reaches them through the sum of those features alone.
+ * Identical row compression (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equations 4 to 16): makes some rows of
+ * the query and key projections identical, so that only the sum of the corresponding features matters.
  */
 import * as z from "zod";
 import { constant, type Value } from "../graph/op";
@@ -18,18 +18,18 @@ import { type Target, targetOptions } from "../compression/targets";
 const title = "Identical row compression";
 
 const options = z.strictObject({
-  rate: shareOption(1, "Share of the rows, or columns, that are tied."),
+  rate: shareOption(1, "Share of the rows or columns to tie."),
   fold: z
     .enum(folds)
     .default("rows")
-    .describe("Tie rows, as the paper's figures show it, or columns, as some of its equations read."),
+    .describe("Tie rows, as in the paper's figures, or columns, as in some of its equations."),
   donor: z
     .enum(["random", "mean", "lsq"])
     .default("random")
     .describe(
-      "What all become: one of them drawn at random, as published, their mean, or what keeps the products of real text best (least squares).",
+      "Value of the tied rows: a random one of them, as published, their mean, or the least-squares fit of the outputs on real text.",
     ),
-  seed: z.int().min(0).optional().describe("Seed of the draw; that of the run when left out."),
+  seed: z.int().min(0).optional().describe("Seed of the random choice. Default: the seed of the run."),
   ...targetOptions("query and key projections"),
   calibration: calibrationSchema,
 });
@@ -41,7 +41,7 @@ export default defineMethod<Options>({
     "Belhaouari, Kraidia: Efficient self-attention with smart pruning for sustainable large language models, 2025",
   options,
   rate: "rate",
-  needs: (given) => (readsText(given) ? ["text"] : []),
+  needs: (options) => (readsText(options) ? ["text"] : []),
   samples: [
     { rate: 0 },
     { rate: 0.5 },
@@ -51,11 +51,11 @@ export default defineMethod<Options>({
     { rate: 1, fold: "cols", donor: "lsq", targets: "layers.*.mlp.down_proj" },
   ],
 
-  plan: (before, given) => planBetween(before, decide(before, given, 0).after, "roles"),
+  plan: (before, options) => planBetween(before, decide(before, options, 0).after, "roles"),
 
-  async apply(before, given, lab) {
-    const { targets, tiedOf, after } = decide(before.shape, given, given.seed ?? lab.seed);
-    const shares = readsText(given) ? await sharesByText(before, targets, tiedOf, given, lab) : undefined;
+  async apply(before, options, lab) {
+    const { targets, tiedOf, after } = decide(before.shape, options, options.seed ?? lab.seed);
+    const shares = readsText(options) ? await sharesByText(before, targets, tiedOf, options, lab) : undefined;
     const tensors = takenApart(before, targets);
     for (const [i, target] of targets.entries()) {
       const { matrix } = target;
@@ -64,7 +64,7 @@ export default defineMethod<Options>({
       tensors.delete(weightName(matrix));
       tensors.set(
         tiedName(matrix),
-        tie(dense, matrix, own, shares?.get(matrix.role) ?? fixedShares(given, own)),
+        tie(dense, matrix, own, shares?.get(matrix.role) ?? fixedShares(options, own)),
       );
       lab.progress(i + 1, targets.length, "matrices");
     }
@@ -72,36 +72,41 @@ export default defineMethod<Options>({
   },
 });
 
-/** The least squares of columns are their mean whatever goes in: only rows depend on the text. */
+/** Whether the method reads text. The least-squares fit of columns is their mean for any input; only rows depend on the text. */
 function readsText({ donor, fold }: Options): boolean {
   return donor === "lsq" && fold === "rows";
 }
 
-function decide(shape: ModelShape, given: Options, seed: number) {
-  const { rate, fold } = given;
-  const chosen = denseTargets(title, shape, given, ({ purpose }) => purpose === "query" || purpose === "key");
+function decide(shape: ModelShape, options: Options, seed: number) {
+  const { rate, fold } = options;
+  const chosen = denseTargets(
+    title,
+    shape,
+    options,
+    ({ purpose }) => purpose === "query" || purpose === "key",
+  );
   const count = ({ matrix }: Target) => Math.round(rate * (fold === "rows" ? matrix.inputs : matrix.outputs));
   const tiedOf = (target: Target): TiedOptions => ({ fold, tied: count(target), seed });
-  // One row that is tied to itself is a row as before.
+  // A single row cannot be tied.
   const targets = chosen.filter((target) => count(target) > 1);
   const after = stored(shape, targets, (target) => ({ type: "tied", options: tiedOf(target) }));
   return { targets, tiedOf, after };
 }
 
-/** The first of the tied ones is a random one, since their order is. */
+/** The donor is the first tied row, which is random because the order is. */
 function fixedShares({ donor }: Options, { tied }: TiedOptions): number[] {
   return Array.from({ length: tied }, (_, i) => (donor === "random" ? Number(i === 0) : 1 / tied));
 }
 
 /**
- * w = sᵀXW / sᵀs over the tied rows R, with s_t = Σ_R x_ti: it makes Σ_t |x_t,R·W_R − s_t·w|² smallest. With c_i = Σ_t s_t·x_ti
- * it is Σ_R c_i·W_i / Σ_R c_i, so that one number an input has to be observed.
+ * w = sᵀXW / sᵀs over the tied rows R, with s_t = Σ_R x_ti, minimizes Σ_t |x_t,R·W_R − s_t·w|². With c_i = Σ_t s_t·x_ti it is
+ * Σ_R c_i·W_i / Σ_R c_i, so only one number per input is observed.
  */
 async function sharesByText(
   before: Checkpoint,
   targets: readonly Target[],
   tiedOf: (target: Target) => TiedOptions,
-  given: Options,
+  options: Options,
   lab: Lab,
 ): Promise<ReadonlyMap<string, number[]>> {
   const taps = new Map<string, (x: Value) => Record<string, Value>>();
@@ -118,16 +123,16 @@ async function sharesByText(
           }),
       ),
     );
-  const observed = await lab.observe(before, taps, given.calibration);
+  const statistics = await lab.observe(before, taps, options.calibration);
   return new Map(
     targets.map((target) => {
       const { tied } = tiedSets(target.matrix, tiedOf(target));
-      const products = observed.get(observedRole(target))![target.matrix.role]!;
+      const products = statistics.get(observedRole(target))![target.matrix.role]!;
       const square = tied.reduce((total, row) => total + products[row]!, 0);
       if (square > 0) return [target.matrix.role, tied.map((row) => products[row]! / square)];
-      // A fresh norm makes the sum of all features zero, and then every row does equally well.
+      // After an untrained norm the features sum to zero, and every row fits equally well.
       lab.log(
-        `${target.matrix.role}: the tied features of the text add up to nothing, so their mean row is taken.`,
+        `${target.matrix.role}: the tied features sum to zero on the text. Using the mean of the rows instead.`,
       );
       return [target.matrix.role, tied.map(() => 1 / tied.length)];
     }),

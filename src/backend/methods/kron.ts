@@ -1,7 +1,7 @@
 /**
- * Kronecker products (KnGPT2, Edalati et al. 2022): the sum of a few A ⊗ B that is nearest to a matrix, by the singular values
- * of its rearrangement (Van Loan). With balanced factors it is the matrix product operator of two sites (CompactifAI, Tomut et
- * al. 2024); of more sites, what is left of the second factors is taken apart in the same way.
+ * Kronecker products (KnGPT2, Edalati et al. 2022): approximates a matrix by a sum of a few A ⊗ B, from the singular value
+ * decomposition of its rearrangement (Van Loan). With balanced factors it is the matrix product operator of two sites
+ * (CompactifAI, Tomut et al. 2024). For more sites, the second factors are decomposed in the same way.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -22,7 +22,7 @@ const options = z
   .strictObject({
     rate: shareOption(
       0.5,
-      "Share of a matrix's scalars that goes; the number of terms follows, and is at least 1.",
+      "Share of a matrix's scalars to remove. It determines the number of terms, which is at least 1.",
     ),
     sites: z
       .int()
@@ -30,19 +30,19 @@ const options = z
       .max(4)
       .default(2)
       .describe(
-        "Factors of a term. From three on they share their parts, as the cores of a matrix product operator.",
+        "Number of factors per term. Three or more factors are shared between terms, as cores of a matrix product operator.",
       ),
     b: z
       .tuple([z.int().min(1), z.int().min(1)])
       .optional()
       .describe(
-        "Inputs and outputs of the second factors of two, such as [1, 2] for half of a matrix in one term; when left out all factors are as equal in size as the matrix divides.",
+        "Inputs and outputs of the second of two factors, such as [1, 2] for half of a matrix in one term. Default: factors of sizes as equal as possible.",
       ),
     ...targetOptions("all projections"),
   })
   .refine(({ sites, b }) => b === undefined || sites === 2, {
     path: ["b"],
-    message: "b says what the second of two factors is; write sites: 2, or leave b out",
+    message: "b is the size of the second of two factors. Set sites: 2 or omit b",
   });
 type Options = z.output<typeof options>;
 
@@ -62,10 +62,10 @@ export default defineMethod<Options>({
     { rate: 0.3, sites: 4, targets: "layers.*.mlp.*" },
   ],
 
-  plan: (before, given) => planBetween(before, decide(before, given).after, "roles"),
+  plan: (before, options) => planBetween(before, decide(before, options).after, "roles"),
 
-  async apply(before, given, lab) {
-    const { targets, optionsOf } = decide(before.shape, given);
+  async apply(before, options, lab) {
+    const { targets, optionsOf } = decide(before.shape, options);
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) => {
       const { matrix } = target;
       const own = optionsOf(matrix);
@@ -86,33 +86,33 @@ export default defineMethod<Options>({
   },
 });
 
-function decide(shape: ModelShape, given: Options) {
-  const chosen = denseTargets(title, shape, given);
+function decide(shape: ModelShape, options: Options) {
+  const chosen = denseTargets(title, shape, options);
   const faults = chosen.flatMap(({ matrix: { role, inputs, outputs } }) => {
-    const [m2, n2] = given.b ?? [1, 1];
+    const [m2, n2] = options.b ?? [1, 1];
     return inputs % m2 === 0 && outputs % n2 === 0
       ? []
-      : [`${role} is ${inputs} × ${outputs}, which factors of ${m2} × ${n2} do not divide`];
+      : [`${role} is ${inputs} × ${outputs}, which is not divisible by factors of ${m2} × ${n2}`];
   });
   if (faults.length > 0)
     throw new WorkbenchError(
       "unsupported",
-      `${title} cannot be applied: ${faults[0]!}. Choose another b, or leave such roles out with ignore.`,
+      `${title} cannot be applied: ${faults[0]!}. Choose another b, or exclude these roles with ignore.`,
       { faults },
     );
   const optionsOf = (matrix: MatrixSpec): MpoOptions => {
     const { inputs, outputs } = matrix;
-    const sites = sitesOf(matrix, given);
+    const sites = sitesOf(matrix, options);
     const widest = widestBonds(sites);
     const bondsOf = (bond: number) => widest.map((most) => Math.min(bond, most));
-    const room = (1 - given.rate) * inputs * outputs * (1 + 1e-12);
+    const room = (1 - options.rate) * inputs * outputs * (1 + 1e-12);
     let bond = 1;
     const most = Math.max(...widest);
     while (bond < most && scalarsOf({ sites, bonds: bondsOf(bond + 1) }) <= room) bond++;
     return { sites, bonds: bondsOf(bond) };
   };
   const isSmaller = ({ matrix }: Target) =>
-    given.rate > 0 && scalarsOf(optionsOf(matrix)) < matrix.inputs * matrix.outputs;
+    options.rate > 0 && scalarsOf(optionsOf(matrix)) < matrix.inputs * matrix.outputs;
   const targets = chosen.filter(isSmaller);
   const after = stored(shape, targets, ({ matrix }) => ({ type: "mpo", options: optionsOf(matrix) }));
   return { targets, optionsOf, after };
@@ -124,7 +124,7 @@ function sitesOf({ inputs, outputs }: MatrixSpec, { sites, b }: Options): (reado
   return balanced(inputs, sites).map((rows, k) => [rows, columns[k]!]);
 }
 
-/** Factors of a size that are as equal as it divides, from the largest on. */
+/** Splits a size into factors that are as equal as possible, in descending order. */
 function balanced(size: number, count: number): number[] {
   if (count === 1) return [size];
   let divisor = Math.floor(size ** (1 / count) * (1 + 1e-12));
@@ -133,9 +133,9 @@ function balanced(size: number, count: number): number[] {
 }
 
 /**
- * Of entries in the order of their sites a Kronecker product is a product of vectors (Van Loan's rearrangement), and a matrix
- * product operator a chain of matrices. Each core [left · entries, right] holds the largest singular values of what the cores before it left, so that no bond loses
- * more than its tail. At the end both sides of a bond are of the same size, √σ.
+ * With entries in site order, a Kronecker product is an outer product of vectors (Van Loan's rearrangement), and a matrix
+ * product operator is a chain of matrices. Each core [left · entries, right] keeps the largest singular values of the
+ * remainder, so that each bond loses only its tail. Finally, both sides of a bond are scaled by √σ.
  */
 export function nearestChain(entries: Float64Array, own: MpoOptions): Float64Array[] {
   const cores = coresOf({ name: "" }, own);
@@ -149,7 +149,7 @@ export function nearestChain(entries: Float64Array, own: MpoOptions): Float64Arr
     const { a, b } = found.factors(right);
     chain.push(perBond(a, roots, (value, root) => value / root));
     roots = Float64Array.from(found.values.subarray(0, right), (value) => Math.sqrt(value) || 1);
-    // Σ·Vᵀ, whose own singular values are those of the whole.
+    // Σ·Vᵀ, which has the same singular values as the whole.
     rest = perBond(b, roots, (value, root) => value * root);
   }
   return [...chain, perBond(rest, roots, (value, root) => value / root)];

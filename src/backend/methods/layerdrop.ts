@@ -1,6 +1,6 @@
 /**
- * Fewer layers: some are taken out whole and the others moved together, as DistilGPT2 begins (Sanh et al. 2019). Without
- * training afterwards, best with the whole model as `teacher`, little is left of what it could.
+ * Removes whole layers, as in the initialization of DistilGPT2 (Sanh et al. 2019). The result is of little use without
+ * training afterwards, preferably with the original model as `teacher`.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -24,18 +24,18 @@ const title = "Layer drop";
 
 const options = z
   .strictObject({
-    rate: shareOption(0.5, "Share of the layers that goes; one at least stays."),
+    rate: shareOption(0.5, "Share of the layers to remove. At least one is kept."),
     choose: z
       .enum(["spread", "first", "last"])
       .default("spread")
       .describe(
-        "Which layers stay: spread evenly with the first and the last among them (0, 2, 4, 7, 9 and 11 of 12, as in DistilGPT2), or as many from one end.",
+        "Layers to keep: evenly spaced, including the first and the last (0, 2, 4, 7, 9 and 11 of 12, as in DistilGPT2), or consecutive from one end.",
       ),
     keep: z
       .array(z.int().min(0))
       .min(1)
       .optional()
-      .describe("The layers that stay, from 0, in their order; instead of `rate` and `choose`."),
+      .describe("Layers to keep, counted from 0, in ascending order. Replaces `rate` and `choose`."),
   })
   .superRefine(({ keep }, context) => {
     const at = keep?.findIndex((layer, i) => i > 0 && layer <= keep[i - 1]!) ?? -1;
@@ -43,7 +43,7 @@ const options = z
       context.addIssue({
         code: "custom",
         path: ["keep", at],
-        message: `has to be larger than the layer before it, ${keep![at - 1]!}: layers keep their order`,
+        message: `must be larger than the previous layer, ${keep![at - 1]!}, because layers keep their order`,
         input: keep,
       });
   });
@@ -56,12 +56,12 @@ export default defineMethod<Options>({
   rate: "rate",
   samples: [{ rate: 0 }, { rate: 0.5 }, { rate: 0.5, choose: "last" }, { keep: [1] }],
 
-  plan: (before, given) => planBetween(before, shapeWith(before, keptLayers(before, given)), "roles"),
+  plan: (before, options) => planBetween(before, shapeWith(before, keptLayers(before, options)), "roles"),
 
-  apply: ({ shape, tensors }, given) => {
-    const kept = keptLayers(shape, given);
+  apply: ({ shape, tensors }, options) => {
+    const kept = keptLayers(shape, options);
     const after = shapeWith(shape, kept);
-    // The tensors of a layer come in the same order wherever the layer is.
+    // All layers list their tensors in the same order.
     const byLayer = tensorsByLayer(shape);
     const places = [...tensorsByLayer(after)].flatMap(([layer, names]) => {
       const from = byLayer.get(layer === undefined ? undefined : kept[layer])!;
@@ -77,7 +77,7 @@ function keptLayers(shape: ModelShape, { rate, choose, keep }: Options): readonl
   if (beyond !== undefined)
     throw new WorkbenchError(
       "unsupported",
-      `${title} cannot be applied: keep names layer ${beyond}, and the model has ${layers}, from 0 to ${layers - 1}.`,
+      `${title} cannot be applied: keep includes layer ${beyond}, but the model has ${layers} layers, 0 to ${layers - 1}.`,
     );
   if (keep !== undefined) return keep;
   const count = Math.max(1, layers - Math.floor(rate * layers * (1 + 1e-12)));
@@ -107,12 +107,15 @@ function shapeWith(shape: ModelShape, kept: readonly number[]): ModelShape {
   return withRepresentations(fewer, choices);
 }
 
-/** The choice for the same values in another layer. */
+/** Converts a choice for the same values in another layer. */
 function movedChoice(choice: RepresentationChoice, { matrix }: Address): RepresentationChoice {
   const representation = catalog[choice.type]!;
-  if (representation.moved === undefined) return choice;
+  if (representation.convertOptions === undefined) return choice;
   const options: unknown = representation.options.parse(choice.options);
-  return { ...choice, options: representation.moved(options, matrix) as RepresentationChoice["options"] };
+  return {
+    ...choice,
+    options: representation.convertOptions(options, matrix) as RepresentationChoice["options"],
+  };
 }
 
 interface Address {
@@ -120,7 +123,7 @@ interface Address {
   readonly matrix: MatrixSpec;
 }
 
-/** What may have a representation of its own: matrices, parts of packed ones, biases. */
+/** The addresses that can have a representation: matrices, parts of packed matrices, biases. */
 function matricesByLayer(shape: ModelShape): Map<number | undefined, Address[]> {
   const all = matrixSlots({ ...shape, representations: {} }).flatMap(({ matrix, bias }) => [
     ...[matrix, ...partsOf(matrix)].map((each) => ({ address: each.role, matrix: each })),

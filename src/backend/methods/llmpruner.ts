@@ -1,6 +1,6 @@
 /**
- * LLM-Pruner (Ma et al., NeurIPS 2023): heads and channels go whole, those first whose weights would change the loss least if they
- * were zero, by its Taylor series on a few sequences. Recovery is a `train` cell afterwards.
+ * LLM-Pruner (Ma et al., NeurIPS 2023): removes the heads and channels whose weights affect the loss least, estimated by its
+ * Taylor series on a few sequences. Add a `train` cell afterwards for recovery.
  */
 import * as z from "zod";
 import type { MatrixSpec } from "../representations/representation";
@@ -26,14 +26,12 @@ const options = z.strictObject({
     .enum(["first", "mixed"])
     .default("first")
     .describe(
-      "Of a weight w with the gradient g: |w · g|, or |w · g − ½ · w² · E[g²]|, which is the diagonal of Fisher.",
+      "Importance of a weight w with gradient g: |w · g|, or |w · g − ½ · w² · E[g²]| with the diagonal of the Fisher information.",
     ),
   aggregation: z
     .enum(["sum", "product", "max", "last"])
     .default("sum")
-    .describe(
-      "How the matrices of a head or channel make one number; `last` is that of the matrix that reads it.",
-    ),
+    .describe("How to combine the matrices of a head or channel. `last` uses the matrix that reads it."),
   calibration: calibrationSchema
     .unwrap()
     .extend({
@@ -41,10 +39,10 @@ const options = z.strictObject({
         .int()
         .min(1)
         .default(10)
-        .describe("Sequences of the training split that gradients are taken of."),
+        .describe("Number of sequences of the training split to compute gradients on."),
     })
     .prefault({})
-    .describe("How much text is looked at."),
+    .describe("Text for the gradients."),
 });
 type Options = z.output<typeof options>;
 
@@ -63,15 +61,15 @@ export default defineMethod<Options>({
     { rate: 0.3, parts: ["heads"], layers: [1, 1], aggregation: "last", calibration },
   ],
 
-  plan: (before, given) => planStructured(before, coupledIn(title, before, given), given),
+  plan: (before, options) => planStructured(before, coupledIn(title, before, options), options),
 
-  async apply(before, given, lab) {
-    const groups = coupledIn(title, before.shape, given);
-    if (given.rate === 0) return before;
+  async apply(before, options, lab) {
+    const groups = coupledIn(title, before.shape, options);
+    if (options.rate === 0) return before;
     const cut = groups.flatMap(({ producers, consumer }) => [...producers, consumer]);
-    const gradients = await lab.gradients(before, new Set(cut.map(tensorOf)), given.calibration);
-    const scores = groups.map((group) => scoresOf(group, before.tensors, gradients, given));
-    return withUnits(before, groups, choose(groups, scores, given));
+    const gradients = await lab.gradients(before, new Set(cut.map(tensorOf)), options.calibration);
+    const scores = groups.map((group) => scoresOf(group, before.tensors, gradients, options));
+    return withUnits(before, groups, choose(groups, scores, options));
   },
 });
 
@@ -79,23 +77,23 @@ function scoresOf(
   { units, producers, consumer }: Coupled,
   tensors: Parameters<typeof floatsOf>[0],
   gradients: Gradients,
-  given: Options,
+  options: Options,
 ): Float64Array {
   const own = [
     ...producers.map((target) =>
-      unitSums(importanceOf(target, tensors, gradients, given), target.matrix, "outputs", units),
+      unitSums(importanceOf(target, tensors, gradients, options), target.matrix, "outputs", units),
     ),
-    unitSums(importanceOf(consumer, tensors, gradients, given), consumer.matrix, "inputs", units),
+    unitSums(importanceOf(consumer, tensors, gradients, options), consumer.matrix, "inputs", units),
   ];
   return Float64Array.from({ length: units }, (_, unit) => {
     const each = own.map((sums) => sums[unit]!);
-    if (given.aggregation === "last") return each.at(-1)!;
-    if (given.aggregation === "max") return Math.max(...each);
-    return each.reduce((all, one) => (given.aggregation === "sum" ? all + one : all * one));
+    if (options.aggregation === "last") return each.at(-1)!;
+    if (options.aggregation === "max") return Math.max(...each);
+    return each.reduce((all, one) => (options.aggregation === "sum" ? all + one : all * one));
   });
 }
 
-/** [inputs, outputs] of a matrix, also where it is a part of a packed one. */
+/** Importance of the weights of a matrix, [inputs, outputs], which may be a part of a packed one. */
 function importanceOf(
   target: Target,
   tensors: Parameters<typeof floatsOf>[0],

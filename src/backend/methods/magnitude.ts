@@ -1,4 +1,4 @@
-/** Magnitude pruning (Han et al. 2015): the weights nearest to zero become zero, and stay zero when training goes on. */
+/** Magnitude pruning (Han et al. 2015): sets the weights nearest to zero to zero and keeps them zero during training. */
 import * as z from "zod";
 import { defineMethod } from "../compression/method";
 import {

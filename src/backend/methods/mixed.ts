@@ -1,6 +1,6 @@
 /**
- * Mixed precision: a budget of bits goes where it matters. Every matrix is rounded to each of several widths by itself, what
- * that costs is measured, and the widths that cost least together within the budget are taken (MixDQ, Zhao et al., ECCV 2024).
+ * Mixed precision: distributes a budget of bits. It measures the cost of rounding each matrix alone to each of several
+ * widths and chooses the widths with the lowest total cost within the budget (MixDQ, Zhao et al., ECCV 2024).
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -32,17 +32,17 @@ const title = "Mixed precision";
 const options = z
   .strictObject({
     ...quantisingOptions,
-    bits: z.number().min(2).max(8).default(4).describe("Bits of a weight, in the mean over all targets."),
+    bits: z.number().min(2).max(8).default(4).describe("Average bits per weight over all targets."),
     choices: z
       .array(z.int().min(2).max(8))
       .min(1)
       .default([2, 3, 4, 6, 8])
-      .describe("Bits that a matrix may get."),
+      .describe("Allowed bits per weight of a matrix."),
     sensitivity: z
       .enum(["gradient", "output", "loss"])
       .default("gradient")
       .describe(
-        "What is measured of each matrix and width: the rise of the loss that squared gradients on real text foretell, the squared error of its products as a share of them, or the rise of the validation loss itself (`loss`, which evaluates the model once for each).",
+        "Cost to measure for each matrix and width: the loss increase predicted from squared gradients on real text, the relative squared error of the outputs, or the actual increase in validation loss (`loss`, which evaluates the model once for each).",
       ),
     calibration: calibrationSchema,
   })
@@ -51,7 +51,7 @@ const options = z
       context.addIssue({
         code: "custom",
         path: ["bits"],
-        message: `has to be at least ${Math.min(...choices)}, the fewest of choices`,
+        message: `must be at least ${Math.min(...choices)}, the smallest of choices`,
         input: bits,
       });
   });
@@ -73,43 +73,46 @@ export default defineMethod<Options>({
     { bits: 5, choices: [2, 4, 8], sensitivity: "loss", targets: "layers.*.mlp.*", calibration },
   ],
 
-  // The widths follow from the text; no matrix gets more in the mean than the next choice above the budget.
-  plan(before, given) {
-    const targets = quantisedTargets(title, before, { ...given, bits: 8 });
-    const most = Math.min(...given.choices.filter((bits) => bits >= given.bits), Math.max(...given.choices));
-    const after = stored(before, targets, (target) => quantisedAs(target, { ...given, bits: most }));
+  // Widths depend on the text. The upper bound is the average of the next choice above the budget.
+  plan(before, options) {
+    const targets = quantisedTargets(title, before, { ...options, bits: 8 });
+    const most = Math.min(
+      ...options.choices.filter((bits) => bits >= options.bits),
+      Math.max(...options.choices),
+    );
+    const after = stored(before, targets, (target) => quantisedAs(target, { ...options, bits: most }));
     return planBetween(before, after, "most");
   },
 
-  async apply(before, given, lab) {
-    const targets = quantisedTargets(title, before.shape, { ...given, bits: 8 });
-    const costs = await measures[given.sensitivity](before, targets, given, lab);
+  async apply(before, options, lab) {
+    const targets = quantisedTargets(title, before.shape, { ...options, bits: 8 });
+    const costs = await measures[options.sensitivity](before, targets, options, lab);
     const sizes = targets.map(({ matrix }) => matrix.inputs * matrix.outputs);
     const choices = costs.map((own, i) =>
-      own.map((cost, which): Choice => ({ cost, bits: given.choices[which]! * sizes[i]! })),
+      own.map((cost, which): Choice => ({ cost, bits: options.choices[which]! * sizes[i]! })),
     );
-    const budget = Math.floor(given.bits * sizes.reduce((all, each) => all + each, 0));
+    const budget = Math.floor(options.bits * sizes.reduce((all, each) => all + each, 0));
     const taken = allocate(choices, budget);
     if (taken === undefined)
       throw new WorkbenchError(
         "invalid-input",
-        `${given.bits} bits a weight are fewer than any choice takes.`,
+        `No choice fits in ${options.bits} bits per weight. Raise bits or add smaller choices.`,
       );
-    const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, given.choices[taken[i]!]!]));
+    const bits = new Map(targets.map(({ matrix }, i) => [matrix.role, options.choices[taken[i]!]!]));
     lab.log(`${title}: ${[...bits].map(([role, own]) => `${role} ${own}`).join(", ")}.`);
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) => {
       const { matrix } = target;
-      const own = { ...given, bits: bits.get(matrix.role)! };
+      const own = { ...options, bits: bits.get(matrix.role)! };
       return roundedToNearest(matrix, weightsOf(tensors, target), own).treated();
     });
   },
 });
 
-/** Costs for each target and each choice. */
+/** Computes the cost of each choice for each target. */
 type Measure = (
   before: Checkpoint,
   targets: readonly Target[],
-  given: Options,
+  options: Options,
   lab: Lab,
 ) => Promise<number[][]>;
 const measures: Readonly<Record<Options["sensitivity"], Measure>> = {
@@ -118,34 +121,34 @@ const measures: Readonly<Record<Options["sensitivity"], Measure>> = {
   loss: lossCosts,
 };
 
-/** ½ · Σ E[g²] · (W − Q)²: the second term of the loss's Taylor series with the diagonal of Fisher for its curvature. */
-async function gradientCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
-  const { moments } = await lab.gradients(before, new Set(targets.map(tensorOf)), given.calibration);
+/** ½ · Σ E[g²] · (W − Q)²: the second-order term of the loss's Taylor series, with the diagonal of the Fisher information as curvature. */
+async function gradientCosts(...[before, targets, options, lab]: Parameters<Measure>): Promise<number[][]> {
+  const { moments } = await lab.gradients(before, new Set(targets.map(tensorOf)), options.calibration);
   return targets.map((target) => {
     const { matrix } = target;
     const weights = weightsOf(before.tensors, target);
     const squares = partOf(moments.get(tensorOf(target))!.meanSquare, target);
-    return given.choices.map((bits) => {
-      const now = roundedToNearest(matrix, weights, { ...given, bits }).materialise();
+    return options.choices.map((bits) => {
+      const now = roundedToNearest(matrix, weights, { ...options, bits }).materialise();
       return now.reduce((sum, each, i) => sum + 0.5 * squares[i]! * (each - weights.dense[i]!) ** 2, 0);
     });
   });
 }
 
 /** Σ_j E[x_j²] · (W − Q)_j² as a share of Σ_j E[x_j²] · W_j². */
-async function outputCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
+async function outputCosts(...[before, targets, options, lab]: Parameters<Measure>): Promise<number[][]> {
   const tap = (x: Value) => ({ squares: sum(mul(x, x), { axes: [0], keepDims: false }) });
   const roles = new Map(targets.map((target) => [observedRole(target), tap]));
-  const observed = await lab.observe(before, roles, given.calibration);
+  const statistics = await lab.observe(before, roles, options.calibration);
   return targets.map((target, done) => {
     const { matrix } = target;
-    const { squares } = observed.get(observedRole(target))!;
+    const { squares } = statistics.get(observedRole(target))!;
     const weights = weightsOf(before.tensors, target);
     const { dense } = weights;
     const whole = weighed(dense, squares!, matrix) || 1;
     lab.progress(done + 1, targets.length, "matrices measured");
-    return given.choices.map((bits) => {
-      const now = roundedToNearest(matrix, weights, { ...given, bits }).materialise();
+    return options.choices.map((bits) => {
+      const now = roundedToNearest(matrix, weights, { ...options, bits }).materialise();
       return (
         weighed(
           now.map((each, i) => each - dense[i]!),
@@ -165,15 +168,15 @@ function weighed(values: ArrayLike<number>, squares: Float64Array, { inputs, out
   return total;
 }
 
-/** The rise of the validation loss with one matrix alone rounded. */
-async function lossCosts(...[before, targets, given, lab]: Parameters<Measure>): Promise<number[][]> {
+/** Increase in validation loss when only one matrix is rounded. */
+async function lossCosts(...[before, targets, options, lab]: Parameters<Measure>): Promise<number[][]> {
   const dense = await lab.evaluate(before, "eval/loss");
   const found: number[][] = [];
   for (const target of targets) {
     const own: number[] = [];
-    for (const bits of given.choices) {
+    for (const bits of options.choices) {
       if (lab.signal.aborted) throw new WorkbenchError("cancelled", "The method was stopped.");
-      own.push((await lab.evaluate(rounded(before, target, { ...given, bits }), "eval/loss")) - dense);
+      own.push((await lab.evaluate(rounded(before, target, { ...options, bits }), "eval/loss")) - dense);
     }
     found.push(own);
     lab.progress(found.length, targets.length, "matrices measured");

@@ -1,6 +1,6 @@
 /**
- * QuantGPT (Tao et al., ACL 2022): weights are rounded while they train, each matrix with a scale that is trained too, and the
- * model as it was teaches by its distribution and by the states of single tokens, which rounding makes alike.
+ * QuantGPT (Tao et al., ACL 2022): quantization-aware training with a learned scale per matrix. The original model is the
+ * teacher, through its output distribution and a contrastive loss on token states, which quantization makes too similar.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -31,15 +31,22 @@ const options = z.strictObject({
     .min(2)
     .max(8)
     .default(4)
-    .describe("Bits of a weight; of 2 the values are −1, 0 and 1 times the scale."),
+    .describe("Bits per weight. With 2 bits, the values are −1, 0 and 1 times the scale."),
   ...targetOptions("all projections"),
   train: trainingSchema.describe(
-    "Training with rounded weights; none when left out, and then scales are only looked for.",
+    "Training with quantized weights. Default: none, which only searches for the scales.",
   ),
-  temperature: z.number().positive().default(1).describe("Logits of both models are divided by it."),
-  alpha_ce: weight("Weight of the divergence of the distribution that the model had before.", 1),
-  alpha_clm: weight("Weight of the labels.", 0),
-  alpha_contrast: weight("Weight of telling a token's state from those of its sequence's other tokens.", 1),
+  temperature: z
+    .number()
+    .positive()
+    .default(1)
+    .describe("Temperature that divides the logits of both models."),
+  alpha_ce: weight("Loss weight of the divergence from the original model's distribution.", 1),
+  alpha_clm: weight("Loss weight of the labels.", 0),
+  alpha_contrast: weight(
+    "Loss weight of the contrast between a token's state and those of other tokens in its sequence.",
+    1,
+  ),
 });
 type Options = z.output<typeof options>;
 
@@ -52,70 +59,70 @@ export default defineMethod<Options>({
   options,
   rate: "bits",
   levels: bitLevels,
-  needs: (given) => (given.train === undefined ? [] : ["text"]),
+  needs: (options) => (options.train === undefined ? [] : ["text"]),
   samples: [
     {},
     { bits: 2, train },
     { bits: 8, targets: "layers.*.mlp.*", alpha_clm: 1, alpha_contrast: 0, train },
   ],
 
-  plan(before, given) {
-    const after = stored(before, wholeTargets(before, given), () => ({
+  plan(before, options) {
+    const after = stored(before, wholeTargets(before, options), () => ({
       type: "quantised",
-      options: quantisedOptions(given),
+      options: quantisedOptions(options),
     }));
     return planBetween(before, after, "roles");
   },
 
-  async apply(before, given, lab) {
-    const targets = wholeTargets(before.shape, given);
-    const started = withGammas(before, targets, given);
+  async apply(before, options, lab) {
+    const targets = wholeTargets(before.shape, options);
+    const started = withGammas(before, targets, options);
     const names = new Set(targets.map(({ matrix }) => weightName(matrix)));
     const trainee = roundedTrainee(
-      traineeOf(before.shape, teacherOf(before.shape, given)),
+      traineeOf(before.shape, teacherOf(before.shape, options)),
       names,
-      given.bits,
+      options.bits,
     );
     const tensors =
-      given.train === undefined ? started : await lab.fit(trainee, started, given.train, before.tensors);
+      options.train === undefined ? started : await lab.fit(trainee, started, options.train, before.tensors);
     const trained = { shape: before.shape, tensors: withoutGammas(tensors, targets) };
     return layerByLayer(trained, targets, undefined, layerwiseSchema.parse({}), lab, ({ matrix }, own) => {
       const [gamma] = floatsOf(tensors, gammaName(weightName(matrix)));
       const dense = toInOut(floatsOf(own, weightName(matrix)), matrix);
-      return rounded(matrix, dense, gamma! * meanMagnitude(dense), given).treated();
+      return rounded(matrix, dense, gamma! * meanMagnitude(dense), options).treated();
     });
   },
 });
 
 const quantisedOptions = ({ bits }: Pick<Options, "bits">) => ({ bits, symmetric: true, residual: 0 });
 
-/** A matrix that is packed with others is one module. */
-function wholeTargets(shape: ModelShape, given: Options): Target[] {
-  const targets = denseTargets(title, shape, given);
+/** Selects targets; a packed matrix is one module. */
+function wholeTargets(shape: ModelShape, options: Options): Target[] {
+  const targets = denseTargets(title, shape, options);
   const part = targets.find(({ packedIn }) => packedIn !== undefined);
   if (part === undefined) return targets;
   throw new WorkbenchError(
     "unsupported",
-    `${title} cannot be applied: ${part.matrix.role} is a part of ${part.packedIn!.role}, which is rounded as one module. Name that one.`,
+    `${title} cannot be applied: ${part.matrix.role} is a part of ${part.packedIn!.role}, which is quantized as one module. Use ${part.packedIn!.role} instead.`,
   );
 }
 
-/** Every matrix at one scale: α / n, with α the largest value. */
+/** Quantizes a matrix with one scale, α / n, where α is the largest value. */
 function rounded(matrix: MatrixSpec, dense: Float32Array, clip: number, { bits }: Options): Quantised {
   const { inputs, outputs } = matrix;
-  const quantised = new Quantised(matrix, quantisedOptions({ bits }), { dense, mask: undefined });
+  const quantized = new Quantised(matrix, quantisedOptions({ bits }), { dense, mask: undefined });
   const largest = largestCode(bits);
   const scale = Math.fround(Math.max(clip, smallestClip) / largest);
-  for (let output = 0; output < outputs; output++) quantised.setGrid(0, output, { scale, zero: 0 });
+  for (let output = 0; output < outputs; output++) quantized.setGrid(0, output, { scale, zero: 0 });
   for (let input = 0; input < inputs; input++)
     for (let output = 0; output < outputs; output++) {
       const value = dense[input * outputs + output]!;
-      quantised.set(input, output, Math.max(-clip, Math.min(clip, value)));
+      quantized.set(input, output, Math.max(-clip, Math.min(clip, value)));
     }
-  return quantised;
+  return quantized;
 }
 
-/** Where rounding costs least of the weights as they are: from half of the mean magnitude up to the largest. */
+/** Finds the clipping factor with the smallest quantization error, between half of the mean magnitude and the maximum. */
 function startingGamma(dense: Float32Array, bits: number): number {
   const magnitude = meanMagnitude(dense);
   const most = dense.reduce((largest, each) => Math.max(largest, Math.abs(each)), 0) / (magnitude || 1);
@@ -162,20 +169,20 @@ function withoutGammas(
   return new Map([...tensors].filter(([name]) => !gammas.has(name)));
 }
 
-function teacherOf(shape: ModelShape, given: Options): Teacher {
+function teacherOf(shape: ModelShape, options: Options): Teacher {
   const weights: Partial<Record<LossName, number>> = {};
   for (const name of lossNames) {
-    const own = name === "ce" || name === "clm" || name === "contrast" ? given[`alpha_${name}`] : 0;
+    const own = name === "ce" || name === "clm" || name === "contrast" ? options[`alpha_${name}`] : 0;
     if (own > 0) weights[name] = own;
   }
   if (Object.keys(weights).length === 0)
     throw new WorkbenchError(
       "invalid-input",
-      `${title} has nothing to learn from: give one of its weights, alpha_…, above 0.`,
+      `${title} has no training loss. Set at least one of its weights, alpha_…, above 0.`,
     );
   const { layers } = dimensionsOf(shape);
   return {
-    temperature: given.temperature,
+    temperature: options.temperature,
     weights,
     trainee: traineeOf(withRepresentations(shape, {})),
     layers: teacherLayers(layers, layers),

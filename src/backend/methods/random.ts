@@ -1,4 +1,4 @@
-/** Random pruning: the control of every other choice of weights. A method that is no better has chosen nothing. */
+/** Random pruning: a baseline for all methods that choose weights. */
 import * as z from "zod";
 import { randomStream } from "../representations/randomStream";
 import { defineMethod } from "../compression/method";
@@ -15,7 +15,7 @@ const title = "Random pruning";
 const options = z
   .strictObject({
     ...pruningOptions(["layer", "row", "global"]),
-    seed: z.int().min(0).optional().describe("Seed of the draw; that of the run when left out."),
+    seed: z.int().min(0).optional().describe("Seed of the random choice. Default: the seed of the run."),
   })
   .superRefine(checkPattern);
 type Options = z.output<typeof options>;

@@ -1,4 +1,4 @@
-/** Round to nearest: each weight becomes the nearest point of the grid of its group, and nothing is looked at but the weights. */
+/** Round to nearest: rounds each weight to the grid of its group, without calibration. */
 import * as z from "zod";
 import { layerByLayer, layerwiseSchema } from "../compression/layerwise";
 import { defineMethod } from "../compression/method";
@@ -29,12 +29,12 @@ export default defineMethod<Options>({
     { bits: 4, targets: "embed_tokens" },
   ],
 
-  plan: (before, given) => planQuantising(title, before, given),
+  plan: (before, options) => planQuantising(title, before, options),
 
-  async apply(before, given, lab) {
-    const targets = quantisedTargets(title, before.shape, given);
+  async apply(before, options, lab) {
+    const targets = quantisedTargets(title, before.shape, options);
     return layerByLayer(before, targets, undefined, layerwiseSchema.parse({}), lab, (target, tensors) =>
-      roundedToNearest(target.matrix, weightsOf(tensors, target), given).treated(),
+      roundedToNearest(target.matrix, weightsOf(tensors, target), options).treated(),
     );
   },
 });

@@ -1,6 +1,6 @@
 /**
- * SparseGPT (Frantar and Alistarh, ICML 2023): weights go one input after the other, those that matter least by H = XᵀX, and
- * what each takes from the product is made up for by the inputs that are still to come.
+ * SparseGPT (Frantar and Alistarh, ICML 2023): prunes weights one input at a time, the least important by H = XᵀX first, and
+ * compensates for the error with the remaining inputs.
  */
 import * as z from "zod";
 import { fromInOut, toInOut, weightName } from "../representations/dense";
@@ -34,12 +34,14 @@ const options = z
       .number()
       .min(0)
       .default(0.01)
-      .describe("Added to the diagonal of H, as a share of its mean; more where H is singular all the same."),
+      .describe(
+        "Damping added to the diagonal of H, as a share of its mean. Increased if H is still singular.",
+      ),
     block_size: z
       .int()
       .min(1)
       .default(128)
-      .describe("Inputs among which the weights to go are chosen at a time."),
+      .describe("Number of inputs among which weights are chosen at a time."),
     calibration: layerwiseSchema,
   })
   .superRefine(checkPattern);
@@ -76,7 +78,7 @@ export default defineMethod<Options>({
         const weights = transposed(toInOut(stored, matrix), inputs, outputs); // [outputs, inputs]
         const mask = readMask(tensors, target);
         refuseNaN(role, stored, mask);
-        // In the same order as the weights, 1 where one stays.
+        // In the order of the weights; 1 for kept weights.
         const stays = new Uint8Array(weights.length).fill(1);
         if (mask !== undefined)
           stays.set(transposed(toInOut(Float32Array.from(mask), matrix), inputs, outputs));
@@ -99,7 +101,7 @@ export default defineMethod<Options>({
               return stays[output * inputs + input] === 1 ? value : 0;
             },
           },
-          // A group of n:m is decided at its first input, so that a block must not divide one.
+          // An n:m group is decided at its first input, so a block must not split a group.
           pattern === undefined
             ? settings.block_size
             : Math.ceil(settings.block_size / pattern.of) * pattern.of,
@@ -112,13 +114,13 @@ export default defineMethod<Options>({
   },
 });
 
-/** How many of all weights have to be gone after the block that ends at an input: after the last exactly the whole share. */
+/** Returns the number of weights to prune up to the block that ends at an input. After the last block it is the exact share. */
 function shareUntil(all: number, inputs: number, sparsity: number): (to: number) => number {
   const total = countShare(all, sparsity);
   return (to) => (to === inputs ? total : Math.min(total, Math.round((to / inputs) * total)));
 }
 
-/** Drops the least salient of the block until `wanted` are gone up to its end, over all outputs together. */
+/** Prunes the least salient weights of the block, over all outputs, until `wanted` weights are pruned up to its end. */
 function dropLeast(
   stays: Uint8Array,
   inputs: number,

@@ -1,7 +1,6 @@
 /**
- * Low rank: a matrix becomes the best product of two narrow ones, of the weights themselves or of what they make of real text
- * (SVD-LLM, Wang et al. 2025), or of how that differs from its mean, which a bias adds (AFM, Yu and Wu 2023). Ranks are even, or
- * go where the energy is.
+ * Low rank: factorizes a matrix to approximate its weights, its outputs on real text (SVD-LLM, Wang et al. 2025), or its
+ * mean-centered outputs with the mean folded into the bias (AFM, Yu and Wu 2023). Ranks are uniform or allocated by energy.
  */
 import * as z from "zod";
 import { matmul } from "../graph/ops/matmul";
@@ -30,29 +29,32 @@ const title = "Low rank";
 
 const options = z
   .strictObject({
-    rate: shareOption(0.5, "Share of a matrix's scalars that goes; the rank follows, and is at least 1."),
+    rate: shareOption(
+      0.5,
+      "Share of a matrix's scalars to remove. It determines the rank, which is at least 1.",
+    ),
     whiten: z
       .boolean()
       .default(false)
-      .describe("Keep the products of real text as near as can be, instead of the weights."),
+      .describe("Approximate the outputs on real text instead of the weights."),
     center: z
       .boolean()
       .default(false)
       .describe(
-        "With whiten: near to how the products differ from their mean. The bias has the rest; a model without biases gets them, and they count.",
+        "With whiten: factorize the mean-centered outputs and fold the mean into the bias. A model without biases gets them, and they count as parameters.",
       ),
     ranks: z
       .enum(["even", "energy"])
       .default("even")
       .describe(
-        "The same share of every matrix, or over all of them together what holds the most energy for its size.",
+        "Remove the same share of every matrix, or allocate ranks over all matrices by energy per scalar.",
       ),
     ...targetOptions("all projections"),
     calibration: layerwiseSchema,
   })
   .refine(({ center, whiten }) => whiten || !center, {
     path: ["center"],
-    message: "only what text makes of a matrix has a mean; write whiten: true, or leave center out",
+    message: "only outputs on text have a mean. Set whiten: true or omit center",
   });
 type Options = z.output<typeof options>;
 
@@ -73,36 +75,36 @@ export default defineMethod<Options>({
     { rate: 0.3, targets: "embed_tokens" },
   ],
 
-  plan(before, given) {
-    const shape = centered(before, given);
-    const targets = treatedTargets(shape, given);
+  plan(before, options) {
+    const shape = centered(before, options);
+    const targets = treatedTargets(shape, options);
     const after = stored(shape, targets, ({ matrix }) => ({
       type: "factored",
-      options: { rank: evenRank(matrix, given.rate) },
+      options: { rank: evenRank(matrix, options.rate) },
     }));
-    return planBetween(before, after, given.ranks === "even" ? "roles" : "most");
+    return planBetween(before, after, options.ranks === "even" ? "roles" : "most");
   },
 
-  async apply(checkpoint, given, lab) {
-    const before = biased(checkpoint, centered(checkpoint.shape, given));
-    const targets = treatedTargets(before.shape, given);
-    const byEnergy = given.ranks === "energy" ? energyRanks(before, targets, given) : undefined;
-    const tap: Tap = (x, counted) => ({
+  async apply(checkpoint, options, lab) {
+    const before = biased(checkpoint, centered(checkpoint.shape, options));
+    const targets = treatedTargets(before.shape, options);
+    const byEnergy = options.ranks === "energy" ? energyRanks(before, targets, options) : undefined;
+    const tap: Tap = (x, isText) => ({
       gram: matmul(x, x, { transposeA: true }),
-      ...(given.center
+      ...(options.center
         ? {
             sums: sum(x, { axes: [0], keepDims: false }),
-            count: sum(counted, { axes: [0, 1], keepDims: false }),
+            count: sum(isText, { axes: [0, 1], keepDims: false }),
           }
         : {}),
     });
-    const wanted = given.whiten ? tap : undefined;
-    return layerByLayer(before, targets, wanted, given.calibration, lab, ({ matrix }, tensors, seen) => {
+    const wanted = options.whiten ? tap : undefined;
+    return layerByLayer(before, targets, wanted, options.calibration, lab, ({ matrix }, tensors, seen) => {
       const { inputs, outputs } = matrix;
       const dense = toInOut(floatsOf(tensors, weightName(matrix)), matrix);
-      const rank = byEnergy?.get(matrix.role) ?? evenRank(matrix, given.rate);
-      const mean = given.center ? seen["sums"]!.map((each) => each / seen["count"]![0]!) : undefined;
-      const { a, b } = given.whiten
+      const rank = byEnergy?.get(matrix.role) ?? evenRank(matrix, options.rate);
+      const mean = options.center ? seen["sums"]!.map((each) => each / seen["count"]![0]!) : undefined;
+      const { a, b } = options.whiten
         ? whitened(dense, matrix, spreadOf(seen, mean), rank)
         : decomposed(dense, matrix).factors(rank);
       const [left, right] = factorNames(matrix);
@@ -121,34 +123,34 @@ export default defineMethod<Options>({
   },
 });
 
-/** The largest rank that leaves the share; a matrix that loses nothing stays as it is. */
+/** The largest rank that removes the share. A matrix that loses nothing is unchanged. */
 function evenRank({ inputs, outputs }: MatrixSpec, rate: number): number {
   const room = (1 - rate) * inputs * outputs;
   return Math.max(1, Math.floor((room / (inputs + outputs)) * (1 + 1e-12)));
 }
 
-function treatedTargets(shape: ModelShape, given: Options): Target[] {
-  const chosen = denseTargets(title, shape, given);
+function treatedTargets(shape: ModelShape, options: Options): Target[] {
+  const chosen = denseTargets(title, shape, options);
   return chosen.filter(
-    ({ matrix: { inputs, outputs } }) => given.rate > 0 && inputs * outputs > inputs + outputs,
+    ({ matrix: { inputs, outputs } }) => options.rate > 0 && inputs * outputs > inputs + outputs,
   );
 }
 
-/** The shape with the biases that take the means. */
-function centered(shape: ModelShape, given: Options): ModelShape {
-  if (!given.center) return shape;
-  const roles = treatedTargets(shape, given).map(({ matrix }) => matrix.role);
-  return withBiases(title, shape, roles, "Leave it out with ignore, or write center: false.");
+/** Adds the biases for the means to the shape. */
+function centered(shape: ModelShape, options: Options): ModelShape {
+  if (!options.center) return shape;
+  const roles = treatedTargets(shape, options).map(({ matrix }) => matrix.role);
+  return withBiases(title, shape, roles, "Exclude it with ignore, or set center: false.");
 }
 
-/** XᵀX, or with a mean Σ (x − x̄)ᵀ(x − x̄). */
+/** Computes XᵀX, or Σ (x − x̄)ᵀ(x − x̄) if there is a mean. */
 function spreadOf({ gram, count }: Statistics, mean: Float64Array | undefined): Float64Array {
   if (mean === undefined) return gram!;
   const size = mean.length;
   return gram!.map((each, i) => each - count![0]! * mean[Math.floor(i / size)]! * mean[i % size]!);
 }
 
-/** x̄·(W − A·B): what the products lack on average. */
+/** Computes x̄·(W − A·B), the mean error of the outputs. */
 function lostOn(
   mean: Float64Array,
   dense: ArrayLike<number>,
@@ -165,8 +167,8 @@ function decomposed(dense: ArrayLike<number>, { inputs, outputs }: MatrixSpec): 
 }
 
 /**
- * The product that makes ‖X·(W − A·B)‖ smallest: with XᵀX = L·Lᵀ it is L⁻ᵀ times the best product for Lᵀ·W. A direction that
- * the text never has is damped until L is there; what stands there does not matter to the text.
+ * Minimizes ‖X·(W − A·B)‖: with XᵀX = L·Lᵀ, A·B is L⁻ᵀ times the best approximation of Lᵀ·W. Damping makes XᵀX positive
+ * definite in directions that do not occur in the text, where the values do not matter.
  */
 function whitened(
   dense: ArrayLike<number>,
@@ -189,8 +191,8 @@ function whitened(
 }
 
 /**
- * Over all targets the ranks whose share of their matrix's energy, σ² / Σσ², is largest for the scalars that each costs, until
- * as many scalars are spent as even ranks would have.
+ * Allocates ranks over all targets by their share of the matrix's energy, σ² / Σσ², per scalar, until they use as many
+ * scalars as uniform ranks would.
  */
 function energyRanks(
   before: Parameters<typeof takenApart>[0],
@@ -206,7 +208,7 @@ function energyRanks(
     budget += evenRank(matrix, rate) * cost;
     const { values } = decomposed(toInOut(floatsOf(tensors, weightName(matrix)), matrix), matrix);
     const energy = values.reduce((sum, each) => sum + each ** 2, 0) || 1;
-    // No rank that costs more than the matrix itself.
+    // A larger rank would cost more than the dense matrix.
     const most = Math.floor((matrix.inputs * matrix.outputs) / cost);
     values.slice(0, most).forEach((value, k) => {
       if (k === 0) {
@@ -215,7 +217,7 @@ function energyRanks(
       } else candidates.push({ role: matrix.role, cost, worth: value ** 2 / energy / cost });
     });
   }
-  // A stable sort keeps the ranks of a matrix in their order.
+  // A stable sort keeps the ranks of a matrix in order.
   for (const { role, cost } of candidates.sort((a, b) => b.worth - a.worth)) {
     if (cost > budget) continue;
     budget -= cost;

@@ -1,6 +1,6 @@
 /**
- * Wanda (Sun et al., ICLR 2024): of each output the weights go whose magnitude times the norm of their input, |W_ij|·‖X_j‖₂,
- * is smallest; nothing else changes.
+ * Wanda (Sun et al., ICLR 2024): prunes the weights of each output with the smallest product of magnitude and input norm,
+ * |W_ij|·‖X_j‖₂, without changing the others.
  */
 import * as z from "zod";
 import type { Value } from "../graph/op";
@@ -57,7 +57,7 @@ export default defineMethod<Options>({
   },
 });
 
-/** Which input the scalar at a place of the stored tensor belongs to. */
+/** Returns a function from an index in the stored tensor to its input. */
 function inputAt({ layout, inputs, outputs }: MatrixSpec): (place: number) => number {
   return layout === "in_out" ? (place) => Math.floor(place / outputs) : (place) => place % inputs;
 }

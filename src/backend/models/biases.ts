@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { scalar, sizeOf, type Value } from "../graph/op";
 import { where } from "../graph/ops/elementwise";
-import { asFloats } from "../representations/dense";
+import { requireFloats } from "../representations/dense";
 import masked from "../representations/masked";
 import {
   type MatrixCounts,
@@ -73,7 +73,7 @@ export function biasValue({ spec, mask }: Bias, values: ValueSource): Value {
 
 /** float32 [outputs] as it is added. */
 export function biasData({ spec, mask }: Bias, tensors: TensorSource): Float32Array {
-  const whole = asFloats(spec.name, tensors(spec.name));
+  const whole = requireFloats(spec.name, tensors(spec.name));
   if (mask === undefined) return whole;
   const keeps = tensors(mask.name);
   return whole.map((each, i) => (keeps[i] ? each : 0));

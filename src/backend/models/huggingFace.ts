@@ -149,7 +149,7 @@ export function denseOf({ matrix, stored }: MatrixSlot, tensors: TensorSource): 
   const dense = new Float32Array(matrix.inputs * matrix.outputs);
   let from = 0;
   for (const { matrix: part, representation, options } of stored) {
-    const piece = representation.materialise(tensors, part, options);
+    const piece = representation.materialize(tensors, part, options);
     for (let row = 0; row < part.inputs; row++)
       dense.set(piece.subarray(row * part.outputs, (row + 1) * part.outputs), row * matrix.outputs + from);
     from += part.outputs;

@@ -1,4 +1,4 @@
-/** A matrix whose weights are a few values, each stored once: k centroids, and for each weight the number of its own. */
+/** A matrix of shared weights: k centroids, and the index of a centroid for each weight. */
 import * as z from "zod";
 import type { Value } from "../graph/op";
 import { cast, sub } from "../graph/ops/elementwise";
@@ -6,7 +6,7 @@ import { constant } from "../graph/op";
 import { gather } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { transpose } from "../graph/ops/movement";
-import { asFloats } from "./dense";
+import { requireFloats } from "./dense";
 import {
   defineRepresentation,
   type MatrixSpec,
@@ -22,10 +22,10 @@ export interface ClusteredOptions {
 export const clustersName = (matrix: MatrixSpec): string => `${matrix.name}.weight_clusters`;
 export const centroidsName = (matrix: MatrixSpec): string => `${matrix.name}.weight_centroids`;
 
-/** Cluster 0 is -128, so that 256 of them fit into a signed byte. */
+/** The code of cluster 0, so that 256 clusters fit in a signed byte. */
 export const firstCode = -128;
 
-/** Bits that tell the clusters apart. */
+/** Bits of a cluster index. */
 export const clusterBits = (clusters: number): number => Math.max(1, Math.ceil(Math.log2(clusters)));
 
 /** [inputs, outputs] */
@@ -37,9 +37,9 @@ function denseValue(values: ValueSource, matrix: MatrixSpec): Value {
 export default defineRepresentation<ClusteredOptions>({
   title: "Clustered",
   worth:
-    "Clusters take a byte each in memory and a few bits in a packed file; before a product they are looked up, so that time is not saved.",
+    "Each index takes one byte in memory and a few bits in a packed file. Weights are looked up before each product, so it saves no time.",
   options: z.strictObject({
-    clusters: z.int().min(1).max(256).default(16).describe("Different values of the matrix."),
+    clusters: z.int().min(1).max(256).default(16).describe("Number of distinct values in the matrix."),
   }),
   parameters: (matrix, { clusters }) => [
     {
@@ -49,7 +49,7 @@ export default defineRepresentation<ClusteredOptions>({
       trainable: false,
       decay: false,
     },
-    // The gradient of a centroid is a sum over all its weights, for which a graph has no cheap form: they stay as they are.
+    // Frozen, because a graph has no cheap form of a centroid's gradient, which is a sum over all its weights.
     { ...weightSpec(matrix, "weight_centroids", [clusters]), trainable: false, decay: false },
   ],
   apply: (x, values, matrix) => matmul(x, denseValue(values, matrix)),
@@ -57,8 +57,8 @@ export default defineRepresentation<ClusteredOptions>({
     const weight = denseValue(values, matrix);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
-  materialise: (tensors, matrix) => {
-    const centroids = asFloats(centroidsName(matrix), tensors(centroidsName(matrix)));
+  materialize: (tensors, matrix) => {
+    const centroids = requireFloats(centroidsName(matrix), tensors(centroidsName(matrix)));
     const codes = tensors(clustersName(matrix)) as Int8Array;
     return Float32Array.from(codes, (code) => centroids[code - firstCode]!);
   },

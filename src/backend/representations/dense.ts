@@ -1,4 +1,4 @@
-/** The plain matrix: one tensor in the layout of its family. */
+/** A dense matrix: one tensor in the layout of its family. */
 import * as z from "zod";
 import { matmul } from "../graph/ops/matmul";
 import { defineRepresentation, type MatrixSpec, type TensorData, weightSpec } from "./representation";
@@ -9,25 +9,25 @@ export function denseShape({ inputs, outputs, layout }: MatrixSpec): readonly [n
   return layout === "in_out" ? [inputs, outputs] : [outputs, inputs];
 }
 
-/** A dense tensor as [inputs, outputs], whatever its layout; a view where it already is. */
+/** Converts a dense tensor to [inputs, outputs]; returns it unchanged if it has that layout. */
 export function toInOut<T extends Float32Array | Uint8Array>(data: T, matrix: MatrixSpec): T {
-  return matrix.layout === "in_out" ? data : transposed(data, matrix.outputs, matrix.inputs);
+  return matrix.layout === "in_out" ? data : transposeArray(data, matrix.outputs, matrix.inputs);
 }
 
 /** The inverse of `toInOut`. */
 export function fromInOut(data: Float32Array, matrix: MatrixSpec): Float32Array {
-  return matrix.layout === "in_out" ? data : transposed(data, matrix.inputs, matrix.outputs);
+  return matrix.layout === "in_out" ? data : transposeArray(data, matrix.inputs, matrix.outputs);
 }
 
-function transposed<T extends Float32Array | Uint8Array>(data: T, rows: number, columns: number): T {
+function transposeArray<T extends Float32Array | Uint8Array>(data: T, rows: number, columns: number): T {
   const out = data.slice() as T;
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) out[column * rows + row] = data[row * columns + column]!;
   return out;
 }
 
-export function asFloats(name: string, data: TensorData): Float32Array {
-  if (!(data instanceof Float32Array)) throw new Error(`${name} should hold float32 numbers.`);
+export function requireFloats(name: string, data: TensorData): Float32Array {
+  if (!(data instanceof Float32Array)) throw new Error(`Tensor ${name} must be float32.`);
   return data;
 }
 
@@ -43,6 +43,6 @@ export default defineRepresentation<Record<string, never>>({
   apply: (x, values, matrix) =>
     matmul(x, values(weightName(matrix)), { transposeB: matrix.layout === "out_in" }),
   dense: (values, matrix) => values(weightName(matrix)),
-  materialise: (tensors, matrix) =>
-    toInOut(asFloats(weightName(matrix), tensors(weightName(matrix))), matrix),
+  materialize: (tensors, matrix) =>
+    toInOut(requireFloats(weightName(matrix), tensors(weightName(matrix))), matrix),
 });

@@ -1,6 +1,6 @@
 /**
- * A square matrix of which only entries near the diagonal are left: diagonal weight compression (Belhaouari and Kraidia,
- * 2025, equations 17 to 19). Entries go from the corners towards the diagonal, so that two numbers say which are left.
+ * A square matrix that keeps only entries near the diagonal: diagonal weight compression (Belhaouari and Kraidia, 2025,
+ * equations 17 to 19). Entries are removed from the corners toward the diagonal, so two numbers specify which are kept.
  */
 import * as z from "zod";
 import type { Value } from "../graph/op";
@@ -8,13 +8,13 @@ import { add, mul } from "../graph/ops/elementwise";
 import { select } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, pad, reshape, slice } from "../graph/ops/movement";
-import { asFloats } from "./dense";
+import { requireFloats } from "./dense";
 import { defineRepresentation, type MatrixSpec, weightSpec } from "./representation";
 
 export interface DiagonalOptions {
-  /** Entries left strictly below the diagonal of W [inputs, outputs], the nearest to it first. */
+  /** Entries kept strictly below the diagonal of W [inputs, outputs], nearest to it first. */
   readonly lower: number;
-  /** The same above it. */
+  /** Entries kept strictly above the diagonal. */
   readonly upper: number;
 }
 
@@ -28,24 +28,24 @@ export interface Entry {
 
 export const triangleSize = (width: number): number => (width * (width - 1)) / 2;
 
-/** The first `count` entries of a triangle: diagonal by diagonal outwards, each from its top. */
-export function* nearest(width: number, side: "lower" | "upper", count: number): Generator<Entry> {
+/** Generates the first `count` entries of a triangle, diagonal by diagonal outward and each from its top. */
+export function* nearestEntries(width: number, side: "lower" | "upper", count: number): Generator<Entry> {
   let left = count;
   for (let offset = 1; offset < width && left > 0; offset++)
     for (let i = 0; i < width - offset && left > 0; i++, left--)
       yield side === "lower" ? { row: i + offset, column: i } : { row: i, column: i + offset };
 }
 
-/** In the order in which the band stores them. */
+/** The entries in the storage order of the band. */
 export function bandEntries(width: number, { lower, upper }: DiagonalOptions): Entry[] {
-  return [...nearest(width, "lower", lower), ...nearest(width, "upper", upper)];
+  return [...nearestEntries(width, "lower", lower), ...nearestEntries(width, "upper", upper)];
 }
 
-/** From here on one dense product is faster than a pass over x for each diagonal. */
+/** Above this many diagonals, one dense product is faster than one pass over x per diagonal. */
 const mostDiagonals = 16;
 
-/** y_j = Σ_o x_{j+o}·v_o over the diagonals o that are left, each an elementwise product of shifted activations. */
-function shifted(x: Value, band: Value, width: number, options: DiagonalOptions): Value[] {
+/** The terms of y_j = Σ_o x_{j+o}·v_o over the kept diagonals o, each an elementwise product of shifted activations. */
+function shiftTerms(x: Value, band: Value, width: number, options: DiagonalOptions): Value[] {
   const terms: Value[] = [];
   let at = 0;
   for (const side of ["lower", "upper"] as const) {
@@ -53,7 +53,7 @@ function shifted(x: Value, band: Value, width: number, options: DiagonalOptions)
     for (let offset = 1; left > 0; offset++) {
       const size = Math.min(left, width - offset);
       const values = slice(band, { axis: 0, start: at, end: at + size });
-      // An entry (row i + offset, column i) brings x_{i + offset} to y_i; above the diagonal it is the other way round.
+      // An entry (row i + offset, column i) adds x_{i + offset} to y_i; above the diagonal the roles are swapped.
       const [from, to] = side === "lower" ? [offset, 0] : [0, offset];
       const term = mul(slice(x, { axis: 1, start: from, end: from + size }), values);
       terms.push(pad(term, { axis: 1, before: to, after: width - size - to }));
@@ -64,15 +64,15 @@ function shifted(x: Value, band: Value, width: number, options: DiagonalOptions)
   return terms;
 }
 
-/** W [width, width] out of its diagonal and its band. */
-function assembled(diagonal: Value, band: Value, width: number, options: DiagonalOptions): Value {
+/** Builds W [width, width] from its diagonal and its band. */
+function buildMatrix(diagonal: Value, band: Value, width: number, options: DiagonalOptions): Value {
   const rows = new Array<number>(width * width).fill(-1);
   for (let i = 0; i < width; i++) rows[i * width + i] = i;
   bandEntries(width, options).forEach(({ row, column }, i) => (rows[row * width + column] = width + i));
   return reshape(select(concat(diagonal, band, { axis: 0 }), { rows }), { shape: [width, width] });
 }
 
-function diagonals(width: number, entries: number): number {
+function countDiagonals(width: number, entries: number): number {
   let count = 0;
   for (let left = entries; left > 0; left -= width - ++count);
   return count;
@@ -81,19 +81,19 @@ function diagonals(width: number, entries: number): number {
 export default defineRepresentation<DiagonalOptions>({
   title: "Diagonal or banded",
   worth:
-    "The diagonal alone is an elementwise product; of a wide band the matrix is put together again for every pass, so that only the file is smaller.",
+    "A diagonal is applied as an elementwise product. With a wide band, the matrix is rebuilt in every pass, so only the file is smaller.",
   options: z.strictObject({
-    lower: z.int().min(0).default(0).describe("Entries left strictly below the diagonal."),
-    upper: z.int().min(0).default(0).describe("Entries left strictly above the diagonal."),
+    lower: z.int().min(0).default(0).describe("Entries kept strictly below the diagonal."),
+    upper: z.int().min(0).default(0).describe("Entries kept strictly above the diagonal."),
   }),
   refuses: ({ kind, inputs, outputs }, { lower, upper }) => {
-    if (kind === "embedding") return "an embedding is looked up by row, and has no diagonal";
-    if (inputs !== outputs) return `a matrix of ${inputs} inputs and ${outputs} outputs has no diagonal`;
+    if (kind === "embedding") return "an embedding is looked up by row and has no diagonal";
+    if (inputs !== outputs) return `a matrix with ${inputs} inputs and ${outputs} outputs has no diagonal`;
     const most = triangleSize(inputs);
     const more = Math.max(lower, upper);
-    return more > most ? `a triangle of it has ${most} entries, not ${more}` : undefined;
+    return more > most ? `a triangle of the matrix has only ${most} entries, not ${more}` : undefined;
   },
-  // The order in which entries go is fixed, so their places are not stored.
+  // The order of removal is fixed, so positions are not stored.
   parameters: (matrix, { lower, upper }) => [
     weightSpec(matrix, "diagonal", [matrix.inputs]),
     ...(lower + upper === 0 ? [] : [weightSpec(matrix, "band", [lower + upper])]),
@@ -104,17 +104,17 @@ export default defineRepresentation<DiagonalOptions>({
     const own = mul(x, diagonal);
     if (options.lower + options.upper === 0) return own;
     const band = values(bandName(matrix));
-    if (diagonals(width, options.lower) + diagonals(width, options.upper) <= mostDiagonals)
-      return shifted(x, band, width, options).reduce((sum, term) => add(sum, term), own);
-    return matmul(x, assembled(diagonal, band, width, options));
+    if (countDiagonals(width, options.lower) + countDiagonals(width, options.upper) <= mostDiagonals)
+      return shiftTerms(x, band, width, options).reduce((sum, term) => add(sum, term), own);
+    return matmul(x, buildMatrix(diagonal, band, width, options));
   },
-  materialise: (tensors, matrix, options) => {
+  materialize: (tensors, matrix, options) => {
     const width = matrix.inputs;
     const out = new Float32Array(width * width);
-    const diagonal = asFloats(diagonalName(matrix), tensors(diagonalName(matrix)));
+    const diagonal = requireFloats(diagonalName(matrix), tensors(diagonalName(matrix)));
     diagonal.forEach((each, i) => (out[i * width + i] = each));
     if (options.lower + options.upper === 0) return out;
-    const band = asFloats(bandName(matrix), tensors(bandName(matrix)));
+    const band = requireFloats(bandName(matrix), tensors(bandName(matrix)));
     bandEntries(width, options).forEach(({ row, column }, i) => (out[row * width + column] = band[i]!));
     return out;
   },

@@ -1,9 +1,9 @@
-/** A matrix as the product of two narrow ones, W = A·B of a rank: what singular value decompositions leave. */
+/** A low-rank matrix W = A·B, such as from a truncated singular value decomposition. */
 import * as z from "zod";
 import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import { transpose } from "../graph/ops/movement";
-import { asFloats } from "./dense";
+import { requireFloats } from "./dense";
 import { defineRepresentation, type MatrixSpec, type ValueSource, weightSpec } from "./representation";
 
 export interface FactoredOptions {
@@ -22,13 +22,13 @@ function product(values: ValueSource, matrix: MatrixSpec): Value {
 export default defineRepresentation<FactoredOptions>({
   title: "Factored",
   worth:
-    "Two narrow products in place of a wide one: file, memory and operations shrink together below half the rank of a square matrix.",
+    "Two narrow products replace a wide one. For a square matrix, file, memory and operations shrink below half of full rank.",
   options: z.strictObject({
     rank: z.int().min(1).describe("Columns of the first factor and rows of the second."),
   }),
   refuses: ({ inputs, outputs }, { rank }) =>
     rank > Math.min(inputs, outputs)
-      ? `a rank of ${rank} is more than the matrix can have, ${Math.min(inputs, outputs)}`
+      ? `rank ${rank} is higher than the full rank of the matrix, ${Math.min(inputs, outputs)}`
       : undefined,
   parameters: (matrix, { rank }) => [
     weightSpec(matrix, "weight_in", [matrix.inputs, rank]),
@@ -42,9 +42,9 @@ export default defineRepresentation<FactoredOptions>({
     const weight = product(values, matrix);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
-  materialise: (tensors, matrix, { rank }) => {
+  materialize: (tensors, matrix, { rank }) => {
     const { inputs, outputs } = matrix;
-    const [a, b] = factorNames(matrix).map((name) => asFloats(name, tensors(name)));
+    const [a, b] = factorNames(matrix).map((name) => requireFloats(name, tensors(name)));
     const out = new Float32Array(inputs * outputs);
     const row = new Float64Array(outputs);
     for (let input = 0; input < inputs; input++) {

@@ -1,4 +1,4 @@
-/** How the product of a grouped block is laid out in memory, y = G(x; A) + G(Π(x); B). What a block is, the representation `grouped` says. */
+/** Memory layouts for the product of a grouped block, y = G(x; A) + G(Π(x); B). See the representation `grouped`. */
 import type { Value } from "../graph/op";
 import { add } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
@@ -17,32 +17,32 @@ export type Layout = (x: Value, a: Value, b: Value, sizes: BlockSizes) => Value;
 
 const groupsFirst = [1, 0, 2] as const;
 
-/** [rows, g·n] → [g, rows, n]: the channels in their order, and those that are equal modulo g together. */
-function straight(x: Value, { rows, groups, n }: BlockSizes): Value {
+/** [rows, g·n] → [g, rows, n]. `groupInOrder` keeps the channels in order; `groupInterleaved` groups channels that are equal modulo g. */
+function groupInOrder(x: Value, { rows, groups, n }: BlockSizes): Value {
   return transpose(reshape(x, { shape: [rows, groups, n] }), { perm: groupsFirst });
 }
-function interleaved(x: Value, { rows, groups, n }: BlockSizes): Value {
+function groupInterleaved(x: Value, { rows, groups, n }: BlockSizes): Value {
   return transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [2, 0, 1] });
 }
 /** [g, rows, o] → [rows, g·o] */
-function flat(y: Value, { rows, groups, o }: BlockSizes): Value {
+function flatten(y: Value, { rows, groups, o }: BlockSizes): Value {
   return reshape(transpose(y, { perm: groupsFirst }), { shape: [rows, groups * o] });
 }
 
-/** One product a branch, batched over the groups. */
+/** One product per branch, batched over the groups. */
 export const batched: Layout = (x, a, b, sizes) =>
-  flat(add(matmul(straight(x, sizes), a), matmul(interleaved(x, sizes), b)), sizes);
+  flatten(add(matmul(groupInOrder(x, sizes), a), matmul(groupInterleaved(x, sizes), b)), sizes);
 
-/** Both branches and their sum in one batched product: inputs side by side, weights one above the other. */
+/** Both branches and their sum in one batched product, with concatenated inputs and weights. */
 export const stacked: Layout = (x, a, b, sizes) => {
-  const inputs = concat(straight(x, sizes), interleaved(x, sizes), { axis: 2 }); // [g, rows, 2n]
-  return flat(matmul(inputs, concat(a, b, { axis: 1 })), sizes);
+  const inputs = concat(groupInOrder(x, sizes), groupInterleaved(x, sizes), { axis: 2 }); // [g, rows, 2n]
+  return flatten(matmul(inputs, concat(a, b, { axis: 1 })), sizes);
 };
 
 /**
- * The layout that is fastest for a size, as `lathe bench --grouped` measures it on processors (figures in
- * docs/benchmarks.md): stacking saves the pass that adds the branches, which pays where activations outweigh the weights
- * that are copied for it. Of graphics cards nothing else has been measured.
+ * Chooses the fastest layout for a size, as measured on CPUs by `lathe bench --grouped` (docs/benchmarks.md). Stacking
+ * saves the pass that adds the branches, which pays off if activations are larger than the weights that it copies. It has
+ * not been measured separately on GPUs.
  */
 export const groupedProduct: Layout = (x, a, b, sizes) =>
   (sizes.rows >= manyRows && sizes.n >= wideGroup ? stacked : batched)(x, a, b, sizes);

@@ -1,9 +1,9 @@
-/** A dense matrix of which a fixed 0/1 mask keeps some scalars: what unstructured and n:m pruning leave behind. */
+/** A dense matrix with a fixed 0/1 mask, from unstructured or n:m pruning. */
 import * as z from "zod";
 import { scalar, type Shape, type Value } from "../graph/op";
 import { where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
-import { asFloats, denseShape, toInOut, weightName } from "./dense";
+import { requireFloats, denseShape, toInOut, weightName } from "./dense";
 import {
   defineRepresentation,
   type MatrixSpec,
@@ -16,13 +16,13 @@ import {
 } from "./representation";
 
 export interface MaskedOptions {
-  /** How many scalars the mask keeps, so that counts are exact before any tensor is read. */
+  /** Number of scalars that the mask keeps, so that counts are exact without reading tensors. */
   readonly kept?: number | undefined;
 }
 
 export const maskName = (matrix: MatrixSpec): string => `${matrix.name}.weight_mask`;
 
-/** 1 for what is kept, of a tensor of this shape. */
+/** The mask of a tensor of this shape; 1 for kept scalars. */
 export function maskSpec(matrix: MatrixSpec, shape: Shape): ParameterSpec {
   return {
     ...weightSpec(matrix, "weight_mask", shape, { kind: "ones" }),
@@ -33,26 +33,28 @@ export function maskSpec(matrix: MatrixSpec, shape: Shape): ParameterSpec {
   };
 }
 
-// Dropped scalars stay out of the product whatever the weight tensor holds there, and no gradient reaches them.
-function maskedWeight(values: ValueSource, matrix: MatrixSpec): Value {
+// Masks the product, whatever values the weight tensor has, so that no gradient reaches pruned scalars.
+function applyMask(values: ValueSource, matrix: MatrixSpec): Value {
   return where(values(maskName(matrix)), values(weightName(matrix)), scalar(0));
 }
 
-function effective(tensors: TensorSource, matrix: MatrixSpec): Float32Array {
+function readMasked(tensors: TensorSource, matrix: MatrixSpec): Float32Array {
   const mask = tensors(maskName(matrix));
-  return asFloats(weightName(matrix), tensors(weightName(matrix))).map((each, i) => (mask[i] ? each : 0));
+  return requireFloats(weightName(matrix), tensors(weightName(matrix))).map((each, i) =>
+    mask[i] ? each : 0,
+  );
 }
 
 export default defineRepresentation<MaskedOptions>({
   title: "Masked",
   worth:
-    "Its zeros are written, held and multiplied like any other number, and a mask stands beside them: nothing is saved unless a file packs the kept values with a bitmap.",
+    "Zeros are stored and multiplied like other numbers, in addition to the mask. It saves nothing unless a file packs the kept values with a bitmap.",
   options: z.strictObject({
-    kept: z.int().min(0).optional().describe("Scalars that the mask keeps; all of them when left out."),
+    kept: z.int().min(0).optional().describe("Number of scalars that the mask keeps. Default: all."),
   }),
   refuses: (matrix, { kept }) =>
     kept !== undefined && kept > matrix.inputs * matrix.outputs
-      ? `the mask would keep ${kept} of ${matrix.inputs * matrix.outputs} scalars`
+      ? `the mask cannot keep ${kept} of ${matrix.inputs * matrix.outputs} scalars`
       : undefined,
   parameters: (matrix) => {
     const shape = denseShape(matrix);
@@ -62,17 +64,17 @@ export default defineRepresentation<MaskedOptions>({
     ];
   },
   apply: (x, values, matrix) =>
-    matmul(x, maskedWeight(values, matrix), { transposeB: matrix.layout === "out_in" }),
-  dense: maskedWeight,
-  materialise: (tensors, matrix) => toInOut(effective(tensors, matrix), matrix),
-  // A bitmap of one bit a scalar, then the kept values.
+    matmul(x, applyMask(values, matrix), { transposeB: matrix.layout === "out_in" }),
+  dense: applyMask,
+  materialize: (tensors, matrix) => toInOut(readMasked(tensors, matrix), matrix),
+  // A bitmap with one bit per scalar, followed by the kept values.
   count: (matrix, { kept }, tensors) => {
     const all = matrix.inputs * matrix.outputs;
     const stored = tensors === undefined ? (kept ?? all) : nonZeros(tensors(maskName(matrix)));
     return {
       trainable: stored,
       stored,
-      nonZero: tensors === undefined ? stored : nonZeros(effective(tensors, matrix)),
+      nonZero: tensors === undefined ? stored : nonZeros(readMasked(tensors, matrix)),
       bits: all + stored * scalarBits,
     };
   },

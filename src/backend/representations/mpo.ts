@@ -1,12 +1,12 @@
 /**
- * A matrix as a chain of small cores, a matrix product operator (CompactifAI, Tomut et al. 2024). Of two sites with a bond of χ
- * it is exactly a sum of χ Kronecker products, W = Σ_k A_k ⊗ B_k (KnGPT2, Edalati et al. 2022).
+ * A matrix product operator: a matrix as a chain of small cores (CompactifAI, Tomut et al. 2024). With two sites and a bond
+ * dimension χ it is a sum of χ Kronecker products, W = Σ_k A_k ⊗ B_k (KnGPT2, Edalati et al. 2022).
  */
 import * as z from "zod";
 import type { Value } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
-import { asFloats } from "./dense";
+import { requireFloats } from "./dense";
 import {
   defineRepresentation,
   type Init,
@@ -16,13 +16,13 @@ import {
 } from "./representation";
 
 export interface MpoOptions {
-  /** Inputs and outputs of each site; their products are those of the matrix. */
+  /** Inputs and outputs of each site; their products are the inputs and outputs of the matrix. */
   readonly sites: readonly (readonly [inputs: number, outputs: number])[];
-  /** How many paths lead from each site to the next. */
+  /** Bond dimension between each site and the next. */
   readonly bonds: readonly number[];
 }
 
-/** One link of the chain: its tensor has the shape [left, inputs, outputs, right]. */
+/** One core of the chain; its tensor has the shape [left, inputs, outputs, right]. */
 export interface Core {
   readonly name: string;
   readonly left: number;
@@ -50,7 +50,7 @@ export function scalarsOf(options: MpoOptions): number {
   return coresOf({ name: "" }, options).reduce((total, { scalars }) => total + scalars, 0);
 }
 
-/** The largest bonds of use: no more than the entries on either side of them. */
+/** The largest useful bond dimensions: at most the number of entries on either side. */
 export function widestBonds(sites: MpoOptions["sites"]): number[] {
   const entries = sites.map(([inputs, outputs]) => inputs * outputs);
   const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
@@ -59,7 +59,7 @@ export function widestBonds(sites: MpoOptions["sites"]): number[] {
     .map((_, k) => Math.min(product(entries.slice(0, k + 1)), product(entries.slice(k + 1))));
 }
 
-/** Where each entry [i_1, o_1, …, i_N, o_N] lies in the matrix [i_1 ⋯ i_N, o_1 ⋯ o_N]. */
+/** The index of each entry [i_1, o_1, …, i_N, o_N] in the matrix [i_1 ⋯ i_N, o_1 ⋯ o_N]. */
 export function placesBySite(sites: MpoOptions["sites"]): Uint32Array {
   const outputs = sites.reduce((all, [, own]) => all * own, 1);
   let [rowsLeft, columnsLeft] = sites.reduce(([m, n], [i, o]) => [m * i, n * o], [1, 1]);
@@ -77,7 +77,7 @@ export function placesBySite(sites: MpoOptions["sites"]): Uint32Array {
   return places;
 }
 
-/** Multiplications and additions for one row of inputs, site after site. */
+/** Multiply-adds of the chain for one row of inputs. */
 function chainCost(matrix: MatrixSpec, options: MpoOptions): number {
   let [rest, done, cost] = [matrix.inputs, 1, 0];
   for (const { inputs, outputs, scalars } of coresOf(matrix, options)) {
@@ -88,8 +88,8 @@ function chainCost(matrix: MatrixSpec, options: MpoOptions): number {
   return cost;
 }
 
-/** [inputs, outputs]: core after core, and then every entry to its place. */
-function assembled(values: ValueSource, matrix: MatrixSpec, options: MpoOptions): Value {
+/** Builds [inputs, outputs]: multiplies the cores, then reorders the entries. */
+function buildMatrix(values: ValueSource, matrix: MatrixSpec, options: MpoOptions): Value {
   const { sites } = options;
   let [chain, entries] = [undefined as Value | undefined, 1];
   for (const { name, left, inputs, outputs, right } of coresOf(matrix, options)) {
@@ -102,7 +102,7 @@ function assembled(values: ValueSource, matrix: MatrixSpec, options: MpoOptions)
   return reshape(transpose(places, { perm }), { shape: [matrix.inputs, matrix.outputs] });
 }
 
-/** Cores whose product varies as the matrix itself would. */
+/** Initializes the cores so that their product has the variance of the matrix. */
 function initOf({ init }: MatrixSpec, { sites, bonds }: MpoOptions): Init {
   if (init.kind !== "normal") return init;
   const paths = bonds.reduce((all, bond) => all * bond, 1);
@@ -112,30 +112,32 @@ function initOf({ init }: MatrixSpec, { sites, bonds }: MpoOptions): Init {
 export default defineRepresentation<MpoOptions>({
   title: "Matrix product operator",
   worth:
-    "The cores are stored, and multiplied one after the other while their bonds are narrow: file, memory and operations shrink. Of wide bonds the matrix is put together for every pass, so that only the file is smaller.",
+    "With narrow bonds, the cores are applied one after the other, which reduces file size, memory and operations. With wide bonds, the matrix is rebuilt in every pass, so only the file is smaller.",
   options: z.strictObject({
     sites: z
       .array(z.tuple([z.int().min(1), z.int().min(1)]))
       .min(2)
       .max(8)
-      .describe("Inputs and outputs of each core; multiplied they are those of the matrix."),
+      .describe("Inputs and outputs of each core. Their products must equal those of the matrix."),
     bonds: z
       .array(z.int().min(1))
       .min(1)
       .max(7)
-      .describe("Paths between a core and the next; between two cores, Kronecker products that are added."),
+      .describe(
+        "Bond dimension between each core and the next. With two cores, it is the number of Kronecker products in the sum.",
+      ),
   }),
   refuses: ({ inputs, outputs }, { sites, bonds }) => {
     const [rows, columns] = sites.reduce(([m, n], [i, o]) => [m * i, n * o], [1, 1]);
     if (rows !== inputs || columns !== outputs)
-      return `its sites make ${rows} × ${columns}, and it is ${inputs} × ${outputs}`;
+      return `its sites multiply to ${rows} × ${columns}, but the matrix is ${inputs} × ${outputs}`;
     if (bonds.length !== sites.length - 1)
-      return `${sites.length} sites have ${sites.length - 1} bonds between them, and there are ${bonds.length}`;
+      return `${sites.length} sites need ${sites.length - 1} bonds, not ${bonds.length}`;
     const widest = widestBonds(sites);
     const wide = bonds.findIndex((bond, k) => bond > widest[k]!);
     return wide === -1
       ? undefined
-      : `bond ${wide + 1} is ${bonds[wide]!}, and no more than ${widest[wide]!} can be of use`;
+      : `bond ${wide + 1} is ${bonds[wide]!}, but the largest useful value is ${widest[wide]!}`;
   },
   parameters: (matrix, options) =>
     coresOf(matrix, options).map(({ name, left, inputs, outputs, right }) =>
@@ -147,11 +149,11 @@ export default defineRepresentation<MpoOptions>({
       ),
     ),
   apply: (x, values, matrix, options) => {
-    // Over wide bonds the matrix itself is multiplied in fewer operations, and holds less than the values between the cores.
+    // With wide bonds, the dense matrix needs fewer operations and less memory than the values between the cores.
     if (chainCost(matrix, options) > matrix.inputs * matrix.outputs)
-      return matmul(x, assembled(values, matrix, options));
+      return matmul(x, buildMatrix(values, matrix, options));
     const rows = x.type.shape[0]!;
-    // Before each core: rows, its inputs, inputs of the cores to come with outputs of those before, and the bond.
+    // Shape before each core: rows, its inputs, (remaining inputs and previous outputs), bond.
     let [chain, others] = [x, matrix.inputs];
     for (const { name, left, inputs, outputs, right } of coresOf(matrix, options)) {
       others /= inputs;
@@ -165,14 +167,14 @@ export default defineRepresentation<MpoOptions>({
     return reshape(chain, { shape: [rows, matrix.outputs] });
   },
   dense: (values, matrix, options) => {
-    const weight = assembled(values, matrix, options);
+    const weight = buildMatrix(values, matrix, options);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
-  materialise: (tensors, matrix, options) => {
+  materialize: (tensors, matrix, options) => {
     // [entries of the sites so far, bond] times [bond, entries of the next site and its bond], as in the graph.
     let [entries, chain] = [1, Float64Array.of(1)];
     for (const { name, left, right, scalars } of coresOf(matrix, options)) {
-      const core = asFloats(name, tensors(name));
+      const core = requireFloats(name, tensors(name));
       const width = scalars / left;
       const grown = new Float64Array(entries * width);
       for (let entry = 0; entry < entries; entry++)

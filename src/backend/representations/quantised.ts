@@ -1,8 +1,8 @@
 /**
- * A matrix of whole numbers of a few bits and a scale for each group of consecutive inputs of an output, as round-to-nearest
- * and GPTQ leave it: W = (code − zero) · scale. What that loses may be given back by a product of two narrow matrices
- * (low-rank compensation, ZeroQuant-V2). Codes are one byte each in memory and of their own bits in a packed file, which has
- * those alone that a mask keeps where the matrix was pruned before.
+ * A quantized matrix with low-bit integer codes and a scale for each group of consecutive inputs of an output, as from
+ * round-to-nearest or GPTQ: W = (code − zero) · scale. A product of two narrow matrices can compensate for the error
+ * (low-rank compensation, ZeroQuant-V2). Each code takes one byte in memory and `bits` bits in a packed file. If the
+ * matrix is also pruned, the packed file contains only the codes that the mask keeps.
  */
 import * as z from "zod";
 import { scalar, type Value } from "../graph/op";
@@ -10,7 +10,7 @@ import { add, cast, mul, sub, where } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { reshape, transpose } from "../graph/ops/movement";
 import { dequantize, packedBytes, packedProduct } from "../graph/ops/packedProduct";
-import { asFloats } from "./dense";
+import { requireFloats } from "./dense";
 import { maskName, maskSpec } from "./masked";
 import {
   defineRepresentation,
@@ -24,16 +24,16 @@ import {
   weightSpec,
 } from "./representation";
 
-export interface QuantisedOptions {
-  /** Of a code. */
+export interface QuantizedOptions {
+  /** Bits per code. */
   readonly bits: number;
-  /** Consecutive inputs with a scale of their own; all inputs of an output where it is left out. */
+  /** Consecutive inputs that share a scale. Default: all inputs of an output. */
   readonly group_size?: number | undefined;
-  /** Codes around zero; otherwise each group has a zero of its own. */
+  /** True for codes centered on zero; otherwise each group has a zero point. */
   readonly symmetric: boolean;
-  /** Width of the product that is added; none where it is 0. */
+  /** Rank of the low-rank product that is added; 0 for none. */
   readonly residual: number;
-  /** How many weights a mask keeps, the others being zero; without a mask all. */
+  /** Number of weights that the mask keeps; undefined without a mask. */
   readonly kept?: number | undefined;
 }
 
@@ -45,13 +45,13 @@ export const residualNames = (matrix: MatrixSpec) =>
 
 export function groupCount(
   { inputs }: MatrixSpec,
-  { group_size: size }: Pick<QuantisedOptions, "group_size">,
+  { group_size: size }: Pick<QuantizedOptions, "group_size">,
 ) {
   return size === undefined ? 1 : inputs / size;
 }
 
 /** [inputs, outputs] */
-function denseValue(values: ValueSource, matrix: MatrixSpec, options: QuantisedOptions): Value {
+function denseValue(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
   const { inputs, outputs } = matrix;
   const groups = groupCount(matrix, options);
   const grouped = [groups, inputs / groups, outputs];
@@ -64,42 +64,44 @@ function denseValue(values: ValueSource, matrix: MatrixSpec, options: QuantisedO
   return options.kept === undefined ? weight : where(values(maskName(matrix)), weight, scalar(0));
 }
 
-function withResidual(values: ValueSource, matrix: MatrixSpec, options: QuantisedOptions): Value {
+function withResidual(values: ValueSource, matrix: MatrixSpec, options: QuantizedOptions): Value {
   const weight = denseValue(values, matrix, options);
   if (options.residual === 0) return weight;
   const [a, b] = residualNames(matrix);
   return add(weight, matmul(values(a), values(b)));
 }
 
-function codes(tensors: TensorSource, name: string): Int8Array {
+function requireCodes(tensors: TensorSource, name: string): Int8Array {
   const data = tensors(name);
-  if (!(data instanceof Int8Array)) throw new Error(`${name} should hold int8 codes.`);
+  if (!(data instanceof Int8Array)) throw new Error(`Tensor ${name} must be int8.`);
   return data;
 }
 
-export default defineRepresentation<QuantisedOptions>({
+export default defineRepresentation<QuantizedOptions>({
   title: "Quantised",
   worth:
-    "Codes take four or eight bits in memory where a model is only run and groups divide into blocks of 16, and are multiplied so; training makes floats of them. A packed file has their own bits.",
+    "For inference, codes take four or eight bits in memory and are multiplied directly if groups divide into blocks of 16. Training dequantizes them. A packed file stores exactly the chosen number of bits.",
   options: z.strictObject({
-    bits: z.int().min(2).max(8).default(4).describe("Bits of a code."),
+    bits: z.int().min(2).max(8).default(4).describe("Bits per code."),
     group_size: z
       .int()
       .min(1)
       .optional()
-      .describe("Consecutive inputs that share a scale; all of an output when left out."),
-    symmetric: z.boolean().default(true).describe("Codes around zero, without a zero of each group."),
-    residual: z.int().min(0).default(0).describe("Width of the low-rank product that is added."),
-    kept: z.int().min(0).optional().describe("Weights that a mask keeps; without a mask when left out."),
+      .describe("Consecutive inputs that share a scale. Default: all inputs of an output."),
+    symmetric: z.boolean().default(true).describe("Center codes on zero, without a zero point per group."),
+    residual: z.int().min(0).default(0).describe("Rank of the low-rank product that is added."),
+    kept: z.int().min(0).optional().describe("Number of weights that the mask keeps. Default: no mask."),
   }),
   refuses: ({ inputs, outputs }, { group_size: size, residual, kept }) => {
     if (kept !== undefined && kept > inputs * outputs)
-      return `the mask would keep ${kept} of ${inputs * outputs} weights`;
-    if (kept !== undefined && residual > 0) return "a residual would fill the zeros of its mask";
+      return `the mask cannot keep ${kept} of ${inputs * outputs} weights`;
+    if (kept !== undefined && residual > 0) return "a residual would fill the masked zeros";
     if (size !== undefined && inputs % size !== 0)
       return `its ${inputs} inputs do not divide into groups of ${size}`;
     const most = Math.min(inputs, outputs);
-    return residual > most ? `a residual of ${residual} is wider than the matrix, ${most}` : undefined;
+    return residual > most
+      ? `residual rank ${residual} is higher than the full rank of the matrix, ${most}`
+      : undefined;
   },
   parameters: (matrix, options) => {
     const { inputs, outputs } = matrix;
@@ -118,8 +120,8 @@ export default defineRepresentation<QuantisedOptions>({
       ...(options.kept === undefined
         ? [own]
         : [{ ...own, packing: { keptBy: maskName(matrix), integers } }, maskSpec(matrix, [inputs, outputs])]),
-      // Steps of an optimizer are as large for a scale of a thousandth as for a weight, and would soon undo it. Who trains
-      // scales trains what they are multiplied by (see `roundedWeights`).
+      // An optimizer takes steps of equal size for weights and for scales of 1e-3, and would destroy the scales. To train
+      // scales, train a factor of them (see `roundedWeights`).
       { ...scales, trainable: false, decay: false },
       ...(options.symmetric ? [] : [fixed("weight_zeros", [groups, outputs])]),
       ...(options.residual === 0
@@ -132,7 +134,7 @@ export default defineRepresentation<QuantisedOptions>({
   },
   apply: (x, values, matrix, options) => {
     const y = matmul(x, denseValue(values, matrix, options));
-    return plusResidual(y, x, values, matrix, options);
+    return addResidual(y, x, values, matrix, options);
   },
   inference: packedInference,
   inFile: (matrix, options, operators) => {
@@ -143,12 +145,12 @@ export default defineRepresentation<QuantisedOptions>({
     const weight = withResidual(values, matrix, options);
     return matrix.layout === "in_out" ? weight : transpose(weight, { perm: [1, 0] });
   },
-  materialise: (tensors, matrix, options) => {
+  materialize: (tensors, matrix, options) => {
     const { inputs, outputs } = matrix;
     const size = inputs / groupCount(matrix, options);
-    const own = codes(tensors, codesName(matrix));
-    const scales = asFloats(scalesName(matrix), tensors(scalesName(matrix)));
-    const zeros = options.symmetric ? undefined : codes(tensors, zerosName(matrix));
+    const own = requireCodes(tensors, codesName(matrix));
+    const scales = requireFloats(scalesName(matrix), tensors(scalesName(matrix)));
+    const zeros = options.symmetric ? undefined : requireCodes(tensors, zerosName(matrix));
     const mask = options.kept === undefined ? undefined : tensors(maskName(matrix));
     const out = new Float32Array(inputs * outputs);
     for (let input = 0; input < inputs; input++)
@@ -159,7 +161,7 @@ export default defineRepresentation<QuantisedOptions>({
           (own[input * outputs + output]! - (zeros?.[group] ?? 0)) * scales[group]!;
       }
     if (options.residual === 0) return out;
-    const [a, b] = residualNames(matrix).map((name) => asFloats(name, tensors(name)));
+    const [a, b] = residualNames(matrix).map((name) => requireFloats(name, tensors(name)));
     for (let input = 0; input < inputs; input++)
       for (let k = 0; k < options.residual; k++) {
         const left = a![input * options.residual + k]!;
@@ -168,7 +170,7 @@ export default defineRepresentation<QuantisedOptions>({
       }
     return out;
   },
-  // A code of zero is stored like any other that is kept; a mask takes a bit a weight.
+  // Kept codes that are zero are stored like any other; a mask takes one bit per weight.
   count: (matrix, options, tensors) => {
     const { inputs, outputs } = matrix;
     const all = inputs * outputs;
@@ -191,18 +193,18 @@ export default defineRepresentation<QuantisedOptions>({
   },
 });
 
-/** Blocks of ONNX Runtime: a power of two that divides a group. */
+/** Block sizes that ONNX Runtime supports: powers of two that divide a group. */
 const [smallestBlock, largestBlock] = [16, 128];
 
-function blockOf(matrix: MatrixSpec, options: QuantisedOptions): number | undefined {
+function blockOf(matrix: MatrixSpec, options: QuantizedOptions): number | undefined {
   const size = matrix.inputs / groupCount(matrix, options);
   let block = largestBlock;
   while (size % block !== 0) block /= 2;
   return block < smallestBlock ? undefined : block;
 }
 
-/** Codes of up to four bits in four, of more in eight; the scale and zero of a group stand with each of its blocks. */
-function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inference | undefined {
+/** Packs codes of up to four bits in four and others in eight. The scale and zero of a group are repeated for each of its blocks. */
+function packedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference | undefined {
   const block = blockOf(matrix, options);
   if (block === undefined) return undefined;
   const { inputs, outputs, name } = matrix;
@@ -223,9 +225,9 @@ function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferen
       ...residualSpecs(matrix, options),
     ],
     tensors: (source) => {
-      const own = codes(source, codesName(matrix));
-      const ownScales = asFloats(scalesName(matrix), source(scalesName(matrix)));
-      const ownZeros = options.symmetric ? undefined : codes(source, zerosName(matrix));
+      const own = requireCodes(source, codesName(matrix));
+      const ownScales = requireFloats(scalesName(matrix), source(scalesName(matrix)));
+      const ownZeros = options.symmetric ? undefined : requireCodes(source, zerosName(matrix));
       const mask = options.kept === undefined ? undefined : source(maskName(matrix));
       const half = 2 ** (bits - 1);
       const nibbles = (into: Uint8Array, from: number, place: number, code: number) => {
@@ -255,20 +257,20 @@ function packedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferen
     },
     apply: (x, values) => {
       const y = packedProduct(x, values(packed), values(scales), values(zeros), { bits, block });
-      return plusResidual(y, x, values, matrix, options);
+      return addResidual(y, x, values, matrix, options);
     },
   };
 }
 
-/** Codes as they are in the checkpoint, those of up to four bits two a byte, for a runtime that makes floats of them. */
-function codedInference(matrix: MatrixSpec, options: QuantisedOptions): Inference {
+/** Codes as in the checkpoint, with those of up to four bits packed two per byte, for a runtime that dequantizes them. */
+function codedInference(matrix: MatrixSpec, options: QuantizedOptions): Inference {
   const { inputs, outputs } = matrix;
   const groups = groupCount(matrix, options);
   const dtype = options.bits <= 4 ? "int4" : "int8";
   const names = [codesName(matrix), scalesName(matrix), ...(options.symmetric ? [] : [zerosName(matrix)])];
   const own = groups === 1 ? [outputs] : [groups, outputs];
   const stored = (data: Int8Array) =>
-    dtype === "int8" ? { data } : ({ data: nibblesOf(data), dtype: "uint8" } as const);
+    dtype === "int8" ? { data } : ({ data: packNibbles(data), dtype: "uint8" } as const);
   const weight = (values: ValueSource) =>
     dequantize(...(names.map(values) as [Value, Value]), { block: inputs / groups });
   return {
@@ -279,20 +281,23 @@ function codedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferenc
       ...residualSpecs(matrix, options),
     ],
     tensors: (source) => {
-      const zeros = options.symmetric ? undefined : codes(source, zerosName(matrix));
+      const zeros = options.symmetric ? undefined : requireCodes(source, zerosName(matrix));
       const mask = options.kept === undefined ? undefined : source(maskName(matrix));
       const size = inputs / groups;
-      const kept = codes(source, codesName(matrix)).map((code, i) => {
+      const kept = requireCodes(source, codesName(matrix)).map((code, i) => {
         if (mask?.[i] !== 0) return code;
         return zeros?.[Math.floor(i / outputs / size) * outputs + (i % outputs)] ?? 0;
       });
       return [
         [codesName(matrix), { shape: [inputs, outputs], ...stored(kept) }],
-        [scalesName(matrix), { shape: own, data: asFloats(scalesName(matrix), source(scalesName(matrix))) }],
+        [
+          scalesName(matrix),
+          { shape: own, data: requireFloats(scalesName(matrix), source(scalesName(matrix))) },
+        ],
         ...(zeros === undefined ? [] : ([[zerosName(matrix), { shape: own, ...stored(zeros) }]] as const)),
       ];
     },
-    apply: (x, values) => plusResidual(matmul(x, weight(values)), x, values, matrix, options),
+    apply: (x, values) => addResidual(matmul(x, weight(values)), x, values, matrix, options),
     dense: (values) => {
       const [a, b] = residualNames(matrix);
       const whole =
@@ -302,8 +307,8 @@ function codedInference(matrix: MatrixSpec, options: QuantisedOptions): Inferenc
   };
 }
 
-/** Two numbers a byte, the first in the lower half. */
-function nibblesOf(data: Int8Array): Uint8Array {
+/** Packs two numbers per byte, the first in the low nibble. */
+function packNibbles(data: Int8Array): Uint8Array {
   const out = new Uint8Array(Math.ceil(data.length / 2));
   data.forEach((code, i) => (out[i >> 1]! |= (code & 0xf) << (4 * (i & 1))));
   return out;
@@ -319,7 +324,7 @@ function fixedSpec(
   return { ...spec, name, dtype, trainable: false, decay: false };
 }
 
-function residualSpecs(matrix: MatrixSpec, { residual }: QuantisedOptions): ParameterSpec[] {
+function residualSpecs(matrix: MatrixSpec, { residual }: QuantizedOptions): ParameterSpec[] {
   if (residual === 0) return [];
   const [a, b] = residualNames(matrix);
   return [
@@ -328,12 +333,12 @@ function residualSpecs(matrix: MatrixSpec, { residual }: QuantisedOptions): Para
   ];
 }
 
-function plusResidual(
+function addResidual(
   y: Value,
   x: Value,
   values: ValueSource,
   matrix: MatrixSpec,
-  { residual }: QuantisedOptions,
+  { residual }: QuantizedOptions,
 ): Value {
   if (residual === 0) return y;
   const [a, b] = residualNames(matrix);

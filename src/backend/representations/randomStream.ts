@@ -1,20 +1,20 @@
-/** Seeded random numbers that depend on a name and a seed alone, so that what is drawn for one tensor does not depend on what else there is. */
+/** Random numbers that depend only on a name and a seed, so that the values of one tensor do not depend on other tensors. */
 import { uniformFloat32 } from "pure-rand/distribution/uniformFloat32";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
-/** Uniform numbers of [0, 1). */
+/** Creates a generator of uniform numbers in [0, 1). */
 export function randomStream(name: string, seed: number): () => number {
   let hash = 0x811c9dc5 ^ seed;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   const generator = xoroshiro128plus(hash ^ (hash >>> 16));
-  // The generator starts from a state with few bits set; a short run mixes it.
+  // The initial state has few bits set; a few steps mix it.
   for (let i = 0; i < 16; i++) generator.next();
   return () => uniformFloat32(generator);
 }
 
-/** 0 … count − 1 in a random order (Fisher and Yates). */
+/** Shuffles 0 … count − 1 (Fisher-Yates). */
 export function randomOrder(count: number, name: string, seed: number): Int32Array {
   const next = randomStream(name, seed);
   const order = Int32Array.from({ length: count }, (_, i) => i);

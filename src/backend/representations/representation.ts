@@ -1,4 +1,4 @@
-/** How a matrix of a model is stored and applied. What a matrix is for belongs to models; how it got its values, to methods. */
+/** Interfaces for how a matrix of a model is stored and applied. Models define what a matrix is for; methods compute its values. */
 import type { z } from "zod";
 import { type Shape, sizeOf, type Value } from "../graph/op";
 
@@ -13,43 +13,44 @@ export interface ParameterSpec {
   /** The tensor's name in a Hugging Face checkpoint, or derived from it. */
   readonly name: string;
   readonly shape: Shape;
-  /** `int8` holds codes, `bool` masks, `uint8` and `int4` packed codes of a model that is only run; none is trained. */
+  /** `int8` is for codes, `bool` for masks, `uint8` and `int4` for packed codes at inference. Only `float32` is trained. */
   readonly dtype: "float32" | "int8" | "int4" | "uint8" | "bool";
   readonly init: Init;
-  /** False for what training must leave alone, such as a mask. */
+  /** False for tensors that training must not change, such as masks. */
   readonly trainable: boolean;
-  /** Whether weight decay applies: to matrices, not to biases and norms. */
+  /** Whether weight decay applies. True for matrices, false for biases and norms. */
   readonly decay: boolean;
-  /** The role whose counts it belongs to. */
+  /** The role that its counts are added to. */
   readonly role: string;
   /** The layer it belongs to, from 0; absent outside the layers. */
   readonly layer?: number | undefined;
-  /** Token and position embeddings and the head: left out of non-embedding counts. */
+  /** True for token and position embeddings and the head, which non-embedding counts exclude. */
   readonly embedding: boolean;
-  /** How a packed file holds it in fewer bits than memory does; exactly the bits that are counted. */
+  /** How a packed file stores it in fewer bits than memory does; these are exactly the bits that are counted. */
   readonly packing?: Packing;
-  /** What each axis runs over. */
+  /** What each axis indexes. */
   readonly axes?: readonly Axis[];
 }
 
 /**
- * What an axis runs over. Axes of one kind and one layer have the same units and shrink together, whatever a unit is in each
- * of them: a key-value head has `head_dim` outputs of a key matrix, and those of all queries that read it in a query matrix.
+ * What an axis indexes. Axes of the same kind and layer have the same units and are pruned together, although the size of
+ * a unit can differ: a key-value head is `head_dim` outputs of a key matrix, and of a query matrix the outputs of all
+ * query heads that read it.
  */
 export interface Axis {
   readonly kind: AxisKind;
-  /** Absent where it is of the whole model. */
+  /** Absent if the axis belongs to the whole model. */
   readonly layer?: number;
   readonly units: number;
-  /** Entries that belong to one unit. */
+  /** Entries per unit. */
   readonly unit: number;
 }
 
-/** `heads` are key-value heads, `channels` those inside a feed-forward layer; `packed` has parts with axes of their own. */
+/** `heads` are key-value heads; `channels` are the hidden channels of a feed-forward layer; a `packed` axis has parts with separate axes. */
 export type AxisKind =
   "vocabulary" | "positions" | "types" | "hidden" | "heads" | "channels" | "packed" | "classes";
 
-/** What a matrix does in a model, for methods that treat one kind alone. */
+/** The purpose of a matrix in a model, for methods that apply to one kind only. */
 export type Purpose =
   | "token embedding"
   | "position embedding"
@@ -65,15 +66,15 @@ export type Purpose =
   | "head";
 
 export interface Packing {
-  /** Only what the mask of this name keeps. */
+  /** Name of a mask; only the scalars that it keeps are stored. */
   readonly keptBy?: string;
-  /** Whole numbers of a few bits, from the lowest on. */
+  /** Integers of `bits` bits, starting from `lowest`. */
   readonly integers?: { readonly bits: number; readonly lowest: number };
 }
 
-/** A matrix W of y = x·W + b, whatever it is stored as. */
+/** A matrix W in y = x·W + b, independent of its representation. */
 export interface MatrixSpec {
-  /** Its address, the same in every family: `layers.3.self_attn.q_proj`. Only people and their patterns take it apart. */
+  /** Its address, the same in every family: `layers.3.self_attn.q_proj`. For users and their patterns; code must not parse it. */
   readonly role: string;
   readonly purpose: Purpose;
   /** The layer it belongs to, from 0; absent outside the layers. */
@@ -87,12 +88,12 @@ export interface MatrixSpec {
   /** An embedding is looked up by row; a head is an ordinary product that counts as embedding. */
   readonly kind: "projection" | "embedding" | "head";
   readonly bias: boolean;
-  /** The key of the configuration that gives it a bias, where there is one. */
+  /** The configuration key that enables its bias, if any. */
   readonly biasKey?: string | undefined;
   readonly init: Init;
-  /** What its inputs and its outputs run over. */
+  /** What its inputs and outputs index. */
   readonly axes: readonly [Axis, Axis];
-  /** Ranges of output columns with roles of their own, for a matrix that packs several. */
+  /** Ranges of output columns with separate roles, for a matrix that packs several. */
   readonly parts?: readonly MatrixPart[];
 }
 
@@ -104,7 +105,7 @@ export interface MatrixPart {
   readonly axis: Axis;
 }
 
-/** A tensor with its values; `uint8` marks bytes that are not booleans, such as packed codes. */
+/** A tensor with its values. `uint8` distinguishes other bytes, such as packed codes, from booleans. */
 export interface StoredTensor {
   readonly shape: Shape;
   readonly data: TensorData;
@@ -112,12 +113,12 @@ export interface StoredTensor {
 }
 
 export type TensorData = Float32Array | Int8Array | Uint8Array;
-/** Values of stored tensors by name; throws for a name that is not there. */
+/** Returns the values of a stored tensor. Throws for an unknown name. */
 export type TensorSource = (name: string) => TensorData;
-/** Graph values of stored tensors by name. */
+/** Returns the graph value of a stored tensor. */
 export type ValueSource = (name: string) => Value;
 
-/** What one matrix costs; the bytes of a file are known only where the file is. */
+/** Cost of one matrix. The bytes of a file are known only from the file. */
 export interface MatrixCounts {
   readonly trainable: number;
   readonly stored: number;
@@ -125,49 +126,49 @@ export interface MatrixCounts {
   readonly bits: number;
 }
 
-/** A matrix as it is applied where nothing is trained. */
+/** A matrix as applied at inference. */
 export interface Inference {
-  /** In place of those that it does not name. */
+  /** Replace the parameters of the representation. */
   readonly parameters: readonly ParameterSpec[];
   tensors(source: TensorSource): readonly (readonly [name: string, tensor: StoredTensor])[];
-  /** As `apply` of the representation. */
+  /** Like `apply` of the representation. */
   apply(x: Value, values: ValueSource): Value;
-  /** As `dense` of the representation, where that reads other tensors too. */
+  /** Like `dense` of the representation, if the tensors differ. */
   dense?(values: ValueSource): Value;
 }
 
-/** Whether a file may use operators that ONNX Runtime alone has. */
+/** Whether a file may use operators that only ONNX Runtime supports. */
 export type FileOperators = "microsoft" | "standard";
 
 export interface Representation<O> {
   readonly title: string;
-  /** Whether what it stores is really less to write, hold and compute, in a sentence; absent where it is the dense matrix. */
+  /** A sentence on what it saves in file size, memory and time; absent for the dense matrix. */
   readonly worth?: string;
   readonly options: z.ZodType<O>;
-  /** Why a matrix cannot be stored this way; undefined where it can. */
+  /** Why a matrix cannot be stored this way, or undefined if it can. */
   refuses?(matrix: MatrixSpec, options: O): string | undefined;
   parameters(matrix: MatrixSpec, options: O): readonly ParameterSpec[];
   /** y = x·W without bias: [rows, inputs] → [rows, outputs]. */
   apply(x: Value, values: ValueSource, matrix: MatrixSpec, options: O): Value;
-  /** How the runtime applies it better than through floats where nothing is trained; undefined where it cannot. */
+  /** A faster form for inference, without dequantization; undefined if there is none. */
   inference?(matrix: MatrixSpec, options: O): Inference | undefined;
-  /** How a file for other runtimes holds and applies it, where that is not as it is stored. */
+  /** The form in files for other runtimes, if it differs from the stored form. */
   inFile?(matrix: MatrixSpec, options: O, operators: FileOperators): Inference | undefined;
-  /** The dense matrix as a subgraph, in the matrix's own layout: what embeddings and tied heads need. */
+  /** The dense matrix as a subgraph, in the layout of its family, for embeddings and tied heads. */
   dense?(values: ValueSource, matrix: MatrixSpec, options: O): Value;
-  /** The dense matrix that it stands for, always [inputs, outputs]. */
-  materialise(tensors: TensorSource, matrix: MatrixSpec, options: O): Float32Array;
-  /** The options with which a matrix of another role stands for the same values, where they depend on the role. */
-  moved?(options: O, from: MatrixSpec): O;
-  /** Exact counts; from the shape alone, zeros among the values are not known and count as non-zeros. */
+  /** Computes the dense matrix, always [inputs, outputs]. */
+  materialize(tensors: TensorSource, matrix: MatrixSpec, options: O): Float32Array;
+  /** Converts options that depend on the role, so that the matrix has the same values under its new role. */
+  convertOptions?(options: O, from: MatrixSpec): O;
+  /** Exact counts. Without tensors, zeros are unknown and count as nonzero. */
   count(matrix: MatrixSpec, options: O, tensors?: TensorSource): MatrixCounts;
 }
 
-// The catalog holds representations of any options; each parses its own before use.
+// The catalog contains representations with any options; each parses its options before use.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyRepresentation = Representation<any>;
 
-/** Without a `count` of its own a representation stores nothing but float32 tensors. */
+/** The default `count` is for representations that store only float32 tensors. */
 export function defineRepresentation<O>(
   given: Omit<Representation<O>, "count"> & Partial<Pick<Representation<O>, "count">>,
 ): Representation<O> {
@@ -177,7 +178,7 @@ export function defineRepresentation<O>(
   };
 }
 
-/** Of float32 tensors. */
+/** Counts float32 tensors. */
 export function countScalars(specs: readonly ParameterSpec[], tensors?: TensorSource): MatrixCounts {
   const scalars = (of: readonly ParameterSpec[]) => of.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const stored = scalars(specs);
@@ -190,7 +191,7 @@ export function countScalars(specs: readonly ParameterSpec[], tensors?: TensorSo
   };
 }
 
-/** A trained float32 tensor of a matrix. */
+/** A trainable float32 tensor of a matrix. */
 export function weightSpec(
   matrix: MatrixSpec,
   suffix: string,
@@ -216,5 +217,5 @@ export function nonZeros(data: TensorData): number {
   return count;
 }
 
-/** Bits of one stored float32 scalar. */
+/** Bits per stored float32 scalar. */
 export const scalarBits = 32;

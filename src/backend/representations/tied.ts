@@ -1,6 +1,6 @@
 /**
- * A matrix of which some rows, or some columns, are one and the same: identical row compression (Belhaouari and Kraidia,
- * 2025, equations 4 to 10). The shared one is stored once; which rows share it follows from a seed.
+ * A matrix in which some rows or columns are identical: identical row compression (Belhaouari and Kraidia, 2025,
+ * equations 4 to 10). The shared row is stored once; a seed determines which rows share it.
  */
 import * as z from "zod";
 import { constant, type Value } from "../graph/op";
@@ -8,26 +8,26 @@ import { select } from "../graph/ops/indexing";
 import { matmul } from "../graph/ops/matmul";
 import { concat, transpose } from "../graph/ops/movement";
 import { expand } from "../graph/ops/reduction";
-import { asFloats } from "./dense";
+import { requireFloats } from "./dense";
 import { randomOrder } from "./randomStream";
 import { defineRepresentation, type MatrixSpec, nonZeros, scalarBits, weightSpec } from "./representation";
 
 export const folds = ["rows", "cols"] as const;
 
 export interface TiedOptions {
-  /** Rows of W [inputs, outputs], so that inputs share their weights, or columns, so that outputs are equal. */
+  /** Rows of W [inputs, outputs], so that inputs share weights, or columns, so that outputs are equal. */
   readonly fold: (typeof folds)[number];
-  /** How many rows or columns are the shared one. */
+  /** Number of tied rows or columns. */
   readonly tied: number;
-  /** Of the order whose first `tied` entries are tied. */
+  /** Seed of a random order whose first `tied` entries are tied. */
   readonly seed: number;
-  /** The role for which the order was drawn, where the matrix has another by now. */
+  /** The role for which the order was drawn, if the role of the matrix has changed since. */
   readonly drawn_as?: string | undefined;
 }
 
 export const tiedName = (matrix: MatrixSpec): string => `${matrix.name}.tied_weight`;
 
-/** Which rows or columns are the shared one, the first being the donor of a random choice, and which are their own. */
+/** Returns the tied rows or columns, of which the first is the donor for a random choice, and the free ones. */
 export function tiedSets(
   matrix: MatrixSpec,
   { fold, tied, seed, drawn_as = matrix.role }: TiedOptions,
@@ -38,8 +38,8 @@ export function tiedSets(
 }
 
 /**
- * The stored tensor of a dense matrix [inputs, outputs] whose tied rows, or columns, become the sum of what they were, each
- * times its share: one share of 1 takes one of them, equal shares that add up to 1 their mean.
+ * Computes the stored tensor of a dense matrix [inputs, outputs]. The shared row or column is the weighted sum of the tied
+ * ones: a single share of 1 selects one of them, equal shares that sum to 1 their mean.
  */
 export function tie(
   dense: Float32Array,
@@ -51,7 +51,7 @@ export function tie(
   const shape = storedShape(matrix, options);
   const data = new Float32Array(shape[0] * shape[1]);
   const { inputs, outputs } = matrix;
-  // A line is what is tied: element i of line l.
+  // A line is a row or column; `at` is the index of element i of line l.
   const [length, at] =
     options.fold === "rows"
       ? [outputs, (line: number, i: number) => line * outputs + i]
@@ -69,7 +69,7 @@ export function tie(
   return { shape, data };
 }
 
-/** [free + 1, outputs] for rows, [inputs, free + 1] for columns; the shared one comes last. */
+/** [free + 1, outputs] for rows, [inputs, free + 1] for columns; the shared row or column is last. */
 function storedShape(
   { inputs, outputs }: MatrixSpec,
   { fold, tied }: TiedOptions,
@@ -90,7 +90,7 @@ function applyRows(x: Value, weight: Value, matrix: MatrixSpec, options: TiedOpt
   return matmul(concat(own, total, { axis: 0 }), weight, { transposeA: true });
 }
 
-/** The columns of their own, and x·w in all others. */
+/** The free columns of the product, and x·w in all tied ones. */
 function applyColumns(x: Value, weight: Value, matrix: MatrixSpec, options: TiedOptions): Value {
   const { tied, free } = tiedSets(matrix, options);
   const rows = x.type.shape[0]!;
@@ -106,30 +106,30 @@ function applyColumns(x: Value, weight: Value, matrix: MatrixSpec, options: Tied
 
 export default defineRepresentation<TiedOptions>({
   title: "Tied rows or columns",
-  worth: "The shared row is stored once and multiplied once: file, memory and operations shrink together.",
+  worth: "The shared row is stored and multiplied once, which reduces file size, memory and operations.",
   options: z.strictObject({
     fold: z.enum(folds).default("rows").describe("Whether rows (inputs) or columns (outputs) are tied."),
-    tied: z.int().min(1).describe("How many are the shared one."),
-    seed: z.int().min(0).default(0).describe("Seed of the choice of which are tied."),
+    tied: z.int().min(1).describe("Number of tied rows or columns."),
+    seed: z.int().min(0).default(0).describe("Seed for the choice of tied rows or columns."),
     drawn_as: z
       .string()
       .optional()
-      .describe("Role for which they were chosen, where a layer has moved since; its own when left out."),
+      .describe("Role for which they were chosen, if the layer has moved since. Default: the current role."),
   }),
-  moved: (options, { role }) => ({ drawn_as: role, ...options }),
+  convertOptions: (options, { role }) => ({ drawn_as: role, ...options }),
   refuses: ({ kind, inputs, outputs }, { fold, tied }) => {
     if (kind === "embedding")
-      return "an embedding is looked up by row, and tied rows are not there one by one";
+      return "an embedding is looked up by row and tied rows are not stored separately";
     const count = fold === "rows" ? inputs : outputs;
-    return tied > count ? `${tied} of ${count} ${fold} cannot be tied` : undefined;
+    return tied > count ? `cannot tie ${tied} of ${count} ${fold}` : undefined;
   },
   parameters: (matrix, options) => [weightSpec(matrix, "tied_weight", storedShape(matrix, options))],
   apply: (x, values, matrix, options) =>
     (options.fold === "rows" ? applyRows : applyColumns)(x, values(tiedName(matrix)), matrix, options),
 
-  materialise: (tensors, matrix, options) => {
+  materialize: (tensors, matrix, options) => {
     const { tied, free } = tiedSets(matrix, options);
-    const stored = asFloats(tiedName(matrix), tensors(tiedName(matrix)));
+    const stored = requireFloats(tiedName(matrix), tensors(tiedName(matrix)));
     const out = new Float32Array(matrix.inputs * matrix.outputs);
     const places = [
       ...free.map((at, i) => [at, i] as const),
@@ -145,7 +145,7 @@ export default defineRepresentation<TiedOptions>({
     return out;
   },
 
-  // Where all are tied there is no choice to remember; else its seed is.
+  // The seed is stored unless all are tied, since then there is no choice.
   count: (matrix, options, tensors) => {
     const [rows, columns] = storedShape(matrix, options);
     const stored = rows * columns;

@@ -5,7 +5,7 @@
 import type { Value } from "../graph/op";
 import { scalar } from "../graph/op";
 import { abs, add, cast, div, less, maximum, minimum, mul, neg, sub, where } from "../graph/ops/elementwise";
-import { detached } from "../graph/ops/gate";
+import { detach } from "../graph/ops/gate";
 import { reshape } from "../graph/ops/movement";
 import { mean } from "../graph/ops/reduction";
 import type { ParameterSpec } from "../representations/representation";
@@ -26,16 +26,16 @@ export const smallestClip = 1e-8;
  */
 export function roundedWeight(weight: Value, gamma: Value, bits: number): Value {
   const n = scalar(largestCode(bits));
-  const magnitude = detached(
+  const magnitude = detach(
     mean(abs(weight), { axes: weight.type.shape.map((_, axis) => axis), keepDims: false }),
   );
   const clip = maximum(mul(reshape(gamma, { shape: [] }), magnitude), scalar(smallestClip));
   const clipped = maximum(minimum(weight, clip), neg(clip));
-  const share = detached(div(clipped, clip));
+  const share = detach(div(clipped, clip));
   const half = where(less(share, scalar(0)), scalar(-0.5), scalar(0.5));
   // Cut towards zero after half of a step away from it: the nearest.
   const code = cast(cast(add(mul(share, n), half), { to: "int32" }), { to: "float32" });
-  const rounded = detached(div(code, n));
+  const rounded = detach(div(code, n));
   return add(mul(clip, rounded), sub(clipped, mul(clip, share)));
 }
 

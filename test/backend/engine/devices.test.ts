@@ -16,12 +16,12 @@ describe("devices", () => {
       description: expect.stringMatching(/threads$/) as string,
     });
     for (const report of reports.filter(({ works }) => !works))
-      expect(report.reason).toMatch(/\. It needs .*\.$/s);
+      expect(report.reason).toMatch(/\. It requires .*\.$/s);
   });
 
   it("opens the processor by name without a notice", async () => {
     await using engine = await openEngine("cpu");
-    expect(engine.device).toMatchObject({ name: "cpu", reason: "asked for by name", notices: [] });
+    expect(engine.device).toMatchObject({ name: "cpu", reason: "selected by name", notices: [] });
   });
 
   it("chooses automatically with the whole story in the reason", async () => {
@@ -29,9 +29,7 @@ describe("devices", () => {
     expect(device.reason).toMatch(/^auto: /);
     expect(device.reason).toContain(device.name);
     if (device.name === "cpu")
-      expect(device.notices).toEqual([
-        expect.stringMatching(/^Running on the processor: .*webgpu/) as string,
-      ]);
+      expect(device.notices).toEqual([expect.stringMatching(/^Running on the CPU: .*webgpu/) as string]);
     else expect(device.notices).toEqual([]);
   });
 
@@ -40,7 +38,7 @@ describe("devices", () => {
     const webgpu = (await listDevices()).find(({ name }) => name === "webgpu")!;
     skip(!webgpu.software, "this machine has a graphics card");
     expect((await chooseDevice("webgpu")).notices).toEqual([
-      expect.stringMatching(/cpu would be faster/) as string,
+      expect.stringMatching(/the device cpu is faster/) as string,
     ]);
     expect((await chooseDevice("auto")).reason).toMatch(/webgpu has only a software driver \(SwiftShader/);
   });
@@ -49,7 +47,7 @@ describe("devices", () => {
     await expect(openEngine("wegpu" as DeviceName)).rejects.toMatchObject({
       code: "invalid-input",
       message: expect.stringMatching(
-        /"wegpu".*auto, cpu, webgpu, cuda, dml, coreml.*nearest is webgpu/,
+        /"wegpu".*auto, cpu, webgpu, cuda, dml, coreml.*Did you mean "webgpu"/,
       ) as string,
       details: { nearest: "webgpu" },
     });
@@ -88,7 +86,7 @@ describe("threads", () => {
     process.env.LATHE_THREADS = "2";
     expect(threadCount(undefined)).toBe(2);
     process.env.LATHE_THREADS = "many";
-    expect(() => threadCount(undefined)).toThrow(/whole number from 1 up, not many/);
+    expect(() => threadCount(undefined)).toThrow(/positive integer, not many/);
     delete process.env.LATHE_THREADS;
     expect(threadCount(undefined)).toBeGreaterThanOrEqual(0);
   });

@@ -42,7 +42,7 @@ describe("inputsOf", () => {
 
   it("refuses two different values of one name", () => {
     const graph = { outputs: { y: add(input("x", [2]), input("x", [2])) } };
-    expect(() => inputsOf(graph)).toThrow("Two different values of the graph are named x.");
+    expect(() => inputsOf(graph)).toThrow("The graph has two different values named x.");
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { constant, input, parameter, type Value } from "../../../src/backend/graph/op";
 import { add, cast, equal, not, where } from "../../../src/backend/graph/ops/elementwise";
-import { gated } from "../../../src/backend/graph/ops/gate";
+import { waitFor } from "../../../src/backend/graph/ops/gate";
 import { gather, pick, place, scatterRows } from "../../../src/backend/graph/ops/indexing";
 import { crossEntropy } from "../../../src/backend/graph/ops/loss";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
@@ -53,8 +53,8 @@ describe("what does not fit is refused where it is built, with the shapes", () =
       () => layerNorm(float(2, 6), float(6), float(5), { epsilon: 1 }),
     ],
     ["rmsNorm of [2, 6] with a weight of [1, 6]", () => rmsNorm(float(2, 6), float(1, 6), { epsilon: 1 })],
-    ["gated takes a bool, a tensor and a scalar", () => gated(float(), float(2), float())],
-    ["a scalar of the tensor's type", () => gated(bool(), int(2), float())],
+    ["waitFor takes a bool scalar, a tensor, and a scalar", () => waitFor(float(), float(2), float())],
+    ["a scalar of the tensor's dtype", () => waitFor(bool(), int(2), float())],
     ["A constant of shape [2, 2] cannot hold 3 values.", () => constant(Float32Array.of(1, 2, 3), [2, 2])],
   ];
   it.each(wrong)("%s", (message, build) => expect(build).toThrow(message));
@@ -64,8 +64,8 @@ describe("an index outside its table", () => {
   it("is an error of the plain evaluation that says the range", () => {
     const graph = { outputs: { y: gather(parameter("t", [3, 1]), input("i", [1], "int32")) } };
     expect(() => evaluateGraph(graph, { t: [1, 2, 3], i: [3] })).toThrow("gather: index 3 is outside 0…2.");
-    expect(() => evaluateGraph(graph, { t: [1, 2], i: [0] })).toThrow("t wants 3 numbers, got 2.");
-    expect(() => evaluateGraph(graph, { i: [0] })).toThrow("t wants 3 numbers, got none.");
+    expect(() => evaluateGraph(graph, { t: [1, 2], i: [0] })).toThrow("t needs 3 numbers, but got 2.");
+    expect(() => evaluateGraph(graph, { i: [0] })).toThrow("t needs 3 numbers, but got none.");
   });
 });
 

@@ -90,11 +90,11 @@ describe("sizes that do not fit are refused before anything is read", () => {
     ["rtn", { group_size: 5 }, /do not divide into groups of 5/],
     ["gptq", { group_size: 7 }, /do not divide into groups of 7/],
     ["mixed", { group_size: 7 }, /do not divide into groups of 7/],
-    ["rtn", { residual: 500 }, /wider than the matrix/],
+    ["rtn", { residual: 500 }, /higher than the full rank/],
     ["sparsegpt", { mask_structure: "3:5" }, /cannot be applied/],
     ["kron", { b: [5, 1] }, /cannot be applied|do not divide/],
     ["flap", { layers: [0, 9] }, /the model has 2, from 0 on/],
-    ["layerdrop", { keep: [7] }, /keep names layer 7/],
+    ["layerdrop", { keep: [7] }, /keep includes layer 7/],
   ])("%s with %o", (name, given, message) => {
     expect(() => methods[name]!.plan(model().shape, options(name, given))).toThrow(message);
   });

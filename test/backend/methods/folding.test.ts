@@ -80,7 +80,7 @@ describe("what all rows tied do to attention", () => {
     ];
     const x = drawn(tokens * width, 5);
     const project = (w: Float32Array, bias: Float32Array) => {
-      const dense = tied.materialise(() => w, matrix, options);
+      const dense = tied.materialize(() => w, matrix, options);
       return Array.from({ length: tokens }, (_, t) =>
         Array.from({ length: width }, (_, j) => {
           let y = bias[j]!;
@@ -130,7 +130,7 @@ it("takes one of the tied rows, or their mean, which no other row is nearer to",
   const { tied: rows } = tiedSets(matrix, options);
   const distance = (shares: number[]) => {
     const { data } = tie(dense, matrix, options, shares);
-    const made = tied.materialise(() => data, matrix, options);
+    const made = tied.materialize(() => data, matrix, options);
     return made.reduce((total, each, i) => total + (each - dense[i]!) ** 2, 0);
   };
   const one = rows.map((_, i) => Number(i === 0));
@@ -160,9 +160,9 @@ describe("with real text", () => {
       const source = (name: string) => tensors.get(name)!.data as Float32Array;
       for (const { matrix, stored } of matrixSlots(shape))
         for (const { matrix: own, representation, options } of stored) {
-          if (own.role === part) return representation.materialise(source, own, options);
+          if (own.role === part) return representation.materialize(source, own, options);
           if (matrix.role === role && own.role === role) {
-            const dense = representation.materialise(source, own, options);
+            const dense = representation.materialize(source, own, options);
             const { from } = matrix.parts!.find(({ role: each }) => each === part)!;
             return Float32Array.from(
               { length: width * width },

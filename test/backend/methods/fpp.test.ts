@@ -163,7 +163,7 @@ describe("a small model", () => {
       tolerance: 0.02,
     });
     const after = await fpp.apply(before, options, lab);
-    expect(told.join()).toContain("it is taken back");
+    expect(told.join()).toContain("reverted it");
     const limit = (await lab.evaluate(before, "eval/loss")) + 0.02;
     expect(await lab.evaluate(after, "eval/loss")).toBeLessThanOrEqual(limit);
     expect(fpp.plan(before.shape, options).exact).toBe("least");

@@ -40,8 +40,8 @@ it("keeps as many from one end, or those that are named", () => {
   expect(layers({ rate: 0.5 })).toBe(3);
   expect(layers({ rate: 1 })).toBe(1);
   expect(layers({ keep: [0, 4] })).toBe(2);
-  expect(() => layers({ keep: [0, 5] })).toThrow(/keep names layer 5, and the model has 5/);
-  expect(() => layerdrop.options.parse({ keep: [3, 1] })).toThrow(/larger than the layer before it/);
+  expect(() => layers({ keep: [0, 5] })).toThrow(/keep includes layer 5, but the model has 5/);
+  expect(() => layerdrop.options.parse({ keep: [3, 1] })).toThrow(/larger than the previous layer/);
 });
 
 it("takes representations along with their layers", async () => {

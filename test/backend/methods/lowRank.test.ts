@@ -116,7 +116,7 @@ describe("low rank", () => {
     expect(() => svd.plan(before.shape, options({ targets: "embed_tokens" }))).toThrow(
       /embed_tokens has no bias.*center: false/,
     );
-    expect(svd.options.safeParse({ center: true }).error?.message).toMatch(/write whiten: true/);
+    expect(svd.options.safeParse({ center: true }).error?.message).toMatch(/Set whiten: true/);
   });
 
   it("takes text that never shows some directions", async () => {
@@ -151,14 +151,14 @@ describe("low rank", () => {
       for (const { matrix, stored } of matrixSlots(after.shape)) {
         if (!/mlp/.test(matrix.role)) continue;
         const { representation, options } = stored[0]!;
-        const now = representation.materialise(
+        const now = representation.materialize(
           (each) => after.tensors.get(each)!.data as Float32Array,
           matrix,
           options,
         );
         const was = matrixSlots(model.shape)
           .find((slot) => slot.matrix.role === matrix.role)!
-          .stored[0]!.representation.materialise(
+          .stored[0]!.representation.materialize(
             (each) => model.tensors.get(each)!.data as Float32Array,
             matrix,
             {},
@@ -253,7 +253,7 @@ describe("Kronecker products", () => {
       coresOf({ name: "w" }, { sites, bonds }).map((core, k) => [core.name, Float32Array.from(chain[k]!)]),
     );
     const { matrix } = matrixSlots(before.shape).find((slot) => slot.matrix.role === role)!;
-    const own = mpo.materialise((core) => cores.get(core.replace(matrix.name, "w"))!, matrix, {
+    const own = mpo.materialize((core) => cores.get(core.replace(matrix.name, "w"))!, matrix, {
       sites,
       bonds,
     });
@@ -263,12 +263,12 @@ describe("Kronecker products", () => {
   });
 
   it("say that b is for two factors", () => {
-    expect(kron.options.safeParse({ sites: 3, b: [1, 2] }).error?.message).toMatch(/write sites: 2/);
+    expect(kron.options.safeParse({ sites: 3, b: [1, 2] }).error?.message).toMatch(/Set sites: 2/);
   });
 
   it("are refused where the factors do not divide", () => {
     const options = kron.options.parse({ targets: role, b: [5, 1] }) as never;
-    expect(() => kron.plan(before.shape, options)).toThrow(/do not divide/);
+    expect(() => kron.plan(before.shape, options)).toThrow(/not divisible/);
   });
 });
 

@@ -33,7 +33,7 @@ function dense({
         {
           inputs: matrix.inputs,
           outputs: matrix.outputs,
-          data: representation.materialise(source, matrix, options),
+          data: representation.materialize(source, matrix, options),
         },
       ]),
     ),

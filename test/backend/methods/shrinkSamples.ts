@@ -47,7 +47,7 @@ export function sizesOf({ shape }: Checkpoint): readonly [inputs: number, output
 export function denseOf({ shape, tensors }: Checkpoint): Float32Array {
   const slot = matrixSlots(shape).find(({ matrix }) => matrix.role === role)!;
   const { matrix, representation, options } = slot.stored[0]!;
-  return representation.materialise((name) => tensors.get(name)!.data as TensorData, matrix, options);
+  return representation.materialize((name) => tensors.get(name)!.data as TensorData, matrix, options);
 }
 
 /** A lab whose text makes these inputs of every matrix that is asked about. */

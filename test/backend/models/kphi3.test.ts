@@ -38,7 +38,7 @@ describe("kphi3", () => {
         if (type === "grouped")
           same.set(
             weightName(matrix),
-            fromInOut(representation.materialise(from(tensors), matrix, options), matrix),
+            fromInOut(representation.materialize(from(tensors), matrix, options), matrix),
           );
     expect(relativeError(logits(grouped, tensors), logits(dense, same))).toBeLessThan(1e-6);
   });

@@ -75,7 +75,7 @@ describe("the block", () => {
       const counts = grouped.count(spec, options);
       expect(counts.stored).toBe((2 * inputs * outputs) / groups);
       const tensors = drawTensors(grouped.parameters(spec, options), 5);
-      const dense = grouped.materialise(from(tensors), spec, options);
+      const dense = grouped.materialize(from(tensors), spec, options);
       expect(dense.filter((each) => each !== 0).length).toBe(
         counts.stored - overlap(inputs, outputs, groups),
       );

@@ -87,7 +87,7 @@ describe("QuantGPT", () => {
     for (const { matrix, stored } of matrixSlots(after.shape))
       for (const { type, representation, options } of stored) {
         if (type !== "quantised") continue;
-        const own = representation.materialise(
+        const own = representation.materialize(
           (name) => after.tensors.get(name)!.data as TensorData,
           matrix,
           options,
@@ -118,9 +118,7 @@ describe("QuantGPT", () => {
   it("takes packed matrices as one module only", () => {
     const packed = tinyShape("gpt2");
     const given = (targets: string) => quantgpt.options.parse({ targets });
-    expect(() => quantgpt.plan(packed, given("layers.*.q_proj"))).toThrow(
-      /is rounded as one module. Name that one/,
-    );
+    expect(() => quantgpt.plan(packed, given("layers.*.q_proj"))).toThrow(/is quantized as one module. Use /);
     expect(quantgpt.plan(packed, given("layers.*.qkv_proj")).after.total.bits).toBeLessThan(
       quantgpt.plan(packed, given("layers.*.qkv_proj")).before.total.bits,
     );
@@ -128,8 +126,6 @@ describe("QuantGPT", () => {
 
   it("needs something to learn from", async () => {
     const nothing = quantgpt.options.parse({ alpha_ce: 0, alpha_contrast: 0 });
-    await expect(async () => quantgpt.apply(before, nothing, plainLab)).rejects.toThrow(
-      /nothing to learn from/,
-    );
+    await expect(async () => quantgpt.apply(before, nothing, plainLab)).rejects.toThrow(/no training loss/);
   });
 });

@@ -5,7 +5,7 @@ import type { ModelShape } from "../../models/model";
 import {
   codesName,
   groupCount,
-  type QuantisedOptions,
+  type QuantizedOptions,
   residualNames,
   scalesName,
   zerosName,
@@ -40,7 +40,7 @@ export const quantisingOptions = {
   ...targetOptions("all projections"),
 };
 
-export interface QuantisingOptions extends QuantisedOptions {
+export interface QuantisingOptions extends QuantizedOptions {
   readonly targets?: string | string[] | undefined;
   readonly ignore?: string | string[] | undefined;
 }
@@ -78,7 +78,7 @@ export function planQuantising(title: string, before: ModelShape, given: Quantis
 }
 
 /** How a target is stored afterwards, as far as it is known before. */
-export function quantisedAs({ matrix, type, options }: Target, given: QuantisedOptions) {
+export function quantisedAs({ matrix, type, options }: Target, given: QuantizedOptions) {
   const { kept = matrix.inputs * matrix.outputs } = options as MaskedOptions;
   return {
     type: "quantised",
@@ -86,7 +86,7 @@ export function quantisedAs({ matrix, type, options }: Target, given: QuantisedO
   };
 }
 
-function storedOptions({ bits, group_size: size, symmetric, residual, kept }: QuantisedOptions) {
+function storedOptions({ bits, group_size: size, symmetric, residual, kept }: QuantizedOptions) {
   return {
     bits,
     ...(size === undefined ? {} : { group_size: size }),
@@ -109,7 +109,7 @@ export function weightsOf(tensors: ReadonlyMap<string, HostTensor>, target: Targ
     return { dense: partOf(floatsOf(tensors, weightName(packedIn)), target), mask: undefined };
   const source = (name: string) => tensors.get(name)!.data as TensorData;
   return {
-    dense: representation.materialise(source, matrix, options),
+    dense: representation.materialize(source, matrix, options),
     mask: type === "masked" ? toInOut(source(maskName(matrix)) as Uint8Array, matrix) : undefined,
   };
 }
@@ -124,7 +124,7 @@ export interface Grid {
 export function gridOf(
   low: number,
   high: number,
-  { bits, symmetric }: Pick<QuantisedOptions, "bits" | "symmetric">,
+  { bits, symmetric }: Pick<QuantizedOptions, "bits" | "symmetric">,
 ): Grid {
   const steps = 2 ** bits - 1;
   const [from, to] = symmetric
@@ -154,7 +154,7 @@ export class Quantised {
 
   constructor(
     private readonly matrix: MatrixSpec,
-    private readonly options: QuantisedOptions,
+    private readonly options: QuantizedOptions,
     private readonly weights: Weights,
   ) {
     this.groups = groupCount(matrix, options);
@@ -234,7 +234,7 @@ export class Quantised {
 }
 
 /** Every weight of a matrix at the nearest point of the grid of its group. */
-export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: QuantisedOptions): Quantised {
+export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: QuantizedOptions): Quantised {
   const { inputs, outputs } = matrix;
   const { dense } = weights;
   const quantised = new Quantised(matrix, options, weights);

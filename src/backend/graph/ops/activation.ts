@@ -1,4 +1,4 @@
-/** Activation functions that ONNX Runtime has in one kernel. */
+/** Activation functions with fused kernels in ONNX Runtime. */
 import { defineOp, scalar, type Value } from "../op";
 import { add, mul, sigmoid, sub, type Unary } from "./elementwise";
 
@@ -24,7 +24,7 @@ export const geluTanh: Unary = defineOp<[Value]>({
   samples: [{ inputs: [[3, 7]], range: [-3, 3], attrs: {} }],
 });
 
-/** x · σ(x), the activation of Llama and Phi-3 (also called swish). */
+/** SiLU or swish, x · σ(x), the activation of Llama and Phi-3. */
 export const silu: Unary = defineOp<[Value]>({
   name: "silu",
   onnx: (emit, [x]) =>

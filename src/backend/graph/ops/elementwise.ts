@@ -1,4 +1,4 @@
-/** Operations that treat every element alike, with NumPy broadcasting. Their gradients need no un-broadcasting: autodiff does that once. */
+/** Elementwise operations with NumPy broadcasting. Their gradients ignore broadcasting, which autodiff reverses. */
 import {
   type DType,
   type NoAttrs,
@@ -32,7 +32,7 @@ function unary(definition: {
   });
 }
 
-/** For each element of `type`, where it stands in an operand that broadcasts to it. */
+/** The index in `operand` of each element of `type`, to which it broadcasts. */
 function broadcastIndex(operand: TensorType, type: TensorType): Int32Array {
   const index = new Int32Array(sizeOf(type.shape));
   const lead = type.shape.length - operand.shape.length;
@@ -40,9 +40,10 @@ function broadcastIndex(operand: TensorType, type: TensorType): Int32Array {
   let block = 1; // elements of `type` that one step along the axis spans
   for (let axis = type.shape.length - 1; axis >= 0; axis--) {
     const size = type.shape[axis]!;
-    const own = operand.shape[axis - lead] ?? 1;
-    if (own > 1) for (let i = 0; i < index.length; i++) index[i]! += (Math.floor(i / block) % size) * stride;
-    stride *= own;
+    const operandSize = operand.shape[axis - lead] ?? 1;
+    if (operandSize > 1)
+      for (let i = 0; i < index.length; i++) index[i]! += (Math.floor(i / block) % size) * stride;
+    stride *= operandSize;
     block *= size;
   }
   return index;
@@ -77,7 +78,7 @@ function binary(definition: {
   name: string;
   onnx: string;
   apply: (a: number, b: number) => number;
-  /** On int32, where it differs: products wrap around at 32 bits, quotients are cut towards zero. */
+  /** int32 version if it differs: products wrap around at 32 bits and quotients truncate toward zero. */
   applyInt?: (a: number, b: number) => number;
   gradient: Binary["gradient"];
   comparison?: boolean;
@@ -112,7 +113,7 @@ function binary(definition: {
   });
 }
 
-// The operands of a quotient stay away from zero in tests, where the reference and float32 would part.
+// Keeps divisors away from zero, where double precision and float32 diverge.
 const positiveSamples: readonly Sample<NoAttrs>[] = [
   {
     inputs: [
@@ -228,7 +229,7 @@ export const sigmoid: Unary = unary({
   gradient: ({ output: y, grad: dy }) => [mul(dy, mul(y, sub(scalar(1), y)))],
 });
 
-/** The error function by its Taylor series, exact to double precision for the arguments that tests use (|x| ≤ 3). */
+/** Taylor series of the error function, exact to double precision for |x| ≤ 3. */
 function erfSeries(x: number): number {
   let term = x;
   let total = x;
@@ -277,7 +278,7 @@ export const sin: Unary = unary({
   gradient: ({ inputs: [x], grad: dy }) => [mul(dy, cos(x))],
 });
 
-// At a tie the gradient goes to the first operand.
+// If the operands are equal, the first receives the gradient.
 export const maximum: Binary = binary({
   name: "maximum",
   onnx: "Max",
@@ -378,7 +379,7 @@ export const where: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
   ],
 });
 
-/** Converts the element type; floats are cut towards zero, and only float → float lets a gradient through. */
+/** Converts the element type. Floats are truncated toward zero. */
 export const cast = defineOp<[Value], { to: DType }>({
   name: "cast",
   onnx: (emit, [x], { attrs }) => emit.node("Cast", [x!], { to: onnxDtype[attrs.to] }),

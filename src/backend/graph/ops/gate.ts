@@ -1,17 +1,17 @@
-/** Operations that only order computation, or say where gradients end. */
+/** Operations that only constrain the order of computation or stop gradients. */
 import { defineOp, type Op, type Value } from "../op";
 import type { Unary } from "./elementwise";
 
 /**
- * x unchanged, but available only once `after` is: the gate, always true, chooses x, and the runtime has to wait for both.
- * A boolean that is fed at run time is what no optimizer can see through.
+ * Returns x unchanged, but only once `after` has been computed. The gate is always true and selects x, but the runtime
+ * waits for both operands. Graph optimizers cannot remove it because the gate is fed at run time.
  */
-export const gated: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
-  name: "gated",
+export const waitFor: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
+  name: "waitFor",
   onnx: "Where",
   infer: ([gate, x, after]) => {
     if (gate.dtype !== "bool" || after.shape.length !== 0 || after.dtype !== x.dtype)
-      throw new Error("gated takes a bool, a tensor and a scalar of the tensor's type.");
+      throw new Error("waitFor takes a bool scalar, a tensor, and a scalar of the tensor's dtype.");
     return x;
   },
   gradient: "stop",
@@ -22,9 +22,9 @@ export const gated: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>(
   samples: [{ inputs: [{ dtype: "bool", shape: [], range: [1, 2] }, [2, 3], []], attrs: {} }],
 });
 
-/** x unchanged, as a constant to whoever differentiates. */
-export const detached: Unary = defineOp<[Value]>({
-  name: "detached",
+/** Returns x unchanged and stops its gradient. */
+export const detach: Unary = defineOp<[Value]>({
+  name: "detach",
   onnx: "Identity",
   infer: ([x]) => x,
   gradient: "zero",

@@ -1,4 +1,4 @@
-/** Operations that pick or place elements by index. Indices are int32; those that ONNX wants as int64 are cast on the way out. */
+/** Operations that read or write elements by index. Indices are int32 and are cast where ONNX requires int64. */
 import { sub } from "./elementwise";
 import { constant, defineOp, type Op, type PlainTensor, type Shape, sizeOf, type Value } from "../op";
 
@@ -6,7 +6,7 @@ function requireIndex(name: string, dtype: string): void {
   if (dtype !== "int32") throw new Error(`${name} takes int32 indices, not ${dtype}.`);
 }
 
-function checked(index: number, size: number, name: string): number {
+function checkIndex(index: number, size: number, name: string): number {
   if (!(index >= 0 && index < size)) throw new Error(`${name}: index ${index} is outside 0…${size - 1}.`);
   return index;
 }
@@ -15,7 +15,7 @@ const zeros = (shape: Shape) => constant(new Float32Array(sizeOf(shape)), shape)
 
 const ids = (shape: Shape, size: number) => ({ dtype: "int32", shape, range: [0, size] }) as const;
 
-/** Rows of a table: [rows, width…] by int32 [n…] → [n…, width…]. The embedding lookup. */
+/** Embedding lookup: [rows, width…] by int32 [n…] → [n…, width…]. */
 export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
   name: "gather",
   onnx: (emit, [table, index]) => emit.node("Gather", [table!, index!], { axis: 0 }),
@@ -31,7 +31,7 @@ export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
     const width = sizeOf(table.type.shape.slice(1));
     const out = new Float64Array(index.data.length * width);
     index.data.forEach((row, i) => {
-      const start = checked(row, table.type.shape[0]!, "gather") * width;
+      const start = checkIndex(row, table.type.shape[0]!, "gather") * width;
       out.set(table.data.subarray(start, start + width), i * width);
     });
     return out;
@@ -43,9 +43,9 @@ export const gather: Op<[Value, Value]> = defineOp<[Value, Value]>({
 });
 
 /**
- * Sums rows into a table of zeros: int32 [n…], [n…, width…] → [rows, width…]. The gradient of a lookup.
- * Rows that occur several times add up by a matrix product with a 0/1 matrix: ONNX Runtime's ScatterND with
- * `reduction=add` loses some of them, now and then, when several threads meet at the same row.
+ * Adds rows to a table of zeros: int32 [n…], [n…, width…] → [rows, width…]. The gradient of `gather`.
+ * Repeated rows are summed by a product with a 0/1 matrix, because ONNX Runtime's ScatterND with `reduction=add`
+ * occasionally loses updates when several threads write the same row.
  */
 export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value, Value], { rows: number }>({
   name: "scatterRows",
@@ -59,16 +59,16 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
     const flat = emit.node("Reshape", [updates!, long([count, width])]);
     const sumWhere = (target: string) =>
       emit.node("Gemm", [emit.node("Cast", [emit.node("Equal", [target, asRow])], { to: 1 }), flat]);
-    const shaped = (table: string) => emit.node("Reshape", [table, long(type.shape)]);
+    const reshapeRows = (table: string) => emit.node("Reshape", [table, long(type.shape)]);
     if (rows <= count) {
       const every = Int32Array.from({ length: rows }, (_, row) => row);
-      return shaped(sumWhere(emit.constant(every, [rows, 1])));
+      return reshapeRows(sumWhere(emit.constant(every, [rows, 1])));
     }
-    // Every occurrence of a row gets the whole sum; writing the same numbers twice does no harm.
+    // Every occurrence of a row receives the full sum, so duplicate writes are harmless.
     const sums = sumWhere(asColumn(index!));
     const zeros = emit.node("Expand", [emit.constant(Float32Array.of(0), [1, 1]), long([rows, width])]);
     const at = emit.node("Cast", [asColumn(index!)], { to: 7 });
-    return shaped(emit.node("ScatterND", [zeros, at, sums]));
+    return reshapeRows(emit.node("ScatterND", [zeros, at, sums]));
   },
   infer: ([index, updates], { rows }) => {
     requireIndex("scatterRows", index.dtype);
@@ -81,7 +81,7 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
     const out = new Float64Array(sizeOf(type.shape));
     const width = out.length / rows;
     index.data.forEach((row, i) => {
-      const start = checked(row, rows, "scatterRows") * width;
+      const start = checkIndex(row, rows, "scatterRows") * width;
       for (let j = 0; j < width; j++) out[start + j]! += updates.data[i * width + j]!;
     });
     return out;
@@ -93,8 +93,8 @@ export const scatterRows: Op<[Value, Value], { rows: number }> = defineOp<[Value
 });
 
 /**
- * Rows of a table in an order that is known beforehand, zeros where it says -1: [n, width…] → [rows, width…]. No row may come
- * twice, so that the gradient is the same operation the other way round and costs no more than moving the numbers.
+ * Rows of a table in a fixed order, with zeros where the index is -1: [n, width…] → [rows, width…]. No row may occur
+ * twice, so that the gradient is the inverse selection, without additions.
  */
 export const select: Op<[Value], { rows: readonly number[] }> = defineOp<
   [Value],
@@ -120,8 +120,8 @@ export const select: Op<[Value], { rows: readonly number[] }> = defineOp<
     const [count, ...rest] = table.shape as [number, ...number[]];
     const seen = new Uint8Array(count);
     for (const row of rows)
-      if (row !== -1 && seen[checked(row, count, "select")]!++ > 0)
-        throw new Error(`select: row ${row} comes twice.`);
+      if (row !== -1 && seen[checkIndex(row, count, "select")]!++ > 0)
+        throw new Error(`select: row ${row} occurs twice.`);
     return { dtype: table.dtype, shape: [rows.length, ...rest] };
   },
   gradient: ({ inputs: [table], grad: dy, attrs: { rows } }) => {
@@ -146,7 +146,7 @@ export const select: Op<[Value], { rows: readonly number[] }> = defineOp<
   ],
 });
 
-/** Some rows of a table put in the place of old ones: [rows, width], int32 [n], [n, width] → [rows, width]. No row may come twice. */
+/** Replaces rows of a table: [rows, width], int32 [n], [n, width] → [rows, width]. No row may occur twice. */
 export const replaceRows: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
   name: "replaceRows",
   onnx: (emit, [table, index, updates], { types }) => {
@@ -173,12 +173,12 @@ export const replaceRows: Op<[Value, Value, Value]> = defineOp<[Value, Value, Va
     const out = Float64Array.from(table.data);
     const width = table.type.shape[1]!;
     index.data.forEach((row, i) => {
-      const start = checked(row, table.type.shape[0]!, "replaceRows") * width;
+      const start = checkIndex(row, table.type.shape[0]!, "replaceRows") * width;
       out.set(updates.data.subarray(i * width, (i + 1) * width), start);
     });
     return out;
   },
-  // A single index, because drawn ones could come twice.
+  // A single index, because random indices could repeat.
   samples: [{ inputs: [[5, 3], ids([1], 5), [1, 3]], attrs: {} }],
 });
 
@@ -223,7 +223,7 @@ export const place: Op<[Value, Value], { width: number }> = defineOp<[Value, Val
   evaluate: ([index, updates], { width }, type) => {
     const out = new Float64Array(sizeOf(type.shape));
     index.data.forEach(
-      (column, row) => (out[row * width + checked(column, width, "place")] = updates.data[row]!),
+      (column, row) => (out[row * width + checkIndex(column, width, "place")] = updates.data[row]!),
     );
     return out;
   },
@@ -265,5 +265,5 @@ export const put: Op<[Value, Value, Value]> = defineOp<[Value, Value, Value]>({
 
 function at(x: PlainTensor, row: number, column: number): number {
   const width = x.type.shape[1]!;
-  return row * width + checked(column, width, "pick");
+  return row * width + checkIndex(column, width, "pick");
 }

@@ -8,7 +8,7 @@ import { softmax } from "./normalization";
 /** Labels with this value carry no loss, as in PyTorch and Hugging Face. */
 export const ignoredLabel = -100;
 
-const ignored = () => constant(Int32Array.of(ignoredLabel), []);
+const ignoredConstant = () => constant(Int32Array.of(ignoredLabel), []);
 const firstClass = () => constant(Int32Array.of(0), []);
 
 /** -log softmax(logits)[label] of each row: [n, classes], int32 [n] → [n]; zero where the label is -100. */
@@ -45,7 +45,7 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
   // dlogits = dy · (softmax(logits) - onehot(label)), nothing for ignored rows.
   gradient: ({ inputs: [logits, labels], grad: dy }) => {
     const rows = logits.type.shape[0]!;
-    const live = where(equal(labels, ignored()), scalar(0), dy);
+    const live = where(equal(labels, ignoredConstant()), scalar(0), dy);
     const share = mul(softmax(logits), reshape(live, { shape: [rows, 1] }));
     const at = maximum(labels, firstClass());
     return [put(share, at, sub(pick(share, at), live)), null];
@@ -68,5 +68,5 @@ export const crossEntropy: Op<[Value, Value]> = defineOp<[Value, Value]>({
 /** (prediction - target)² of each row: [n, 1], [n], int32 [n] → [n]; zero where the label is -100. */
 export function squaredError(predictions: Value, targets: Value, labels: Value): Value {
   const error = sub(reshape(predictions, { shape: targets.type.shape }), targets);
-  return where(equal(labels, ignored()), scalar(0), mul(error, error));
+  return where(equal(labels, ignoredConstant()), scalar(0), mul(error, error));
 }

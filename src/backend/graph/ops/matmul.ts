@@ -1,4 +1,4 @@
-/** The matrix product, with transposes and a factor inside the operation, so that no copy of an operand is ever made. */
+/** Matrix products with fused transposes and a scale, so that operands are not copied. */
 import {
   broadcastShapes,
   defineOp,
@@ -15,7 +15,7 @@ import { add } from "./elementwise";
 export interface MatmulAttrs extends Readonly<Record<string, boolean | number>> {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  /** Multiplies the product; attention puts 1/√d here. */
+  /** Factor of the product, for example 1/√d in attention. */
   readonly scale: number;
 }
 
@@ -48,7 +48,7 @@ interface ProductCall {
   readonly type: TensorType;
 }
 
-/** Writes A·B, of plain matrices also with a bias, as the operators that compute it fastest. */
+/** Writes A·B, with an optional bias for plain matrices, as the fastest operators. */
 function emitProduct(
   emit: Emitter,
   [a, b, ...bias]: readonly string[],
@@ -56,14 +56,14 @@ function emitProduct(
 ): string {
   const { scale } = attrs;
   // Operands may have fewer axes than the product.
-  const turned = (name: string, { shape }: TensorType) =>
+  const transposeLast = (name: string, { shape }: TensorType) =>
     emit.node("Transpose", [name], { perm: swapLast(shape.length) });
-  // ONNX Runtime's product of a transposed left operand is slow on processors when that operand is the smaller one:
-  // a copy the right way round makes up for itself. Its optimizer must be kept from undoing that (see the engine).
-  // A file for other runtimes has the same nodes whatever its sizes.
+  // On CPUs, ONNX Runtime's product with a transposed left operand is slow if that operand is the smaller one, so a
+  // transposed copy pays off. The engine keeps the optimizer from fusing it again.
+  // A file for other runtimes has the same nodes for all sizes.
   const turnsA =
     !emit.portable && attrs.transposeA && sameRank(types) && type.shape.at(-2)! <= type.shape.at(-1)!;
-  const [left, transA] = turnsA ? [turned(a!, types[0]!), false] : [a!, attrs.transposeA];
+  const [left, transA] = turnsA ? [transposeLast(a!, types[0]!), false] : [a!, attrs.transposeA];
   const plain = types[0]!.shape.length === 2 && types[1]!.shape.length === 2;
   if (plain)
     return emit.node("Gemm", [left, b!, ...bias], { transA, transB: attrs.transposeB, alpha: scale });
@@ -76,8 +76,8 @@ function emitProduct(
       "com.microsoft",
     );
   const product = emit.node("MatMul", [
-    transA ? turned(left, types[0]!) : left,
-    attrs.transposeB ? turned(b!, types[1]!) : b!,
+    transA ? transposeLast(left, types[0]!) : left,
+    attrs.transposeB ? transposeLast(b!, types[1]!) : b!,
   ]);
   if (scale === 1) return product;
   return emit.node("Mul", [
@@ -130,7 +130,7 @@ export const matmulOp: Op<[Value, Value], MatmulAttrs> = defineOp<[Value, Value]
   ],
 });
 
-/** A·B + bias of plain matrices, the bias [n] added to every row inside the product. */
+/** A·B + bias for plain matrices, with the bias [n] added to every row. */
 export const affineOp: Op<[Value, Value, Value], MatmulAttrs> = defineOp<[Value, Value, Value], MatmulAttrs>({
   name: "affine",
   onnx: emitProduct,
@@ -140,7 +140,7 @@ export const affineOp: Op<[Value, Value, Value], MatmulAttrs> = defineOp<[Value,
       throw new Error(`affine of [${shape.join(", ")}] and a bias [${bias.shape.join(", ")}].`);
     return { dtype: a.dtype, shape };
   },
-  // The bias was broadcast over the rows, so the driver sums its gradient over them.
+  // The bias is broadcast over the rows; autodiff sums its gradient over them.
   gradient: ({ inputs: [a, b], grad: dy, attrs, needs }) => [
     ...productGradients(a, b, dy, attrs, [needs[0], needs[1]]),
     dy,
@@ -153,14 +153,14 @@ export const affineOp: Op<[Value, Value, Value], MatmulAttrs> = defineOp<[Value,
   ],
 });
 
-/** y + bias; where y is a plain matrix product, the two become one operation. */
+/** y + bias, as one operation if y is a plain matrix product. */
 export function addBias(y: Value, bias: Value): Value {
   if (y.kind !== "apply" || y.op !== matmulOp || y.type.shape.length !== 2) return add(y, bias);
   const [a, b] = y.inputs as readonly [Value, Value];
   return affineOp(a, b, bias, y.attrs as MatmulAttrs);
 }
 
-/** The product of the last two axes, the others broadcast as batches: [..., m, k] × [..., k, n] → [..., m, n]. */
+/** Product over the last two axes; the others broadcast: [..., m, k] × [..., k, n] → [..., m, n]. */
 export function matmul(a: Value, b: Value, attrs: Partial<MatmulAttrs> = {}): Value {
   return matmulOp(a, b, { transposeA: false, transposeB: false, scale: 1, ...attrs });
 }
@@ -171,7 +171,7 @@ function swapLast(rank: number): readonly number[] {
   );
 }
 
-/** Which of an operand's matrices stands at a place of the broadcast batch. */
+/** The index of an operand's matrix for a position in the broadcast batch. */
 function matrixIndex(matrix: number, batch: Shape, shape: Shape): number {
   const own = shape.slice(0, -2);
   let at = 0;
@@ -206,7 +206,6 @@ function productGradients(
   return [needs[0] ? da() : null, needs[1] ? db() : null];
 }
 
-/** The product in double precision. */
 function product(
   a: PlainTensor,
   b: PlainTensor,

@@ -1,7 +1,7 @@
 /** Operations that move elements without changing them. */
 import { defineOp, type Op, type Shape, sizeOf, type Value } from "../op";
 
-/** Distance between neighbours along each axis of a row-major tensor. */
+/** Strides of a row-major tensor, in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -39,7 +39,7 @@ export const transpose: Op<[Value], { perm: readonly number[] }> = defineOp<
   infer: ([x], { perm }) => {
     if ([...perm].sort((a, b) => a - b).some((axis, i) => axis !== i) || perm.length !== x.shape.length)
       throw new Error(
-        `transpose of [${x.shape.join(", ")}] by (${perm.join(", ")}), which is no permutation of its axes.`,
+        `transpose of [${x.shape.join(", ")}] by (${perm.join(", ")}), which is not a permutation of its axes.`,
       );
     return { dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) };
   },
@@ -97,7 +97,7 @@ export const slice: Op<[Value], { axis: number; start: number; end: number }> = 
   ],
 });
 
-/** Zeros before and after along one axis; the inverse of `slice`. */
+/** Adds zeros before and after along one axis; the inverse of `slice`. */
 export const pad: Op<[Value], { axis: number; before: number; after: number }> = defineOp<
   [Value],
   { axis: number; before: number; after: number }
@@ -135,7 +135,7 @@ export const concat = defineOp<Value[], { axis: number }>({
   onnx: "Concat",
   infer: (types, { axis }) => {
     const [first] = types;
-    if (first === undefined) throw new Error("concat of nothing.");
+    if (first === undefined) throw new Error("concat needs at least one tensor.");
     for (const type of types)
       if (
         first.shape[axis] === undefined ||

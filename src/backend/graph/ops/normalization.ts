@@ -1,4 +1,4 @@
-/** Operations over the last axis that ONNX Runtime has in one kernel: softmax, its logarithm, and the two norms of transformers. */
+/** Operations over the last axis with one kernel each in ONNX Runtime: softmax, log-softmax, layer norm and RMS norm. */
 import { defineOp, type Emitter, type Op, scalar, type Shape, type TensorType, type Value } from "../op";
 import { add, exp, mul, reciprocal, sqrt, sub } from "./elementwise";
 import { matmul, type MatmulAttrs, matmulOp } from "./matmul";
@@ -9,7 +9,7 @@ const last = (x: Value) => ({ axes: [x.type.shape.length - 1], keepDims: true })
 const leading = (x: Value) =>
   ({ axes: x.type.shape.slice(1).map((_, axis) => axis), keepDims: false }) as const;
 
-/** 1 / √(mean(x²) + ε) over the last axis, kept as an axis of one. */
+/** 1 / √(mean(x²) + ε) over the last axis, which keeps size 1. */
 function inverseRoot(x: Value, epsilon: number): Value {
   const square = mul(sumSquares(x, last(x)), scalar(1 / x.type.shape.at(-1)!));
   return reciprocal(sqrt(add(square, scalar(epsilon))));
@@ -23,7 +23,7 @@ function rowwise(data: Float64Array, shape: Shape, write: (row: Float64Array) =>
   return out;
 }
 
-/** x's type, provided that every scale is as long as its last axis. */
+/** Returns x's type, or throws if a scale does not have the length of x's last axis. */
 function requireWidth(name: string, x: TensorType, ...scales: readonly TensorType[]): TensorType {
   const wrong = scales.find(({ shape }) => shape.join() !== String(x.shape.at(-1)));
   if (wrong !== undefined)
@@ -68,11 +68,11 @@ export const layerNorm: Op<[Value, Value, Value], { epsilon: number }> = defineO
     emit.node("LayerNormalization", [x!, weight!, bias!], { axis: -1, epsilon: attrs.epsilon }),
   infer: ([x, weight, bias]) => requireWidth("layerNorm", x, weight, bias),
   gradient: ({ inputs: [x, weight], grad: dy, attrs: { epsilon }, needs }) => {
-    const centred = sub(x, mean(x, last(x)));
-    const inverse = inverseRoot(centred, epsilon);
-    const normal = mul(centred, inverse);
+    const centered = sub(x, mean(x, last(x)));
+    const inverse = inverseRoot(centered, epsilon);
+    const normal = mul(centered, inverse);
     const weighted = mul(dy, weight);
-    // With n = normalised x and g = dy·weight: dx = (g - mean(g) - n · mean(g·n)) / √(variance + ε).
+    // With n = normalized x and g = dy·weight: dx = (g - mean(g) - n · mean(g·n)) / √(variance + ε).
     const dx = () =>
       mul(
         sub(sub(weighted, mean(weighted, last(x))), mul(normal, mean(mul(weighted, normal), last(x)))),
@@ -116,7 +116,7 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
     const inverse = inverseRoot(x, epsilon);
     const normal = mul(x, inverse);
     const weighted = mul(dy, weight);
-    // With n = normalised x and g = dy·weight: dx = (g - n · mean(g·n)) / √(mean(x²) + ε).
+    // With n = normalized x and g = dy·weight: dx = (g - n · mean(g·n)) / √(mean(x²) + ε).
     const dx = () => mul(sub(weighted, mul(normal, mean(mul(weighted, normal), last(x)))), inverse);
     return [needs[0] ? dx() : null, needs[1] ? sum(mul(dy, normal), leading(x)) : null];
   },
@@ -130,8 +130,8 @@ export const rmsNorm: Op<[Value, Value], { epsilon: number }> = defineOp({
 
 /**
  * softmax(scores) · values: [..., n, m] × [..., m, d] → [..., n, d], the second half of attention.
- * Σ dP·P of softmax's own gradient equals Σ dY·Y over the much shorter rows of the output (Dao et al. 2022, arXiv
- * 2205.14135, appendix B.2), which saves two passes over the weights. The weights stand twice in the graph, as equal
+ * Σ dP·P in the gradient of softmax equals Σ dY·Y over the much shorter rows of the output (Dao et al. 2022, arXiv
+ * 2205.14135, appendix B.2), which saves two passes over the weights. The weights occur twice in the graph, as equal
  * subexpressions, and are computed once.
  */
 export const softmaxMatmul: Op<[Value, Value]> = defineOp<[Value, Value]>({

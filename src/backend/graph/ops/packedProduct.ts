@@ -1,15 +1,15 @@
-/** Products with matrices of a few bits, which ONNX Runtime multiplies without making floats of the whole matrix. */
+/** Products with matrices of packed low-bit codes, which ONNX Runtime multiplies without dequantizing the whole matrix. */
 import { defineOp, type Emitter, onnxDtype, type Op, type Value } from "../op";
 
 export interface PackedAttrs {
   readonly [name: string]: number;
-  /** Of a code: 4 or 8. */
+  /** Bits per code: 4 or 8. */
   readonly bits: number;
-  /** Inputs that share a scale: a power of two of 16 at least. */
+  /** Inputs that share a scale: a power of two, at least 16. */
   readonly block: number;
 }
 
-/** Bytes of the codes of a block, and of the zeros of an output's blocks. */
+/** Bytes of the codes of one block, and of the zero points of one output. */
 export function packedBytes(
   { bits, block }: Pick<PackedAttrs, "bits" | "block">,
   blocks: number,
@@ -17,37 +17,37 @@ export function packedBytes(
   return { codes: (block * bits) / 8, zeros: Math.ceil((blocks * bits) / 8) };
 }
 
-/** For runtimes that have only standard operators. */
-function throughFloats(
+/** Writes the product with standard operators, through a dequantized matrix. */
+function emitDequantizedProduct(
   emit: Emitter,
   [x, codes, scales, zeros]: readonly string[],
   { bits, block, outputs, blocks }: PackedAttrs & { readonly outputs: number; readonly blocks: number },
 ): string {
   const long = (...numbers: number[]) => emit.constant(BigInt64Array.from(numbers, BigInt), [numbers.length]);
-  const reshaped = (name: string, ...sizes: number[]) => emit.node("Reshape", [name, emit.shape(sizes)]);
+  const reshapeTo = (name: string, ...sizes: number[]) => emit.node("Reshape", [name, emit.shape(sizes)]);
   const floats = (name: string) => emit.node("Cast", [name], { to: onnxDtype.float32 });
-  /** [outputs, numbers] of [outputs, bytes] */
-  const unpacked = (name: string, count: number) => {
-    if (bits === 8) return floats(reshaped(name, outputs, count));
-    const bytes = floats(reshaped(name, outputs, Math.ceil(count / 2), 1));
+  /** [outputs, bytes] → [outputs, count] */
+  const unpack = (name: string, count: number) => {
+    if (bits === 8) return floats(reshapeTo(name, outputs, count));
+    const bytes = floats(reshapeTo(name, outputs, Math.ceil(count / 2), 1));
     const half = emit.constant(Float32Array.of(16), []);
     const upper = emit.node("Floor", [emit.node("Div", [bytes, half])]);
     const lower = emit.node("Sub", [bytes, emit.node("Mul", [upper, half])]);
     const pairs = emit.node("Concat", [lower, upper], { axis: 2 });
-    const all = reshaped(pairs, outputs, 2 * Math.ceil(count / 2));
+    const all = reshapeTo(pairs, outputs, 2 * Math.ceil(count / 2));
     return emit.node("Slice", [all, long(0), long(count), long(1)]);
   };
   const whole = emit.node("Sub", [
-    reshaped(unpacked(codes!, blocks * block), outputs, blocks, block),
-    reshaped(unpacked(zeros!, blocks), outputs, blocks, 1),
+    reshapeTo(unpack(codes!, blocks * block), outputs, blocks, block),
+    reshapeTo(unpack(zeros!, blocks), outputs, blocks, 1),
   ]);
-  const weight = emit.node("Mul", [whole, reshaped(scales!, outputs, blocks, 1)]);
-  return emit.node("Gemm", [x!, reshaped(weight, outputs, blocks * block)], { transB: 1 });
+  const weight = emit.node("Mul", [whole, reshapeTo(scales!, outputs, blocks, 1)]);
+  return emit.node("Gemm", [x!, reshapeTo(weight, outputs, blocks * block)], { transB: 1 });
 }
 
 /**
- * Floats of stored codes, (code − zero) · scale: int4 or int8 codes [inputs, outputs], scales and, where there are some, zeros
- * of each `block` consecutive inputs of an output, [inputs / block, outputs], or [outputs] where all inputs share one.
+ * Dequantizes codes, (code − zero) · scale: int4 or int8 codes [inputs, outputs]; scales and optional zero points for each
+ * `block` consecutive inputs of an output, [inputs / block, outputs], or [outputs] if all inputs share one.
  */
 export const dequantize: Op<Value[], { block: number }> = defineOp<Value[], { block: number }>({
   name: "dequantize",
@@ -59,8 +59,8 @@ export const dequantize: Op<Value[], { block: number }> = defineOp<Value[], { bl
     ),
   infer: ([codes, scales, zeros], { block }) => {
     const [inputs, outputs] = codes!.shape as [number, number];
-    const wanted = scales!.shape.length === 1 ? [outputs] : [inputs / block, outputs];
-    if ([scales, zeros].some((each) => each !== undefined && each.shape.join() !== wanted.join()))
+    const expectedShapes = scales!.shape.length === 1 ? [outputs] : [inputs / block, outputs];
+    if ([scales, zeros].some((each) => each !== undefined && each.shape.join() !== expectedShapes.join()))
       throw new Error(
         `dequantize of [${inputs}, ${outputs}] in blocks of ${block} with scales [${scales!.shape.join(", ")}].`,
       );
@@ -91,7 +91,7 @@ export const dequantize: Op<Value[], { block: number }> = defineOp<Value[], { bl
 
 /**
  * y = x·W with W[k, n] = (code − zero) · scale: x [rows, inputs], uint8 codes [outputs, blocks, bytes], scales [outputs, blocks],
- * uint8 zeros [outputs, bytes] → [rows, outputs]. Codes and zeros of 4 bits lie two in a byte, the first in the lower half.
+ * uint8 zeros [outputs, bytes] → [rows, outputs]. 4-bit codes and zeros are packed two per byte, the first in the low nibble.
  */
 export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defineOp<
   [Value, Value, Value, Value],
@@ -100,21 +100,21 @@ export const packedProduct: Op<[Value, Value, Value, Value], PackedAttrs> = defi
   name: "packedProduct",
   onnx: (emit, inputs, { attrs: { bits, block }, types: [x, codes] }) => {
     const [outputs, blocks] = codes.shape as [number, number];
-    if (!emit.packed) return throughFloats(emit, inputs, { bits, block, outputs, blocks });
+    if (!emit.packed) return emitDequantizedProduct(emit, inputs, { bits, block, outputs, blocks });
     const attributes = { K: x.shape[1]!, N: outputs, bits, block_size: block };
     return emit.node("MatMulNBits", inputs, attributes, "com.microsoft");
   },
   infer: ([x, codes, scales, zeros], { bits, block }) => {
     const [outputs, blocks] = codes.shape as [number, number];
     const bytes = packedBytes({ bits, block }, blocks);
-    const wanted = [
+    const expectedShapes = [
       [outputs, blocks, bytes.codes],
       [outputs, blocks],
       [outputs, bytes.zeros],
     ];
     if (
       x.shape[1] !== blocks * block ||
-      [codes, scales, zeros].some(({ shape }, i) => shape.join() !== wanted[i]!.join())
+      [codes, scales, zeros].some(({ shape }, i) => shape.join() !== expectedShapes[i]!.join())
     )
       throw new Error(
         `packedProduct of [${x.shape.join(", ")}] with codes [${codes.shape.join(", ")}], scales [${scales.shape.join(", ")}] and zeros [${zeros.shape.join(", ")}] in blocks of ${block}.`,

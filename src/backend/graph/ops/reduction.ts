@@ -1,4 +1,4 @@
-/** Operations that fold axes into one number each. */
+/** Reductions over axes. */
 import {
   broadcastShapes,
   defineOp,
@@ -23,12 +23,12 @@ function reducedShape(shape: Shape, { axes, keepDims }: Axes): Shape {
   return shape.flatMap((size, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [size]));
 }
 
-/** The output with ones in place of the folded axes, so that it broadcasts against the input. */
+/** Reshapes the output to have size 1 for the reduced axes, so that it broadcasts against the input. */
 function withOnes(y: Value, input: TensorType, { axes }: Axes): Value {
   return reshape(y, { shape: input.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) });
 }
 
-/** Numbers folded into one of the output. */
+/** Number of input elements per output element. */
 function foldedSize(shape: Shape, { axes }: Axes): number {
   return axes.reduce((product, axis) => product * shape[axis]!, 1);
 }
@@ -39,16 +39,16 @@ function fold(
   start: number,
   step: (total: number, each: number) => number,
 ): Float64Array {
-  const kept = x.type.shape.map((size, axis) => (attrs.axes.includes(axis) ? 1 : size));
-  const out = new Float64Array(sizeOf(kept)).fill(start);
+  const keptShape = x.type.shape.map((size, axis) => (attrs.axes.includes(axis) ? 1 : size));
+  const out = new Float64Array(sizeOf(keptShape)).fill(start);
   for (let i = 0; i < x.data.length; i++) {
     let rest = i;
     let at = 0;
     let stride = 1;
-    for (let axis = kept.length - 1; axis >= 0; axis--) {
+    for (let axis = keptShape.length - 1; axis >= 0; axis--) {
       const size = x.type.shape[axis]!;
-      if (kept[axis]! > 1) at += (rest % size) * stride;
-      stride *= kept[axis]!;
+      if (keptShape[axis]! > 1) at += (rest % size) * stride;
+      stride *= keptShape[axis]!;
       rest = Math.floor(rest / size);
     }
     out[at] = step(out[at]!, x.data[i]!);
@@ -111,7 +111,7 @@ export const mean: Reduction = reduction({
   },
 });
 
-/** The largest element; where several are equal they share the gradient. */
+/** The largest element. Equal largest elements share the gradient. */
 export const max: Reduction = reduction({
   name: "max",
   onnx: "ReduceMax",
@@ -123,7 +123,7 @@ export const max: Reduction = reduction({
   },
 });
 
-/** Σ x² over the axes, as gradient norms need it, without storing the squares. */
+/** Σ x² over the axes, without storing the squares; used for gradient norms. */
 export const sumSquares: Reduction = reduction({
   name: "sumSquares",
   onnx: "ReduceSumSquare",
@@ -146,7 +146,7 @@ export const logSumExp: Reduction = reduction({
   ],
 });
 
-/** The sum of an element and those before it along an axis. */
+/** Inclusive cumulative sum along an axis. */
 export const cumulativeSum: Op<[Value], { axis: number }> = defineOp<[Value], { axis: number }>({
   name: "cumulativeSum",
   onnx: (emit, [x], { attrs: { axis } }) =>
@@ -156,7 +156,7 @@ export const cumulativeSum: Op<[Value], { axis: number }> = defineOp<[Value], { 
       throw new Error(`cumulativeSum along axis ${axis} of [${x.shape.join(", ")}].`);
     return x;
   },
-  // An element is in its own sum and in all later ones: dx = Σ dy − (the sum up to it) + dy.
+  // An element contributes to its own sum and to all later ones: dx = Σ dy − cumulativeSum(dy) + dy.
   gradient: ({ grad: dy, attrs: { axis } }) => [
     add(sub(sum(dy, { axes: [axis], keepDims: true }), cumulativeSum(dy, { axis })), dy),
   ],
@@ -173,7 +173,7 @@ export const cumulativeSum: Op<[Value], { axis: number }> = defineOp<[Value], { 
   ],
 });
 
-/** Repeats axes of size one up to `shape`; the inverse of a sum. */
+/** Broadcasts x to `shape`; its gradient is a sum. */
 export const expand = defineOp<[Value], { shape: Shape }>({
   name: "expand",
   onnx: (emit, [x], { attrs, types: [type] }) =>
@@ -186,11 +186,11 @@ export const expand = defineOp<[Value], { shape: Shape }>({
   infer: ([x], { shape }) => {
     if (broadcastShapes(x.shape, shape).join() !== shape.join())
       throw new Error(
-        `expand of [${x.shape.join(", ")}] to [${shape.join(", ")}], which it does not repeat to.`,
+        `expand of [${x.shape.join(", ")}] to [${shape.join(", ")}], which it does not broadcast to.`,
       );
     return { dtype: x.dtype, shape };
   },
-  // The driver sums whatever was broadcast.
+  // Autodiff sums over the broadcast axes.
   gradient: ({ grad: dy }) => [dy],
   evaluate: ([x], { shape }) => {
     const out = new Float64Array(sizeOf(shape));

@@ -213,6 +213,6 @@ describe("FLAP", () => {
     const shrunk = await flap.apply(before, given({ rate: 0.25 }), labWithText(grammar.engine, grammar.data));
     expect(shrunk.shape.config["mlp_bias"]).toBe(true);
     expect(countModel(shrunk.shape).total.stored).toBeLessThanOrEqual(after.total.stored);
-    expect(() => flap.plan(model("phi3").shape, given({ rate: 0.25 }))).toThrow(/Write compensate: false/);
+    expect(() => flap.plan(model("phi3").shape, given({ rate: 0.25 }))).toThrow(/Set compensate: false/);
   });
 });

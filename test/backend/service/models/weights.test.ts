@@ -59,7 +59,7 @@ describe.each(Object.keys(models))("the weights of %s", (family) => {
       for (const { matrix: whole, stored, split } of matrixSlots(checkpoint.shape)) {
         const parts = whole.parts ?? [];
         for (const { matrix: own, representation, options } of stored) {
-          const dense = representation.materialise(source, own, options);
+          const dense = representation.materialize(source, own, options);
           expect(shapes.get(own.role)).toEqual([own.inputs, own.outputs]);
           expect(await matrix(subject, own.role)).toEqual([...dense]);
           for (const { role, from, to } of split ? [] : parts)
