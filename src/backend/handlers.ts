@@ -1,4 +1,4 @@
-/** Request → what answers it: everything that a window may ask, and nothing twice. */
+/** Maps each request to its handler. */
 import type { Requests, ServiceRequests } from "../protocol/backend";
 import type { Call, Handlers } from "../protocol/connection";
 import { metricHandlers } from "./service/metrics/metricHandlers";
@@ -6,8 +6,8 @@ import { runHandlers } from "./service/runs/runHandlers";
 import type { Service } from "./service/service";
 
 /**
- * All but `workspace.open`, which makes the service ready for them. What brings models, schemas or tokenizers is loaded
- * with the first request for it, so that a window sees its runs at once.
+ * All but `workspace.open`, which prepares the service for them. Models, schemas and tokenizers are loaded with the
+ * first request that needs them, so that a window shows its runs at once.
  */
 export function handlersOf(service: Service): Handlers<Omit<Requests, keyof ServiceRequests>> {
   return {
@@ -53,7 +53,7 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
 
 type AnyHandler = (params: never, call: Call) => unknown;
 
-/** Handlers of these names that load, once, what really answers. A name left out does not compile above. */
+/** Handlers of these names that load the actual ones once. A missing name does not compile above. */
 function later<H extends Readonly<Record<K, AnyHandler>>, K extends keyof H & string>(
   names: readonly K[],
   load: () => Promise<H>,

@@ -1,6 +1,6 @@
 /**
- * The backend service of a window, forked by the extension host with `serialization: "advanced"`, which keeps undefined
- * and NaN apart from null. It ends with its parent; the runs that it has started go on.
+ * The backend service of a window, forked by the extension host with `serialization: "advanced"`, which preserves
+ * undefined and NaN. It ends with its parent; the runs it has started continue.
  */
 import type { Events, Requests } from "../protocol/backend";
 import { Connection, type Nothing } from "../protocol/connection";
@@ -12,7 +12,7 @@ import { WindowService } from "./service/windowService";
 const held: { connection?: Connection<Nothing, Nothing, Requests, Events> } = {};
 const service = new WindowService((name, payload) => held.connection?.emit(name, payload));
 
-/** A channel that is closing reports each message that it no longer takes; `disconnect` then ends the service. */
+/** A closing channel reports each message that it rejects; `disconnect` then ends the service. */
 const channel = {
   post: (message: unknown) => void process.send?.(message, undefined, undefined, () => undefined),
   listen: (listener: (message: unknown) => void) => void process.on("message", listener),
@@ -23,12 +23,12 @@ function fault(error: WorkbenchError): void {
   service.emit("logged", { level: "error", message: origin.stack ?? error.message });
 }
 
-/** The host starts the service anew, and says so. */
+/** The host restarts the service and reports it. */
 function crash(thrown: unknown): void {
   const error = toWorkbenchError(thrown);
   process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.message}\n`);
   fault(error);
-  // The message needs a moment to leave.
+  // Give the message a moment to be sent.
   setTimeout(() => process.exit(1), 50);
 }
 
@@ -37,12 +37,12 @@ process.on("unhandledRejection", crash);
 
 if (process.send === undefined) {
   process.stderr.write(
-    "This is the service of the extension, which starts it; to run experiments, use `lathe`.\n",
+    "This is the service of the extension, which starts it. To run experiments, use `lathe`.\n",
   );
   process.exit(2);
 }
 
-/** Runs that are being started are started to the end: a window that is reloaded meanwhile finds them all. */
+/** Completes the start of runs before leaving: a window that is reloaded meanwhile finds them all. */
 const leave = () => void service.settle().finally(() => process.exit(0));
 process.on("disconnect", leave);
 process.on("SIGTERM", leave);

@@ -1,4 +1,7 @@
-/** The schemas that cells of an experiment are checked against, gathered from the catalogs. Loading it loads no engine. */
+/**
+ * The schemas that check the cells of an experiment, collected from the catalogs. Loading it does not load the
+ * engine.
+ */
 import type { z } from "zod";
 import type { SchemaCatalog } from "../schema/experiment";
 import { dataSets } from "./data/datasets/catalog";

@@ -1,4 +1,6 @@
-/** Round numbers along an axis: multiples of 1, 2 or 5 times a power of ten, and powers of ten where it is logarithmic. */
+/**
+ * Round numbers along an axis: multiples of 1, 2 or 5 times a power of ten, or powers of ten if it is logarithmic.
+ */
 export function linearTicks(from: number, to: number, most: number): number[] {
   const range = to - from;
   if (!(range > 0)) return [from];
@@ -7,7 +9,7 @@ export function linearTicks(from: number, to: number, most: number): number[] {
   const step = power * ([1, 2, 5].find((factor) => factor * power >= least) ?? 10);
   const first = Math.ceil(from / step - 1e-9);
   const last = Math.floor(to / step + 1e-9);
-  // Counted, since sums of steps would drift away from round numbers; and zero has no sign.
+  // Multiplied, since sums of steps would drift away from round numbers; also avoids negative zero.
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step + 0);
 }
 

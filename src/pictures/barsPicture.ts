@@ -1,4 +1,4 @@
-/** Bars side by side, with the interval of each: one group of bars a measure, one bar a model. */
+/** Bars side by side with their intervals: one group of bars per measure, one bar per model. */
 import { figure } from "../protocol/quantities";
 import type { Estimate } from "../statistics/studentT";
 import { linearTicks } from "./axisTicks";

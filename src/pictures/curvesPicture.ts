@@ -1,4 +1,4 @@
-/** Curves over a common axis, as a picture to keep; the charts of pages are drawn elsewhere, to be moved about in. */
+/** Curves over a common axis as a static picture; the interactive charts of pages are drawn elsewhere. */
 import { figure, shortCount } from "../protocol/quantities";
 import { linearTicks } from "./axisTicks";
 import { colorOf } from "./palette";

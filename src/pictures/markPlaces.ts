@@ -1,4 +1,4 @@
-/** Where marks stand along a line, in pixels, and how large they are. */
+/** The positions of marks along a line in pixels, and their size. */
 
 export const markSize = 3.2;
 /** Pixels between two marks of a line. */
@@ -9,7 +9,7 @@ export interface Place {
   readonly y: number;
 }
 
-/** Where marks stand on a line given in pixels: at its end, and on the way at places that differ by slot. */
+/** The positions of marks on a line given in pixels: at its end, and along it at places that differ by slot. */
 export function markPlaces(points: readonly Place[], slot: number): Place[] {
   const visible = points.filter(({ x, y }) => !Number.isNaN(x) && !Number.isNaN(y));
   const last = visible.at(-1);

@@ -1,15 +1,15 @@
-/** A matrix of numbers, or a coarser picture of one, as pictures show it. */
+/** A matrix of numbers, or a coarser version of one, for pictures. */
 import { colorAt } from "./ramp";
 import type { ChartTheme } from "./theme";
 
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
-  /** Row by row; null is no number. */
+  /** Row by row; null is not a number. */
   readonly values: readonly (number | null)[];
 }
 
-/** The magnitude that all but half a percent stay below: one outlier does not make everything else look like zero. */
+/** The magnitude that 99.5 % stay below: one outlier does not make everything else look like zero. */
 export function limitOf(matrices: readonly Matrix[]): number {
   const sizes = matrices
     .flatMap(({ values }) => values.map((value) => Math.abs(value ?? 0)))
@@ -17,7 +17,7 @@ export function limitOf(matrices: readonly Matrix[]): number {
   return sizes[Math.floor((sizes.length - 1) * 0.995)] || 1;
 }
 
-/** The colour of a value, at its strongest from `limit` on. */
+/** The color of a value, at its strongest from `limit` on. */
 export function fillOf(value: number | null, limit: number, { ground }: Pick<ChartTheme, "ground">): string {
   const [red, green, blue, alpha] = colorAt((value ?? NaN) / limit, ground);
   return alpha === 0
@@ -25,7 +25,7 @@ export function fillOf(value: number | null, limit: number, { ground }: Pick<Cha
     : `#${[red, green, blue].map((each) => each.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** Each part of a coarser matrix is the value of largest magnitude of the cells that it covers. */
+/** Each cell of a coarser matrix is the value of largest magnitude that it covers. */
 export function coarser(matrix: Matrix, mostRows: number, mostColumns: number): Matrix {
   const rows = Math.min(mostRows, matrix.rows);
   const columns = Math.min(mostColumns, matrix.columns);

@@ -1,4 +1,4 @@
-/** A matrix seen from above: one cell a value, with the scale of its colours. */
+/** A matrix seen from above: one cell per value, with its color scale. */
 import { figure } from "../protocol/quantities";
 import { fillOf, type Matrix } from "./matrix";
 import { shortened } from "./shortened";
@@ -11,7 +11,7 @@ export interface MatrixGiven {
   readonly limit: number;
   readonly theme: ChartTheme;
   readonly width: number;
-  /** What runs down and across. */
+  /** The titles of the vertical and the horizontal axis. */
   readonly axes: readonly [down: string, across: string];
 }
 

@@ -1,6 +1,7 @@
 /**
- * Colours and marks that stay apart for every eye: begun with the hues of Okabe and Ito, then moved until the nearest
- * pair was as far apart as could be, also for eyes that lack a kind of cone, with 3:1 and more against the ground. A run is known by colour and mark, never by colour alone.
+ * Colors and marks that every eye can distinguish: started from the hues of Okabe and Ito, then moved until the
+ * nearest pair was as far apart as possible, including for color-blind eyes, with a contrast of at least 3:1 to the
+ * background. A run is identified by color and mark, never by color alone.
  */
 export type Ground = "light" | "dark";
 
@@ -9,18 +10,18 @@ const colors: Readonly<Record<Ground, readonly string[]>> = {
   dark: ["#3ac2ff", "#e7652c", "#22a377", "#c36bc6", "#cbba00", "#4a71ff", "#ffcbd5", "#feff7c"],
 };
 
-/** Outlines around the origin, about one unit from it, in the path language of SVG. */
+/** Outlines around the origin, about one unit from it, in SVG's path language. */
 const marks = [
   "M-1,0A1,1 0 1 0 1,0A1,1 0 1 0 -1,0Z", // circle
   "M-.9,-.9H.9V.9H-.9Z", // square
   "M0,-1.15L1.1,.8H-1.1Z", // triangle
   "M0,-1.25L1.25,0L0,1.25L-1.25,0Z", // diamond
-  "M0,1.15L1.1,-.8H-1.1Z", // triangle upside down
+  "M0,1.15L1.1,-.8H-1.1Z", // inverted triangle
   "M-.35,-1.1H.35V-.35H1.1V.35H.35V1.1H-.35V.35H-1.1V-.35H-.35Z", // plus
   "M0,-1.2L1.14,-.37L.71,.97H-.71L-1.14,-.37Z", // pentagon
 ] as const;
 
-/** Of a line that belongs to no run: grey, and without marks. */
+/** The slot of a line that belongs to no run: gray, without marks. */
 export const referenceSlot = -1;
 
 /** A run keeps its slot, a small number, while it is shown. */
@@ -30,21 +31,21 @@ export function colorOf(slot: number, ground: Ground): string {
   return all[slot % all.length]!;
 }
 
-/** Seven marks beside eight colours: 56 runs before a pair repeats. */
+/** Seven marks with eight colors: 56 runs before a pair repeats. */
 export function markOf(slot: number): string {
   return slot === referenceSlot ? "" : marks[slot % marks.length]!;
 }
 
 export const colorCount = colors.light.length;
 
-/** Lengths of strokes and gaps by the place of a metric among those that share a chart. */
+/** Lengths of strokes and gaps, by the index of a metric among those that share a chart. */
 const dashes: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 
 export function dashOf(place: number): readonly number[] {
   return dashes[place % dashes.length]!;
 }
 
-/** The first free slots for runs that have none, so that those shown before keep theirs. */
+/** Assigns the first free slots to runs without one, so that others keep theirs. */
 export function assignSlots(
   runs: readonly string[],
   before: ReadonlyMap<string, number>,

@@ -1,8 +1,8 @@
-/** A chart as a picture to keep, in pixels and in words: what every painter is given. */
+/** A chart as a static picture in pixels, the input of every painter. */
 import type { Place } from "./markPlaces";
 
 export interface Stroke {
-  /** Runs of connected points; a gap begins a new one. */
+  /** Connected points; a gap starts a new piece. */
   readonly pieces: readonly (readonly Place[])[];
   readonly color: string;
   readonly opacity: number;
@@ -44,7 +44,7 @@ export interface Picture {
   };
   /** Drawn in their order, under all lines. */
   readonly faces?: readonly Face[];
-  /** Outside of the area nothing of these is seen. */
+  /** Clipped to the area. */
   readonly strokes: readonly Stroke[];
   readonly grid: readonly Stroke[];
   readonly marks: readonly Mark[];

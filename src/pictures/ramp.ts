@@ -1,6 +1,7 @@
 /**
- * Colours for signed values: blue below zero, orange above, the ground's own neutral at zero, equally far from it on both
- * sides. Blue and orange stay apart for every common kind of colour blindness, and lightness alone says how far from zero.
+ * Colors for signed values: blue below zero, orange above, the background's neutral at zero, at equal distance on
+ * both sides. Blue and orange are distinct for every common kind of color blindness, and lightness alone shows the
+ * magnitude.
  */
 import type { Ground } from "./palette";
 
@@ -37,7 +38,7 @@ const ends: Readonly<
   },
 };
 
-/** `share` from −1 to 1. What is no number is transparent. */
+/** `share` is from −1 to 1. A value that is not a number is transparent. */
 export function colorAt(share: number, ground: Ground): readonly [number, number, number, number] {
   if (Number.isNaN(share)) return [0, 0, 0, 0];
   const { low, zero, high } = ends[ground];

@@ -1,8 +1,8 @@
-/** As much of a heading as its picture has room for; the picture's title says all of it. */
+/** As much of a heading as fits its picture; the picture's title has all of it. */
 export function shortened(text: string, width: number): string {
   const most = Math.floor(width / headingLetter);
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
-/** Pixels that a letter of a heading takes on the average. */
+/** Average width of a heading's character in pixels. */
 const headingLetter = 7.2;

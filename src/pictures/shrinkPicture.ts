@@ -1,4 +1,4 @@
-/** The lines of a shrinking as a picture in pixels: the same on the screen and in a saved file. */
+/** Quality against size as a picture in pixels: the same on the screen and in a saved file. */
 import { figure, shortCount } from "../protocol/quantities";
 import { colorOf, markOf } from "./palette";
 import type { Label, Mark, Picture, Stroke } from "./picture";
@@ -72,7 +72,7 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
   for (const [slot, each] of series.entries()) {
     const { name, points: own } = each;
     const color = colorOf(slot, theme.ground);
-    // Published models are single ones, and no line of anybody's.
+    // Published models are single points without a line.
     const isLine = each !== published;
     strokes.push({
       pieces: isLine ? [own.map(({ x, y }) => at(atX(x), atY(y.mean)))] : [],
@@ -140,7 +140,7 @@ function label(x: number, y: number, text: string, color: string, anchor: Label[
   return { x, y, text, color, anchor, size: 12 };
 }
 
-/** A single value gets an axis of its own around it. */
+/** A single value gets a range around it. */
 function padded(from: number, to: number, share: number): [number, number] {
   if (!(to > from))
     return [from - Math.max(Math.abs(from) * 0.05, 1e-6), from + Math.max(Math.abs(from) * 0.05, 1e-6)];

@@ -1,6 +1,6 @@
 /**
- * A matrix as a landscape seen from an angle: its value is the height, and the colour says it once more. Faces are painted
- * from the farthest to the nearest, so that those in front cover those behind.
+ * A matrix as a surface seen from an angle: both the height and the color show the value. Faces are painted from the
+ * farthest to the nearest, so that those in front cover those behind.
  */
 import { figure } from "../protocol/quantities";
 import { shortened } from "./shortened";
@@ -12,16 +12,16 @@ import type { ChartTheme } from "./theme";
 export interface SurfaceGiven {
   readonly title: string;
   readonly matrix: Matrix;
-  /** The value that is as high as the picture has room for. */
+  /** The value at the top of the picture. */
   readonly limit: number;
   readonly theme: ChartTheme;
   readonly width: number;
-  /** Degrees around the upright axis, and from the side (0) to straight above (90). */
+  /** Degrees around the vertical axis, and from the side (0) to directly above (90). */
   readonly turn: number;
   readonly tilt: number;
 }
 
-/** Height of the largest value, where each side of the base is 2. */
+/** Height of the largest value, if each side of the base is 2. */
 const relief = 0.55;
 const head = 30;
 
@@ -93,7 +93,7 @@ export function surfacePicture({ title, matrix, limit, theme, width, turn, tilt 
   const middle = (a: Place, b: Place, down: number) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 + down });
   const near = base.filter((each) => each !== front).sort((a, b) => b.y - a.y);
   const names = [near[0]!, near[1]!].map((end) => {
-    // The columns run along the sides on which y does not change.
+    // The columns run along the sides where y is constant.
     const [i, j] = [base.indexOf(front), base.indexOf(end)];
     const isColumns = (i < 2 && j < 2) || (i >= 2 && j >= 2);
     // Below the deepest value, so that no face covers it.

@@ -1,8 +1,8 @@
-/** A picture as SVG: true vectors and true text, nothing that runs or loads. */
+/** A picture as SVG: real vectors and text, without scripts or external content. */
 import { markSize } from "./markPlaces";
 import type { Face, Picture, Stroke } from "./picture";
 
-/** `id` tells the pictures of one page apart. */
+/** `id` distinguishes the pictures of one page. */
 export function svgOf(picture: Picture, id = "area"): string {
   const { area, width, height } = picture;
   const inside = `<clipPath id="${id}"><rect x="${n(area.left)}" y="${n(area.top)}" width="${n(area.right - area.left)}" height="${n(area.bottom - area.top)}"/></clipPath>`;
@@ -29,7 +29,7 @@ export function svgOf(picture: Picture, id = "area"): string {
   ].join("\n");
 }
 
-/** Neighbours of one colour are one path; its thin line in the same colour closes the seams between them. */
+/** Adjacent faces of one color form one path; its thin stroke in the same color closes the seams between them. */
 function facePaths(faces: readonly Face[]): string[] {
   const paths: { color: string; shape: string }[] = [];
   for (const { points, color } of faces) {
@@ -51,12 +51,12 @@ function path({ pieces, color, opacity, width, dash }: Stroke): string {
   return `<path d="${shape}" fill="none" stroke="${text(color)}" stroke-width="${width}" stroke-linejoin="round"${faint}${dashes}/>`;
 }
 
-/** A hundredth of a pixel is more than anybody sees. */
+/** A hundredth of a pixel is not visible. */
 function n(value: number): string {
   return String(Math.round(value * 100) / 100);
 }
 
-/** Also without the characters that XML does not know, which a name may well hold. */
+/** Also removes characters that XML does not allow, which a name may contain. */
 function text(given: string): string {
   return (
     given

@@ -1,4 +1,4 @@
-/** The colours of a picture. Pages read those of the editor; a file that is kept has those of paper. */
+/** The colors of a picture. Pages use those of the editor, saved files those of paper. */
 import type { Ground } from "./palette";
 
 export interface ChartTheme {

@@ -1,10 +1,16 @@
-/** Intervals without assumptions: a statistic of as many values drawn with replacement, again and again (Efron 1979). */
+/**
+ * Intervals without assumptions, by the bootstrap: a statistic of as many values drawn with replacement, many times
+ * (Efron 1979).
+ */
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 export type Interval = readonly [low: number, high: number];
 
-/** 95 % percentile intervals of statistics by name; `statistics` gets the places that were drawn. Undefined without resamples. */
+/**
+ * 95 % percentile intervals of named statistics; `statistics` receives the drawn indices. Undefined without
+ * resamples.
+ */
 export function resampled<K extends string>(
   count: number,
   { resamples, seed }: { readonly resamples: number; readonly seed: number },

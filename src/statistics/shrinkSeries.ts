@@ -1,16 +1,16 @@
-/** What happens to a measure as a model shrinks: runs as points of lines, the seeds of a point together. */
+/** How a metric changes as a model shrinks: runs as points of lines, with the seeds of a point together. */
 import type { RunSummary } from "../protocol/service/runs";
 import type { Goal } from "../schema/goal";
 import { sweptAmount, sweptRate } from "./sweptRate";
 import { type Estimate, estimateOf } from "./studentT";
 
-/** What is asked of a run. */
+/** The fields of a run that are used. */
 export type ShrinkRun = Pick<
   RunSummary,
   "folder" | "name" | "variant" | "sweep" | "seed" | "state" | "metrics" | "counts" | "published"
 >;
 
-/** Along what the points stand. */
+/** The axes of the points. */
 export const measures = [
   "rate",
   "non_embedding",
@@ -36,7 +36,7 @@ export const measureTitles: Readonly<Record<Measure, string>> = {
   time: "Time of a pass, % of the dense model",
 };
 
-/** Measures that an evaluation has to have taken (`evaluate: {savings: {}}`). */
+/** Axes that need an evaluation (`evaluate: {savings: {}}`). */
 const evaluated: Readonly<Partial<Record<Measure, string>>> = {
   packed: "savings/packed_file_bytes_percent",
   memory: "savings/memory_bytes_percent",
@@ -44,7 +44,10 @@ const evaluated: Readonly<Partial<Record<Measure, string>>> = {
 };
 
 export interface ShrinkPoint {
-  /** Mean over the runs, which may differ in it: a threshold over a whole model leaves each seed other matrices. */
+  /**
+   * Mean over the runs, which may differ in it: with a threshold over a whole model each seed keeps different
+   * matrices.
+   */
   readonly x: number;
   readonly y: Estimate;
   /** Folders of the runs. */
@@ -53,24 +56,24 @@ export interface ShrinkPoint {
 
 export interface ShrinkSeries {
   readonly name: string;
-  /** From the smallest x on. */
+  /** Smallest x first. */
   readonly points: readonly ShrinkPoint[];
 }
 
 export interface Shrinking {
   readonly series: readonly ShrinkSeries[];
-  /** Runs without a rate, where points stand along rates: what the others are held against. */
+  /** Runs without a rate, which the points along rates are compared with. */
   readonly baselines: readonly {
     readonly name: string;
     readonly y: Estimate;
     readonly runs: readonly string[];
   }[];
-  /** What others have published, where both numbers of a point are among it; its points have no runs. */
+  /** Published models with both values of a point; its points have no runs. */
   readonly published?: ShrinkSeries;
   readonly fewerFirst: boolean;
 }
 
-/** Numbers that runs have in common, those of the model's quality first. */
+/** Metrics that the runs have in common, quality metrics first. */
 export function metricsOf(runs: readonly ShrinkRun[]): string[] {
   const names = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isAsked = (name: string) =>
@@ -91,7 +94,7 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
     const name = nameOf(run, along);
     const x = measure === "rate" ? rate?.value : sizeOf(run, measure);
     if (x === undefined) {
-      // What is a point of another sweep is nothing to hold the others against.
+      // A point of another sweep is not a baseline.
       const isAlone = Object.keys(run.sweep).every((path) => path === "seed");
       if (measure === "rate" && isAlone) gather(plain, name, { x: 0, y, run: run.folder });
       continue;
@@ -122,7 +125,7 @@ export function shrinkingOf(runs: readonly ShrinkRun[], measure: Measure, metric
   };
 }
 
-/** Quantities of papers that stand along a measure. */
+/** Quantities of papers that correspond to a measure. */
 const publishedSizes: Readonly<Partial<Record<Measure, string>>> = {
   non_embedding: "parameters/non_embedding",
   total: "parameters/total",
@@ -162,7 +165,7 @@ function gather(
   into.set(key, { xs: [...xs, x], values: [...values, y], runs: [...runs, run] });
 }
 
-/** All that tells a line from another: the variant, and what is swept beside the points of the line and the seed. */
+/** The name of a line: the variant, and what is swept other than the points of the line and the seed. */
 function nameOf({ variant, sweep, name }: ShrinkRun, along: (path: string) => boolean): string {
   const others = Object.entries(sweep).filter(([path]) => path !== "seed" && !along(path));
   const point = others
@@ -172,7 +175,10 @@ function nameOf({ variant, sweep, name }: ShrinkRun, along: (path: string) => bo
   return point === "" ? own : `${own}, ${point}`;
 }
 
-/** What moves a run along its line: how much its method takes or, among sizes, how large the model is where no method is swept. */
+/**
+ * The swept paths that move a run along its line: the rate of its method or, for sizes without a swept method, the
+ * size of the model.
+ */
 function alongLine({ sweep }: ShrinkRun, measure: Measure): (path: string) => boolean {
   if (measure === "rate") return (path) => path === sweptRate(sweep)?.path;
   const amount = sweptAmount(sweep)?.path;
@@ -199,7 +205,7 @@ export interface MeasureBars {
   readonly groups: readonly { readonly name: string; readonly values: readonly (Estimate | undefined)[] }[];
 }
 
-/** Measures that stand beside each other, each with a bar for every line: those whose names begin alike. */
+/** Measures shown side by side, each with a bar for every line: those whose names share a prefix. */
 export function barsOf(runs: readonly ShrinkRun[], prefix: string): MeasureBars {
   const done = runs.filter(({ state }) => state === "done");
   const series = new Map<string, ShrinkRun[]>();
@@ -222,7 +228,7 @@ export function barsOf(runs: readonly ShrinkRun[], prefix: string): MeasureBars 
   };
 }
 
-/** By the number in them first, as 128 and 512 tokens are. */
+/** By their number first, such as 128 and 512 tokens. */
 function byNumbers(a: string, b: string): number {
   const of = (name: string) => Number(/(\d+)$/.exec(name)?.[1] ?? 0);
   return of(a) - of(b) || (a < b ? -1 : 1);
@@ -241,7 +247,7 @@ export function barLines({ series, groups }: MeasureBars): string[][] {
   ];
 }
 
-/** One finished run of each line, that of the smallest seed: whose texts stand for the line. */
+/** One finished run per line, with the smallest seed: its texts represent the line. */
 export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; readonly run: string }[] {
   const chosen = new Map<string, ShrinkRun>();
   for (const run of runs) {
@@ -253,7 +259,9 @@ export function spokesmen(runs: readonly ShrinkRun[]): { readonly name: string; 
   return [...chosen].map(([name, { folder }]) => ({ name, run: folder }));
 }
 
-/** Points that no other beats in both: less of x (more of a rate) and a better y. None where the goal is unknown. */
+/**
+ * Points that no other point beats in both: less of x (more of a rate) and a better y. Empty if the goal is unknown.
+ */
 export function paretoFront(
   { series, fewerFirst }: Pick<Shrinking, "series" | "fewerFirst">,
   goal: Goal | undefined,

@@ -2,12 +2,12 @@
 
 export interface Estimate {
   readonly mean: number;
-  /** Half the width of the 95 % interval; undefined for a single value, whose error nobody knows. */
+  /** Half the width of the 95 % interval; undefined for a single value, whose error is unknown. */
   readonly half?: number;
   readonly count: number;
 }
 
-/** Of at least one value. */
+/** For at least one value. */
 export function estimateOf(values: readonly number[]): Estimate {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
@@ -28,7 +28,9 @@ export function quantile(freedom: number): number {
   return (low + high) / 2;
 }
 
-/** Probability of -t to t: the finite sums for whole degrees of freedom, Abramowitz and Stegun 26.7.3 and 26.7.4. */
+/**
+ * Probability of -t to t: the finite sums for integer degrees of freedom, Abramowitz and Stegun 26.7.3 and 26.7.4.
+ */
 function within(t: number, freedom: number): number {
   const angle = Math.atan(t / Math.sqrt(freedom));
   const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];

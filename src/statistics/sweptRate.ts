@@ -1,4 +1,7 @@
-/** The swept option of a method that says how much goes: a share from 0 to 1, such as `compress.irc.rate`, or a number, such as `compress.gptq.bits`. */
+/**
+ * The swept option of a method that determines how much is removed: a share from 0 to 1, such as `compress.irc.rate`,
+ * or a number, such as `compress.gptq.bits`.
+ */
 
 type Sweep = Readonly<Record<string, unknown>>;
 
@@ -7,12 +10,12 @@ interface Swept {
   readonly value: number;
 }
 
-/** A share, where one is swept. */
+/** A swept share. */
 export function sweptRate(sweep: Sweep): Swept | undefined {
   return sweptNumber(sweep, /^compress\..*\.(rate|sparsity)$/);
 }
 
-/** A share, or else whatever a method counts. */
+/** A swept share or count. */
 export function sweptAmount(sweep: Sweep): Swept | undefined {
   return sweptRate(sweep) ?? sweptNumber(sweep, /^compress\..*\.(bits|clusters)$/);
 }

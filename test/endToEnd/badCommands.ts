@@ -57,19 +57,19 @@ export const badCommands: readonly Case[] = [
   {
     what: "a picture instead of an experiment",
     args: ["run", "picture.png"],
-    message: "picture.png:1:1: the file is not text in UTF-8. Save it as UTF-8, or choose another.",
+    message: "picture.png:1:1: the file is not valid UTF-8. Save it as UTF-8, or choose another.",
   },
   {
     what: "a text instead of an experiment",
     args: ["run", "text.txt"],
     message:
-      "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and holds keys such as model or train.",
+      "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and contains keys such as model or train.",
   },
   {
     what: "a file without cells to count",
     args: ["params", "text.txt"],
     message:
-      "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and holds keys such as model or train.",
+      "text.txt:1:1: the file has no cell. Write a block that starts with ```yaml and contains keys such as model or train.",
   },
   {
     what: "a plan of what is not there",

@@ -67,12 +67,12 @@ export const badExperiments: readonly Case[] = [
   {
     what: "a key that is declared twice",
     cells: [data, model, model, train],
-    message: 'bad.lathe.md:6:1: the key "model" is given twice.',
+    message: 'bad.lathe.md:6:1: the key "model" is specified twice.',
   },
   {
     what: "a training above its model",
     cells: [data, train, model],
-    message: "bad.lathe.md:5:1: train stands before any model. Move model, on line 6, above it.",
+    message: "bad.lathe.md:5:1: train comes before any model. Move model, on line 6, above it.",
   },
   {
     what: "a training without text",
@@ -277,7 +277,7 @@ export const badExperiments: readonly Case[] = [
     what: "a stride above the context",
     cells: evaluate("stride: 32"),
     message:
-      "bad.lathe.md:6:33: evaluate.perplexity.stride has to be at most the context, 16 tokens; it is 32, so tokens between windows would go unscored.",
+      "bad.lathe.md:6:33: evaluate.perplexity.stride has to be at most the context, 16 tokens; it is 32, so tokens between windows would not be scored.",
   },
   {
     what: "a context that is longer than the model",

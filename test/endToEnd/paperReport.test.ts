@@ -75,7 +75,7 @@ describe("a paper card", { timeout: 180_000 }, () => {
 
     const html = readFileSync(report.page, "utf8");
     expect(html).toContain("Published and reproduced");
-    expect(html).toContain("Training loss, nats a token");
+    expect(html).toContain("Training loss, nats per token");
     // One file that needs no other, and in which nothing runs.
     expect(html).not.toMatch(
       /<script|<link|<img|\bsrc=|url\((?!#)|@import|https?:\/\/(?!www\.w3\.org\/2000\/svg)/i,

@@ -1,12 +1,12 @@
 /**
- * How alike the columns of a matrix are: Pearson's correlation of each pair over the rows. What a method makes equal, as
- * tying does to rows, is seen at once; of a wide matrix, columns spread evenly over it stand for all.
+ * How similar the columns of a matrix are: Pearson's correlation of each pair over the rows. Columns that a method
+ * makes equal, as tying does for rows, show at once; a wide matrix is represented by evenly spaced columns.
  */
 import type { HeatMap } from "../../protocol/service/models";
 import { inTurns } from "./inTurns";
 import type { RoleValues } from "./roleValues";
 
-/** Rows that are looked at: beyond, more of them change no correlation that anybody could see. */
+/** Rows to sample: more of them would not change a correlation visibly. */
 const mostRows = 4096;
 
 export async function correlationOf(
@@ -48,7 +48,7 @@ export async function correlationOf(
   return { rows: size, columns: size, values: found, shape: [items, items] };
 }
 
-/** Places spread evenly from the first to the last. */
+/** Indices spaced evenly from the first to the last. */
 function spread(length: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
 }
@@ -59,13 +59,13 @@ function placesOf(chosen: readonly number[], length: number): Int32Array {
   return places;
 }
 
-/** To mean 0 and length 1, so that a product is the correlation; what never changes has none. */
+/** Scales to mean 0 and length 1, so that a product is the correlation; a constant column has none. */
 function standardise(values: Float64Array): void {
   const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
   let squares = 0;
   for (let i = 0; i < values.length; i++) squares += (values[i]! -= mean) ** 2;
   const length = Math.sqrt(squares);
-  // A constant column less its mean is rounding noise, not a direction.
+  // A constant column minus its mean is rounding noise, not a direction.
   const isConstant = length <= 1e-7 * Math.abs(mean) * Math.sqrt(values.length);
   for (let i = 0; i < values.length; i++) values[i] = isConstant || length === 0 ? NaN : values[i]! / length;
 }

@@ -1,11 +1,11 @@
-/** Histograms of several models over the same edges, which a few far values do not stretch. */
+/** Histograms of several models over the same edges, which a few outliers do not stretch. */
 import type { Distribution } from "../../protocol/service/models";
 import { inTurns } from "./inTurns";
 import type { RoleValues } from "./roleValues";
 
-/** Values of one model that the edges are taken from. */
+/** Values of one model from which the edges are computed. */
 const mostSampled = 2 ** 16;
-/** Share of the values that may lie beyond the edges on each side, before the margin. */
+/** Share of the values that may be beyond the edges on each side, before the margin. */
 const tail = 0.001;
 
 interface Summary {
@@ -41,7 +41,7 @@ async function summarise(role: RoleValues, signal: AbortSignal): Promise<Summary
   let [min, max] = [Infinity, -Infinity];
   const sample: number[] = [];
   const stride = Math.max(1, (role.rows * role.columns) / mostSampled);
-  // Steps of changing length, since even ones could meet the same column again and again.
+  // Steps of varying length, since even steps could hit the same column repeatedly.
   let [next, seed] = [0, 1];
   for await (const { values } of inTurns(role.lines(), signal))
     for (const value of values) {
@@ -62,7 +62,7 @@ async function summarise(role: RoleValues, signal: AbortSignal): Promise<Summary
   return { count, notFinite, zeros, mean: count === 0 ? 0 : sum / count, min, max, sample };
 }
 
-/** Nearly all values of every model, with a margin, but nothing beyond the farthest. */
+/** Nearly all values of every model, with a margin, but nothing beyond the extremes. */
 function rangeOf(summaries: readonly Summary[]): readonly [number, number] {
   const min = Math.min(...summaries.map((each) => each.min));
   const max = Math.max(...summaries.map((each) => each.max));
@@ -76,7 +76,7 @@ function rangeOf(summaries: readonly Summary[]): readonly [number, number] {
   const margin = (high - low) / 4;
   const range = [Math.max(min, low - margin), Math.min(max, high + margin)] as const;
   if (range[1] > range[0]) return range;
-  // Almost all are one value: the others then say how wide.
+  // Almost all values are equal: the others determine the width.
   if (max > min) return [min, max];
   const width = Math.abs(min) / 2 || 1;
   return [min - width, min + width];

@@ -1,4 +1,4 @@
-/** A coarse picture of a matrix in which no outlier is lost: each rectangle shows its value of largest magnitude. */
+/** A coarse picture of a matrix that loses no outlier: each rectangle shows its value of largest magnitude. */
 import type { HeatMap } from "../../protocol/service/models";
 import { inTurns } from "./inTurns";
 import type { RoleValues } from "./roleValues";
@@ -18,7 +18,7 @@ export async function heatMapOf(
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
       const cell = cellOfRow[down ? row + i : row]! * columns + cellOfColumn[down ? column : column + i]!;
-      // What is no number is the worst outlier of all.
+      // A value that is not finite is the worst outlier of all.
       const size = Number.isFinite(value) ? Math.abs(value) : Infinity;
       if (size <= magnitude[cell]!) continue;
       magnitude[cell] = size;
@@ -28,7 +28,7 @@ export async function heatMapOf(
   return { rows, columns, values, shape: [role.rows, role.columns] };
 }
 
-/** For each place of an axis the cell that shows it. */
+/** For each index of an axis the cell that shows it. */
 function cells(length: number, count: number): Uint32Array {
   return Uint32Array.from({ length }, (_, place) => Math.floor((place * count) / length));
 }

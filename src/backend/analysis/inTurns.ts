@@ -1,9 +1,12 @@
-/** Long work in short turns: whoever else asks the service something is answered in between, and nobody has to wait for the end. */
+/**
+ * Splits long work into short turns, so that other requests to the service are answered in between and cancellation
+ * takes effect.
+ */
 import { setImmediate } from "node:timers/promises";
 
 const turnMilliseconds = 20;
 
-/** The items, with a pause whenever a turn is over; throws what the signal was aborted with. */
+/** Yields the items, with a pause whenever a turn is over. Throws the abort reason of the signal. */
 export async function* inTurns<T>(items: Iterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   let begun = performance.now();
   for (const item of items) {

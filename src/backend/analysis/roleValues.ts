@@ -1,6 +1,6 @@
 /**
- * The numbers of one role of a model, as the dense matrix that it stands for, a line at a time. A dense matrix is read from
- * the file piece by piece; any other is made whole by its representation, so no more than one matrix is ever in memory.
+ * The values of one role of a model as a dense matrix, one line at a time. A dense matrix is read from the file in
+ * pieces; any other is materialized by its representation, so at most one matrix is in memory.
  */
 import { distance } from "fastest-levenshtein";
 import { WorkbenchError } from "../../protocol/errors";
@@ -12,7 +12,7 @@ import type { MatrixSlot, StoredMatrix } from "../models/weights";
 import { requireFloats, denseShape, weightName } from "../representations/dense";
 import type { MatrixSpec, ParameterSpec, Purpose } from "../representations/representation";
 
-/** Consecutive values of a row, or of a column where it goes down. */
+/** Consecutive values of a row, or of a column if `down`. */
 export interface ValueLine {
   readonly values: Float32Array;
   readonly row: number;
@@ -20,7 +20,7 @@ export interface ValueLine {
   readonly down: boolean;
 }
 
-/** Outputs of a matrix, the end excluded. */
+/** Outputs of a matrix, excluding the end. */
 interface Columns {
   readonly from: number;
   readonly to: number;
@@ -29,7 +29,7 @@ interface Columns {
 interface RolePart {
   readonly stored: StoredMatrix;
   readonly columns: Columns;
-  /** Where they stand in the role. */
+  /** Their position in the role. */
   readonly at: number;
 }
 
@@ -37,7 +37,7 @@ interface FoundRole extends WeightRole {
   /** Absent for a norm. */
   readonly purpose?: Purpose;
   readonly parts: readonly RolePart[];
-  /** Of a role that is no matrix. */
+  /** For a role that is not a matrix. */
   readonly vector?: ParameterSpec;
 }
 
@@ -49,7 +49,7 @@ export interface RoleValues {
 
 const pieceValues = 2 ** 21;
 
-/** A packed matrix is there as a whole, and so is each of its parts, however it is stored. */
+/** A packed matrix is listed as a whole and in its parts, however it is stored. */
 export function weightRoles(shape: ModelShape): readonly WeightRole[] {
   return rolesOf(shape).map(({ role, layer, shape: size, representation }) => ({
     role,
@@ -84,12 +84,12 @@ export function valuesOf(model: OpenedModel, role: string): RoleValues {
   };
 }
 
-/** The same with what each role is for in the model. */
+/** The same, with the purpose of each role in the model. */
 export function rolesOf(shape: ModelShape): FoundRole[] {
   const matrices = matrixSlots(shape).flatMap(slotRoles);
   const seen = new Set<string>();
   const vectors = tensorsOf(shape)
-    // A norm has a weight and perhaps a bias; the first stands for the role.
+    // A norm has a weight and possibly a bias; the first represents the role.
     .filter(({ role }) => !seen.has(role) && seen.add(role))
     .map((spec) => ({
       role: spec.role,

@@ -1,4 +1,4 @@
-/** What the runs decide of a card's questions, from the seeds that two variants share. No answer is written anywhere. */
+/** Answers a card's questions from the runs, over the seeds that two variants share. No answer is stored. */
 import type { Paper } from "../../schema/paper";
 import { type Group, valueOf } from "./figures";
 import { standingOf } from "./standing";
@@ -11,15 +11,15 @@ export interface Answer {
   readonly answer: "yes" | "no" | "not decided";
   readonly own?: Estimate;
   readonly other?: Estimate;
-  /** Of the variant less the one it is measured against, seed by seed. */
+  /** The variant minus the one it is compared with, seed by seed. */
   readonly difference?: Estimate;
-  /** Why nothing is decided. */
+  /** Why the question is not decided. */
   readonly reason?: string;
 }
 
 export function answerOf(question: Question, groups: readonly Group[]): Answer {
   const { variant, against, quantity } = question;
-  // A point of a sweep has a name of its own.
+  // A point of a sweep has its own name.
   const [own, other] = [variant, against].map(
     (wanted) =>
       groups.find(({ name }) => name === wanted) ?? groups.find((group) => group.variant === wanted),
@@ -47,11 +47,11 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
     return { question, answer: "not decided", reason };
   }
   const of = (values: ReadonlyMap<number, number>) => estimateOf(seeds.map((seed) => values.get(seed)!));
-  // The same seed draws the same batches for both, so what the batches do to a loss cancels.
+  // The same seed draws the same batches for both, so the effect of the batches on the loss cancels.
   const difference = estimateOf(seeds.map((seed) => first.get(seed)! - second.get(seed)!));
   const found = { question, own: of(first), other: of(second), difference };
   if (difference.half === undefined)
-    return { ...found, answer: "not decided", reason: "one seed says nothing of the spread" };
+    return { ...found, answer: "not decided", reason: "a single seed has no spread" };
   const standing = standingOf(difference, question);
   if (standing === "better" || standing === "as good") return { ...found, answer: "yes" };
   if (standing === "worse") return { ...found, answer: "no" };
@@ -67,7 +67,7 @@ function bySeed(group: Group | undefined, quantity: Question["quantity"]): Reado
   );
 }
 
-/** Whether a difference is more than what other seeds would change; undefined for a single seed. */
+/** Whether a difference is larger than the variation between seeds; undefined for a single seed. */
 export function exceedsSpread({ mean, half }: Estimate): boolean | undefined {
   return half === undefined ? undefined : Math.abs(mean) > half;
 }

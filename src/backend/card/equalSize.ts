@@ -1,6 +1,6 @@
 /**
- * Is a method worth it? Every point of every method against dense models of as many stored bits, seed by seed. Between two
- * sizes of the control its measure is taken to lie on a line over the logarithm of the bits.
+ * Is a method worth it? Compares every point of every method with dense models of equal stored bits, seed by seed.
+ * Between two sizes of the control, its measure is interpolated linearly over the logarithm of the bits.
  */
 import type { Paper } from "../../schema/paper";
 import { type Estimate, estimateOf } from "../../statistics/studentT";
@@ -14,7 +14,7 @@ export interface SizedPoint {
   readonly variant: string;
   readonly bits: number;
   readonly own: Estimate;
-  /** Of the dense model of as many bits. */
+  /** The value of the dense model with as many bits. */
   readonly control: Estimate;
   readonly difference: Estimate;
   readonly standing: Standing;
@@ -51,7 +51,7 @@ export function sizedComparisons(
   });
 }
 
-/** Of each seed the controls from the smallest on. */
+/** The controls of each seed, smallest first. */
 function controlLines(groups: readonly Group[], quantity: string): ReadonlyMap<number, readonly Place[]> {
   const lines = new Map<number, Place[]>();
   for (const run of groups.flatMap(({ runs }) => runs)) {
@@ -93,7 +93,7 @@ function pointOf(
   };
 }
 
-/** Undefined where every control is larger, or every one smaller. */
+/** Undefined if every control is larger, or every one smaller. */
 function valueAt(line: readonly Place[], bits: number): number | undefined {
   const above = line.findIndex((place) => place.bits >= bits);
   const [low, high] = [line[above - 1], line[above]];
@@ -103,7 +103,7 @@ function valueAt(line: readonly Place[], bits: number): number | undefined {
   return low.value + share * (high.value - low.value);
 }
 
-/** Which points beat dense models of their size, which are as good and which are worse, in a sentence each. */
+/** One sentence each for the points that are better than, as good as and worse than dense models of their size. */
 export function sizedSentences({ rule, points, outside }: SizedComparison): string[] {
   const { quantity, variant, tolerance } = rule;
   const named = (standing: Standing) =>
@@ -114,12 +114,12 @@ export function sizedSentences({ rule, points, outside }: SizedComparison): stri
     worse: "Worse",
     "not decided": "Not decided",
   };
-  const head = `By ${quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${tolerance} counts as equal), ${points.length} points of methods are held against dense models of as many stored bits, which are those of ${variant} and what lies between them.`;
+  const head = `${points.length} points of methods are compared with dense models of as many stored bits by ${quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${tolerance} counts as equal). The dense models are those of ${variant}, interpolated between their sizes.`;
   const lists = standings.flatMap((standing) => {
     const names = named(standing);
     if (names.length > 0) return [`${words[standing]} (${names.length}): ${names.join(", ")}.`];
     return standing === "better" ? ["No point is better than a dense model of as many bits."] : [];
   });
-  const beyond = outside.length === 0 ? [] : [`No control has the size of ${outside.join(", ")}.`];
+  const beyond = outside.length === 0 ? [] : [`There is no control of the size of ${outside.join(", ")}.`];
   return points.length === 0 && outside.length === 0 ? [] : [head, ...lists, ...beyond];
 }

@@ -1,32 +1,32 @@
-/** What a card knows of each run, and of the runs of a variant together. */
+/** The values of each run for a card, and of the runs of a variant together. */
 import type { Quantity } from "../../schema/paper";
 import { type Estimate, estimateOf } from "../../statistics/studentT";
 
 export interface RunFigures {
   readonly variant: string;
   readonly scale: string | undefined;
-  /** Values of a sweep other than the seed, in words; empty without. */
+  /** Values of a sweep other than the seed, in words; empty if there are none. */
   readonly point: string;
-  /** How much a method takes, where that is swept. */
+  /** The rate of a method, if it is swept. */
   readonly rate?: number;
   readonly seed: number;
-  /** Measured on a finished run, or counted from a plan; the other quantities follow from these. */
+  /** Measured on a finished run, or counted from a plan; other quantities are derived from these. */
   readonly values: Readonly<Record<Quantity, number | undefined>>;
-  /** Stored scalars by address, of the model as it begins and as the run leaves it. */
+  /** Stored scalars by address, before and after the run. */
   readonly stored?: {
     readonly before: Readonly<Record<string, number>>;
     readonly after: Readonly<Record<string, number>>;
   };
-  /** Why as much was saved as was, a sentence for each way to store a matrix; where `savings` was measured. */
+  /** Explains the savings, one sentence for each way to store a matrix, if `savings` was measured. */
   readonly remarks?: readonly string[];
-  /** Undefined where nothing has been trained yet: the sizes follow from the plan. */
+  /** Undefined if nothing has been trained yet and the sizes come from the plan. */
   readonly tokens?: number;
   readonly flops?: number;
   readonly layers?: number;
   readonly intermediateSize?: number;
 }
 
-/** The runs of one variant at one point of a sweep, which differ in their seeds alone. */
+/** The runs of one variant at one point of a sweep, which differ only in their seeds. */
 export interface Group {
   readonly name: string;
   readonly variant: string;
@@ -45,7 +45,10 @@ export function groupsOf(runs: readonly RunFigures[]): Group[] {
   return [...groups.values()];
 }
 
-/** Of one run; per cents are of the first run of the baseline, whose size no seed changes. */
+/**
+ * The value of one run. Percentages are relative to the first run of the baseline, whose size is the same for every
+ * seed.
+ */
 export function valueOf(
   run: RunFigures,
   quantity: Quantity,
@@ -70,7 +73,9 @@ export function valueOf(
   return own === undefined || whole === undefined ? undefined : (100 * own) / whole;
 }
 
-/** A packed matrix is counted as a whole, or by its parts: an address that is another's part is never there beside it. */
+/**
+ * A packed matrix is counted as a whole or by its parts: an address and an address of its part never occur together.
+ */
 function sumOf(
   stored: Readonly<Record<string, number>>,
   roles: string | readonly string[] | undefined,

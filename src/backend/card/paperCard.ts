@@ -1,4 +1,4 @@
-/** A paper card: published numbers beside those of the runs, the models with their losses, and what follows from both. */
+/** A paper card: published numbers next to those of the runs, the models with their losses, and the conclusions. */
 import type { Block, CellValue } from "../../protocol/blocks";
 import type { Paper, Quantity } from "../../schema/paper";
 import { type Answer, answerOf, exceedsSpread } from "./answers";
@@ -130,7 +130,7 @@ function sizedTable(comparisons: readonly SizedComparison[]): Block {
   };
 }
 
-/** Sentences that the numbers make: nothing of them is known beforehand. */
+/** Sentences derived from the numbers. */
 export function conclusion({ rows, groups, answers, rates, sized }: Card): string[] {
   const count = (kind: Verdict["kind"]) => rows.filter(({ verdict }) => verdict.kind === kind).length;
   const scales = [...new Set(groups.flatMap(({ runs }) => runs.map(({ scale }) => scale ?? "")))].filter(
@@ -141,7 +141,7 @@ export function conclusion({ rows, groups, answers, rates, sized }: Card): strin
     rows.length === 0
       ? []
       : [
-          `Of ${rows.length} published numbers, ${count("reproduced")} are reproduced${at}, ${count("not reproduced")} are not, ${count("not comparable")} cannot be compared.`,
+          `Of ${rows.length} published numbers, ${count("reproduced")} are reproduced${at}, ${count("not reproduced")} are not, and ${count("not comparable")} cannot be compared.`,
         ];
   return [...summary, ...rates.map(rateSentence), ...sized.flatMap(sizedSentences), ...answers.map(sentence)];
 }
@@ -168,7 +168,7 @@ function sentence({ question: asked, answer, own, other, difference, reason }: A
   return `${head}${why}: ${figures}; difference ${signed(quantity, mean)}, ${range}${spread}${allowed}.`;
 }
 
-/** Four decimals of a loss: a tenth of what seeds change. Parameters are exact. */
+/** Four decimals of a loss: a tenth of the variation between seeds. Parameters are exact. */
 function shown(quantity: Quantity, value: number): string {
   if (quantity.endsWith("_percent")) return `${value.toFixed(2)} %`;
   if (quantity.startsWith("parameters/")) return Math.round(value).toLocaleString("en-US");

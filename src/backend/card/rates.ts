@@ -1,4 +1,4 @@
-/** At what rate a method breaks: every point of a swept rate against the baseline, seed by seed. */
+/** The rate at which a method breaks: every point of a swept rate against the baseline, seed by seed. */
 import type { Paper } from "../../schema/paper";
 import type { Estimate } from "../../statistics/studentT";
 import { answerOf } from "./answers";
@@ -9,7 +9,7 @@ export type RateRule = Paper["rates"][number];
 
 export interface RatePoint {
   readonly rate: number;
-  /** Of the method less the baseline. */
+  /** The method minus the baseline. */
   readonly difference: Estimate;
   readonly verdict: Standing;
 }
@@ -18,7 +18,7 @@ export interface RateLine {
   readonly rule: RateRule;
   readonly variant: string;
   readonly baseline: string;
-  /** From the smallest rate on. */
+  /** Smallest rate first. */
   readonly points: readonly RatePoint[];
 }
 
@@ -46,19 +46,19 @@ function pointOf(rule: RateRule, group: Group, dense: Group): RatePoint | undefi
   return { rate: group.runs[0]!.rate!, difference, verdict };
 }
 
-/** One sentence a line: where the method is better, as good, and worse, and from where on it breaks. */
+/** One sentence per line: where the method is better, as good and worse, and the rate from which it breaks. */
 export function rateSentence({ rule, variant, baseline, points }: RateLine): string {
   const at = (verdict: Standing) =>
     points.filter((point) => point.verdict === verdict).map(({ rate }) => String(rate));
   const parts = standings.flatMap((verdict) => {
     const rates = at(verdict);
     if (rates.length > 0) return [`${verdict} at ${rates.join(", ")}`];
-    return verdict === "better" ? ["at no rate better"] : [];
+    return verdict === "better" ? ["better at no rate"] : [];
   });
   const [broken] = at("worse");
   const end =
     broken === undefined
-      ? `No rate up to ${points.at(-1)!.rate} is decided to break it.`
+      ? `No rate up to ${points.at(-1)!.rate} is found to break it.`
       : `It breaks at ${broken}.`;
   return `${variant} against ${baseline}, ${rule.quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${rule.tolerance} counts as equal): ${parts.join("; ")}. ${end}`;
 }

@@ -1,4 +1,7 @@
-/** What was really saved, of all models in one table: the counts that a method promises beside what is written, held and waited for. */
+/**
+ * Actual savings of all models in one table: the counts that a method promises next to measured file size, memory and
+ * time.
+ */
 import type { Block, CellValue } from "../../protocol/blocks";
 import { type Estimate, estimateOf } from "../../statistics/studentT";
 import type { Group } from "./figures";
@@ -12,7 +15,7 @@ const columns = [
   ["time", "savings/time_percent"],
 ] as const;
 
-/** Per cents of the dense model that are left; none where nothing was measured. */
+/** Percentages of the dense model; no table if nothing was measured. */
 export function savedTable(groups: readonly Group[]): Block[] {
   const measured = groups.filter(({ runs }) =>
     columns.some(([, name]) => runs[0]?.values[name] !== undefined),
@@ -29,7 +32,7 @@ export function savedTable(groups: readonly Group[]): Block[] {
   return [
     {
       kind: "table",
-      title: "What was really saved: per cent of the dense model that is left",
+      title: "Actual savings: remaining percentage of the dense model",
       columns: ["variant", ...columns.map(([name]) => name)],
       rows,
     },
@@ -37,7 +40,7 @@ export function savedTable(groups: readonly Group[]): Block[] {
   ];
 }
 
-/** Counts are the same for every seed; times are not. */
+/** Counts are equal for every seed; times are not. */
 function shown({ mean, half }: Estimate): string {
   const spread = half === undefined || half < 0.005 ? "" : ` ± ${half.toFixed(1)}`;
   return `${mean.toFixed(2)}${spread} %`;

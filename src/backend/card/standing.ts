@@ -1,4 +1,4 @@
-/** How a model stands against another, from the differences of their seeds: the same words wherever a card compares. */
+/** Ranks a model against another from the differences of their seeds, in the same words wherever a card compares. */
 import { findGoal } from "../../schema/goal";
 import type { Estimate } from "../../statistics/studentT";
 
@@ -7,7 +7,7 @@ export type Standing = (typeof standings)[number];
 
 export interface Direction {
   readonly quantity: string;
-  /** As the metric of the quantity declares it where undefined. */
+  /** If undefined, as the metric of the quantity declares it. */
   readonly higher_is_better?: boolean | undefined;
   /** How much worse still counts as equal. */
   readonly tolerance: number;
@@ -17,7 +17,7 @@ export function isHigherBetter({ quantity, higher_is_better }: Omit<Direction, "
   return higher_is_better ?? findGoal(quantity) === "maximize";
 }
 
-/** By the whole 95 % interval of the differences; one seed decides nothing. */
+/** Uses the whole 95 % interval of the differences; one seed decides nothing. */
 export function standingOf({ mean, half }: Estimate, direction: Direction): Standing {
   if (half === undefined) return "not decided";
   const { tolerance } = direction;

@@ -1,4 +1,7 @@
-/** Published numbers against those of the runs, by rules: what may be compared at all, and what counts as reproduced. */
+/**
+ * Compares published numbers with those of the runs, by rules: what may be compared at all, and what counts as
+ * reproduced.
+ */
 import type { Paper, Quantity } from "../../schema/paper";
 import { type Group, groupEstimate } from "./figures";
 import type { Estimate } from "../../statistics/studentT";
@@ -12,10 +15,10 @@ export interface Verdict {
 
 export interface CardRow {
   readonly published: Published;
-  /** The group that was compared; the published variant's name where there is none. */
+  /** The group that was compared, otherwise the published variant's name. */
   readonly name: string;
   readonly reproduced: Estimate | undefined;
-  /** Reproduced less published, where the two may be compared. */
+  /** Reproduced minus published, if the two may be compared. */
   readonly gap: number | undefined;
   readonly verdict: Verdict;
 }
@@ -23,7 +26,7 @@ export interface CardRow {
 export function rowsOf(paper: Paper, groups: readonly Group[]): CardRow[] {
   const baseline = groups.find(({ variant }) => variant === paper.baseline);
   return paper.published.flatMap((published): CardRow[] => {
-    // A number that names no variant is about all of them.
+    // A number that names no variant applies to all of them.
     const meant = groups.filter(
       ({ name, variant }) => published.variant === undefined || [name, variant].includes(published.variant),
     );
@@ -53,19 +56,19 @@ function rowOf(published: Published, name: string, group: Group | undefined, aro
   return { published, name, reproduced, gap, verdict: judged(gap, published.tolerance, reproduced) };
 }
 
-/** Numbers written with a few decimals differ by rounding alone. */
+/** Tolerance for rounding in numbers with few decimals. */
 const rounding = 1e-9;
-/** Of the published tokens; the last batch of a text may be left out. */
+/** Share of the published tokens; the last batch of a text may be left out. */
 const enough = 0.99;
 
 function judged(gap: number, tolerance: number, { mean, half }: Estimate): Verdict {
   if (Math.abs(gap) <= tolerance + rounding * Math.abs(mean)) return { kind: "reproduced" };
   return half !== undefined && half > 0 && Math.abs(gap) <= half
-    ? { kind: "not reproduced", reason: "though within the interval of the seeds" }
+    ? { kind: "not reproduced", reason: "but within the interval of the seeds" }
     : { kind: "not reproduced" };
 }
 
-/** Why a number may not be held against the published one; undefined where it may. */
+/** Why a number may not be compared with the published one; undefined if it may. */
 function incomparable(
   quantity: Quantity,
   group: Group | undefined,
@@ -74,7 +77,7 @@ function incomparable(
 ): string | undefined {
   const [run] = group?.runs ?? [];
   if (run === undefined) return "no finished run";
-  // Per cents of a baseline are meant to be those of any scale; what a method takes is a matter of sizes.
+  // Percentages of a baseline hold at any scale; the resources of a method depend on sizes.
   const holdsAnywhere = quantity.endsWith("_percent") && quantity !== "parameters/removed_percent";
   if (scale !== undefined && run.scale !== scale && !holdsAnywhere)
     return `scale ${run.scale ?? "of the cells"}, published at ${scale}`;

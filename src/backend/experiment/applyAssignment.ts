@@ -1,4 +1,4 @@
-/** Sets one path, such as `train.learning_rate`, to one value: a sweep point, or a setting of the command line. */
+/** Sets one path, such as `train.learning_rate`, to a value: a sweep point, or a setting of the command line. */
 import { actionKeys, otherNames } from "../../schema/experiment";
 import type { Experiment } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
@@ -7,7 +7,7 @@ import { isMap, withValueAt } from "./plainMap";
 
 export interface Assignment {
   readonly path: string;
-  /** Null takes the key, or a whole action, away. */
+  /** Null removes the key, or a whole action. */
   readonly value: unknown;
   readonly keyPlace: Place;
   readonly valuePlace: Place;
@@ -37,12 +37,15 @@ export function applyAssignment(branch: Branch, assignment: Assignment): void {
   assignInto(part, rest, assignment);
 }
 
-/** The actions of one name: all, the one that a number picks (`train.1.max_steps`: the second), those with the method. */
+/**
+ * The actions of one name: all of them, the one with an index (`train.1.max_steps`: the second), or those with the
+ * method.
+ */
 function meantActions(branch: Branch, head: string, rest: string[], assignment: Assignment): Part[] {
   const { actions, experiment, faults } = branch;
   const named = actions.filter((part) => part.key === head);
   if (named.length === 0) {
-    // A variant may have taken the action away, and then there is nothing to change in it.
+    // A variant may have removed the action, so there is nothing to change.
     if (!experiment.actions.some((action) => action.key === head))
       faults.push(
         fault(assignment.keyPlace, `${assignment.path} changes ${head}, but no cell has that action.`),
@@ -69,7 +72,7 @@ function meantActions(branch: Branch, head: string, rest: string[], assignment: 
   return meant;
 }
 
-/** Those of the cells and of all variants: a variant without the method has nothing to change. */
+/** Includes the methods of all variants: a variant without the method has nothing to change. */
 function methodsWritten({ actions, declarations }: Experiment): Set<string> {
   const variants = declarations.variants?.value;
   const changes = isMap(variants) ? Object.values(variants) : [];
@@ -85,7 +88,7 @@ function assignInto(part: Part, path: readonly string[], assignment: Assignment)
   const usual = path.length === 0 ? [] : [otherNames[part.key]?.[first] ?? first, ...deeper];
   part.value = withValueAt(part.value, usual, assignment.value);
   const find: Find = (asked, what) => {
-    // What lies above the path was changed here too, but its key was not written here.
+    // Parents of the path were changed here too, but their keys were not written here.
     if (!usual.slice(0, asked.length).every((step, index) => asked[index] === step)) return undefined;
     if (asked.length < usual.length) return what === "value" ? assignment.valuePlace : undefined;
     return what === "key" && asked.length === usual.length ? assignment.keyPlace : assignment.valuePlace;

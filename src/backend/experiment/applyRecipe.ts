@@ -1,10 +1,12 @@
-/** Fills in what a recipe says, below all that the cells, the variant, the sweep and the settings say themselves. */
+/**
+ * Fills in the values of a recipe below everything that the cells, the variant, the sweep and the settings specify.
+ */
 import { type RecipeName, recipeGivesWay, recipes } from "../../schema/recipe";
 import type { Assignment } from "./applyAssignment";
 import type { Branch, Part } from "./parts";
 import { isMap, merged, type PlainMap } from "./plainMap";
 
-/** The recipe of a branch: whoever speaks last decides. What is no recipe is reported where values are checked. */
+/** The recipe of a branch: the last contributor decides. An unknown recipe is reported where values are checked. */
 export function recipeOf(
   { experiment }: Branch,
   variantName: string | undefined,
@@ -19,7 +21,9 @@ export function recipeOf(
   return typeof name === "string" && Object.hasOwn(recipes, name) ? (name as RecipeName) : undefined;
 }
 
-/** Puts the recipe below what the parts say; returns the parts, those of `treated` among them, which are left alone. */
+/**
+ * Puts the recipe below the values of the parts. Returns the parts, including those of `treated`, which are skipped.
+ */
 export function applyRecipe(
   branch: Branch,
   name: RecipeName | undefined,
@@ -31,7 +35,7 @@ export function applyRecipe(
   return new Set([...treated, ...parts]);
 }
 
-/** An option of the recipe that somebody says in another way is theirs. */
+/** Drops an option of the recipe for which a contributor uses an alternative. */
 export function giveWay(branch: Branch, name: RecipeName | undefined): void {
   if (name === undefined) return;
   for (const part of partsOf(branch)) {

@@ -26,7 +26,7 @@ export function applyVariant(branch: Branch, name: string): void {
     }
     // Keys that no variant may have are reported where the variants themselves are checked.
     if (!isBranchable(key)) continue;
-    // Starting from a trained model and configuring a new one exclude each other, so naming one drops the other.
+    // A trained model and a new configuration exclude each other, so naming one drops the other.
     if (key === "model" && written !== null && !("base_model" in changes)) declarations.delete("base_model");
     if (key === "base_model" && written !== null && !("model" in changes)) declarations.delete("model");
     const part = declarations.get(key) ?? { key, cell: section.cell, value: undefined, finds: [] };
@@ -46,14 +46,14 @@ function changeActions(branch: Branch, key: ActionKey, change: unknown, find: Fi
     branch.faults.push(
       fault(
         place,
-        `variant ${variant} changes ${key}, but no cell has that action. Add a ${key} cell, and "${key}: null" to the variants that go without.`,
+        `variant ${variant} changes ${key}, but no cell has that action. Add a ${key} cell, and "${key}: null" to the variants without it.`,
       ),
     );
   else if (key === "compress") changeCompress(branch, targets, change, find);
   else for (const part of targets) mergeInto(part, change, find);
 }
 
-/** Changes of a method that is there are merged, another method takes the place of the only one, a list replaces all. */
+/** Merges changes of an existing method; a different method replaces a single one, and a list replaces all. */
 function changeCompress(branch: Branch, targets: readonly Part[], change: unknown, find: Find): void {
   const [first] = targets;
   if (first === undefined) return;
@@ -74,9 +74,6 @@ function changeCompress(branch: Branch, targets: readonly Part[], change: unknow
   else if (targets.length === 1) branch.actions[position] = { key, cell, value: change, finds: [find] };
   else if (place !== undefined)
     branch.faults.push(
-      fault(
-        place,
-        "compress: several cells compress. Write a list here, which then takes the place of them all.",
-      ),
+      fault(place, "compress: several cells compress. Write a list here, which then replaces them all."),
     );
 }

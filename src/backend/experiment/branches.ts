@@ -1,4 +1,4 @@
-/** The runs that an experiment branches into: variants by sweep points, and what is wrong in any of them. */
+/** The runs that an experiment branches into, variants by sweep points, and the faults of each. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Assignment } from "./applyAssignment";
 import type { Experiment, Path, Section } from "./experiment";
@@ -7,10 +7,10 @@ import { isActionKey } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 
-/** More runs than this from one file is a slip, not a plan. */
+/** More runs from one file are a mistake. */
 export const mostRuns = 1000;
 
-/** One dimension of a sweep: the same path with one value after another. */
+/** One dimension of a sweep: a path and its values. */
 export type Axis = readonly Assignment[];
 
 export function variantNames(experiment: Experiment): string[] {
@@ -18,7 +18,7 @@ export function variantNames(experiment: Experiment): string[] {
   return isMap(value) ? Object.keys(value) : [];
 }
 
-/** The sweep of the experiment with the changes that one variant makes to it. */
+/** The sweep of the experiment with the changes of one variant. */
 export function axesOf(experiment: Experiment, variant?: string): Axis[] {
   const axes = new Map<string, Axis>();
   for (const { value, find } of sweepsOf(experiment, variant))
@@ -36,7 +36,7 @@ export function axesOf(experiment: Experiment, variant?: string): Axis[] {
   return [...axes.values()];
 }
 
-/** Whether a path leads to something in the run: its action may be in a later cell, or be gone from this variant. */
+/** Whether a path leads to a part of the run: its action may be in a later cell, or removed by this variant. */
 export function concerns(
   path: string,
   steps: readonly { readonly action: string; readonly options: PlainMap }[],
@@ -48,7 +48,7 @@ export function concerns(
   return named.some(({ options }) => head !== "compress" || next === "" || next in options);
 }
 
-/** The axes that change anything in the variant. A sweep of whole actions may bring along what another axis changes. */
+/** The axes that affect the variant. A sweep of whole actions may include what another axis changes. */
 export function concerningAxes(experiment: Experiment, variant: string | undefined): Axis[] {
   const axes = axesOf(experiment, variant).filter(({ length }) => length > 0);
   if (axes.some(([first]) => isActionKey(first!.path))) return axes;
@@ -77,7 +77,7 @@ function sweepsOf(
   ];
 }
 
-/** Every combination of one value of each axis, the last axis moving fastest; one empty point without axes. */
+/** Every combination of one value per axis, the last axis varying fastest; one empty point if there are no axes. */
 export function gridOf(axes: readonly Axis[]): Assignment[][] {
   return axes.reduce<Assignment[][]>(
     (points, axis) => points.flatMap((point) => axis.map((value) => [...point, value])),
@@ -85,7 +85,10 @@ export function gridOf(axes: readonly Axis[]): Assignment[][] {
   );
 }
 
-/** Joins each variant by itself, and with each value of the sweep alone; combinations are checked when they are planned. */
+/**
+ * Resolves each variant alone, and with each value of the sweep by itself; combinations are checked when they are
+ * planned.
+ */
 export function checkBranches(experiment: Experiment): WorkbenchError[] {
   const names = variantNames(experiment);
   const variants = names.length === 0 ? [undefined] : names;
@@ -94,7 +97,7 @@ export function checkBranches(experiment: Experiment): WorkbenchError[] {
     .reduce((sum, each) => sum + each, 0);
   if (runs > mostRuns) {
     const place = (experiment.declarations.sweep ?? experiment.declarations.variants)?.find([], "key");
-    const message = `variants and sweep make ${runs} runs, and one file may make ${mostRuns}. Take values out.`;
+    const message = `variants and sweep make ${runs} runs; the limit for one file is ${mostRuns}. Remove some values.`;
     if (place !== undefined) return [fault(place, message)];
   }
   return variants.flatMap((variant) => {
@@ -108,7 +111,7 @@ export function checkBranches(experiment: Experiment): WorkbenchError[] {
   });
 }
 
-/** Where the value of a sweep breaks a rule of another key, the message says which value it was. */
+/** If the value of a sweep breaks a rule of another key, the message names the value. */
 function blamed(found: WorkbenchError, { path, value, keyPlace, valuePlace }: Assignment): WorkbenchError {
   const { position } = found.details;
   const own = [keyPlace, valuePlace].some((place) => JSON.stringify(place) === JSON.stringify(position));

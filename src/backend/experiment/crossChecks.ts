@@ -1,4 +1,4 @@
-/** Rules between keys and between cells that need no data: what they find would otherwise fail minutes into a run. */
+/** Rules between keys and between cells that need no data: violations would otherwise fail minutes into a run. */
 import type { Path, Resolved } from "./experiment";
 import type { Branchable } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
@@ -7,7 +7,7 @@ export interface CrossFault {
   /** A declaration, or the index of an action. */
   readonly subject: Branchable | number;
   readonly path: Path;
-  /** Continues the name of what stands at the path: "has to …". */
+  /** Continues the name of the value at the path: "has to …". */
   readonly message: string;
 }
 
@@ -16,7 +16,11 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
   const faults: CrossFault[] = [];
   if (data !== undefined) faults.push(...dataFaults(data));
   if (model !== undefined && baseModel !== undefined)
-    faults.push({ subject: "base_model", path: [], message: "and model are both given; keep one of them" });
+    faults.push({
+      subject: "base_model",
+      path: [],
+      message: "and model are both specified; keep one of them",
+    });
   if (model !== undefined && data !== undefined) faults.push(...contextFaults(model, data));
   actions.forEach(({ key, options }, subject) => {
     if (model === undefined && baseModel === undefined)
@@ -34,7 +38,7 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
           subject,
           path: ["teacher"],
           message:
-            "learns from the model as it was before it was shrunk, and nothing shrinks it; put a compress cell above, or name a trained model in teacher.model",
+            "learns from the model before compression, but nothing compresses it; put a compress cell above, or name a trained model in teacher.model",
         });
     }
     const { perplexity } = options;
@@ -53,8 +57,9 @@ function learnsFromOriginal({ teacher }: PlainMap): boolean {
 }
 
 /**
- * The actions without teachers that are not there yet: until something has shrunk the model, it is itself what later trainings
- * learn from. So a variant that changes the teacher of all train cells leaves the first training as it is.
+ * The actions without teachers that do not exist yet: until something has compressed the model, it is itself the
+ * teacher of later trainings. So a variant that changes the teacher of all train cells does not affect the first
+ * training.
  */
 export function withoutEarlyTeachers({ actions, baseModel }: Resolved): Resolved["actions"] {
   const first = actions.findIndex(isShrinking);
@@ -70,28 +75,28 @@ function dataFaults(data: PlainMap): CrossFault[] {
   const found = (path: Path, message: string): CrossFault => ({ subject: "data", path, message });
   const faults: CrossFault[] = [];
   const sources = ["text", "dataset", "grammar"].filter((key) => data[key] !== undefined);
-  // With `text` and its fallback, `grammar` only says what the fallback draws.
+  // With `text` and its fallback, `grammar` only configures the fallback.
   const meant =
     data.fallback === "grammar"
       ? sources.filter((key) => key !== "grammar" || sources.length === 1)
       : sources;
-  if (meant.length === 0) faults.push(found([], "names no source; give one of text, dataset, grammar"));
-  if (meant.length > 1) faults.push(found([meant[1]!], `stands beside ${meant[0]!}; keep one of them`));
+  if (meant.length === 0) faults.push(found([], "names no source; specify one of text, dataset, grammar"));
+  if (meant.length > 1) faults.push(found([meant[1]!], `conflicts with ${meant[0]!}; keep one of them`));
   if (data.fallback !== undefined && data.text === undefined)
-    faults.push(found(["fallback"], "applies to text alone, and none is given"));
+    faults.push(found(["fallback"], "applies to text only, and none is specified"));
   for (const split of ["validation_text", "test_text"])
     if (data[split] !== undefined && data.text === undefined)
-      faults.push(found([split], "goes with text, and none is given"));
+      faults.push(found([split], "requires text, and none is specified"));
   if (data.response_column !== undefined && data.instruction_column === undefined)
-    faults.push(found(["response_column"], "needs instruction_column beside it"));
+    faults.push(found(["response_column"], "requires instruction_column"));
   if (data.instruction_column !== undefined && data.response_column === undefined)
-    faults.push(found(["instruction_column"], "needs response_column beside it"));
+    faults.push(found(["instruction_column"], "requires response_column"));
   if (data.document_mask === true && data.packing === false)
     faults.push(
-      found(["document_mask"], "has to be false without packing: each sequence is one document already"),
+      found(["document_mask"], "has to be false without packing: each sequence is already one document"),
     );
   if (data.packing_strategy === "characters" && data.packing === false)
-    faults.push(found(["packing_strategy"], "says how documents are packed, and packing is false"));
+    faults.push(found(["packing_strategy"], "configures packing, and packing is false"));
   if (isMap(data.grammar) && Number(data.grammar.branching) > Number(data.grammar.symbols))
     faults.push(
       found(["grammar", "branching"], `has to be at most grammar.symbols, ${String(data.grammar.symbols)}`),
@@ -99,7 +104,7 @@ function dataFaults(data: PlainMap): CrossFault[] {
   return faults;
 }
 
-/** Families name their longest sequence differently. */
+/** The key of the longest sequence differs between families. */
 const contextKeys = ["max_position_embeddings", "n_positions"];
 
 function contextFaults(model: PlainMap, data: PlainMap): CrossFault[] {
@@ -130,7 +135,7 @@ function trainFaults(train: PlainMap, data: PlainMap | undefined): Omit<CrossFau
   if (train.load_best_model_at_end === true && train.eval_steps === undefined && !blocks)
     faults.push({
       path: ["load_best_model_at_end"],
-      message: "needs eval_steps or block_rows, to know which checkpoint is best",
+      message: "needs eval_steps or block_rows to determine the best checkpoint",
     });
   const splits = data === undefined || data.dataset !== undefined || data.validation_text !== undefined;
   if (train.eval_steps !== undefined && !splits && data.val_fraction === 0 && data.val_set_size === undefined)
@@ -148,7 +153,7 @@ function strideFaults(perplexity: PlainMap, data: PlainMap | undefined): Omit<Cr
   return [
     {
       path: ["perplexity", "stride"],
-      message: `has to be at most the context, ${context} tokens; it is ${stride}, so tokens between windows would go unscored`,
+      message: `has to be at most the context, ${context} tokens; it is ${stride}, so tokens between windows would not be scored`,
     },
   ];
 }

@@ -1,4 +1,7 @@
-/** An experiment as it was read: its cells, and what each says, with the place of every word. And what becomes of it once a branch is chosen. */
+/**
+ * A parsed experiment: its cells and their values, with the position of every word, and the result of choosing a
+ * branch.
+ */
 import type { BaseModel } from "../../schema/baseModel";
 import type { Position, WorkbenchError } from "../../protocol/errors";
 import type { ActionKey, CellKey, DeclarationKey, ExperimentSchema } from "../../schema/experiment";
@@ -9,19 +12,21 @@ export type Path = readonly (string | number)[];
 
 export interface Cell {
   readonly index: number;
-  /** Lines of the block with its fences, or of the YAML document; 1-based, both ends included. */
+  /** Lines of the block with its fences, or of the YAML document; 1-based, both ends inclusive. */
   readonly firstLine: number;
   readonly lastLine: number;
-  /** Top-level keys in the order they stand. */
+  /** Top-level keys in the order of the file. */
   readonly keys: readonly string[];
 }
 
-/** What one top-level key of one cell says. */
+/** The value of one top-level key of one cell. */
 export interface Section {
   readonly key: CellKey;
   readonly cell: number;
   readonly value: unknown;
-  /** Where a path inside the section stands: its value, or its key. Undefined where the file does not have the path. */
+  /**
+   * The position of a path inside the section: its value, or its key. Undefined if the file does not have the path.
+   */
   readonly find: (path: Path, part?: "key" | "value") => Position | undefined;
 }
 
@@ -30,18 +35,18 @@ export interface Action extends Section {
 }
 
 export interface Experiment {
-  /** As it was named by whoever asked, and as it stands in messages. */
+  /** As the caller named it, and as messages show it. */
   readonly file: string;
   readonly schema: ExperimentSchema;
   readonly cells: readonly Cell[];
   readonly declarations: Readonly<Partial<Record<DeclarationKey, Section>>>;
-  /** In the order they run; a list under `compress` is one action an entry. */
+  /** In execution order; a list under `compress` is one action per entry. */
   readonly actions: readonly Action[];
   /** Blocks that look like cells and are not. */
   readonly warnings: readonly WorkbenchError[];
-  /** The scale that the declarations and actions are those of. */
+  /** The scale of the declarations and actions. */
   readonly scale?: string;
-  /** As it was written, where it stands at a scale. */
+  /** The original experiment, if this one is at a scale. */
   readonly unscaled?: Experiment;
 }
 
@@ -51,7 +56,7 @@ export interface ResolvedAction {
   readonly options: PlainMap;
 }
 
-/** One branch of an experiment, all defaults filled in. */
+/** One branch of an experiment with all defaults filled in. */
 export interface Resolved {
   readonly data: PlainMap | undefined;
   readonly model: PlainMap | undefined;

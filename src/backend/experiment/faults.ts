@@ -1,11 +1,11 @@
-/** Turns what a schema objects to into messages that name the place, the allowed values and the nearest known word. */
+/** Turns the issues of a schema into messages that name the place, the allowed values and the nearest known word. */
 import { distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { type ErrorDetails, type Position, WorkbenchError } from "../../protocol/errors";
 import type { Path } from "./experiment";
 import { keysAt, schemaAt } from "./schemaWalk";
 
-/** Where a fault is to be mended: in a file, or in an option of the command line. */
+/** Where a fault can be fixed: in a file, or in an option of the command line. */
 export type Place = Position | { readonly setting: string };
 
 export type Locate = (path: Path, part: "key" | "value") => Place;
@@ -28,16 +28,16 @@ export function unknownWord(
 ): WorkbenchError {
   const near = nearest(word, allowed);
   const guess = near === undefined ? "" : ` Did you mean "${near}"?`;
-  const list = allowed.length === 0 ? "Nothing may stand here" : `Allowed: ${allowed.join(", ")}`;
+  const list = allowed.length === 0 ? "Nothing is allowed here" : `Allowed: ${allowed.join(", ")}`;
   const details = { allowed, ...(near === undefined ? {} : { nearest: near }) };
   return fault(place, `unknown ${kind} "${word}"${where}.${guess} ${list}.`, details);
 }
 
-/** The known word that a person most likely meant, if any is near enough to be a slip of the fingers. */
+/** The known word that was most likely meant, if any is close enough to be a typo. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const edits = (candidate: string) =>
-    // A part of a word says more than a word that looks alike: `gpu` is webgpu, not cpu.
+    // A substring is a stronger hint than a similar word: `gpu` means webgpu, not cpu.
     word.length >= 3 && candidate.includes(lower) ? 0 : distance(lower, candidate);
   const ranked = known
     .map((candidate) => ({ candidate, edits: edits(candidate.toLowerCase()) }))
@@ -48,17 +48,17 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 }
 
 export interface Checked {
-  /** How messages call the checked value: `train`. */
+  /** The name of the checked value in messages: `train`. */
   readonly name: string;
   readonly schema: z.ZodType;
   readonly value: unknown;
   readonly locate: Locate;
-  /** False where keys may still be added from elsewhere, so that missing ones and rules between keys do not count yet. */
+  /** False if other sources may still add keys, so that missing keys and rules between keys are not checked yet. */
   readonly complete: boolean;
 }
 
 export function faultsOf(issues: readonly z.core.$ZodIssue[], checked: Checked): WorkbenchError[] {
-  // A rule about the keys of a map means nothing while the map has keys that do not exist.
+  // Rules between the keys of a map are not checked while the map has unknown keys.
   const unknown = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("."));
   return issues
     .filter(({ code, path }) => code !== "custom" || !unknown.includes(path.join(".")))
@@ -85,7 +85,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
     );
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    // Only branches that accept the kind of value that was written can tell what is wrong with it.
+    // Only branches that accept the kind of the value can report what is wrong with it.
     const meant = issue.errors.filter((errors) => !errors.every((error) => rejectsKind(error)));
     if (meant.length > 0) return nested(meant.reduce((a, b) => (b.length < a.length ? b : a)));
     const kinds = issue.errors.flatMap((errors) => errors.filter(rejectsKind).map(expectedKind));
@@ -131,13 +131,13 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
     case "not_multiple_of":
       return [wrong(`a multiple of ${issue.divisor}`)];
     case "invalid_key": {
-      const reason = issue.issues[0]?.message ?? "not a name that can be used";
+      const reason = issue.issues[0]?.message ?? "not a valid name";
       return [fault(locate(path, "key"), `${name}: ${reason}.`)];
     }
     case "invalid_element":
       return nested(issue.issues);
     default:
-      // Rules of a schema's own say all there is to say.
+      // Custom rules of a schema have complete messages.
       if (issue.code === "custom" && !complete) return [];
       return [fault(locate(path, "value"), `${name}: ${issue.message.replace(/\.$/, "")}.`)];
   }

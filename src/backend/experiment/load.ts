@@ -1,4 +1,4 @@
-/** An experiment from a file. */
+/** Loads an experiment from a file. */
 import { open } from "node:fs/promises";
 import { mostCharacters } from "../../protocol/cells";
 import { InvalidInput, toWorkbenchError, WorkbenchError } from "../../protocol/errors";
@@ -10,7 +10,7 @@ import { parseExperiment } from "./parse";
 /** No character takes more bytes in UTF-8. */
 const mostBytes = 4 * mostCharacters;
 
-/** `file` stands in messages as it was given. */
+/** Messages show `file` as it was specified. */
 export async function loadExperiment(file: string, catalog: SchemaCatalog): Promise<Experiment> {
   const bytes = await readStart(file);
   const place = { file, line: 1, column: 1 };
@@ -23,13 +23,13 @@ export async function loadExperiment(file: string, catalog: SchemaCatalog): Prom
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new InvalidInput([
-      fault(place, "the file is not text in UTF-8. Save it as UTF-8, or choose another."),
+      fault(place, "the file is not valid UTF-8. Save it as UTF-8, or choose another."),
     ]);
   }
   return parseExperiment(text, file, catalog);
 }
 
-/** The whole file, or one byte more than is allowed of one that is too large or never ends. */
+/** The whole file, or one byte more than allowed if it is too large or endless. */
 async function readStart(file: string): Promise<Buffer> {
   try {
     const handle = await open(file);

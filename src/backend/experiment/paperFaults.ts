@@ -1,4 +1,4 @@
-/** Names in a paper cell that lead nowhere: what they mean would be missing from the card without a word. */
+/** Unknown names in a paper cell: the card would silently omit what they refer to. */
 import type { WorkbenchError } from "../../protocol/errors";
 import { variantNames } from "./branches";
 import type { Experiment, Path } from "./experiment";
@@ -13,13 +13,13 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
   const variants = variantNames(experiment);
   const faults: WorkbenchError[] = [];
   const check = (kind: string, name: unknown, path: Path, known: readonly string[]) => {
-    // A file of one run is a part of its experiment, and its paper may speak of the other parts.
+    // The file of a single run is a part of its experiment, and its paper may name the other parts.
     if (typeof name !== "string" || known.includes(name) || (kind === "variant" && known.length < 2)) return;
     const place = paper.find(path) ?? paper.find([], "key")!;
     faults.push(unknownWord(place, kind, name, known, ` in paper.${path.join(".")}`));
   };
   const entries = (value: unknown) => (Array.isArray(value) ? (value as unknown[]) : []);
-  // A point of a sweep is the variant with what is swept in brackets.
+  // A point of a sweep is named by its variant with the swept values in brackets.
   const variantOf = (name: unknown) => (typeof name === "string" ? name.replace(/ \(.*\)$/, "") : name);
   entries(published).forEach((entry, index) => {
     if (!isMap(entry)) return;
@@ -28,7 +28,7 @@ export function paperFaults(experiment: Experiment): WorkbenchError[] {
     const place = paper.find(["published", index, "quantity"]);
     if (place !== undefined)
       faults.push(
-        fault(place, `${String(entry.quantity)} is of a baseline. Name its variant in paper.baseline.`),
+        fault(place, `${String(entry.quantity)} refers to a baseline. Name its variant in paper.baseline.`),
       );
   });
   entries(questions).forEach((entry, index) => {

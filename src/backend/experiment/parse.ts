@@ -1,6 +1,6 @@
 /**
- * Reads an experiment: the YAML cells of a `*.lathe.md` file, or a YAML file whose documents are the cells.
- * Everything that can be known without data and without a model is checked here, before anything runs.
+ * Parses an experiment: the YAML cells of a `*.lathe.md` file, or a YAML file whose documents are the cells. Checks
+ * everything that needs neither data nor a model, before anything runs.
  */
 import { InvalidInput, type Position, WorkbenchError } from "../../protocol/errors";
 import {
@@ -26,20 +26,22 @@ export interface Reading {
   readonly faults: readonly WorkbenchError[];
 }
 
-/** The experiment, or one `InvalidInput` with all faults of the file. */
+/** Returns the experiment, or throws one `InvalidInput` with all faults of the file. */
 export function parseExperiment(text: string, file: string, catalog: SchemaCatalog): Experiment {
   const { experiment, faults } = readExperiment(text, file, experimentSchema(catalog));
   if (faults.length > 0) throw new InvalidInput(faults);
   return experiment;
 }
 
-/** What could be read, with all faults in the order they stand: what an editor shows while a file is being written. */
+/**
+ * The readable part, with all faults in the order of the file: what an editor shows while a file is being written.
+ */
 export function readExperiment(text: string, file: string, schema: ExperimentSchema): Reading {
   const faults: WorkbenchError[] = [];
   const empty: Experiment = { file, schema, cells: [], declarations: {}, actions: [], warnings: [] };
   if (text.length > mostCharacters) {
     const place = { file, line: 1, column: 1 };
-    const message = `the file has ${text.length} characters, and an experiment at most ${mostCharacters}. Keep data in files of its own.`;
+    const message = `the file has ${text.length} characters; the limit for an experiment is ${mostCharacters}. Keep data in separate files.`;
     return { experiment: empty, faults: [fault(place, message)] };
   }
   const isYaml = /\.ya?ml$/i.test(file);
@@ -52,7 +54,7 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
   if (source.length === 0 && faults.length === 0) {
     const message = isYaml
       ? "the file is empty. Write keys such as model or train."
-      : "the file has no cell. Write a block that starts with ```yaml and holds keys such as model or train.";
+      : "the file has no cell. Write a block that starts with ```yaml and contains keys such as model or train.";
     faults.push(fault({ file, line: 1, column: 1 }, message));
   }
   const sections = source.flatMap((part, index) => sectionsOf(part, index, faults));
@@ -64,7 +66,7 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
     if (earlier === undefined) declarations[key] = section;
     else
       faults.push(
-        fault(positionOf(section), `${key} is declared already, on line ${earlier.line}. Keep one of them.`),
+        fault(positionOf(section), `${key} is already declared on line ${earlier.line}. Keep one of them.`),
       );
   }
   const actions = sections.flatMap(actionsOf);
@@ -72,14 +74,14 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
   const chosen = chosenScale(written);
   faults.push(...orderFaults(sections), ...staticFaults(written, sections), ...chosen.faults);
   const scales = scaleNames(written).map((name) => atScale(written, name));
-  // Whichever scale is chosen next has to be sound as well.
+  // Every scale must be valid, whichever is chosen.
   for (const each of scales.length === 0 || chosen.name === undefined ? [written, ...scales] : scales)
     faults.push(...checkBranches(each), ...paperFaults(each));
   const experiment = chosen.name === undefined ? written : atScale(written, chosen.name);
   return { experiment, faults: inOrder(faults) };
 }
 
-/** One cell's YAML and the way from its offsets to places in the file. */
+/** One cell's YAML and the mapping from its offsets to positions in the file. */
 interface CellSource {
   readonly document: YamlDocument;
   readonly firstLine: number;
@@ -104,7 +106,7 @@ function readFences(
     const [document, second] = documents;
     if (second !== undefined)
       faults.push(
-        fault(place(second.start), "a cell is one YAML document. Give the second a cell of its own."),
+        fault(place(second.start), "a cell is one YAML document. Move the second to its own cell."),
       );
     return document === undefined ? [] : [{ document, firstLine, lastLine, place }];
   });
@@ -123,7 +125,7 @@ function readDocuments(text: string, file: string, faults: WorkbenchError[]): Ce
     });
 }
 
-/** From an offset in a text to line and column of the file that the text was cut from. */
+/** Maps an offset in a text to the line and column of the file that the text comes from. */
 function placer(text: string, file: string, firstLine: number): (offset: number) => Position {
   const lines: Line[] = linesOf(text);
   return (offset) => {
@@ -165,7 +167,7 @@ function sectionsOf({ document, place }: CellSource, cell: number, faults: Workb
   });
 }
 
-/** A list of methods is that many actions, so that each is a step of its own. */
+/** A list of methods is one action per method, so that each is a separate step. */
 function actionsOf(section: Section): Action[] {
   const { key, value, find, cell } = section;
   if (isDeclaration(key)) return [];
@@ -175,7 +177,7 @@ function actionsOf(section: Section): Action[] {
   });
 }
 
-/** Actions work on what stands above them, so the model has to. */
+/** Actions work on the model above them, so a model must come first. */
 function orderFaults(sections: readonly Section[]): WorkbenchError[] {
   const first = sections.find(({ key }) => key === "model" || key === "base_model");
   const faults: WorkbenchError[] = [];
@@ -185,13 +187,13 @@ function orderFaults(sections: readonly Section[]): WorkbenchError[] {
       faults.push(
         fault(
           positionOf(section),
-          `${section.key} stands before any model. Move ${first.key}, on line ${positionOf(first).line}, above it.`,
+          `${section.key} comes before any model. Move ${first.key}, on line ${positionOf(first).line}, above it.`,
         ),
       );
   return faults;
 }
 
-/** What is wrong in a section whatever the variants make of it. */
+/** The faults of a section that do not depend on the variants. */
 function staticFaults(experiment: Experiment, sections: readonly Section[]): WorkbenchError[] {
   const { variants, scales } = experiment.declarations;
   const branched = variants !== undefined || scales !== undefined;
@@ -203,7 +205,7 @@ function staticFaults(experiment: Experiment, sections: readonly Section[]): Wor
     const locate: Locate = (path, part) =>
       section.find(path, part) ??
       (path.length === 0 ? positionOf(section) : locate(path.slice(0, -1), "key"));
-    // Cells that are joined later are checked once more then, with all their keys and the rules between them.
+    // Cells that are joined later are checked again then, with all their keys and the rules between them.
     const complete =
       ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) ||
       (!branched && key !== "model");
@@ -219,7 +221,7 @@ function isDeclaration(key: string): key is DeclarationKey {
   return (declarationKeys as readonly string[]).includes(key);
 }
 
-/** By place, one fault a place: the same slip is met once in its cell and again in every variant. */
+/** Sorts by position and keeps one fault per position: the same mistake appears in its cell and in every variant. */
 function inOrder(faults: readonly WorkbenchError[]): WorkbenchError[] {
   const seen = new Map<string, WorkbenchError>();
   for (const each of faults) {

@@ -1,4 +1,7 @@
-/** The declarations and actions of one branch while it is joined. Each remembers who wrote what, so that a fault points there. */
+/**
+ * The declarations and actions of one branch while it is assembled. Each remembers who contributed what, so that a
+ * fault points to its source.
+ */
 import type { WorkbenchError } from "../../protocol/errors";
 import { type ActionKey, actionKeys, type CellKey, otherNames } from "../../schema/experiment";
 import type { Experiment, Path, Section } from "./experiment";
@@ -8,7 +11,7 @@ import { schemaAt } from "./schemaWalk";
 
 export type Find = (path: Path, part: "key" | "value") => Place | undefined;
 
-/** One declaration or action on its way: its value so far, and who contributed, the cell first. */
+/** A declaration or action being assembled: its value so far, and its contributors, the cell first. */
 export interface Part {
   readonly key: CellKey;
   readonly cell: number;
@@ -16,7 +19,7 @@ export interface Part {
   finds: Find[];
 }
 
-/** The branch that is being joined. */
+/** The branch being assembled. */
 export interface Branch {
   readonly experiment: Experiment;
   readonly declarations: Map<Branchable, Part>;
@@ -42,7 +45,7 @@ export function partOf(section: Section, faults: WorkbenchError[]): Part {
   return { key: section.key, cell: section.cell, value, finds: [find] };
 }
 
-/** Options under the one name that everything else knows them by. */
+/** Replaces alternative names of options by the usual ones. */
 export function withUsualNames(key: CellKey, value: unknown, find: Find, faults: WorkbenchError[]): unknown {
   const names = otherNames[key];
   if (names === undefined || !isMap(value)) return value;
@@ -67,8 +70,8 @@ export function mergeInto(part: Part, change: unknown, find: Find): void {
 }
 
 /**
- * Asks the latest contributor first. A value that nobody wrote breaks a rule because of the latest change around it;
- * a key that nobody wrote is missing from the cell.
+ * Asks the latest contributor first. For a value that nobody wrote, the latest change around it is the cause; a key
+ * that nobody wrote is missing from the cell.
  */
 export function locateIn(part: Part): Locate {
   const names = Object.entries(otherNames[part.key] ?? {});
@@ -97,10 +100,10 @@ export function checkedPart(branch: Branch, part: Part | undefined): unknown {
   return undefined;
 }
 
-/** Far above any real vocabulary, so that no rule about token ids objects to it. */
+/** Far above any real vocabulary, so that rules about token ids pass. */
 const anyVocabulary = 2 ** 30;
 
-/** A vocabulary size that nobody wrote is left open for the tokenizer, whatever a family's default may be. */
+/** A vocabulary size that nobody wrote is left open for the tokenizer, regardless of the family's default. */
 export function checkedModel(
   branch: Branch,
   part: Part | undefined,

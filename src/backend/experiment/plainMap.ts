@@ -1,4 +1,4 @@
-/** Values as YAML knows them, merged and changed without touching the originals. */
+/** YAML values, merged and changed without modifying the originals. */
 
 export type PlainMap = Readonly<Record<string, unknown>>;
 
@@ -7,8 +7,8 @@ export function isMap(value: unknown): value is PlainMap {
 }
 
 /**
- * `change` over `base`: maps key by key, null takes a key away, anything else replaces. From `levels` below the top on null
- * stays null, where what is changed is a change itself.
+ * `change` over `base`: maps are merged key by key, null removes a key, anything else replaces. From `levels` below
+ * the top, null remains null if the changed value is itself a change.
  */
 export function merged(base: unknown, change: unknown, levels = Infinity): unknown {
   if (!isMap(change)) return change;
@@ -19,7 +19,7 @@ export function merged(base: unknown, change: unknown, levels = Infinity): unkno
   return Object.fromEntries(result);
 }
 
-/** `base` with another value at a path. Maps on the way are made where they are missing; null takes the key away. */
+/** `base` with another value at a path. Missing maps on the way are created; null removes the key. */
 export function withValueAt(base: unknown, path: readonly string[], value: unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return value;

@@ -1,4 +1,4 @@
-/** Turns an experiment into runs: variants by sweep points by seeds, everything filled in and checked. */
+/** Expands an experiment into runs, variants by sweep points by seeds, with everything filled in and checked. */
 import { posix } from "node:path";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { RunPlan, Step } from "../../protocol/run";
@@ -15,19 +15,22 @@ import { withStepKeys } from "./stepKey";
 
 export interface PlanOptions {
   readonly codeVersion: string;
-  /** Path of the experiment as plans are to name it, where messages name it otherwise: seen from the workspace. */
+  /** The path of the experiment in plans, if messages use another: relative to the workspace. */
   readonly file?: string;
   /** Only this variant. */
   readonly variant?: string;
-  /** Values by path, as `--set` gives them; they win over the file and take a swept path out of the sweep; `scale` is chosen first. */
+  /**
+   * Values by path, as `--set` specifies them. They override the file and remove their path from the sweep; `scale`
+   * is chosen first.
+   */
   readonly set?: Readonly<Record<string, unknown>>;
   readonly seed?: number;
   readonly device?: string;
-  /** Leave out the actions of later cells: what running one cell of a notebook means. */
+  /** Leaves out the actions of later cells, to run a single cell of a notebook. */
   readonly throughCell?: number;
 }
 
-/** All runs of an experiment, in the order they are to be run; one `InvalidInput` with all that is wrong in any of them. */
+/** All runs of an experiment in execution order. Throws one `InvalidInput` with all faults of any run. */
 export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
   const scale = options.set?.["scale"];
   const experiment = scale === undefined ? read : rescaled(read, scale, { setting: "--set scale" });
@@ -129,7 +132,7 @@ function nameOf({ declarations: { name }, scale }: Experiment, file: string): st
   return scale === undefined ? own : `${own}-${scale}`;
 }
 
-/** The folder of the file, or the one it names; forward slashes, which every platform reads. */
+/** The folder of the file, or the one it names, with forward slashes, which every platform reads. */
 function folderOf({ declarations: { folder } }: Experiment, file: string): string {
   const own = posix.dirname(file);
   if (typeof folder?.value !== "string") return own;

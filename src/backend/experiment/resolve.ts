@@ -1,4 +1,6 @@
-/** Joins the cells with one variant, one sweep point and the settings of a command line, then checks the whole. */
+/**
+ * Assembles the cells with one variant, one sweep point and the settings of a command line, then checks the result.
+ */
 import type { BaseModel } from "../../schema/baseModel";
 import type { WorkbenchError } from "../../protocol/errors";
 import type { ActionKey } from "../../schema/experiment";
@@ -30,11 +32,11 @@ export function resolve(
   branch.actions = experiment.actions.map((action) => partOf(action, faults));
   const assignments = [...(choice.sweep ?? []), ...(choice.settings ?? [])];
   const recipe = recipeOf(branch, choice.variant, assignments);
-  // Below what the cells say, so that a variant's null takes away what the recipe gives.
+  // Applied below the cells, so that a variant's null removes a value of the recipe.
   const given = applyRecipe(branch, recipe);
   if (choice.variant !== undefined) applyVariant(branch, choice.variant);
   for (const assignment of assignments) applyAssignment(branch, assignment);
-  // And to what only the variant or a setting has brought.
+  // Also applied to parts that only the variant or a setting adds.
   applyRecipe(branch, recipe, given);
   giveWay(branch, recipe);
   checkedPart(branch, declarations.get("recipe"));
@@ -52,7 +54,7 @@ export function resolve(
       return { key: part.key as ActionKey, cell: part.cell, options: isMap(options) ? options : {} };
     }),
   };
-  // Rules between cells mean something only where every cell is sound by itself.
+  // Rules between cells are meaningful only if every cell is valid by itself.
   if (faults.length > 0) return { resolved, faults };
   for (const { subject, path, message } of crossFaults(resolved)) {
     const part = typeof subject === "number" ? actions[subject] : declarations.get(subject);

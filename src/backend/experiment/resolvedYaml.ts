@@ -1,13 +1,15 @@
-/** Writes a plan as `config.resolved.yaml`: an experiment of one run, which gives the same plan when it is read again. */
+/**
+ * Writes a plan as `config.resolved.yaml`: an experiment of one run that gives the same plan when it is parsed again.
+ */
 import { Document } from "yaml";
 import type { RunPlan } from "../../protocol/run";
 
 export interface ResolvedYamlOptions {
-  /** The plan's folder as seen from where the file will lie. */
+  /** The plan's folder relative to the location of the file. */
   readonly folder: string;
 }
 
-/** All has been changed already, so each scale changes nothing; the paper names the one of its numbers. */
+/** All changes have been applied, so each scale is empty; the paper names the scale of its numbers. */
 function scaleOf({ scale, paper }: RunPlan): object {
   if (scale === undefined) return {};
   const names = [scale, paper?.["scale"]].filter((name) => typeof name === "string");

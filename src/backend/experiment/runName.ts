@@ -1,4 +1,4 @@
-/** Short names for runs, fit for folders on every platform: `first-grouped-lr0.001-seed2`. */
+/** Short names for runs, valid as folder names on every platform: `first-grouped-lr0.001-seed2`. */
 
 const longest = 80;
 

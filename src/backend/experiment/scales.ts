@@ -1,4 +1,4 @@
-/** The same experiment in another size: the changes of one scale merged into the cells, before variants and sweeps. */
+/** An experiment at another scale: the changes of the scale are merged into the cells before variants and sweeps. */
 import type { WorkbenchError } from "../../protocol/errors";
 import { type DeclarationKey, declarationKeys } from "../../schema/experiment";
 import type { Action, Experiment, Path, Section } from "./experiment";
@@ -10,7 +10,7 @@ export function scaleNames({ declarations: { scales } }: Experiment): string[] {
   return isMap(scales?.value) ? Object.keys(scales.value) : [];
 }
 
-/** An experiment that was read, at another of its scales; throws the fault of a name that it does not have. */
+/** A parsed experiment at another of its scales. Throws for an unknown name. */
 export function rescaled(experiment: Experiment, name: unknown, place: Place): Experiment {
   const written = experiment.unscaled ?? experiment;
   const names = scaleNames(written);
@@ -19,7 +19,7 @@ export function rescaled(experiment: Experiment, name: unknown, place: Place): E
   throw unknownWord(place, "scale", String(name), names);
 }
 
-/** The scale that the file chooses, and what is wrong with the choice. */
+/** The scale that the file chooses, and the faults of the choice. */
 export function chosenScale(experiment: Experiment): { name?: string; faults: WorkbenchError[] } {
   const { scale } = experiment.declarations;
   if (typeof scale?.value !== "string") return { faults: [] };
@@ -27,7 +27,7 @@ export function chosenScale(experiment: Experiment): { name?: string; faults: Wo
   if (names.includes(scale.value)) return { name: scale.value, faults: [] };
   const place = scale.find([])!;
   if (names.length > 0) return { faults: [unknownWord(place, "scale", scale.value, names)] };
-  return { faults: [fault(place, "scale chooses one of scales, and none are declared. Add a scales cell.")] };
+  return { faults: [fault(place, "scale selects one of scales, but none are declared. Add a scales cell.")] };
 }
 
 export function atScale(experiment: Experiment, name: string): Experiment {
@@ -46,7 +46,7 @@ export function atScale(experiment: Experiment, name: string): Experiment {
             );
     else if (isDeclaration(key)) {
       const base = declarations[key] ?? { key, cell: section.cell, value: undefined, find: () => undefined };
-      // Starting from a trained model and configuring a new one exclude each other, so naming one drops the other.
+      // A trained model and a new configuration exclude each other, so naming one drops the other.
       const other = key === "model" ? "base_model" : key === "base_model" ? "model" : undefined;
       if (other !== undefined && change !== null && !(other in (changes as object)))
         Reflect.deleteProperty(declarations, other);
@@ -57,14 +57,14 @@ export function atScale(experiment: Experiment, name: string): Experiment {
   return { ...experiment, declarations, actions, scale: name, unscaled: experiment };
 }
 
-/** The section with the change merged into it; of every word, whoever wrote it last has its place. */
+/** The section with the change merged into it; the position of each word is that of its last writer. */
 function changed(base: Section, change: unknown, find: Section["find"]): Section {
   const first = (finds: readonly Section["find"][]) => (path: Path, part?: "key" | "value") =>
     finds.map((each) => each(path, part)).find((place) => place !== undefined);
   const usual = (value: unknown) => withUsualNames(base.key, value, () => undefined, []);
   return {
     ...base,
-    // A variant is a change of the cells: null in it takes something away from them, and has to reach them.
+    // A variant is a change of the cells: null in it removes something from them, so it is preserved here.
     value: merged(usual(base.value), usual(change), base.key === "variants" ? 1 : Infinity),
     find: (path, part) => first(path.length === 0 ? [base.find, find] : [find, base.find])(path, part),
   };

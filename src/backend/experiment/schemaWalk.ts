@@ -1,8 +1,8 @@
-/** Finds the part of a schema that a path leads to, so that messages, completion and sweeps know what may stand there. */
+/** Finds the part of a schema at a path, so that messages, completion and sweeps know what is allowed there. */
 import * as z from "zod";
 import type { Path } from "./experiment";
 
-/** The schema and what it wraps, from the outside in: default and description may stand in any of these. */
+/** The schema and the schemas it wraps, from the outside in: default and description may be on any of them. */
 export function layersOf(schema: z.ZodType): readonly z.ZodType[] {
   if (
     schema instanceof z.ZodOptional ||
@@ -15,7 +15,7 @@ export function layersOf(schema: z.ZodType): readonly z.ZodType[] {
   return schema instanceof z.ZodPipe ? [schema, ...layersOf(schema.in as z.ZodType)] : [schema];
 }
 
-/** The schema without what only says that a value may be left out. */
+/** The schema without wrappers that only make a value optional. */
 export function bare(schema: z.ZodType): z.ZodType {
   return layersOf(schema).at(-1)!;
 }
@@ -24,7 +24,7 @@ export function descriptionOf(schema: z.ZodType): string | undefined {
   return layersOf(schema).find(({ description }) => description !== undefined)?.description;
 }
 
-/** The schema at a path; `value` tells the branches of a choice apart. Undefined where no value may stand. */
+/** The schema at a path; `value` selects the branch of a choice. Undefined if no value is allowed. */
 export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodType | undefined {
   const here = branch(schema, value);
   const [step, ...rest] = path;
@@ -42,20 +42,20 @@ export function schemaAt(schema: z.ZodType, path: Path, value: unknown): z.ZodTy
   return undefined;
 }
 
-/** The keys that an object may have at a path, for people. */
+/** The keys that an object may have at a path, for messages. */
 export function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
   const here = schemaAt(schema, path, value);
   return here instanceof z.ZodObject ? optionsOf(here).map(([key]) => key) : [];
 }
 
-/** The keys of an object that people write: those without a description are only tolerated, unless none has one. */
+/** The documented keys of an object: keys without a description are only tolerated, unless none has one. */
 export function optionsOf(schema: z.ZodObject): readonly (readonly [key: string, option: z.ZodType])[] {
   const options = Object.entries<z.ZodType>(schema.shape);
   const described = options.filter(([, option]) => descriptionOf(option) !== undefined);
   return described.length > 0 ? described : options;
 }
 
-/** The branch of a choice that a value is meant for: by its tag where there is one, else by its kind. */
+/** The branch of a choice for a value: by its tag if it has one, otherwise by its kind. */
 function branch(schema: z.ZodType, value: unknown): z.ZodType {
   const here = bare(schema);
   if (!(here instanceof z.ZodUnion)) return here;

@@ -1,8 +1,8 @@
-/** The `--set key=value` options of a command line. */
+/** Parses the `--set key=value` options of a command line. */
 import { WorkbenchError } from "../../protocol/errors";
 import { readYaml } from "./yamlText";
 
-/** Path → value; values are YAML, so `1e-3`, `true`, `[1, 2]` and `null` mean what they mean in a cell. */
+/** Path → value; values are YAML, so `1e-3`, `true`, `[1, 2]` and `null` mean the same as in a cell. */
 export function parseSettings(settings: readonly string[], flag = "--set"): Record<string, unknown> {
   return Object.fromEntries(
     settings.map((setting) => {

@@ -1,21 +1,24 @@
-/** Names the result of a step by everything it depends on: equal keys, equal results, so that finished steps are taken over. */
+/**
+ * Identifies the result of a step by everything it depends on: equal keys mean equal results, so that finished steps
+ * are reused.
+ */
 import { createHash } from "node:crypto";
 import type { RunPlan, Step } from "../../protocol/run";
 
 export interface KeyInputs {
   /** Changes with every version of the code that may change a result. */
   readonly codeVersion: string;
-  /** Hash of the tokens that the data options led to. The options name files, and their content may change. */
+  /** Hash of the tokens that the data options lead to, since the content of the named files may change. */
   readonly dataHash?: string;
-  /** The same for the files of `base_model`. */
+  /** Hash of the files of `base_model`. */
   readonly baseModelHash?: string;
-  /** And for the models that are named as teachers. */
+  /** Hash of the models that are named as teachers. */
   readonly teachersHash?: string;
 }
 
 /**
- * The key of the step at `index`. Steps before it count where they change the model; evaluations, exports and reports
- * leave it as it is. The device does not count: a result of one device serves on another.
+ * The key of the step at `index`. It includes the earlier steps that change the model; evaluations, exports and
+ * reports do not. The device is not included: a result of one device is valid on another.
  */
 export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string {
   const before = plan.steps
@@ -36,13 +39,13 @@ export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string
   return createHash("sha256").update(canonicalJson(content)).digest("hex");
 }
 
-/** The plan with the keys that the inputs give. */
+/** The plan with the keys for these inputs. */
 export function withStepKeys(plan: RunPlan, inputs: KeyInputs): RunPlan {
   const steps = plan.steps.map((step, index): Step => ({ ...step, key: stepKey(plan, index, inputs) }));
   return { ...plan, steps };
 }
 
-/** JSON whose text does not depend on the order in which keys were written; keys without a value are left out. */
+/** JSON that does not depend on the order of keys; keys without a value are left out. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null);

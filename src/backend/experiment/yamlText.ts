@@ -1,6 +1,6 @@
 /**
- * One YAML text as plain values, with the place of every key and value. Text that could exhaust the process is refused:
- * deep nesting before it is composed, aliases that multiply before they are expanded.
+ * Parses one YAML text into plain values, with the position of every key and value. Refuses text that could exhaust
+ * the process: deep nesting before it is composed, multiplying aliases before they are expanded.
  */
 import {
   Composer,
@@ -20,7 +20,7 @@ const deepest = 64;
 const mostAliases = 100;
 
 export interface Found {
-  /** Offsets in the text, end excluded. */
+  /** Offsets in the text, excluding the end. */
   readonly start: number;
   readonly end: number;
 }
@@ -31,7 +31,7 @@ export interface YamlFault extends Found {
 
 export interface YamlDocument extends Found {
   readonly value: unknown;
-  /** Where a value, or the key before it, stands. */
+  /** The position of a value, or of its key. */
   find(path: Path, part?: "key" | "value"): Found | undefined;
 }
 
@@ -40,7 +40,7 @@ export function readYaml(text: string): { documents: YamlDocument[]; faults: Yam
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
     tokens.push(...parser.next(lexeme));
-    // The parser keeps open values in a list, but what composes them recurses, and exhausting its stack kills the process.
+    // The parser keeps open values in a list, but composing them recurses, and a stack overflow kills the process.
     if (parser.stack.length <= deepest) continue;
     const message = `values nest deeper than ${deepest} levels. Flatten them`;
     return { documents: [], faults: [{ start: parser.offset, end: parser.offset, message }] };
@@ -80,7 +80,7 @@ function documentOf(document: Document.Parsed, faults: YamlFault[]): YamlDocumen
   }
 }
 
-/** Keys that are not plain words, keys given twice, and aliases that lead nowhere or into themselves. */
+/** Keys that are not plain words, duplicate keys, and aliases that are undefined or refer to themselves. */
 function wordFaults(root: Node | null): YamlFault[] {
   const faults: YamlFault[] = [];
   const todo: (Node | null)[] = [root];
@@ -92,7 +92,7 @@ function wordFaults(root: Node | null): YamlFault[] {
       const anchor = anchors.get(node.source);
       if (anchor === undefined) add(node, `the alias *${node.source} has no anchor above it`);
       else if (placeOf(node).start < anchor.end)
-        add(node, `the alias *${node.source} stands for a value around it`);
+        add(node, `the alias *${node.source} refers to a value that contains it`);
       continue;
     }
     if (node.anchor !== undefined) anchors.set(node.anchor, placeOf(node));
@@ -101,8 +101,8 @@ function wordFaults(root: Node | null): YamlFault[] {
     const seen = new Set<string>();
     for (const { key } of node.items) {
       if (!isScalar(key) || typeof key.value !== "string" || key.value === "__proto__")
-        add(isScalar(key) ? key : node, "a key has to be a word");
-      else if (seen.has(key.value)) add(key, `the key "${key.value}" is given twice`);
+        add(isScalar(key) ? key : node, "a key must be a word");
+      else if (seen.has(key.value)) add(key, `the key "${key.value}" is specified twice`);
       else seen.add(key.value);
     }
     todo.push(...node.items.map(({ value }) => value as Node | null).toReversed());

@@ -1,11 +1,11 @@
-/** Brings the results of earlier runs back to the cells that they came from. */
+/** Attaches the results of earlier runs to the cells that they came from. */
 import type { RunPlan } from "../../protocol/run";
 import type { AttachedRun, Outline } from "../../protocol/service/experiments";
 import { canonicalJson, stepKey } from "../experiment/stepKey";
 import type { Understood } from "./diagnose";
 import { stepCells } from "./stepCells";
 
-/** A run of the experiment's file, whichever text it had then. */
+/** A run of the experiment's file, with whatever text it had then. */
 export interface EarlierRun {
   readonly run: string;
   readonly plan: RunPlan;
@@ -13,13 +13,13 @@ export interface EarlierRun {
   readonly createdAt: string;
 }
 
-/** How far back a variant's runs are looked through for one whose text is still the same. */
+/** How many runs of a variant are searched for one with unchanged text. */
 const mostLookedAt = 20;
 
 /**
- * For each cell and each variant, sweep point and seed that the text means: the newest run whose steps depend on nothing
- * that has changed, else the newest at all. While the text has faults nobody knows what it means: then the newest runs
- * of the variants that can be made out, as results of an earlier text.
+ * For each cell and each variant, sweep point and seed of the text: the newest run whose steps depend on nothing that
+ * has changed, otherwise the newest run. While the text has faults, its plans are unknown: then the newest runs of
+ * the recognizable variants, as results of an earlier text.
  */
 export function attach(
   { experiment, plans, faults }: Understood,
@@ -73,7 +73,7 @@ function attachLoosely(outline: Outline, branches: readonly (readonly EarlierRun
   });
 }
 
-/** Points of a sweep that no action of an earlier cell depends on are not told apart by a run that ended there. */
+/** Sweep points that differ only in later cells count as the same for a run that ended before those cells. */
 function isSamePoint(run: RunPlan, plan: RunPlan): boolean {
   return Object.entries(run.sweep).every(
     ([path, value]) =>
@@ -84,14 +84,14 @@ function isSamePoint(run: RunPlan, plan: RunPlan): boolean {
 interface Match {
   /** Index in the run's plan. */
   readonly step: number;
-  /** Index in the plan of the text as it stands. */
+  /** Index in the plan of the current text. */
   readonly planned: number;
   readonly equal: boolean;
 }
 
-/** Steps of equal keys belong together; of the rest those that are the same action for the same time. */
+/** Steps with equal keys match; of the rest, the same action at the same position. */
 function matches(run: RunPlan, plan: RunPlan): Match[] {
-  // The keys that were written down know the version of the program too, which says nothing about the text.
+  // Recorded keys include the version of the program, which does not identify the text.
   const keysOf = (of: RunPlan) => of.steps.map((_, index) => stepKey(of, index, { codeVersion: "" }));
   const [ran, means] = [keysOf(run), keysOf(plan)];
   const free = new Set(means.keys());
@@ -112,7 +112,7 @@ function matches(run: RunPlan, plan: RunPlan): Match[] {
 
 type Actions = readonly { readonly action: string }[];
 
-/** The second training of one list is the second of the other; -1 where there is none. */
+/** Maps the second training of one list to the second of the other; -1 if there is none. */
 function samePlace(of: Actions, index: number, among: Actions): number {
   const { action } = of[index]!;
   const before = of.slice(0, index).filter((each) => each.action === action).length;

@@ -1,15 +1,15 @@
-/** The cells of a text as it stands while somebody types, and the way between offsets and places of the file. */
+/** The cells of a text that is being edited, and the mapping between offsets and positions of the file. */
 import { cutCells, type Line, linesOf } from "../../protocol/cells";
 import type { TextRange } from "../../protocol/service/experiments";
 
-/** What one cell says, without its fences. */
+/** The YAML of one cell, without its fences. */
 export interface CellText {
   readonly index: number;
-  /** Offsets of the YAML in the file, end excluded. */
+  /** Offsets of the YAML in the file, excluding the end. */
   readonly start: number;
   readonly end: number;
   readonly yaml: string;
-  /** 1-based lines of the block with its fences, both ends included. */
+  /** 1-based lines of the block with its fences, both ends inclusive. */
   readonly firstLine: number;
   readonly lastLine: number;
 }
@@ -22,7 +22,7 @@ export function cellTexts(file: string, text: string): readonly CellText[] {
   return isYamlFile(file) ? documents(text) : fences(text);
 }
 
-/** The cell that an offset lies in; its end counts, because that is where one types. */
+/** The cell at an offset, including its end, where one types. */
 export function cellAtOffset(cells: readonly CellText[], offset: number): CellText | undefined {
   return cells.find(({ start, end }) => offset >= start && offset <= end);
 }
@@ -38,7 +38,7 @@ function fences(text: string): CellText[] {
     });
 }
 
-/** A block that is being written has no closing fence yet, and is a cell all the same. */
+/** A block that is being written has no closing fence yet, but is a cell already. */
 function closed(text: string): string {
   const open = cutCells(text).faults.find(({ message }) => message.includes("never closed"));
   if (open === undefined) return text;
@@ -47,7 +47,7 @@ function closed(text: string): string {
   return `${text}\n${mark}\n`;
 }
 
-/** The documents of a YAML file, parted by lines of three dashes. */
+/** The documents of a YAML file, separated by lines of three dashes. */
 function documents(text: string): CellText[] {
   const lines = linesOf(text);
   const cells: CellText[] = [];
@@ -56,7 +56,7 @@ function documents(text: string): CellText[] {
     const start = lines[first]?.start ?? 0;
     const end = to < lines.length ? lines[to]!.start : text.length;
     const yaml = text.slice(start, end);
-    // As where experiments are read: what holds nothing but comments is no cell.
+    // As in parsing: a document with only comments is not a cell.
     if (/^[^\S\r\n]*[^\s#]/m.test(yaml) || to === lines.length)
       cells.push({
         index: cells.length,
@@ -76,13 +76,13 @@ function documents(text: string): CellText[] {
   return cells;
 }
 
-/** Between offsets and the lines and columns that editors count from 1. */
+/** Converts between offsets and the 1-based lines and columns of editors. */
 export class Places {
   readonly #lines: readonly Line[];
 
   constructor(private readonly text: string) {
     const lines = linesOf(text);
-    // What ends with a line end has one more line, where the cursor may stand.
+    // A trailing line break adds one more line, where the cursor may be.
     const last = lines.at(-1);
     const more = last === undefined || last.next > last.end;
     this.#lines = more ? [...lines, { start: text.length, end: text.length, next: text.length }] : lines;
@@ -93,7 +93,7 @@ export class Places {
     return Math.min(found.start + Math.max(column, 1) - 1, found.end);
   }
 
-  /** The line of an offset, without its end. */
+  /** The line at an offset, without its line break. */
   lineAt(offset: number): { readonly start: number; readonly end: number; readonly text: string } {
     const { start, end } = this.#lines[this.#indexAt(offset)]!;
     return { start, end, text: this.text.slice(start, end) };

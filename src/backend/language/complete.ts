@@ -1,4 +1,4 @@
-/** What may be written at a place of an experiment, also while its text does not parse. From the schema alone. */
+/** Completions at a position of an experiment, even while its text does not parse. Derived from the schema alone. */
 import * as z from "zod";
 import { mostCharacters } from "../../protocol/cells";
 import { actionKeys, type ExperimentSchema } from "../../schema/experiment";
@@ -14,9 +14,9 @@ import { joined, mapOf, sameAs, type Target, targetAt } from "./schemaTarget";
 import { keySnippet, plainSnippet, sectionSnippet, sweepSnippet } from "./snippets";
 import { sweepPaths } from "./sweepPaths";
 
-/** What the schema does not know: names of things that lie about, as seen from the folder that paths start from. */
+/** Names that the schema does not know, such as models on disk, relative to the folder that paths start from. */
 export interface Surroundings {
-  /** Models to start from, as the experiment would name them. */
+  /** Models to start from, with their paths relative to the experiment. */
   baseModels(folder: string): readonly { readonly path: string; readonly title: string }[];
 }
 
@@ -70,7 +70,7 @@ interface Found {
   readonly together: () => PlainMap;
 }
 
-/** The keys that may still be written; undefined where no map may stand. */
+/** The keys that may still be added; undefined if no map is allowed. */
 function keysAt(
   schema: ExperimentSchema,
   cells: readonly CellText[],
@@ -93,7 +93,7 @@ function keysAt(
     .map(([key, option]) => [key, key === tag?.key ? tag.option : option]);
 }
 
-/** Declarations stand once in a file; their keys begin a line. */
+/** Declarations appear once in a file; their keys begin a line. */
 function declaredBeside(cells: readonly CellText[], here: CellText): string[] {
   return cells
     .filter((each) => each !== here)
@@ -105,14 +105,14 @@ function keySuggestions({ cursor, target, together }: Found, keys: Options): Sug
   const { path, variant } = target;
   const snippet = (key: string, option: z.ZodType) => {
     if (path[0] === "sweep") return sweepSnippet(key, option);
-    // Whatever a section needs is in its cell; a variant only changes it.
+    // A section has its required keys in its cell; a variant only changes it.
     if (path.length === 0 && variant && isMap(together()[key])) return `${key}: {$1}`;
     return path.length === 0 && !variant && !cursor.flow
       ? sectionSnippet(key, option)
       : keySnippet(key, option);
   };
   const isKey = cursor.part === "key" || path.length === 0 || cursor.alone;
-  // After `key: ` a map begins on the next line, or between braces where lines mean nothing.
+  // After `key: ` a map begins on the next line, or in braces in flow style.
   const braces = cursor.flow || cursor.afterDash;
   return keys.map(([key, option]) => {
     const { type, description, fallback } = factsOf(option);
@@ -141,7 +141,7 @@ function values(cursor: Cursor, { schema, path, variant }: Target, names: Names)
   const suggestions: Suggestion[] = listed.map((each) => {
     const sets = path.join(".") === "data.dataset" ? dataSets[String(each)] : undefined;
     if (sets !== undefined)
-      return value(plainValue(each), sets.title, `${sets.purpose}\n\nLicence: ${sets.licence}`);
+      return value(plainValue(each), sets.title, `${sets.purpose}\n\nLicense: ${sets.licence}`);
     return value(plainValue(each), each === fallback ? "default" : "", description);
   });
   if (path.join(".") === "data.tokenizer")
@@ -155,6 +155,6 @@ function values(cursor: Cursor, { schema, path, variant }: Target, names: Names)
   if (suggestions.length === 0 && fallback !== undefined && typeof fallback !== "object")
     suggestions.push(value(plainValue(fallback), "default", description));
   if (variant && path.length > 0 && !listed.includes(null))
-    suggestions.push(value("null", "", "Takes the key away in this variant."));
+    suggestions.push(value("null", "", "Removes the key in this variant."));
   return suggestions;
 }

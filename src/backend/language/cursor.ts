@@ -1,4 +1,4 @@
-/** What the cursor stands at in a cell that is being written: key or value, its way from the top, what stands beside it. */
+/** The cursor's context in a cell that is being edited: key or value, its path, and its siblings. */
 import type { Path } from "../experiment/experiment";
 import { valueAt } from "../experiment/faults";
 import { isMap, type PlainMap } from "../experiment/plainMap";
@@ -6,18 +6,18 @@ import { looseDocument, plainOf, type Spot, spots } from "./looseYaml";
 
 export interface Cursor {
   readonly part: "key" | "value";
-  /** Of the value; for a key the path of the map that it stands in. */
+  /** The path of the value; for a key the path of its map. */
   readonly path: Path;
-  /** Offsets in the cell of the word that is being written, end excluded; equal where there is none yet. */
+  /** Offsets in the cell of the word being written, excluding the end; equal if there is none yet. */
   readonly start: number;
   readonly end: number;
-  /** It stands between braces or brackets. */
+  /** Inside braces or brackets. */
   readonly flow: boolean;
-  /** A key that has its colon already. */
+  /** A key that already has its colon. */
   readonly hasColon: boolean;
-  /** A dash of a list stands before it on the line. */
+  /** After the dash of a list item on the same line. */
   readonly afterDash: boolean;
-  /** Nothing but the word stands on the line. */
+  /** The only word on its line. */
   readonly alone: boolean;
   /** The cell without the word. */
   readonly cell: PlainMap;
@@ -25,7 +25,7 @@ export interface Cursor {
   readonly siblings: readonly string[];
 }
 
-/** A letter that nobody writes: where it turns up, the cursor was. */
+/** A private-use character that nobody types: it marks the cursor. */
 const mark = "\uE000";
 
 export function cursorAt(yaml: string, offset: number): Cursor | undefined {
@@ -35,8 +35,8 @@ export function cursorAt(yaml: string, offset: number): Cursor | undefined {
   const lineBefore = /[^\r\n]*$/.exec(before)![0];
   const lineAfter = /^[^\r\n]*/.exec(after)![0];
   const alone = /^\s*(?:- +)*[\w.-]*$/.test(lineBefore) && /^\s*(?:#|$)/.test(lineAfter);
-  // A word alone on its line is most likely a key that has no colon yet; and a line that breaks what follows it is
-  // understood without what follows.
+  // A word alone on its line is most likely a key without its colon. If a line breaks the text after it, the text is
+  // parsed without the rest.
   const attempts = alone
     ? [`${before}${mark}:${after}`, `${before}${mark}:`]
     : [`${before}${mark}${after}`, `${before}${mark}${after.slice(lineAfter.length)}`, before + mark];

@@ -1,4 +1,4 @@
-/** What is wrong with the text of an experiment, and where: what a command line prints as `file:line:column`, as ranges. */
+/** The faults of an experiment's text as ranges: what the command line prints as `file:line:column`. */
 import { isCollection, visit } from "yaml";
 import { mostCharacters } from "../../protocol/cells";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
@@ -12,15 +12,15 @@ import type { RunPlan } from "../../protocol/run";
 import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
 import { extentOf, looseDocument } from "./looseYaml";
 
-/** A text as it was understood: the runs that it means, or what is wrong with it. */
+/** An analyzed text: its plans, or its faults. */
 export interface Understood {
   readonly experiment: Experiment;
   readonly faults: readonly WorkbenchError[];
-  /** Empty where there are faults. */
+  /** Empty if there are faults. */
   readonly plans: readonly RunPlan[];
 }
 
-/** `name` is how plans call the file, seen from the workspace. */
+/** `name` is the file's name in plans, relative to the workspace. */
 export function understand(
   { file, text }: ExperimentText,
   schema: ExperimentSchema,
@@ -36,7 +36,7 @@ export function understand(
   }
 }
 
-/** More than anybody reads; a text with as many is something else. */
+/** More than anyone reads; a text with more is not an experiment. */
 const mostDiagnostics = 500;
 
 export function diagnose(given: ExperimentText, { faults, experiment }: Understood): Diagnostic[] {
@@ -64,7 +64,7 @@ export function diagnose(given: ExperimentText, { faults, experiment }: Understo
   });
 }
 
-/** The message without the place that is told apart from it. */
+/** The message without its position, which is reported separately. */
 function plainMessage({ message, details: { position } }: WorkbenchError): string {
   if (position === undefined) return message;
   const prefix = `${position.file}:${position.line}:${position.column}: `;
@@ -75,7 +75,7 @@ function within(line: number | undefined, first: number, last: number): boolean 
   return line !== undefined && line >= first && line <= last;
 }
 
-/** Where each word and each flow collection of a cell ends, by where it starts; the innermost wins. */
+/** The end of each word and flow collection of a cell, by its start; the innermost wins. */
 function extentsOf({ yaml }: CellText): ReadonlyMap<number, number> {
   const ends = new Map<number, number>();
   const document = looseDocument(yaml);
@@ -90,14 +90,14 @@ function extentsOf({ yaml }: CellText): ReadonlyMap<number, number> {
   return ends;
 }
 
-/** A range on one line that can be seen: to the end of the word, or of the line, and a letter before where nothing is left. */
+/** A visible range on one line: up to the end of the word or the line, and the character before if that is empty. */
 function visible(places: Places, start: number, end: number | undefined): [from: number, to: number] {
   const line = places.lineAt(start);
   const rest = line.text.slice(start - line.start);
   const wordEnd = start + (/^.*?(?=\s*(?::\s|:$|\s#|$))/.exec(rest)?.[0].length ?? 0);
   const to = Math.min(end ?? wordEnd, line.start + line.text.trimEnd().length);
   if (to > start) return [start, to];
-  // A value that is not there: what stands before it shows where it is missing.
+  // For a missing value, mark the word before it.
   const before = /\S+\s*$/.exec(line.text.slice(0, start - line.start));
   if (before === null) return [start, Math.max(start, line.end)];
   return [line.start + before.index, line.start + before.index + before[0].trimEnd().length];

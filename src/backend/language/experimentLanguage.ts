@@ -1,4 +1,4 @@
-/** Everything that an editor may ask about the text of an experiment, with what is worth keeping between two questions. */
+/** Answers all requests of an editor about the text of an experiment, and caches what several requests share. */
 import { createHash } from "node:crypto";
 import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
 import type {
@@ -19,10 +19,12 @@ import { outlineOf } from "./outline";
 
 export class ExperimentLanguage {
   readonly #schema: ExperimentSchema;
-  /** Check, outline, lenses and outputs ask for one text in turn; a window has a notebook or two open. */
+  /**
+   * Diagnostics, outline, lenses and outputs are requested for one text in turn; a window has a few open notebooks.
+   */
   readonly #understood = new LruCache<Understood>({ limit: 8 });
 
-  /** `nameOf` gives what plans call a file, as seen from the folder of its runs. */
+  /** `nameOf` returns the name of a file in plans, relative to the folder of its runs. */
   constructor(
     catalog: SchemaCatalog,
     private readonly nameOf: (file: string) => string,

@@ -1,4 +1,4 @@
-/** What a word of an experiment means, as Markdown. All of it comes from the schema, none from the text. */
+/** Explains a word of an experiment in Markdown. All of it comes from the schema, none from the text. */
 import type { z } from "zod";
 import { mostCharacters } from "../../protocol/cells";
 import type { ExperimentSchema } from "../../schema/experiment";
@@ -58,7 +58,7 @@ function meant(
   const named = own.slice(0, own.findLastIndex((step) => typeof step === "string") + 1);
   if (named.length === 0 || (["variants", "scales"].includes(String(named[0])) && named.length === 2))
     return undefined;
-  // A swept path is explained by what it leads to; `train.1.max_steps` means one training of several.
+  // A swept path is explained by the option it refers to; `train.1.max_steps` refers to one of several trainings.
   if (named[0] === "sweep" && named.length === 2) {
     const swept = String(named[1])
       .split(".")
@@ -78,7 +78,7 @@ function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string 
     ...(choice === undefined ? [] : [`\`${choice.key}\`: ${choice.values.map(code).join(", ")}`]),
     ...sourceOf(path, schema, cells),
     ...recipeSays(key, cells),
-    ...(variant ? ["`null` takes the key away in this variant."] : []),
+    ...(variant ? ["`null` removes the key in this variant."] : []),
   ];
   const sets =
     key === "data.dataset"
@@ -89,7 +89,7 @@ function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string 
     .join("\n\n");
 }
 
-/** What the recipe of the cells sets an option to, and of the key itself what the recipes differ in. */
+/** The value of an option in the cells' recipe; for the key itself, the differences between the recipes. */
 function recipeSays(key: string, cells: PlainMap): string[] {
   if (key === "recipe")
     return [
@@ -103,12 +103,12 @@ function recipeSays(key: string, cells: PlainMap): string[] {
   const value = recipes[name][cell][option];
   return value === undefined
     ? []
-    : [`With ${code(`recipe: ${name}`)}, where nobody sets it: ${shown(value)}`];
+    : [`With ${code(`recipe: ${name}`)}, unless it is specified: ${shown(value)}`];
 }
 
 const shown = (value: unknown) => (value === undefined ? "–" : code(plainValue(value)));
 
-/** Whose option it is: what a catalog entry brings differs from entry to entry. */
+/** The catalog entry that an option belongs to: the options of entries differ. */
 function sourceOf(path: Target["path"], schema: z.ZodType, cells: PlainMap): string[] {
   const [head, entry] = path;
   if (path.length < 2 || typeof head !== "string") return [];

@@ -1,4 +1,7 @@
-/** What stands over a cell before anything runs: how large the model is, what compressing leaves, what training takes. */
+/**
+ * Lenses above the cells before anything runs: the size of the model, the effect of compression, the cost of
+ * training.
+ */
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import { type ActionKey, trainSchema } from "../../schema/experiment";
@@ -10,14 +13,14 @@ import type { PlanEstimate, TrainingEstimate } from "../runs/planning/estimate";
 import type { Understood } from "./diagnose";
 import { stepCells } from "./stepCells";
 
-/** Answers what a plan comes to, or throws why that is not known. */
+/** Estimates a plan, or throws the reason why that is not possible. */
 export type Estimate = (plan: RunPlan) => Promise<PlanEstimate>;
 
-/** Beside one another on a line; more than that are read in the Parameters panel. */
+/** Side by side on a line; the Parameters panel shows more. */
 const mostVariants = 8;
 
 export async function lensesOf({ experiment, plans }: Understood, estimate: Estimate): Promise<Lens[]> {
-  // Of the runs of a sweep the first speaks for the variant.
+  // The first run of a sweep represents the variant.
   const first = new Map<string, RunPlan>();
   for (const plan of plans) if (!first.has(plan.variant)) first.set(plan.variant, plan);
   const shown = [...first.values()].slice(0, mostVariants);
@@ -30,7 +33,7 @@ export async function lensesOf({ experiment, plans }: Understood, estimate: Esti
 interface Known {
   readonly plan: RunPlan;
   readonly cells: readonly number[];
-  /** As far as the steps can be carried out. */
+  /** As far as the steps can be executed. */
   readonly estimate?: PlanEstimate;
   /** Why nothing more is known. */
   readonly reason?: string;
@@ -40,7 +43,7 @@ async function knownOf(experiment: Experiment, plan: RunPlan, estimate: Estimate
   const cells = stepCells(experiment, plan);
   const { found, reason } = await tried(plan, estimate);
   if (reason === undefined) return { plan, cells, estimate: found };
-  // A method may refuse the model, and the model be known all the same.
+  // A method may refuse the model, whose own size is still known.
   for (let steps = plan.steps.length - 1; steps >= 0; steps--) {
     const before = await tried({ ...plan, steps: plan.steps.slice(0, steps) }, estimate);
     if (before.reason === undefined) return { plan, cells, reason, estimate: before.found };
@@ -52,7 +55,7 @@ type Tried =
   | { readonly found: PlanEstimate; readonly reason?: undefined }
   | { readonly found?: undefined; readonly reason: string };
 
-/** What can't be is a reason; anything else that is thrown, such as that nobody waits any more, is nobody's size. */
+/** A refusal is a reason; other errors, such as a cancelled request, are passed on. */
 async function tried(plan: RunPlan, estimate: Estimate): Promise<Tried> {
   try {
     return { found: await estimate(plan) };
@@ -68,7 +71,7 @@ interface Place {
   readonly line: number;
 }
 
-/** One lens row a cell and kind, however many methods its list holds. */
+/** One row of lenses per cell and kind, however many methods its list has. */
 function places({ declarations, actions }: Experiment): Place[] {
   const { model, base_model: base, variants } = declarations;
   const place = (what: Place["what"], section: Section): Place => {
@@ -103,14 +106,14 @@ function lensesAt(
     if (same === undefined) rows.push({ said, variants: [each.plan.variant] });
     else same.variants.push(each.plan.variant);
   }
-  const swept = runs > variants ? "\n\nOf each variant the first run of the sweep." : "";
+  const swept = runs > variants ? "\n\nFor each variant, the first run of the sweep." : "";
   return rows.map(({ said: { title, tooltip }, variants: names }) => {
     const isAll = names.length === known.length && known.length === variants;
     const label = isAll || names.join("") === "" ? "" : `${names.join(", ")}: `;
     return {
       line: place.line,
       cell: place.cell,
-      // An editor takes $(…) for an icon.
+      // An editor interprets $(…) as an icon.
       title: `${label}${title}`.replaceAll("$(", "$ ("),
       tooltip: tooltip + swept,
       ...(names[0] === "" || names[0] === undefined ? {} : { variant: names[0] }),
@@ -131,16 +134,16 @@ function modelSays({ estimate, reason }: Known): Said {
 }
 
 const memoryText =
-  "Memory to train: weights, moments and gradients, and the most that a step of the very graph holds beside them.";
+  "Memory to train: weights, moments and gradients, plus the peak of a step of the actual graph.";
 
 function actionSays({ plan, cells, estimate, reason }: Known, { what, cell }: Place): Said | undefined {
   const own = plan.steps.filter(({ action, index }) => action === what && cells[index] === cell);
   const [first, last] = [own[0], own.at(-1)];
-  // A variant may go without the action.
+  // A variant may not have the action.
   if (first === undefined || last === undefined) return undefined;
   const after = estimate?.steps[last.index];
   if (estimate === undefined) return unknown(reason);
-  // A method that refuses this model says why.
+  // A method that refuses this model gives the reason.
   if (after === undefined) return { title: shortened(reason ?? ""), tooltip: reason ?? "" };
   if (what === "train")
     return after.training === undefined ? undefined : trainSays(after.training, first.options);
@@ -157,14 +160,16 @@ function trainSays(training: TrainingEstimate, given: RunPlan["steps"][number]["
   const tokens = `${count(tokensPerStep)} tokens`;
   const epochs = trainSchema.safeParse(given).data?.num_train_epochs;
   const length =
-    steps === undefined ? `${epochs ?? "?"} epochs, ${tokens} a step` : `${count(steps)} steps of ${tokens}`;
+    steps === undefined
+      ? `${epochs ?? "?"} epochs, ${tokens} per step`
+      : `${count(steps)} steps of ${tokens}`;
   const why =
     steps === undefined
-      ? "\n\nHow many steps that is follows from the text, which is not read before the run."
+      ? "\n\nThe number of steps depends on the text, which is not read before the run."
       : "";
   return {
-    title: `${length} · ${bytes(memoryOf(training))} · ${flops(flopsPerStep)} a step`,
-    tooltip: `${bytes(stateBytes)} stay (weights, moments, gradients), and a step takes up to ${bytes(workingBytes)} beside them.${why}`,
+    title: `${length} · ${bytes(memoryOf(training))} · ${flops(flopsPerStep)} per step`,
+    tooltip: `${bytes(stateBytes)} of state (weights, moments, gradients), plus up to ${bytes(workingBytes)} during a step.${why}`,
   };
 }
 

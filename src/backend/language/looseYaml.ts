@@ -1,6 +1,6 @@
 /**
- * YAML as far as it can be made out while it is being typed. Nothing is refused except what could exhaust the process, and
- * what is broken is left out; `experiment/yamlText` says what is wrong with it.
+ * Parses YAML as far as possible while it is being typed. Only text that could exhaust the process is refused; broken
+ * parts are left out and reported by `experiment/yamlText`.
  */
 import {
   Composer,
@@ -21,7 +21,7 @@ import type { PlainMap } from "../experiment/plainMap";
 
 const deepest = 64;
 
-/** The first document of a text, however broken; undefined where it nests too deep or is empty. */
+/** The first document of a text, however broken; undefined if it nests too deep or is empty. */
 export function looseDocument(text: string): Document.Parsed | undefined {
   const tokens: CST.Token[] = [];
   const parser = new Parser();
@@ -35,7 +35,7 @@ export function looseDocument(text: string): Document.Parsed | undefined {
   return undefined;
 }
 
-/** A node as a plain value. Aliases and keys that are no words are left out. */
+/** A node as a plain value, without aliases and keys that are not words. */
 export function plainOf(node: unknown): unknown {
   if (isScalar(node)) return node.value;
   if (isSeq(node)) return node.items.map(plainOf);
@@ -47,7 +47,7 @@ export function plainOf(node: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-/** The map of a cell, empty where it is none. */
+/** The map of a cell, empty if it is not a map. */
 export function plainCell(text: string): PlainMap {
   const plain = plainOf(looseDocument(text)?.contents);
   return typeof plain === "object" && plain !== null && !Array.isArray(plain) ? (plain as PlainMap) : {};
@@ -57,13 +57,13 @@ export function keyName(key: unknown): string | undefined {
   return isScalar(key) && typeof key.value === "string" && key.value !== "__proto__" ? key.value : undefined;
 }
 
-/** A scalar of a document with the way to it. */
+/** A scalar of a document with its path. */
 export interface Spot {
   readonly scalar: Scalar.Parsed;
   readonly part: "key" | "value";
-  /** Of the value; for a key the path of the map that it stands in. */
+  /** The path of the value; for a key the path of its map. */
   readonly path: Path;
-  /** It stands between braces or brackets. */
+  /** Inside braces or brackets. */
   readonly flow: boolean;
 }
 
@@ -87,7 +87,7 @@ export function* spots(root: unknown): Generator<Spot> {
   }
 }
 
-/** Offsets of a node's own text, without comments and line ends after it. */
+/** Offsets of a node's own text, without trailing comments and line breaks. */
 export function extentOf(node: Node | null): readonly [start: number, end: number] | undefined {
   if (node === null || isAlias(node) || node.range === undefined || node.range === null) return undefined;
   return [node.range[0], node.range[1]];

@@ -1,4 +1,4 @@
-/** What an experiment consists of, also while it is broken: title, variants, cells with their keys. */
+/** The outline of an experiment, even while it is broken: title, variants, cells with their keys. */
 import { isMap } from "yaml";
 import { basename } from "node:path";
 import { linesOf } from "../../protocol/cells";
@@ -21,7 +21,7 @@ export function outlineOf(given: ExperimentText, { faults, plans }: Understood):
   };
 }
 
-/** What can be said of it without understanding it. */
+/** The part of the outline that needs no parsing of values. */
 export function headOf(
   { file, text }: ExperimentText,
   cells: readonly CellText[] = cellTexts(file, text),
@@ -32,7 +32,7 @@ export function headOf(
 function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCell {
   const plain = plainCell(yaml);
   const keys = Object.keys(plain).filter((key): key is CellKey => known.has(key));
-  // A list of methods is that many actions.
+  // A list of methods is one action per method.
   const each = keys.flatMap((key) => {
     const value = plain[key];
     return actions.has(key)
@@ -42,7 +42,7 @@ function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCel
   return { index, firstLine, lastLine, keys, actions: each as ActionKey[] };
 }
 
-/** The first heading of the prose, else the file's name. */
+/** The first heading of the prose, otherwise the file's name. */
 function titleOf(file: string, text: string, cells: readonly CellText[]): string {
   const name = basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
   if (isYamlFile(file)) return name;

@@ -1,4 +1,6 @@
-/** What a schema says about one option: type, values, default, meaning. The one source of completion and hover. */
+/**
+ * The facts of a schema about one option: type, values, default, meaning. The single source for completion and hover.
+ */
 import * as z from "zod";
 import { bare, descriptionOf, layersOf } from "../experiment/schemaWalk";
 import { jsonSchemaOf, typeOf } from "./typeText";
@@ -7,9 +9,9 @@ export interface Facts {
   readonly description: string;
   /** In words: `whole number above 0`. */
   readonly type: string;
-  /** Absent where nothing is filled in. */
+  /** Absent if nothing is filled in. */
   readonly fallback?: unknown;
-  /** The values that may stand there, where they can be listed. */
+  /** The allowed values, if they can be listed. */
   readonly values: readonly (string | number | boolean | null)[];
 }
 
@@ -35,7 +37,7 @@ function read(schema: z.ZodType): Facts {
 
 function typeText(schema: z.ZodType): string {
   const here = bare(schema);
-  // The options of a map are told one by one, where they stand.
+  // The options of a map are explained one by one.
   if (here instanceof z.ZodObject || here instanceof z.ZodRecord || here instanceof z.ZodDiscriminatedUnion)
     return "map";
   if (here instanceof z.ZodUnion)
@@ -63,17 +65,17 @@ function valuesOf(schema: z.ZodType): Facts["values"] {
 /** A value as it is written in a cell. */
 export function plainValue(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
-  // What YAML would read as something else has to be quoted.
+  // Text that YAML would parse as another type must be quoted.
   return /^[A-Za-z][\w./-]*$/.test(value) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
     ? value
     : JSON.stringify(value);
 }
 
-/** The key by which the branches of a choice are told apart, with the names of them all. */
+/** The key that distinguishes the branches of a choice, with the names of all branches. */
 export interface Tag {
   readonly key: string;
   readonly values: readonly string[];
-  /** As an option of its own. */
+  /** As a separate option. */
   readonly option: z.ZodType;
 }
 
@@ -88,7 +90,7 @@ export function tagOf(schema: z.ZodType): Tag | undefined {
     const values = (here.options as z.ZodObject[]).flatMap(({ shape }) =>
       factsOf((shape as Record<string, z.ZodType>)[key]!).values.map(String),
     );
-    const option = z.enum(values).describe("Decides which keys may stand beside it.");
+    const option = z.enum(values).describe("Determines which other keys are allowed.");
     tags.set(here, (tag = { key, values, option }));
   }
   return tag;

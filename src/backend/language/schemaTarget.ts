@@ -1,4 +1,4 @@
-/** From a place in a cell to the schema of what may stand there, variants and cells above taken into account. */
+/** Finds the schema for a position in a cell, taking variants and the cells above into account. */
 import * as z from "zod";
 import { type ExperimentSchema, otherNames } from "../../schema/experiment";
 import type { Path } from "../experiment/experiment";
@@ -11,16 +11,16 @@ import { plainCell } from "./looseYaml";
 import { tagOf } from "./schemaFacts";
 
 export interface Target {
-  /** With default and meaning. */
+  /** With default and description. */
   readonly schema: z.ZodType;
-  /** What a value there is checked against: of a choice the branch that the value is meant for. */
+  /** The schema that a value is checked against: of a choice, the branch for the value. */
   readonly here: z.ZodType;
-  /** Without what leads to the variant: `["model", "hidden_size"]`. */
+  /** Without the path to the variant: `["model", "hidden_size"]`. */
   readonly path: Path;
   readonly variant: boolean;
 }
 
-/** All cells as one map: what a variant changes and a choice may depend on. Of a key that stands twice the first counts. */
+/** All cells as one map: what a variant changes and a choice may depend on. The first of duplicate keys wins. */
 export function joined(cells: readonly CellText[]): PlainMap {
   const all: Record<string, unknown> = {};
   for (const { yaml } of cells)
@@ -28,7 +28,7 @@ export function joined(cells: readonly CellText[]): PlainMap {
   return all;
 }
 
-/** `cell` is the cell's own value, `all` that of the cells together. Undefined where nothing may stand. */
+/** `cell` is the cell's own value, `all` that of all cells. Undefined if nothing is allowed. */
 export function targetAt(
   schema: ExperimentSchema,
   path: Path,
@@ -45,7 +45,7 @@ export function targetAt(
   return inside(schema, own, merged(all(), isMap(change) ? change : {}) as PlainMap, true);
 }
 
-/** A scale changes the cells as a variant does, and the variants and the sweep too. */
+/** A scale changes the cells like a variant, and also the variants and the sweep. */
 function inScale(
   schema: ExperimentSchema,
   path: Path,
@@ -83,14 +83,14 @@ function optionIn(above: Target, step: string | number): z.ZodType | undefined {
   if (map instanceof z.ZodRecord) return map.valueType as z.ZodType;
   const tag = tagOf(above.schema);
   if (tag !== undefined && step === tag.key) return tag.option;
-  // Where the tag of a choice is missing or unknown, any branch that has the key can explain it.
+  // If the tag of a choice is missing or unknown, any branch with the key can explain it.
   const branches = map instanceof z.ZodDiscriminatedUnion ? (map.options as z.ZodType[]) : [map];
   return branches
     .map((branch) => (branch instanceof z.ZodObject ? (branch.shape as Record<string, z.ZodType>) : {}))
     .find((shape) => Object.hasOwn(shape, step))?.[step];
 }
 
-/** The map among what may stand at a place: one method rather than a list of them. */
+/** The map among the schemas allowed at a position: one method rather than a list of them. */
 export function mapOf(schema: z.ZodType | undefined): z.ZodType | undefined {
   if (schema === undefined) return undefined;
   const here = bare(schema);
@@ -100,7 +100,7 @@ export function mapOf(schema: z.ZodType | undefined): z.ZodType | undefined {
 
 const variants = new WeakMap<ExperimentSchema, z.ZodObject>();
 
-/** The keys of a variant with what they mean in a cell. */
+/** The keys of a variant with their meaning in a cell. */
 function variantKeys(schema: ExperimentSchema): z.ZodObject {
   let keys = variants.get(schema);
   if (keys === undefined) {
@@ -111,7 +111,7 @@ function variantKeys(schema: ExperimentSchema): z.ZodObject {
   return keys;
 }
 
-/** The keys that say the same as one that stands there: writing both is a fault. */
+/** The alternative names of an existing key: writing both is a fault. */
 export function sameAs(cell: unknown, key: string): readonly string[] {
   const names = typeof cell === "string" ? (otherNames[cell] ?? {}) : {};
   return Object.entries(names).flatMap(([other, usual]) =>

@@ -1,21 +1,21 @@
-/** What a completion writes: a key with the most likely value, as a snippet whose gaps an editor walks through. */
+/** The text of a completion: a key with the most likely value, as a snippet with tab stops. */
 import * as z from "zod";
 import { bare, optionsOf, schemaAt } from "../experiment/schemaWalk";
 import { factsOf, isRequired, plainValue, tagOf } from "./schemaFacts";
 import { mapOf } from "./schemaTarget";
 
-/** Text that stands in a snippet as it is. */
+/** Escapes text for use in a snippet. */
 export function plainSnippet(text: string): string {
   return text.replace(/[\\$}]/g, "\\$&");
 }
 
-/** What a new section begins with, where nothing in it is required. */
+/** The start of a new section, if nothing in it is required. */
 const beginnings: Readonly<Record<string, string>> = {
   data: 'text: ["${1:**/*.txt}"]',
   train: "max_steps: ${1:1000}",
 };
 
-/** Counts the gaps of one snippet. */
+/** Counts the tab stops of one snippet. */
 class Gaps {
   #count = 0;
 
@@ -33,14 +33,14 @@ class Gaps {
   }
 }
 
-/** A section is a key of a cell: what is in it stands on lines of its own. Elsewhere maps stand between braces. */
+/** A section is a key of a cell: its content is on separate lines. Elsewhere maps are written in braces. */
 export function sectionSnippet(key: string, option: z.ZodType): string {
   const inside = beginnings[key] ?? insideOf(option, new Gaps());
   return inside === undefined ? keySnippet(key, option) : `${key}:\n  ${inside}`;
 }
 
 export function keySnippet(key: string, option: z.ZodType): string {
-  // A gap at the very end needs no mark: that is where the cursor comes to stand anyway.
+  // A tab stop at the very end needs no mark: the cursor ends there anyway.
   return pair(key, option, new Gaps()).replace(/: \$1$/, ": ");
 }
 
@@ -67,18 +67,18 @@ function valueSnippet(option: z.ZodType, gaps: Gaps): string {
   if (fallback !== undefined && typeof fallback !== "object") return gaps.filled(fallback);
   const list = schemaAt(option, [], []);
   if (!(list instanceof z.ZodArray)) return gaps.empty();
-  // Patterns often begin with a star, which means something else in YAML.
+  // Patterns often begin with a star, which has another meaning in YAML.
   return isText(bare(list.element as z.ZodType)) ? `["${gaps.empty()}"]` : `[${gaps.empty()}]`;
 }
 
-/** Of several kinds the first is the plainest. */
+/** The first of several kinds is the simplest. */
 function isText(schema: z.ZodType): boolean {
   return schema instanceof z.ZodUnion
     ? isText(bare(schema.options[0] as z.ZodType))
     : schema instanceof z.ZodString;
 }
 
-/** What a new map begins with; undefined where the option is no map. */
+/** The start of a new map; undefined if the option is not a map. */
 function insideOf(option: z.ZodType, gaps: Gaps): string | undefined {
   const map = mapOf(option);
   if (map === undefined) return undefined;

@@ -1,11 +1,11 @@
-/** Which cell each step of a plan comes from: the way from the results of a run back to the notebook. */
+/** Maps each step of a plan to its cell, and so the results of a run to the notebook. */
 import { canonicalJson } from "../experiment/stepKey";
 import { axesOf } from "../experiment/branches";
 import type { Experiment } from "../experiment/experiment";
 import { resolve } from "../experiment/resolve";
 import type { RunPlan } from "../../protocol/run";
 
-/** `plan` is one of those that the experiment means as it stands. */
+/** `plan` is one of the plans of the current text. */
 export function stepCells(experiment: Experiment, plan: RunPlan): readonly number[] {
   const variant = plan.variant === "" ? undefined : plan.variant;
   const sweep = axesOf(experiment, variant).flatMap((axis) => {

@@ -1,4 +1,4 @@
-/** The paths that a sweep of an experiment may list values for. */
+/** The paths for which a sweep of an experiment may list values. */
 import * as z from "zod";
 import type { ExperimentSchema } from "../../schema/experiment";
 import { branchable, isActionKey } from "../experiment/parts";
@@ -8,7 +8,7 @@ import { mapOf } from "./schemaTarget";
 
 export type SweepPath = readonly [path: string, option: z.ZodType];
 
-/** Options of what the cells have, maps within maps included; lists and names of models are left to whoever wants them. */
+/** Options of what the cells contain, including maps within maps; lists and names of models are left out. */
 export function sweepPaths(schema: ExperimentSchema, cells: PlainMap): SweepPath[] {
   const heads = Object.keys(cells).filter(
     (key) => isActionKey(key) || (branchable as readonly string[]).includes(key),
@@ -28,7 +28,7 @@ function leaves(path: string, option: z.ZodType, here: z.ZodType | undefined, va
   return optionsOf(map).flatMap(([key, inner]) => {
     const inside = (value as Readonly<Record<string, unknown>> | null | undefined)?.[key];
     const deeper = schemaAt(inner, [], inside);
-    // Of methods and metrics only those that are there can be changed.
+    // Only existing methods and metrics can be changed.
     if (mapOf(deeper) instanceof z.ZodObject && inside === undefined) return [];
     return leaves(`${path}.${key}`, inner, deeper, inside);
   });

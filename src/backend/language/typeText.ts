@@ -1,4 +1,4 @@
-/** What may stand in an option, in words: shared by completion, hover and the reference page. */
+/** The allowed values of an option in words, for completion, hover and the reference page. */
 import * as z from "zod";
 
 export interface JsonSchema {
@@ -24,7 +24,7 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
     target: "draft-7",
     unrepresentable: "any",
     override: ({ jsonSchema }) => {
-      // Every whole number has these bounds; they say nothing.
+      // Every whole number has these bounds, so they carry no information.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     },
@@ -35,7 +35,7 @@ export function code(value: unknown): string {
   return `\`${typeof value === "string" && value !== "" ? value : JSON.stringify(value)}\``;
 }
 
-/** `shown` writes a value that may stand there. */
+/** `shown` formats an allowed value. */
 export function typeOf(schema: JsonSchema, shown: (value: unknown) => string = code): string {
   if (schema.enum !== undefined) return schema.enum.map(shown).join(", ");
   if (schema.const !== undefined) return shown(schema.const);

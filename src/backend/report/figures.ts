@@ -1,4 +1,7 @@
-/** The figures of a card, from the folders of its runs: what shrinks with the rate, what models write, what became of matrices. */
+/**
+ * The figures of a card, from the folders of its runs: quality against rate and size, generated texts, and the
+ * matrices.
+ */
 import { join } from "node:path";
 import type { NamedSamples } from "../../protocol/blocks";
 import type { Paper } from "../../schema/paper";
@@ -53,7 +56,7 @@ export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
   }));
 }
 
-/** Each measured quantity along the rate and along the size, where there are such lines. */
+/** Each measured quantity against the rate and against the size, where such lines exist. */
 export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
   const wanted = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
   const along: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
@@ -76,7 +79,7 @@ export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "me
   );
 }
 
-/** How much of what the models write is repeated or no word. */
+/** The shares of repeated and meaningless tokens in generated texts. */
 export function tokenRateFigures(runs: readonly ShrinkRun[]): Figure[] {
   const bars = barsOf(runs, "repetition/");
   if (bars.groups.length === 0) return [];
@@ -101,7 +104,7 @@ export async function curveFigures(runs: readonly ShrinkRun[]): Promise<Figure[]
   }
   if (curves.length === 0) return [];
   const picture = curvesPicture({
-    title: "Training loss, nats a token",
+    title: "Training loss, nats per token",
     across: "steps",
     curves,
     theme,
@@ -118,8 +121,8 @@ export function writtenTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
 }
 
 /**
- * Matrices of the first layer and embeddings before and after, of the runs that store them otherwise than the baseline's:
- * each as a landscape, and the first two also as correlations of their inputs.
+ * Matrices of the first layer and embeddings before and after, for the runs that store them differently from the
+ * baseline: each as a surface, and the first two also as correlations of their inputs.
  */
 export async function weightFigures(
   runs: readonly ShrinkRun[],
@@ -128,7 +131,7 @@ export async function weightFigures(
 ): Promise<Figure[]> {
   const figures: Figure[] = [];
   const seen = new Set<string>();
-  // A model that tells the most comes first: the one with the largest rate.
+  // The most informative model comes first: the one with the largest rate.
   for (const { name, run } of spokesmen([...runs].reverse())) {
     const dense = baselineOf(runs, run, baseline);
     if (dense === undefined || dense.folder === run || seen.size >= mostRoles) continue;
@@ -157,7 +160,7 @@ export async function weightFigures(
   return figures;
 }
 
-/** The baseline's run of the same seed and data: whatever of the sweep both have is equal. */
+/** The baseline's run with the same seed and data: equal in every sweep value that both have. */
 function baselineOf(
   runs: readonly ShrinkRun[],
   folder: string,

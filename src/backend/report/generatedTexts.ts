@@ -1,4 +1,4 @@
-/** What a run has generated, from the files of its evaluations. */
+/** The texts that a run has generated, from the files of its evaluations. */
 import { existsSync } from "node:fs";
 import * as z from "zod";
 import type { Sample } from "../../protocol/blocks";
@@ -6,7 +6,7 @@ import { readBounded } from "../runs/folder/boundedFile";
 import { insideFolder } from "../runs/folder/insideFolder";
 
 const mostBytes = 8 * 2 ** 20;
-/** Beyond, nobody compares them side by side. */
+/** Longer texts are not compared side by side. */
 const mostLetters = 1500;
 const mostSteps = 100;
 

@@ -1,14 +1,14 @@
-/** A page of blocks and figures in one file: nothing runs in it, nothing is loaded, and all text is text. */
+/** A page of blocks and figures in one file: it runs and loads nothing, and escapes all text. */
 import type { Block, CellValue, NamedSamples } from "../../protocol/blocks";
 import { besideEachOther } from "../../protocol/blocks";
 import { svgOf } from "../../pictures/svg";
 import type { Picture } from "../../pictures/picture";
 
 export interface Figure {
-  /** Of its files, without an ending. */
+  /** The name of its files, without an extension. */
   readonly name: string;
   readonly picture: Picture;
-  /** Its numbers as rows of a CSV file, the first of them names. */
+  /** Its numbers as rows of a CSV file, starting with the header. */
   readonly lines: readonly (readonly string[])[];
 }
 
@@ -38,7 +38,7 @@ export function htmlPage(title: string, parts: readonly Part[]): string {
     '<html lang="en">',
     "<head>",
     '<meta charset="utf-8">',
-    // Even a text that found a way to be markup could do nothing here.
+    // Even text that was interpreted as markup could do nothing here.
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>${text(title)}</title>`,

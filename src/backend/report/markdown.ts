@@ -1,4 +1,4 @@
-/** The same page as Markdown, with each figure as a file beside it: SVG to look at, CSV to go on with. */
+/** The same page as Markdown, with each figure as two files: SVG to look at, CSV for further use. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { besideEachOther, type Block, escaped, markdownOf } from "../../protocol/blocks";
@@ -7,7 +7,7 @@ import { svgOf } from "../../pictures/svg";
 import { writeAtomic } from "../runs/folder/atomicFile";
 import type { Figure, Part } from "./html";
 
-/** `figures` is a folder beside the page. */
+/** `figures` is a folder next to the page. */
 export function writeMarkdown(path: string, figures: string, parts: readonly Part[]): void {
   const taken = new Set<string>();
   const lines = parts.map((part) => {

@@ -1,6 +1,6 @@
 /**
- * Raises the rate of a method as long as a measure of the model holds, and keeps the last model that held (Belhaouari and
- * Kraidia, Scientific Reports 15:10171, 2025, algorithm 1).
+ * Raises the rate of a method while a measure of the model stays within its limit, and keeps the last such model
+ * (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, algorithm 1).
  */
 import * as z from "zod";
 import { findGoal } from "../../schema/goal";
@@ -13,43 +13,48 @@ const rate = z.number().min(0).max(1);
 
 const options = z
   .strictObject({
-    method: oneMethod.describe("The method, with the options that stay as they are."),
+    method: oneMethod.describe("The method and its fixed options."),
     start: rate
       .default(0.05)
       .describe(
-        "The first rate; a method whose rate counts bits or clusters goes through those from the most to the fewest instead.",
+        "The first rate. A method whose rate counts bits or clusters tries its values from largest to smallest instead.",
       ),
-    step: z.number().gt(0).max(1).default(0.05).describe("How much is added to the rate each time."),
-    until: rate.default(1).describe("The last rate that is tried."),
-    max_iterations: z.int().min(1).default(100).describe("Rates that are tried, at most."),
+    step: z.number().gt(0).max(1).default(0.05).describe("How much the rate increases each time."),
+    until: rate.default(1).describe("The last rate to try."),
+    max_iterations: z.int().min(1).default(100).describe("The maximum number of rates to try."),
     metric: z
       .string()
       .regex(/^\w+\/\w+$/, "name a metric and its value, such as eval/loss or perplexity/token")
       .default("eval/loss")
       .describe(
-        "What has to hold, by its name in curves: `eval/loss`, `perplexity/token`, `classification/accuracy`.",
+        "The metric to hold, by its name in curves: `eval/loss`, `perplexity/token`, `classification/accuracy`.",
       ),
     higher_is_better: z
       .boolean()
       .optional()
-      .describe("Whether more of the metric is better; when left out, as the metric declares it."),
-    threshold: z.number().optional().describe("The worst value that still holds; `tolerance` when left out."),
+      .describe("Whether higher values of the metric are better. Defaults to the metric's declaration."),
+    threshold: z
+      .number()
+      .optional()
+      .describe(
+        "The worst acceptable value. Defaults to the value before the first rate, adjusted by `tolerance`.",
+      ),
     tolerance: z
       .number()
       .min(0)
       .default(0.005)
-      .describe("How much worse than before the first rate still holds."),
+      .describe("How much worse than before the first rate is acceptable."),
     stop: z
       .enum(["first_failure", "never"])
       .default("first_failure")
-      .describe("Whether the first rate that does not hold is the last one."),
+      .describe("Whether to stop at the first rate that is not acceptable."),
     train: trainingSchema,
   })
   .refine(
     ({ metric, higher_is_better }) => higher_is_better !== undefined || findGoal(metric) !== undefined,
     {
       error: ({ input }) =>
-        `is required: ${(input as { metric: string }).metric} does not declare which way it is better. Set it to true or false.`,
+        `is required: ${(input as { metric: string }).metric} does not declare which direction is better. Set it to true or false.`,
       path: ["higher_is_better"],
     },
   )
@@ -70,7 +75,7 @@ export default defineStrategy<Options>({
     { method: { irc: {} }, start: 0.5, step: 0.5, stop: "never", train: { max_steps: 1 } },
   ],
 
-  // How far it goes depends on what is measured: no further than the last rate.
+  // The number of rates depends on measurements: assume the last one.
   plan(before, given) {
     const chosen = chosenMethod(given.method);
     const last = changed(chosen, { [chosen.method.rate]: ratesOf(given, chosen.method).at(-1)! });
@@ -85,11 +90,11 @@ export default defineStrategy<Options>({
     const limit = given.threshold ?? (up ? start - given.tolerance : start + given.tolerance);
     const holds = (value: number) => (up ? value >= limit : value <= limit);
     lab.log(
-      `${metric} is ${start.toFixed(4)}; what is ${up ? "at least" : "at most"} ${limit.toFixed(4)} holds.`,
+      `${metric} is ${start.toFixed(4)}; ${up ? "at least" : "at most"} ${limit.toFixed(4)} is acceptable.`,
     );
     let best: Checkpoint = before;
     for (const rate of ratesOf(given, chosen.method)) {
-      // Each rate is applied to the model as it was: a row that is tied already cannot be tied again.
+      // Each rate is applied to the original model: a row that is already tied cannot be tied again.
       const { method, options: own } = changed(chosen, { [chosen.method.rate]: rate });
       const compressed = await method.apply(before, own, lab);
       const trained = given.train === undefined ? compressed : await lab.train(compressed, given.train);
@@ -97,7 +102,7 @@ export default defineStrategy<Options>({
       const accepted = holds(value);
       lab.trial({ method: chosen.name, rate, metric, value, accepted, shape: trained.shape });
       lab.log(
-        `${chosen.name} at ${rate}: ${metric} ${value.toFixed(4)}, ${accepted ? "kept" : "taken back"}.`,
+        `${chosen.name} at ${rate}: ${metric} ${value.toFixed(4)}, ${accepted ? "accepted" : "reverted"}.`,
       );
       if (accepted) best = trained;
       else if (given.stop === "first_failure") break;
@@ -106,14 +111,14 @@ export default defineStrategy<Options>({
   },
 });
 
-/** Of a method whose rate counts bits or the like its own levels, one after the other. */
+/** The levels of a method whose rate counts bits or the like, one after the other. */
 function ratesOf(
   { start, step, until, max_iterations: most }: Options,
   { levels }: Pick<AnyMethod, "levels">,
 ): readonly number[] {
   if (levels !== undefined) return levels.slice(0, most);
   const rates: number[] = [];
-  // Counted rather than added up, so that 0.1 + 0.05 + … comes to round numbers.
+  // Multiplied rather than added up, so that 0.1 + 0.05 + … gives round numbers.
   for (let i = 0; i < most && start + i * step <= until + 1e-9; i++)
     rates.push(Math.min(until, Number((start + i * step).toFixed(10))));
   return rates;

@@ -1,6 +1,6 @@
 /**
- * Applies methods from the embedding to the last layer, each part after those before it are shrunk and trained (Belhaouari and
- * Kraidia, Scientific Reports 15:10171, 2025, equation 3).
+ * Applies methods from the embedding to the last layer, each part after the earlier ones are compressed and trained
+ * (Belhaouari and Kraidia, Scientific Reports 15:10171, 2025, equation 3).
  */
 import * as z from "zod";
 import { planBetween } from "../compression/method";
@@ -14,7 +14,7 @@ const options = z.strictObject({
   stages: z
     .array(oneMethod)
     .min(1)
-    .describe("Methods with their options, in the order in which they come within a layer."),
+    .describe("Methods with their options, in the order in which they are applied within a layer."),
   train: trainingSchema,
 });
 type Options = z.output<typeof options>;
@@ -60,7 +60,7 @@ export default defineStrategy<Options>({
   },
 });
 
-/** Each method for a part of the model: first what is outside of the layers, then layer by layer. */
+/** Each method for a part of the model: first the parts outside the layers, then layer by layer. */
 function partsOf(shape: ModelShape, { stages }: Options): Chosen[] {
   const parts = stages.flatMap((stage, order) => {
     const chosen = chosenMethod(stage);

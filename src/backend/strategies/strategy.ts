@@ -1,4 +1,7 @@
-/** What a strategy is: a way to apply methods again and again, whatever they are. One file a strategy; it knows methods by their catalog alone. */
+/**
+ * A strategy applies methods repeatedly, whatever they are. One file per strategy; it uses methods only through their
+ * catalog.
+ */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { methods } from "../methods/catalog";
@@ -8,13 +11,13 @@ import type { Checkpoint } from "../checkpoints/checkpoint";
 
 export interface Strategy<O> {
   readonly title: string;
-  /** Where it was published. */
+  /** The publication. */
   readonly paper?: string;
   readonly options: z.ZodType<O>;
   needs(options: O): readonly ("text" | "teacher")[];
   /** Options worth testing. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
-  /** What would come out, as far as it does not depend on text; refuses with the reason. */
+  /** The resulting shape, as far as it does not depend on text. Throws the reason if it is not possible. */
   plan(before: ModelShape, options: O): Plan;
   apply(before: Checkpoint, options: O, lab: Lab): Promise<Checkpoint>;
 }
@@ -27,7 +30,7 @@ export function defineStrategy<O>(strategy: Strategy<O>): Strategy<O> {
   return strategy;
 }
 
-/** One method with its options, as a `compress` cell names it. */
+/** One method with its options, in the form of a `compress` cell. */
 export const oneMethod = z
   .strictObject(
     Object.fromEntries(Object.entries(methods).map(([name, { options }]) => [name, options.optional()])),
@@ -45,12 +48,12 @@ export function chosenMethod(given: Readonly<Record<string, unknown>>): Chosen {
   return { name, method: methods[name]!, options: options as Chosen["options"] };
 }
 
-/** The same choice with other options. */
+/** The same method with other options. */
 export function changed({ name, method, options }: Chosen, changes: Chosen["options"]): Chosen {
   return { name, method, options: method.options.parse({ ...options, ...changes }) as Chosen["options"] };
 }
 
-/** Roles that the method would store in another way. */
+/** Roles that the method would store differently. */
 export function treatedRoles(before: ModelShape, { name, method, options }: Chosen): string[] {
   const { shape } = method.plan(before, options);
   const matrices = matrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);

@@ -60,7 +60,7 @@ describe("the verdict on a published number", () => {
       "within the spread of the seeds",
       {},
       seeds("small", [1.4, 1.7, 2]),
-      ["not reproduced", "though within the interval of the seeds", "0.100"],
+      ["not reproduced", "but within the interval of the seeds", "0.100"],
     ],
     [
       "at another scale",
@@ -156,7 +156,7 @@ describe("the conclusion", () => {
 
   test("one seed decides nothing, and neither does a variant that has no run or no seed in common", () => {
     expect(said([1.5], [1.6])).toMatch(
-      /Not decided, one seed says nothing of the spread: .*difference −0.1000, of one seed/,
+      /Not decided, a single seed has no spread: .*difference −0.1000, of one seed/,
     );
     expect(said([], [1.6])).toBe("Does small reach dense? Not decided, no finished run of small.");
     const apart = [run("small", { loss: 1, seed: 1 }), run("dense", { loss: 1, seed: 2 })];

@@ -56,7 +56,7 @@ describe("a rate", () => {
     const groups = groupsOf([...runs("dense", undefined, 0.95), ...runs("irc", 0.5, 0.9)]);
     const [line] = rateLines(lower, groups);
     expect(line!.points[0]!.verdict).toBe("better");
-    expect(rateSentence(line!)).toMatch(/No rate up to 0\.5 is decided to break it\.$/);
+    expect(rateSentence(line!)).toMatch(/No rate up to 0\.5 is found to break it\.$/);
   });
 
   it("is nothing without a baseline, without rates, and without a seed in common", () => {

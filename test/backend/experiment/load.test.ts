@@ -31,7 +31,7 @@ test("a file that cannot be an experiment is refused with what to do", async () 
   );
   expect(await failure("")).toMatch(/^invalid-input: FOLDER.* is a folder\. Name an experiment file/);
   expect(await failure("binary.lathe.md", Uint8Array.of(0xff, 0xfe, 0, 1))).toMatchInlineSnapshot(
-    `"invalid-input: binary.lathe.md:1:1: the file is not text in UTF-8. Save it as UTF-8, or choose another."`,
+    `"invalid-input: binary.lathe.md:1:1: the file is not valid UTF-8. Save it as UTF-8, or choose another."`,
   );
   expect(await failure("large.lathe.md", "x".repeat(2 ** 20 + 1))).toMatchInlineSnapshot(
     `"invalid-input: large.lathe.md:1:1: the file is larger than 1048576 bytes. Is it an experiment?"`,

@@ -228,8 +228,8 @@ describe("faults of an experiment", () => {
   test("declarations stand once, and the model above what works on it", () => {
     expect(messages(file("train: {max_steps: 1}", model, data, "seed: 1", "seed: 2"))).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:1: train stands before any model. Move model, on line 10, above it.",
-        "x.lathe.md:28:1: seed is declared already, on line 22. Keep one of them.",
+        "x.lathe.md:4:1: train comes before any model. Move model, on line 10, above it.",
+        "x.lathe.md:28:1: seed is already declared on line 22. Keep one of them.",
       ]
     `);
     expect(messages(file("compress: {magnitude: {}}"))).toMatchInlineSnapshot(`
@@ -239,7 +239,7 @@ describe("faults of an experiment", () => {
     `);
     expect(messages(file(model, "base_model: gpt2"))).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:10:13: base_model and model are both given; keep one of them.",
+        "x.lathe.md:10:13: base_model and model are both specified; keep one of them.",
       ]
     `);
     expect(messages(file(model, "train: {}"))).toMatchInlineSnapshot(`
@@ -263,11 +263,11 @@ describe("faults of an experiment", () => {
     ).toMatchInlineSnapshot(`
       [
         "x.lathe.md:4:31: data.sequence_len has to be at most 4096, the model's max_position_embeddings; it is 9999.",
-        "x.lathe.md:4:74: data.response_column needs instruction_column beside it.",
-        "x.lathe.md:4:108: data.document_mask has to be false without packing: each sequence is one document already.",
+        "x.lathe.md:4:74: data.response_column requires instruction_column.",
+        "x.lathe.md:4:108: data.document_mask has to be false without packing: each sequence is already one document.",
         "x.lathe.md:16:37: train.warmup_steps has to be at most max_steps, 5; it is 6.",
-        "x.lathe.md:16:64: train.load_best_model_at_end needs eval_steps or block_rows, to know which checkpoint is best.",
-        "x.lathe.md:22:33: evaluate.perplexity.stride has to be at most the context, 9999 tokens; it is 10000, so tokens between windows would go unscored.",
+        "x.lathe.md:16:64: train.load_best_model_at_end needs eval_steps or block_rows to determine the best checkpoint.",
+        "x.lathe.md:22:33: evaluate.perplexity.stride has to be at most the context, 9999 tokens; it is 10000, so tokens between windows would not be scored.",
       ]
     `);
     const dataFaults = (text: string) => messages(file(`data: ${text}`, model, "train: {eval_steps: 2}"));
@@ -281,11 +281,11 @@ describe("faults of an experiment", () => {
       ].flatMap(dataFaults),
     ).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:4:7: data names no source; give one of text, dataset, grammar.",
-        "x.lathe.md:4:26: data.dataset stands beside text; keep one of them.",
+        "x.lathe.md:4:7: data names no source; specify one of text, dataset, grammar.",
+        "x.lathe.md:4:26: data.dataset conflicts with text; keep one of them.",
         "x.lathe.md:4:41: data.grammar.branching has to be at most grammar.symbols, 4.",
-        "x.lathe.md:4:55: data.fallback applies to text alone, and none is given.",
-        "x.lathe.md:4:26: data.grammar stands beside text; keep one of them.",
+        "x.lathe.md:4:55: data.fallback applies to text only, and none is specified.",
+        "x.lathe.md:4:26: data.grammar conflicts with text; keep one of them.",
         "x.lathe.md:16:21: train.eval_steps needs a validation split; raise data.val_fraction above 0.",
       ]
     `);
@@ -338,7 +338,7 @@ describe("faults of an experiment", () => {
         "x.lathe.md:23:7: unknown key "modl" in variants.a. Did you mean "model"? Allowed: recipe, data, model, base_model, device, seed, train, compress, evaluate, export, report, sweep.",
         "x.lathe.md:24:15: unknown key "hiden_size" in variants.b.model. Did you mean "hidden_size"? Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, use_cache, n_embd, n_positions, resid_pdrop.",
         "x.lathe.md:25:36: model.num_attention_heads: 5 heads do not divide the width 64.",
-        "x.lathe.md:26:7: variant d changes compress, but no cell has that action. Add a compress cell, and "compress: null" to the variants that go without.",
+        "x.lathe.md:26:7: variant d changes compress, but no cell has that action. Add a compress cell, and "compress: null" to the variants without it.",
         "x.lathe.md:27:66: model.min_channels_per_group has to be a whole number, not "x".",
         "x.lathe.md:28:29: train.warmup_steps has to be at most max_steps, 10; it is 12 (variant f).",
         "x.lathe.md:31:15: unknown key "unknown" in variants.i.model. Allowed: vocab_size, hidden_size, num_attention_heads, num_hidden_layers, max_position_embeddings, min_channels_per_group, init, use_cache, n_embd, n_positions, resid_pdrop.",
@@ -378,10 +378,10 @@ describe("faults of an experiment", () => {
     const values = Array.from({ length: 40 }, (_, index) => index).join(", ");
     expect(messages(file(model, `sweep: {seed: [${values}], model.hidden_size: [${values}]}`)))
       .toMatchInlineSnapshot(`
-      [
-        "x.lathe.md:10:1: variants and sweep make 1600 runs, and one file may make 1000. Take values out.",
-      ]
-    `);
+        [
+          "x.lathe.md:10:1: variants and sweep make 1600 runs; the limit for one file is 1000. Remove some values.",
+        ]
+      `);
   });
 
   test("text that is no experiment is refused", () => {
@@ -401,17 +401,17 @@ describe("faults of an experiment", () => {
       ].flatMap((text) => messages(text)),
     ).toMatchInlineSnapshot(`
       [
-        "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and holds keys such as model or train.",
-        "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and holds keys such as model or train.",
-        "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and holds keys such as model or train.",
-        "x.lathe.md:5:1: the key "a" is given twice.",
+        "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and contains keys such as model or train.",
+        "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and contains keys such as model or train.",
+        "x.lathe.md:1:1: the file has no cell. Write a block that starts with \`\`\`yaml and contains keys such as model or train.",
+        "x.lathe.md:5:1: the key "a" is specified twice.",
         "x.lathe.md:4:26: not valid YAML: flow map in block collection must be sufficiently indented and end with a }.",
         "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
-        "x.lathe.md:5:1: a cell is one YAML document. Give the second a cell of its own.",
+        "x.lathe.md:5:1: a cell is one YAML document. Move the second to its own cell.",
         "x.lathe.md:4:1: a cell is a map of keys to values. Allowed: name, folder, recipe, data, model, base_model, device, seed, scale, scales, variants, sweep, paper, train, compress, evaluate, export, report.",
         "x.lathe.md:1:1: the block that opens here is never closed. Add a line with \`\`\`.",
         "x.lathe.md:2:3: a yaml block is a cell only where its fence starts in the first column. Move it there, or give it another info string.",
-        "x.lathe.md:1:1: the file has 262145 characters, and an experiment at most 262144. Keep data in files of its own.",
+        "x.lathe.md:1:1: the file has 262145 characters; the limit for an experiment is 262144. Keep data in separate files.",
       ]
     `);
     expect(messages("", "x.yaml")).toMatchInlineSnapshot(`

@@ -136,6 +136,6 @@ test("no recipe, and a switch that cannot be, are errors at their place", () => 
     'unknown value "papr" of variants.a.recipe',
   );
   expect(failure("recipe: paper", "data: {text: a.jsonl, packing: false}", model)).toContain(
-    "data.packing_strategy says how documents are packed, and packing is false",
+    "data.packing_strategy configures packing, and packing is false",
   );
 });

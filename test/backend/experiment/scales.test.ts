@@ -154,7 +154,7 @@ describe("a paper cell", () => {
     [
       "a per cent of no baseline",
       "  published: [{quantity: parameters/total_percent, value: 50}]",
-      "24:26: parameters/total_percent is of a baseline. Name its variant in paper.baseline.",
+      "24:26: parameters/total_percent refers to a baseline. Name its variant in paper.baseline.",
     ],
     [
       "a question about nobody",
@@ -164,7 +164,7 @@ describe("a paper cell", () => {
     [
       "a scale that is not declared",
       "  scale: full",
-      '24:10: unknown scale "full" in paper.scale. Nothing may stand here.',
+      '24:10: unknown scale "full" in paper.scale. Nothing is allowed here.',
     ],
     [
       "a tolerance below zero",

@@ -46,7 +46,7 @@ describe("YAML with places", () => {
     ).toMatchInlineSnapshot(`
       [
         [
-          "10: the key "a" is given twice",
+          "10: the key "a" is specified twice",
         ],
         [
           "8: not valid YAML: flow sequence in block collection must be sufficiently indented and end with a ]",
@@ -55,19 +55,19 @@ describe("YAML with places", () => {
           "3: the alias *b has no anchor above it",
         ],
         [
-          "7: the alias *b stands for a value around it",
+          "7: the alias *b refers to a value that contains it",
         ],
         [
           "3: not valid YAML: unresolved tag: !tag",
         ],
         [
-          "0: a key has to be a word",
+          "0: a key must be a word",
         ],
         [
-          "0: a key has to be a word",
+          "0: a key must be a word",
         ],
         [
-          "0: a key has to be a word",
+          "0: a key must be a word",
         ],
         [
           "0: not valid YAML: tabs are not allowed as indentation",

@@ -39,7 +39,7 @@ describe("faults stand under the word that is wrong", () => {
     ["model: {model_type: phi4}", "phi4", /^unknown value "phi4" of model\.model_type/, "phi3"],
     ["compress:\n  magnitude: {sparsity: 2}", "2", /at most 1/, undefined],
     ["compress: [{magnitud: {}}]", "magnitud", /unknown key "magnitud"/, "magnitude"],
-    ["train: {max_steps: 3, max_steps: 4}", "max_steps", /given twice/, undefined],
+    ["train: {max_steps: 3, max_steps: 4}", "max_steps", /specified twice/, undefined],
     ["train: [1, 2]", "[1, 2]", /has to be a map/, undefined],
     ["train: {max_steps: 3", undefined, /not valid YAML/, undefined],
   ])("%j", (body, word, message, replacement) => {
@@ -112,7 +112,7 @@ describe("hover", () => {
     ],
     ["model: {hidden_|size: 3}", ["Width of the residual stream."]],
     ["model: {model_|type: phi3}", ["`gpt2`, `kphi3`, `llama`, `phi3`"]],
-    ["variants: {a: {train: {max_|steps: 3}}}", ["`train.max_steps`", "`null` takes the key away"]],
+    ["variants: {a: {train: {max_|steps: 3}}}", ["`train.max_steps`", "`null` removes the key"]],
     [
       "compress: [{magnitude: {sparsity: 0.|5}}]",
       ["`compress.magnitude.sparsity`", "Of `compress.magnitude`"],
@@ -123,7 +123,7 @@ describe("hover", () => {
     ["recipe: pap|er", ["`paper`, `fixed`", "- `data.packing_strategy`: `characters` or `wrapped`"]],
     [
       "recipe: fixed\ndata: {packing_|strategy: wrapped}",
-      ["What packing fills a sequence by.", "With `recipe: fixed`, where nobody sets it: `wrapped`"],
+      ["What packing fills a sequence by.", "With `recipe: fixed`, unless it is specified: `wrapped`"],
     ],
   ])("%j", (body, parts) => {
     const markdown = hovered(body)?.markdown ?? "";

@@ -183,7 +183,7 @@ describe("values", () => {
   test("named data sets say what they are and under which licence", () => {
     expect(one("wikitext-2", "data: {dataset: |}")).toMatchObject({
       detail: "WikiText-2",
-      documentation: expect.stringContaining("Licence: CC BY-SA 3.0") as string,
+      documentation: expect.stringContaining("License: CC BY-SA 3.0") as string,
     });
   });
 });
@@ -291,7 +291,7 @@ test("whatever is accepted gives a text whose keys are known", () => {
       const wrong = language
         .check({ file, text })
         .filter(({ message }) =>
-          /unknown key|unknown path|not valid YAML|given twice|two names/.test(message),
+          /unknown key|unknown path|not valid YAML|specified twice|two names/.test(message),
         );
       expect(wrong, `${completion.label} in ${text}`).toEqual([]);
     }

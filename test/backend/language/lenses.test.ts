@@ -71,8 +71,8 @@ test("where the size can't be known the reason stands there", async () => {
 test("epochs are as many steps as the text gives, which is said", async () => {
   const [, over] = await lenses(head, "train: {num_train_epochs: 2}");
   expect(over).toMatchObject({
-    title: matching(/^2 epochs, 128 tokens a step/),
-    tooltip: expect.stringContaining("follows from the text") as string,
+    title: matching(/^2 epochs, 128 tokens per step/),
+    tooltip: expect.stringContaining("depends on the text") as string,
   });
 });
 
