@@ -171,7 +171,7 @@ describe("the conclusion", () => {
       seeds("small", [1.05], { scale: "tiny" }),
     );
     expect(conclusion(card)).toEqual([
-      "Of 1 published numbers, 1 are reproduced at scale tiny, 0 are not, 0 cannot be compared.",
+      "Of 1 published numbers, 1 are reproduced at scale tiny, 0 are not, and 0 cannot be compared.",
     ]);
   });
 });

@@ -104,7 +104,7 @@ describe("a scale", () => {
     [
       "a choice without scales",
       [...base, "scale: small"],
-      "x.lathe.md:22:8: scale chooses one of scales, and none are declared. Add a scales cell.",
+      "x.lathe.md:22:8: scale selects one of scales, but none are declared. Add a scales cell.",
     ],
     [
       "an unknown key",

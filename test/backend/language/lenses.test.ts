@@ -18,7 +18,7 @@ test("sizes, bytes and memory stand over the model, work over the training", asy
   // 64 · (3 · 64 + 64 + 2 · 128) + 128 · 64 in matrices, three norms of 64, and 2 · 257 · 64 in embeddings.
   expect(await titles(head, train)).toEqual([
     matching(/^3\/0 41,152 non-embedding · 296\.\d\d kB · [\d.]+ MB to train$/),
-    matching(/^9\/1 5 steps of 128 tokens · [\d.]+ MB · [\d.]+ MFLOP a step$/),
+    matching(/^9\/1 5 steps of 128 tokens · [\d.]+ MB · [\d.]+ MFLOP per step$/),
   ]);
   const [{ tooltip } = { tooltip: "" }] = await lenses(head, train);
   expect(tooltip).toContain("41,152 parameters without embeddings, 74,048 in all");

@@ -110,7 +110,7 @@ describe("recursive", () => {
       higher_is_better: false,
     });
     await expect(recursive.apply(drawn(), options, labWithText(engine, data))).rejects.toThrow(
-      /no number nothing/,
+      /no metric nothing/,
     );
   });
 });
