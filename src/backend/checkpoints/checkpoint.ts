@@ -36,8 +36,10 @@ export interface TrainingSnapshot {
 }
 
 export const trainingStateSchema = z.object({
-  /** Optimizer steps done. */
+  /** Steps done. */
   step: z.int().min(0),
+  /** How many of them changed nothing, because no label counted, since the optimizer last started; 0 when left out. */
+  empty_steps: z.int().min(0).optional(),
   tokens: z.int().min(0),
   seconds: z.number().min(0),
   sampler: z.unknown(),

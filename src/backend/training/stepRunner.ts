@@ -30,7 +30,7 @@ export interface StepBatches {
   readonly batches: readonly Batch[];
   /** Those of the step before, where the loss reads them again. */
   readonly again: readonly Batch[];
-  /** Steps of the optimizer since it began, for its bias correction. */
+  /** Updates since the optimizer started, this one included, for its bias correction. */
   readonly optimizerStep: number;
 }
 

@@ -43,6 +43,8 @@ export async function train(request: TrainingRequest, observer: TrainingObserver
 class TrainingSession implements AsyncDisposable {
   private step: number;
   private tokens: number;
+  /** Steps without an update since the optimizer started. */
+  private emptySteps: number;
   private best: TrainingState["best"];
   private readonly secondsBefore: number;
   private readonly startedAt = performance.now();
@@ -60,6 +62,7 @@ class TrainingSession implements AsyncDisposable {
     const state = request.resume?.state;
     this.step = state?.step ?? 0;
     this.tokens = state?.tokens ?? 0;
+    this.emptySteps = state?.empty_steps ?? 0;
     this.best = state?.best;
     this.cumulativeLoss = state?.cumulative_loss ?? 0;
     this.previousSampler = state?.previous_sampler;
@@ -134,9 +137,10 @@ class TrainingSession implements AsyncDisposable {
     const drawn = this.drawStep(step, observer);
     const counted = countedIn(drawn.batches);
     if (counted === 0) {
-      // Without a gradient, moments and weight decay would still move the weights.
+      // Without a gradient, moments, weight decay and bias correction would still move the weights, now or later.
       observer.log(`No label counts in step ${step}, so it changes nothing.`);
       this.step = step;
+      this.emptySteps++;
       observer.progress(step, steps, this.secondsLeft(steps));
       return;
     }
@@ -163,14 +167,17 @@ class TrainingSession implements AsyncDisposable {
   private drawStep(step: number, observer: TrainingObserver): StepBatches {
     const { options } = this.request;
     const restarts = options.restart_optimizer && step > 1 && this.blocks?.blockIsOver === true;
-    if (restarts) this.runner.restartOptimizer();
+    if (restarts) {
+      this.runner.restartOptimizer();
+      this.emptySteps = 0;
+    }
     const batches = this.drawn(this.sampler, step);
     const block = this.blocks?.block;
     if (block?.step === 1) observer.log(blockLine(block, options.sample_with_replacement, restarts));
     return {
       batches,
       again: options.cumulative_loss === "two-batch" ? this.previous : [],
-      optimizerStep: options.restart_optimizer && block !== undefined ? block.step : step,
+      optimizerStep: (options.restart_optimizer && block !== undefined ? block.step : step) - this.emptySteps,
     };
   }
 
@@ -222,6 +229,7 @@ class TrainingSession implements AsyncDisposable {
       sampler: this.sampler.state,
       action: this.request.action,
       ...(best && { best }),
+      ...(this.emptySteps > 0 && { empty_steps: this.emptySteps }),
       ...(this.request.options.cumulative_loss === "literal" && { cumulative_loss: this.cumulativeLoss }),
       ...(this.previousSampler !== undefined && { previous_sampler: this.previousSampler }),
     };
