@@ -73,3 +73,15 @@ describe.each([
     expect(logs).toContain("No label counts in step 2, so it changes nothing.");
   });
 });
+
+it("an evaluation without a label is left out and logged", async () => {
+  const { metrics, logs } = await training.run(
+    { per_device_train_batch_size: 2, max_steps: 2, eval_steps: 1 },
+    {
+      validation: training.data.validation,
+      prepare: (batch) => ({ ...batch, labels: new Int32Array(batch.labels.length).fill(IGNORED) }),
+    },
+  );
+  expect(metrics).toEqual({});
+  expect(logs.filter((line) => line.startsWith("No evaluation"))).toHaveLength(3);
+});

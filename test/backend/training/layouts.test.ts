@@ -82,7 +82,7 @@ describe("data of every layout trains", () => {
 });
 
 describe("instruction pairs whose answers alone count", () => {
-  it("train over steps and evaluations in which no label counts, and say so", async () => {
+  it("train on the sequences with an answer alone, and report the others", async () => {
     const instruction = "abcdefghijklmnopqrstuvwxyz".repeat(3);
     const rows = Array.from({ length: 40 }, (_, i) => ({
       instruction: instruction.slice(i % 7),
@@ -101,12 +101,12 @@ describe("instruction pairs whose answers alone count", () => {
       { max_steps: 40, per_device_train_batch_size: 1, eval_steps: 20, eval_tokens: 16 },
       { data: pairs, validation: pairs.validation },
     );
-    expect(losses).toContain(0);
-    expect(losses.some((loss) => loss > 0)).toBe(true);
-    expect(losses.every(Number.isFinite)).toBe(true);
-    expect(result.state.tokens).toBeLessThan(40 * 16 * 0.2);
-    expect(metrics["eval/loss"]).toBeUndefined();
-    expect(logs[0]).toContain("no label counts");
+    expect(losses).toHaveLength(40);
+    expect(losses.every((loss) => loss > 0)).toBe(true);
+    expect(result.state.tokens).toBeLessThan(40 * 16 * 0.3);
+    expect(metrics["eval/loss"]!.every(([, loss]) => loss > 0)).toBe(true);
+    expect(logs.join()).not.toMatch(/no label counts/i);
+    expect(pairs.notices.join()).toMatch(/\d+ of \d+ training sequences have no label that counts/);
     pairs[Symbol.dispose]();
   });
 });

@@ -1,4 +1,8 @@
-/** Rows of CSV and TSV (RFC 4180, with line ends of any kind in one file), one at a time. */
+/**
+ * Rows of CSV and TSV (RFC 4180, with line ends of any kind in one file), one at a time. Not csv-parse 7: it reads the same
+ * rows, but with `skip_records_with_error` a field such as `"x"y`, or a quotation mark that is never closed, costs all rows
+ * up to the next quotation mark or the end of the file. Here it costs one line.
+ */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { OnBadRow, Row } from "./row";
 
