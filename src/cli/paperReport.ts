@@ -84,10 +84,13 @@ async function cardReport({ plans, workspace }: Plans, runsFolder: string): Prom
   const blocks = cardBlocks(paper, card);
   const done = siblings.filter((run) => run !== undefined);
   const left = plans.length - done.length;
-  const note =
+  const read = [...new Set(done.flatMap(({ record }) => record.dataTitle ?? []))];
+  const note = [
     left === 0
       ? `From ${done.length} runs.`
-      : `From ${done.length} of ${plans.length} runs: ${left} are not finished for the current text.`;
+      : `From ${done.length} of ${plans.length} runs: ${left} are not finished for the current text.`,
+    ...(read.length === 0 ? [] : [`Data read: ${read.join("; ")}.`]),
+  ].join(" ");
   const runs = shrinkRuns(done);
   const drawn = [
     ["What happens as models shrink", shrinkFigures(runs, paper)],

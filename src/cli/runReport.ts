@@ -78,6 +78,7 @@ export function runReport(run: ReportedRun, terminal: Terminal): string {
     ],
     ["seed", String(record.plan.seed)],
   ];
+  if (record.dataTitle !== undefined) rows.push(["data", record.dataTitle]);
   const { device, git, progress, failure, seconds } = record;
   if (device !== undefined) rows.push(["device", `${device.name}: ${device.description} (${device.reason})`]);
   if (git !== undefined) {

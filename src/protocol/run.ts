@@ -100,6 +100,8 @@ export interface RunRecord {
   readonly versions?: Readonly<Record<string, string>>;
   readonly git?: { readonly commit: string; readonly branch: string; readonly dirty: boolean };
   readonly dataHash?: string;
+  /** What was read, which need not be what the experiment names: `grammar` where a fallback was used. */
+  readonly dataTitle?: string;
   /** Nats a token below which no model of this data comes in the long run, where that is known. */
   readonly floor?: number;
   /** Of all the run's processes together, as far as they have ended. */

@@ -104,7 +104,7 @@ export function tinyClassifier(family: string, data: DataSet): Subject {
     shape,
     tensors: drawnTensors(shape, 5),
     tokenizer: data.tokenizer,
-    data: { title: "words", ...data },
+    data,
   };
 }
 

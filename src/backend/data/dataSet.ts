@@ -33,6 +33,8 @@ export interface OpenDataContext {
 }
 
 export interface DataSet extends Disposable {
+  /** The name of the data that was read, for results. */
+  readonly title: string;
   readonly tokenizer: Tokenizer;
   /** Changes with the text, the tokenizer and every option that decides which sequences are drawn. */
   readonly hash: string;
@@ -160,6 +162,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     );
 
   return {
+    title: origin.title,
     tokenizer,
     hash: hashOf([
       [origin.train.key, origin.validation?.key, origin.test?.key],

@@ -11,6 +11,8 @@ import { type ListedDataSet, locateFile, type NamedDataSet } from "./namedDataSe
 import { fileSource, hashOf, namesOf, type Source, type SourceContext } from "./source";
 
 export interface Origin {
+  /** The name of the data that is read: a named data set, patterns of files, or `grammar`, also as the fallback. */
+  readonly title: string;
   readonly train: Source;
   readonly validation: Source | undefined;
   readonly test: Source | undefined;
@@ -55,6 +57,7 @@ export async function openOrigin(options: DataOptions, context: OriginContext): 
     );
   }
   return {
+    title: patterns.join(", "),
     train: await fileSource(namesOf(files), files, options, context),
     ...(await ownSplits(options, context)),
     grammar: undefined,
@@ -103,6 +106,7 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
     };
     const { split, validation, test } = entry.hub;
     return {
+      title: id,
       train: await source(split),
       validation: own.validation ?? (validation === undefined ? undefined : await source(validation)),
       test: own.test ?? (test === undefined ? undefined : await source(test)),
@@ -114,6 +118,7 @@ async function namedOrigin(id: string, options: DataOptions, context: OriginCont
   const read = async (split: "train" | "validation" | "test"): Promise<Source | undefined> =>
     entry[split] && namedSource(id, entry, entry[split], reading, context);
   return {
+    title: id,
     train: (await read("train"))!,
     validation: own.validation ?? (await read("validation")),
     test: own.test ?? (await read("test")),
@@ -154,6 +159,7 @@ async function grammarOrigin(
   const grammar = new MarkovSource(options.grammar ?? grammarSchema.parse({}));
   const length = Math.min(grammar.options.length, options.max_bytes ?? Infinity);
   return {
+    title: "grammar",
     train: grammarSource(grammar, length),
     ...(await ownSplits(options, context)),
     grammar,

@@ -101,7 +101,7 @@ async function openText(model: LoadedModel, options: Options): Promise<TextSourc
       );
     const { options: own, baseFolder } = model.runData;
     const set = await openData(own, { baseFolder, cacheFolder: defaultCacheFolder() });
-    return sourceOf(set, titleOf(own), split ?? "validation", undefined);
+    return sourceOf(set, split ?? "validation", undefined);
   }
   using tokenizer = await tokenizerName(model, options);
   const isDataSet = names.length === 1 && Object.hasOwn(dataSets, names[0]!);
@@ -110,16 +110,12 @@ async function openText(model: LoadedModel, options: Options): Promise<TextSourc
   const asked = dataSchema.parse({ ...text, tokenizer: tokenizer.name, sequence_len: 1 });
   const set = await openData(asked, { baseFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
   const context = Math.min(dimensionsOf(model.shape).context, longestByDefault);
-  return sourceOf(set, titleOf(asked), isDataSet ? (split ?? "validation") : "test", context);
+  return sourceOf(set, isDataSet ? (split ?? "validation") : "test", context);
 }
 
-function sourceOf(set: DataSet, title: string, split: string, context: number | undefined): TextSource {
-  const { train, validation, test } = set;
+function sourceOf(set: DataSet, split: string, context: number | undefined): TextSource {
+  const { title, train, validation, test } = set;
   // Files that are named for an evaluation are its test text, whole.
   const data = { title, train, validation, test: test ?? (validation === undefined ? train : undefined) };
   return { set, data, split, context, [Symbol.dispose]: () => set[Symbol.dispose]() };
-}
-
-function titleOf({ dataset, text }: DataOptions): string {
-  return dataset ?? (text === undefined ? "grammar" : [text].flat().join(", "));
 }

@@ -97,6 +97,7 @@ describe("data from the grammar", () => {
 
   test("it stands in for files that are not there when the experiment says so", async () => {
     using data = await openIn(temporaryFolder(), { text: "*.txt", fallback: "grammar" });
+    expect(data.title).toBe("grammar");
     expect(data.notices[0]).toContain('No file matches "*.txt"');
     expect(data.floor).toBeGreaterThan(0);
   });

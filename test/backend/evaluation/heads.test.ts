@@ -121,7 +121,7 @@ async function classify(
   const model = await load(family, "classes", changes);
   using data = await open(column, options);
   return await classification.evaluate(
-    { ...model, data: { title: "rows", ...data } },
+    { ...model, data: data },
     classification.options.parse({ split: "train", resamples: 0 }),
     quietLab(engine),
   );
@@ -215,7 +215,7 @@ describe.each(cases)("a %s regression", (family) => {
     using data = await open(scores);
     expect(data.notices.join("\n")).toContain("so this is a regression");
     const { values } = await regression.evaluate(
-      { ...model, data: { title: "rows", ...data } },
+      { ...model, data: data },
       regression.options.parse({ split: "train" }),
       quietLab(engine),
     );
@@ -252,7 +252,7 @@ describe.each(cases)("a %s regression", (family) => {
     using words = await open(labels);
     const evaluate = (data: DataSet, subject: typeof model) =>
       regression.evaluate(
-        { ...subject, data: { title: "rows", ...data } },
+        { ...subject, data: data },
         regression.options.parse({ split: "train" }),
         quietLab(engine),
       );

@@ -13,8 +13,6 @@ import type { Action } from "../steps/action";
 import { writeAtomic } from "../folder/atomicFile";
 import { type CountingLab, methodLab } from "../steps/methodLab";
 import type { Workpiece, Workshop } from "../steps/workshop";
-import { dataOptionsAt } from "../steps/stepData";
-import { titleOf } from "./evaluate";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -28,12 +26,7 @@ const action: Action = {
     const { context } = workshop;
     let model: Checkpoint = { shape: workpiece.shape, tensors: workpiece.tensors };
     const trials: Trial[] = [];
-    const lab = labOf(
-      workshop,
-      workpiece,
-      trials,
-      titleOf(dataOptionsAt(context.plan, step.index), workshop.data),
-    );
+    const lab = labOf(workshop, workpiece, trials);
     for (const [name, values] of Object.entries(step.options)) {
       const method = treatments[name]!;
       const options: unknown = method.options.parse(values);
@@ -72,16 +65,11 @@ const action: Action = {
 
 export default action;
 
-function labOf(
-  workshop: Workshop,
-  { step, tokens, shape }: Workpiece,
-  trials: Trial[],
-  title: string,
-): CountingLab {
+function labOf(workshop: Workshop, { step, tokens, shape }: Workpiece, trials: Trial[]): CountingLab {
   const { context, data } = workshop;
   const lab = methodLab({
     ...workshop,
-    data: data && { ...matchToModel(data, data.labels && headOf(shape.config)), title },
+    data: data && matchToModel(data, data.labels && headOf(shape.config)),
     seed: context.plan.seed,
     signal: context.signal,
     log: (message) => context.log(message),

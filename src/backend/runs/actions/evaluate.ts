@@ -1,11 +1,9 @@
 /** Evaluates the current model with each metric. */
 import { join } from "node:path";
-import { dataSchema } from "../../../schema/experiment";
 import { metrics } from "../../evaluation/catalog";
 import { writeAtomic } from "../folder/atomicFile";
 import type { Action } from "../steps/action";
 import { writtenFileOf } from "../folder/modelFile";
-import { dataOptionsAt } from "../steps/stepData";
 
 const action: Action = {
   async perform({ step, workpiece, workshop, folder }) {
@@ -20,7 +18,7 @@ const action: Action = {
           shape: workpiece.shape,
           tensors: workpiece.tensors,
           tokenizer,
-          data: data && { title: titleOf(dataOptionsAt(context.plan, step.index), data), ...data },
+          data,
           file: workpiece.checkpoint === undefined ? undefined : writtenFileOf(workpiece.checkpoint),
         },
         metric.options.parse(values),
@@ -58,16 +56,4 @@ export default action;
 
 function json(content: unknown): string {
   return `${JSON.stringify(content, undefined, 2)}\n`;
-}
-
-/** The title under which a reader knows the data. */
-export function titleOf(
-  options: Readonly<Record<string, unknown>> | undefined,
-  data: { readonly floor: number | undefined } | undefined,
-): string {
-  // Only the grammar has a floor; it may have been read in place of files that were not found.
-  if (data?.floor !== undefined) return "grammar";
-  const { dataset, text } = dataSchema.parse(options ?? {});
-  if (dataset !== undefined) return dataset;
-  return text === undefined ? "grammar" : [text].flat().join(", ");
 }

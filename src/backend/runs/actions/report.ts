@@ -33,6 +33,7 @@ function reportOf({ workpiece: { shape, tensors, checkpoint }, workshop: { conte
     "",
     `Variant ${plan.variant === "" ? "(only one)" : plan.variant}, seed ${plan.seed}, run ${folder.id}.`,
     "",
+    ...(folder.record.dataTitle === undefined ? [] : [`Data read: ${folder.record.dataTitle}.`, ""]),
     "## Parameters",
     "",
     "| | trainable | stored | non-zero | stored bits | bytes |",

@@ -66,6 +66,7 @@ const recordSchema = z.looseObject({
   versions: z.record(z.string(), text).optional(),
   git: z.looseObject({ commit: text, branch: text, dirty: z.boolean() }).optional(),
   dataHash: text.optional(),
+  dataTitle: text.optional(),
   floor: z.number().optional(),
   energy: z
     .looseObject({

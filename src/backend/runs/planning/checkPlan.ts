@@ -15,7 +15,6 @@ import { canonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
 import { methodPlan, refuseNeeds } from "../actions/compress";
-import { titleOf } from "../actions/evaluate";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
 import { withBaseTokenizer, dataOptionsAt, shapeForData, shapeForLabels } from "../steps/stepData";
@@ -87,7 +86,7 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
         shape,
         tokenizer,
         // Other data than the experiment's is left to the run to read.
-        data: dataOptions === plan.data ? data && { title: titleOf(plan.data, data), ...data } : undefined,
+        data: dataOptions === plan.data ? data : undefined,
         hasData: options !== undefined,
         hasTokenizer: options !== undefined || base?.tokenizerFolder !== undefined,
       });

@@ -85,7 +85,7 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     const { floor } = data ?? {};
     context.describe({
       device: { name, description, reason },
-      ...(dataHash === undefined ? {} : { dataHash }),
+      ...(dataHash === undefined ? {} : { dataHash, dataTitle: titleOf(dataSets) }),
       ...(floor === undefined ? {} : { floor }),
     });
     return {
@@ -152,6 +152,10 @@ function refuseOtherData({ folder, resumed }: RunContext, dataHash: string | und
     "invalid-input",
     `${folder.id} began with other data: a file or the tokenizer has changed since. Restore it to resume, or start a new run.`,
   );
+}
+
+function titleOf(dataSets: readonly DataSet[]): string {
+  return [...new Set(dataSets.map(({ title }) => title))].join("; ");
 }
 
 function hashOfAll(dataSets: readonly DataSet[]): string | undefined {
