@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { Exported } from "../../src/backend/exports/exportModel";
+import type { ExportResult } from "../../src/backend/exports/exportModel";
 import { realWorkspace, useRealLathe } from "./realLathe";
 
 useRealLathe();
@@ -19,7 +19,7 @@ it("reports sizes and reasons in the step's result and in the log", async () => 
   const run = await workspace.run(workspace.write("exported.lathe.md", cells), "--device", "cpu");
   const step = readdirSync(join(run, "steps")).find((name) => name.endsWith("-export"))!;
   const folder = join(run, "steps", step);
-  const result = JSON.parse(readFileSync(join(folder, "export.json"), "utf8")) as Exported;
+  const result = JSON.parse(readFileSync(join(folder, "export.json"), "utf8")) as ExportResult;
   expect(result).toMatchObject({ format: "safetensors", folder: "model" });
   for (const { name, bytes } of result.files) expect(statSync(join(folder, "model", name)).size).toBe(bytes);
   const total = result.files.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,7 +1,7 @@
 /**
- * Makes what structured pruning left of a model a smaller model: fewer channels, heads and key-value heads in the
- * configuration, and dense matrices of those sizes. A configuration has one size for all layers, so the layer that keeps
- * most decides, and the others are padded with zeros.
+ * Turns a structurally pruned model into a smaller dense model: the configuration has fewer channels, heads and key-value
+ * heads, and the matrices have those sizes. A configuration holds one size for all layers, so the layer that keeps the most
+ * units sets the size, and the other layers are padded with zeros.
  */
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
@@ -25,13 +25,13 @@ import { sourceOf } from "./plainTensors";
 export interface Compaction {
   readonly shape: ModelShape;
   readonly tensors: HostTensors;
-  /** What became smaller, and what did not and why. */
+  /** Describes what became smaller, what did not, and why. */
   readonly notes: readonly string[];
-  /** Whether the configuration fits what every layer keeps, so that nothing is padded with zeros. */
+  /** Whether every layer keeps the configured size, so that no layer is padded with zeros. */
   readonly isExact: boolean;
 }
 
-/** The units (channels, or key-value heads with their queries) that a layer keeps of those it had. */
+/** How many units (channels, or key-value heads with their queries) a layer keeps. */
 interface KeptUnits {
   readonly layer: string;
   readonly kept: number;
@@ -76,7 +76,7 @@ function copySlot(
     if (Object.hasOwn(choices, role)) to.kept[role] = choices[role]!;
 }
 
-/** The first inputs and outputs of the dense matrix, part by part, and of its bias. */
+/** Cuts the dense matrix and its bias to the first inputs and outputs of each part. */
 function* cutSlot(
   slot: MatrixSlot,
   small: MatrixSpec,
@@ -106,7 +106,7 @@ function keptColumns(whole: MatrixSpec, small: MatrixSpec): number[] {
   );
 }
 
-/** Undefined where no size becomes smaller. */
+/** `config` is undefined if no size becomes smaller. */
 function smallerConfig(
   shape: ModelShape,
   stored: readonly StoredMatrix[],
@@ -125,8 +125,8 @@ function smallerConfig(
   if (sizeKeys.heads === undefined) {
     if (attention.kept.some(({ kept }) => kept < attention.whole))
       notes.push(
-        `Heads were pruned (${listed(attention.kept)} of ${attention.whole}), but ${shape.family} has no configuration key for the width of a head: the model's width is always the number of heads times that width. ` +
-          "The removed heads are written as zeros and save nothing; onnx and packed keep the smaller matrices.",
+        `Heads were pruned (${listUnits(attention.kept)} of ${attention.whole}), but the configuration of ${shape.family} has no key for the head size: the hidden size is always the number of heads times the head size. ` +
+          "The removed heads are written as zeros and save nothing. Export as onnx or packed to keep the smaller matrices.",
       );
   } else {
     const written = sizeKeys.headsDivideWidth === true ? dividingHeads(shape, most) : most;
@@ -137,7 +137,7 @@ function smallerConfig(
     }
     if (written !== most)
       notes.push(
-        `${(heads / kvHeads) * most} heads do not divide the model's width, which transformers requires of ${shape.family}: ${(heads / kvHeads) * written} are written, the others as zeros.`,
+        `${(heads / kvHeads) * most} heads do not divide the hidden size, which transformers requires for ${shape.family}. Wrote ${(heads / kvHeads) * written} heads; the extra ones are zeros.`,
       );
     notes.push(...unequalNote(attention, written, sizeKeys.heads.kvHeads, "key-value heads"));
   }
@@ -161,7 +161,7 @@ function smallerConfig(
   }
 }
 
-/** The fewest key-value heads, at least so many, whose queries divide the width of the model. */
+/** The smallest number of key-value heads, at least `atLeast`, for which the number of query heads divides the hidden size. */
 function dividingHeads(shape: ModelShape, atLeast: number): number {
   const { heads, kvHeads, width } = dimensionsOf(shape);
   let units = atLeast;
@@ -169,7 +169,7 @@ function dividingHeads(shape: ModelShape, atLeast: number): number {
   return units;
 }
 
-/** What each matrix that reads an axis keeps of it. */
+/** The units that each matrix reading this kind of axis keeps. */
 function keptUnits(
   stored: readonly StoredMatrix[],
   kind: AxisKind,
@@ -188,10 +188,10 @@ function keptUnits(
 
 const largestOf = (kept: readonly KeptUnits[]): number => Math.max(0, ...kept.map((each) => each.kept));
 
-const listed = (kept: readonly KeptUnits[]): string =>
+const listUnits = (kept: readonly KeptUnits[]): string =>
   kept.map((each) => `layer ${each.layer}: ${each.kept}`).join(", ");
 
-/** `written` is the size for all layers. */
+/** `written` is the size that the configuration gives all layers. */
 function unequalNote(
   { kept, whole }: { readonly kept: readonly KeptUnits[]; readonly whole: number },
   written: number,
@@ -201,10 +201,10 @@ function unequalNote(
   const largest = largestOf(kept);
   const smaller = kept.filter((each) => each.kept < largest);
   if (smaller.length === 0) return [];
-  const size = written === whole ? `stays ${whole}` : `is ${written}, so that the layer that keeps most fits`;
+  const size = written === whole ? `stays ${whole}` : `is ${written}, the most that any layer keeps`;
   const layers = smaller.map((each) => each.layer).join(", ");
   return [
-    `Layers keep different numbers of ${units} (${listed(kept)} of ${whole}), but ${key} is one number for all layers: it ${size}, and ${smaller.length === 1 ? `layer ${layers} is` : `layers ${layers} are`} padded with zeros. ` +
-      "Prune with scope: layer, and without layers, for equal shares.",
+    `Layers keep different numbers of ${units} (${listUnits(kept)} of ${whole}), but ${key} is one number for all layers. It ${size}, and ${smaller.length === 1 ? `layer ${layers} is` : `layers ${layers} are`} padded with zeros. ` +
+      "To prune every layer equally, set scope: layer and leave out layers.",
   ];
 }

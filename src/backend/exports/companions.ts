@@ -1,4 +1,4 @@
-/** What stands beside the weights in an exported folder: the configuration and the tokenizer, as other programs look for them. */
+/** Writes the configuration and the tokenizer of an exported folder, under the names that other programs expect. */
 import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
@@ -18,7 +18,7 @@ export function writeConfig(
   writeJson(join(folder, "config.json"), {
     architectures: [architectureOf({ ...shape, family: String(config["model_type"]) })],
     ...config,
-    // Where these are missing, the library takes the ids of the published model, which a small vocabulary does not have.
+    // If these are missing, transformers uses the ids of the published model, which a small vocabulary may not have.
     bos_token_id: config["bos_token_id"] ?? (tokenizer && documentFrame(tokenizer).before[0]) ?? null,
     eos_token_id: config["eos_token_id"] ?? ends ?? null,
     pad_token_id: config["pad_token_id"] ?? null,
@@ -27,7 +27,7 @@ export function writeConfig(
   if (generationConfig !== undefined) writeJson(join(folder, "generation_config.json"), generationConfig);
 }
 
-/** The tokenizer's own files, with the settings that make Hugging Face's loader take them as they are. */
+/** Writes the tokenizer's files, with the settings that make Hugging Face's loader use them unchanged. */
 export function writeTokenizer({ shape, tokenizer, tokenizerFolder }: ExportSubject, folder: string): void {
   if (tokenizer === undefined) return;
   if (tokenizerFolder !== undefined) copyOriginals(tokenizerFolder, folder);
@@ -37,11 +37,11 @@ export function writeTokenizer({ shape, tokenizer, tokenizerFolder }: ExportSubj
   writeJson(join(folder, settings), {
     tokenizer_class: "PreTrainedTokenizerFast",
     model_max_length: dimensionsOf(shape).context,
-    ...contentsOf(tokenizer),
+    ...specialTokenTexts(tokenizer),
   });
 }
 
-/** Files of a tokenizer that other converters look for, and that no `tokenizer.json` replaces for them. */
+/** Tokenizer files that other converters require even if there is a `tokenizer.json`. */
 const originals = [
   "tokenizer.model",
   "special_tokens_map.json",
@@ -60,16 +60,16 @@ function copyOriginals(from: string, to: string): void {
   }
 }
 
-/** The special tokens as text, as that file names them. */
-function contentsOf({ files, bos, endOfText }: Tokenizer): { bos_token?: string; eos_token?: string } {
+/** The special tokens as text, under the keys of `tokenizer_config.json`. */
+function specialTokenTexts({ files, bos, endOfText }: Tokenizer): { bos_token?: string; eos_token?: string } {
   const { added_tokens: added = [] } = JSON.parse(Buffer.from(files["tokenizer.json"]!).toString()) as {
     added_tokens?: readonly { readonly id: number; readonly content: string }[];
   };
-  const named = (key: string, id: number | undefined) => {
+  const entry = (key: string, id: number | undefined) => {
     const content = added.find((each) => each.id === id)?.content;
     return content === undefined ? {} : { [key]: content };
   };
-  return { ...named("bos_token", bos), ...named("eos_token", endOfText) };
+  return { ...entry("bos_token", bos), ...entry("eos_token", endOfText) };
 }
 
 function writeJson(path: string, content: unknown): void {

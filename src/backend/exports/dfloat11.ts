@@ -1,4 +1,4 @@
-/** A folder like Hugging Face's whose weights are entropy-coded bfloat16; Lathe reads it like any other model. */
+/** A Hugging Face folder with entropy-coded bfloat16 weights. Lathe reads it like any other model. */
 import { join } from "node:path";
 import * as z from "zod";
 import { codeTensors } from "../coding/codedTensors";
@@ -11,20 +11,20 @@ const options = z.strictObject({
   dtype: z
     .literal("bfloat16")
     .default("bfloat16")
-    .describe("Type that each weight is rounded to before it is coded; the only one whose code there is."),
+    .describe("Type that each weight is rounded to before it is coded. Only bfloat16 is supported."),
 });
 
-/** Below it the table of lengths would cost more than is won; such tensors stay bfloat16. */
-const fewest = 2048;
+/** Smaller tensors stay bfloat16, because the table of code lengths would take more than the code saves. */
+const minElements = 2048;
 
 export default defineExporter<z.output<typeof options>>({
-  title: "DFloat11: bfloat16 without loss in about 11 bits a weight",
+  title: "DFloat11: lossless bfloat16 in about 11 bits per weight",
   options,
   samples: [{ dtype: "bfloat16" }],
   form: "dense",
   write: async (subject, { dtype }, folder) => {
     const plain = plainTensors(subject);
-    const isLarge = (data: ArrayLike<number>) => data instanceof Float32Array && data.length >= fewest;
+    const isLarge = (data: ArrayLike<number>) => data instanceof Float32Array && data.length >= minElements;
     const { tensors, metadata, bits } = codeTensors(plain, (_, { data }) =>
       isLarge(data) ? [[{ codec: "half", dtype }, { codec: "dfloat11" }]] : [],
     );
@@ -36,9 +36,9 @@ export default defineExporter<z.output<typeof options>>({
     const coded = large.reduce((sum, [name]) => sum + bits.get(name)!, 0);
     return [
       weights === 0
-        ? "No weight was coded: the tensors are too small, and stand as bfloat16."
-        : `${(coded / weights).toFixed(2)} bits a weight, ${((100 * coded) / (16 * weights)).toFixed(1)} % of bfloat16.`,
-      "Weights are rounded to bfloat16 and then coded without loss. They are decoded when the model is loaded: it takes less disk, not less memory, and only Lathe reads it.",
+        ? "No tensor is large enough to be coded, so all are written as bfloat16."
+        : `${(coded / weights).toFixed(2)} bits per weight, ${((100 * coded) / (16 * weights)).toFixed(1)} % of bfloat16.`,
+      "Weights are rounded to bfloat16 and then coded losslessly. They are decoded when the model is loaded, so the model takes less disk space but not less memory. Only Lathe reads this format.",
     ];
   },
 });

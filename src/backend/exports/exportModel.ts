@@ -1,4 +1,4 @@
-/** Writes a model in a format of the catalog. */
+/** Exports a model in one of the formats of the catalog. */
 import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
@@ -6,44 +6,44 @@ import type { ExportSubject, Form } from "./exporter";
 import { type SizeRow, sizesOf, unsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
 
-export interface Exported extends WrittenFolder {
+export interface ExportResult extends WrittenFolder {
   readonly format: string;
-  /** Lines that a reader must not miss. */
+  /** Lines that the user must see. */
   readonly notices: readonly string[];
-  /** Bytes by kind of file, the total last. */
+  /** Bytes by kind of file; the last row is the total. */
   readonly sizes: readonly SizeRow[];
 }
 
 export async function exportModel(
   subject: ExportSubject,
-  { format, ...given }: { readonly format: string; readonly [option: string]: unknown },
+  { format, ...written }: { readonly format: string; readonly [option: string]: unknown },
   folder: string,
-): Promise<Exported> {
+): Promise<ExportResult> {
   const exporter = Object.hasOwn(exporters, format) ? exporters[format] : undefined;
   if (exporter === undefined) {
     const allowed = Object.keys(exporters);
     throw new WorkbenchError(
       "invalid-input",
-      `There is no export format "${format}"; known are ${allowed.join(", ")}.`,
+      `Unknown export format "${format}". Allowed: ${allowed.join(", ")}.`,
       { allowed },
     );
   }
-  const options = exporter.options.parse(given) as unknown;
+  const options = exporter.options.parse(written) as unknown;
   const notices: string[] = [];
   let unsaved: readonly string[] = [];
-  const written = await writeFolder(folder, async (draft) => {
+  const result = await writeFolder(folder, async (draft) => {
     const { notes, ...smaller } = compactFor(exporter.form, subject);
     notices.push(...(await exporter.write(smaller, options, draft)), ...notes);
     unsaved = unsavedNotes(smaller, exporter.form);
   });
-  const sizes = sizesOf(subject.shape, written.files);
+  const sizes = sizesOf(subject.shape, result.files);
   const [{ before, after }] = sizes as [SizeRow];
   if (after >= before && unsaved.length === 0)
-    notices.push("Nothing was saved: the weights take as much as dense float32 weights.");
-  return { format, ...written, notices: [...notices, ...unsaved], sizes };
+    notices.push("The export saved no space: the weights take as many bytes as in dense float32.");
+  return { format, ...result, notices: [...notices, ...unsaved], sizes };
 }
 
-/** A graph can have matrices of different sizes in each layer, so there only what fits exactly is compacted. */
+/** A graph can have matrices of different sizes in each layer, so a graph is compacted only if no layer needs padding. */
 function compactFor(
   form: Form,
   subject: ExportSubject,

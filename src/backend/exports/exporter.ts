@@ -1,4 +1,4 @@
-/** What an export format is: it writes a model as files that other programs read. One file a format. */
+/** The interface of an export format, which writes a model as files that other programs read. Each format is one file. */
 import type { z } from "zod";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
 import type { ModelShape } from "../models/model";
@@ -8,27 +8,27 @@ export interface ExportSubject {
   readonly shape: ModelShape;
   readonly tensors: HostTensors;
   readonly tokenizer?: Tokenizer | undefined;
-  /** The folder that the tokenizer was read from, where it is the model's own. */
+  /** The folder that the tokenizer was read from, if it belongs to the model. */
   readonly tokenizerFolder?: string | undefined;
-  /** What the model's own `generation_config.json` holds. */
+  /** The content of the model's `generation_config.json`. */
   readonly generationConfig?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** How a format writes a matrix that is not dense: as it is stored, as a part of a graph, or as the dense matrix. */
+/** How a format writes a matrix that is not dense: in its stored representation, as part of a graph, or as a dense matrix. */
 export type Form = "stored" | "graph" | "dense";
 
 export interface Exporter<O> {
   readonly title: string;
   readonly options: z.ZodType<O>;
-  /** Options worth testing; contract tests export every family with each. */
+  /** Sample options. The contract tests export every family with each of them. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
-  /** How the format writes matrices that are not dense. Where it is not `stored`, structured pruning is compacted first. */
+  /** How the format writes matrices that are not dense. Unless it is `stored`, structurally pruned models are compacted first. */
   readonly form: Form;
-  /** Fills an empty folder and returns the lines that a reader must not miss. Refuses before it writes anything. */
+  /** Fills an empty folder and returns the lines that the user must see. Throws before it writes anything. */
   write(subject: ExportSubject, options: O, folder: string): Promise<readonly string[]>;
 }
 
-// The catalog holds formats of any options; each parses its own before use.
+// The catalog holds formats with different options. Each format parses its options before use.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyExporter = Exporter<any>;
 

@@ -1,4 +1,4 @@
-/** The forward pass as an ONNX file with its weights, for any runtime: batch and sequence of any size, padding on either side. */
+/** Exports the forward pass and its weights as ONNX for any runtime, with any batch size, any sequence length, and padding on either side. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { type DynamicAxis, mergeSizes } from "../graph/dynamicOnnx";
@@ -18,79 +18,88 @@ import { defineExporter } from "./exporter";
 import { writeOnnx } from "./onnxFile";
 import { withoutMasks } from "./unmasked";
 
-const options = z.strictObject({
+const schema = z.strictObject({
   sequence_len: z
     .int()
     .positive()
     .optional()
     .describe(
-      "Fixes the number of tokens of a row; any number when left out. With `with_past` also the places of the past, then the model's context, but at most 1024, when left out.",
+      "Fixed sequence length in tokens. By default, the graph accepts any length. With `with_past`, also the number of cached positions, by default the model's context but at most 1024.",
     ),
   batch_size: z
     .int()
     .positive()
     .optional()
-    .describe("Fixes the number of rows; any number when left out, and 1 in the file with a past."),
+    .describe(
+      "Fixed batch size. By default, the graph accepts any batch size, and the graph with a past uses 1.",
+    ),
   input_type: z
     .enum(["int64", "int32"])
     .default("int64")
-    .describe("Type of token ids, mask and positions; int64 is what most programs feed."),
+    .describe("Type of token ids, mask and positions. Most programs provide int64."),
   position_ids: z
     .boolean()
     .default(false)
-    .describe("Take the positions as an input; otherwise they count the tokens that the mask keeps."),
+    .describe(
+      "Add an input for the positions. By default, positions count the tokens that the attention mask keeps.",
+    ),
   operators: z
     .enum(["microsoft", "standard"])
     .default("microsoft")
     .describe(
-      "Whether quantized matrices may use ONNX Runtime's own MatMulNBits where their groups fit it, or only the standard DequantizeLinear.",
+      "Operators for quantized matrices: `microsoft` uses ONNX Runtime's MatMulNBits where the group size allows it, `standard` uses only DequantizeLinear.",
     ),
   external_data: z
     .boolean()
     .default(false)
-    .describe("Write the weights to a file of their own, as weights of more than 2 GiB are in any case."),
+    .describe(
+      "Write the weights to a separate file. Weights of more than 2 GiB are always written to a separate file.",
+    ),
   with_past: z
     .boolean()
     .default(false)
     .describe(
-      "Also write decoder_with_past_model.onnx: one token at a time, with the keys and values of those before.",
+      "Also write decoder_with_past_model.onnx, which processes one token at a time and takes the keys and values of the previous tokens.",
     ),
 });
-type Options = z.output<typeof options>;
+type Options = z.output<typeof schema>;
 
 export default defineExporter<Options>({
   title: "ONNX file of the forward pass",
-  options,
+  options: schema,
   samples: [
     {},
     { sequence_len: 5, batch_size: 2, input_type: "int32", with_past: true },
     { operators: "standard", external_data: true, position_ids: true },
   ],
   form: "graph",
-  write: async (subject, given, folder) => {
+  write: async (subject, options, folder) => {
     refuseClassifier(subject.shape, "this export has no graph for it; safetensors has");
-    if (given.with_past) requireNextToken(subject.shape, "it has no past to go on from; leave out with_past");
+    if (options.with_past)
+      requireNextToken(subject.shape, "it does not continue from past tokens; leave out with_past");
     const { shape, tensors } = withoutMasks(subject);
     const weights = new Map(
-      [...inferenceTensors(shape, tensors, given.operators)].map(([name, { data }]) => [name, data]),
+      [...inferenceTensors(shape, tensors, options.operators)].map(([name, { data }]) => [name, data]),
     );
-    const missing = inferenceParameters(shape, given.operators).find(({ name }) => !weights.has(name));
+    const missing = inferenceParameters(shape, options.operators).find(({ name }) => !weights.has(name));
     if (missing !== undefined) throw new Error(`The model has no tensor ${missing.name}.`);
     const write = (name: string, model: OnnxModel) =>
-      writeOnnx(folder, name, model, { external: given.external_data });
-    write("model.onnx", forwardModel(shape, given, weights));
-    if (given.with_past)
-      write("decoder_with_past_model.onnx", build(stepGraph(shape, given), given, weights));
+      writeOnnx(folder, name, model, { external: options.external_data });
+    write("model.onnx", forwardModel(shape, options, weights));
+    if (options.with_past)
+      write("decoder_with_past_model.onnx", build(stepGraph(shape, options), options, weights));
     writeConfig(subject, folder);
     writeTokenizer(subject, folder);
-    const hasCodes = inferenceParameters(shape, given.operators).some(({ dtype }) => /^int[48]$/.test(dtype));
-    return given.operators === "standard" && hasCodes ? [accuracyNotice] : [];
+    const hasCodes = inferenceParameters(shape, options.operators).some(({ dtype }) =>
+      /^int[48]$/.test(dtype),
+    );
+    return options.operators === "standard" && hasCodes ? [accuracyNotice] : [];
   },
 });
 
-/** ONNX Runtime makes MatMulNBits of these products, and unless it is asked not to, one that rounds its input to int8. */
+/** ONNX Runtime fuses these products into MatMulNBits, which by default rounds its input to int8. */
 const accuracyNotice =
-  "ONNX Runtime by default rounds the inputs of products with DequantizeLinear to int8. Set its session option session.qdq_matmulnbits_accuracy_level to 1 for float32, or export with operators: microsoft.";
+  "By default, ONNX Runtime rounds the inputs of products with DequantizeLinear to int8. Set its session option session.qdq_matmulnbits_accuracy_level to 1 for float32, or export with operators: microsoft.";
 
 type Weights = ReadonlyMap<string, ConstantData>;
 
@@ -98,14 +107,14 @@ function build(graph: Graph, { operators }: Options, weights: Weights, sharesCon
   return buildModel(graph, { portable: true, packed: operators === "microsoft", weights, sharesConstants });
 }
 
-/** Sizes that no sizes of a model are likely to be products of, and smaller ones for a context that has no room for them. */
+/** Sizes that are unlikely to be factors of the sizes of a model. `short` is for models with a small context. */
 const samples = { batch: [5, 7, 11], time: [7, 11, 13], short: [3, 4, 2] } as const;
 
-/** The graph at three sizes, made one model of any size; at the fixed size alone where both are fixed. */
-function forwardModel(shape: ModelShape, given: Options, weights: Weights): OnnxModel {
-  const { sequence_len: fixedTime, batch_size: fixedBatch } = given;
+/** Builds the graph at three sizes and merges them into one with dynamic axes. If both sizes are fixed, builds it once. */
+function forwardModel(shape: ModelShape, options: Options, weights: Weights): OnnxModel {
+  const { sequence_len: fixedTime, batch_size: fixedBatch } = options;
   if (fixedTime !== undefined && fixedBatch !== undefined)
-    return build(forwardGraph(shape, given, [fixedBatch, fixedTime]), given, weights);
+    return build(forwardGraph(shape, options, [fixedBatch, fixedTime]), options, weights);
   const { context } = dimensionsOf(shape);
   const times = context >= Math.max(...samples.time) ? samples.time : samples.short;
   if (fixedTime === undefined && context < Math.max(...times))
@@ -115,7 +124,7 @@ function forwardModel(shape: ModelShape, given: Options, weights: Weights): Onnx
     );
   const models = [0, 1, 2].map((i) => {
     const sizes = [fixedBatch ?? samples.batch[i]!, fixedTime ?? times[i]!] as const;
-    return build(forwardGraph(shape, given, sizes), given, weights, false);
+    return build(forwardGraph(shape, options, sizes), options, weights, false);
   });
   const axes: DynamicAxis[] = [
     ...(fixedBatch === undefined
@@ -128,19 +137,21 @@ function forwardModel(shape: ModelShape, given: Options, weights: Weights): Onnx
   return mergeSizes(models, axes);
 }
 
-/** `input_ids`, `attention_mask` and, if asked for, `position_ids` [batch, time] → `logits` [batch, time, vocabulary]. */
-function forwardGraph(shape: ModelShape, given: Options, [batch, time]: readonly [number, number]): Graph {
+/** `input_ids`, `attention_mask` and optionally `position_ids` [batch, time] → `logits` [batch, time, vocabulary]. */
+function forwardGraph(shape: ModelShape, options: Options, [batch, time]: readonly [number, number]): Graph {
   const { vocabulary } = dimensionsOf(shape);
-  const tokens = ids("input_ids", [batch, time], given);
-  const mask = ids("attention_mask", [batch, time], given);
+  const tokens = ids("input_ids", [batch, time], options);
+  const mask = ids("attention_mask", [batch, time], options);
   // An encoder counts padding too, as transformers does: without positions they are 0, 1, 2, …
   const counted = familyOf(shape.family).mask === "causal" ? { positions: positionsOf(mask) } : {};
-  const positions = given.position_ids ? { positions: ids("position_ids", [batch, time], given) } : counted;
-  const logits = inferenceForward(shape, { tokens, ...positions, segments: mask }, {}, given.operators);
+  const positions = options.position_ids
+    ? { positions: ids("position_ids", [batch, time], options) }
+    : counted;
+  const logits = inferenceForward(shape, { tokens, ...positions, segments: mask }, {}, options.operators);
   return { outputs: { logits: reshape(logits, { shape: [batch, time, vocabulary] }) } };
 }
 
-/** Of each token how many before it the mask keeps; 0 for padding on the left. */
+/** The number of unmasked tokens before each token; 0 for padding on the left. */
 function positionsOf(mask: Value): Value {
   const counted = sub(cumulativeSum(mask, { axis: 1 }), int(1));
   return where(greater(counted, int(0)), counted, int(0));
@@ -148,22 +159,22 @@ function positionsOf(mask: Value): Value {
 
 /**
  * `input_ids` and `position_ids` [batch, 1], `past_key_values.<layer>.key` and `.value` [batch, kvHeads, slots, headDim] →
- * `logits` [batch, 1, vocabulary] and `present.<layer>.…`, the past with the token at its position. Slots after the
- * position are not read, so a past begins as zeros.
+ * `logits` [batch, 1, vocabulary] and `present.<layer>.…`, the past with the token added at its position. Slots after the
+ * position are not read, so the initial past can be zeros.
  */
-function stepGraph(shape: ModelShape, given: Options): Graph {
+function stepGraph(shape: ModelShape, options: Options): Graph {
   const dimensions = dimensionsOf(shape);
   const { vocabulary, kvHeads, headDim, context } = dimensions;
-  const [batch, slots] = [given.batch_size ?? 1, given.sequence_len ?? Math.min(context, 1024)];
-  const positions = ids("position_ids", [batch, 1], given);
+  const [batch, slots] = [options.batch_size ?? 1, options.sequence_len ?? Math.min(context, 1024)];
+  const positions = ids("position_ids", [batch, 1], options);
   const table = [batch, kvHeads, slots, headDim];
   const cache = new KeyValueCache(dimensions, { batch, slots }, positions, (name) =>
     reshape(input(`past_key_values.${name}`, table), {
       shape: cacheType(dimensions, { batch, slots }).shape,
     }),
   );
-  const tokens = ids("input_ids", [batch, 1], given);
-  const logits = inferenceForward(shape, { tokens, positions, cache }, {}, given.operators);
+  const tokens = ids("input_ids", [batch, 1], options);
+  const logits = inferenceForward(shape, { tokens, positions, cache }, {}, options.operators);
   const present = [...cache.next].map(([name, next]) => [`present.${name}`, reshape(next, { shape: table })]);
   return {
     outputs: {
@@ -174,6 +185,6 @@ function stepGraph(shape: ModelShape, given: Options): Graph {
 }
 
 function ids(name: string, size: Shape, { input_type }: Options): Value {
-  const given = input(name, size, input_type);
-  return input_type === "int32" ? given : cast(given, { to: "int32" });
+  const value = input(name, size, input_type);
+  return input_type === "int32" ? value : cast(value, { to: "int32" });
 }

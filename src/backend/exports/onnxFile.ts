@@ -1,28 +1,28 @@
-/** Writes an ONNX model to a folder, its weights inside or, as a protobuf message ends at 2 GiB, in a file beside it. */
+/** Writes an ONNX model to a folder. A protobuf message is limited to 2 GiB, so larger weights are written to a separate file. */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { bufferOf, encodeModel, type Initializer, type OnnxModel, type Place } from "../graph/onnx";
 
-/** The graph itself needs a little of the 2 GiB. */
-const mostBytes = 2 ** 31 - 2 ** 24;
-/** Smaller tensors stay in the model, where shapes can be inferred from them. */
-const leastBytes = 1024;
-/** Where large tensors begin, so that a runtime can map them into memory; small ones need not. */
+/** Leaves room for the graph within the 2 GiB. */
+const maxBytes = 2 ** 31 - 2 ** 24;
+/** Smaller tensors stay in the model, because shape inference reads them there. */
+const minExternalBytes = 1024;
+/** Large tensors start at page boundaries, so that a runtime can memory-map them. Small tensors need less alignment. */
 const [pageBytes, smallAlignment, largeTensor] = [4096, 64, 2 ** 20];
 
 export interface OnnxStorage {
-  /** True puts the weights into a file of their own whatever their size. */
+  /** Writes the weights to a separate file, whatever their size. */
   readonly external: boolean;
-  /** Weights of more bytes are put there anyway. */
+  /** Weights of more bytes are always written to a separate file. */
   readonly limit?: number;
 }
 
-/** Writes `<name>`, and `<name>_data` where the weights are in a file of their own. */
+/** Writes `<name>`, and `<name>_data` if the weights are in a separate file. */
 export function writeOnnx(
   folder: string,
   name: string,
   model: OnnxModel,
-  { external, limit = mostBytes }: OnnxStorage,
+  { external, limit = maxBytes }: OnnxStorage,
 ): void {
   const total = model.initializers.reduce((sum, { data }) => sum + data.byteLength, 0);
   if (!external && total <= limit) {
@@ -36,7 +36,7 @@ export function writeOnnx(
     let end = 0;
     for (const initializer of model.initializers) {
       const bytes = bufferOf(initializer.data);
-      if (bytes.length < leastBytes) continue;
+      if (bytes.length < minExternalBytes) continue;
       const alignment = bytes.length < largeTensor ? smallAlignment : pageBytes;
       const offset = Math.ceil(end / alignment) * alignment;
       for (let written = 0; written < bytes.length;)

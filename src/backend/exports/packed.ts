@@ -1,6 +1,6 @@
 /**
- * A checkpoint whose numbers take the bits that are counted for them: masks a bit a weight and only the kept values, codes as
- * many bits as they have, and all of it entropy-coded where that is less. What a shrunk model really takes on a disk.
+ * A checkpoint in its smallest form on disk: masks take one bit per weight, only unmasked values are stored, codes take their
+ * bit width, and everything is entropy-coded where that is smaller.
  */
 import { join } from "node:path";
 import * as z from "zod";
@@ -11,34 +11,38 @@ import { writeSafetensors } from "../checkpoints/safetensors";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 
-const options = z.strictObject({
+const schema = z.strictObject({
   dtype: z
     .enum(storedDtypes)
     .default("float32")
-    .describe("Type of what is no code and no mask; the two halves round each number to the nearest."),
+    .describe(
+      "Type of the tensors that are neither codes nor masks. float16 and bfloat16 round each number to the nearest.",
+    ),
   entropy_coding: z
     .boolean()
     .default(true)
-    .describe("Also write codes, masks and bfloat16 weights in a prefix code, where that takes less."),
+    .describe(
+      "Also entropy-code codes, masks and bfloat16 weights with a prefix code where that is smaller.",
+    ),
 });
 
-export default defineExporter<z.output<typeof options>>({
-  title: "Packed checkpoint: masks, codes and kept values in the bits that they need",
-  options,
+export default defineExporter<z.output<typeof schema>>({
+  title: "Packed checkpoint: bit-packed masks and codes, unmasked values only",
+  options: schema,
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", entropy_coding: false }],
   form: "stored",
-  write: async (subject, given, folder) => {
+  write: async (subject, options, folder) => {
     const { shape, tensors } = subject;
-    const coded = pack({ shape, tensors }, { dtype: given.dtype, entropyCoding: given.entropy_coding });
-    writeSafetensors(join(folder, "model.safetensors"), coded.tensors, coded.metadata, given.dtype);
-    writeConfig(subject, folder, given.dtype);
+    const coded = pack({ shape, tensors }, { dtype: options.dtype, entropyCoding: options.entropy_coding });
+    writeSafetensors(join(folder, "model.safetensors"), coded.tensors, coded.metadata, options.dtype);
+    writeConfig(subject, folder, options.dtype);
     writeManifest(folder, shape);
     writeTokenizer(subject, folder);
     const bits = [...coded.bits.values()].reduce((sum, each) => sum + each, 0);
     const numbers = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
     return [
-      `${(bits / numbers).toFixed(2)} bits for each number of the checkpoint, masks and codes among them.`,
-      "Everything is decoded when the model is loaded: it takes less disk, not less memory, and only Lathe reads it.",
+      `${(bits / numbers).toFixed(2)} bits per number of the checkpoint, including masks and codes.`,
+      "Everything is decoded when the model is loaded, so the model takes less disk space but not less memory. Only Lathe reads this format.",
     ];
   },
 });

@@ -1,4 +1,4 @@
-/** The tensors of a model as its family publishes them: masks applied, packed matrices whole, tied ones once. */
+/** The tensors of a model as its family publishes them: masks applied, packed matrices joined, tied matrices written once. */
 import { WorkbenchError } from "../../protocol/errors";
 import { exportTensors } from "../models/huggingFace";
 import { familyOf, type ModelShape } from "../models/model";
@@ -15,19 +15,19 @@ export function sourceOf(tensors: HostTensors): TensorSource {
   };
 }
 
-/** The model as it is after export: only what the configuration itself asks for is not dense. */
+/** The model as it is after export: all matrices are dense except those that the configuration defines otherwise. */
 export function plainShape(shape: ModelShape): ModelShape {
-  const asked = familyOf(shape.family).representations?.(shape.config) ?? {};
-  for (const [role, { type }] of Object.entries(asked)) {
+  const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
+  for (const [role, { type }] of Object.entries(declared)) {
     const now = shape.representations[role]?.type ?? "dense";
     if (now !== type)
       throw new WorkbenchError(
         "unsupported",
-        `${role} is stored ${now}, but a configuration of ${shape.family} says ${type}, and its files can say nothing else. ` +
-          "Export the model as it was before that change.",
+        `${role} is stored as ${now}, but the configuration of ${shape.family} requires ${type}, and this format cannot represent anything else. ` +
+          "Export as packed, or export the model from before that step.",
       );
   }
-  return { ...shape, representations: asked };
+  return { ...shape, representations: declared };
 }
 
 export function plainTensors({ shape, tensors }: ExportSubject): Map<string, HostTensor> {

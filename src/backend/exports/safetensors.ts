@@ -1,25 +1,27 @@
-/** A folder as Hugging Face's `transformers` reads it: config.json and model.safetensors under its tensor names. */
+/** A folder for Hugging Face's `transformers`: config.json, and model.safetensors with the tensor names of transformers. */
 import * as z from "zod";
 import { exportedConfig } from "../models/huggingFace";
 import { storedDtypes } from "../checkpoints/halfPrecision";
 import { writeConfig, writeTokenizer } from "./companions";
 import { defineExporter } from "./exporter";
 import { plainTensors } from "./plainTensors";
-import { bytesOfSize, sizePattern, writeShards } from "./shards";
+import { parseSize, sizePattern, writeShards } from "./shards";
 
 const options = z.strictObject({
   dtype: z
     .enum(storedDtypes)
     .default("float32")
-    .describe("Type in which weights are written; the two halves round each weight to the nearest number."),
+    .describe("Type of the written weights. float16 and bfloat16 round each weight to the nearest number."),
   max_shard_size: z
     .string()
-    .regex(sizePattern, { error: "write a size such as 5GB, 500MB or 2GiB" })
-    .refine((size) => !sizePattern.test(size) || bytesOfSize(size) > 0, {
-      error: "a file needs at least a byte",
+    .regex(sizePattern, { error: "must be a size such as 5GB, 500MB or 2GiB" })
+    .refine((size) => !sizePattern.test(size) || parseSize(size) > 0, {
+      error: "must be at least one byte",
     })
     .default("5GB")
-    .describe("Largest size of one file of weights, such as 5GB; larger models are split, with an index."),
+    .describe(
+      "Maximum size of a weight file, such as 5GB. Larger models are split into several files with an index.",
+    ),
 });
 
 export default defineExporter<z.output<typeof options>>({
@@ -28,13 +30,11 @@ export default defineExporter<z.output<typeof options>>({
   samples: [{}, { dtype: "bfloat16" }, { dtype: "float16", max_shard_size: "2KB" }],
   form: "dense",
   write: async (subject, { dtype, max_shard_size: size }, folder) => {
-    writeShards(folder, plainTensors(subject), { dtype, shardBytes: bytesOfSize(size) });
+    writeShards(folder, plainTensors(subject), { dtype, shardBytes: parseSize(size) });
     writeConfig(subject, folder, dtype);
     writeTokenizer(subject, folder);
     return exportedConfig(subject.shape)["model_type"] === "kphi3"
-      ? [
-          "transformers has no kphi3 of its own: load the folder with the authors' modeling_kphi3.py beside it.",
-        ]
+      ? ["transformers does not include kphi3. To load the folder, add the authors' modeling_kphi3.py to it."]
       : [];
   },
 });

@@ -1,4 +1,4 @@
-/** What an export saved: bytes of each kind of file before and after, and a reason wherever nothing became smaller. */
+/** Reports the space that an export saves: bytes by kind of file before and after, and a reason if nothing became smaller. */
 import { sizeOf } from "../graph/op";
 import { familyOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
 import type { StoredMatrix } from "../models/weights";
@@ -25,7 +25,7 @@ function kindOf(name: string): "weights" | "configuration" | "tokenizer" {
   return configurationFiles.has(name) ? "configuration" : "tokenizer";
 }
 
-/** Only weights can become smaller; the other files are counted as they are on both sides. */
+/** Only weights can become smaller; the other files count with the same size before and after. */
 export function sizesOf(shape: ModelShape, files: readonly NamedFile[]): SizeRow[] {
   const after = { weights: 0, configuration: 0, tokenizer: 0 };
   for (const { name, bytes: size } of files) after[kindOf(name)] += size;
@@ -36,14 +36,14 @@ export function sizesOf(shape: ModelShape, files: readonly NamedFile[]): SizeRow
   return [...rows, { kind: "total", before: total("before"), after: total("after") }];
 }
 
-/** Of the model as its configuration describes it, every tensor in float32. */
+/** Bytes of the model as its configuration describes it, with every tensor in float32. */
 export function denseBytes({ family, config }: ModelShape): number {
   const representations = familyOf(family).representations?.(config) ?? {};
   const specs = parametersOf({ family, config, representations });
   return specs.reduce((sum, spec) => sum + 4 * sizeOf(spec.shape), 0);
 }
 
-/** Lines of a table for people. */
+/** Lines of a human-readable table. */
 export function sizeTable(sizes: readonly SizeRow[]): string[] {
   const rows = [
     ["", "dense float32", "written", ""],
@@ -63,13 +63,13 @@ export function sizeTable(sizes: readonly SizeRow[]): string[] {
   );
 }
 
-/** Why matrices take as much as dense ones, a line for each representation that the format does not keep. */
+/** Explains why matrices take as much space as dense ones: one line for each representation that the format does not keep. */
 export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): string[] {
   if (form === "stored") return [];
-  const asked = familyOf(shape.family).representations?.(shape.config) ?? {};
+  const declared = familyOf(shape.family).representations?.(shape.config) ?? {};
   const byType = new Map<string, StoredMatrix[]>();
   for (const each of matrixSlots(shape).flatMap(({ stored }) => stored)) {
-    const isKept = each.type === "dense" || each.type === asked[each.matrix.role]?.type;
+    const isKept = each.type === "dense" || each.type === declared[each.matrix.role]?.type;
     if (!isKept) byType.set(each.type, [...(byType.get(each.type) ?? []), each]);
   }
   const notes: string[] = [];
@@ -82,15 +82,15 @@ export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): str
       ({ matrix, representation, options }) => representation.count(matrix, options, source).stored,
     );
     notes.push(
-      `${matrices(masked.length)} with a mask (${percent(1 - kept / all)} zeros): zeros are written like any other number, so nothing is saved. Export as packed to store a bitmap and the kept values only.`,
+      `${matrices(masked.length)} with a mask (${percent(1 - kept / all)} zeros): written as dense matrices with zeros, so nothing is saved. Export as packed to store only a bitmap and the unmasked values.`,
     );
   }
   if (form === "graph") return notes;
   for (const [type, { what, instead }] of Object.entries(denseWording)) {
-    const found = byType.get(type);
-    if (found !== undefined)
+    const stored = byType.get(type);
+    if (stored !== undefined)
       notes.push(
-        `${matrices(found.length)} with ${what}: written as dense matrices, so nothing is saved. Export as ${instead}.`,
+        `${matrices(stored.length)} with ${what}: written as dense matrices, so nothing is saved. Export as ${instead}.`,
       );
   }
   return notes;
@@ -99,7 +99,7 @@ export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): str
 const matrices = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);
 
 const kept = "onnx or packed to keep them";
-/** Sliced matrices are not here: a smaller configuration holds them, or the note about it says why not. */
+/** Sliced matrices are missing here because `compact` reports them. */
 const denseWording: Readonly<Record<string, { readonly what: string; readonly instead: string }>> = {
   quantised: { what: "quantized codes", instead: kept },
   clustered: { what: "clustered weights", instead: kept },

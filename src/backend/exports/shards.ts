@@ -1,4 +1,4 @@
-/** Weights as one safetensors file, or as several with the index that says which tensor is where, as Hugging Face splits them. */
+/** Writes weights as one safetensors file, or as several with an index that maps tensors to files, in Hugging Face's layout. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
@@ -7,7 +7,7 @@ import { type HostTensor, type HostTensors, storedBytes, writeSafetensors } from
 
 export interface Storage {
   readonly dtype: StoredDtype;
-  /** No file grows larger, unless a single tensor does. */
+  /** Maximum size of a file. Only a file with a single tensor can be larger. */
   readonly shardBytes: number;
 }
 
@@ -24,8 +24,8 @@ const units: Readonly<Record<string, number>> = {
 };
 export const sizePattern = /^(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?$/i;
 
-/** Bytes of a size as people write it: `5GB` (decimal), `500MiB`. */
-export function bytesOfSize(text: string): number {
+/** Parses a size such as `5GB` (decimal) or `500MiB` into bytes. */
+export function parseSize(text: string): number {
   const [, number, unit = ""] = sizePattern.exec(text)!;
   return Math.floor(Number(number) * units[unit.toUpperCase()]!);
 }
@@ -50,7 +50,7 @@ export function writeShards(folder: string, tensors: HostTensors, { dtype, shard
   writeFileSync(join(folder, "model.safetensors.index.json"), `${JSON.stringify(index, undefined, 2)}\n`);
 }
 
-/** In their order; a file ends before the tensor that would make it too large. */
+/** Keeps the order of the tensors. Starts a new file before the tensor that would exceed the maximum size. */
 function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): HostTensors[] {
   const shards = [new Map<string, HostTensor>()];
   let bytes = 0;
@@ -66,7 +66,7 @@ function divide(tensors: HostTensors, dtype: StoredDtype, shardBytes: number): H
   return shards;
 }
 
-/** A weight that is a number and would be written as infinite makes another model, so nothing is written. */
+/** Throws if a finite weight would be written as infinity, because that would change the model. */
 function refuseOutOfRange(tensors: HostTensors, dtype: StoredDtype): void {
   if (dtype === "float32") return;
   const limit = largest[dtype];
@@ -75,7 +75,7 @@ function refuseOutOfRange(tensors: HostTensors, dtype: StoredDtype): void {
     if (large === undefined) continue;
     throw new WorkbenchError(
       "unsupported",
-      `${name} holds ${large}, and ${dtype} ends at ${limit}. Write the model as ${dtype === "float16" ? "bfloat16 or float32" : "float32"}.`,
+      `${name} contains ${large}, but the largest value of ${dtype} is ${limit}. Export the model as ${dtype === "float16" ? "bfloat16 or float32" : "float32"}.`,
     );
   }
 }

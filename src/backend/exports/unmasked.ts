@@ -1,4 +1,4 @@
-/** A model whose masked matrices and biases are dense, with zeros where the mask drops a weight; the others stay as they are. */
+/** Applies the masks of a model: masked matrices and biases become dense, with zeros at the masked weights. */
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 import { biasData } from "../models/biases";
 import type { RepresentationChoices } from "../models/family";

@@ -1,4 +1,4 @@
-/** A folder that appears under its name only when everything in it is written. */
+/** Writes a folder atomically: it appears under its name only when it is complete. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
@@ -8,7 +8,7 @@ export interface WrittenFolder {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
 
-/** Where the folder lies while a process writes it; what is left there by one that was killed is nobody's. */
+/** The temporary folder that a process writes to. A folder left behind by a killed process can be deleted. */
 export function draftOf(folder: string, pid: number): string {
   const target = resolve(folder);
   return join(dirname(target), `.${basename(target)}.${pid}.tmp`);
@@ -21,11 +21,11 @@ export async function writeFolder(
   const target = resolve(folder);
   const draft = draftOf(target, process.pid);
   try {
-    // Something of the user's may be there; an export never replaces it.
+    // An export never replaces existing files.
     if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0))
       throw new WorkbenchError(
         "invalid-input",
-        `${target} is there already and not empty. Choose another folder.`,
+        `${target} already exists and is not empty. Choose another folder.`,
       );
     rmSync(draft, { recursive: true, force: true });
     mkdirSync(draft, { recursive: true });

@@ -30,7 +30,7 @@ it.each(Object.keys(models))(
     const tensors = drawnTensors(shape, 6);
     const target = join(folder.path, "out");
     const { notices } = await exportModel({ shape, tensors }, { format: "dfloat11" }, target);
-    expect(notices[0]).toMatch(/bits a weight/);
+    expect(notices[0]).toMatch(/bits per weight/);
     const model = await importModel(target);
     expect([...model.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
     for (const [name, { data }] of tensors)

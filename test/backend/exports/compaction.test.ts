@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { exportModel, type Exported } from "../../../src/backend/exports/exportModel";
+import { exportModel, type ExportResult } from "../../../src/backend/exports/exportModel";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { modelProto } from "../../../src/backend/graph/onnxSchema";
 import { input } from "../../../src/backend/graph/op";
@@ -67,10 +67,10 @@ async function exportAndRead(shape: ModelShape) {
   return { exported, config, error };
 }
 
-const weights = ({ sizes }: Exported) => sizes.find(({ kind }) => kind === "weights")!;
+const weights = ({ sizes }: ExportResult) => sizes.find(({ kind }) => kind === "weights")!;
 const equal = (kept: Kept) => [kept, kept];
 
-describe("structured pruning of equal shares is exported as a smaller configuration with the same logits", () => {
+describe("equally pruned layers are exported as a smaller configuration with the same logits", () => {
   it.each([
     ["llama", {}],
     ["llama", { attention_bias: true, mlp_bias: true, head_dim: 4 }],
@@ -93,7 +93,7 @@ describe("structured pruning of equal shares is exported as a smaller configurat
     expect(exported.notices.join("\n")).not.toMatch(/saved|padded/);
   });
 
-  it("gpt2, whose heads cannot be written smaller and say so", async () => {
+  it("keeps all heads of gpt2, with a notice", async () => {
     const { exported, config, error } = await exportAndRead(
       sliced("gpt2", equal({ channels: 30, heads: 1 })),
     );
@@ -101,17 +101,17 @@ describe("structured pruning of equal shares is exported as a smaller configurat
     expect(error).toBeLessThan(1e-6);
     expect(exported.notices.join("\n")).toMatch(/n_inner 64 → 30/);
     expect(exported.notices.join("\n")).toMatch(
-      /Heads were pruned \(layer 0: 1, layer 1: 1 of 2\), but gpt2 has no configuration key for the width of a head/,
+      /Heads were pruned \(layer 0: 1, layer 1: 1 of 2\), but the configuration of gpt2 has no key for the head size/,
     );
   });
 });
 
-it("llama keeps as many heads as divide its width, which transformers requires", async () => {
+it("keeps a number of llama heads that divides the hidden size, as transformers requires", async () => {
   const heads = { num_attention_heads: 8, num_key_value_heads: 4, head_dim: 4 };
   const three = await exportAndRead(sliced("llama", equal({ heads: 3 }), heads));
   expect(three.config).toMatchObject({ ...heads, hidden_size: 16 });
   expect(three.error).toBeLessThan(1e-6);
-  expect(three.exported.notices.join("\n")).toMatch(/6 heads do not divide the model's width.*8 are written/);
+  expect(three.exported.notices.join("\n")).toMatch(/6 heads do not divide the hidden size.*Wrote 8 heads/);
   const two = await exportAndRead(sliced("llama", equal({ heads: 2 }), heads));
   expect(two.config).toMatchObject({ num_attention_heads: 4, num_key_value_heads: 2, head_dim: 4 });
   const phi3 = await exportAndRead(sliced("phi3", equal({ heads: 3 }), heads));
@@ -119,8 +119,8 @@ it("llama keeps as many heads as divide its width, which transformers requires",
   expect(phi3.error).toBeLessThan(1e-6);
 });
 
-describe("unequal shares", () => {
-  it("are written as large as the layer that keeps most, with the reason for each layer", async () => {
+describe("unequally pruned layers", () => {
+  it("are padded to the largest layer, with a notice that names each layer", async () => {
     const { exported, config, error } = await exportAndRead(
       sliced("llama", [{ channels: 10 }, { channels: 18, heads: 1 }]),
     );
@@ -128,12 +128,12 @@ describe("unequal shares", () => {
     expect(error).toBeLessThan(1e-6);
     const notices = exported.notices.join("\n");
     expect(notices).toMatch(
-      /different numbers of channels \(layer 0: 10, layer 1: 18 of 24\).*intermediate_size.* is 18.*layer 0 is padded with zeros\. Prune with scope: layer/,
+      /different numbers of channels \(layer 0: 10, layer 1: 18 of 24\).*intermediate_size.* is 18.*layer 0 is padded with zeros\. To prune every layer equally, set scope: layer/,
     );
     expect(notices).toMatch(/different numbers of key-value heads \(layer 0: 2, layer 1: 1 of 2\).*stays 2/);
   });
 
-  it("of which one layer is whole leave the configuration as it was", async () => {
+  it("keep the configuration if one layer is not pruned", async () => {
     const { exported, config, error } = await exportAndRead(sliced("phi3", [{}, { channels: 5 }]));
     expect(config).toMatchObject({ intermediate_size: 24 });
     expect(error).toBeLessThan(1e-6);
@@ -142,7 +142,7 @@ describe("unequal shares", () => {
   });
 });
 
-it("leaves the other matrices their representation in formats that keep it", async () => {
+it("keeps the representation of the other matrices in formats that support it", async () => {
   using folder = temporaryFolder();
   const shape = withRepresentations(sliced("llama", equal({ channels: 10 })), {
     "layers.0.self_attn.q_proj": { type: "factored", options: { rank: 2 } },

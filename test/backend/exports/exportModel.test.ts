@@ -11,7 +11,7 @@ import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject"
 const shape = tinyShape("llama", { vocab_size: 257 });
 const subject = { shape, tensors: drawnTensors(shape, 4) };
 
-it("fills an empty folder, and never touches one with something in it", async () => {
+it("fills an empty folder, and never changes one that is not empty", async () => {
   using folder = temporaryFolder();
   const target = join(folder.path, "out");
   mkdirSync(target);
@@ -25,9 +25,9 @@ it("fills an empty folder, and never touches one with something in it", async ()
   );
 });
 
-it("names the formats that there are", async () => {
+it("lists the formats", async () => {
   await expect(exportModel(subject, { format: "gguf" }, "nowhere")).rejects.toThrow(
-    `There is no export format "gguf"; known are ${Object.keys(exporters).join(", ")}.`,
+    `Unknown export format "gguf". Allowed: ${Object.keys(exporters).join(", ")}.`,
   );
 });
 
@@ -58,11 +58,11 @@ describe("sizes", () => {
   };
   const dense = 4 * [...subject.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
 
-  it("are those of dense float32 weights and of the files, with the reason if nothing is saved", async () => {
+  it("compare the files with dense float32 weights, and explain why nothing is saved", async () => {
     const plain = await sizesOf(undefined, { format: "safetensors" });
     expect(plain.weights.before).toBe(dense);
     expect(plain.weights.after).toBeGreaterThan(dense);
-    expect(plain.notices).toMatch(/Nothing was saved: the weights take as much/);
+    expect(plain.notices).toMatch(/The export saved no space: the weights take as many bytes/);
     const half = await sizesOf(undefined, { format: "safetensors", dtype: "float16" });
     expect(half.weights.after).toBeLessThan(0.7 * dense);
     expect(half.notices).toBe("");

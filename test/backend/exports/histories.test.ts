@@ -97,7 +97,7 @@ function fields(message: Buffer): Map<number, (number | Buffer)[]> {
 }
 
 describe("a TensorBoard event file", () => {
-  it("holds every value of every line with its step and its time of day", async () => {
+  it("contains every value with its step and wall time", async () => {
     const run = runWith(500);
     const [header, ...events] = [...records(await exported(run, "tensorboard"))].map(fields);
     expect(String(header!.get(3)![0])).toBe("brain.Event:2");
@@ -116,14 +116,14 @@ describe("a TensorBoard event file", () => {
     }
   });
 
-  it("is well formed for a run that has told nothing yet", async () => {
+  it("is well formed for a run without metrics", async () => {
     const run = RunFolder.create(temporaryFolder(), loopPlan(), { state: "queued" });
     expect([...records(await exported(run, "tensorboard"))]).toHaveLength(1);
   });
 });
 
 describe("a CSV table", () => {
-  it("has a row a line and a column a metric, at full precision", async () => {
+  it("has one row per line and one column per metric, at full precision", async () => {
     const run = runWith(300);
     const { lines } = await readMetrics(run.inside("metrics.jsonl"));
     const rows = (await exported(run, "csv")).toString().trimEnd().split("\n");
@@ -137,7 +137,7 @@ describe("a CSV table", () => {
     }
   });
 
-  it("makes no formula of a metric's name, and no cell of another", async () => {
+  it("escapes metric names that look like formulas or contain separators", async () => {
     const run = RunFolder.create(temporaryFolder(), loopPlan(), { state: "done" });
     const names = ["=HYPERLINK(1)/a", "＋1/a", "\t-2/a", 'a/\n"b",c'];
     const values = Object.fromEntries(names.map((name, i) => [name, -i - 1]));
@@ -151,7 +151,7 @@ describe("a CSV table", () => {
   });
 });
 
-it.each(Object.keys(historyExporters))("%s reads a long history piece by piece", async (format) => {
+it.each(Object.keys(historyExporters))("%s reads a long history in chunks", async (format) => {
   const run = RunFolder.create(temporaryFolder(), loopPlan(), { state: "done" });
   const text = Array.from(
     { length: 100_000 },

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { type Exported, exportModel } from "../../../src/backend/exports/exportModel";
+import { type ExportResult, exportModel } from "../../../src/backend/exports/exportModel";
 import { writeOnnx } from "../../../src/backend/exports/onnxFile";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { modelProto } from "../../../src/backend/graph/onnxSchema";
@@ -29,7 +29,7 @@ const sizes = { sequence_len: time, batch_size: batch };
 async function inFolder<T>(
   { shape, tensors }: Model,
   options: object,
-  use: (folder: string, exported: Exported) => T | Promise<T>,
+  use: (folder: string, exported: ExportResult) => T | Promise<T>,
 ): Promise<T> {
   using folder = temporaryFolder();
   const target = join(folder.path, "out");
@@ -111,7 +111,7 @@ describe.each(Object.keys(models))("%s", (family) => {
   const model = { shape, tensors };
 
   it.each(["int64", "int32"] as const)(
-    "gives its logits for inputs of any size, fed %s ids",
+    "computes the logits for inputs of any size with %s ids",
     async (type) => {
       const file = await written(shape, tensors, { input_type: type });
       for (const size of [
@@ -125,7 +125,7 @@ describe.each(Object.keys(models))("%s", (family) => {
     },
   );
 
-  it("gives the logits of each text whatever the padding, on the left or on the right", async () => {
+  it("computes the same logits with any padding, left or right", async () => {
     const { vocabulary } = dimensionsOf(shape);
     const file = await written(shape, tensors, {});
     const withPositions = await written(shape, tensors, { position_ids: true });
@@ -144,7 +144,7 @@ describe.each(Object.keys(models))("%s", (family) => {
         );
   });
 
-  it("fixes the sizes that are asked for", async () => {
+  it("fixes the configured sizes", async () => {
     const file = await written(shape, tensors, sizes);
     expect(relativeError(await run(file, [batch, time], tokensFor(shape)), reference(model))).toBeLessThan(
       1e-5,
@@ -157,7 +157,7 @@ describe.each(Object.keys(models))("%s", (family) => {
     await expect(run(rows, [1, 3], tokensFor(shape, 3))).rejects.toThrow(/invalid dimensions/);
   });
 
-  it("writes a step with past keys and values that comes to the same logits, token by token", async () => {
+  it("writes a step with past keys and values that computes the same logits token by token", async () => {
     const { context, layers, vocabulary } = dimensionsOf(shape);
     const options = { ...sizes, with_past: true };
     const file = await written(shape, tensors, options, "decoder_with_past_model.onnx");
@@ -199,7 +199,7 @@ describe.each(Object.keys(models))("%s", (family) => {
     await session.release();
   });
 
-  it("uses standard operators only, and holds every weight", async () => {
+  it("uses only standard operators and contains every weight", async () => {
     const { opsetImport, graph } = modelProto.decode(await written(shape, tensors, {})) as unknown as Decoded;
     expect(opsetImport.map(({ domain }) => domain)).toEqual([""]);
     expect(graph.node.filter(({ domain }) => domain !== "").map(({ opType }) => opType)).toEqual([]);
@@ -209,7 +209,7 @@ describe.each(Object.keys(models))("%s", (family) => {
   });
 });
 
-it("gives the logits of a pruned model", async () => {
+it("computes the logits of a pruned model", async () => {
   const shape = tinyShape("phi3");
   const pruned = await magnitude.apply(
     { shape, tensors: drawnTensors(shape, 8) },
@@ -224,7 +224,7 @@ describe("a file of weights beside the model", () => {
   const shape = tinyShape("llama", { hidden_size: 64, vocab_size: 257 });
   const model = { shape, tensors: drawnTensors(shape, 8) };
 
-  it("is written if asked for, and read by the runtime", () =>
+  it("is written if configured, and read by the runtime", () =>
     inFolder(model, { external_data: true }, async (folder, { files }) => {
       const bytes = Object.fromEntries(files.map((file) => [file.name, file.bytes]));
       expect(bytes["model.onnx_data"]).toBeGreaterThan(64 * 257 * 4);
@@ -233,7 +233,7 @@ describe("a file of weights beside the model", () => {
       expect(relativeError(got, reference(model))).toBeLessThan(1e-5);
     }));
 
-  it("is written if the weights are larger than a message may be", () => {
+  it("is written if the weights exceed the size limit of a message", () => {
     using folder = temporaryFolder();
     const weight = {
       name: "w",
@@ -307,7 +307,7 @@ describe("a matrix keeps its form in the graph", () => {
     });
   });
 
-  it("codes of an embedding, a tied head and every projection, with standard operators too", async () => {
+  it("codes of an embedding, a tied head and every projection, also with standard operators", async () => {
     const plain = tinyShape("llama", { ...wide, tie_word_embeddings: true });
     const roles = ["embed_tokens", ...["q", "k", "v", "o"].map((each) => `layers.1.self_attn.${each}_proj`)];
     const shape = withRepresentations(
@@ -330,7 +330,7 @@ describe("a matrix keeps its form in the graph", () => {
     }
   });
 
-  it("or is dense, with the reason, if it is masked", async () => {
+  it("unless it is masked: then it is dense, with a notice", async () => {
     const shape = withRepresentations(tinyShape("gpt2"), {
       "layers.0.self_attn.q_proj": { type: "masked", options: {} },
       "layers.0.mlp.up_proj": { type: "masked", options: {} },

@@ -1,4 +1,4 @@
-/** Packed checkpoints: the bits that are counted are the bits that are written, and what is read again is what was there. */
+/** Packed checkpoints: the reported bits are the bits on disk, and loading restores the model exactly. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -64,7 +64,7 @@ async function shrunk(steps: readonly Given[], family = "llama"): Promise<Checkp
 describe.each(cases)("$title", ({ title, steps }) => {
   const family = title.includes("biases") ? "gpt2" : "llama";
 
-  it("take exactly the bits that are counted for them", async () => {
+  it("take exactly the reported number of bits", async () => {
     using folder = temporaryFolder();
     const { shape, tensors } = await shrunk(steps, family);
     const target = join(folder.path, "out");
@@ -86,7 +86,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
     expect(written - exact).toBeLessThan(8 * filled || 1);
   });
 
-  it("are read again bit for bit, and take less with a prefix code", async () => {
+  it("load bit for bit, and are smaller with a prefix code", async () => {
     using folder = temporaryFolder();
     const { shape, tensors } = await shrunk(steps, family);
     const [packed, plain] = ["packed", "plain"].map((name) => join(folder.path, name)) as [string, string];
@@ -106,7 +106,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
   });
 });
 
-it("a file whose weights were changed is refused", async () => {
+it("rejects a file with changed weights", async () => {
   using folder = temporaryFolder();
   const target = join(folder.path, "out");
   await exportModel(await shrunk([[rtn, { bits: 4 }]]), { format: "packed" }, target);
@@ -130,7 +130,7 @@ describe("a chain of steps", () => {
     ["codes of 7 bits", codes, [{ codec: "integers", bits: 7, lowest: -64 }]],
     ["prefix-coded codes", codes, [{ codec: "huffman" }]],
   ];
-  it.each(chains)("gives back %s", (_, numbers, steps) => {
+  it.each(chains)("restores %s", (_, numbers, steps) => {
     const source = () => mask;
     const coded = encodeChain(numbers, steps, source);
     const type = numbers instanceof Float32Array ? "float32" : numbers instanceof Int8Array ? "int8" : "bool";
@@ -139,13 +139,13 @@ describe("a chain of steps", () => {
     expect(coded.bytes.length).toBeLessThan(numbers.byteLength);
   });
 
-  it("is refused for numbers that its bits do not hold", () => {
+  it("is rejected for numbers outside the range of its bits", () => {
     expect(() => encodeChain(codes, [{ codec: "integers", bits: 3, lowest: -4 }], () => mask)).toThrow(
       /no whole number of 3 bits/,
     );
   });
 
-  it("takes the shortest of those that are offered", () => {
+  it("selects the shortest candidate", () => {
     const offered: readonly OpenStep[][] = [
       [{ codec: "integers", bits: 8, lowest: -128 }],
       [{ codec: "huffman" }],

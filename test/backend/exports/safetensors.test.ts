@@ -5,7 +5,7 @@ import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import type { Tokenizer } from "../../../src/backend/data/tokenizers/tokenizer";
 import { exportModel } from "../../../src/backend/exports/exportModel";
-import { bytesOfSize } from "../../../src/backend/exports/shards";
+import { parseSize } from "../../../src/backend/exports/shards";
 import { importModel } from "../../../src/backend/imports/importModel";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
@@ -29,7 +29,7 @@ describe.each(Object.keys(models))("%s", (family) => {
   const shape = tinyShape(family);
   const tensors = drawnTensors(shape, 6);
 
-  it("comes back bit for bit, under the names of Hugging Face", async () => {
+  it("loads bit for bit, with the tensor names of Hugging Face", async () => {
     const { model, file } = await roundTrip(shape, tensors);
     expect(plain(model.tensors)).toEqual(plain(tensors));
     expect(model.shape.representations).toEqual(shape.representations);
@@ -37,7 +37,7 @@ describe.each(Object.keys(models))("%s", (family) => {
     expect(file.metadata).toEqual({ format: "pt" });
   });
 
-  it("comes back with a head over classes, under the name that such models have there", async () => {
+  it("loads with a classification head, under its Hugging Face name", async () => {
     const classifier = classifierShape(shape, { kind: "classes", names: ["ham", "spam", "other"] });
     const drawn = drawnTensors(classifier, 7);
     const { model, config, file } = await roundTrip(classifier, drawn);
@@ -62,7 +62,7 @@ describe.each(Object.keys(models))("%s in half precision and several files", (fa
   const tensors = drawnTensors(shape, 6);
 
   it.each(["float32", "float16", "bfloat16"] as const)(
-    "%s is the nearest model, and comes back bit for bit when it is written again",
+    "%s rounds to the nearest value, and loads bit for bit after a second export",
     async (dtype) => {
       using folder = temporaryFolder();
       const options = { format: "safetensors", dtype, max_shard_size: "3KB" };
@@ -128,14 +128,14 @@ describe("what cannot be written", () => {
   };
   const large = (tensors: HostTensors) => (tensors.get("transformer.ln_f.bias")!.data[3] = 70_000);
 
-  it("is a number beyond the type's largest", async () => {
+  it("is a value beyond the largest of the type", async () => {
     expect(await refusal({ dtype: "float16" }, large)).toMatch(
-      /ln_f.bias holds 70000, and float16 ends at 65504. Write the model as bfloat16/,
+      /ln_f.bias contains 70000, but the largest value of float16 is 65504. Export the model as bfloat16/,
     );
   });
 
   it.each(["none", "5 parsecs", "0GB", "-1"])("is a file size of %s", async (size) => {
-    expect(await refusal({ max_shard_size: size })).toMatch(/size such as 5GB|at least a byte/);
+    expect(await refusal({ max_shard_size: size })).toMatch(/size such as 5GB|at least one byte/);
   });
 });
 
@@ -144,7 +144,7 @@ it.each([
   ["1.5 MiB", 1.5 * 2 ** 20],
   ["700", 700],
   ["2kb", 2000],
-])("reads %s as %d bytes", (text, bytes) => expect(bytesOfSize(text)).toBe(bytes));
+])("reads %s as %d bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
 
 it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in parts", async (family) => {
   const shape = tinyShape(family);
@@ -173,7 +173,7 @@ it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in pa
   }
 });
 
-it("writes what transformers needs to build the model, and keeps what a configuration says itself", async () => {
+it("writes the keys that transformers needs to build the model, and keeps those of the configuration", async () => {
   const phi3 = tinyShape("phi3");
   expect((await roundTrip(phi3, drawnTensors(phi3, 1))).config).toMatchObject({
     architectures: ["Phi3ForCausalLM"],
@@ -191,7 +191,7 @@ it("writes what transformers needs to build the model, and keeps what a configur
   });
 });
 
-it("writes kphi3 under its published names, and says what it needs to be loaded", async () => {
+it("writes kphi3 under its published names, with a notice about the file that it needs", async () => {
   const shape = tinyShape("kphi3");
   const { config, file, notices } = await roundTrip(shape, drawnTensors(shape, 1));
   expect(config).toMatchObject({
@@ -203,15 +203,15 @@ it("writes kphi3 under its published names, and says what it needs to be loaded"
   expect(notices[0]).toMatch(/modeling_kphi3.py/);
 });
 
-it("refuses a form that the family's files cannot say", async () => {
+it("refuses a representation that the files of the family cannot hold", async () => {
   const kphi3 = tinyShape("kphi3");
   const shape = withRepresentations(kphi3, { "layers.0.self_attn.o_proj": { type: "dense", options: {} } });
   await expect(roundTrip(shape, drawnTensors(shape, 1))).rejects.toThrow(
-    /o_proj is stored dense, but a configuration of kphi3 says grouped/,
+    /o_proj is stored as dense, but the configuration of kphi3 requires grouped/,
   );
 });
 
-it("writes a tokenizer that opens again with the same ids", async () => {
+it("writes a tokenizer that loads with the same ids", async () => {
   using folder = temporaryFolder();
   const tokenizer = bytesTokenizer();
   const shape = tinyShape("gpt2", { vocab_size: tokenizer.vocabSize });

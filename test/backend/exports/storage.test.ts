@@ -38,7 +38,7 @@ describe.each(cases)("$name in $dtype", ({ name, dtype }) => {
     ]),
   );
 
-  it("is written, and read again, with PyTorch's bits and Hugging Face's logits", async () => {
+  it("is written and read with PyTorch's bits and Hugging Face's logits", async () => {
     using folder = temporaryFolder();
     const target = join(folder.path, "model");
     await exportModel({ shape, tensors }, { format: "safetensors", dtype, max_shard_size: "6KB" }, target);

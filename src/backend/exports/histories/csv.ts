@@ -1,15 +1,16 @@
-/** A table for spreadsheets and data frames: a row a line of the history, a column a metric, empty where a line has none. */
+/** A table for spreadsheets and data frames: one row per line of the history and one column per metric. Missing values are empty. */
 import { csvRow, type CsvValue } from "../../../protocol/csv";
 import type { MetricLine } from "../../../protocol/run";
 import type { HistoryExporter, HistorySubject } from "./historyExporter";
 
 const coordinates = ["step", "tokens", "seconds"];
 
-/** Names of metrics come from whoever wrote the run. */
 const row = (cells: readonly CsvValue[]): string => `${csvRow(cells)}\n`;
 
-/** The metrics of a history and how many lines it has now: a run that is going may add to both. */
-async function measured({ lines }: HistorySubject): Promise<{ metrics: readonly string[]; count: number }> {
+/** Finds the metrics and the current number of lines of a history. An active run may add to both while it is exported. */
+async function scanHistory({
+  lines,
+}: HistorySubject): Promise<{ metrics: readonly string[]; count: number }> {
   const names = new Set<string>();
   let count = 0;
   for await (const some of lines()) {
@@ -26,7 +27,7 @@ export default {
   title: "CSV table",
   file: () => "metrics.csv",
   content: async function* (subject) {
-    const { metrics, count } = await measured(subject);
+    const { metrics, count } = await scanHistory(subject);
     const columns = [...coordinates, ...metrics];
     yield row(columns);
     let left = count;

@@ -1,4 +1,4 @@
-/** Writes the history of a run in a format of the catalog, without holding all of it in memory. */
+/** Exports the history of a run in one of the formats of the catalog. Streams it rather than holding it in memory. */
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";

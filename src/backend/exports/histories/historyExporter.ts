@@ -1,19 +1,19 @@
-/** What a format of a run's history is: it writes every metric of one run for other programs. One file a format. */
+/** The interface of a history format, which writes all metrics of a run for other programs. Each format is one file. */
 import type { MetricLine } from "../../../protocol/run";
 
 export interface HistorySubject {
-  /** Of the run. */
+  /** The id of the run. */
   readonly id: string;
-  /** Milliseconds since 1970 at which the run's own seconds began. */
+  /** The time at which the `seconds` of the run are 0, in milliseconds since 1970. */
   readonly startedAt: number;
-  /** All lines, a bounded number at a time; may be asked for more than once. */
+  /** Iterates over all lines in batches of bounded size. Can be called more than once. */
   readonly lines: () => AsyncIterable<readonly MetricLine[]>;
 }
 
 export interface HistoryExporter {
   readonly title: string;
-  /** The name of the one file that is written. */
+  /** The name of the file that is written. */
   readonly file: (subject: HistorySubject) => string;
-  /** Its content, a piece at a time. */
+  /** The content of the file, in chunks. */
   readonly content: (subject: HistorySubject) => AsyncIterable<Uint8Array | string>;
 }

@@ -1,6 +1,6 @@
 /**
- * TensorBoard's event file: every metric as a scalar under its own name, with its step and its time of day. Point TensorBoard
- * at the folder, or at one that holds several. Its scalars are float32, so digits beyond the seventh are lost.
+ * TensorBoard's event file: each metric is a scalar with its step and wall time. Open the folder, or a parent of several such
+ * folders, in TensorBoard. Scalars are float32, so digits beyond the seventh are lost.
  */
 import protobuf from "protobufjs/light";
 import type { MetricLine } from "../../../protocol/run";
@@ -29,7 +29,7 @@ function lineRecord({ step, tokens: _, seconds, ...metrics }: MetricLine, starte
 
 export default {
   title: "TensorBoard event file",
-  // TensorBoard takes any file with this word in its name; the number keeps the files of one folder in order.
+  // TensorBoard reads any file with `tfevents` in its name. The number sorts the files of a folder.
   file: ({ startedAt }) => `events.out.tfevents.${Math.floor(startedAt / 1000)}.lathe`,
   content: async function* ({ startedAt, lines }) {
     yield record({ wallTime: startedAt / 1000, fileVersion: "brain.Event:2" });

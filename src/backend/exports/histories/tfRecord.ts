@@ -1,7 +1,10 @@
 /** Records as TensorFlow frames them: length, checksum of the length, bytes, checksum of the bytes. */
 import { buf } from "crc-32/crc32c";
 
-/** A file that holds its own checksums would check itself by accident, so each is turned and shifted. */
+/**
+ * CRC-32C, rotated and offset as in TensorFlow's record format: a plain checksum of data that contains its own checksums is
+ * not reliable.
+ */
 export function maskedChecksum(bytes: Uint8Array): number {
   const sum = buf(bytes) >>> 0;
   return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) >>> 0;

@@ -113,7 +113,7 @@ test("what can't be exported is refused with the reason", async () => {
   await expect(exported({ subject: { kind: "path", path: temporaryFolder() } })).rejects.toThrow(
     /holds no model/,
   );
-  await expect(exported({ to: run })).rejects.toThrow(/there already and not empty/);
+  await expect(exported({ to: run })).rejects.toThrow(/already exists and is not empty/);
   expect(existsSync(to)).toBe(false);
 }, 60_000);
 
