@@ -21,7 +21,7 @@ interface NamedFile {
 const configurationFiles = new Set(["config.json", "manifest.json", "generation_config.json"]);
 
 function kindOf(name: string): "weights" | "configuration" | "tokenizer" {
-  if (/\.(safetensors(\.index\.json)?|onnx(\.data)?)$/.test(name)) return "weights";
+  if (/\.(safetensors(\.index\.json)?|onnx(_data)?)$/.test(name)) return "weights";
   return configurationFiles.has(name) ? "configuration" : "tokenizer";
 }
 

@@ -225,10 +225,13 @@ describe("a file of weights beside the model", () => {
   const model = { shape, tensors: drawnTensors(shape, 8) };
 
   it("is written if configured, and read by the runtime", () =>
-    inFolder(model, { external_data: true }, async (folder, { files }) => {
+    inFolder(model, { external_data: true }, async (folder, { files, sizes }) => {
       const bytes = Object.fromEntries(files.map((file) => [file.name, file.bytes]));
       expect(bytes["model.onnx_data"]).toBeGreaterThan(64 * 257 * 4);
       expect(bytes["model.onnx"]).toBeLessThan(64 * 257 * 4);
+      expect(sizes.find(({ kind }) => kind === "weights")!.after).toBe(
+        bytes["model.onnx"]! + bytes["model.onnx_data"]!,
+      );
       const got = await run(join(folder, "model.onnx"), [batch, time], tokensFor(shape));
       expect(relativeError(got, reference(model))).toBeLessThan(1e-5);
     }));
