@@ -38,7 +38,7 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
       const target = join(folder.path, "out");
       if ("with_past" in sample && models[family]!.mask !== "causal") {
         const refused = exportModel(subject, { format, ...sample }, target);
-        await expect(refused).rejects.toThrow(/no past to go on from/);
+        await expect(refused).rejects.toThrow(/does not continue from past tokens/);
         return;
       }
       const exported = await exportModel(subject, { format, ...sample }, target);
