@@ -190,10 +190,10 @@ export const badExperiments: readonly Case[] = [
     what: "a base model of the hub that is in no cache",
     cells: on("openai-community/gpt2"),
     message:
-      "openai-community/gpt2@main is not, or not whole, in the cache WORKSPACE/hub, and HF_HUB_OFFLINE forbids to download it. " +
-      "Without a network, put config.json, model.safetensors (or model.safetensors.index.json with the files that it names) and the " +
-      "tokenizer's files of openai-community/gpt2 into a folder and name that folder; or copy " +
-      "WORKSPACE/hub/models--openai-community--gpt2 from a machine that has it. Or take HF_HUB_OFFLINE away.",
+      "openai-community/gpt2@main is missing or incomplete in the cache WORKSPACE/hub, and HF_HUB_OFFLINE prevents downloads. Unset HF_HUB_OFFLINE to download it. " +
+      "To work offline, put config.json, model.safetensors (or model.safetensors.index.json with the files that it lists) and the " +
+      "tokenizer files of openai-community/gpt2 into a folder and use its path, or copy " +
+      "WORKSPACE/hub/models--openai-community--gpt2 from another machine.",
   },
   {
     what: "a base model without a model",
@@ -203,7 +203,7 @@ export const badExperiments: readonly Case[] = [
   {
     what: "a base model that is a text",
     cells: on("text.txt"),
-    message: `WORKSPACE/text.txt is a file of no kind that is read here. ${modelKinds}`,
+    message: `WORKSPACE/text.txt is not a supported model file. ${modelKinds}`,
   },
   {
     what: "a checkpoint whose weights are cut off",

@@ -1,4 +1,4 @@
-/** `generation_config.json`, in which a published model says how it is meant to write: which tokens end a text, how to sample. */
+/** Reads `generation_config.json`, the generation defaults of a published model: which tokens end a text and how to sample. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
@@ -21,7 +21,7 @@ export function readGenerationConfig(folder: string): GenerationConfig | undefin
   return existsSync(path) ? readJson(path, schema) : undefined;
 }
 
-/** Options of a command line, undefined where they were left out. */
+/** Options of a command line. Omitted options are undefined. */
 export interface WrittenOptions {
   readonly doSample?: boolean | undefined;
   readonly temperature?: number | undefined;
@@ -33,13 +33,13 @@ export interface WrittenOptions {
 }
 
 export interface GenerationDefaults {
-  /** What the file adds to the options. */
+  /** The options that the file adds. */
   readonly options: WrittenOptions;
-  /** What was added, in one line; undefined where nothing was. */
+  /** One line that lists the added options and the settings that are not applied; undefined if there are none. */
   readonly notice: string | undefined;
 }
 
-/** Settings that would change the text and that are not implemented, with the value that changes nothing. */
+/** Settings that change the text but are not implemented, with the value that has no effect. */
 const unsupported: Readonly<Record<string, unknown>> = {
   num_beams: 1,
   no_repeat_ngram_size: 0,
@@ -56,14 +56,16 @@ const unsupported: Readonly<Record<string, unknown>> = {
   sequence_bias: null,
 };
 
-/** What is written on the command line wins. The file's temperature and limits count only where tokens are sampled. */
+/** The command line has precedence. The temperature and limits of the file apply only when tokens are sampled. */
 export function generationDefaults(
   file: GenerationConfig | undefined,
   written: WrittenOptions,
 ): GenerationDefaults {
   if (file === undefined) return { options: {}, notice: undefined };
-  const asked = [written.temperature, written.topK, written.topP].some((value) => value !== undefined);
-  const samples = written.doSample ?? (asked || file.do_sample === true);
+  const hasSamplingOption = [written.temperature, written.topK, written.topP].some(
+    (value) => value !== undefined,
+  );
+  const samples = written.doSample ?? (hasSamplingOption || file.do_sample === true);
   const from = <K extends keyof WrittenOptions>(key: K, value: WrittenOptions[K] | null) =>
     written[key] === undefined && value !== undefined && value !== null ? { [key]: value } : {};
   const added: WrittenOptions = {
@@ -78,7 +80,7 @@ export function generationDefaults(
   const shown = Object.entries(added).map(
     ([key, value]) => `${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} ${String(value)}`,
   );
-  if (ends.length > 0) shown.push(`end at ${ends.join(", ")}`);
+  if (ends.length > 0) shown.push(`stop at token ${ends.join(" or ")}`);
   const ignored = Object.entries(unsupported).flatMap(([key, none]) => {
     const value = file[key];
     return value === undefined || value === null || value === none ? [] : [key];

@@ -1,4 +1,4 @@
-/** What a model folder of Hugging Face's libraries says about itself: its configuration, and which files hold its weights. */
+/** Reads the configuration of a Hugging Face model folder, and finds the files with its weights. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
@@ -11,11 +11,11 @@ const configSchema = z.record(z.string(), z.unknown());
 
 export interface ModelFolder {
   readonly shape: ModelShape;
-  /** What was ignored, a line each. */
+  /** One line for each thing that was ignored. */
   readonly notices: readonly string[];
 }
 
-/** The model of a folder without its weights; errors name the file once. */
+/** Reads the model of a folder without its weights. Errors name the file once. */
 export function readModelFolder(
   folder: string,
   changes: Readonly<Record<string, unknown>> = {},
@@ -32,17 +32,17 @@ export function readModelFolder(
     );
     const changed = Object.keys(changes).join(", ");
     const notices = [
-      ...(changed === "" ? [] : [`${path}: replaced ${changed}, as asked for.`]),
+      ...(changed === "" ? [] : [`${path}: overrode ${changed} with the values in base_model.config.`]),
       ...(notice === undefined ? [] : [`${path}: ${notice}`]),
     ];
     return { shape: shapeFromConfig(withClasses(config)), notices };
   } catch (thrown) {
     if (!(thrown instanceof WorkbenchError)) throw thrown;
-    const named = (fault: WorkbenchError) =>
+    const withPath = (fault: WorkbenchError) =>
       fault.message.startsWith(path)
         ? fault
         : new WorkbenchError(fault.code, `${path}: ${fault.message}`, fault.details, { cause: fault });
-    throw thrown instanceof InvalidInput ? new InvalidInput(thrown.faults.map(named)) : named(thrown);
+    throw thrown instanceof InvalidInput ? new InvalidInput(thrown.faults.map(withPath)) : withPath(thrown);
   }
 }
 
@@ -50,11 +50,11 @@ export function readShape(folder: string): ModelShape {
   return readModelFolder(folder).shape;
 }
 
-/** How many classes there are follows from their names; language models may carry names that mean nothing. */
+/** Sets `num_labels` from the names of the classes. Those of a language model have no meaning and are ignored. */
 function withClasses(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { architectures, num_labels: _, ...rest } = config;
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
-  // A checkpoint of a run names no class of transformers, and says itself how many classes it has.
+  // A checkpoint of Lathe has no architecture, and specifies its number of classes itself.
   if (kind === undefined && typeof config["num_labels"] === "number") return config;
   if (typeof kind !== "string" || !kind.endsWith("ForSequenceClassification")) return rest;
   const names = z.record(z.string(), z.unknown()).safeParse(config["id2label"] ?? {}).data ?? {};
@@ -63,7 +63,7 @@ function withClasses(config: Readonly<Record<string, unknown>>): Readonly<Record
   return { ...rest, num_labels: count };
 }
 
-/** What would load, and then compute something else or fail with a puzzling list of tensors. */
+/** Refuses models that would load but compute something else, or fail with an unhelpful list of tensors. */
 function refuseUnsupported(path: string, config: Readonly<Record<string, unknown>>): void {
   const { architectures } = config;
   const [kind] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
@@ -73,7 +73,7 @@ function refuseUnsupported(path: string, config: Readonly<Record<string, unknown
   )
     throw new WorkbenchError(
       "unsupported",
-      `${path} describes a ${kind}, and only models that predict the next token, or the class of a text, are read. Use the causal language model that it was made from.`,
+      `${path} describes a ${kind}, which is not supported. Supported are language models and sequence classifiers. Use the base model of this one.`,
     );
 }
 
@@ -83,7 +83,7 @@ const indexSchema = z.object({
 
 export interface WeightFiles {
   readonly files: readonly string[];
-  /** The file of each tensor, as the index of a sharded model says; undefined where there is one file. */
+  /** The file of each tensor according to the index of a sharded model; undefined if there is a single file. */
   readonly index?: ReadonlyMap<string, string>;
 }
 
@@ -91,7 +91,7 @@ const readIndex = (folder: string) =>
   readJson(join(folder, "model.safetensors.index.json"), indexSchema).weight_map;
 const namesIn = (map: Readonly<Record<string, string>>) => [...new Set(Object.values(map))].sort();
 
-/** The files that the index of a sharded model names. */
+/** The files that the index of a sharded model lists. */
 export function shardNames(folder: string): readonly string[] {
   return namesIn(readIndex(folder));
 }
@@ -107,8 +107,8 @@ export function weightFiles(folder: string): WeightFiles {
   if (missing.length > 0)
     throw new WorkbenchError(
       "not-found",
-      `${folder} lacks ${listed(missing)} of the ${names.length} files that model.safetensors.index.json names. ` +
-        "Put what is missing beside it, or download the model again.",
+      `${folder} lacks ${listNames(missing)} of the ${names.length} files that model.safetensors.index.json lists. ` +
+        "Add the missing files, or download the model again.",
     );
   return {
     files: names.map((name) => join(folder, name)),
@@ -116,8 +116,8 @@ export function weightFiles(folder: string): WeightFiles {
   };
 }
 
-/** The first few of a list of names. */
-export function listed(names: readonly string[]): string {
+/** Joins the first few of a list of names. */
+export function listNames(names: readonly string[]): string {
   const more = names.length > 4 ? ` and ${names.length - 4} more` : "";
   return `${names.slice(0, 4).join(", ")}${more}`;
 }
@@ -142,6 +142,6 @@ function noWeights(folder: string): WorkbenchError {
   return new WorkbenchError(
     "not-found",
     `${folder} has a config.json but no model.safetensors` +
-      `${other === undefined ? "" : `, and ${other} is named by no model.safetensors.index.json`}. Put the weights beside it.`,
+      `${other === undefined ? "" : `, and no model.safetensors.index.json lists ${other}`}. Add the weights to the folder.`,
   );
 }

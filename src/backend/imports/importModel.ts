@@ -1,4 +1,4 @@
-/** Reads a model whole, and checks every number of it: for whoever trains, measures or writes it. */
+/** Imports a whole model and checks every weight, for training, evaluation and export. */
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
@@ -18,19 +18,20 @@ import { openSource, type ReadOptions, refuseOptions, shapeOf } from "./openMode
 import type { Which } from "./runFolder";
 
 export interface ImportOptions extends Partial<DownloadContext> {
-  /** Which checkpoint of a run; the last when left out. */
+  /** Which checkpoint of a run; by default, the last. */
   readonly which?: Which;
-  /** What a path is relative to; the current folder when left out. */
+  /** The folder that paths are relative to; by default, the current folder. */
   readonly baseFolder?: string;
 }
 
-/** `model` names a path, or an id of the hub where nothing of that name lies there; then the model is downloaded first. */
+/** `model` is a path, or a hub id if no such path exists. A model of the hub is downloaded first. */
 export async function importModel(model: BaseModel, options: ImportOptions = {}): Promise<ImportedModel> {
   const { id, ...reading } = withOptions(model);
   const path = await folderOf(id, options, { wanted: "everything", network: true, config: reading.config });
   const source = locateModel(path, options.which ?? "last");
   refuseOptions(source, reading);
-  const read = source.kind === "checkpoint" ? readOwn(source.path) : readForeign(source, reading);
+  const read =
+    source.kind === "checkpoint" ? readOwnCheckpoint(source.path) : readForeignModel(source, reading);
   const generationConfig = source.kind === "huggingFace" ? readGenerationConfig(source.path) : undefined;
   return { ...read, ...source.belongings, ...(generationConfig === undefined ? {} : { generationConfig }) };
 }
@@ -39,15 +40,15 @@ function withOptions(model: BaseModel): BaseModelOptions {
   return typeof model === "string" ? { id: model } : model;
 }
 
-/** The model without its weights, from what is there already. */
+/** Reads a model without its weights, and without downloading anything. */
 export async function importShape(model: BaseModel, baseFolder: string): Promise<ModelShape> {
   const { id, ...reading } = withOptions(model);
-  const asked = { wanted: "outline", network: false, config: reading.config } as const;
-  const path = await folderOf(id, { baseFolder }, asked);
+  const request = { wanted: "outline", network: false, config: reading.config } as const;
+  const path = await folderOf(id, { baseFolder }, request);
   return shapeOf(locateModel(path, "last"), reading);
 }
 
-/** What can be known about a model of the hub without its weights; everything about one that lies here. */
+/** Reads a hub model without its weights. Imports a local model completely. */
 export async function importOutline(
   model: BaseModel,
   options: ImportOptions,
@@ -62,13 +63,13 @@ export async function importOutline(
 async function folderOf(
   name: string,
   { baseFolder = ".", signal, progress = () => undefined }: ImportOptions,
-  asked: Pick<FetchContext, "wanted" | "network" | "config">,
+  request: Pick<FetchContext, "wanted" | "network" | "config">,
 ): Promise<string> {
   const id = hubIdOf(name, baseFolder);
-  return id === undefined ? resolve(baseFolder, name) : fetchModel(id, { ...asked, signal, progress });
+  return id === undefined ? resolve(baseFolder, name) : fetchModel(id, { ...request, signal, progress });
 }
 
-function readOwn(folder: string): ImportedModel {
+function readOwnCheckpoint(folder: string): ImportedModel {
   const { shape, tensors } = readCheckpoint(folder, readCodedTensors);
   const path = join(folder, "model.safetensors");
   using file = openCodedTensors(path);
@@ -77,8 +78,8 @@ function readOwn(folder: string): ImportedModel {
   return { shape, tensors, source: folder, file: written };
 }
 
-/** One tensor after the other, each read once. */
-function readForeign(from: Source, reading: ReadOptions): ImportedModel {
+/** Reads one tensor after the other, each once. */
+function readForeignModel(from: Source, reading: ReadOptions): ImportedModel {
   using model = openSource(from, reading);
   const { shape, source, written } = model;
   model.checkTied();
@@ -103,7 +104,7 @@ function refuseNonFinite(source: string, name: string, data: TensorData): void {
   if (at < 0) return;
   throw new WorkbenchError(
     "corrupt",
-    `${source}: element ${at} of ${name} is ${data[at]}, and a model with such a weight computes nothing. ` +
-      "It was damaged or its training diverged: use another copy, or an earlier checkpoint.",
+    `${source}: element ${at} of ${name} is ${data[at]}. ` +
+      "The file is damaged or its training diverged. Use another copy or an earlier checkpoint.",
   );
 }

@@ -1,4 +1,4 @@
-/** A model as it is read from anywhere: a run, a checkpoint, a folder of another program. */
+/** A model that was imported from a run, a checkpoint, or the files of another program. */
 import type { WrittenFile } from "../models/accounting";
 import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
@@ -10,16 +10,16 @@ export interface ImportedModel {
   readonly tensors: HostTensors;
   /** The folder or file that was read. */
   readonly source: string;
-  /** What the file weighs, by the names of the model's own tensors. */
+  /** Sizes in the file, by the names of the model's tensors. */
   readonly file?: WrittenFile;
-  /** The tensors of its safetensors files, used or not. */
+  /** All tensors of its safetensors files, including unused ones. */
   readonly fileTensors?: readonly FileTensor[];
-  /** What was ignored or skipped, a line each. */
+  /** One line for each thing that was ignored or skipped. */
   readonly notices?: readonly string[];
-  /** The run folder that it comes from: its record knows data and tokenizer. */
+  /** The folder of the run that produced the model. Its record names the data and the tokenizer. */
   readonly run?: string;
-  /** How the model is meant to write, where its folder says so. */
+  /** The content of its `generation_config.json`, if there is one. */
   readonly generationConfig?: GenerationConfig;
-  /** A folder with a tokenizer file that belongs to the model. */
+  /** The folder with the tokenizer files of the model. */
   readonly tokenizerFolder?: string;
 }

@@ -1,4 +1,4 @@
-/** Finds out what a path to a model is, by what lies there: a run folder, a checkpoint, a Hugging Face folder, a llama2.c file. */
+/** Determines the kind of model at a path: a run folder, a checkpoint, a Hugging Face folder or a llama2.c file. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
@@ -16,12 +16,11 @@ const kinds =
   "a run folder, a checkpoint folder, a Hugging Face folder (config.json and model.safetensors), a llama2.c .bin file, " +
   "or a model of the Hugging Face hub as owner/name";
 
-/** Why files that hold models all the same are not read. */
-const refused: Readonly<Record<string, string>> = {
-  ".safetensors":
-    "holds weights without their configuration. Name the folder in which config.json lies beside them.",
+/** Why other kinds of model files are not supported. */
+const refusals: Readonly<Record<string, string>> = {
+  ".safetensors": "contains weights without a configuration. Use the folder that also contains config.json.",
   ".gguf":
-    "is a GGUF file, of which only the vocabulary is read (as data.tokenizer). Name the Hugging Face folder of the model.",
+    "is a GGUF file, which is supported only as data.tokenizer. Use the Hugging Face folder of the model.",
   ...Object.fromEntries(
     [".pt", ".pth", ".ckpt", ".pkl"].map((extension) => [
       extension,
@@ -29,7 +28,7 @@ const refused: Readonly<Record<string, string>> = {
     ]),
   ),
   ".onnx":
-    "is an ONNX file, whose graph is not read back. Name the folder of the model that it was made from.",
+    "is an ONNX file, which cannot be imported. Use the folder of the model that it was exported from.",
 };
 
 export function locateModel(path: string, which: Which): Source {
@@ -53,9 +52,9 @@ function fileSource(path: string): Omit<Source, "kind"> {
   const extension = extname(path);
   if (extension === ".bin" && basename(path) !== "pytorch_model.bin")
     return { path, belongings: tokenizerIn(dirname(path)) };
-  const reason = extension === ".bin" ? refused[".pt"] : refused[extension];
+  const reason = extension === ".bin" ? refusals[".pt"] : refusals[extension];
   if (reason !== undefined) throw new WorkbenchError("unsupported", `${path} ${reason}`);
-  throw new WorkbenchError("invalid-input", `${path} is a file of no kind that is read here. Name ${kinds}.`);
+  throw new WorkbenchError("invalid-input", `${path} is not a supported model file. Name ${kinds}.`);
 }
 
 function missingConfig(folder: string): string {
@@ -63,7 +62,7 @@ function missingConfig(folder: string): string {
   if (names.includes("adapter_config.json"))
     return ": it is an adapter for another model. Merge it into its base model first, for example with PEFT's merge_and_unload()";
   return names.some((name) => name.endsWith(".safetensors"))
-    ? ": there are weights, but config.json is missing beside them"
+    ? ": there are weights, but config.json is missing"
     : "";
 }
 
@@ -71,7 +70,7 @@ function tokenizerIn(folder: string): Pick<ImportedModel, "tokenizerFolder"> {
   return tokenizerFiles(folder).length > 0 ? { tokenizerFolder: folder } : {};
 }
 
-/** A checkpoint of a run lies two folders below it, in `checkpoints/`, or three, in `steps/<n>-compress/`. */
+/** Finds the run of a checkpoint: two folders up from `checkpoints/<name>`, or three up from a folder in `steps/<n>-compress/`. */
 function runAround(checkpoint: string): Pick<ImportedModel, "run"> {
   const folders = [resolve(checkpoint, "..", ".."), resolve(checkpoint, "..", "..", "..")];
   const run = folders.find((folder) => existsSync(join(folder, "run.json")));

@@ -1,6 +1,6 @@
 /**
- * The one door to a model on disk. Its tensors are read when they are asked for: for whoever looks at one matrix of a large
- * file. Only names, shapes and sizes are checked here; `importModel` reads everything through it, and checks all.
+ * Opens a model on disk. Tensors are read on demand, so that viewing one matrix of a large file is cheap. Opening checks only
+ * names, shapes and sizes; `importModel` reads all tensors through this module and checks their values.
  */
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -23,18 +23,18 @@ export interface OpenedModel extends Disposable {
   readonly shape: ModelShape;
   /** The folder or file that was opened. */
   readonly source: string;
-  /** The run that it comes from. */
+  /** The run that produced it. */
   readonly run?: string | undefined;
-  /** The files that the weights are read from. */
+  /** The files that contain the weights. */
   readonly files: readonly string[];
   readonly written: WrittenFile;
-  /** The tensors of safetensors files, used or not. */
+  /** All tensors of its safetensors files, including unused ones. */
   readonly fileTensors?: readonly FileTensor[];
-  /** What was ignored or skipped, a line each. */
+  /** One line for each thing that was ignored or skipped. */
   readonly notices: readonly string[];
-  /** Elements of one of the model's own tensors, from one to before another; all when left out. */
+  /** Reads elements `from` to `to` (exclusive) of a tensor of the model; by default, all. */
   read(name: string, from?: number, to?: number): TensorData;
-  /** Throws where a file repeats a tied tensor with other numbers. */
+  /** Throws if a file contains a copy of a tied tensor with different values. */
   checkTied(): void;
 }
 
@@ -42,7 +42,7 @@ export function openModel(path: string, which: Which = "last"): OpenedModel {
   return openSource(locateModel(path, which));
 }
 
-/** How a Hugging Face folder is read that is not quite what its configuration describes. */
+/** Options for Hugging Face folders that do not quite match their configuration. */
 export type ReadOptions = Omit<BaseModelOptions, "id">;
 
 export function openSource(
@@ -65,7 +65,7 @@ export function openSource(
   return { ...shared, ...bound, shape, files: weights.files, notices: [...notices, ...bound.notices] };
 }
 
-/** The model of a source without its weights. */
+/** Reads the model of a source without its weights. */
 export function shapeOf({ kind, path }: Source, options: ReadOptions = {}): ModelShape {
   refuseOptions({ kind, path }, options);
   if (kind === "checkpoint") return readOwnShape(path);
@@ -77,7 +77,7 @@ export function refuseOptions({ kind, path }: Pick<Source, "kind" | "path">, opt
   if (kind === "huggingFace" || key === undefined) return;
   throw new WorkbenchError(
     "invalid-input",
-    `${path} is a ${kind === "checkpoint" ? "checkpoint of Lathe" : "llama2.c file"}, and ${key} is only for Hugging Face folders. Leave it out.`,
+    `${path} is a ${kind === "checkpoint" ? "checkpoint of Lathe" : "llama2.c file"}, but base_model.${key} applies only to Hugging Face folders. Remove ${key}.`,
   );
 }
 
@@ -88,7 +88,7 @@ const choicesSchema = z.object({
   ),
 });
 
-/** The model of a checkpoint without its weights. */
+/** Reads the model of a checkpoint without its weights. */
 function readOwnShape(folder: string): ModelShape {
   const choices: RepresentationChoices = readJson(
     join(folder, "manifest.json"),
@@ -100,10 +100,10 @@ function readOwnShape(folder: string): ModelShape {
 function readLlama2cFile(path: string): ReturnType<typeof readLlama2c> {
   refuseLfsPointer(path);
   const { size } = statSync(path);
-  return readLlama2c({ bytes: size, read: (bytes) => beginning(path, bytes, size) }, path);
+  return readLlama2c({ bytes: size, read: (bytes) => readBeginning(path, bytes, size) }, path);
 }
 
-function beginning(path: string, bytes: number, size: number): Uint8Array {
+function readBeginning(path: string, bytes: number, size: number): Uint8Array {
   if (bytes === size) return readFileSync(path);
   const file = openSync(path, "r");
   try {
@@ -115,7 +115,7 @@ function beginning(path: string, bytes: number, size: number): Uint8Array {
   }
 }
 
-/** This format has no names to look tensors up by, and its models are small. */
+/** Reads the whole file: the format does not name its tensors, and its models are small. */
 function openLlama2c(path: string): Omit<OpenedModel, "source" | "run"> {
   const { shape, tensors } = readLlama2cFile(path);
   const data = (name: string) => tensors.get(name)?.data;
@@ -125,7 +125,7 @@ function openLlama2c(path: string): Omit<OpenedModel, "source" | "run"> {
     notices: [],
     written: { bytes: statSync(path).size, tensorBytes: (name) => data(name)?.byteLength ?? 0 },
     read: (name, from, to) => data(name)!.slice(from, to),
-    checkTied: () => undefined, // A tied head is not written twice.
+    checkTied: () => undefined, // The format stores a tied head once.
     [Symbol.dispose]: () => undefined,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The `config.json` of a published model. The schema of its family lists the keys that matter; a key that it lacks changes
- * nothing in transformers either, and is ignored with a notice. Keys that would change the result are refused by name.
+ * The `config.json` of a published model. The schema of its family lists the keys that matter. Other keys have no effect in
+ * transformers either, and are ignored with a notice. Unsupported keys that would change the result are refused by name.
  */
 import type * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -15,7 +15,7 @@ type Config = Readonly<Record<string, unknown>>;
 export interface PublishedConfig {
   /** The keys that the family's schema knows, with `model_type`. */
   readonly config: Config;
-  /** The keys that were ignored, in one line without the file's name; undefined where there are none. */
+  /** One line that lists the ignored keys, without the name of the file; undefined if there are none. */
   readonly notice: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export function readPublishedConfig(written: Config): PublishedConfig {
   };
 }
 
-/** A key that the file lacks and that changes nothing is a slip where it is written by hand. */
+/** Refuses overrides of keys that are unknown and missing from the file, because they are probably misspelled. */
 export function refuseUnknownChanges(written: Config, added: readonly string[]): void {
   const family = familyOf(modelType(written));
   const known = [
@@ -46,7 +46,7 @@ export function refuseUnknownChanges(written: Config, added: readonly string[]):
     const near = nearest(key, known);
     throw new WorkbenchError(
       "invalid-input",
-      `the configuration is to be changed at ${key}, which no ${String(modelType(written))} model uses.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+      `unknown key base_model.config.${key}: ${String(modelType(written))} models do not use it.${near === undefined ? "" : ` Did you mean ${near}?`}`,
       near === undefined ? {} : { nearest: near },
     );
   }
@@ -56,7 +56,7 @@ function fieldsOf(family: AnyFamily): Readonly<Record<string, z.ZodType>> {
   return (family.config as unknown as z.ZodObject).shape;
 }
 
-/** Configurations of early versions of transformers have no `model_type`; the class of the model names its family. */
+/** Derives a missing `model_type` from the architecture: early versions of transformers did not write it. */
 function modelType(config: Config): unknown {
   const { model_type: written } = config;
   if (written !== undefined && written !== null) return written;
@@ -71,7 +71,7 @@ function architectureOf({ architectures }: Config): string | undefined {
   return typeof first === "string" ? first : undefined;
 }
 
-/** Replaces transformers' common names of keys by those of the family. */
+/** Replaces the common key names of transformers with those of the family. */
 function resolveAliases({ aliases = {} }: AnyFamily, config: Config): Config {
   const resolved = new Map(Object.entries(config).filter(([key]) => !Object.hasOwn(aliases, key)));
   for (const [alias, key] of Object.entries(aliases)) {
@@ -80,20 +80,20 @@ function resolveAliases({ aliases = {} }: AnyFamily, config: Config): Config {
     if (config[key] !== undefined && config[key] !== value)
       throw new WorkbenchError(
         "invalid-input",
-        `${alias} is ${JSON.stringify(value)} and ${key} is ${JSON.stringify(config[key])}, but both name the same size. Remove one of them.`,
+        `${alias} is ${JSON.stringify(value)} and ${key} is ${JSON.stringify(config[key])}, but both set the same size. Remove one of them.`,
       );
     resolved.set(key, value);
   }
   return Object.fromEntries(resolved);
 }
 
-/** Keys of every configuration that are read, or that describe the file itself: ignoring them is not worth a notice. */
+/** Keys of any configuration that are read elsewhere or describe the file itself. Ignoring them needs no notice. */
 const descriptive = new Set([
   ...["model_type", "architectures", "transformers_version", "dtype", "torch_dtype", "auto_map"],
   ...["bos_token_id", "eos_token_id", "pad_token_id", "id2label", "label2id", "num_labels", "problem_type"],
 ]);
 
-/** A null of a key that matters means its default. */
+/** A null selects the default of a key. */
 function splitKeys(family: AnyFamily, config: Config) {
   const fields = fieldsOf(family);
   const known: Record<string, unknown> = {};
@@ -107,7 +107,7 @@ function splitKeys(family: AnyFamily, config: Config) {
   return { known, ignored };
 }
 
-/** A slip in the name of a key that matters would be ignored too, so the key that was probably meant is named. */
+/** A misspelled key would be ignored too, so the notice suggests the key that was probably meant. */
 function withHint(key: string, config: Config, fields: readonly string[]): string {
   const absent = fields.filter((field) => !Object.hasOwn(config, field));
   const near = key.startsWith("_") ? undefined : nearest(key, absent);
@@ -120,13 +120,16 @@ const isSet = (value: unknown) =>
   value !== false &&
   (typeof value !== "object" || Object.keys(value).length > 0);
 
-/** Keys of any family under which another model would be computed, unless they are empty, and what to do then. */
+/** Keys of any family that change the model unless they are empty, with the reason and what to do. */
 const unsupported: Readonly<Record<string, string>> = {
-  quantization_config: "quantized checkpoints are not read. Use the model in float32, float16 or bfloat16",
-  compression_config: "compressed checkpoints are not read. Use the model in float32, float16 or bfloat16",
-  is_encoder_decoder: "models with an encoder and a decoder are not read. Use a decoder alone",
-  pruned_heads: "layers with different numbers of heads are not read. Use the model before pruning",
-  per_layer_config: "layers of different configurations are not read. Use a model whose layers are alike",
+  quantization_config:
+    "quantized checkpoints are not supported. Use the model in float32, float16 or bfloat16",
+  compression_config:
+    "compressed checkpoints are not supported. Use the model in float32, float16 or bfloat16",
+  is_encoder_decoder: "encoder-decoder models are not supported. Use a decoder-only model",
+  pruned_heads: "layers with different numbers of heads are not supported. Use the model from before pruning",
+  per_layer_config:
+    "layers with different configurations are not supported. Use a model whose layers are all the same",
 };
 
 function refuseUnsupported(config: Config): void {

@@ -1,4 +1,4 @@
-/** Which checkpoint of a run folder is the model of the run. */
+/** Finds the checkpoint of a run folder that holds the model of the run. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as z from "zod";
@@ -6,8 +6,8 @@ import { WorkbenchError } from "../../protocol/errors";
 
 export type Which = "last" | "best";
 
-/** Far above what these files hold. */
-const mostBytes = 2 ** 20;
+/** Far more than these files contain. */
+const maxBytes = 2 ** 20;
 
 const doneSchema = z.object({ step: z.int(), checkpoint: z.string().optional() });
 const stateSchema = z.object({
@@ -22,12 +22,12 @@ interface Candidate {
   readonly step: number;
 }
 
-/** `last`: as the latest action left the model, or the newest checkpoint of one under way. `best`: of the lowest validation loss. */
+/** `last` is the result of the latest action, or its newest checkpoint while it runs. `best` has the lowest validation loss. */
 export function checkpointOf(run: string, which: Which): string {
   const newest = newestCheckpoint(run);
   if (which === "best") return bestCheckpoint(run, newest);
-  // A finished action says which model it handed on, which need not be the newest checkpoint.
-  const candidates = [...finished(run), ...(newest === undefined ? [] : [newest])];
+  // A findFinishedActions action records its resulting model, which is not always the newest checkpoint.
+  const candidates = [...findFinishedActions(run), ...(newest === undefined ? [] : [newest])];
   candidates.sort((a, b) => b.action - a.action || b.step - a.step);
   if (candidates[0] !== undefined) return candidates[0].folder;
   throw new WorkbenchError(
@@ -41,11 +41,11 @@ function bestCheckpoint(run: string, newest: (Candidate & { best?: number }) | u
   if (folder !== undefined && existsSync(folder)) return folder;
   throw new WorkbenchError(
     "not-found",
-    `The run ${run} has no best checkpoint: its training evaluated nothing. Use the last one, or set train.eval_steps.`,
+    `The run ${run} has no best checkpoint because its training did not evaluate. Use the last checkpoint, or set train.eval_steps.`,
   );
 }
 
-function finished(run: string): Candidate[] {
+function findFinishedActions(run: string): Candidate[] {
   return namesIn(join(run, "steps")).flatMap((name) => {
     const action = /^(\d+)-\w+$/.exec(name)?.[1];
     const done = action && readRecord(join(run, "steps", name, "done.json"), doneSchema);
@@ -66,7 +66,7 @@ function newestCheckpoint(run: string): (Candidate & { best?: number }) | undefi
     const folder = join(run, "checkpoints", `step-${step}`);
     const state = readRecord(join(folder, "state.json"), stateSchema);
     if (state === undefined) continue;
-    // A training counts its own steps; the folder's name counts those of the whole run.
+    // The state counts the steps of this training; the name of the folder counts those of the whole run.
     const best = state.best && step - state.step + state.best.step;
     return { folder, action: state.action, step, ...(best === undefined ? {} : { best }) };
   }
@@ -77,9 +77,9 @@ function namesIn(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
-/** Undefined where the file is missing or not written to its end, as in a run that was killed. */
+/** Returns undefined if the file is missing or incomplete, as in a killed run. */
 function readRecord<T>(path: string, schema: z.ZodType<T>): T | undefined {
-  if (!existsSync(path) || statSync(path).size > mostBytes) return undefined;
+  if (!existsSync(path) || statSync(path).size > maxBytes) return undefined;
   try {
     return schema.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch {

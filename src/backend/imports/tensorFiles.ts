@@ -1,4 +1,4 @@
-/** The weights of a model in one or several safetensors files, bound to its parameters and read one tensor at a time. */
+/** Binds the tensors of one or several safetensors files to the parameters of a model, and reads one tensor at a time. */
 import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
@@ -11,17 +11,17 @@ import { openCodedTensors } from "../coding/codedTensors";
 import { floatDtypes, isFloat } from "../checkpoints/dtypes";
 import type { TensorFile } from "../checkpoints/safetensors";
 import { refuseLfsPointer } from "../data/lfsPointer";
-import { listed, type WeightFiles } from "./huggingFaceFolder";
+import { listNames, type WeightFiles } from "./huggingFaceFolder";
 
-/** How tensors are found in a file whose names or contents are not quite those of the model. */
+/** Options for files whose tensor names or contents do not quite match the model. */
 export interface TensorOptions {
-  /** Also skip tensors that belong to modules of the model. */
+  /** Also skips unused tensors that belong to modules of the model. */
   readonly ignoreExtra?: boolean;
-  /** What to take off the names in the file. */
+  /** Prefix that is removed from the names in the file. */
   readonly stripPrefix?: string;
 }
 
-/** A tensor of a file as its header describes it. */
+/** A tensor as the header of its file describes it. */
 export interface FileTensor {
   readonly name: string;
   readonly dtype: string;
@@ -34,39 +34,39 @@ export interface FileTensor {
 export interface BoundTensors extends Disposable {
   readonly written: WrittenFile;
   readonly fileTensors: readonly FileTensor[];
-  /** What was skipped or renamed, a line each. */
+  /** One line for each thing that was skipped or renamed. */
   readonly notices: readonly string[];
-  /** Elements of one of the model's own tensors, from one to before another; all when left out. */
+  /** Reads elements `from` to `to` (exclusive) of a tensor of the model; by default, all. */
   read(name: string, from?: number, to?: number): TensorData;
-  /** Throws where a file repeats a tied tensor with other numbers: one of the two would be lost silently. */
+  /** Throws if a file contains a copy of a tied tensor with different values: one of the two would be lost silently. */
   checkTied(): void;
 }
 
-/** Opens every file and reads its header; whatever does not fit the configuration is reported before a weight is read. */
+/** Opens every file and reads its header. Throws if the tensors do not fit the configuration, before any weight is read. */
 export function bindFiles(
   shape: ModelShape,
   source: string,
   { files, index }: WeightFiles,
   options: TensorOptions = {},
 ): BoundTensors {
-  const opened = new Map<string, TensorFile>();
-  const close = () => opened.forEach((file) => file[Symbol.dispose]());
+  const openFiles = new Map<string, TensorFile>();
+  const close = () => openFiles.forEach((file) => file[Symbol.dispose]());
   try {
     for (const file of files) {
       refuseLfsPointer(file);
-      opened.set(file, openCodedTensors(file));
+      openFiles.set(file, openCodedTensors(file));
     }
     const places = new Map<string, TensorFile>();
-    for (const [path, file] of opened)
+    for (const [path, file] of openFiles)
       for (const name of file.shapes.keys()) {
         if (places.has(name))
           throw new WorkbenchError(
             "corrupt",
-            `${source}: ${name} is in two of the files, ${basename(path)} among them. Use another copy of the model.`,
+            `${source}: ${name} is in two files, one of which is ${basename(path)}. Use another copy of the model.`,
           );
         places.set(name, file);
       }
-    if (index !== undefined) checkIndex(source, index, opened);
+    if (index !== undefined) checkIndex(source, index, openFiles);
     const names = stripNames(source, [...places.keys()], options.stripPrefix);
     const inFile = (name: string) => names.get(name)!;
     const sizes = new Map(
@@ -118,16 +118,16 @@ export function bindFiles(
 function noticesOf(source: string, skipped: readonly string[], { ignoreExtra, stripPrefix }: TensorOptions) {
   const notices: string[] = [];
   if (stripPrefix !== undefined)
-    notices.push(`${source}: stripped "${stripPrefix}" from the names of tensors.`);
+    notices.push(`${source}: removed the prefix "${stripPrefix}" from the tensor names.`);
   if (skipped.length > 0) {
     const why = ignoreExtra === true ? " (ignore_extra_tensors)" : "";
     const what = skipped.length === 1 ? "a tensor" : `${skipped.length} tensors`;
-    notices.push(`${source}: skipped ${what} that the model does not use${why}: ${listed(skipped)}.`);
+    notices.push(`${source}: skipped ${what} that the model does not use${why}: ${listNames(skipped)}.`);
   }
   return notices;
 }
 
-/** The name in the file of each tensor by its name without the prefix. */
+/** Maps the names without the prefix to the names in the file. */
 function stripNames(
   source: string,
   names: readonly string[],
@@ -141,19 +141,19 @@ function stripNames(
     if (other !== undefined)
       throw new WorkbenchError(
         "invalid-input",
-        `${source}: without "${prefix}", ${name} and ${other} have the same name. Strip another prefix.`,
+        `${source}: without "${prefix}", ${name} and ${other} have the same name. Change strip_prefix.`,
       );
     stripped.set(short, name);
   }
   if (!names.some((name) => name.startsWith(prefix)))
     throw new WorkbenchError(
       "invalid-input",
-      `${source}: strip_prefix is "${prefix}", but no tensor begins with it. The first are ${listed(names)}.`,
+      `${source}: strip_prefix is "${prefix}", but no tensor name starts with it. The first names are ${listNames(names)}.`,
     );
   return stripped;
 }
 
-/** Weights may be of any floating-point type; codes and masks are as Lathe writes them. */
+/** Weights may have any floating-point type. Codes and masks must have the type that Lathe writes. */
 function checkDtypes(
   shape: ModelShape,
   source: string,
@@ -166,9 +166,9 @@ function checkDtypes(
     if (!fits)
       throw new WorkbenchError(
         "unsupported",
-        `${source}: ${original} is stored as ${dtype}, which is not read as ${wanted === "float32" ? "a weight" : `a tensor of ${wanted}`}. ` +
+        `${source}: ${original} is stored as ${dtype}, which cannot be loaded as ${wanted === "float32" ? "a weight" : `a tensor of ${wanted}`}. ` +
           (wanted === "float32"
-            ? `Weights are read from ${floatDtypes.join(", ")}. Quantized files are not read: use the unquantized model.`
+            ? `Supported types: ${floatDtypes.join(", ")}. Quantized files are not supported; use the unquantized model.`
             : "Use another copy of the checkpoint."),
       );
   }
@@ -177,33 +177,33 @@ function checkDtypes(
 function checkIndex(
   source: string,
   index: ReadonlyMap<string, string>,
-  opened: ReadonlyMap<string, TensorFile>,
+  openFiles: ReadonlyMap<string, TensorFile>,
 ): void {
-  const absent = [...index].filter(([name, file]) => !opened.get(file)!.shapes.has(name));
+  const absent = [...index].filter(([name, file]) => !openFiles.get(file)!.shapes.has(name));
   if (absent.length === 0) return;
   throw new WorkbenchError(
     "corrupt",
-    `${source}: model.safetensors.index.json promises ${listed(absent.map(([name]) => name))} in ` +
-      `${basename(absent[0]![1])}, which does not hold it. The files belong to different models: use another copy.`,
+    `${source}: model.safetensors.index.json lists ${listNames(absent.map(([name]) => name))} in ` +
+      `${basename(absent[0]![1])}, but the file does not contain it. The files belong to different models; use another copy.`,
   );
 }
 
-/** Elements that are compared at a time: the largest tensors of a model are its embeddings. */
-const comparedAtOnce = 2 ** 22;
+/** Number of elements compared at a time, which limits the memory for large embeddings. */
+const chunkLength = 2 ** 22;
 
 function refuseDifferent(
   source: string,
   [alias, name]: readonly [string, string],
   read: (name: string, from: number, to: number) => TensorData,
 ): void {
-  for (let from = 0, length = comparedAtOnce; length === comparedAtOnce; from += length) {
-    const [one, other] = [read(alias, from, from + comparedAtOnce), read(name, from, from + comparedAtOnce)];
+  for (let from = 0, length = chunkLength; length === chunkLength; from += length) {
+    const [one, other] = [read(alias, from, from + chunkLength), read(name, from, from + chunkLength)];
     length = one.length;
     if (one.length === other.length && one.every((each, i) => Object.is(each, other[i]))) continue;
     throw new WorkbenchError(
       "invalid-input",
       `${source}: the configuration ties ${alias} to ${name}, but the file holds two different tensors. ` +
-        'Write "tie_word_embeddings": false into config.json if both are meant.',
+        'If both are intended, set "tie_word_embeddings": false in config.json.',
     );
   }
 }

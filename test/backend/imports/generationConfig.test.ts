@@ -9,15 +9,16 @@ import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject"
 
 const file = { do_sample: true, temperature: 0.6, top_p: 0.9, eos_token_id: [5, 7], max_new_tokens: 9 };
 
-it("gives what the command line leaves out", () => {
+it("supplies the options that the command line omits", () => {
   expect(generationDefaults(file, { topP: 0.5 })).toEqual({
     options: { doSample: true, temperature: 0.6, maxNewTokens: 9, stopTokenIds: [5, 7] },
-    notice: "From generation_config.json: do_sample true, temperature 0.6, max_new_tokens 9, end at 5, 7.",
+    notice:
+      "From generation_config.json: do_sample true, temperature 0.6, max_new_tokens 9, stop at token 5 or 7.",
   });
   expect(generationDefaults(undefined, {})).toEqual({ options: {}, notice: undefined });
 });
 
-it("samples only where the file or the command line does", () => {
+it("samples only if the file or the command line enables it", () => {
   const { options } = generationDefaults(file, { doSample: false, stopTokenIds: [1] });
   expect(options).toEqual({ maxNewTokens: 9, stopTokenIds: [1, 5, 7] });
   expect(generationDefaults({ temperature: 0.6, top_k: 3 }, {}).options).toEqual({});
@@ -30,19 +31,19 @@ it("samples only where the file or the command line does", () => {
   });
 });
 
-it("names settings that are not applied, unless they change nothing", () => {
+it("lists the settings that are not applied, unless they have no effect", () => {
   expect(generationDefaults({ num_beams: 4, min_length: 0, no_repeat_ngram_size: 3 }, {}).notice).toBe(
     "Not applied: num_beams, no_repeat_ngram_size.",
   );
 });
 
-it("is refused by file and key where it is wrong", () => {
+it("is rejected with the file and the key if it is invalid", () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "generation_config.json"), '{"temperature": "warm"}');
   expect(() => readGenerationConfig(folder.path)).toThrow(/generation_config.json.*[\s\S]*temperature/);
 });
 
-it("comes with the model and leaves with it, beside the tokenizer's own files", async () => {
+it("is imported and exported with the model and the tokenizer files", async () => {
   using folder = temporaryFolder();
   const shape = tinyShape("gpt2");
   const [first, second] = [join(folder.path, "first"), join(folder.path, "second")];

@@ -35,7 +35,7 @@ async function changed(
 }
 
 describe("a Hugging Face folder", () => {
-  it("may leave out the prefix, repeat the tied head and carry tables that follow from the configuration", async () => {
+  it("may omit the prefix, repeat the tied head and contain tables derived from the configuration", async () => {
     const model = await changed((file) => {
       for (const [name, tensor] of [...file]) {
         file.delete(name);
@@ -51,7 +51,7 @@ describe("a Hugging Face folder", () => {
     expect(model.file!.bytes).toBeGreaterThan(0);
   });
 
-  it("is refused where a head is tied by its configuration but another in the file", async () => {
+  it("is rejected if the configuration ties a head that differs in the file", async () => {
     const model = changed((file) => {
       const { shape: size, data: own } = file.get("transformer.wte.weight")!;
       file.set("lm_head.weight", { shape: size, data: own.map((each) => each + 1) });
@@ -82,12 +82,12 @@ describe("a Hugging Face folder", () => {
       "whole numbers",
       (file: Map<string, unknown>) =>
         file.set("transformer.ln_f.bias", { shape: [16], data: new Int32Array(16) }),
-      /ln_f.bias is stored as I32, which is not read as a weight.*Quantized files are not read/,
+      /ln_f.bias is stored as I32, which cannot be loaded as a weight.*Quantized files are not supported/,
     ],
     [
       "a weight that is not a number",
       (file: Map<string, { data: Float32Array }>) => (file.get("transformer.ln_f.bias")!.data[3] = NaN),
-      /element 3 of transformer.ln_f.bias is NaN.*use another copy/,
+      /element 3 of transformer.ln_f.bias is NaN.*Use another copy/,
     ],
     [
       "an infinite weight",
@@ -103,11 +103,15 @@ describe("a Hugging Face folder", () => {
     ["another width", { n_embd: 32 }, /does not fit its configuration: transformer.wte.weight is \[32, 16\]/],
     ["more layers", { n_layer: 3 }, /transformer.h.2.*is missing/],
     ["another vocabulary", { vocab_size: 33 }, /wte.weight is \[32, 16\] where the model has \[33, 16\]/],
-    ["a quantisation", { quantization_config: { bits: 4 } }, /config.json: quantization_config is.*not read/],
+    [
+      "a quantisation",
+      { quantization_config: { bits: 4 } },
+      /config.json: quantization_config is.*not supported/,
+    ],
     [
       "another task",
       { architectures: ["GPT2ForTokenClassification"] },
-      /GPT2ForTokenClassification, and only models that predict the next token, or/,
+      /GPT2ForTokenClassification, which is not supported/,
     ],
     [
       "a regression of several numbers",
@@ -129,7 +133,7 @@ describe("a Hugging Face folder", () => {
     ).rejects.toThrow(message);
   });
 
-  it("is refused where the configuration is of an unknown kind, or no configuration at all", async () => {
+  it("is rejected if the configuration is invalid or of an unknown family", async () => {
     await expect(
       changed(
         () => undefined,
@@ -157,7 +161,7 @@ describe("a Hugging Face folder", () => {
     );
   });
 
-  it("is refused where it leaves out the prefix and has another head", async () => {
+  it("is rejected if it omits the prefix and has another head", async () => {
     const model = changed((file) => {
       for (const [name, tensor] of [...file]) {
         file.delete(name);
@@ -169,7 +173,7 @@ describe("a Hugging Face folder", () => {
     await expect(model).rejects.toThrow(/two different tensors/);
   });
 
-  it("may hold tensors of modules that the model does not have, which one line names", async () => {
+  it("may contain tensors of modules that the model lacks, with one notice", async () => {
     const model = await changed((file) => {
       file.set("value_head.weight", { shape: [1, 2], data: Float32Array.of(1, NaN) });
       file.set("transformer.extra", { shape: [1], data: new Int32Array(1) as never });
@@ -203,7 +207,7 @@ describe("a Hugging Face folder", () => {
     await expect(importModel(join(target, "a.bin"))).rejects.toThrow(/Git LFS pointer/);
   });
 
-  it("may hold its weights in several files", async () => {
+  it("may split its weights into several files", async () => {
     using folder = temporaryFolder();
     const names = [...tensors.keys()];
     const parts = [names.slice(0, 5), names.slice(5)];
@@ -226,16 +230,16 @@ describe("a Hugging Face folder", () => {
     index({ ...map, x: "../x.safetensors" });
     await expect(importModel(folder.path)).rejects.toMatchObject({ code: "corrupt" });
     index({ ...map, x: "model-00001-of-00002.safetensors" });
-    await expect(importModel(folder.path)).rejects.toThrow(/promises x in model-00001.*does not hold it/);
+    await expect(importModel(folder.path)).rejects.toThrow(/lists x in model-00001.*does not contain it/);
     index(map);
     const whole = readFileSync(second);
     writeFileSync(second, whole.subarray(0, whole.length / 2));
     await expect(importModel(folder.path)).rejects.toThrow(/model-00002-of-00002.safetensors is no usable/);
     writeFileSync(second, readFileSync(join(folder.path, "model-00001-of-00002.safetensors")));
-    await expect(importModel(folder.path)).rejects.toThrow(/is in two of the files/);
+    await expect(importModel(folder.path)).rejects.toThrow(/is in two files/);
     rmSync(second);
     await expect(importModel(folder.path)).rejects.toThrow(
-      /lacks model-00002-of-00002.safetensors of the 2 files that .*index.json names/,
+      /lacks model-00002-of-00002.safetensors of the 2 files that .*index.json lists/,
     );
   });
 
@@ -290,7 +294,7 @@ describe("a run folder", () => {
     return folder;
   }
 
-  it("stands for its newest checkpoint while it trains, and for the best where that is asked for", async () => {
+  it("provides its newest checkpoint while it trains, or the best if requested", async () => {
     using run = runFolder();
     checkpoint(run.path, 5, 0, 5, 5);
     checkpoint(run.path, 10, 0, 10, 5);
@@ -300,7 +304,7 @@ describe("a run folder", () => {
     expect(markOf(await importModel(run.path, { which: "best" }))).toBe(5);
   });
 
-  it("stands for what its latest finished action handed on", async () => {
+  it("provides the result of its latest finished action", async () => {
     using run = runFolder();
     checkpoint(run.path, 5, 0, 5, 5);
     checkpoint(run.path, 10, 0, 10, 5);
@@ -323,7 +327,7 @@ describe("a run folder", () => {
     expect(markOf(await importModel(run.path, { which: "best" }))).toBe(12);
   });
 
-  it("never leads outside of itself, and passes over what was not written to its end", async () => {
+  it("never leads outside the run folder, and skips incomplete records", async () => {
     using run = runFolder();
     checkpoint(run.path, 5, 0, 5);
     done(run.path, "1-compress", { key: "k", from: 5, step: 5, checkpoint: "../elsewhere" });
@@ -332,7 +336,7 @@ describe("a run folder", () => {
     expect(markOf(await importModel(run.path))).toBe(5);
   });
 
-  it("says so where it has no checkpoint yet, or no best one", async () => {
+  it("reports a missing checkpoint, or a missing best one", async () => {
     using run = runFolder();
     await expect(importModel(run.path)).rejects.toThrow(/has no checkpoint yet/);
     checkpoint(run.path, 5, 0, 5);
@@ -341,7 +345,7 @@ describe("a run folder", () => {
 });
 
 describe("importShape", () => {
-  it("reads what a checkpoint is without its weights", async () => {
+  it("reads the model of a checkpoint without its weights", async () => {
     using folder = temporaryFolder();
     const masked = withRepresentations(shape, {
       "layers.0.mlp.up_proj": { type: "masked", options: { kept: 9 } },
@@ -363,7 +367,7 @@ it.each([
       writeFileSync(join(folder, "a.txt"), "a");
       return join(folder, "a.txt");
     },
-    /a file of no kind that is read here/,
+    /is not a supported model file/,
   ],
   [
     "the weights of a folder alone",
@@ -371,7 +375,7 @@ it.each([
       writeFileSync(join(folder, "model.safetensors"), "");
       return join(folder, "model.safetensors");
     },
-    /Name the folder in which config.json lies/,
+    /Use the folder that also contains config.json/,
   ],
   [
     "weights without a configuration",
@@ -379,7 +383,7 @@ it.each([
       writeFileSync(join(folder, "model.safetensors"), "");
       return folder;
     },
-    /config.json is missing beside them/,
+    /there are weights, but config.json is missing/,
   ],
   [
     "a pickle",
@@ -395,7 +399,7 @@ it.each([
       writeFileSync(join(folder, "model.gguf"), "GGUF");
       return join(folder, "model.gguf");
     },
-    /GGUF file, of which only the vocabulary is read/,
+    /GGUF file, which is supported only as data.tokenizer/,
   ],
   [
     "an adapter",
@@ -413,7 +417,7 @@ it.each([
     },
     /not a whole llama2.c checkpoint/,
   ],
-])("says what a model may be where there is %s", async (_, make, message) => {
+])("lists the supported kinds of models for %s", async (_, make, message) => {
   using folder = temporaryFolder();
   await expect(importModel(make(folder.path))).rejects.toThrow(message);
 });

@@ -72,7 +72,7 @@ describe.each(Object.entries(families))("a %s configuration", (family, { default
     expect(reads.filter((key) => !known(key) && !other.test(key))).toEqual([]);
   });
 
-  it("without model_type is told by its architecture", () => {
+  it("is recognized by its architecture without model_type", () => {
     const { model_type: _, ...rest } = defaults;
     for (const suffix of ["ForCausalLM", "LMHeadModel", "Model"]) {
       const names = { gpt2: "GPT2", llama: "Llama", phi3: "Phi3" } as Record<string, string>;
@@ -94,7 +94,7 @@ describe("a key that changes the result", () => {
     ],
     [{ ...gpt2, is_encoder_decoder: true }, /is_encoder_decoder is true/],
     [{ ...gpt2, per_layer_config: { 0: { n_inner: 4 } } }, /per_layer_config is/],
-    [{ ...gpt2, hidden_size: 16 }, /hidden_size is 16 and n_embd is 8, but both name the same size/],
+    [{ ...gpt2, hidden_size: 16 }, /hidden_size is 16 and n_embd is 8, but both set the same size/],
     [{ ...llama, compression_config: { format: "int" } }, /compression_config is/],
     [{ ...llama, quantization_config: { bits: 4 } }, /quantization_config is \{"bits":4\}, but quantized/],
     [{ ...llama, partial_rotary_factor: 0.5 }, /partial_rotary_factor: only 1/],
@@ -117,7 +117,7 @@ describe("a key that changes the result", () => {
   });
 });
 
-it("may be named as transformers names it for every family", () => {
+it("may use the common key names of transformers", () => {
   const { shape } = read({
     model_type: "gpt2",
     vocab_size: 9,
@@ -129,14 +129,14 @@ it("may be named as transformers names it for every family", () => {
   expect(shape.config).toMatchObject({ n_embd: 8, n_layer: 1, n_head: 2, n_positions: 5 });
 });
 
-it("names the key that a slip may have meant, and ignores what the schema of an experiment refuses", () => {
+it("suggests the key that was probably meant, and ignores what the schema of an experiment refuses", () => {
   expect(read({ ...gpt2, n_iner: 4, n_special: 0 }).notices.join()).toMatch(
     /n_iner \(did you mean n_inner\?\), n_special\.$/,
   );
   expect(() => shapeFromConfig({ ...gpt2, n_iner: 4 })).toThrow(/Unknown key n_iner.*Did you mean n_inner/);
 });
 
-it("takes the rotary base from where transformers takes it", () => {
+it("reads the rotary base from the same keys as transformers", () => {
   const base = (config: Config) => ropeTheta(read({ ...llama, ...config }).shape.config as never);
   expect(base({})).toBe(10_000);
   expect(base({ rope_theta: 5 })).toBe(5);

@@ -23,23 +23,23 @@ function modelFolder(prefix = "", config: object = {}) {
 }
 
 describe("base_model with options", () => {
-  it("takes a prefix off the names, which the refusal without it names", async () => {
+  it("removes a prefix, and the error without the option names it", async () => {
     using folder = modelFolder("module.");
     await expect(importModel(folder.id)).rejects.toThrow(
       /names begin with "module.": set strip_prefix: "module."/,
     );
     const model = await importModel({ id: folder.id, strip_prefix: "module." });
     expect(weights(model.tensors)).toEqual(weights(tensors));
-    expect(model.notices!.join()).toContain('stripped "module." from the names of tensors');
+    expect(model.notices!.join()).toContain('removed the prefix "module." from the tensor names');
     expect(model.file!.tensorBytes("transformer.wte.weight")).toBe(
       tensors.get("transformer.wte.weight")!.data.byteLength,
     );
     await expect(importModel({ id: folder.id, strip_prefix: "model." })).rejects.toThrow(
-      /strip_prefix is "model.", but no tensor begins with it.*module/,
+      /strip_prefix is "model.", but no tensor name starts with it.*module/,
     );
   });
 
-  it("loads without the layers that the configuration leaves out, where that is asked for", async () => {
+  it("ignores extra layers if requested", async () => {
     using folder = modelFolder("", { n_layer: 1 });
     await expect(importModel(folder.id)).rejects.toThrow(/h.1.*is not a tensor of this model/);
     const model = await importModel({ id: folder.id, ignore_extra_tensors: true });
@@ -47,10 +47,10 @@ describe("base_model with options", () => {
     expect(model.notices!.join()).toMatch(/skipped 12 tensors .*\(ignore_extra_tensors\): transformer.h.1/);
     const whole = await importModel({ id: folder.id, config: { n_layer: 2 } });
     expect(weights(whole.tensors)).toEqual(weights(tensors));
-    expect(whole.notices!.join()).toContain("replaced n_layer");
+    expect(whole.notices!.join()).toContain("overrode n_layer");
   });
 
-  it("changes keys of the configuration before anything is refused", async () => {
+  it("overrides configuration keys before validation", async () => {
     using folder = modelFolder("", { scale_attn_by_inverse_layer_idx: true });
     await expect(importShape(folder.id, ".")).rejects.toThrow(/scale_attn_by_inverse_layer_idx/);
     const model = { id: folder.id, config: { scale_attn_by_inverse_layer_idx: false, resid_pdrop: 0 } };
@@ -58,19 +58,19 @@ describe("base_model with options", () => {
     expect((await importOutline(model, {})).shape.config["resid_pdrop"]).toBe(0);
   });
 
-  it("refuses a key that no such model uses, and options for files that need none", async () => {
+  it("rejects unknown keys, and options for other kinds of models", async () => {
     using folder = modelFolder();
     await expect(importModel({ id: folder.id, config: { n_layr: 2 } })).rejects.toThrow(
-      /changed at n_layr, which no gpt2 model uses. Did you mean n_layer\?/,
+      /unknown key base_model.config.n_layr: gpt2 models do not use it. Did you mean n_layer\?/,
     );
     const own = join(folder.id, "checkpoint");
     writeCheckpoint(own, { shape, tensors });
     await expect(importModel({ id: own, strip_prefix: "x" })).rejects.toThrow(
-      /is a checkpoint of Lathe, and strip_prefix is only for Hugging Face folders/,
+      /is a checkpoint of Lathe, but base_model.strip_prefix applies only to Hugging Face folders/,
     );
   });
 
-  it("is a name or an object with an id", () => {
+  it("accepts a name or an object with an id", () => {
     expect(baseModelSchema.safeParse("a/b").success).toBe(true);
     expect(baseModelSchema.safeParse({ id: "a", ignore_extra_tensors: true }).success).toBe(true);
     expect(baseModelSchema.safeParse({ config: {} }).success).toBe(false);

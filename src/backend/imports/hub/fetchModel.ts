@@ -1,20 +1,20 @@
-/** A model of the Hugging Face hub as a folder: from the cache where it is whole, else downloaded into it. */
+/** Provides a model of the Hugging Face hub as a folder, from the cache if it is complete, otherwise by downloading it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { download, type DownloadContext } from "../../data/download";
 import { hubSettings, type HubSettings } from "../../data/hubSettings";
-import { listed, readModelFolder, shardNames } from "../huggingFaceFolder";
+import { listNames, readModelFolder, shardNames } from "../huggingFaceFolder";
 import { HubCache } from "./hubCache";
 import { HubClient, type Repository } from "./hubClient";
 import type { HubId } from "./hubId";
 
 export interface FetchContext extends DownloadContext {
-  /** Everything, or all but the weights: enough to know what the model is. */
+  /** `outline` excludes the weights. */
   readonly wanted: "everything" | "outline";
-  /** False where nobody has asked for a download: what is in the cache has to do. */
+  /** Whether files may be downloaded. If not, only the cache is used. */
   readonly network: boolean;
-  /** Keys that replace those of the model's own configuration. */
+  /** Keys that override those of the model's configuration. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly settings?: HubSettings;
 }
@@ -39,26 +39,26 @@ export async function fetchModel(id: HubId, context: FetchContext): Promise<stri
   const known = cache.knownCommit();
   const cached = known === undefined ? undefined : cache.snapshot(known);
   const usable = cached !== undefined && isWhole(cached, context.wanted) ? cached : undefined;
-  // A commit never changes; a branch may have moved on.
+  // A commit never changes, but a branch may have moved.
   if (usable !== undefined && (known === id.revision || settings.offline || !context.network)) return usable;
   if (settings.offline || !context.network) throw notCached(id, settings, cache, !context.network);
   const client = new HubClient(id, settings, context.signal);
   try {
     const repository = await client.repository();
     refuseOther(id, repository, context.wanted);
-    return await bring(id, repository, cache, client, context);
+    return await downloadFiles(id, repository, cache, client, context);
   } catch (thrown) {
     const failure = toWorkbenchError(thrown);
     if (failure.code !== "network") throw failure;
     if (usable !== undefined) {
-      context.progress(1, 1, `${failure.message} The copy in the cache is used;`);
+      context.progress(1, 1, `${failure.message} Using the cached copy;`);
       return usable;
     }
     throw new WorkbenchError("network", `${failure.message} ${remedy(id, cache)}`, {}, { cause: failure });
   }
 }
 
-async function bring(
+async function downloadFiles(
   id: HubId,
   { commit, files }: Repository,
   cache: HubCache,
@@ -71,12 +71,12 @@ async function bring(
     const { url, hash, digest, bytes } = await client.file(commit, name);
     await download({ url, bytes, headers: client.headers, ...digest }, cache.blob(hash), context, {
       what: `${name} of ${id.repository}`,
-      remedy: "What has come so far is kept, and the next try goes on from there.",
+      remedy: "The downloaded part is kept, and the next attempt continues from there.",
     });
     cache.link(commit, name, hash);
   };
   for (const name of outline) if (files.includes(name)) await get(name);
-  // What cannot be read is refused before gigabytes of it are fetched.
+  // Refuses an unsupported model before downloading gigabytes of weights.
   readModelFolder(folder, context.config);
   if (context.wanted === "everything") {
     if (files.includes(single)) await get(single);
@@ -87,7 +87,7 @@ async function bring(
       if (absent.length > 0)
         throw new WorkbenchError(
           "corrupt",
-          `${id.repository} lacks ${listed(absent)}, which its ${index} names. Name another revision of it.`,
+          `${id.repository} lacks ${listNames(absent)}, although its ${index} lists them. Use another revision.`,
         );
       for (const name of shards) await get(name);
     }
@@ -96,7 +96,7 @@ async function bring(
   return folder;
 }
 
-/** The files that an index names and that are not in the folder. */
+/** The files that the index lists and the folder lacks. */
 function missingShards(folder: string): readonly string[] {
   return shardNames(folder).filter((name) => !existsSync(join(folder, name)));
 }
@@ -112,22 +112,22 @@ function refuseOther({ repository }: HubId, { files }: Repository, wanted: Fetch
   if (!files.includes("config.json"))
     throw refuse(
       files.includes("adapter_config.json")
-        ? "is an adapter for another model, which is not read. Merge it into its base model first."
-        : "has no config.json, so it holds no model that is read here.",
+        ? "is an adapter, which is not supported. Merge it into its base model first."
+        : "has no config.json, so it does not contain a supported model.",
     );
   if (wanted === "outline" || files.includes(single) || files.includes(index)) return;
   const pickle = files.find((name) => /\.(bin|pt|pth|ckpt|h5|msgpack|gguf)(\.index\.json)?$/.test(name));
   throw refuse(
     pickle === undefined
-      ? "has no model.safetensors, and no other weights are read."
-      : `has its weights only as ${pickle}, and only safetensors are read. Convert it, or name a revision that has them.`,
+      ? "has no model.safetensors, the only supported weight format."
+      : `has its weights only as ${pickle}, but only safetensors is supported. Convert the model, or use a revision that has safetensors.`,
   );
 }
 
 function remedy({ repository }: HubId, cache: HubCache): string {
   return (
-    `Without a network, put config.json, ${single} (or ${index} with the files that it names) and the tokenizer's files ` +
-    `of ${repository} into a folder and name that folder; or copy ${cache.folder} from a machine that has it.`
+    `To work offline, put config.json, ${single} (or ${index} with the files that it lists) and the tokenizer files ` +
+    `of ${repository} into a folder and use its path, or copy ${cache.folder} from another machine.`
   );
 }
 
@@ -137,14 +137,14 @@ function notCached(
   cache: HubCache,
   waits: boolean,
 ): WorkbenchError {
-  const where = `${id.repository}@${id.revision} is not, or not whole, in the cache ${folder}`;
+  const where = `${id.repository}@${id.revision} is missing or incomplete in the cache ${folder}`;
   return waits
     ? new WorkbenchError(
         "not-found",
-        `${where}. A run downloads it, and so does \`lathe inspect ${id.repository}\`.`,
+        `${where}. A run downloads it. To download it now, run \`lathe inspect ${id.repository}\`.`,
       )
     : new WorkbenchError(
         "not-found",
-        `${where}, and HF_HUB_OFFLINE forbids to download it. ${remedy(id, cache)} Or take HF_HUB_OFFLINE away.`,
+        `${where}, and HF_HUB_OFFLINE prevents downloads. Unset HF_HUB_OFFLINE to download it. ${remedy(id, cache)}`,
       );
 }

@@ -1,6 +1,6 @@
 /**
- * The folder in which huggingface_hub keeps models, so that each is downloaded once for every program: `refs` name the
- * commit of a branch, `snapshots/<commit>` holds links to the files of `blobs`, which are named by their hashes.
+ * The model cache of huggingface_hub, so that all programs share one download: `refs` maps branches to commits, and
+ * `snapshots/<commit>` contains links to the files in `blobs`, which are named by their hashes.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -25,7 +25,7 @@ export class HubCache {
     return join(this.folder, "blobs", hash);
   }
 
-  /** The commit that the revision meant when it was last asked for. */
+  /** The commit that the revision last referred to. */
   knownCommit(): string | undefined {
     const { revision } = this.id;
     if (isCommit(revision)) return existsSync(this.snapshot(revision)) ? revision : undefined;
@@ -44,7 +44,7 @@ export class HubCache {
     return join(this.folder, "refs", this.id.revision);
   }
 
-  /** Shows a blob under its name in a snapshot. */
+  /** Links a blob into a snapshot. */
   link(commit: string, name: string, hash: string): void {
     const path = join(this.snapshot(commit), name);
     if (existsSync(path)) return;
@@ -54,7 +54,7 @@ export class HubCache {
     } catch (thrown) {
       const { code } = thrown as { code?: string };
       if (code === "EEXIST") return;
-      // Windows lets not everybody make links.
+      // On Windows, creating links may need extra rights.
       if (code !== "EPERM" && code !== "ENOSYS") throw thrown;
       copyFileSync(this.blob(hash), path);
     }

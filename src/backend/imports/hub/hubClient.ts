@@ -1,4 +1,4 @@
-/** Asks the hub what a repository holds and what its files hash to; every way in which it refuses is one clear error. */
+/** Requests the file list of a hub repository and the hashes of its files. Each kind of failure is one clear error. */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { Digest } from "../../data/download";
@@ -7,13 +7,13 @@ import type { HubId } from "./hubId";
 
 export interface Repository {
   readonly commit: string;
-  /** Names of files at its top; those in folders are no part of a model here. */
+  /** Names of its top-level files. Files in subfolders are not used. */
   readonly files: readonly string[];
 }
 
 export interface HubFile {
   readonly url: string;
-  /** The name of the file among the blobs of a cache. */
+  /** The name of the file in the `blobs` of a cache. */
   readonly hash: string;
   readonly digest: Digest;
   readonly bytes: number;
@@ -24,8 +24,8 @@ const answerSchema = z.object({
   siblings: z.array(z.object({ rfilename: z.string() })).max(100_000),
 });
 
-const patienceMilliseconds = 30_000;
-const mostRedirects = 5;
+const timeoutMilliseconds = 30_000;
+const maxRedirects = 5;
 
 export class HubClient {
   readonly headers: Readonly<Record<string, string>>;
@@ -44,9 +44,7 @@ export class HubClient {
     if (!response.ok) throw this.refusal(response);
     const answer = answerSchema.safeParse(await response.json().catch(() => undefined));
     if (!answer.success)
-      throw this.unreachable(
-        `it answered something else than a list of files (${z.prettifyError(answer.error)})`,
-      );
+      throw this.unreachable(`its response is not a list of files (${z.prettifyError(answer.error)})`);
     const names = answer.data.siblings.map(({ rfilename }) => rfilename);
     return { commit: answer.data.sha, files: names.filter((name) => /^[\w][\w.-]*$/.test(name)) };
   }
@@ -59,21 +57,21 @@ export class HubClient {
       keys.map((key) => response.headers.get(key)).find((each) => each != null);
     const hash = header("x-linked-etag", "etag")?.replace(/^W\//, "").replaceAll('"', "") ?? "";
     const bytes = Number(header("x-linked-size", "content-length") ?? NaN);
-    // Large files are named by their SHA-256, others by their hash in git.
+    // Large files are identified by their SHA-256, others by their git hash.
     const digest = /^[0-9a-f]{64}$/.test(hash)
       ? { sha256: hash }
       : /^[0-9a-f]{40}$/.test(hash)
         ? { gitSha1: hash }
         : undefined;
     if (digest === undefined || !Number.isSafeInteger(bytes))
-      throw this.unreachable(`it says neither a checksum nor a size for ${name}`);
+      throw this.unreachable(`its response has no checksum or no size for ${name}`);
     return { url, hash, digest, bytes };
   }
 
-  /** Follows redirects within the hub alone: what leads to a store of large files has said its checksum already. */
+  /** Follows redirects within the hub only. A response that redirects to storage for large files includes the checksum. */
   private async ask(url: string, method: "GET" | "HEAD"): Promise<Response> {
     for (let hop = 0; ; hop++) {
-      const signals = [AbortSignal.timeout(patienceMilliseconds), ...(this.signal ? [this.signal] : [])];
+      const signals = [AbortSignal.timeout(timeoutMilliseconds), ...(this.signal ? [this.signal] : [])];
       const response = await fetch(url, {
         method,
         redirect: "manual",
@@ -87,12 +85,12 @@ export class HubClient {
           cause,
         );
       });
-      if (response.status >= 500) throw this.unreachable(`it answered ${response.status}`);
+      if (response.status >= 500) throw this.unreachable(`it responded with status ${response.status}`);
       const to = response.headers.get("location");
       if (response.status < 300 || response.status >= 400 || to === null) return response;
       const next = new URL(to, url);
       if (response.headers.has("x-linked-etag") || next.origin !== new URL(url).origin) return response;
-      if (hop === mostRedirects) throw this.unreachable("it redirects without end");
+      if (hop === maxRedirects) throw this.unreachable("it redirects too often");
       url = next.href;
     }
   }
@@ -104,32 +102,32 @@ export class HubClient {
     if (status === 403 || code === "GatedRepo")
       return new WorkbenchError(
         "network",
-        `${repository} is open only to those whom its owner lets in. Ask for access at ${page}, and set HF_TOKEN to a token of that account.`,
+        `${repository} is a gated repository. Request access at ${page}, and set HF_TOKEN to a token of that account.`,
       );
     if (status === 401 || (status === 404 && code !== "RevisionNotFound" && file === undefined)) {
       const token =
         this.settings.token === undefined
-          ? "If it is a private one, set HF_TOKEN to a token that may read it."
-          : "The token in HF_TOKEN or in the token file may not read it, or has expired.";
+          ? "If it is private, set HF_TOKEN to a token with read access."
+          : "The token in HF_TOKEN or in the token file has expired or has no read access.";
       return new WorkbenchError(
         "not-found",
-        `There is no folder ${repository} here, and no model of that name at ${this.settings.endpoint}. Check the spelling. ${token}`,
+        `There is no folder ${repository} here, and no such model at ${this.settings.endpoint}. Check the spelling. ${token}`,
       );
     }
     if (status === 404)
       return new WorkbenchError(
         "not-found",
         file === undefined
-          ? `${repository} has no revision ${revision}. Name a branch, a tag or a commit of it.`
-          : `${repository} names ${file}, but does not hold it. Try again later, or name another revision.`,
+          ? `${repository} has no revision ${revision}. Use a branch, a tag or a commit.`
+          : `${repository} lists ${file} but does not contain it. Try again later, or use another revision.`,
       );
-    return this.unreachable(`it answered ${status}`);
+    return this.unreachable(`it responded with status ${status}`);
   }
 
   private unreachable(why: string, cause?: unknown): WorkbenchError {
     return new WorkbenchError(
       "network",
-      `The hub at ${this.settings.endpoint} was asked for ${this.id.repository}: ${why}.`,
+      `The request for ${this.id.repository} to ${this.settings.endpoint} failed: ${why}.`,
       {},
       { cause },
     );

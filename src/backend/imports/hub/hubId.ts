@@ -1,4 +1,4 @@
-/** How a model of the Hugging Face hub is named (`owner/name`, `owner/name@revision`). */
+/** Parses the id of a model on the Hugging Face hub (`owner/name`, `owner/name@revision`). */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 
@@ -11,7 +11,7 @@ export interface HubId {
 const part = "[A-Za-z0-9](?:[\\w.-]*[\\w])?";
 const pattern = new RegExp(`^(${part}/${part})(?:@([A-Za-z0-9][\\w./-]*))?$`);
 
-/** The id that a name is, where it is one and nothing of that name lies in the folder. */
+/** Parses a hub id. Returns undefined if `name` is not one, or if the folder contains a file of that name. */
 export function hubIdOf(name: string, baseFolder: string): HubId | undefined {
   if (existsSync(resolve(baseFolder, name))) return undefined;
   const [, repository, revision = "main"] = pattern.exec(name) ?? [];

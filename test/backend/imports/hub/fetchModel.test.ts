@@ -93,7 +93,7 @@ describe("a model of the hub", () => {
       expect(hub.asked).toEqual([]);
     }));
 
-  it("comes in its shards, and its outline without them", async () => {
+  it("is downloaded with its shards, or without weights as an outline", async () => {
     const files = await exported("3KB");
     const shards = Object.keys(files).filter((name) => name.endsWith(".safetensors"));
     expect(shards.length).toBeGreaterThan(3);
@@ -102,7 +102,7 @@ describe("a model of the hub", () => {
       expect(readdirSync(outline)).toEqual(["config.json", "tokenizer.json", "tokenizer_config.json"].sort());
       // What is there is not enough for a model without the network.
       expect((await failure("v1/x", {}, { offline: true })).message).toMatch(
-        /not, or not whole, in the cache/,
+        /missing or incomplete in the cache/,
       );
       const folder = await fetch("v1/x");
       expect(readFileSync(join(cache, "models--some-one--Tiny.model", "refs", "v1", "x"), "utf8")).toBe(
@@ -115,12 +115,12 @@ describe("a model of the hub", () => {
     });
   });
 
-  it("goes on where a connection was cut, in this try and in the next", () =>
+  it("resumes an interrupted download, in this attempt and the next", () =>
     withHub({}, async ({ hub, fetch, failure, cache }) => {
       hub.cut = { bytes: 1000, times: 100 };
       const message = (await failure()).message;
       expect(message).toMatch(/model.safetensors of some-one\/Tiny.model/);
-      expect(message).toMatch(/the next try goes on from there/);
+      expect(message).toMatch(/the next attempt continues from there/);
       expect(existsSync(join(cache, "models--some-one--Tiny.model", "refs", "main"))).toBe(false);
       const tries = hub.asked.filter((line) => line === "GET store").length;
       expect(tries).toBeGreaterThan(1);
@@ -128,13 +128,13 @@ describe("a model of the hub", () => {
       expect(data((await importModel(await fetch())).tensors)).toEqual(data(tensors));
     }));
 
-  it("sends its token to the hub alone, and follows it to its new name", () =>
+  it("sends the token only to the hub, and follows a renamed repository", () =>
     withHub({ token: "hf_secret" }, async ({ hub, fetch, failure, cache }) => {
       const refused = await failure();
       expect(refused.code).toBe("not-found");
-      expect(refused.message).toMatch(/no model of that name.*set HF_TOKEN/);
+      expect(refused.message).toMatch(/no such model.*set HF_TOKEN/);
       expect((await failure("main", {}, { token: "hf_wrong" })).message).toMatch(
-        /may not read it, or has expired/,
+        /has expired or has no read access/,
       );
       expect(existsSync(cache)).toBe(false);
       await fetch("main", {}, { token: "hf_secret" });
@@ -152,12 +152,12 @@ describe("a model of the hub", () => {
       expect(moved).toBe(join(cache, "models--old--name", "snapshots", commit));
     }));
 
-  it("is taken from the cache where the hub does not answer", () =>
+  it("is loaded from the cache if the hub does not respond", () =>
     withHub({}, async ({ hub, fetch, said }) => {
       const folder = await fetch();
       hub.failing = 503;
       expect(await fetch()).toBe(folder);
-      expect(said.at(-1)).toMatch(/answered 503.*The copy in the cache is used/);
+      expect(said.at(-1)).toMatch(/responded with status 503.*Using the cached copy/);
       expect(await fetch("main", {}, { endpoint: "http://127.0.0.1:2" })).toBe(folder);
     }));
 });
@@ -170,28 +170,22 @@ describe("one clear error, and nothing is written", () => {
     code: string,
     RegExp,
   ])[] = [
-    [
-      "no such model",
-      { repository: "other/one" },
-      [],
-      "not-found",
-      /no model of that name.*Check the spelling/,
-    ],
+    ["no such model", { repository: "other/one" }, [], "not-found", /no such model.*Check the spelling/],
     ["no such revision", {}, ["v9"], "not-found", /has no revision v9/],
-    ["a gated model", { gated: true }, [], "network", /Ask for access at http.*set HF_TOKEN/],
+    ["a gated model", { gated: true }, [], "network", /Request access at http.*set HF_TOKEN/],
     [
       "no network",
       {},
       ["main", {}, { endpoint: "http://127.0.0.1:2" }],
       "network",
-      /cannot be reached \(ECONNREFUSED\).*put config.json, model.safetensors .*into a folder and name that folder; or copy .*models--some-one--Tiny.model/,
+      /cannot be reached \(ECONNREFUSED\).*put config.json, model.safetensors .*into a folder and use its path, or copy .*models--some-one--Tiny.model/,
     ],
     [
       "offline by choice",
       {},
       ["main", {}, { offline: true }],
       "not-found",
-      /HF_HUB_OFFLINE forbids.*put config.json/,
+      /HF_HUB_OFFLINE prevents downloads.*put config.json/,
     ],
     [
       "no configuration",
@@ -205,14 +199,14 @@ describe("one clear error, and nothing is written", () => {
       { files: { "config.json": Buffer.from("{}"), "pytorch_model.bin": Buffer.from("x") } },
       [],
       "unsupported",
-      /only as pytorch_model.bin, and only safetensors are read/,
+      /only as pytorch_model.bin, but only safetensors is supported/,
     ],
     [
       "an adapter",
       { files: { "adapter_config.json": Buffer.from("{}") } },
       [],
       "unsupported",
-      /adapter for another model/,
+      /is an adapter, which is not supported/,
     ],
   ];
   it.each(cases)("for %s", (_, content, given, code, message) =>
@@ -240,7 +234,7 @@ describe("one clear error, and nothing is written", () => {
 });
 
 describe("a name", () => {
-  it("is an id unless something of that name lies there", () => {
+  it("is an id unless a file of that name exists", () => {
     using folder = temporaryFolder();
     expect(hubIdOf("gpt/two", folder.path)).toEqual({ repository: "gpt/two", revision: "main" });
     expect(hubIdOf("Org-1/m.2_x@refs/pr/3", folder.path)).toEqual({
@@ -264,7 +258,7 @@ describe("a name", () => {
     expect(hubIdOf("gpt", folder.path)).toBeUndefined();
   });
 
-  it("is looked for where the variables of huggingface_hub say", () => {
+  it("is looked up in the folders that the variables of huggingface_hub specify", () => {
     expect(hubSettings({ HF_HOME: "/h" })).toEqual({
       endpoint: "https://huggingface.co",
       cache: join("/h", "hub"),
