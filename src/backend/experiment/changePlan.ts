@@ -42,15 +42,19 @@ export function changePlan(
     throw new Error("config.resolved.yaml does not describe its own plan.");
 
   const notices: string[] = [];
+  let startsAgain = false;
   const changed = plan.steps.map((step, index): Step => {
+    const { earlier, ...rest } = step;
     const options = continuedOptions(step, wanted.steps[index]!);
+    // After the first change every action starts again, as if the plan had always been this one.
+    if (startsAgain) return { ...rest, options: options ?? step.options };
     if (options === undefined) return step;
     const progress = progressOf(step);
-    const name = nameOf(plan, step);
     // A training that ended as planned has no use for other intervals.
     if (progress.finished && endOf(options) === endOf(step.options)) return step;
+    const name = nameOf(plan, step);
     refuseOtherEnd(name, step.options, options, progress);
-    const { earlier, ...rest } = step;
+    startsAgain = true;
     if (progress.trained === 0) return { ...rest, options };
     notices.push(...scheduleNotice(name, step.options, options, progress.trained));
     const before = { steps: progress.trained, options: pick(step.options) };
