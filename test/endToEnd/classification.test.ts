@@ -50,7 +50,7 @@ describe("an experiment that ends with a classifier", { timeout: 120_000 }, () =
       log: readFileSync(join(folder, "log.txt"), "utf8"),
       summary: recordOf(folder).summary,
     };
-    expect(log).toContain("Replaced the head over the vocabulary by a new one for 2 classes (high, low).");
+    expect(log).toContain("Replaced the language-model head with a new head for 2 classes (high, low).");
     const { values, details } = results(folder, "2-evaluate").classification;
     expect(values["classification/accuracy"]).toBeGreaterThan(0.9);
     expect(details).toMatchObject({ labels: ["high", "low"], data: "words.tsv" });
