@@ -7,8 +7,6 @@ import plainEnglish from "./scripts/plainEnglish/rule.js";
 /** Folders whose text is not rewritten to docs/style.md yet. */
 const pendingEnglish = [
   "src/backend/bench/**",
-  "src/backend/checkpoints/**",
-  "src/backend/coding/**",
   "src/backend/compression/**",
   "src/backend/data/**",
   "src/backend/evaluation/**",

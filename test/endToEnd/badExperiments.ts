@@ -221,7 +221,7 @@ export const badExperiments: readonly Case[] = [
     what: "a model folder whose weights are cut off",
     cells: on("exported-cut"),
     message:
-      "WORKSPACE/exported-cut/model.safetensors is no usable safetensors file: model.layers.0.self_attn.q_proj.weight ([16, 16] F32) claims bytes 1280 to 2304, which do not fit its shape or the file. Use another copy of it.",
+      "WORKSPACE/exported-cut/model.safetensors is not a valid safetensors file: model.layers.0.self_attn.q_proj.weight ([16, 16] F32) claims bytes 1280 to 2304, which do not fit its shape or the file. Use another copy of it.",
   },
   {
     what: "a model folder with the configuration of another",

@@ -1,6 +1,6 @@
 /**
- * A checkpoint folder: `model.safetensors`, `config.json`, and where training goes on from it `optimizer.safetensors` and
- * `state.json`; `manifest.json` names representations and the hash of every file. It appears under its name only when whole.
+ * A checkpoint folder contains `model.safetensors`, `config.json`, and, to resume training, `optimizer.safetensors` and
+ * `state.json`. `manifest.json` lists representations and the hash of every file. The folder gets its name only when complete.
  */
 import { createHash } from "node:crypto";
 import {
@@ -29,26 +29,26 @@ export interface Checkpoint {
   readonly training?: TrainingSnapshot;
 }
 
-/** Everything besides the weights that the next step depends on. */
+/** Everything that the next step depends on, except the weights. */
 export interface TrainingSnapshot {
   readonly optimizer: HostTensors;
   readonly state: TrainingState;
 }
 
 export const trainingStateSchema = z.object({
-  /** Steps done. */
+  /** Number of completed steps. */
   step: z.int().min(0),
-  /** How many of them changed nothing, because no label counted, since the optimizer last started; 0 when left out. */
+  /** Steps without counted labels, which changed nothing, since the optimizer last started. Default: 0. */
   empty_steps: z.int().min(0).optional(),
   tokens: z.int().min(0),
   seconds: z.number().min(0),
   sampler: z.unknown(),
-  /** Where the data stood before the last step, whose batches a cumulative loss reads again. */
+  /** State of the sampler before the last step, whose batches a cumulative loss reads again. */
   previous_sampler: z.unknown().optional(),
-  /** The losses of all steps so far, added up. */
+  /** Sum of the losses of all steps so far. */
   cumulative_loss: z.number().optional(),
   best: z.object({ step: z.int(), loss: z.number() }).optional(),
-  /** Which action of the run it belongs to. */
+  /** Index of the run's action that it belongs to. */
   action: z.int().min(0),
 });
 export type TrainingState = z.infer<typeof trainingStateSchema>;
@@ -70,13 +70,13 @@ const manifestSchema = z.object({
       z.enum([modelFile, configFile, optimizerFile, stateFile]),
       z.object({ bytes: z.int(), sha256: z.string() }),
     )
-    .refine((files) => modelFile in files && configFile in files, { error: "it lists no model" })
+    .refine((files) => modelFile in files && configFile in files, { error: "it does not list a model" })
     .refine((files) => optimizerFile in files === stateFile in files, {
-      error: "it lists half of a training state",
+      error: "it lists only a part of the training state",
     }),
 });
 
-/** Writes beside `folder` under a temporary name, waits for the disk, then renames. */
+/** Writes a temporary folder beside `folder`, flushes it to disk, then renames it. */
 export function writeCheckpoint(folder: string, { shape, tensors, training }: Checkpoint): void {
   const draft = draftOf(folder);
   rmSync(draft, { recursive: true, force: true });
@@ -91,7 +91,7 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
       names.push(optimizerFile, stateFile);
     }
     writeManifest(draft, shape, names);
-    // A folder cannot be renamed onto another one, and deleting it first could leave half of it.
+    // A folder cannot be renamed onto another one, and deleting that one first could leave a part of it.
     recover(folder);
     if (existsSync(folder)) renameSync(folder, asideOf(folder));
     renameSync(draft, folder);
@@ -103,7 +103,7 @@ export function writeCheckpoint(folder: string, { shape, tensors, training }: Ch
   }
 }
 
-/** Says what the files of the folder are: the last that is written there. */
+/** Writes the manifest of the folder, after all other files. */
 export function writeManifest(
   folder: string,
   { representations }: Pick<ModelShape, "representations">,
@@ -124,7 +124,7 @@ function writeJson(path: string, content: unknown): void {
 const draftOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.${process.pid}.tmp`);
 const asideOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.replaced`);
 
-/** Ends a replacement, also one that a killed process began: without the new checkpoint the old one comes back. */
+/** Completes a replacement, including one from a killed process. If there is no new checkpoint, it restores the old one. */
 function recover(folder: string): void {
   const aside = asideOf(folder);
   if (!existsSync(aside)) return;
@@ -132,15 +132,15 @@ function recover(folder: string): void {
     renameSync(aside, folder);
     return;
   }
-  // Under another name, so that nobody takes what is left of it for a checkpoint.
+  // Renames it first, so that a partly deleted folder is not read as a checkpoint.
   const waste = draftOf(folder);
   renameSync(aside, waste);
   rmSync(waste, { recursive: true });
 }
 
 /**
- * Puts a folder of checkpoints in order after a process was killed while it wrote there: half-written ones are removed, one
- * that was about to be replaced is back. Only for who alone writes there.
+ * Recovers a folder of checkpoints after a process was killed while writing: removes incomplete checkpoints and restores one
+ * that was being replaced. The caller must be the only writer.
  */
 export function recoverCheckpoints(parent: string): void {
   if (!existsSync(parent)) return;
@@ -152,8 +152,8 @@ export function recoverCheckpoints(parent: string): void {
 }
 
 /**
- * Reads and checks a checkpoint; `corrupt` where a file is missing, changed or cut, or does not fit its configuration.
- * Runs write plain weights; `readWeights` is for who also takes folders whose weights are coded.
+ * Reads and checks a checkpoint. Throws `corrupt` if a file is missing, changed or truncated, or does not match its
+ * configuration. Runs write plain weights; pass `readWeights` to also accept folders with coded weights.
  */
 export function readCheckpoint(
   path: string,
@@ -161,14 +161,14 @@ export function readCheckpoint(
 ): Checkpoint {
   const folder = existsSync(path) ? path : asideOf(path);
   if (!existsSync(folder))
-    throw new WorkbenchError("not-found", `There is no checkpoint ${path}. Name a folder that holds one.`);
+    throw new WorkbenchError("not-found", `No checkpoint found at ${path}. Specify a checkpoint folder.`);
   const manifest = readJson(join(folder, manifestFile), manifestSchema);
   for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
     const path = join(folder, name);
     if (!existsSync(path))
       throw new WorkbenchError(
         "corrupt",
-        `The checkpoint ${folder} lacks ${name}. Use another checkpoint of the run.`,
+        `Checkpoint ${folder} is missing ${name}. Use another checkpoint of the run.`,
       );
     const found = fingerprint(path, false);
     if (found.bytes === bytes && found.sha256 === sha256) continue;
@@ -176,7 +176,7 @@ export function readCheckpoint(
       found.bytes === bytes ? "its content has changed" : `${found.bytes} bytes instead of ${bytes}`;
     throw new WorkbenchError(
       "corrupt",
-      `${path} is not what was written: ${change}. Use another checkpoint of the run.`,
+      `${path} has changed since it was written: ${change}. Use another checkpoint of the run.`,
     );
   }
   const config = readJson(join(folder, configFile), z.record(z.string(), z.unknown()));
@@ -194,18 +194,18 @@ export function readCheckpoint(
   };
 }
 
-/** Every parameter of the configuration is there in its shape, and nothing else. */
+/** Checks that the tensors are exactly the parameters of the configuration, with the same shapes and types. */
 export function checkTensors(where: string, shape: ModelShape, tensors: HostTensors): void {
   checkParameters(where, parametersOf(shape), tensors);
 }
 
-/** The same for the parameters of anything that is trained. */
+/** Like `checkTensors`, for the parameters of anything that is trained. */
 export function checkParameters(where: string, specs: readonly ParameterSpec[], tensors: HostTensors): void {
   const problems: string[] = [];
   for (const { name, shape: wanted, dtype } of specs) {
     const got = tensors.get(name);
     if (got === undefined) problems.push(`${name} is missing`);
-    else if (dtypeOf(got) !== dtype) problems.push(`${name} holds ${dtypeOf(got)} instead of ${dtype}`);
+    else if (dtypeOf(got) !== dtype) problems.push(`${name} is ${dtypeOf(got)} instead of ${dtype}`);
     else if (got.shape.join() !== wanted.join())
       problems.push(`${name} is [${got.shape.join(", ")}] instead of [${wanted.join(", ")}]`);
   }
@@ -215,11 +215,11 @@ export function checkParameters(where: string, specs: readonly ParameterSpec[], 
   const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
   throw new WorkbenchError(
     "invalid-input",
-    `The tensors of ${where} are not those of its configuration: ${problems.slice(0, 5).join("; ")}${more}. They belong to another model or another configuration.`,
+    `The tensors of ${where} do not match its configuration: ${problems.slice(0, 5).join("; ")}${more}. Use the configuration that belongs to these weights.`,
   );
 }
 
-/** Size and hash of a file, read in pieces; `settle` also waits until it is on the disk. */
+/** Size and hash of a file, read in chunks; `settle` also flushes it to disk. */
 function fingerprint(path: string, settle: boolean): { bytes: number; sha256: string } {
   const file = openSync(path, settle ? "r+" : "r");
   try {
@@ -253,7 +253,7 @@ function readJson<T>(path: string, schema: z.ZodType<T>): T {
   if (!parsed.success)
     throw new WorkbenchError(
       "corrupt",
-      `${path} does not have the form of a checkpoint: ${z.prettifyError(parsed.error)}`,
+      `${path} is not a valid checkpoint file: ${z.prettifyError(parsed.error)}`,
     );
   return parsed.data;
 }

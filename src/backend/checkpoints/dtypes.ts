@@ -1,7 +1,7 @@
-/** The element types of the safetensors format: how many bits each has, and how the floating-point ones widen to float32. */
+/** The element types of the safetensors format: their sizes in bits, and conversion of floating-point types to float32. */
 import { widenInto } from "./halfPrecision";
 
-/** Bits of an element of every type that a header may name; types that are not read can still be skipped. */
+/** Bits per element of every type in the format. Types that are not read can still be skipped. */
 const bits: ReadonlyMap<string, number> = new Map([
   ["F4", 4],
   ["F6_E2M3", 6],
@@ -27,7 +27,7 @@ const bits: ReadonlyMap<string, number> = new Map([
   ["C64", 64],
 ]);
 
-/** Bytes of so many elements; undefined for a type that the format does not have, or for part of a byte. */
+/** Size of `elements` elements in bytes; undefined for an unknown type or a partial byte. */
 export function bytesOfElements(dtype: string, elements: number): number | undefined {
   const width = bits.get(dtype);
   if (width === undefined) return undefined;
@@ -41,7 +41,7 @@ export function isKnownDtype(dtype: string): boolean {
 
 type Widen = (out: Float32Array, at: number, bytes: Buffer<ArrayBuffer>) => void;
 
-/** Floating-point types whose numbers are read as float32: exactly, except that F64 rounds to the nearest. */
+/** Floating-point types that are read as float32. All conversions are exact except F64, which rounds to nearest. */
 const wideners: Readonly<Record<string, Widen>> = {
   F16: (out, at, bytes) => widenInto(out, at, new Uint16Array(bytes.buffer), "float16"),
   BF16: (out, at, bytes) => widenInto(out, at, new Uint16Array(bytes.buffer), "bfloat16"),
@@ -57,25 +57,25 @@ export function widenerOf(dtype: string): Widen | undefined {
   return Object.hasOwn(wideners, dtype) ? wideners[dtype] : undefined;
 }
 
-/** Whether weights may be stored as the type. */
+/** Whether weights may be stored in this type. */
 export function isFloat(dtype: string): boolean {
   return dtype === "F32" || widenerOf(dtype) !== undefined;
 }
 
-/** The types that weights may be stored as, for messages. */
+/** The types in which weights may be stored, for messages. */
 export const floatDtypes: readonly string[] = ["F32", ...Object.keys(wideners)];
 
 interface ByteFloat {
   readonly exponentBits: number;
   readonly bias: number;
   /**
-   * Which patterns are not finite: the largest exponent, as in IEEE 754; only all ones (`last`), as in OCP's E4M3; or what
-   * would be minus zero, which these types lack.
+   * The patterns that are not finite: those with the largest exponent, as in IEEE 754; only all ones (`last`), as in OCP's
+   * E4M3; or the pattern of minus zero, for types without it.
    */
   readonly special: "ieee" | "last" | "negativeZero";
 }
 
-/** A sign bit, then the exponent, then the fraction; numbers of exponent 0 are subnormal. */
+/** Bits are the sign, the exponent and the fraction; numbers with exponent 0 are subnormal. */
 function byteWidener({ exponentBits, bias, special }: ByteFloat): Widen {
   const fractionBits = 7 - exponentBits;
   return table((byte) => {

@@ -1,11 +1,11 @@
-/** float16 (IEEE 754 binary16) and bfloat16 to and from float32: widening is exact, narrowing rounds to the nearest, ties to even. */
+/** Conversion between float32 and float16 (IEEE 754 binary16) or bfloat16. Widening is exact; narrowing rounds to nearest, ties to even. */
 
 /** Types in which weights are written to a file. */
 export const storedDtypes = ["float32", "float16", "bfloat16"] as const;
 export type StoredDtype = (typeof storedDtypes)[number];
 type HalfDtype = Exclude<StoredDtype, "float32">;
 
-/** The largest number of each type; what rounds beyond it becomes infinite. */
+/** The largest finite number of each type; larger values round to infinity. */
 export const largest: Readonly<Record<StoredDtype, number>> = {
   float32: 3.4028234663852886e38,
   float16: 65504,
@@ -13,11 +13,11 @@ export const largest: Readonly<Record<StoredDtype, number>> = {
 };
 
 let table: Float32Array | undefined;
-/** The number of each of the 65,536 patterns, because computing one by one is ten times slower. */
+/** Computes a table of all 65,536 patterns; converting numbers one by one is ten times slower. */
 const halves = (): Float32Array =>
   (table ??= Float32Array.from({ length: 2 ** 16 }, (_, half) => ofHalf(half)));
 
-/** Writes the numbers that `words` stand for to `out` from `at` on. */
+/** Converts `words` to float32 and writes them to `out`, starting at `at`. */
 export function widenInto(out: Float32Array, at: number, words: Uint16Array, dtype: HalfDtype): void {
   if (dtype === "bfloat16") {
     const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
@@ -42,7 +42,7 @@ function ofHalf(half: number): number {
 }
 
 function toBfloat(bits: number): number {
-  // A NaN keeps what its upper half says, and stays one.
+  // A NaN keeps its upper bits and stays a NaN.
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
@@ -51,7 +51,7 @@ function toHalf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
-  // From halfway between the largest number and the next power of two on, infinity is nearest.
+  // Values from halfway between the largest number and the next power of two round to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude >= 0x38800000) {
     const rebased = magnitude - 0x38000000; // Exponents of 127 become exponents of 15.

@@ -1,6 +1,6 @@
 /**
- * The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes. Reading trusts nothing:
- * the header is capped, every offset has to fit the file, and together the tensors have to cover it.
+ * The safetensors format: header length in eight bytes, a JSON header, then the bytes of the tensors. Reading validates
+ * everything: the size of the header is limited, every offset must be within the file, and the tensors must cover it exactly.
  */
 import { closeSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
 import * as z from "zod";
@@ -9,7 +9,7 @@ import { sizeOf, type Shape } from "../graph/op";
 import { bytesOfElements, isKnownDtype, widenerOf } from "./dtypes";
 import { narrow, type StoredDtype } from "./halfPrecision";
 
-/** A tensor on the host. Booleans are bytes of 0 and 1; bytes of anything say so, and are not written to files. */
+/** A tensor on the host. Booleans are bytes of 0 and 1; other bytes are marked as such and are not written to files. */
 export interface HostTensor {
   readonly shape: Shape;
   readonly dtype?: "uint8";
@@ -19,7 +19,7 @@ export type HostTensors = ReadonlyMap<string, HostTensor>;
 
 const maxHeaderBytes = 100 * 2 ** 20;
 const chunkBytes = 64 * 2 ** 20;
-/** Numbers of half precision that are converted at a time, so that a tensor is in memory once. */
+/** Half-precision numbers that are converted at a time, so that no second copy of a tensor is needed. */
 const elementsAtOnce = 2 ** 21;
 
 const entrySchema = z.object({
@@ -29,12 +29,12 @@ const entrySchema = z.object({
 });
 const metadataSchema = z.record(z.string(), z.string());
 
-/** Bytes of a tensor in a file whose floating-point numbers are stored as `dtype`. */
+/** Size in bytes of a tensor in a file that stores floating-point numbers as `dtype`. */
 export function storedBytes({ data }: HostTensor, dtype: StoredDtype): number {
   return data instanceof Float32Array && dtype !== "float32" ? data.byteLength / 2 : data.byteLength;
 }
 
-/** Writes tensors in the order of the map to an open file, floating-point numbers as `dtype`; no tensor is copied whole. */
+/** Writes tensors to an open file in the order of the map, with floating-point numbers as `dtype`. Does not copy whole tensors. */
 export function writeSafetensors(
   path: string,
   tensors: HostTensors,
@@ -51,7 +51,7 @@ export function writeSafetensors(
     offset = end;
   }
   let text = JSON.stringify(Object.fromEntries(header));
-  text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // Tensors start at a multiple of eight bytes.
+  text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // Aligns tensors to eight bytes.
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(Buffer.byteLength(text)));
   const file = openSync(path, "w");
@@ -85,14 +85,14 @@ export function readSafetensors(path: string): SafetensorsFile {
       const { name, shape, dtype } = entry;
       const data = decode(path, entry, read);
       if (dtype === "BOOL" && (data as Uint8Array).some((each) => each > 1))
-        throw broken(`${name} is boolean, but holds other bytes than 0 and 1`);
+        throw broken(`${name} is boolean, but has bytes other than 0 and 1`);
       return [name, { shape, data }];
     });
     return { tensors: new Map(decoded), metadata };
   });
 }
 
-/** Bytes of each tensor in the file, without reading any of them. */
+/** Size of each tensor in bytes, without reading the tensors. */
 export function readTensorSizes(path: string): ReadonlyMap<string, number> {
   return withHeader(
     path,
@@ -100,15 +100,15 @@ export function readTensorSizes(path: string): ReadonlyMap<string, number> {
   );
 }
 
-/** A file whose tensors are read when they are asked for. It stays open, so that what was checked is what is read. */
+/** A file whose tensors are read on demand. It stays open, so that the checked file is the one that is read. */
 export interface TensorFile extends Disposable {
   readonly metadata: Readonly<Record<string, string>>;
   readonly shapes: ReadonlyMap<string, Shape>;
-  /** The type that each tensor has in the file, in the format's names. */
+  /** Type of each tensor in the file, as named by the format. */
   readonly dtypes: ReadonlyMap<string, string>;
-  /** Bytes of one tensor, 0 for a name that is not there. */
+  /** Size of a tensor in bytes; 0 for an unknown name. */
   tensorBytes(name: string): number;
-  /** The elements from one to before another, in their order; all when left out, and none after the last. */
+  /** Reads elements `from` (inclusive) to `to` (exclusive), by default all; clamped to the last element. */
   read(name: string, from?: number, to?: number): HostTensor["data"];
 }
 
@@ -142,13 +142,13 @@ interface Entry {
 }
 
 interface Header {
-  /** In the order of their bytes. */
+  /** In order of their bytes. */
   readonly entries: readonly Entry[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 interface OpenFile extends Header, Disposable {
-  /** Bytes of the part that holds the tensors. */
+  /** Reads bytes of the section with the tensors. */
   readonly read: (start: number, length: number) => Buffer<ArrayBuffer>;
   readonly broken: (what: string) => WorkbenchError;
 }
@@ -165,13 +165,13 @@ function openFile(path: string): OpenFile {
     const broken = (what: string) =>
       new WorkbenchError(
         "corrupt",
-        `${path} is no usable safetensors file: ${what}. Use another copy of it.`,
+        `${path} is not a valid safetensors file: ${what}. Use another copy of the file.`,
       );
     if (size < 8) throw broken(`it has only ${size} bytes`);
     const length = Number(readBytes(file, 0, 8).readBigUInt64LE());
     if (length > maxHeaderBytes || 8 + length > size)
       throw broken(
-        `its header claims ${length} bytes of a file of ${size}, so the file is cut short or not safetensors`,
+        `its header length is ${length} bytes, but the file has ${size}. It is truncated or not a safetensors file`,
       );
     const { entries, metadata } = parseHeader(readBytes(file, 8, length).toString("utf8"), broken);
     let expected = 0;
@@ -185,7 +185,7 @@ function openFile(path: string): OpenFile {
       expected = end;
     }
     if (8 + length + expected !== size)
-      throw broken(`${size - 8 - length - expected} bytes belong to no tensor`);
+      throw broken(`${size - 8 - length - expected} bytes do not belong to any tensor`);
     return {
       entries,
       metadata,
@@ -199,19 +199,20 @@ function openFile(path: string): OpenFile {
   }
 }
 
-/** Entries, not properties: a tensor may have any name, `__proto__` included. */
+/** Returns entries instead of properties, because a tensor may have any name, including `__proto__`. */
 function parseHeader(text: string, broken: (what: string) => WorkbenchError): Header {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw broken(`its header is no JSON (${(cause as Error).message})`);
+    throw broken(`its header is not valid JSON (${(cause as Error).message})`);
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
-    throw broken("its header is no JSON object");
+    throw broken("its header is not a JSON object");
   const check = <S>(schema: z.ZodType<S>, name: string, said: unknown): S => {
     const { data, error } = schema.safeParse(said);
-    if (error !== undefined) throw broken(`its header is wrong about ${name}: ${z.prettifyError(error)}`);
+    if (error !== undefined)
+      throw broken(`its header has an invalid entry ${name}: ${z.prettifyError(error)}`);
     return data;
   };
   const all = Object.entries(parsed as Record<string, unknown>);
@@ -220,8 +221,8 @@ function parseHeader(text: string, broken: (what: string) => WorkbenchError): He
     const { dtype, shape, data_offsets: offsets } = check(entrySchema, name, said);
     return [{ name, dtype, shape, start: offsets[0], end: offsets[1] }];
   });
-  // Of equal names JSON.parse keeps the last, silently.
-  if (countNames(text) !== all.length) throw broken("its header has a name twice");
+  // JSON.parse silently keeps only the last of duplicate names.
+  if (countNames(text) !== all.length) throw broken("its header has a duplicate name");
   const metadata = all.find(([name]) => name === "__metadata__")?.[1] ?? {};
   return {
     entries: entries.sort((a, b) => a.start - b.start || a.end - b.end),
@@ -229,7 +230,7 @@ function parseHeader(text: string, broken: (what: string) => WorkbenchError): He
   };
 }
 
-/** Strings of the outermost object of a JSON text whose values there are all objects: its names. */
+/** Counts the names in the outermost object of a JSON text whose values are all objects. */
 function countNames(text: string): number {
   let depth = 0;
   let count = 0;
@@ -260,7 +261,7 @@ const fileDtypes = {
   bool: "BOOL",
 } as const;
 
-/** Elements of a tensor from one to before another. */
+/** Decodes elements `from` (inclusive) to `to` (exclusive) of a tensor. */
 function decode(
   path: string,
   { name, dtype, shape, start }: Entry,
@@ -287,7 +288,7 @@ function decode(
   if (widen === undefined)
     throw new WorkbenchError(
       "unsupported",
-      `${name} in ${path} is stored as ${dtype}, which is not read. Save the model in float32, float16 or bfloat16.`,
+      `Unsupported type ${dtype} of ${name} in ${path}. Save the model in float32, float16 or bfloat16.`,
     );
   const out = new Float32Array(to - from);
   for (let at = from; at < to; at += elementsAtOnce)
@@ -295,12 +296,12 @@ function decode(
   return out;
 }
 
-/** A buffer of its own from its first byte on, so that a typed array over it is aligned. */
+/** Reads into a separate buffer with offset 0, so that a typed array over it is aligned. */
 function readBytes(file: number, position: number, length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length;) {
     const got = readSync(file, bytes, done, Math.min(chunkBytes, length - done), position + done);
-    if (got === 0) throw new WorkbenchError("corrupt", `The file ends ${length - done} bytes too early.`);
+    if (got === 0) throw new WorkbenchError("corrupt", `The file is ${length - done} bytes too short.`);
     done += got;
   }
   return bytes;

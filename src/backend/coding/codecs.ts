@@ -1,23 +1,23 @@
 /**
- * Ways to write the numbers of a tensor in fewer bytes, and back without loss. They follow each other: the values that a mask
- * keeps, whole numbers of a few bits, an entropy code. A half type is the one step that rounds; it is asked for by name.
+ * Lossless codecs that store the numbers of a tensor in fewer bytes. They form a chain: selection of the values that a mask
+ * keeps, low-bit integers, an entropy code. Conversion to a half type is the only lossy step and must be requested by name.
  */
 import * as z from "zod";
 import { narrow, widenInto } from "../checkpoints/halfPrecision";
 import { encodeDFloat11, openDFloat11 } from "./dfloat11";
 import { decodeSymbols, encodeSymbols } from "./symbols";
 
-/** Numbers between two steps. `half` are the patterns of a half type, `bytes` is what a file holds. */
+/** Type of the numbers between two steps. `half` are bit patterns of a half type, `bytes` the contents of a file. */
 export type NumberType = "float32" | "int8" | "bool" | "half" | "bytes";
 export type Numbers = Float32Array | Int8Array | Uint8Array | Uint16Array;
 
-/** What there is of numbers at one place of a chain. */
+/** Type and count of the numbers at one position in a chain. */
 export interface Stage {
   readonly type: NumberType;
   readonly size: number;
 }
 
-/** One step with its parameters, as a file names it. */
+/** A step with its parameters, as stored in a file. */
 export const stepSchema = z.discriminatedUnion("codec", [
   z.strictObject({ codec: z.literal("kept"), by: z.string() }),
   z.strictObject({
@@ -31,18 +31,18 @@ export const stepSchema = z.discriminatedUnion("codec", [
 ]);
 export type Step = z.output<typeof stepSchema>;
 
-/** A mask among the tensors of the same file, by name. */
+/** Returns a mask from the same file by name. */
 export type MaskSource = (name: string) => Uint8Array;
 
 interface Codec<S> {
-  /** What comes out for what goes in; undefined where it cannot take that. */
+  /** The output stage for an input stage; undefined if the codec does not accept it. */
   after(before: Stage, step: S, mask: MaskSource): Stage | undefined;
   encode(numbers: Numbers, step: S, mask: MaskSource): Numbers;
   decode(coded: Numbers, before: Stage, step: S, mask: MaskSource): Numbers;
 }
 
 const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>> } = {
-  /** Only the values that a mask keeps, in their order. */
+  /** Selects the values that a mask keeps, in order. */
   kept: {
     after: ({ type, size }, { by }, mask) => {
       const own = mask(by);
@@ -61,7 +61,7 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
     },
   },
 
-  /** Whole numbers from the lowest on, in as few bits as they need, the first in the lowest bits. */
+  /** Packs integers, starting from the lowest, in as few bits as possible, the first in the lowest bits. */
   integers: {
     after: ({ type, size }, { bits }) =>
       type === "int8" || type === "bool" ? { type: "bytes", size: Math.ceil((size * bits) / 8) } : undefined,
@@ -71,7 +71,7 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
       for (const number of numbers) {
         const code = number - lowest;
         if (code < 0 || code >= 2 ** bits)
-          throw new Error(`${number} is no whole number of ${bits} bits from ${lowest} on.`);
+          throw new Error(`${number} is not an integer of ${bits} bits starting from ${lowest}.`);
         held |= code << count;
         count += bits;
         while (count >= 8) {
@@ -100,7 +100,7 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
     },
   },
 
-  /** The one step that rounds. */
+  /** The only lossy step. */
   half: {
     after: ({ type, size }) => (type === "float32" ? { type: "half", size } : undefined),
     encode: (numbers, { dtype }) => narrow(numbers as Float32Array, dtype),
@@ -111,7 +111,7 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
     },
   },
 
-  /** A prefix code of the bytes. No word is shorter than a bit, so that a file cannot ask for more than eight times what it holds. */
+  /** A prefix code of the bytes. Words have at least one bit, so that a file cannot decode to more than eight times its size. */
   huffman: {
     after: ({ type, size }, { bytes }) =>
       (type === "int8" || type === "bool" || type === "bytes") && size <= 8 * bytes
@@ -121,7 +121,7 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
     decode: (coded, { type, size }) => numbersOf(type, decodeSymbols(coded as Uint8Array, size)),
   },
 
-  /** bfloat16 patterns; a byte of each is stored as it is, so that again a file cannot ask for more than it holds. */
+  /** bfloat16 patterns. One byte of each is stored uncompressed, which limits the decoded size. */
   dfloat11: {
     after: ({ type, size }, { bytes }) =>
       type === "half" && size <= bytes ? { type: "bytes", size: bytes } : undefined,
@@ -135,13 +135,13 @@ const codecs: { readonly [K in Step["codec"]]: Codec<Extract<Step, { codec: K }>
 
 const codecOf = (step: Step) => codecs[step.codec] as unknown as Codec<Step>;
 
-/** A chain with the bytes that it makes of the numbers. */
+/** A chain and the bytes that it encodes. */
 export interface Coded {
   readonly steps: readonly Step[];
   readonly bytes: Uint8Array;
 }
 
-/** Steps whose result has a length of its own are written without it: it is known afterwards. */
+/** A step whose encoded length is not known yet. */
 export type OpenStep = Step | { readonly codec: "huffman" | "dfloat11" };
 
 export function encodeChain(numbers: Numbers, steps: readonly OpenStep[], mask: MaskSource): Coded {
@@ -158,7 +158,7 @@ export function encodeChain(numbers: Numbers, steps: readonly OpenStep[], mask: 
   return { steps: done, bytes: bytesOf(now) };
 }
 
-/** The stages from the tensor to the bytes; undefined where a step cannot take what it is given. */
+/** The stages from the tensor to the bytes; undefined if a step does not accept its input. */
 export function stagesOf(first: Stage, steps: readonly Step[], mask: MaskSource): Stage[] | undefined {
   const stages = [first];
   for (const step of steps) {
@@ -173,7 +173,7 @@ export function bytesOfStage({ type, size }: Stage): number {
   return size * (type === "float32" ? 4 : type === "half" ? 2 : 1);
 }
 
-/** `stages` are those of `stagesOf`, and `bytes` as many as the last of them needs. */
+/** Decodes a chain. `stages` are from `stagesOf`, and `bytes` has the size of the last stage. */
 export function decodeChain(
   bytes: Uint8Array,
   stages: readonly Stage[],
@@ -196,10 +196,10 @@ export function bytesOf({ buffer, byteOffset, byteLength }: Numbers): Uint8Array
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Little endian, as every machine is that this runs on. */
+/** Little endian, like all supported machines. */
 function numbersOf(type: NumberType, bytes: Uint8Array): Numbers {
   if (type === "bytes" || type === "bool") return bytes;
-  const own = bytes.slice(); // From the first byte of a buffer on, so that wider numbers are aligned.
+  const own = bytes.slice(); // Copied to offset 0 of a buffer, so that wider numbers are aligned.
   if (type === "int8") return new Int8Array(own.buffer);
   return type === "half" ? new Uint16Array(own.buffer) : new Float32Array(own.buffer);
 }

@@ -1,6 +1,6 @@
 /**
- * Tensors that are coded within a safetensors file: each becomes a tensor of bytes under its name and `.coded`, and the file's
- * metadata is their manifest: shape, steps, and the hash of what they decode to. Reading decodes what is asked for.
+ * Coded tensors in a safetensors file. Each is stored as a tensor of bytes with the suffix `.coded`. The file's metadata
+ * lists their shapes, steps and the hashes of the decoded values. Tensors are decoded on demand.
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
@@ -42,11 +42,11 @@ const entriesSchema = z.record(z.string(), entrySchema);
 export interface CodedTensors {
   readonly tensors: HostTensors;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Bits of every tensor, coded or not, without what fills up a last byte. */
+  /** Bits of every tensor, coded or not, excluding padding of the last byte. */
   readonly bits: ReadonlyMap<string, number>;
 }
 
-/** Of several chains the one with the fewest bytes is taken; a tensor without any stays as it is. */
+/** The chains to try for a tensor. The shortest result is used; a tensor without chains is not coded. */
 export type ChainsOf = (name: string, tensor: HostTensor) => readonly (readonly OpenStep[])[];
 
 export function codeTensors(given: HostTensors, chainsOf: ChainsOf): CodedTensors {
@@ -70,7 +70,7 @@ export function codeTensors(given: HostTensors, chainsOf: ChainsOf): CodedTensor
     }
     const { steps, bytes } = best;
     const stages = stagesOf({ type, size: data.length }, steps, mask)!;
-    // Decoded before it is written: what cannot be read again is found here.
+    // Decodes before writing, to verify that the result is readable.
     const sha256 = hashOf(bytesOf(decodeChain(bytes, stages, steps, mask)));
     tensors.set(name + suffix, {
       shape: [bytes.length],
@@ -91,7 +91,7 @@ function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** A safetensors file with or without coded tensors, as if there were none. */
+/** Opens a safetensors file and decodes coded tensors, if any, transparently. */
 export function openCodedTensors(path: string): TensorFile {
   const file = openTensors(path);
   const said = file.metadata[metadataKey];
@@ -104,7 +104,7 @@ export function openCodedTensors(path: string): TensorFile {
   }
 }
 
-/** Every tensor of the file. */
+/** Reads every tensor of the file. */
 export function readCodedTensors(path: string): HostTensors {
   using file = openCodedTensors(path);
   return new Map([...file.shapes].map(([name, shape]) => [name, { shape, data: file.read(name) }]));
@@ -112,7 +112,7 @@ export function readCodedTensors(path: string): HostTensors {
 
 function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, Entry>): TensorFile {
   const plain = [...file.shapes].filter(([name]) => !isCoded(name, entries));
-  /** The tensor that was decoded last: whoever reads a tensor in pieces reads one after the other. */
+  /** Caches the last decoded tensor, because tensors are read in chunks one after the other. */
   let last: { readonly name: string; readonly data: HostTensor["data"] } | undefined;
 
   function whole(name: string, entry: Entry): HostTensor["data"] {
@@ -120,7 +120,7 @@ function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, En
     const mask = (by: string) => {
       const own = by === name ? undefined : read(by);
       if (own instanceof Uint8Array) return own;
-      throw brokenFile(path, `${name} is coded by a mask ${by}, which is none`);
+      throw brokenFile(path, `${name} is coded by ${by}, which is not a mask`);
     };
     const first: Stage = { type: entry.type, size: sizeOf(entry.shape) };
     const stages = stagesOf(first, entry.steps, mask);
@@ -130,7 +130,7 @@ function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, En
     const coded = bytesOf(file.read(name + suffix) as Int8Array);
     const data = decodeChain(coded, stages, entry.steps, mask) as HostTensor["data"];
     if (hashOf(bytesOf(data as Uint8Array)) !== entry.sha256)
-      throw brokenFile(path, `${name} decodes to other numbers than were coded`);
+      throw brokenFile(path, `${name} does not decode to the original numbers`);
     last = { name, data };
     return data;
   }
@@ -160,7 +160,7 @@ function decoded(path: string, file: TensorFile, entries: ReadonlyMap<string, En
 
 const decodedDtypes = { float32: "F32", int8: "I8", bool: "BOOL" } as const;
 
-/** Whether any part can be decoded on its own. */
+/** Whether parts can be decoded separately. */
 function isBlockwise({ steps }: Entry): boolean {
   const [first, second] = steps;
   return (
@@ -191,7 +191,7 @@ function isCoded(name: string, entries: ReadonlyMap<string, Entry>): boolean {
 function brokenFile(path: string, what: string): WorkbenchError {
   return new WorkbenchError(
     "corrupt",
-    `${path} is no usable file of weights: ${what}. Use another copy of it.`,
+    `${path} is not a valid file of weights: ${what}. Use another copy of the file.`,
   );
 }
 
@@ -200,16 +200,15 @@ function entriesIn(path: string, said: string, file: TensorFile): ReadonlyMap<st
   try {
     parsed = JSON.parse(said);
   } catch {
-    throw brokenFile(path, "its list of coded tensors is no JSON");
+    throw brokenFile(path, "its list of coded tensors is not valid JSON");
   }
   const { data: entries, error } = entriesSchema.safeParse(parsed);
   if (entries === undefined)
-    throw brokenFile(path, `its list of coded tensors is wrong: ${z.prettifyError(error)}`);
+    throw brokenFile(path, `its list of coded tensors is invalid: ${z.prettifyError(error)}`);
   for (const [name, { shape, steps }] of Object.entries(entries)) {
-    if (!file.shapes.has(name + suffix))
-      throw brokenFile(path, `${name} is said to be coded and is not there`);
-    if (file.shapes.has(name)) throw brokenFile(path, `${name} is there twice`);
-    // A mask takes a bit of each weight at least, coded an eighth of one: more than that no file can mean.
+    if (!file.shapes.has(name + suffix)) throw brokenFile(path, `the coded tensor ${name} is missing`);
+    if (file.shapes.has(name)) throw brokenFile(path, `${name} occurs twice`);
+    // A mask takes at least one bit per weight, or an eighth of a bit if coded, which limits the valid size.
     const claimed = sizeOf(shape);
     const most = steps[0]!.codec === "kept" ? Infinity : 64 * file.tensorBytes(name + suffix);
     if (claimed > most) throw brokenFile(path, `${name} claims more numbers than it has bytes for`);

@@ -1,7 +1,7 @@
 /**
- * DFloat11 (Zhang et al., arXiv 2504.11651): bfloat16 without loss in about 11 bits. The exponents of trained weights hold
- * less than three bits of information, so they are written in a prefix code; sign and fraction stay a byte of their own.
- * Blocks begin at bytes, so that any part of a tensor can be decoded, and several at once.
+ * DFloat11 (Zhang et al., arXiv 2504.11651): lossless bfloat16 in about 11 bits. The exponents of trained weights have an
+ * entropy below three bits, so they are stored in a prefix code; sign and fraction are stored in one byte.
+ * Blocks start at byte boundaries, so that parts of a tensor can be decoded separately and in parallel.
  *
  * Layout: 256 lengths of words, a byte each; the first byte of each block in the stream and the stream's length, 32 bits
  * each, little endian; a byte of sign and fraction for each weight; the stream, highest bit first.
@@ -17,13 +17,13 @@ import {
   writeWords,
 } from "./huffman";
 
-/** Weights of a block: its place costs two thousandths of a bit a weight. */
+/** Weights per block. Its offset costs 0.002 bits per weight. */
 export const blockWeights = 2 ** 14;
-/** Longest word: a table of all beginnings fits the first cache, and rarer exponents cost next to nothing. */
+/** Longest word. The table of all prefixes fits in the L1 cache, and longer words would hardly save space. */
 const longestWord = 12;
 const symbols = 256;
 
-/** The patterns of bfloat16 numbers, any of the 65,536, as bytes. */
+/** Encodes bit patterns of bfloat16 numbers, including all special values. */
 export function encodeDFloat11(words: Uint16Array): Uint8Array {
   const counts = new Float64Array(symbols);
   for (const word of words) counts[(word >> 7) & 0xff]!++;
@@ -33,7 +33,7 @@ export function encodeDFloat11(words: Uint16Array): Uint8Array {
   const bits = counts.reduce((sum, count, symbol) => sum + count * lengths[symbol]!, 0);
   const head = headBytes(words.length);
   const streamAt = head + words.length;
-  // Each block may end in a byte that is not full.
+  // Each block may end in a partial byte.
   const bytes = new Uint8Array(streamAt + Math.ceil(bits / 8) + blocks);
   const view = new DataView(bytes.buffer);
   bytes.set(lengths);
@@ -54,20 +54,20 @@ export function encodeDFloat11(words: Uint16Array): Uint8Array {
   return bytes.slice(0, at);
 }
 
-/** Bytes of lengths and places before the weights. */
+/** Size in bytes of the lengths and offsets before the weights. */
 function headBytes(weights: number): number {
   return symbols + 4 * (Math.ceil(weights / blockWeights) + 1);
 }
 
-/** Bytes from one to before another of what was encoded. */
+/** Reads encoded bytes `from` (inclusive) to `to` (exclusive). */
 export type ByteSource = (from: number, to: number) => Uint8Array;
 
 export interface DFloat11 {
-  /** The patterns of the weights from one to before another. */
+  /** Decodes the bit patterns of weights `from` (inclusive) to `to` (exclusive). */
   read(from: number, to: number): Uint16Array;
 }
 
-/** Reads no more than lengths and places; trusts none of them. Throws `corrupt`. */
+/** Reads and validates only lengths and offsets. Throws `corrupt`. */
 export function openDFloat11(source: ByteSource, bytes: number, weights: number): DFloat11 {
   const broken = (what: string) =>
     new WorkbenchError(
@@ -84,7 +84,7 @@ export function openDFloat11(source: ByteSource, bytes: number, weights: number)
   const streamAt = head + weights;
   if (places[0] !== 0 || places.some((place, i) => i > 0 && place < places[i - 1]!))
     throw broken("its blocks are out of order");
-  if (places.at(-1) !== bytes - streamAt) throw broken("its stream has another length than it says");
+  if (places.at(-1) !== bytes - streamAt) throw broken("the length of its stream is wrong");
   return {
     read(from, to) {
       const out = new Uint16Array(Math.max(0, to - from));
@@ -99,7 +99,7 @@ export function openDFloat11(source: ByteSource, bytes: number, weights: number)
         const end = Math.min(weights, begin + blockWeights);
         if (!decodeBlock(part, tables, end - begin, viewOf(exponents)))
           throw broken(`block ${block} does not end where the next begins`);
-        // Of the first and the last block only what is wanted.
+        // Only the requested part of the first and last block.
         const [start, stop] = [Math.max(begin, from), Math.min(end, to)];
         const at = start - from;
         join(viewOf(signs, at), viewOf(exponents, start - begin), viewOf(out, 2 * at), stop - start);
@@ -114,10 +114,10 @@ interface Tables {
   readonly several: SeveralWords;
 }
 
-/** Room for a look-up's words behind the last that is wanted. */
+/** Includes space for the words that the last lookup writes beyond the end. */
 const exponentBytes = blockWeights + wordsAtOnce;
 
-/** The exponents of a block; false where the stream is no sequence of that many words. */
+/** Decodes the exponents of a block; returns false if the stream is not a sequence of that many words. */
 function decodeBlock(
   stream: Uint8Array,
   { single, several: { symbols: found, sizes } }: Tables,
@@ -125,7 +125,7 @@ function decodeBlock(
   exponents: DataView,
 ): boolean {
   const bits = viewOf(stream);
-  // A look-up loads four bytes from the one on in which it begins, so that no branch depends on what was read.
+  // A lookup loads four bytes, starting at its first byte, so that no branch depends on the data.
   const lastLoad = 8 * (stream.length - 4);
   const lastWords = weights - wordsAtOnce;
   let [i, at] = [0, 0];
@@ -133,13 +133,13 @@ function decodeBlock(
     const ahead = (bits.getInt32(at >>> 3) << (at & 7)) >>> (32 - longestWord);
     const size = sizes[ahead]!;
     if (size === 0) return false;
-    // Where it has fewer words than it writes, the next one writes over what is behind them.
+    // Writes four words; the next lookup overwrites those beyond the decoded ones.
     exponents.setInt32(i, found[ahead]!, true);
     at += size & 0xf;
     i += size >> 4;
   }
   for (; i < weights; i++) {
-    // Behind the last byte come zeros; a block that uses them is refused below.
+    // Zeros follow the last byte; a block that reads them is rejected below.
     const byte = at >>> 3;
     const three = ((stream[byte] ?? 0) << 16) | ((stream[byte + 1] ?? 0) << 8) | (stream[byte + 2] ?? 0);
     const word = single[((three << (8 + (at & 7))) >>> (32 - longestWord)) & 0xfff]!;
@@ -150,7 +150,7 @@ function decodeBlock(
   return Math.ceil(at / 8) === stream.length;
 }
 
-/** Patterns [count] of signs with fractions and of exponents, bytes of both; four at a time. */
+/** Joins bytes of signs and fractions with bytes of exponents to `count` patterns, four at a time. */
 function join(signs: DataView, exponents: DataView, out: DataView, count: number): void {
   let i = 0;
   for (; i <= count - 4; i += 4) {
@@ -162,7 +162,7 @@ function join(signs: DataView, exponents: DataView, out: DataView, count: number
   for (; i < count; i++) out.setUint16(2 * i, pairOf(signs.getUint8(i), exponents.getUint8(i)), true);
 }
 
-/** Two patterns of the lowest two bytes of each: a sign, eight bits of exponent, seven of fraction. */
+/** Joins the lowest two bytes of each to two patterns: one sign bit, eight exponent bits, seven fraction bits. */
 function pairOf(s: number, e: number): number {
   return (
     ((s & 0x80) << 8) |

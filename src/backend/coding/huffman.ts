@@ -1,9 +1,9 @@
-/** Canonical prefix codes of bounded length: which lengths are best, which codes follow from them, and a table that reads them. */
+/** Length-limited canonical prefix codes: optimal lengths, code words and decoding tables. */
 import { WorkbenchError } from "../../protocol/errors";
 
 /**
- * The lengths in bits of the best prefix code none of whose words is longer than `limit`: package-merge, Larmore and
- * Hirschberg, JACM 37:3 (1990). What never occurs has 0; a single symbol has 1.
+ * Computes the word lengths in bits of the optimal prefix code with words of at most `limit` bits (package-merge, Larmore
+ * and Hirschberg, JACM 37:3, 1990). Symbols that do not occur have length 0; a single symbol has length 1.
  */
 export function codeLengths(counts: ArrayLike<number>, limit: number): Uint8Array {
   const lengths = new Uint8Array(counts.length);
@@ -27,7 +27,7 @@ export function codeLengths(counts: ArrayLike<number>, limit: number): Uint8Arra
   return lengths;
 }
 
-/** The words in canonical order: shorter ones first, and among equals by symbol. */
+/** Assigns words in canonical order: by length, then by symbol. */
 export function canonicalCodes(lengths: Uint8Array): Uint32Array {
   const codes = new Uint32Array(lengths.length);
   const longest = Math.max(0, ...lengths);
@@ -41,8 +41,8 @@ export function canonicalCodes(lengths: Uint8Array): Uint32Array {
 }
 
 /**
- * Writes the word of each number from byte `at` on, highest bit first, and fills the last byte up with zeros; gives the place
- * behind it. No word is longer than 16 bits.
+ * Writes the word of each number, starting at byte `at`, highest bit first, and pads the last byte with zeros. Returns the
+ * offset after it. Words have at most 16 bits.
  */
 export function writeWords(
   bytes: Uint8Array,
@@ -64,17 +64,17 @@ export function writeWords(
   return next;
 }
 
-/** Words of one look-up in `severalWords`. */
+/** Maximum number of words per lookup in `severalWords`. */
 export const wordsAtOnce = 4;
 
 export interface SeveralWords {
-  /** The symbols of as many words as lie whole within the bits, the first in the lowest byte. */
+  /** The symbols of all complete words within the bits, the first in the lowest byte. */
   readonly symbols: Int32Array;
-  /** The number of those words times 16, plus their bits; 0 where no word begins so. */
+  /** Number of words times 16, plus their bits; 0 if no word starts with the bits. */
   readonly sizes: Uint8Array;
 }
 
-/** What `decodingTable` says of one word, for up to four; `limit` is at most 15. */
+/** Extends `decodingTable` from one word to up to four; `limit` is at most 15. */
 export function severalWords(table: Uint16Array, limit: number): SeveralWords {
   const mask = 2 ** limit - 1;
   const symbols = new Int32Array(table.length);
@@ -93,8 +93,8 @@ export function severalWords(table: Uint16Array, limit: number): SeveralWords {
 }
 
 /**
- * For every `limit` bits that a stream may go on with, the length of the first word times 256, plus its symbol; 0 where no
- * word begins so. Refuses lengths that are no prefix code.
+ * For every pattern of `limit` bits, the length of the first word times 256 plus its symbol; 0 if no word starts with the
+ * pattern. Throws if the lengths do not form a prefix code.
  */
 export function decodingTable(lengths: Uint8Array, limit: number): Uint16Array {
   const table = new Uint16Array(2 ** limit);
@@ -107,7 +107,7 @@ export function decodingTable(lengths: Uint8Array, limit: number): Uint16Array {
     if (length > limit || room < 0)
       throw new WorkbenchError(
         "corrupt",
-        "The lengths of its words make no prefix code. Use another copy of it.",
+        "The word lengths do not form a prefix code. Use another copy of the file.",
       );
     table.fill((length << 8) | symbol, codes[symbol]! * width, (codes[symbol]! + 1) * width);
   }

@@ -1,4 +1,4 @@
-/** The tensors of a model in the bits that are counted for them: masks and codes as they say themselves, and what masks keep. */
+/** Packs the tensors of a model into the bits that are counted for them, according to their packing and masks. */
 import { parametersOf } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 import type { Checkpoint } from "../checkpoints/checkpoint";
@@ -7,9 +7,9 @@ import { type CodedTensors, codeTensors } from "./codedTensors";
 import type { OpenStep } from "./codecs";
 
 export interface PackOptions {
-  /** Type of what is no code and no mask. */
+  /** Type of the tensors that are not codes or masks. */
   readonly dtype: StoredDtype;
-  /** Whether codes, masks and bfloat16 weights are also written in a prefix code, where that takes less. */
+  /** Whether to also entropy-code codes, masks and bfloat16 weights if this is smaller. */
   readonly entropyCoding: boolean;
 }
 
@@ -21,7 +21,7 @@ export function pack(
   return codeTensors(tensors, (name) => chainsOf(specs.get(name)!, options));
 }
 
-/** The ways to write a tensor that are worth trying; none where it stays as it is. */
+/** The chains to try for a tensor; empty if it is stored unchanged. */
 function chainsOf(
   { packing, dtype: own }: ParameterSpec,
   { dtype, entropyCoding: entropy }: PackOptions,

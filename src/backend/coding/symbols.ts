@@ -1,4 +1,4 @@
-/** A prefix code of bytes: 256 lengths of words, a byte each, then the stream, highest bit first. */
+/** A prefix code of bytes: 256 word lengths of one byte each, then the stream, highest bit first. */
 import { WorkbenchError } from "../../protocol/errors";
 import { canonicalCodes, codeLengths, decodingTable, writeWords } from "./huffman";
 
@@ -17,26 +17,26 @@ export function encodeSymbols(numbers: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** As many numbers as were encoded. Throws `corrupt` where the stream does not hold exactly so many. */
+/** Decodes `size` numbers. Throws `corrupt` if the stream does not contain exactly that many. */
 export function decodeSymbols(bytes: Uint8Array, size: number): Uint8Array {
   const broken = (what: string) =>
     new WorkbenchError(
       "corrupt",
       `The entropy-coded numbers are damaged: ${what}. Use another copy of the file.`,
     );
-  if (bytes.length < symbols) throw broken("they are cut short");
+  if (bytes.length < symbols) throw broken("they are truncated");
   const table = decodingTable(bytes.subarray(0, symbols), longestWord);
   const stream = bytes.subarray(symbols);
   const out = new Uint8Array(size);
   let [held, count, next] = [0, 0, 0];
   for (let i = 0; i < size; i++) {
     while (count < longestWord) {
-      // Behind the last byte come zeros; whether they were used is looked at below.
+      // Zeros follow the last byte; reading them is detected below.
       held = ((held << 8) | (stream[next++] ?? 0)) & 0xfffff;
       count += 8;
     }
     const found = table[(held >>> (count - longestWord)) & 0xfff]!;
-    if (found < 256) throw broken("a word is none of the code");
+    if (found < 256) throw broken("a word is not in the code");
     count -= found >> 8;
     out[i] = found & 0xff;
   }

@@ -114,7 +114,7 @@ describe("a checkpoint that is not what was written is refused", () => {
       writeFileSync(path, changed);
       const thrown = failure(() => readCheckpoint(folder));
       expect(thrown.code).toBe("corrupt");
-      expect(thrown.message).toContain(`${path} is not what was written`);
+      expect(thrown.message).toContain(`${path} has changed since it was written`);
     }
     writeFileSync(path, bytes);
     expect(readCheckpoint(folder).training?.state.step).toBe(12);
@@ -135,7 +135,7 @@ describe("a checkpoint that is not what was written is refused", () => {
     rmSync(join(folder, name));
     const thrown = failure(() => readCheckpoint(folder));
     expect(thrown.code).toBe("corrupt");
-    expect(thrown.message).toContain(`The checkpoint ${folder} lacks ${name}. Use another checkpoint`);
+    expect(thrown.message).toContain(`Checkpoint ${folder} is missing ${name}. Use another checkpoint`);
   });
 
   it("without a manifest, or with one that is no manifest", () => {
@@ -170,14 +170,14 @@ describe("a checkpoint that is not what was written is refused", () => {
   it("where there is none at all, saying so", () => {
     const thrown = failure(() => readCheckpoint(join(temporaryFolder(), "step-1")));
     expect(thrown.code).toBe("not-found");
-    expect(thrown.message).toContain("There is no checkpoint");
+    expect(thrown.message).toContain("No checkpoint found at");
   });
 
   it("with the tensors of another model, of other sizes, or of another type, naming them", () => {
     const says = (content: Checkpoint) => {
       const thrown = failure(() => readCheckpoint(written(content)));
       expect(thrown.code).toBe("invalid-input");
-      expect(thrown.message).toContain("They belong to another model or another configuration.");
+      expect(thrown.message).toContain("Use the configuration that belongs to these weights.");
       return thrown.message;
     };
     expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("gpt2")) })).toContain(
@@ -192,7 +192,7 @@ describe("a checkpoint that is not what was written is refused", () => {
     const mask = "model.layers.0.mlp.down_proj.weight_mask";
     const { shape } = weights.get(mask)!;
     const floats = new Map([...weights, [mask, { shape, data: new Float32Array(16 * 24) }] as const]);
-    expect(says({ ...checkpoint, tensors: floats })).toContain(`${mask} holds float32 instead of bool`);
+    expect(says({ ...checkpoint, tensors: floats })).toContain(`${mask} is float32 instead of bool`);
     const extra = new Map([...weights, ["stray", { shape: [1], data: Float32Array.of(1) }] as const]);
     expect(says({ ...checkpoint, tensors: extra })).toContain("stray is not part of the model");
   });

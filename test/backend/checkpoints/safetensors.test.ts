@@ -170,8 +170,8 @@ describe("a tensor of a type that is not read", () => {
   it("harms nobody who does not ask for it", () => {
     using file = openTensors(path);
     expect(file.read("b")).toEqual(Float32Array.of(0));
-    expect(() => file.read("a")).toThrow(/a in .* is stored as C64, which is not read.*float32/);
-    expect(() => file.read("c")).toThrow(/stored as F4/);
+    expect(() => file.read("a")).toThrow(/Unsupported type C64 of a in .*float32/);
+    expect(() => file.read("c")).toThrow(/Unsupported type F4 /);
   });
 
   it("is refused where everything is asked for", () => expect(() => readSafetensors(path)).toThrow(/C64/));
@@ -210,41 +210,49 @@ describe("a part of a tensor", () => {
 describe("a file that is not to be trusted", () => {
   const sixteen = new Uint8Array(16);
   const cases: readonly (readonly [what: string, path: () => string, says: string])[] = [
-    ["is empty", () => written("", undefined, undefined), "header is no JSON"],
+    ["is empty", () => written("", undefined, undefined), "header is not valid JSON"],
     ["has less than a length", () => cut(written({}), 5), "has only 5 bytes"],
     [
       "claims a longer header than the file",
       () => written({}, sixteen, 1000n),
-      "claims 1000 bytes of a file of 26",
+      "header length is 1000 bytes, but the file has 26",
     ],
     [
       "claims an absurd header",
       () => written({}, sixteen, 2n ** 64n - 1n),
-      "claims 18446744073709552000 bytes",
+      "header length is 18446744073709552000 bytes",
     ],
-    ["claims a negative header", () => written({}, sixteen, 2n ** 63n), "cut short or not safetensors"],
-    ["claims a header of more than 100 MiB", () => padded(101 * 2 ** 20), "cut short or not safetensors"],
+    [
+      "claims a negative header",
+      () => written({}, sixteen, 2n ** 63n),
+      "truncated or not a safetensors file",
+    ],
+    [
+      "claims a header of more than 100 MiB",
+      () => padded(101 * 2 ** 20),
+      "truncated or not a safetensors file",
+    ],
     [
       "claims a shorter header than it has",
       () => written({ a: entry("F32", [4], 0, 16) }, sixteen, 9n),
-      "no JSON",
+      "not valid JSON",
     ],
-    ["is no JSON", () => written("not a header"), "header is no JSON"],
-    ["is JSON, but a list", () => written("[1,2]"), "no JSON object"],
-    ["is JSON, but null", () => written("null"), "no JSON object"],
-    ["is JSON, but a number", () => written("12"), "no JSON object"],
-    ["is JSON of endless depth", () => written("[".repeat(200_000)), "header is no JSON"],
-    ["lacks offsets", () => written({ a: { dtype: "F32", shape: [1] } }), "wrong about a"],
-    ["has a string for an entry", () => written({ a: "F32" }), "wrong about a"],
-    ["has metadata that is no text", () => written({ __metadata__: { a: 1 } }), "wrong about __metadata__"],
-    ["has a negative size", () => written({ a: entry("F32", [-4], 0, 16) }, sixteen), "wrong about a"],
-    ["has a broken size", () => written({ a: entry("F32", [1.5], 0, 6) }, sixteen), "wrong about a"],
+    ["is no JSON", () => written("not a header"), "header is not valid JSON"],
+    ["is JSON, but a list", () => written("[1,2]"), "not a JSON object"],
+    ["is JSON, but null", () => written("null"), "not a JSON object"],
+    ["is JSON, but a number", () => written("12"), "not a JSON object"],
+    ["is JSON of endless depth", () => written("[".repeat(200_000)), "header is not valid JSON"],
+    ["lacks offsets", () => written({ a: { dtype: "F32", shape: [1] } }), "invalid entry a"],
+    ["has a string for an entry", () => written({ a: "F32" }), "invalid entry a"],
+    ["has metadata that is no text", () => written({ __metadata__: { a: 1 } }), "invalid entry __metadata__"],
+    ["has a negative size", () => written({ a: entry("F32", [-4], 0, 16) }, sixteen), "invalid entry a"],
+    ["has a broken size", () => written({ a: entry("F32", [1.5], 0, 6) }, sixteen), "invalid entry a"],
     [
       "has a size beyond exact numbers",
       () => written({ a: entry("F32", [1e300], 0, 16) }, sixteen),
-      "wrong about a",
+      "invalid entry a",
     ],
-    ["has a negative offset", () => written({ a: entry("F32", [4], -16, 0) }, sixteen), "wrong about a"],
+    ["has a negative offset", () => written({ a: entry("F32", [4], -16, 0) }, sixteen), "invalid entry a"],
     [
       "has a type that nobody knows",
       () => written({ a: entry("F7", [16], 0, 16) }, sixteen),
@@ -282,9 +290,9 @@ describe("a file that is not to be trusted", () => {
     [
       "has bytes of no tensor at the end",
       () => written({ a: entry("F32", [3], 0, 12) }, sixteen),
-      "4 bytes belong to no tensor",
+      "4 bytes do not belong to any tensor",
     ],
-    ["has bytes and no tensor", () => written({}, sixteen), "16 bytes belong to no tensor"],
+    ["has bytes and no tensor", () => written({}, sixteen), "16 bytes do not belong to any tensor"],
     [
       "names a tensor twice",
       () =>
@@ -292,7 +300,7 @@ describe("a file that is not to be trusted", () => {
           '{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}',
           sixteen,
         ),
-      "has a name twice",
+      "has a duplicate name",
     ],
     [
       "names a tensor twice, once in disguise",
@@ -301,12 +309,12 @@ describe("a file that is not to be trusted", () => {
           '{"a":{"dtype":"I32","shape":[4],"data_offsets":[0,16]},"\\u0061":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}',
           sixteen,
         ),
-      "has a name twice",
+      "has a duplicate name",
     ],
     [
       "calls 2 a boolean",
       () => written({ a: entry("BOOL", [2], 0, 2) }, Uint8Array.of(1, 2)),
-      "other bytes than 0 and 1",
+      "bytes other than 0 and 1",
     ],
   ];
 

@@ -75,10 +75,10 @@ describe("a file", () => {
   });
 
   it.each<[string, (text: string) => string, RegExp]>([
-    ["no JSON", () => "{", /no JSON/],
-    ["without shapes", () => '{"w": "large"}', /is wrong/],
-    ["of a step that there is not", (text) => text.replace('"half"', '"zip"'), /is wrong/],
-    ["about a weight that is not there", (text) => text.replace('"w"', '"v"'), /v is said to be coded/],
+    ["no JSON", () => "{", /not valid JSON/],
+    ["without shapes", () => '{"w": "large"}', /is invalid/],
+    ["of a step that there is not", (text) => text.replace('"half"', '"zip"'), /is invalid/],
+    ["about a weight that is not there", (text) => text.replace('"w"', '"v"'), /coded tensor v is missing/],
     ["of a shape beyond its bytes", (text) => text.replace("[100,300]", "[1000000,1000000]"), /claims more/],
   ])("whose list of coded weights is %s is refused", (_, change, message) => {
     using folder = temporaryFolder();
@@ -93,11 +93,15 @@ describe("a file", () => {
       (text) => text.replace("[100,300]", "[100,200]"),
       /damaged|cannot be decoded/,
     ],
-    ["another hash", (text) => text.replace(/"sha256":"./, '"sha256":"x'), /other numbers/],
+    [
+      "another hash",
+      (text) => text.replace(/"sha256":"./, '"sha256":"x'),
+      /does not decode to the original numbers/,
+    ],
     [
       "a mask that is none",
       (text) => text.replace('[{"codec":"half"', '[{"codec":"kept","by":"w"},{"codec":"half"'),
-      /which is none/,
+      /which is not a mask/,
     ],
     [
       "steps that do not follow each other",

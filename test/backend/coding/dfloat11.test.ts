@@ -79,10 +79,10 @@ describe("damaged bytes", () => {
   };
   it.each<[string, Uint8Array, RegExp]>([
     ["too short for its weights", good.slice(0, 300), /cannot hold/],
-    ["cut in the stream", good.slice(0, good.length - 5), /another length/],
+    ["cut in the stream", good.slice(0, good.length - 5), /length of its stream is wrong/],
     ["blocks in another order", changed((_, view) => view.setUint32(256, 9, true)), /out of order/],
     ["a block that begins elsewhere", changed((_, view) => view.setUint32(260, 100, true)), /does not end/],
-    ["lengths that are no code", changed((bytes) => bytes.fill(1, 0, 256)), /no prefix code/],
+    ["lengths that are no code", changed((bytes) => bytes.fill(1, 0, 256)), /do not form a prefix code/],
     ["no lengths", changed((bytes) => bytes.fill(0, 0, 256)), /does not end/],
   ])("%s are refused", (_, bytes, message) => {
     expect(() => decoded(bytes, words.length)).toThrow(message);

@@ -76,8 +76,8 @@ describe("words", () => {
   });
 
   it("of no prefix code are refused, and what begins no word is 0", () => {
-    expect(() => decodingTable(Uint8Array.of(1, 1, 1), 4)).toThrow(/no prefix code/);
-    expect(() => decodingTable(Uint8Array.of(5), 4)).toThrow(/no prefix code/);
+    expect(() => decodingTable(Uint8Array.of(1, 1, 1), 4)).toThrow(/do not form a prefix code/);
+    expect(() => decodingTable(Uint8Array.of(5), 4)).toThrow(/do not form a prefix code/);
     expect(decodingTable(Uint8Array.of(1), 2)[0b10]).toBe(0);
   });
 });

@@ -114,7 +114,7 @@ it("rejects a file with changed weights", async () => {
   const bytes = readFileSync(path);
   bytes[bytes.length - 1]! ^= 1;
   writeFileSync(path, bytes);
-  await expect(importModel(target)).rejects.toThrow(/is not what was written/);
+  await expect(importModel(target)).rejects.toThrow(/has changed since it was written/);
 });
 
 describe("a chain of steps", () => {
@@ -141,7 +141,7 @@ describe("a chain of steps", () => {
 
   it("is rejected for numbers outside the range of its bits", () => {
     expect(() => encodeChain(codes, [{ codec: "integers", bits: 3, lowest: -4 }], () => mask)).toThrow(
-      /no whole number of 3 bits/,
+      /not an integer of 3 bits/,
     );
   });
 

@@ -234,7 +234,7 @@ describe("a Hugging Face folder", () => {
     index(map);
     const whole = readFileSync(second);
     writeFileSync(second, whole.subarray(0, whole.length / 2));
-    await expect(importModel(folder.path)).rejects.toThrow(/model-00002-of-00002.safetensors is no usable/);
+    await expect(importModel(folder.path)).rejects.toThrow(/model-00002-of-00002.safetensors is not a valid/);
     writeFileSync(second, readFileSync(join(folder.path, "model-00001-of-00002.safetensors")));
     await expect(importModel(folder.path)).rejects.toThrow(/is in two files/);
     rmSync(second);
