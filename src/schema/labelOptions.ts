@@ -9,7 +9,13 @@ export const labelOptions = {
       "Column of the label: a class, or a number to predict. Training adds a head for it to a model without one.",
     ),
   text_pair_column: z.string().optional().describe("Column of a second text, for pairs with one label."),
-  pair_separator: z.string().default("\n").describe("Text between the two texts of a pair."),
+  pair_separator: z
+    .string()
+    .optional()
+    .describe(
+      "Text between the two texts of a pair, which are then one text. When left out, the special tokens of the tokenizer's " +
+        "rule for pairs, such as `[SEP]`, or a line end where its texts have no closing token.",
+    ),
   labels: z
     .array(z.string().min(1))
     .min(2)

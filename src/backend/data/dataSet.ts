@@ -12,6 +12,7 @@ import type { RowCounts } from "./rowScreen";
 import { hashOf, type Source, type SourceContext } from "./source";
 import { Split, type SplitSummary } from "./split";
 import type { TokenFile } from "./tokenFile";
+import { pairFrameOf } from "./entries";
 import { NotKept, openTokens } from "./tokenise";
 import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
 import type { PlacedToken } from "./tokenizers/vocabularyFit";
@@ -122,6 +123,8 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
       ? partition(file, options, options.split_seed)
       : { train: everything(file), validation: [], notice: undefined };
   if (parts.notice !== undefined) notices.push(parts.notice);
+  const isPair =
+    classes !== undefined && options.text_pair_column !== undefined && options.pair_separator === undefined;
   const layout: Layout = {
     sequenceLength: options.sequence_len,
     packing: options.packing && classes === undefined,
@@ -130,6 +133,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     trainOnPadding: options.train_on_padding,
     // A token that both opens and ends documents stands once between two of them.
     opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
+    ...(isPair && pairFrameOf(tokenizer)?.secondType === 1 ? { types: true } : {}),
     ...(options.packing && classes === undefined && options.packing_strategy === "characters"
       ? { characters: Math.ceil(options.sequence_len * options.characters_per_token) }
       : {}),

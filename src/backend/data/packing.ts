@@ -9,6 +9,8 @@ export interface Layout {
   readonly documentMask: boolean;
   /** Stands in padding; no other token sees it. */
   readonly padding: number;
+  /** Whether sequences have token types, as pairs of texts do that an encoder reads. */
+  readonly types?: boolean;
   /** Whether labels are padding too, where the sequence goes on with padding. */
   readonly trainOnPadding: boolean;
   /** Packing by characters: how many fill a sequence, whatever the tokens come to. Documents as long are left out. */

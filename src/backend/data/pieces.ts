@@ -11,6 +11,8 @@ export interface Fragment {
   readonly text: string;
   /** Text before `text` that no loss counts; only on a fragment that is a whole document. */
   readonly prompt?: string;
+  /** The two texts of a pair, which `text` has joined; a tokenizer may have a separator of its own. */
+  readonly pair?: readonly [string, string];
   /** The label of a row, as it stands there; only on a fragment that is a whole document. */
   readonly label?: string;
   /** Its number among the classes, once they are known. */
@@ -24,6 +26,7 @@ export interface Fragment {
 export interface Piece {
   readonly text: string;
   readonly prompt?: string;
+  readonly pair?: readonly [string, string];
   readonly classNumber?: number;
   readonly conversation?: Conversation;
   readonly end: boolean;
@@ -42,13 +45,13 @@ export async function* piecesOf(
   const buffer = new CutBuffer(cuts, target);
   let open = false;
   for await (const fragment of fragments) {
-    const { text, end, prompt, classNumber, conversation } = fragment;
+    const { text, end, prompt, pair, classNumber, conversation } = fragment;
     if (conversation !== undefined) {
       yield { text, conversation, end, dropped: 0 };
       continue;
     }
     if (classNumber !== undefined) {
-      yield { text, classNumber, end, dropped: 0 };
+      yield { text, ...(pair === undefined ? {} : { pair }), classNumber, end, dropped: 0 };
       continue;
     }
     if (prompt !== undefined) {

@@ -109,6 +109,9 @@ function conversationReader(options: DataOptions, column: string): RowReader {
   };
 }
 
+/** Between the texts of a pair where neither an option nor the tokenizer has a separator. */
+const usualSeparator = "\n";
+
 /** A text, or two with a separator between them, and its label. */
 function labelledReader(options: DataOptions, label: string): RowReader {
   const { text_column: first, text_pair_column: second, pair_separator: separator } = options;
@@ -116,7 +119,10 @@ function labelledReader(options: DataOptions, label: string): RowReader {
   return {
     columns: [...columns, label],
     document: (row) => ({
-      text: columns.map((column) => cell(row, column)).join(separator),
+      text: columns.map((column) => cell(row, column)).join(separator ?? usualSeparator),
+      ...(second === undefined || separator !== undefined
+        ? {}
+        : { pair: [cell(row, first), cell(row, second)] as const }),
       label: labelCell(row, label),
       end: true,
     }),

@@ -79,7 +79,11 @@ export class RowScreen {
 }
 
 /** A prompt and its response are cleaned as the one text that they are; what lies between them goes with the response. */
-function cleaned({ prompt, text, end }: Fragment, cleaning: Exclude<Cleaning, "none">): Fragment {
+function cleaned(row: Fragment, cleaning: Exclude<Cleaning, "none">): Fragment {
+  const { prompt, text, end, pair, label } = row;
+  const clean = (part: string) => strip(withoutLineEnds(part, cleaning));
+  if (label !== undefined)
+    return { ...row, text: clean(text), ...(pair && { pair: [clean(pair[0]), clean(pair[1])] as const }) };
   const whole = strip(withoutLineEnds((prompt ?? "") + text, cleaning));
   if (prompt === undefined) return { text: whole, end };
   const before = stripStart(withoutLineEnds(prompt, cleaning)).length;

@@ -22,6 +22,8 @@ export interface Batch {
   readonly targets?: Float32Array;
   /** Equal numbers of a row attend to each other; documents count from 1, padding is 0. Absent: one text a row. */
   readonly segments?: Int32Array;
+  /** Of pairs: 1 in the second text. Only encoders read it. */
+  readonly types?: Int32Array;
   /** Positions counted from the start of each document in a row; absent: 0, 1, 2, … */
   readonly positions?: Int32Array;
 }
@@ -54,6 +56,8 @@ export class Split {
   readonly #characters: Float64Array | undefined;
   /** Start, end, start, end, … of tokens that no loss counts. */
   readonly #masked: Float64Array;
+  /** The same of tokens whose type is 1. */
+  readonly #second: Float64Array;
   /** All documents in their order. */
   readonly #packed: Packed;
   /** Sequences that are left out, because no label of theirs counts: a prompt fills them. */
@@ -72,6 +76,7 @@ export class Split {
     const documentStarts: number[] = [];
     const documentCharacters: number[] = [];
     const masked: number[] = [];
+    const second: number[] = [];
     let own = 0;
     let bytes = 0;
     let words = 0;
@@ -93,6 +98,7 @@ export class Split {
         if (layout.characters !== undefined)
           documentCharacters[documentCharacters.length - 1]! += row.characters;
         if (row.masked) masked.push(own, own + row.tokens);
+        if (row.tokenType === 1) second.push(own, own + row.tokens);
         own += row.tokens;
         position += row.tokens;
         bytes += row.bytes;
@@ -109,6 +115,7 @@ export class Split {
     this.#documentStarts = Float64Array.from(documentStarts);
     this.#characters = layout.characters === undefined ? undefined : Float64Array.from(documentCharacters);
     this.#masked = Float64Array.from(masked);
+    this.#second = Float64Array.from(second);
     const all = this.#packAll();
     const { packed, labels } = this.#labelled(all);
     this.#packed = packed;
@@ -175,7 +182,7 @@ export class Split {
       const skipped = filled === 0 || documentMask ? 1 : 0;
       const start = this.#documentStarts[document]! + from + skipped;
       const marks = new Uint8Array(Math.max(0, count - skipped)).fill(1);
-      this.#unmark(start, marks.length, marks, 0);
+      fillWhere(this.#masked, start, marks.length, marks, 0, 0);
       for (const mark of marks) labels += mark;
       filled += count;
     }
@@ -214,6 +221,7 @@ export class Split {
     const labels = new Int32Array(size).fill(IGNORED);
     const segments = documentMask || !packing ? new Int32Array(size) : undefined;
     const positions = documentMask && packing ? new Int32Array(size) : undefined;
+    const types = this.layout.types === true ? new Int32Array(size) : undefined;
     const targets = this.labelValues?.kind === "regression" ? new Float32Array(size) : undefined;
     for (const [row, index] of indices.entries()) {
       if (index === -1) continue;
@@ -222,6 +230,7 @@ export class Split {
         tokens: tokens.subarray(at, end),
         labels: labels.subarray(at, end),
         segments: segments?.subarray(at, end),
+        types: types?.subarray(at, end),
         positions: positions?.subarray(at, end),
         targets: targets?.subarray(at, end),
       });
@@ -232,6 +241,7 @@ export class Split {
       tokens,
       labels,
       ...(segments === undefined ? {} : { segments }),
+      ...(types === undefined ? {} : { types }),
       ...(positions === undefined ? {} : { positions }),
       ...(targets === undefined ? {} : { targets }),
     };
@@ -253,12 +263,14 @@ export class Split {
     const owners = new Int32Array(length + 1);
     const places = new Int32Array(length + 1);
     const counts = new Uint8Array(length + 1).fill(1);
+    const types = new Uint8Array(length + 1);
     let filled = 0;
     let owner = 0;
     for (const { document, from, count } of packed.stretches(index)) {
       const start = this.#documentStarts[document]! + from;
       this.#readInto(ids, filled, start, count);
-      this.#unmark(start, count, counts, filled);
+      fillWhere(this.#masked, start, count, counts, filled, 0);
+      fillWhere(this.#second, start, count, types, filled, 1);
       owners.fill(++owner, filled, filled + count);
       for (let i = 0; i < count; i++) places[filled + i] = i;
       filled += count;
@@ -266,6 +278,7 @@ export class Split {
     // The last token has nothing to predict, unless padding follows that the loss counts, or it is the sequence's own.
     const fed = Math.min(length, trainOnPadding || characters !== undefined ? filled : filled - 1);
     row.tokens.set(ids.subarray(0, fed));
+    row.types?.set(types.subarray(0, fed));
     row.positions?.set(places.subarray(0, fed));
     row.segments?.set(documentMask ? owners.subarray(0, fed) : new Int32Array(fed).fill(1));
     for (let i = 0; i < length; i++)
@@ -298,17 +311,22 @@ export class Split {
       done += take;
     }
   }
+}
 
-  /** Sets the marks of those of `count` tokens that no loss counts to 0. */
-  #unmark(from: number, count: number, marks: Uint8Array, at: number): void {
-    const masked = this.#masked;
-    if (masked.length === 0) return;
-    let i = Math.max(0, lastAtMost(masked, from)) & ~1;
-    for (; i < masked.length && masked[i]! < from + count; i += 2) {
-      const start = Math.max(masked[i]! - from, 0);
-      const end = Math.min(masked[i + 1]! - from, count);
-      if (start < end) marks.fill(0, at + start, at + end);
-    }
+/** Writes `value` at each of `count` places from `at` on whose token, counted from `from`, is in the ranges start, end, start, … */
+function fillWhere(
+  ranges: Float64Array,
+  from: number,
+  count: number,
+  into: Uint8Array,
+  at: number,
+  value: number,
+): void {
+  let i = Math.max(0, lastAtMost(ranges, from)) & ~1;
+  for (; i < ranges.length && ranges[i]! < from + count; i += 2) {
+    const start = Math.max(ranges[i]! - from, 0);
+    const end = Math.min(ranges[i + 1]! - from, count);
+    if (start < end) into.fill(value, at + start, at + end);
   }
 }
 
@@ -317,6 +335,7 @@ interface Row {
   readonly tokens: Int32Array;
   readonly labels: Int32Array;
   readonly segments: Int32Array | undefined;
+  readonly types: Int32Array | undefined;
   readonly positions: Int32Array | undefined;
   readonly targets: Float32Array | undefined;
 }

@@ -22,6 +22,7 @@ const COLUMNS = 6;
 const ENDS_DOCUMENT = 1;
 const MASKED = 2;
 const LABEL = 4;
+const TYPE_1 = 8;
 
 export interface PieceRow extends TextCounts {
   readonly tokens: number;
@@ -31,6 +32,8 @@ export interface PieceRow extends TextCounts {
   readonly masked: boolean;
   /** Its one number is a label and not a token. */
   readonly isLabel?: boolean;
+  /** Which text of a pair it is to an encoder; 0 unless given. */
+  readonly tokenType?: 0 | 1;
 }
 
 const manifestSchema = z.strictObject({
@@ -100,7 +103,10 @@ export class TokenFileWriter {
     }
     this.#tokens += tokens;
     const flags =
-      (row.endsDocument ? ENDS_DOCUMENT : 0) | (row.masked ? MASKED : 0) | (row.isLabel === true ? LABEL : 0);
+      (row.endsDocument ? ENDS_DOCUMENT : 0) |
+      (row.masked ? MASKED : 0) |
+      (row.isLabel === true ? LABEL : 0) |
+      (row.tokenType === 1 ? TYPE_1 : 0);
     this.#table.add([tokens, row.bytes, row.words, row.lines, flags, row.characters]);
   }
 
@@ -222,6 +228,7 @@ export class TokenFile implements Disposable {
       endsDocument: (flags! & ENDS_DOCUMENT) !== 0,
       masked: (flags! & MASKED) !== 0,
       isLabel: (flags! & LABEL) !== 0,
+      tokenType: (flags! & TYPE_1) === 0 ? 0 : 1,
     };
   }
 

@@ -1,18 +1,22 @@
 /** From documents to a token file, which is read from the cache where it is intact and built otherwise. */
 import path from "node:path";
-import { WorkbenchError } from "../../protocol/errors";
-import { tokenRuns, writeRow } from "./conversationTokens";
-import type { Conversation } from "./conversations";
+import {
+  type Entry,
+  conversationEntry,
+  labelledEntry,
+  pairEntry,
+  textEntry,
+  type Truncation,
+} from "./entries";
 import { throwIfCancelled } from "./files";
 import { type Piece, piecesOf } from "./pieces";
 import type { RowCounts } from "./rowScreen";
 import { hashOf, type Source, type SourceContext } from "./source";
-import { countCharacters, countText, isSpace } from "./spaces";
-import { type PieceRow, TokenFile, TokenFileWriter } from "./tokenFile";
-import { documentFrame, type EncodedText, type Tokenizer } from "./tokenizers/tokenizer";
+import { TokenFile, TokenFileWriter } from "./tokenFile";
+import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Raised whenever the same text and tokenizer would give another file. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /** The tokens are not in the cache, and the caller does not want to wait for them. */
 export class NotKept extends Error {}
@@ -93,10 +97,9 @@ async function build(
       const head = starts ? before : [];
       const tail = piece.end ? after : [];
       if (piece.conversation !== undefined) await batch.add(conversationEntry(piece.conversation, tokenizer));
-      else if (piece.classNumber !== undefined) {
-        const room = { most: truncation!.length - head.length, from: truncation!.from };
-        await batch.add(labelledEntry(piece.text, piece.classNumber, head, room));
-      } else if (piece.prompt !== undefined)
+      else if (piece.classNumber !== undefined)
+        await batch.add(labelledEntry(piece, piece.classNumber, tokenizer, truncation!));
+      else if (piece.prompt !== undefined)
         await batch.add(pairEntry(piece.prompt, piece.text, head, tail, longestPair));
       else if (piece.text.length > longestPiece) await batch.addLong(piece, head, tail);
       else await batch.add(textEntry(piece, head, tail));
@@ -112,34 +115,10 @@ async function build(
   }
 }
 
-/** Of a text with a label only as much as a sequence holds. */
-export interface Truncation {
-  /** Tokens of a sequence. */
-  readonly length: number;
-  readonly from: "right" | "left" | "none";
-}
-
 /** Characters. A longer piece has no proven place to cut, and is divided after it was encoded. */
 const longestPiece = 1 << 14;
 /** Characters that are encoded together, which bounds the memory of the encodings. */
 const batchCharacters = 1 << 18;
-
-interface Rows {
-  readonly ids: readonly ArrayLike<number>[];
-  readonly row: Omit<PieceRow, "tokens">;
-}
-
-/** Texts to encode and what is written of them, once their ids are known. */
-interface Entry {
-  readonly texts: readonly string[];
-  /** Whether `rows` needs the place of each token. */
-  readonly needsOffsets?: boolean;
-  rows(
-    ids: readonly Int32Array[],
-    /** Empty where no entry needs offsets. */
-    encoded: readonly EncodedText[],
-  ): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
-}
 
 /** Encodes many texts at once, because the tokenizer does so in parallel, and writes them in their order. */
 class Batch {
@@ -199,121 +178,4 @@ class Batch {
       for (const { ids, row } of rows) await this.writer.add(ids, row);
     }
   }
-}
-
-/** Text that no loss counts, then the number of its class as if it were a token. */
-function labelledEntry(
-  text: string,
-  classNumber: number,
-  head: readonly number[],
-  { most, from }: { readonly most: number; readonly from: Truncation["from"] },
-): Entry {
-  return {
-    texts: [text],
-    rows([all]) {
-      const ids = all!;
-      const isCut = ids.length > most;
-      if (isCut && from === "none")
-        throw new WorkbenchError(
-          "invalid-input",
-          `A text has ${ids.length} tokens, and a sequence has ${most}: ${JSON.stringify(text.slice(0, 60))}…. ` +
-            "Raise data.sequence_len, or choose with data.truncation the side from which it is cut.",
-        );
-      const part = !isCut ? ids : from === "left" ? ids.subarray(ids.length - most) : ids.subarray(0, most);
-      const nothing = { bytes: 0, characters: 0, words: 0, lines: 0 };
-      return {
-        isCut,
-        rows: [
-          { ids: [head, part], row: { ...sizesOf(text), endsDocument: false, masked: true } },
-          { ids: [[classNumber]], row: { ...nothing, endsDocument: true, masked: false, isLabel: true } },
-        ],
-      };
-    },
-  };
-}
-
-function textEntry(
-  { text, end, dropped }: Pick<Piece, "text" | "end" | "dropped">,
-  head: readonly number[],
-  tail: readonly number[],
-  preceding = "",
-): Entry {
-  const { bytes, characters, words, lines } = sizesOf(text, preceding);
-  const row = {
-    bytes: bytes + dropped,
-    characters: characters + dropped,
-    words,
-    lines,
-    endsDocument: end,
-    masked: false,
-  };
-  return { texts: [text], rows: ([ids]) => ({ rows: [{ ids: [head, ids!, tail], row }] }) };
-}
-
-/**
- * The ids are those of prompt and response written as one text. The part that the prompt alone gives as well is
- * masked, so a token that spans both counts as part of the response. The prompt is cut on the left where both have more
- * than `longestPair` tokens.
- */
-function pairEntry(
-  prompt: string,
-  response: string,
-  head: readonly number[],
-  tail: readonly number[],
-  longestPair = Infinity,
-): Entry {
-  return {
-    texts: [prompt, prompt + response],
-    rows([alone, whole]) {
-      let shared = 0;
-      while (shared < alone!.length && alone![shared] === whole![shared]) shared++;
-      const answer = whole!.length - shared + tail.length;
-      // The token before the answer stays, because it predicts the first one of it.
-      const room = Math.max(1, longestPair - head.length - answer);
-      const isCut = shared > room;
-      return {
-        isCut,
-        rows: [
-          {
-            ids: [head, whole!.subarray(isCut ? shared - room : 0, shared)],
-            row: { ...sizesOf(prompt), endsDocument: false, masked: true },
-          },
-          {
-            ids: [whole!.subarray(shared), tail],
-            row: { ...sizesOf(response, prompt), endsDocument: true, masked: false },
-          },
-        ],
-      };
-    },
-  };
-}
-
-/** The template writes the tokens that open and close a conversation. */
-function conversationEntry(conversation: Conversation, tokenizer: Tokenizer): Entry {
-  const written = writeRow(tokenizer, conversation);
-  return {
-    texts: [written.text],
-    needsOffsets: true,
-    rows(_, [encoded]) {
-      const runs = tokenRuns(written, encoded!, conversation.answersOnly);
-      return {
-        rows: runs.map(({ ids, text, counts }, i) => ({
-          ids: [ids],
-          row: {
-            ...sizesOf(text, i === 0 ? "" : runs[i - 1]!.text),
-            endsDocument: i === runs.length - 1,
-            masked: !counts,
-          },
-        })),
-      };
-    },
-  };
-}
-
-/** A word that the preceding text has begun counts as part of that text. */
-function sizesOf(text: string, preceding = ""): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
-  const { bytes, words, lines } = countText(text);
-  const isInWord = text !== "" && preceding !== "" && !isSpace(preceding.charCodeAt(preceding.length - 1));
-  const continuesWord = isInWord && !isSpace(text.charCodeAt(0));
-  return { bytes, words: continuesWord ? words - 1 : words, lines, characters: countCharacters(text) };
 }

@@ -3,7 +3,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
 import { inferenceForward, inferenceTensors } from "../models/inference";
-import { disposeAll } from "../training/evaluateLoss";
+import { disposeAll, only } from "../training/evaluateLoss";
 import { uploadAll } from "../training/feeds";
 import type { Subject } from "./metric";
 
@@ -15,6 +15,8 @@ export interface ForwardSize {
   /** Whether it is fed which document each token belongs to, and its place there, as [batch · time]. */
   readonly segments?: boolean;
   readonly positions?: boolean;
+  /** Whether it is fed token types, which a model that has none does not read. */
+  readonly types?: boolean;
 }
 
 /** int32 data by input name; `tokens` [batch · time] and `rows` [rows] are always asked for. */
@@ -42,6 +44,7 @@ export class ForwardProgram implements AsyncDisposable {
         tokens: grid("tokens"),
         ...(size.segments === true ? { segments: grid("segments") } : {}),
         ...(size.positions === true ? { positions: grid("positions") } : {}),
+        ...(size.types === true ? { types: grid("types") } : {}),
       },
       { rows: input("rows", [size.rows], "int32") },
     );
@@ -54,13 +57,13 @@ export class ForwardProgram implements AsyncDisposable {
     const { batch, time, rows } = this.size;
     const uploaded = Object.fromEntries(
       Object.entries(feeds).map(([name, data]) => {
-        const isGrid = name === "tokens" || name === "segments" || name === "positions";
+        const isGrid = name === "tokens" || name === "segments" || name === "positions" || name === "types";
         const shape = isGrid ? [batch, time] : [rows];
         // The engine keeps what it is given.
         return [name, this.engine.upload({ dtype: "int32", shape }, data.slice())];
       }),
     );
-    const outputs = await this.program.run({ ...this.weights, ...uploaded });
+    const outputs = await this.program.run(only(this.program.inputs, { ...this.weights, ...uploaded }));
     const answer = (await outputs.answer!.read()).slice() as Float32Array;
     disposeAll(uploaded);
     disposeAll(outputs);

@@ -28,18 +28,29 @@ export async function* headOutputs(
   const examples = Math.min(most, split.sequences);
   // A decoder does not see what comes after the token that it is read at; an encoder has to be told what is text.
   const segments = familyOf(subject.shape.family).mask === "bidirectional";
-  const size = { batch: rows, time: split.layout.sequenceLength, rows, segments };
+  const size = {
+    batch: rows,
+    time: split.layout.sequenceLength,
+    rows,
+    segments,
+    types: split.layout.types === true,
+  };
   await using program = await ForwardProgram.open(lab.engine, subject, size, (logits) => logits);
   let done = 0;
   const batches = split.batches(rows, examples);
   for (const batch of prepareBatches(batches, objectiveOf(subject.shape, undefined))) {
-    const { tokens, labels, targets, length } = batch;
+    const { tokens, labels, targets, types, length } = batch;
     const places = Array.from({ length: rows }, (_, row) =>
       labels.subarray(row * length, (row + 1) * length).findLastIndex((label) => label !== IGNORED),
     );
     const at = Int32Array.from(places, (place, row) => row * length + Math.max(0, place));
     const logits = await program.ask(
-      { tokens, rows: at, ...(segments ? { segments: segmentsOf(batch) } : {}) },
+      {
+        tokens,
+        rows: at,
+        ...(segments ? { segments: segmentsOf(batch) } : {}),
+        ...(types === undefined ? {} : { types }),
+      },
       lab.signal,
     );
     for (const [row, place] of places.entries()) {

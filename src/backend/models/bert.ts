@@ -1,13 +1,14 @@
 /** BERT (Devlin et al. 2019): an encoder; learned positions, norms after each block, a head that fills in hidden tokens. */
 import * as z from "zod";
+import { WorkbenchError } from "../../protocol/errors";
 import { add, tanh } from "../graph/ops/elementwise";
 import { addBias, matmul } from "../graph/ops/matmul";
-import { slice } from "../graph/ops/movement";
+import { reshape, slice } from "../graph/ops/movement";
 import { layerNorm } from "../graph/ops/normalization";
 import type { Value } from "../graph/op";
 import type { MatrixSpec, ParameterSpec } from "../representations/representation";
 import { activationNames, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
-import { type Complete, defineModel, type Weights } from "./family";
+import { type Complete, defineModel, type ModelInputs, type Weights } from "./family";
 import {
   activations,
   addPositions,
@@ -40,7 +41,7 @@ const config = z
       .optional()
       .describe("Dropout before a classifier; `hidden_dropout_prob` when left out."),
     max_position_embeddings: positiveInt.default(512).describe("Longest sequence."),
-    type_vocab_size: positiveInt.default(2).describe("Token types; every token has type 0."),
+    type_vocab_size: positiveInt.default(2).describe("Token types: 0, and 1 in the second text of a pair."),
     initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
     layer_norm_eps: z.number().positive().default(1e-12).describe("Added to the variance in norms."),
     tie_word_embeddings: only([true], "the head is the token embedding"),
@@ -119,6 +120,19 @@ function vocabularyBias({ vocab_size: tokens }: Config): ParameterSpec {
 function normed(given: Config, weights: Weights, name: string, x: Value): Value {
   const [weight, bias] = [weights.tensor(`${name}.weight`), weights.tensor(`${name}.bias`)];
   return layerNorm(x, weight, bias, { epsilon: given.layer_norm_eps });
+}
+
+/** [batch · time, width], or [1, width] where every token has type 0. */
+function typeEmbedding({ type_vocab_size: count }: Config, weights: Weights, { types }: ModelInputs): Value {
+  if (types === undefined) return slice(weights.table("embed_types"), { axis: 0, start: 0, end: 1 });
+  if (count < 2)
+    throw new WorkbenchError(
+      "invalid-input",
+      `The tokenizer gives the second text of a pair token type 1, but the model has type_vocab_size ${count}. ` +
+        "Set data.pair_separator to read each pair as one text.",
+    );
+  const [batch, time] = types.type.shape as [number, number];
+  return weights.lookup("embed_types", reshape(types, { shape: [batch * time] }));
 }
 
 export default defineModel<z.output<typeof config>>({
@@ -207,8 +221,8 @@ export default defineModel<z.output<typeof config>>({
     const bias = attentionBias(inputs, "bidirectional");
     const activate = activations[given.hidden_act]!;
     const { hidden_dropout_prob: rate, attention_probs_dropout_prob: attentionRate } = given;
-    const type = slice(weights.table("embed_types"), { axis: 0, start: 0, end: 1 }); // [1, width]
-    const embedded = addPositions(add(weights.lookup("embed_tokens", tokens.ids), type), weights, inputs);
+    const types = typeEmbedding(given, weights, inputs);
+    const embedded = addPositions(add(weights.lookup("embed_tokens", tokens.ids), types), weights, inputs);
     let x = drop(normed(given, weights, `${embeddings}.LayerNorm`, embedded), rate);
     for (const layer of spec.range(given.num_hidden_layers)) {
       const [role, name, start] = [`layers.${layer}`, layerName(layer), x];

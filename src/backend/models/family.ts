@@ -13,6 +13,8 @@ export interface ModelInputs {
   readonly positions?: Value;
   /** int32 [batch, time]: tokens attend to earlier ones with the same non-zero number; 0 is padding. One document a row when left out. */
   readonly segments?: Value;
+  /** int32 [batch, time]: token types of encoders, 0 when left out; other families have none and do not read it. */
+  readonly types?: Value;
   /** Keys and values of earlier tokens, which the new ones attend to; needs `positions`. */
   readonly cache?: Cache;
   /** int32 scalar that changes every step; there is no dropout without it. */

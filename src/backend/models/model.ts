@@ -215,12 +215,12 @@ export function hiddenStates(
 ): Value {
   const { context } = dimensionsOf(shape);
   const { keys, mask } = familyOf(shape.family);
-  const { tokens, positions, segments } = inputs;
+  const { tokens, positions, segments, types } = inputs;
   if (tokens.type.shape.length !== 2 || tokens.type.dtype !== "int32")
     throw new Error(
       `Tokens are int32 [batch, time], not ${tokens.type.dtype} [${tokens.type.shape.join(", ")}].`,
     );
-  for (const [name, value] of Object.entries({ positions, segments }))
+  for (const [name, value] of Object.entries({ positions, segments, types }))
     if (
       value !== undefined &&
       (value.type.shape.join() !== tokens.type.shape.join() || value.type.dtype !== "int32")

@@ -12,6 +12,7 @@ export function feedBatch(engine: Engine, batch: Batch): Tensors {
   if (batch.targets !== undefined)
     feeds.targets = engine.upload({ ...type, dtype: "float32" }, batch.targets);
   if (batch.segments !== undefined) feeds.segments = engine.upload(type, batch.segments);
+  if (batch.types !== undefined) feeds.types = engine.upload(type, batch.types);
   if (batch.positions !== undefined) feeds.positions = engine.upload(type, batch.positions);
   return feeds;
 }

@@ -115,7 +115,7 @@ export class KeptTargets implements AsyncDisposable {
 }
 
 /** [rows · length, vocabulary], without dropout. */
-function logitsOf({ trainee }: Teacher, { rows, length, segments, positions }: BatchShape): Value {
+function logitsOf({ trainee }: Teacher, { rows, length, segments, positions, types }: BatchShape): Value {
   const values = new Map(
     trainee.parameters.map(({ name, shape, dtype }) => [name, input(name, shape, dtype)]),
   );
@@ -127,6 +127,7 @@ function logitsOf({ trainee }: Teacher, { rows, length, segments, positions }: B
       tokens: grid("tokens"),
       ...(segments ? { segments: grid("segments") } : {}),
       ...(positions ? { positions: grid("positions") } : {}),
+      ...(types === true ? { types: grid("types") } : {}),
     },
     {},
   );
@@ -134,9 +135,9 @@ function logitsOf({ trainee }: Teacher, { rows, length, segments, positions }: B
 }
 
 /** A sequence by all that the teacher sees of it. */
-function nameOf({ tokens, segments, positions, length }: Batch, row: number): string {
+function nameOf({ tokens, segments, positions, types, length }: Batch, row: number): string {
   const hash = createHash("sha256");
-  for (const each of [tokens, segments, positions]) {
+  for (const each of [tokens, segments, positions, types]) {
     const own = each?.subarray(row * length, (row + 1) * length);
     if (own !== undefined) hash.update(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
   }

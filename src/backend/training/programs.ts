@@ -40,6 +40,7 @@ export function batchShapeOf({
     length: layout.sequenceLength,
     segments: layout.documentMask || !layout.packing,
     positions: layout.documentMask && layout.packing,
+    types: layout.types === true,
   };
 }
 

@@ -34,6 +34,8 @@ export interface BatchShape {
   /** Whether batches say which document a token belongs to, and its place there. */
   readonly segments: boolean;
   readonly positions: boolean;
+  /** Whether they have token types, which a model that has none does not read. */
+  readonly types?: boolean;
 }
 
 /** A graph whose `state` outputs are the next values of inputs: output name → input name. */
@@ -89,6 +91,7 @@ function buildLoss(
     tokens: input("tokens", grid, "int32"),
     ...(batch.segments ? { segments: input("segments", grid, "int32") } : {}),
     ...(batch.positions ? { positions: input("positions", grid, "int32") } : {}),
+    ...(batch.types === true ? { types: input("types", grid, "int32") } : {}),
     ...(training ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
   };
   const weight = (name: string) => weights.get(name)!;

@@ -80,6 +80,16 @@ describe("an example", () => {
     expect([...data.train.batch([0]).tokens.subarray(0, 4)]).toEqual([...Buffer.from("ab|c")]);
     expect(data.train.batch([0]).labels[3]).toBe(1);
   });
+
+  it("keep their label where rows are cleaned", async () => {
+    const rows: Row[] = [
+      ["1", " ab "],
+      ["0", "x"],
+    ];
+    using data = await open(rows, { clean_rows: "published" });
+    expect([...data.train.batch([0]).tokens.subarray(0, 2)]).toEqual([...Buffer.from("ab")]);
+    expect(data.labels!.values).toEqual(["0", "1"]);
+  });
 });
 
 describe("what is wrong with the rows", () => {

@@ -37,6 +37,7 @@ export async function gradientsOn(
     length: first.length,
     segments: first.segments !== undefined,
     positions: first.positions !== undefined,
+    types: first.types !== undefined,
   };
   const trainee = traineeOf(shape);
   const program = await engine.compile(buildGradients(trainee, batch, names));

@@ -95,6 +95,7 @@ export async function observe(
       tokens: input("tokens", type, "int32"),
       ...(segments === undefined ? {} : { segments }),
       ...(first.positions === undefined ? {} : { positions: input("positions", type, "int32") }),
+      ...(first.types === undefined ? {} : { types: input("types", type, "int32") }),
     },
     {
       onMatrix: (role, x) => {

@@ -81,6 +81,8 @@ export interface Vocabulary {
   nameOf(id: number): string | undefined;
   /** The token that the rules of `tokenizer.json` put before a text. */
   readonly opening: number | undefined;
+  /** The token that they put after it, such as `[SEP]`. */
+  readonly closing: number | undefined;
 }
 
 export interface DocumentTokens {
@@ -109,7 +111,7 @@ export function findDocumentTokens(
   const byModel = settings.models
     .map((model) => model.eos)
     .find((each) => each !== undefined && vocabulary.nameOf(each) !== undefined);
-  let endOfText = named("eos_token", eos) ?? byModel;
+  let endOfText = named("eos_token", eos) ?? byModel ?? vocabulary.closing;
   if (endOfText === undefined) {
     const guess = usualEnds.find((token) => vocabulary.idOf(token) !== undefined);
     endOfText = guess === undefined ? undefined : vocabulary.idOf(guess);

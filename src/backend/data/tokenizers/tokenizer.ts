@@ -1,6 +1,7 @@
 /** What turns text into token ids and back. */
 import type { Chat } from "./chatTemplate";
 import type { CutRule } from "./cutRule";
+import type { Frames } from "./textFrame";
 
 export interface Tokenizer {
   /** `bytes`, `characters`, or the name of the file. */
@@ -11,6 +12,8 @@ export interface Tokenizer {
   readonly endOfText: number | undefined;
   /** Opens a document. Where it equals `endOfText`, it occurs once between two documents. */
   readonly bos: number | undefined;
+  /** Special tokens around a text with a label, where the tokenizer has rules for them. */
+  readonly frames?: Frames | undefined;
   /** The format of conversations, where the tokenizer includes a template. */
   readonly chat?: Chat | undefined;
   /** Equal hashes give equal ids for every text. */
@@ -47,7 +50,7 @@ export interface EncodedPart {
   readonly ids: Int32Array;
 }
 
-/** Ids before and after the text of every document. */
+/** Ids before and after the text of every document to learn a language from. */
 export function documentFrame({ bos, endOfText }: Pick<Tokenizer, "bos" | "endOfText">): {
   before: readonly number[];
   after: readonly number[];

@@ -16,6 +16,7 @@ import {
 import { findCutRule } from "./findCutRule";
 import { findDocumentTokens, readSettings, type ReadSettings, type TokenizerSettings } from "./specialTokens";
 import { rememberWords } from "./rememberWords";
+import { findFrames } from "./textFrame";
 import type { Tokenizer } from "./tokenizer";
 
 /** The parts that Lathe reads; the library reads all of them. */
@@ -80,11 +81,15 @@ export async function tokenizerFromJson(
     );
   const parts = simple ?? (await openParts(id, file, core!));
   const opening = core === undefined ? undefined : await findOpening(core);
+  const found = core === undefined ? undefined : await findFrames(core);
   const { bos, endOfText, notices } = findDocumentTokens(id, settings, {
     idOf: (token) => core?.tokenToId(token) ?? idIn(file, token),
     nameOf: parts.nameOf,
     opening,
+    closing: found?.single.after.at(-1),
   });
+  // A setting beside the file can switch the opening token on or off.
+  const before = bos === opening ? found?.single.before : bos === undefined ? [] : [bos];
   const chat =
     settings.template === undefined ? undefined : chatTemplate(id, settings.template, settings.names);
   return {
@@ -92,6 +97,7 @@ export async function tokenizerFromJson(
     id: simple?.id ?? id,
     bos,
     endOfText,
+    frames: found && { ...found, single: { before: before!, after: found.single.after } },
     notices: simple === undefined ? notices : [],
     ...(chat === undefined ? {} : { chat }),
     hash:

@@ -89,8 +89,9 @@ export function methodLab(parts: LabParts): CountingLab {
         "invalid-input",
         "There is no validation split to measure on. Raise data.val_fraction or name files in data.validation_text.",
       );
-    const { sequenceLength: length, documentMask, packing } = validation.layout;
-    const batch = { rows, length, segments: documentMask || !packing, positions: documentMask && packing };
+    const { sequenceLength: length, documentMask, packing, types = false } = validation.layout;
+    const segments = documentMask || !packing;
+    const batch = { rows, length, segments, positions: documentMask && packing, types };
     const program = await engine.compile(buildEvaluation(traineeOf(shape), batch));
     const weights = uploadAll(engine, tensors);
     try {

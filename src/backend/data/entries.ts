@@ -1,0 +1,204 @@
+/** What is encoded of each piece, and how its ids are written: plain text, a prompt with its answer, a conversation, or texts with a label. */
+import { WorkbenchError } from "../../protocol/errors";
+import { tokenRuns, writeRow } from "./conversationTokens";
+import type { Conversation } from "./conversations";
+import type { Piece } from "./pieces";
+import { countCharacters, countText, isSpace } from "./spaces";
+import type { PieceRow } from "./tokenFile";
+import { longestFirst, type PairFrame } from "./tokenizers/textFrame";
+import { documentFrame, type EncodedText, type Tokenizer } from "./tokenizers/tokenizer";
+
+/** Of a text with a label only as much as a sequence holds. */
+export interface Truncation {
+  /** Tokens of a sequence. */
+  readonly length: number;
+  readonly from: "right" | "left" | "none";
+}
+
+interface Rows {
+  readonly ids: readonly ArrayLike<number>[];
+  readonly row: Omit<PieceRow, "tokens">;
+}
+
+/** Texts to encode and what is written of them, once their ids are known. */
+export interface Entry {
+  readonly texts: readonly string[];
+  /** Whether `rows` needs the place of each token. */
+  readonly needsOffsets?: boolean;
+  rows(
+    ids: readonly Int32Array[],
+    /** Empty where no entry needs offsets. */
+    encoded: readonly EncodedText[],
+  ): { readonly rows: readonly Rows[]; readonly isCut?: boolean };
+}
+
+const nothing = { bytes: 0, characters: 0, words: 0, lines: 0 };
+
+/**
+ * Text that no loss counts, then the number of its class as if it were a token. Special tokens are those of the tokenizer's
+ * rules for one text or two, and stay where a text is cut.
+ */
+export function labelledEntry(
+  { text, pair }: Pick<Piece, "text" | "pair">,
+  classNumber: number,
+  tokenizer: Tokenizer,
+  truncation: Truncation,
+): Entry {
+  const label: Rows = {
+    ids: [[classNumber]],
+    row: { ...nothing, endsDocument: true, masked: false, isLabel: true },
+  };
+  const frame = pair && pairFrameOf(tokenizer);
+  if (pair !== undefined && frame !== undefined) {
+    const { before, between, beforeSecond, after, secondType } = frame;
+    const special = before.length + between.length + beforeSecond.length + after.length;
+    return {
+      texts: pair,
+      rows([first, second]) {
+        const most = roomFor(text, first!.length + second!.length, special, truncation);
+        const kept = longestFirst(first!.length, second!.length, most);
+        const [a, b] = [cut(first!, kept[0], truncation), cut(second!, kept[1], truncation)];
+        const rows = [
+          {
+            ids: [before, a, between],
+            row: { ...sizesOf(pair[0]), endsDocument: false, masked: true },
+          },
+          {
+            ids: [beforeSecond, b, after],
+            row: { ...sizesOf(pair[1]), endsDocument: false, masked: true, tokenType: secondType },
+          },
+          label,
+        ];
+        return { isCut: a.length + b.length < first!.length + second!.length, rows };
+      },
+    };
+  }
+  const { before, after } = tokenizer.frames?.single ?? { ...documentFrame(tokenizer), after: [] };
+  return {
+    texts: [text],
+    rows([all]) {
+      const most = roomFor(text, all!.length, before.length + after.length, truncation);
+      const part = cut(all!, Math.min(most, all!.length), truncation);
+      const row = { ...sizesOf(text), endsDocument: false, masked: true };
+      return { isCut: part.length < all!.length, rows: [{ ids: [before, part, after], row }, label] };
+    },
+  };
+}
+
+/** Undefined where the tokenizer does not close its texts: two of them are then one text with a separator. */
+export function pairFrameOf({ id, frames }: Pick<Tokenizer, "id" | "frames">): PairFrame | undefined {
+  if (frames === undefined || frames.single.after.length === 0) return undefined;
+  if (frames.pair !== undefined) return frames.pair;
+  throw new WorkbenchError(
+    "unsupported",
+    `${id} gives pairs of texts other token types than 0 for the first text and 0 or 1 for the second, which is not implemented. ` +
+      "Set data.pair_separator to read each pair as one text.",
+  );
+}
+
+/** Tokens that remain for text beside the special ones. */
+function roomFor(text: string, tokens: number, special: number, { length, from }: Truncation): number {
+  const most = length - special;
+  if (most < 1)
+    throw new WorkbenchError(
+      "invalid-input",
+      `A sequence of ${length} tokens has no room for text beside the tokenizer's ${special} special tokens. Raise data.sequence_len.`,
+    );
+  if (tokens > most && from === "none")
+    throw new WorkbenchError(
+      "invalid-input",
+      `A text has ${tokens} tokens, and a sequence has ${most}: ${JSON.stringify(text.slice(0, 60))}…. ` +
+        "Raise data.sequence_len, or choose with data.truncation the side from which it is cut.",
+    );
+  return most;
+}
+
+function cut(ids: Int32Array, count: number, { from }: Truncation): Int32Array {
+  return from === "left" ? ids.subarray(ids.length - count) : ids.subarray(0, count);
+}
+
+export function textEntry(
+  { text, end, dropped }: Pick<Piece, "text" | "end" | "dropped">,
+  head: readonly number[],
+  tail: readonly number[],
+  preceding = "",
+): Entry {
+  const { bytes, characters, words, lines } = sizesOf(text, preceding);
+  const row = {
+    bytes: bytes + dropped,
+    characters: characters + dropped,
+    words,
+    lines,
+    endsDocument: end,
+    masked: false,
+  };
+  return { texts: [text], rows: ([ids]) => ({ rows: [{ ids: [head, ids!, tail], row }] }) };
+}
+
+/**
+ * The ids are those of prompt and response written as one text. The part that the prompt alone gives as well is
+ * masked, so a token that spans both counts as part of the response. The prompt is cut on the left where both have more
+ * than `longestPair` tokens.
+ */
+export function pairEntry(
+  prompt: string,
+  response: string,
+  head: readonly number[],
+  tail: readonly number[],
+  longestPair = Infinity,
+): Entry {
+  return {
+    texts: [prompt, prompt + response],
+    rows([alone, whole]) {
+      let shared = 0;
+      while (shared < alone!.length && alone![shared] === whole![shared]) shared++;
+      const answer = whole!.length - shared + tail.length;
+      // The token before the answer stays, because it predicts the first one of it.
+      const room = Math.max(1, longestPair - head.length - answer);
+      const isCut = shared > room;
+      return {
+        isCut,
+        rows: [
+          {
+            ids: [head, whole!.subarray(isCut ? shared - room : 0, shared)],
+            row: { ...sizesOf(prompt), endsDocument: false, masked: true },
+          },
+          {
+            ids: [whole!.subarray(shared), tail],
+            row: { ...sizesOf(response, prompt), endsDocument: true, masked: false },
+          },
+        ],
+      };
+    },
+  };
+}
+
+/** The template writes the tokens that open and close a conversation. */
+export function conversationEntry(conversation: Conversation, tokenizer: Tokenizer): Entry {
+  const written = writeRow(tokenizer, conversation);
+  return {
+    texts: [written.text],
+    needsOffsets: true,
+    rows(_, [encoded]) {
+      const runs = tokenRuns(written, encoded!, conversation.answersOnly);
+      return {
+        rows: runs.map(({ ids, text, counts }, i) => ({
+          ids: [ids],
+          row: {
+            ...sizesOf(text, i === 0 ? "" : runs[i - 1]!.text),
+            endsDocument: i === runs.length - 1,
+            masked: !counts,
+          },
+        })),
+      };
+    },
+  };
+}
+
+/** A word that the preceding text has begun counts as part of that text. */
+function sizesOf(text: string, preceding = ""): Omit<PieceRow, "tokens" | "endsDocument" | "masked"> {
+  const { bytes, words, lines } = countText(text);
+  const isInWord = text !== "" && preceding !== "" && !isSpace(preceding.charCodeAt(preceding.length - 1));
+  const continuesWord = isInWord && !isSpace(text.charCodeAt(0));
+  return { bytes, words: continuesWord ? words - 1 : words, lines, characters: countCharacters(text) };
+}
