@@ -13,11 +13,11 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
   return {
     ...runHandlers(service),
     ...metricHandlers(service),
-    ...later(["runs.results", "runs.card"], async () => {
+    ...loadLater(["runs.results", "runs.card"], async () => {
       const { resultHandlers } = await import("./service/results/resultHandlers");
       return resultHandlers(service);
     }),
-    ...later(
+    ...loadLater(
       [
         "experiments.list",
         "experiment.outline",
@@ -32,19 +32,22 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
         return experimentHandlers(service);
       },
     ),
-    ...later(["models.list", "models.export", "models.formats"], async () => {
+    ...loadLater(["models.list", "models.export", "models.formats"], async () => {
       const { modelHandlers } = await import("./service/models/modelHandlers");
       return modelHandlers(service);
     }),
-    ...later(["sizes.of"], async () => {
+    ...loadLater(["sizes.of"], async () => {
       const { sizeHandlers } = await import("./service/models/sizeHandlers");
       return sizeHandlers(service);
     }),
-    ...later(["weights.roles", "weights.histogram", "weights.heatMap", "weights.correlation"], async () => {
-      const { weightHandlers } = await import("./service/models/weightHandlers");
-      return weightHandlers(service);
-    }),
-    ...later(["devices.list"], async () => {
+    ...loadLater(
+      ["weights.roles", "weights.histogram", "weights.heatMap", "weights.correlation"],
+      async () => {
+        const { weightHandlers } = await import("./service/models/weightHandlers");
+        return weightHandlers(service);
+      },
+    ),
+    ...loadLater(["devices.list"], async () => {
       const { deviceHandlers } = await import("./service/deviceHandlers");
       return deviceHandlers(service);
     }),
@@ -54,7 +57,7 @@ export function handlersOf(service: Service): Handlers<Omit<Requests, keyof Serv
 type AnyHandler = (params: never, call: Call) => unknown;
 
 /** Handlers of these names that load the actual ones once. A missing name does not compile above. */
-function later<H extends Readonly<Record<K, AnyHandler>>, K extends keyof H & string>(
+function loadLater<H extends Readonly<Record<K, AnyHandler>>, K extends keyof H & string>(
   names: readonly K[],
   load: () => Promise<H>,
 ): Pick<H, K> {

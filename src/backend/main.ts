@@ -9,8 +9,8 @@ import { version } from "../protocol/version";
 import { handlersOf } from "./handlers";
 import { WindowService } from "./service/windowService";
 
-const held: { connection?: Connection<Nothing, Nothing, Requests, Events> } = {};
-const service = new WindowService((name, payload) => held.connection?.emit(name, payload));
+const state: { connection?: Connection<Nothing, Nothing, Requests, Events> } = {};
+const service = new WindowService((name, payload) => state.connection?.emit(name, payload));
 
 /** A closing channel reports each message that it rejects; `disconnect` then ends the service. */
 const channel = {
@@ -18,7 +18,7 @@ const channel = {
   listen: (listener: (message: unknown) => void) => void process.on("message", listener),
 };
 
-function fault(error: WorkbenchError): void {
+function reportFault(error: WorkbenchError): void {
   const origin = error.cause instanceof Error ? error.cause : error;
   service.emit("logged", { level: "error", message: origin.stack ?? error.message });
 }
@@ -27,7 +27,7 @@ function fault(error: WorkbenchError): void {
 function crash(thrown: unknown): void {
   const error = toWorkbenchError(thrown);
   process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.message}\n`);
-  fault(error);
+  reportFault(error);
   // Give the message a moment to be sent.
   setTimeout(() => process.exit(1), 50);
 }
@@ -47,7 +47,7 @@ const leave = () => void service.settle().finally(() => process.exit(0));
 process.on("disconnect", leave);
 process.on("SIGTERM", leave);
 
-held.connection = new Connection<Nothing, Nothing, Requests, Events>(
+state.connection = new Connection<Nothing, Nothing, Requests, Events>(
   channel,
   {
     ...service.whenOpen(handlersOf(service)),
@@ -56,5 +56,5 @@ held.connection = new Connection<Nothing, Nothing, Requests, Events>(
       return { version, pid: process.pid };
     },
   },
-  { onFault: fault },
+  { onFault: reportFault },
 );

@@ -1,7 +1,7 @@
 /** A matrix seen from above: one cell per value, with its color scale. */
 import { figure } from "../protocol/quantities";
 import { fillOf, type Matrix } from "./matrix";
-import { shortened } from "./shortened";
+import { shortenHeading } from "./shortened";
 import type { Face, Label, Picture } from "./picture";
 import type { ChartTheme } from "./theme";
 
@@ -74,7 +74,7 @@ export function matrixPicture({ title, matrix, limit, theme, width, axes }: Matr
       {
         x: 0,
         y: 18,
-        text: shortened(title, width),
+        text: shortenHeading(title, width),
         color: theme.foreground,
         anchor: "start",
         size: 13,

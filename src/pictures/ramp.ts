@@ -47,8 +47,8 @@ export function colorAt(share: number, ground: Ground): readonly [number, number
   const from = Math.min(stops.length - 2, Math.floor(at));
   const part = at - from;
   const [a, b] = [stops[from]!, stops[from + 1]!];
-  const mixed = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * part);
-  return [mixed(0), mixed(1), mixed(2), 255];
+  const mixChannel = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * part);
+  return [mixChannel(0), mixChannel(1), mixChannel(2), 255];
 }
 
 export function gradient(ground: Ground): string {

@@ -1,5 +1,5 @@
 /** As much of a heading as fits its picture; the picture's title has all of it. */
-export function shortened(text: string, width: number): string {
+export function shortenHeading(text: string, width: number): string {
   const most = Math.floor(width / headingLetter);
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

@@ -6,7 +6,7 @@ import type { ChartTheme } from "./theme";
 import { linearTicks } from "./axisTicks";
 import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "../statistics/shrinkSeries";
 
-export interface PictureGiven {
+export interface ShrinkPictureInput {
   readonly shrinking: Shrinking;
   readonly measure: Measure;
   readonly metric: string;
@@ -26,8 +26,10 @@ export interface PlacedPoint {
   readonly y: number;
 }
 
-export function shrinkPicture(given: PictureGiven): Picture & { readonly places: readonly PlacedPoint[] } {
-  const { shrinking, measure, metric, front, theme, width } = given;
+export function shrinkPicture(
+  input: ShrinkPictureInput,
+): Picture & { readonly places: readonly PlacedPoint[] } {
+  const { shrinking, measure, metric, front, theme, width } = input;
   const { series: own, baselines, published } = shrinking;
   const series = [...own, ...(published === undefined ? [] : [published])];
   const points = series.flatMap((each) => each.points);
@@ -35,8 +37,8 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
   const high = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean + half;
   const ys = [...points.map(({ y }) => y), ...baselines.map(({ y }) => y)];
   const xs = measure === "rate" ? [0, 1] : points.map(({ x }) => x);
-  const [x0, x1] = padded(Math.min(...xs), Math.max(...xs), 0.03);
-  const [y0, y1] = padded(Math.min(...ys.map(low)), Math.max(...ys.map(high)), 0.06);
+  const [x0, x1] = padRange(Math.min(...xs), Math.max(...xs), 0.03);
+  const [y0, y1] = padRange(Math.min(...ys.map(low)), Math.max(...ys.map(high)), 0.06);
   const area = { left, top, right: width - 16, bottom: height - bottom };
   const atX = (x: number) => area.left + ((x - x0) / (x1 - x0)) * (area.right - area.left);
   const atY = (y: number) => area.bottom - ((y - y0) / (y1 - y0)) * (area.bottom - area.top);
@@ -68,7 +70,7 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
   const strokes: Stroke[] = [];
   const marks: Mark[] = [];
   const places: PlacedPoint[] = [];
-  const named = [...series.map(({ name }) => name), ...baselines.map(({ name }) => name)];
+  const legendNames = [...series.map(({ name }) => name), ...baselines.map(({ name }) => name)];
   for (const [slot, each] of series.entries()) {
     const { name, points: own } = each;
     const color = colorOf(slot, theme.ground);
@@ -107,14 +109,14 @@ export function shrinkPicture(given: PictureGiven): Picture & { readonly places:
     });
 
   const legend = [
-    ...named.map((own, slot) => (slot >= series.length ? `${own} (dashed)` : own)),
+    ...legendNames.map((own, slot) => (slot >= series.length ? `${own} (dashed)` : own)),
     ...(front.length > 1 ? ["Pareto front (dotted)"] : []),
   ];
   let [x, y] = [area.left, height + 8];
   for (const [slot, name] of legend.entries()) {
     const room = 26 + 7 * name.length;
     if (x + room > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
-    if (slot < named.length)
+    if (slot < legendNames.length)
       marks.push({ x: x + 4, y: y - 4, shape: markOf(slot), color: colorOf(slot, theme.ground) });
     labels.push(label(x + 14, y, name, theme.foreground, "start"));
     x += room;
@@ -141,7 +143,7 @@ function label(x: number, y: number, text: string, color: string, anchor: Label[
 }
 
 /** A single value gets a range around it. */
-function padded(from: number, to: number, share: number): [number, number] {
+function padRange(from: number, to: number, share: number): [number, number] {
   if (!(to > from))
     return [from - Math.max(Math.abs(from) * 0.05, 1e-6), from + Math.max(Math.abs(from) * 0.05, 1e-6)];
   return [from - share * (to - from), to + share * (to - from)];

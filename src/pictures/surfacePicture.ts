@@ -3,7 +3,7 @@
  * farthest to the nearest, so that those in front cover those behind.
  */
 import { figure } from "../protocol/quantities";
-import { shortened } from "./shortened";
+import { shortenHeading } from "./shortened";
 import { fillOf, type Matrix } from "./matrix";
 import type { Place } from "./markPlaces";
 import type { Face, Label, Picture, Stroke } from "./picture";
@@ -115,7 +115,7 @@ export function surfacePicture({ title, matrix, limit, theme, width, turn, tilt 
       {
         x: 0,
         y: 18,
-        text: shortened(title, width),
+        text: shortenHeading(title, width),
         color: theme.foreground,
         anchor: "start",
         size: 13,

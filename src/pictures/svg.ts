@@ -57,9 +57,9 @@ function n(value: number): string {
 }
 
 /** Also removes characters that XML does not allow, which a name may contain. */
-function text(given: string): string {
+function text(raw: string): string {
   return (
-    given
+    raw
       // eslint-disable-next-line no-control-regex
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "�")
       .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "�")

@@ -11,7 +11,7 @@ export type Interval = readonly [low: number, high: number];
  * 95 % percentile intervals of named statistics; `statistics` receives the drawn indices. Undefined without
  * resamples.
  */
-export function resampled<K extends string>(
+export function resampleIntervals<K extends string>(
   count: number,
   { resamples, seed }: { readonly resamples: number; readonly seed: number },
   statistics: (drawn: readonly number[]) => Readonly<Record<K, number>>,

@@ -22,7 +22,7 @@ export function quantile(freedom: number): number {
   let [low, high] = [0, 13]; // One degree of freedom has the largest, 12.706.
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2;
-    if (within(middle, freedom) < 0.95) low = middle;
+    if (centralProbability(middle, freedom) < 0.95) low = middle;
     else high = middle;
   }
   return (low + high) / 2;
@@ -31,7 +31,7 @@ export function quantile(freedom: number): number {
 /**
  * Probability of -t to t: the finite sums for integer degrees of freedom, Abramowitz and Stegun 26.7.3 and 26.7.4.
  */
-function within(t: number, freedom: number): number {
+function centralProbability(t: number, freedom: number): number {
   const angle = Math.atan(t / Math.sqrt(freedom));
   const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
   const odd = freedom % 2 === 1;

@@ -17,11 +17,11 @@ export async function correlationOf(
 ): Promise<HeatMap> {
   const isColumns = along === "columns";
   const [items, samples] = isColumns ? [role.columns, role.rows] : [role.rows, role.columns];
-  const chosen = spread(items, Math.min(most, items));
-  const looked = spread(samples, Math.min(mostRows, samples));
+  const chosen = spreadEvenly(items, Math.min(most, items));
+  const sampleIndices = spreadEvenly(samples, Math.min(mostRows, samples));
   const placeOfItem = placesOf(chosen, items);
-  const placeOfSample = placesOf(looked, samples);
-  const values = chosen.map(() => new Float64Array(looked.length));
+  const placeOfSample = placesOf(sampleIndices, samples);
+  const values = chosen.map(() => new Float64Array(sampleIndices.length));
   for await (const line of inTurns(role.lines(), signal))
     for (let i = 0; i < line.values.length; i++) {
       const row = line.down ? line.row + i : line.row;
@@ -30,7 +30,7 @@ export async function correlationOf(
       const [at, of] = [placeOfItem[item]!, placeOfSample[sample]!];
       if (at >= 0 && of >= 0) values[at]![of] = line.values[i]!;
     }
-  for (const each of values) standardise(each);
+  for (const each of values) standardize(each);
   const size = chosen.length;
   const found = new Array<number | null>(size * size);
   for await (const row of inTurns(
@@ -49,7 +49,7 @@ export async function correlationOf(
 }
 
 /** Indices spaced evenly from the first to the last. */
-function spread(length: number, count: number): number[] {
+function spreadEvenly(length: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
 }
 
@@ -60,7 +60,7 @@ function placesOf(chosen: readonly number[], length: number): Int32Array {
 }
 
 /** Scales to mean 0 and length 1, so that a product is the correlation; a constant column has none. */
-function standardise(values: Float64Array): void {
+function standardize(values: Float64Array): void {
   const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
   let squares = 0;
   for (let i = 0; i < values.length; i++) squares += (values[i]! -= mean) ** 2;

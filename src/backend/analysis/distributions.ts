@@ -24,19 +24,19 @@ export async function distributionsOf(
   signal: AbortSignal,
 ): Promise<readonly Distribution[]> {
   const summaries: Summary[] = [];
-  for (const role of roles) summaries.push(await summarise(role, signal));
+  for (const role of roles) summaries.push(await summarize(role, signal));
   const [low, high] = rangeOf(summaries);
   const edges = Array.from({ length: bins + 1 }, (_, i) => low + ((high - low) * i) / bins);
-  const found: Distribution[] = [];
+  const distributions: Distribution[] = [];
   for (const [i, role] of roles.entries()) {
     const { sample: _, notFinite, ...summary } = summaries[i]!;
     const spread = await spreadOf(role, { low, high, bins, mean: summary.mean }, signal);
-    found.push({ edges, ...spread, ...summary, ...(notFinite === 0 ? {} : { notFinite }) });
+    distributions.push({ edges, ...spread, ...summary, ...(notFinite === 0 ? {} : { notFinite }) });
   }
-  return found;
+  return distributions;
 }
 
-async function summarise(role: RoleValues, signal: AbortSignal): Promise<Summary> {
+async function summarize(role: RoleValues, signal: AbortSignal): Promise<Summary> {
   let [count, notFinite, zeros, sum] = [0, 0, 0, 0];
   let [min, max] = [Infinity, -Infinity];
   const sample: number[] = [];

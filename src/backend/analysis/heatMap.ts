@@ -10,8 +10,8 @@ export async function heatMapOf(
 ): Promise<HeatMap> {
   const rows = Math.min(size.rows, role.rows);
   const columns = Math.min(size.columns, role.columns);
-  const cellOfRow = cells(role.rows, rows);
-  const cellOfColumn = cells(role.columns, columns);
+  const cellOfRow = cellIndices(role.rows, rows);
+  const cellOfColumn = cellIndices(role.columns, columns);
   const shown = new Float64Array(rows * columns);
   const magnitude = new Float64Array(rows * columns).fill(-1);
   for await (const { values, row, column, down } of inTurns(role.lines(), signal))
@@ -29,6 +29,6 @@ export async function heatMapOf(
 }
 
 /** For each index of an axis the cell that shows it. */
-function cells(length: number, count: number): Uint32Array {
+function cellIndices(length: number, count: number): Uint32Array {
   return Uint32Array.from({ length }, (_, place) => Math.floor((place * count) / length));
 }

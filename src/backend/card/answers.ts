@@ -49,13 +49,17 @@ export function answerOf(question: Question, groups: readonly Group[]): Answer {
   const of = (values: ReadonlyMap<number, number>) => estimateOf(seeds.map((seed) => values.get(seed)!));
   // The same seed draws the same batches for both, so the effect of the batches on the loss cancels.
   const difference = estimateOf(seeds.map((seed) => first.get(seed)! - second.get(seed)!));
-  const found = { question, own: of(first), other: of(second), difference };
+  const estimates = { question, own: of(first), other: of(second), difference };
   if (difference.half === undefined)
-    return { ...found, answer: "not decided", reason: "a single seed has no spread" };
+    return { ...estimates, answer: "not decided", reason: "a single seed has no spread" };
   const standing = standingOf(difference, question);
-  if (standing === "better" || standing === "as good") return { ...found, answer: "yes" };
-  if (standing === "worse") return { ...found, answer: "no" };
-  return { ...found, answer: "not decided", reason: "the spread of the seeds is wider than the difference" };
+  if (standing === "better" || standing === "as good") return { ...estimates, answer: "yes" };
+  if (standing === "worse") return { ...estimates, answer: "no" };
+  return {
+    ...estimates,
+    answer: "not decided",
+    reason: "the spread of the seeds is wider than the difference",
+  };
 }
 
 function bySeed(group: Group | undefined, quantity: Question["quantity"]): ReadonlyMap<number, number> {

@@ -40,12 +40,12 @@ export function sizedComparisons(
     const isControl = ({ variant }: Group) => variant === rule.variant || variant === baseline;
     const lines = controlLines(groups.filter(isControl), rule.quantity);
     if (lines.size === 0) return [];
-    const asked = groups.filter((group) => !isControl(group)).map((group) => pointOf(rule, group, lines));
+    const points = groups.filter((group) => !isControl(group)).map((group) => pointOf(rule, group, lines));
     return [
       {
         rule,
-        points: asked.flatMap(({ point }) => point ?? []),
-        outside: asked.flatMap(({ outside }) => outside ?? []),
+        points: points.flatMap(({ point }) => point ?? []),
+        outside: points.flatMap(({ outside }) => outside ?? []),
       },
     ];
   });
@@ -106,7 +106,7 @@ function valueAt(line: readonly Place[], bits: number): number | undefined {
 /** One sentence each for the points that are better than, as good as and worse than dense models of their size. */
 export function sizedSentences({ rule, points, outside }: SizedComparison): string[] {
   const { quantity, variant, tolerance } = rule;
-  const named = (standing: Standing) =>
+  const listNames = (standing: Standing) =>
     points.filter((point) => point.standing === standing).map(({ name }) => name);
   const words: Readonly<Record<Standing, string>> = {
     better: "Better than dense models of as many bits",
@@ -116,10 +116,11 @@ export function sizedSentences({ rule, points, outside }: SizedComparison): stri
   };
   const head = `${points.length} points of methods are compared with dense models of as many stored bits by ${quantity} (${isHigherBetter(rule) ? "higher" : "lower"} is better, ${tolerance} counts as equal). The dense models are those of ${variant}, interpolated between their sizes.`;
   const lists = standings.flatMap((standing) => {
-    const names = named(standing);
+    const names = listNames(standing);
     if (names.length > 0) return [`${words[standing]} (${names.length}): ${names.join(", ")}.`];
     return standing === "better" ? ["No point is better than a dense model of as many bits."] : [];
   });
-  const beyond = outside.length === 0 ? [] : [`There is no control of the size of ${outside.join(", ")}.`];
-  return points.length === 0 && outside.length === 0 ? [] : [head, ...lists, ...beyond];
+  const outsideSentence =
+    outside.length === 0 ? [] : [`There is no control of the size of ${outside.join(", ")}.`];
+  return points.length === 0 && outside.length === 0 ? [] : [head, ...lists, ...outsideSentence];
 }

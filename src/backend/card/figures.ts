@@ -59,8 +59,8 @@ export function valueOf(
   if (quantity === "parameters/stored" || quantity === "parameters/removed_percent") {
     if (run.stored === undefined) return undefined;
     const { before, after } = run.stored;
-    const left = sumOf(after, roles);
-    return quantity === "parameters/stored" ? left : 100 * (1 - left / sumOf(before, roles));
+    const remaining = sumOf(after, roles);
+    return quantity === "parameters/stored" ? remaining : 100 * (1 - remaining / sumOf(before, roles));
   }
   if (quantity === "loss_gap") {
     const [train, validation] = [values["train/loss"], values["eval/loss"]];

@@ -35,7 +35,7 @@ export function cardBlocks(paper: Paper, card: Card): Block[] {
       kind: "table",
       title: "Published and reproduced",
       columns: ["variant", "quantity", "published", "reproduced", "gap", "verdict", "source"],
-      rows: card.rows.map(published),
+      rows: card.rows.map(publishedCells),
     });
   if (card.groups.length > 0) blocks.push(modelTable(paper, card.groups));
   if (card.rates.length > 0) blocks.push(rateTable(card.rates));
@@ -44,14 +44,16 @@ export function cardBlocks(paper: Paper, card: Card): Block[] {
   return [...blocks, ...conclusion(card).map((text): Block => ({ kind: "text", text }))];
 }
 
-function published({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
+function publishedCells({ published: row, name, reproduced, gap, verdict }: CardRow): CellValue[] {
   const { quantity, value, printed, source, roles } = row;
   return [
     name,
     roles === undefined ? quantity : `${quantity} of ${[roles].flat().join(", ")}`,
-    printed === undefined ? shown(quantity, value) : `${shown(quantity, value)} (${printed})`,
-    reproduced === undefined ? null : withInterval(quantity, reproduced),
-    gap === undefined ? null : signed(quantity, gap),
+    printed === undefined
+      ? formatQuantity(quantity, value)
+      : `${formatQuantity(quantity, value)} (${printed})`,
+    reproduced === undefined ? null : formatInterval(quantity, reproduced),
+    gap === undefined ? null : formatSigned(quantity, gap),
     verdict.reason === undefined ? verdict.kind : `${verdict.kind}: ${verdict.reason}`,
     source ?? null,
   ];
@@ -79,8 +81,8 @@ function modelTable(paper: Paper, groups: readonly Group[]): Block {
       number(run.layers),
       number(run.intermediateSize),
       ...quantities.map(([, quantity]) => {
-        const found = groupEstimate(group, quantity, baseline);
-        return found === undefined ? null : withInterval(quantity, found);
+        const estimate = groupEstimate(group, quantity, baseline);
+        return estimate === undefined ? null : formatInterval(quantity, estimate);
       }),
       run.tokens === undefined ? null : run.tokens.toExponential(2),
       run.flops === undefined ? null : run.flops.toExponential(2),
@@ -102,8 +104,10 @@ function rateTable(lines: readonly RateLine[]): Block {
         variant,
         quantity,
         String(rate),
-        signed(quantity, mean),
-        half === undefined ? null : `${signed(quantity, mean - half)} to ${signed(quantity, mean + half)}`,
+        formatSigned(quantity, mean),
+        half === undefined
+          ? null
+          : `${formatSigned(quantity, mean - half)} to ${formatSigned(quantity, mean + half)}`,
         String(count),
         verdict,
       ]),
@@ -120,10 +124,10 @@ function sizedTable(comparisons: readonly SizedComparison[]): Block {
       points.map(({ name, bits, own, control, difference, standing }): CellValue[] => [
         name,
         quantity,
-        shown("parameters/bits", bits),
-        withInterval(quantity, own),
-        withInterval(quantity, control),
-        withInterval(quantity, difference, signed),
+        formatQuantity("parameters/bits", bits),
+        formatInterval(quantity, own),
+        formatInterval(quantity, control),
+        formatInterval(quantity, difference, formatSigned),
         standing,
       ]),
     ),
@@ -155,33 +159,33 @@ function sentence({ question: asked, answer, own, other, difference, reason }: A
   const range =
     half === undefined
       ? "of one seed"
-      : `95 % interval ${signed(quantity, mean - half)} to ${signed(quantity, mean + half)} over ${count} seeds`;
-  const beyond = exceedsSpread(difference);
+      : `95 % interval ${formatSigned(quantity, mean - half)} to ${formatSigned(quantity, mean + half)} over ${count} seeds`;
+  const isBeyond = exceedsSpread(difference);
   const spread =
-    beyond === undefined
+    isBeyond === undefined
       ? ""
-      : beyond
+      : isBeyond
         ? "; larger than the spread of the seeds"
         : "; within the spread of the seeds";
-  const allowed = tolerance === 0 ? "" : `; up to ${shown(quantity, tolerance)} counts as equal`;
-  const figures = `${quantity} of ${variant} ${withInterval(quantity, own)}, of ${against} ${withInterval(quantity, other)}`;
-  return `${head}${why}: ${figures}; difference ${signed(quantity, mean)}, ${range}${spread}${allowed}.`;
+  const allowed = tolerance === 0 ? "" : `; up to ${formatQuantity(quantity, tolerance)} counts as equal`;
+  const figures = `${quantity} of ${variant} ${formatInterval(quantity, own)}, of ${against} ${formatInterval(quantity, other)}`;
+  return `${head}${why}: ${figures}; difference ${formatSigned(quantity, mean)}, ${range}${spread}${allowed}.`;
 }
 
 /** Four decimals of a loss: a tenth of the variation between seeds. Parameters are exact. */
-function shown(quantity: Quantity, value: number): string {
+function formatQuantity(quantity: Quantity, value: number): string {
   if (quantity.endsWith("_percent")) return `${value.toFixed(2)} %`;
   if (quantity.startsWith("parameters/")) return Math.round(value).toLocaleString("en-US");
   return quantity === "perplexity" ? value.toFixed(3) : value.toFixed(4);
 }
 
-function withInterval(quantity: Quantity, { mean, half }: Estimate, text = shown): string {
+function formatInterval(quantity: Quantity, { mean, half }: Estimate, text = formatQuantity): string {
   const value = text(quantity, mean);
   return half === undefined || quantity.startsWith("parameters/")
     ? value
-    : `${value} ± ${shown(quantity, half)}`;
+    : `${value} ± ${formatQuantity(quantity, half)}`;
 }
 
-function signed(quantity: Quantity, value: number): string {
-  return `${value < 0 ? "−" : "+"}${shown(quantity, Math.abs(value))}`;
+function formatSigned(quantity: Quantity, value: number): string {
+  return `${value < 0 ? "−" : "+"}${formatQuantity(quantity, Math.abs(value))}`;
 }

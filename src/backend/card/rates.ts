@@ -39,8 +39,8 @@ export function rateLines({ rates, baseline }: Paper, groups: readonly Group[]):
 }
 
 function pointOf(rule: RateRule, group: Group, dense: Group): RatePoint | undefined {
-  const asked = { question: "", variant: group.name, against: dense.name, ...rule };
-  const { difference } = answerOf(asked, [group, dense]);
+  const question = { question: "", variant: group.name, against: dense.name, ...rule };
+  const { difference } = answerOf(question, [group, dense]);
   if (difference === undefined) return undefined;
   const verdict = standingOf(difference, rule);
   return { rate: group.runs[0]!.rate!, difference, verdict };

@@ -25,7 +25,7 @@ export function savedTable(groups: readonly Group[]): Block[] {
     name,
     ...columns.map(([, column]) => {
       const values = runs.flatMap(({ values: own }) => own[column] ?? []);
-      return values.length === 0 ? null : shown(estimateOf(values));
+      return values.length === 0 ? null : formatShare(estimateOf(values));
     }),
   ]);
   const remarks = new Set(measured.flatMap(({ runs }) => runs[0]?.remarks ?? []));
@@ -41,7 +41,7 @@ export function savedTable(groups: readonly Group[]): Block[] {
 }
 
 /** Counts are equal for every seed; times are not. */
-function shown({ mean, half }: Estimate): string {
+function formatShare({ mean, half }: Estimate): string {
   const spread = half === undefined || half < 0.005 ? "" : ` ± ${half.toFixed(1)}`;
   return `${mean.toFixed(2)}${spread} %`;
 }

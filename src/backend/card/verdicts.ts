@@ -27,12 +27,12 @@ export function rowsOf(paper: Paper, groups: readonly Group[]): CardRow[] {
   const baseline = groups.find(({ variant }) => variant === paper.baseline);
   return paper.published.flatMap((published): CardRow[] => {
     // A number that names no variant applies to all of them.
-    const meant = groups.filter(
+    const matching = groups.filter(
       ({ name, variant }) => published.variant === undefined || [name, variant].includes(published.variant),
     );
     const name = published.variant ?? "every variant";
-    if (meant.length === 0) return [rowOf(published, name, undefined, { paper, baseline })];
-    return meant.map((group) => rowOf(published, group.name, group, { paper, baseline }));
+    if (matching.length === 0) return [rowOf(published, name, undefined, { paper, baseline })];
+    return matching.map((group) => rowOf(published, group.name, group, { paper, baseline }));
   });
 }
 
@@ -43,7 +43,7 @@ interface Around {
 
 function rowOf(published: Published, name: string, group: Group | undefined, around: Around): CardRow {
   const reproduced = groupEstimate(group, published.quantity, around.baseline, published.roles);
-  const reason = incomparable(published.quantity, group, reproduced, around.paper);
+  const reason = reasonNotComparable(published.quantity, group, reproduced, around.paper);
   if (reason !== undefined || reproduced === undefined)
     return {
       published,
@@ -53,7 +53,7 @@ function rowOf(published: Published, name: string, group: Group | undefined, aro
       verdict: { kind: "not comparable", reason: reason! },
     };
   const gap = reproduced.mean - published.value;
-  return { published, name, reproduced, gap, verdict: judged(gap, published.tolerance, reproduced) };
+  return { published, name, reproduced, gap, verdict: judge(gap, published.tolerance, reproduced) };
 }
 
 /** Tolerance for rounding in numbers with few decimals. */
@@ -61,7 +61,7 @@ const rounding = 1e-9;
 /** Share of the published tokens; the last batch of a text may be left out. */
 const enough = 0.99;
 
-function judged(gap: number, tolerance: number, { mean, half }: Estimate): Verdict {
+function judge(gap: number, tolerance: number, { mean, half }: Estimate): Verdict {
   if (Math.abs(gap) <= tolerance + rounding * Math.abs(mean)) return { kind: "reproduced" };
   return half !== undefined && half > 0 && Math.abs(gap) <= half
     ? { kind: "not reproduced", reason: "but within the interval of the seeds" }
@@ -69,7 +69,7 @@ function judged(gap: number, tolerance: number, { mean, half }: Estimate): Verdi
 }
 
 /** Why a number may not be compared with the published one; undefined if it may. */
-function incomparable(
+function reasonNotComparable(
   quantity: Quantity,
   group: Group | undefined,
   reproduced: Estimate | undefined,

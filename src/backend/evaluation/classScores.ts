@@ -1,5 +1,5 @@
 /** Measures of a classification out of its confusion matrix, as scikit-learn defines them: what is divided by zero is 0. */
-import { type Interval, resampled } from "../../statistics/resampling";
+import { type Interval, resampleIntervals } from "../../statistics/resampling";
 
 export interface ClassScores {
   readonly accuracy: number;
@@ -77,7 +77,7 @@ export function bootstrap(
     ...draws
   }: { classes: number; positive: number | undefined; resamples: number; seed: number },
 ): Readonly<Record<string, Interval>> {
-  const intervals = resampled(truths.length, draws, (drawn) => {
+  const intervals = resampleIntervals(truths.length, draws, (drawn) => {
     const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
     for (const at of drawn) confusion[truths[at]!]![predictions[at]!]!++;
     const { accuracy, f1, f1_macro, matthews: correlation } = scoresOf(confusion, positive, [0]);

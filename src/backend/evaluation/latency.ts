@@ -4,7 +4,7 @@ import { dimensionsOf } from "../models/model";
 import { bytes } from "../../protocol/quantities";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
 import { denseCounterpart, isDense, openPass, peakGrowth } from "./passes";
-import { type Interval, meanOf, quantileOf, resampled } from "../../statistics/resampling";
+import { type Interval, meanOf, quantileOf, resampleIntervals } from "../../statistics/resampling";
 
 const options = z.strictObject({
   batch_sizes: z
@@ -137,7 +137,7 @@ async function timed(
           0.5,
         );
   const all = times.map((_, i) => i);
-  const intervals = resampled(repeats, { resamples: 500, seed }, (drawn) => ({
+  const intervals = resampleIntervals(repeats, { resamples: 500, seed }, (drawn) => ({
     median: quantileOf(
       drawn.map((at) => times[at]!),
       0.5,

@@ -7,7 +7,7 @@ import { requireNextToken } from "../models/classifier";
 import { dimensionsOf } from "../models/model";
 import { continuePrompts, type GenerationOptions } from "./generation";
 import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } from "./metric";
-import { type Interval, meanOf, resampled } from "../../statistics/resampling";
+import { type Interval, meanOf, resampleIntervals } from "../../statistics/resampling";
 import { meaninglessWords, repeatedNgrams, repeatedTokens, wordsOf } from "./tokenRates";
 
 const options = z.strictObject({
@@ -132,7 +132,7 @@ async function ratesAt(
     repeated: meanOf(places.map((at) => each[at]!.repeated)),
     meaningless: meanOf(places.map((at) => each[at]!.meaningless)),
   });
-  const intervals = resampled(each.length, { resamples: 500, seed: lab.seed }, means)!;
+  const intervals = resampleIntervals(each.length, { resamples: 500, seed: lab.seed }, means)!;
   return { length, texts: each.length, ...means(each.map((_, i) => i)), intervals };
 }
 

@@ -3,7 +3,7 @@ import { actionKeys, otherNames } from "../../schema/experiment";
 import type { Experiment } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
 import { branchable, type Branch, type Find, isActionKey, isBranchable, type Part } from "./parts";
-import { isMap, withValueAt } from "./plainMap";
+import { isMap, setValueAt } from "./plainMap";
 
 export interface Assignment {
   readonly path: string;
@@ -16,10 +16,10 @@ export interface Assignment {
 export function applyAssignment(branch: Branch, assignment: Assignment): void {
   const [head = "", ...rest] = assignment.path.split(".");
   if (isActionKey(head)) {
-    const meant = meantActions(branch, head, rest, assignment);
+    const matching = selectActions(branch, head, rest, assignment);
     if (rest.length === 0 && assignment.value === null)
-      branch.actions = branch.actions.filter((part) => !meant.includes(part));
-    else for (const part of meant) assignInto(part, rest, assignment);
+      branch.actions = branch.actions.filter((part) => !matching.includes(part));
+    else for (const part of matching) assignInto(part, rest, assignment);
     return;
   }
   if (!isBranchable(head)) {
@@ -41,10 +41,10 @@ export function applyAssignment(branch: Branch, assignment: Assignment): void {
  * The actions of one name: all of them, the one with an index (`train.1.max_steps`: the second), or those with the
  * method.
  */
-function meantActions(branch: Branch, head: string, rest: string[], assignment: Assignment): Part[] {
+function selectActions(branch: Branch, head: string, rest: string[], assignment: Assignment): Part[] {
   const { actions, experiment, faults } = branch;
-  const named = actions.filter((part) => part.key === head);
-  if (named.length === 0) {
+  const actionsOfKey = actions.filter((part) => part.key === head);
+  if (actionsOfKey.length === 0) {
     // A variant may have removed the action, so there is nothing to change.
     if (!experiment.actions.some((action) => action.key === head))
       faults.push(
@@ -53,45 +53,46 @@ function meantActions(branch: Branch, head: string, rest: string[], assignment: 
     return [];
   }
   const index = /^\d+$/.test(rest[0] ?? "") ? Number(rest.shift()) : undefined;
-  const picked = index === undefined ? named : named.slice(index, index + 1);
-  if (picked.length === 0)
+  const selection = index === undefined ? actionsOfKey : actionsOfKey.slice(index, index + 1);
+  if (selection.length === 0)
     faults.push(
       fault(
         assignment.keyPlace,
-        `the ${head} actions are numbered from 0 to ${named.length - 1}, not ${index ?? ""}.`,
+        `the ${head} actions are numbered from 0 to ${actionsOfKey.length - 1}, not ${index ?? ""}.`,
       ),
     );
   const method = head === "compress" ? rest[0] : undefined;
-  if (method === undefined) return picked;
-  const meant = picked.filter(({ value }) => isMap(value) && method in value);
-  const written = methodsWritten(experiment).has(method);
-  if (meant.length === 0 && picked.length > 0 && !written) {
-    const present = picked.flatMap(({ value }) => (isMap(value) ? Object.keys(value) : []));
-    faults.push(unknownWord(assignment.keyPlace, "method", method, present, ` in ${head}`));
+  if (method === undefined) return selection;
+  const matching = selection.filter(({ value }) => isMap(value) && method in value);
+  const methods = listMethods(experiment).has(method);
+  if (matching.length === 0 && selection.length > 0 && !methods) {
+    const available = selection.flatMap(({ value }) => (isMap(value) ? Object.keys(value) : []));
+    faults.push(unknownWord(assignment.keyPlace, "method", method, available, ` in ${head}`));
   }
-  return meant;
+  return matching;
 }
 
 /** Includes the methods of all variants: a variant without the method has nothing to change. */
-function methodsWritten({ actions, declarations }: Experiment): Set<string> {
+function listMethods({ actions, declarations }: Experiment): Set<string> {
   const variants = declarations.variants?.value;
   const changes = isMap(variants) ? Object.values(variants) : [];
-  const written = [
+  const methods = [
     ...actions.filter(({ key }) => key === "compress").map(({ value }) => value),
     ...changes.map((change) => (isMap(change) ? change["compress"] : undefined)),
   ];
-  return new Set(written.flat().flatMap((value) => (isMap(value) ? Object.keys(value) : [])));
+  return new Set(methods.flat().flatMap((value) => (isMap(value) ? Object.keys(value) : [])));
 }
 
 function assignInto(part: Part, path: readonly string[], assignment: Assignment): void {
   const [first = "", ...deeper] = path;
   const usual = path.length === 0 ? [] : [otherNames[part.key]?.[first] ?? first, ...deeper];
-  part.value = withValueAt(part.value, usual, assignment.value);
-  const find: Find = (asked, what) => {
+  part.value = setValueAt(part.value, usual, assignment.value);
+  const find: Find = (wantedPath, what) => {
     // Parents of the path were changed here too, but their keys were not written here.
-    if (!usual.slice(0, asked.length).every((step, index) => asked[index] === step)) return undefined;
-    if (asked.length < usual.length) return what === "value" ? assignment.valuePlace : undefined;
-    return what === "key" && asked.length === usual.length ? assignment.keyPlace : assignment.valuePlace;
+    if (!usual.slice(0, wantedPath.length).every((step, index) => wantedPath[index] === step))
+      return undefined;
+    if (wantedPath.length < usual.length) return what === "value" ? assignment.valuePlace : undefined;
+    return what === "key" && wantedPath.length === usual.length ? assignment.keyPlace : assignment.valuePlace;
   };
   part.finds = [...part.finds, find];
 }

@@ -4,7 +4,7 @@
 import { type RecipeName, recipeGivesWay, recipes } from "../../schema/recipe";
 import type { Assignment } from "./applyAssignment";
 import type { Branch, Part } from "./parts";
-import { isMap, merged, type PlainMap } from "./plainMap";
+import { isMap, mergeMaps, type PlainMap } from "./plainMap";
 
 /** The recipe of a branch: the last contributor decides. An unknown recipe is reported where values are checked. */
 export function recipeOf(
@@ -14,10 +14,10 @@ export function recipeOf(
 ): RecipeName | undefined {
   const { recipe, variants } = experiment.declarations;
   const variant = isMap(variants?.value) ? variants.value[variantName ?? ""] : undefined;
-  const spoken: unknown[] = [recipe?.value];
-  if (isMap(variant) && variant.recipe !== undefined) spoken.push(variant.recipe);
-  for (const { path, value } of assignments) if (path === "recipe") spoken.push(value);
-  const name = spoken.at(-1);
+  const candidates: unknown[] = [recipe?.value];
+  if (isMap(variant) && variant.recipe !== undefined) candidates.push(variant.recipe);
+  for (const { path, value } of assignments) if (path === "recipe") candidates.push(value);
+  const name = candidates.at(-1);
   return typeof name === "string" && Object.hasOwn(recipes, name) ? (name as RecipeName) : undefined;
 }
 
@@ -31,7 +31,7 @@ export function applyRecipe(
 ): ReadonlySet<Part> {
   if (name === undefined) return treated;
   const parts = partsOf(branch).filter((part) => !treated.has(part));
-  for (const part of parts) part.value = merged(recipes[name][part.key], part.value);
+  for (const part of parts) part.value = mergeMaps(recipes[name][part.key], part.value);
   return new Set([...treated, ...parts]);
 }
 
@@ -43,9 +43,9 @@ export function giveWay(branch: Branch, name: RecipeName | undefined): void {
     if (!isMap(value)) continue;
     const recipe: PlainMap = recipes[name][key];
     part.value = Object.fromEntries(
-      Object.entries(value).filter(([option, given]) => {
+      Object.entries(value).filter(([option, optionValue]) => {
         const rivals = recipeGivesWay[key][option] ?? [];
-        return given !== recipe[option] || !rivals.some((rival) => rival in value);
+        return optionValue !== recipe[option] || !rivals.some((rival) => rival in value);
       }),
     );
   }

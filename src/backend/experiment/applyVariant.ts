@@ -8,7 +8,7 @@ import {
   isBranchable,
   mergeInto,
   type Part,
-  withUsualNames,
+  useUsualNames,
 } from "./parts";
 import { isMap } from "./plainMap";
 
@@ -18,22 +18,22 @@ export function applyVariant(branch: Branch, name: string): void {
   const changes = variants[name];
   if (section === undefined || !isMap(changes)) return;
   const { declarations, faults } = branch;
-  for (const [key, written] of Object.entries(changes)) {
+  for (const [key, change] of Object.entries(changes)) {
     const find: Find = (path, part) => section.find([name, key, ...path], part);
     if (isActionKey(key)) {
-      changeActions(branch, key, withUsualNames(key, written, find, faults), find, name);
+      changeActions(branch, key, useUsualNames(key, change, find, faults), find, name);
       continue;
     }
     // Keys that no variant may have are reported where the variants themselves are checked.
     if (!isBranchable(key)) continue;
     // A trained model and a new configuration exclude each other, so naming one drops the other.
-    if (key === "model" && written !== null && !("base_model" in changes)) declarations.delete("base_model");
-    if (key === "base_model" && written !== null && !("model" in changes)) declarations.delete("model");
+    if (key === "model" && change !== null && !("base_model" in changes)) declarations.delete("base_model");
+    if (key === "base_model" && change !== null && !("model" in changes)) declarations.delete("model");
     const part = declarations.get(key) ?? { key, cell: section.cell, value: undefined, finds: [] };
-    if (written === null) declarations.delete(key);
+    if (change === null) declarations.delete(key);
     else {
       declarations.set(key, part);
-      mergeInto(part, written, find);
+      mergeInto(part, change, find);
     }
   }
 }

@@ -43,9 +43,9 @@ export function concerns(
 ): boolean {
   const [head = "", next = ""] = path.split(".");
   if (!isActionKey(head)) return true;
-  const named = steps.filter(({ action }) => action === head);
-  if (/^\d+$/.test(next)) return Number(next) < named.length;
-  return named.some(({ options }) => head !== "compress" || next === "" || next in options);
+  const actions = steps.filter(({ action }) => action === head);
+  if (/^\d+$/.test(next)) return Number(next) < actions.length;
+  return actions.some(({ options }) => head !== "compress" || next === "" || next in options);
 }
 
 /** The axes that affect the variant. A sweep of whole actions may include what another axis changes. */
@@ -63,14 +63,14 @@ function sweepsOf(
 ): Pick<Section, "value" | "find">[] {
   const { sweep, variants } = declarations;
   const changes = variant === undefined || !isMap(variants?.value) ? undefined : variants.value[variant];
-  const own = isMap(changes) ? changes["sweep"] : undefined;
+  const sweepChanges = isMap(changes) ? changes["sweep"] : undefined;
   return [
     ...(sweep === undefined ? [] : [sweep]),
-    ...(own === undefined || variant === undefined
+    ...(sweepChanges === undefined || variant === undefined
       ? []
       : [
           {
-            value: own,
+            value: sweepChanges,
             find: (path: Path, part?: "key" | "value") => variants!.find([variant, "sweep", ...path], part),
           },
         ]),
@@ -106,16 +106,21 @@ export function checkBranches(experiment: Experiment): WorkbenchError[] {
     return axesOf(experiment, variant)
       .flat()
       .flatMap((value) =>
-        resolve(experiment, { variant, sweep: [value] }).faults.map((each) => blamed(each, value)),
+        resolve(experiment, { variant, sweep: [value] }).faults.map((each) => nameSweepValue(each, value)),
       );
   });
 }
 
 /** If the value of a sweep breaks a rule of another key, the message names the value. */
-function blamed(found: WorkbenchError, { path, value, keyPlace, valuePlace }: Assignment): WorkbenchError {
-  const { position } = found.details;
-  const own = [keyPlace, valuePlace].some((place) => JSON.stringify(place) === JSON.stringify(position));
-  if (own || position === undefined) return found;
-  const message = `${found.message.replace(/\.$/, "")} (with ${path}: ${JSON.stringify(value)} of the sweep).`;
-  return new WorkbenchError(found.code, message, found.details);
+function nameSweepValue(
+  fault: WorkbenchError,
+  { path, value, keyPlace, valuePlace }: Assignment,
+): WorkbenchError {
+  const { position } = fault.details;
+  const sweepChanges = [keyPlace, valuePlace].some(
+    (place) => JSON.stringify(place) === JSON.stringify(position),
+  );
+  if (sweepChanges || position === undefined) return fault;
+  const message = `${fault.message.replace(/\.$/, "")} (with ${path}: ${JSON.stringify(value)} of the sweep).`;
+  return new WorkbenchError(fault.code, message, fault.details);
 }

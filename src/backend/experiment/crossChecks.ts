@@ -32,7 +32,7 @@ export function crossFaults(resolved: Resolved): CrossFault[] {
     if (key === "train") {
       if (data === undefined)
         faults.push({ subject, path: [], message: "has no text to read; declare data above it" });
-      faults.push(...trainFaults(options, data).map((found) => ({ subject, ...found })));
+      faults.push(...trainFaults(options, data).map((fault) => ({ subject, ...fault })));
       if (learnsFromOriginal(options) && baseModel === undefined && !actions.some(isShrinking))
         faults.push({
           subject,

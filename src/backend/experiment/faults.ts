@@ -69,14 +69,14 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
   const { schema, value, locate, complete } = checked;
   const path = issue.path.filter((step) => typeof step !== "symbol");
   const name = [checked.name, ...path].join(".");
-  const given = valueAt(value, path);
-  const nested = (issues: readonly z.core.$ZodIssue[]) =>
+  const actual = valueAt(value, path);
+  const nestedFaults = (issues: readonly z.core.$ZodIssue[]) =>
     faultsOf(
       issues.map((inner) => ({ ...inner, path: [...path, ...inner.path] })),
       checked,
     );
   const wrong = (rule: string, details: ErrorDetails = {}) =>
-    fault(locate(path, "value"), `${name} has to be ${rule}, not ${show(given)}.`, details);
+    fault(locate(path, "value"), `${name} has to be ${rule}, not ${show(actual)}.`, details);
 
   if (issue.code === "unrecognized_keys") {
     const allowed = keysAt(schema, path, value);
@@ -86,12 +86,13 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     // Only branches that accept the kind of the value can report what is wrong with it.
-    const meant = issue.errors.filter((errors) => !errors.every((error) => rejectsKind(error)));
-    if (meant.length > 0) return nested(meant.reduce((a, b) => (b.length < a.length ? b : a)));
+    const candidates = issue.errors.filter((errors) => !errors.every((error) => rejectsKind(error)));
+    if (candidates.length > 0)
+      return nestedFaults(candidates.reduce((a, b) => (b.length < a.length ? b : a)));
     const kinds = issue.errors.flatMap((errors) => errors.filter(rejectsKind).map(expectedKind));
-    return given === undefined && !complete ? [] : [wrong([...new Set(kinds)].join(" or "))];
+    return actual === undefined && !complete ? [] : [wrong([...new Set(kinds)].join(" or "))];
   }
-  if (given === undefined && issue.code !== "custom" && issue.code !== "invalid_key") {
+  if (actual === undefined && issue.code !== "custom" && issue.code !== "invalid_key") {
     if (!complete) return [];
     const parent = [checked.name, ...path.slice(0, -1)].join(".");
     const allowed = issue.code === "invalid_union" ? tags(issue) : undefined;
@@ -111,14 +112,14 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
         unknownWord(
           locate(path, "value"),
           "value",
-          show(given).replaceAll('"', ""),
+          show(actual).replaceAll('"', ""),
           tags(issue),
           ` of ${name}`,
         ),
       ];
     case "invalid_value": {
       const allowed = issue.values.map(String);
-      return [unknownWord(locate(path, "value"), "value", String(given), allowed, ` of ${name}`)];
+      return [unknownWord(locate(path, "value"), "value", String(actual), allowed, ` of ${name}`)];
     }
     case "invalid_type":
       return [wrong(isWhole(schemaAt(schema, path, value)) ? kinds.int! : expectedKind(issue))];
@@ -135,7 +136,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, checked: Checked): WorkbenchErro
       return [fault(locate(path, "key"), `${name}: ${reason}.`)];
     }
     case "invalid_element":
-      return nested(issue.issues);
+      return nestedFaults(issue.issues);
     default:
       // Custom rules of a schema have complete messages.
       if (issue.code === "custom" && !complete) return [];

@@ -18,7 +18,7 @@ import type { Action, Cell, Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, unknownWord } from "./faults";
 import { isMap } from "./plainMap";
 import { paperFaults } from "./paperFaults";
-import { atScale, chosenScale, scaleNames } from "./scales";
+import { applyScale, chosenScale, scaleNames } from "./scales";
 import { readYaml, type YamlDocument } from "./yamlText";
 
 export interface Reading {
@@ -70,15 +70,15 @@ export function readExperiment(text: string, file: string, schema: ExperimentSch
       );
   }
   const actions = sections.flatMap(actionsOf);
-  const written: Experiment = { file, schema, cells, declarations, actions, warnings };
-  const chosen = chosenScale(written);
-  faults.push(...orderFaults(sections), ...staticFaults(written, sections), ...chosen.faults);
-  const scales = scaleNames(written).map((name) => atScale(written, name));
+  const unscaled: Experiment = { file, schema, cells, declarations, actions, warnings };
+  const choice = chosenScale(unscaled);
+  faults.push(...orderFaults(sections), ...staticFaults(unscaled, sections), ...choice.faults);
+  const scales = scaleNames(unscaled).map((name) => applyScale(unscaled, name));
   // Every scale must be valid, whichever is chosen.
-  for (const each of scales.length === 0 || chosen.name === undefined ? [written, ...scales] : scales)
+  for (const each of scales.length === 0 || choice.name === undefined ? [unscaled, ...scales] : scales)
     faults.push(...checkBranches(each), ...paperFaults(each));
-  const experiment = chosen.name === undefined ? written : atScale(written, chosen.name);
-  return { experiment, faults: inOrder(faults) };
+  const experiment = choice.name === undefined ? unscaled : applyScale(unscaled, choice.name);
+  return { experiment, faults: sortFaults(faults) };
 }
 
 /** One cell's YAML and the mapping from its offsets to positions in the file. */
@@ -94,10 +94,10 @@ function readFences(
   file: string,
   faults: WorkbenchError[],
 ): { sources: CellSource[]; warnings: WorkbenchError[] } {
-  const cut = cutCells(text);
+  const cells = cutCells(text);
   const placed = ({ line, column, message }: CellFault) => fault({ file, line, column }, `${message}.`);
-  faults.push(...cut.faults.map(placed));
-  const sources = cut.pieces.flatMap(({ body, firstLine, lastLine }) => {
+  faults.push(...cells.faults.map(placed));
+  const sources = cells.pieces.flatMap(({ body, firstLine, lastLine }) => {
     if (body === undefined) return [];
     const yaml = text.slice(body.start, body.end);
     const place = placer(yaml, file, body.firstLine);
@@ -110,7 +110,7 @@ function readFences(
       );
     return document === undefined ? [] : [{ document, firstLine, lastLine, place }];
   });
-  return { sources, warnings: cut.warnings.map(placed) };
+  return { sources, warnings: cells.warnings.map(placed) };
 }
 
 function readDocuments(text: string, file: string, faults: WorkbenchError[]): CellSource[] {
@@ -142,18 +142,18 @@ function placer(text: string, file: string, firstLine: number): (offset: number)
 
 function sectionsOf({ document, place }: CellSource, cell: number, faults: WorkbenchError[]): Section[] {
   const { value } = document;
-  const known: readonly string[] = [...declarationKeys, ...actionKeys];
+  const allowed: readonly string[] = [...declarationKeys, ...actionKeys];
   const at = (path: Path, part: "key" | "value" = "value") => {
-    const found = document.find(path, part);
-    return found === undefined ? undefined : place(found.start);
+    const range = document.find(path, part);
+    return range === undefined ? undefined : place(range.start);
   };
   if (value === null || value === undefined) return [];
   if (!isMap(value)) {
-    faults.push(fault(at([])!, `a cell is a map of keys to values. Allowed: ${known.join(", ")}.`));
+    faults.push(fault(at([])!, `a cell is a map of keys to values. Allowed: ${allowed.join(", ")}.`));
     return [];
   }
   return Object.entries(value).flatMap(([key, inside]) => {
-    if (known.includes(key))
+    if (allowed.includes(key))
       return [
         {
           key: key as CellKey,
@@ -162,7 +162,7 @@ function sectionsOf({ document, place }: CellSource, cell: number, faults: Workb
           find: (path: Path, part: "key" | "value" = "value") => at([key, ...path], part),
         },
       ];
-    faults.push(unknownWord(at([key], "key")!, "key", key, known));
+    faults.push(unknownWord(at([key], "key")!, "key", key, allowed));
     return [];
   });
 }
@@ -196,7 +196,7 @@ function orderFaults(sections: readonly Section[]): WorkbenchError[] {
 /** The faults of a section that do not depend on the variants. */
 function staticFaults(experiment: Experiment, sections: readonly Section[]): WorkbenchError[] {
   const { variants, scales } = experiment.declarations;
-  const branched = variants !== undefined || scales !== undefined;
+  const hasBranches = variants !== undefined || scales !== undefined;
   return sections.flatMap((section) => {
     const { key, value } = section;
     const schema = experiment.schema.shape[key];
@@ -208,7 +208,7 @@ function staticFaults(experiment: Experiment, sections: readonly Section[]): Wor
     // Cells that are joined later are checked again then, with all their keys and the rules between them.
     const complete =
       ["name", "folder", "scale", "scales", "variants", "sweep", "paper"].includes(key) ||
-      (!branched && key !== "model");
+      (!hasBranches && key !== "model");
     return faultsOf(result.error.issues, { name: key, schema, value, locate, complete });
   });
 }
@@ -222,7 +222,7 @@ function isDeclaration(key: string): key is DeclarationKey {
 }
 
 /** Sorts by position and keeps one fault per position: the same mistake appears in its cell and in every variant. */
-function inOrder(faults: readonly WorkbenchError[]): WorkbenchError[] {
+function sortFaults(faults: readonly WorkbenchError[]): WorkbenchError[] {
   const seen = new Map<string, WorkbenchError>();
   for (const each of faults) {
     const { position, missing } = each.details;

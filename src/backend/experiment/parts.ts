@@ -6,7 +6,7 @@ import type { WorkbenchError } from "../../protocol/errors";
 import { type ActionKey, actionKeys, type CellKey, otherNames } from "../../schema/experiment";
 import type { Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, type Place } from "./faults";
-import { isMap, merged, type PlainMap } from "./plainMap";
+import { isMap, mergeMaps, type PlainMap } from "./plainMap";
 import { schemaAt } from "./schemaWalk";
 
 export type Find = (path: Path, part: "key" | "value") => Place | undefined;
@@ -41,15 +41,15 @@ export function isActionKey(key: string): key is ActionKey {
 
 export function partOf(section: Section, faults: WorkbenchError[]): Part {
   const find: Find = (path, part) => section.find(path, part);
-  const value = withUsualNames(section.key, section.value, find, faults);
+  const value = useUsualNames(section.key, section.value, find, faults);
   return { key: section.key, cell: section.cell, value, finds: [find] };
 }
 
 /** Replaces alternative names of options by the usual ones. */
-export function withUsualNames(key: CellKey, value: unknown, find: Find, faults: WorkbenchError[]): unknown {
+export function useUsualNames(key: CellKey, value: unknown, find: Find, faults: WorkbenchError[]): unknown {
   const names = otherNames[key];
   if (names === undefined || !isMap(value)) return value;
-  const renamed = { ...value };
+  const options = { ...value };
   for (const [other, usual] of Object.entries(names)) {
     if (!(other in value)) continue;
     if (usual in value && value[usual] !== value[other]) {
@@ -57,15 +57,15 @@ export function withUsualNames(key: CellKey, value: unknown, find: Find, faults:
       if (place !== undefined)
         faults.push(fault(place, `${other} and ${usual} are two names of one option. Keep one of them.`));
     }
-    renamed[usual] = value[other];
+    options[usual] = value[other];
     // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the name comes from a fixed table
-    delete renamed[other];
+    delete options[other];
   }
-  return renamed;
+  return options;
 }
 
 export function mergeInto(part: Part, change: unknown, find: Find): void {
-  part.value = merged(part.value, change);
+  part.value = mergeMaps(part.value, change);
   part.finds = [...part.finds, find];
 }
 
@@ -89,7 +89,7 @@ export function locateIn(part: Part): Locate {
   return locate;
 }
 
-export function checkedPart(branch: Branch, part: Part | undefined): unknown {
+export function checkPart(branch: Branch, part: Part | undefined): unknown {
   if (part === undefined) return undefined;
   const schema = branch.experiment.schema.shape[part.key];
   const { value } = part;
@@ -104,11 +104,7 @@ export function checkedPart(branch: Branch, part: Part | undefined): unknown {
 const anyVocabulary = 2 ** 30;
 
 /** A vocabulary size that nobody wrote is left open for the tokenizer, regardless of the family's default. */
-export function checkedModel(
-  branch: Branch,
-  part: Part | undefined,
-  tokenized: boolean,
-): PlainMap | undefined {
+export function checkModel(branch: Branch, part: Part | undefined, tokenized: boolean): PlainMap | undefined {
   if (part === undefined) return undefined;
   const { value } = part;
   const schema = branch.experiment.schema.shape.model;
@@ -117,8 +113,8 @@ export function checkedModel(
     isMap(value) &&
     !("vocab_size" in value) &&
     schemaAt(schema, ["vocab_size"], value) !== undefined;
-  if (!open) return checkedPart(branch, part) as PlainMap | undefined;
-  const model = checkedPart(branch, { ...part, value: { ...value, vocab_size: anyVocabulary } });
+  if (!open) return checkPart(branch, part) as PlainMap | undefined;
+  const model = checkPart(branch, { ...part, value: { ...value, vocab_size: anyVocabulary } });
   if (!isMap(model)) return undefined;
   return Object.fromEntries(Object.entries(model).filter(([key]) => key !== "vocab_size"));
 }

@@ -10,8 +10,8 @@ import { fault, unknownWord } from "./faults";
 import { isMap, type PlainMap } from "./plainMap";
 import { resolve } from "./resolve";
 import { runName } from "./runName";
-import { rescaled } from "./scales";
-import { withStepKeys } from "./stepKey";
+import { selectScale } from "./scales";
+import { addStepKeys } from "./stepKey";
 
 export interface PlanOptions {
   readonly codeVersion: string;
@@ -33,23 +33,23 @@ export interface PlanOptions {
 /** All runs of an experiment in execution order. Throws one `InvalidInput` with all faults of any run. */
 export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
   const scale = options.set?.["scale"];
-  const experiment = scale === undefined ? read : rescaled(read, scale, { setting: "--set scale" });
+  const experiment = scale === undefined ? read : selectScale(read, scale, { setting: "--set scale" });
   const names = variantNames(experiment);
-  const { variant: wanted } = options;
-  if (wanted !== undefined && !names.includes(wanted))
+  const { variant: onlyVariant } = options;
+  if (onlyVariant !== undefined && !names.includes(onlyVariant))
     throw new InvalidInput([
       names.length === 0
         ? fault(
-            { setting: `--variant ${wanted}` },
+            { setting: `--variant ${onlyVariant}` },
             `${experiment.file} has no variants. Leave the option out.`,
           )
-        : unknownWord({ setting: "--variant" }, "variant", wanted, names),
+        : unknownWord({ setting: "--variant" }, "variant", onlyVariant, names),
     ]);
 
   const file = (options.file ?? experiment.file).replaceAll("\\", "/");
   const settings = settingsOf(options);
   const set = new Set(settings.map(({ path }) => path));
-  const variants = wanted !== undefined ? [wanted] : names.length > 0 ? names : [undefined];
+  const variants = onlyVariant !== undefined ? [onlyVariant] : names.length > 0 ? names : [undefined];
   const faults = new Map<string, WorkbenchError>();
   const plans: RunPlan[] = [];
   for (const variant of variants) {
@@ -61,34 +61,34 @@ export function planRuns(read: Experiment, options: PlanOptions): RunPlan[] {
       if (found.length > 0) continue;
       const steps = stepsOf(resolved, options.throughCell ?? Infinity);
       const sweep = point.filter(({ path }) => concerns(path, steps));
-      const varying = sweep.filter(({ path }) =>
+      const relevant = sweep.filter(({ path }) =>
         axes.some((axis) => axis.length > 1 && axis[0]?.path === path),
       );
-      const name = runName(nameOf(experiment, file), names.length > 1 ? variant : undefined, varying);
+      const name = runName(nameOf(experiment, file), names.length > 1 ? variant : undefined, relevant);
       // A variant without the swept action gives the same run at every point of that axis.
       const key = JSON.stringify(sweep.map(({ path, value }) => [path, value]));
       if (keys.has(key)) continue;
       keys.add(key);
       const plan = planOf(experiment, resolved, { name, file, variant: variant ?? "", sweep, steps });
-      plans.push(withStepKeys(plan, { codeVersion: options.codeVersion }));
+      plans.push(addStepKeys(plan, { codeVersion: options.codeVersion }));
     }
   }
   if (faults.size > 0) throw new InvalidInput([...faults.values()]);
-  return distinctlyNamed(plans);
+  return makeNamesUnique(plans);
 }
 
 function settingsOf(options: PlanOptions): Assignment[] {
   const others = Object.entries(options.set ?? {}).filter(([path]) => path !== "scale");
-  const written = others.map(([path, value]): Assignment => {
+  const assignments = others.map(([path, value]): Assignment => {
     const place = { setting: `--set ${path}` };
     return { path, value, keyPlace: place, valuePlace: place };
   });
-  const named = (["seed", "device"] as const).flatMap((path): Assignment[] => {
+  const overrides = (["seed", "device"] as const).flatMap((path): Assignment[] => {
     const place = { setting: `--${path}` };
     const value = options[path];
     return value === undefined ? [] : [{ path, value, keyPlace: place, valuePlace: place }];
   });
-  return [...written, ...named];
+  return [...assignments, ...overrides];
 }
 
 function stepsOf(resolved: Resolved, lastCell: number): Step[] {
@@ -136,12 +136,12 @@ function nameOf({ declarations: { name }, scale }: Experiment, file: string): st
 function folderOf({ declarations: { folder } }: Experiment, file: string): string {
   const own = posix.dirname(file);
   if (typeof folder?.value !== "string") return own;
-  const named = folder.value.replaceAll("\\", "/");
-  const absolute = posix.isAbsolute(named) || /^[a-z]:\//i.test(named);
-  return absolute ? posix.normalize(named) : posix.join(own, named);
+  const overrides = folder.value.replaceAll("\\", "/");
+  const absolute = posix.isAbsolute(overrides) || /^[a-z]:\//i.test(overrides);
+  return absolute ? posix.normalize(overrides) : posix.join(own, overrides);
 }
 
-function distinctlyNamed(plans: readonly RunPlan[]): RunPlan[] {
+function makeNamesUnique(plans: readonly RunPlan[]): RunPlan[] {
   const counts = new Map<string, number>();
   return plans.map((plan) => {
     const count = (counts.get(plan.name) ?? 0) + 1;

@@ -10,7 +10,7 @@ import { applyVariant } from "./applyVariant";
 import { crossFaults } from "./crossChecks";
 import type { Experiment, Resolved } from "./experiment";
 import { fault } from "./faults";
-import { type Branch, branchable, checkedModel, checkedPart, locateIn, partOf } from "./parts";
+import { type Branch, branchable, checkModel, checkPart, locateIn, partOf } from "./parts";
 import { isMap, type PlainMap } from "./plainMap";
 
 export interface Choice {
@@ -33,24 +33,24 @@ export function resolve(
   const assignments = [...(choice.sweep ?? []), ...(choice.settings ?? [])];
   const recipe = recipeOf(branch, choice.variant, assignments);
   // Applied below the cells, so that a variant's null removes a value of the recipe.
-  const given = applyRecipe(branch, recipe);
+  const treated = applyRecipe(branch, recipe);
   if (choice.variant !== undefined) applyVariant(branch, choice.variant);
   for (const assignment of assignments) applyAssignment(branch, assignment);
   // Also applied to parts that only the variant or a setting adds.
-  applyRecipe(branch, recipe, given);
+  applyRecipe(branch, recipe, treated);
   giveWay(branch, recipe);
-  checkedPart(branch, declarations.get("recipe"));
+  checkPart(branch, declarations.get("recipe"));
 
   const { actions } = branch;
-  const data = checkedPart(branch, declarations.get("data")) as PlainMap | undefined;
+  const data = checkPart(branch, declarations.get("data")) as PlainMap | undefined;
   const resolved: Resolved = {
     data,
-    model: checkedModel(branch, declarations.get("model"), data !== undefined),
-    baseModel: checkedPart(branch, declarations.get("base_model")) as BaseModel | undefined,
-    device: (checkedPart(branch, declarations.get("device")) as string | undefined) ?? "auto",
-    seed: (checkedPart(branch, declarations.get("seed")) as number | undefined) ?? 0,
+    model: checkModel(branch, declarations.get("model"), data !== undefined),
+    baseModel: checkPart(branch, declarations.get("base_model")) as BaseModel | undefined,
+    device: (checkPart(branch, declarations.get("device")) as string | undefined) ?? "auto",
+    seed: (checkPart(branch, declarations.get("seed")) as number | undefined) ?? 0,
     actions: actions.map((part) => {
-      const options = checkedPart(branch, part);
+      const options = checkPart(branch, part);
       return { key: part.key as ActionKey, cell: part.cell, options: isMap(options) ? options : {} };
     }),
   };

@@ -7,12 +7,12 @@ export function runName(
   variant: string | undefined,
   sweep: readonly { readonly path: string; readonly value: unknown }[],
 ): string {
-  const points = sweep.map(({ path, value }) => `${short(path)}${worded(value)}`);
+  const points = sweep.map(({ path, value }) => `${shortenPath(path)}${describeValue(value)}`);
   const parts = [experiment, ...(variant === undefined ? [] : [variant]), ...points];
   // Windows refuses names that end with a dot.
   return (
     parts
-      .map(plain)
+      .map(toPlainText)
       .filter(Boolean)
       .join("-")
       .slice(0, longest)
@@ -21,20 +21,20 @@ export function runName(
 }
 
 /** `train.learning_rate` → `lr`, `seed` → `seed`. */
-function short(path: string): string {
+function shortenPath(path: string): string {
   const key = path.split(".").at(-1) ?? path;
   const words = key.split("_").filter(Boolean);
   return words.length > 1 ? words.map((word) => word.charAt(0)).join("") : key;
 }
 
-function worded(value: unknown): string {
+function describeValue(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = typeof value === "string" ? value : JSON.stringify(value);
   const start = typeof value === "string" ? "_" : "";
-  return start + plain(text).slice(0, 16);
+  return start + toPlainText(text).slice(0, 16);
 }
 
-function plain(text: string): string {
+function toPlainText(text: string): string {
   return text
     .normalize("NFKD")
     .replace(/\p{M}+/gu, "")

@@ -3,18 +3,18 @@ import type { WorkbenchError } from "../../protocol/errors";
 import { type DeclarationKey, declarationKeys } from "../../schema/experiment";
 import type { Action, Experiment, Path, Section } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
-import { isActionKey, withUsualNames } from "./parts";
-import { isMap, merged } from "./plainMap";
+import { isActionKey, useUsualNames } from "./parts";
+import { isMap, mergeMaps } from "./plainMap";
 
 export function scaleNames({ declarations: { scales } }: Experiment): string[] {
   return isMap(scales?.value) ? Object.keys(scales.value) : [];
 }
 
 /** A parsed experiment at another of its scales. Throws for an unknown name. */
-export function rescaled(experiment: Experiment, name: unknown, place: Place): Experiment {
-  const written = experiment.unscaled ?? experiment;
-  const names = scaleNames(written);
-  if (typeof name === "string" && names.includes(name)) return atScale(written, name);
+export function selectScale(experiment: Experiment, name: unknown, place: Place): Experiment {
+  const original = experiment.unscaled ?? experiment;
+  const names = scaleNames(original);
+  if (typeof name === "string" && names.includes(name)) return applyScale(original, name);
   if (names.length === 0) throw fault(place, `${experiment.file} has no scales. Leave the setting out.`);
   throw unknownWord(place, "scale", String(name), names);
 }
@@ -30,7 +30,7 @@ export function chosenScale(experiment: Experiment): { name?: string; faults: Wo
   return { faults: [fault(place, "scale selects one of scales, but none are declared. Add a scales cell.")] };
 }
 
-export function atScale(experiment: Experiment, name: string): Experiment {
+export function applyScale(experiment: Experiment, name: string): Experiment {
   const section = experiment.declarations.scales!;
   const changes = (section.value as Readonly<Record<string, unknown>>)[name];
   const declarations: Partial<Record<DeclarationKey, Section>> = { ...experiment.declarations };
@@ -42,7 +42,7 @@ export function atScale(experiment: Experiment, name: string): Experiment {
         change === null
           ? actions.filter((action) => action.key !== key)
           : actions.map((action) =>
-              action.key === key ? (changed(action, change, find) as Action) : action,
+              action.key === key ? (mergeSection(action, change, find) as Action) : action,
             );
     else if (isDeclaration(key)) {
       const base = declarations[key] ?? { key, cell: section.cell, value: undefined, find: () => undefined };
@@ -51,21 +51,21 @@ export function atScale(experiment: Experiment, name: string): Experiment {
       if (other !== undefined && change !== null && !(other in (changes as object)))
         Reflect.deleteProperty(declarations, other);
       if (change === null) Reflect.deleteProperty(declarations, key);
-      else declarations[key] = changed(base, change, find);
+      else declarations[key] = mergeSection(base, change, find);
     }
   }
   return { ...experiment, declarations, actions, scale: name, unscaled: experiment };
 }
 
 /** The section with the change merged into it; the position of each word is that of its last writer. */
-function changed(base: Section, change: unknown, find: Section["find"]): Section {
+function mergeSection(base: Section, change: unknown, find: Section["find"]): Section {
   const first = (finds: readonly Section["find"][]) => (path: Path, part?: "key" | "value") =>
     finds.map((each) => each(path, part)).find((place) => place !== undefined);
-  const usual = (value: unknown) => withUsualNames(base.key, value, () => undefined, []);
+  const usual = (value: unknown) => useUsualNames(base.key, value, () => undefined, []);
   return {
     ...base,
     // A variant is a change of the cells: null in it removes something from them, so it is preserved here.
-    value: merged(usual(base.value), usual(change), base.key === "variants" ? 1 : Infinity),
+    value: mergeMaps(usual(base.value), usual(change), base.key === "variants" ? 1 : Infinity),
     find: (path, part) => first(path.length === 0 ? [base.find, find] : [find, base.find])(path, part),
   };
 }

@@ -16,7 +16,7 @@ export function layersOf(schema: z.ZodType): readonly z.ZodType[] {
 }
 
 /** The schema without wrappers that only make a value optional. */
-export function bare(schema: z.ZodType): z.ZodType {
+export function unwrap(schema: z.ZodType): z.ZodType {
   return layersOf(schema).at(-1)!;
 }
 
@@ -57,18 +57,18 @@ export function optionsOf(schema: z.ZodObject): readonly (readonly [key: string,
 
 /** The branch of a choice for a value: by its tag if it has one, otherwise by its kind. */
 function branch(schema: z.ZodType, value: unknown): z.ZodType {
-  const here = bare(schema);
+  const here = unwrap(schema);
   if (!(here instanceof z.ZodUnion)) return here;
   const options = (here.options as z.ZodType[]).map((option) => branch(option, value));
   const tag = here instanceof z.ZodDiscriminatedUnion ? here.def.discriminator : undefined;
-  const meant =
+  const candidates =
     tag === undefined
       ? options.find((option) => kindOf(option) === kindOfValue(value))
-      : options.find((option) => tagged(option, tag, (value as Record<string, unknown> | undefined)?.[tag]));
-  return meant ?? here;
+      : options.find((option) => hasTag(option, tag, (value as Record<string, unknown> | undefined)?.[tag]));
+  return candidates ?? here;
 }
 
-function tagged(option: z.ZodType, key: string, tag: unknown): boolean {
+function hasTag(option: z.ZodType, key: string, tag: unknown): boolean {
   const literal =
     option instanceof z.ZodObject ? (option.shape as Record<string, z.ZodType>)[key] : undefined;
   return literal?.safeParse(tag).success === true;

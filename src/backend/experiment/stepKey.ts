@@ -40,7 +40,7 @@ export function stepKey(plan: RunPlan, index: number, inputs: KeyInputs): string
 }
 
 /** The plan with the keys for these inputs. */
-export function withStepKeys(plan: RunPlan, inputs: KeyInputs): RunPlan {
+export function addStepKeys(plan: RunPlan, inputs: KeyInputs): RunPlan {
   const steps = plan.steps.map((step, index): Step => ({ ...step, key: stepKey(plan, index, inputs) }));
   return { ...plan, steps };
 }

@@ -126,8 +126,8 @@ function findNode(document: Document.Parsed, path: Path, part: "key" | "value"):
       key = node = item;
     } else return undefined;
   }
-  const found = part === "key" ? key : node;
-  return found === null ? undefined : placeOf(found);
+  const target = part === "key" ? key : node;
+  return target === null ? undefined : placeOf(target);
 }
 
 function placeOf(node: Node): Found {

@@ -33,7 +33,7 @@ export function attach(
     if (branch === undefined) branches.set(branchOf(run.plan), [run]);
     else branch.push(run);
   }
-  if (faults.length > 0) return attachLoosely(outline, [...branches.values()]);
+  if (faults.length > 0) return attachByOutline(outline, [...branches.values()]);
   return plans.flatMap((plan) => {
     const candidates = (branches.get(branchOf(plan)) ?? []).filter((run) => isSamePoint(run.plan, plan));
     return candidates.length === 0
@@ -43,24 +43,24 @@ export function attach(
 }
 
 function attachTo(plan: RunPlan, cells: readonly number[], candidates: readonly EarlierRun[]): AttachedRun[] {
-  const matched = candidates.map((run) => ({ run: run.run, steps: matches(run.plan, plan) }));
+  const candidatesWithSteps = candidates.map((run) => ({ run: run.run, steps: matches(run.plan, plan) }));
   return [...new Set(cells)].flatMap((cell) => {
-    const wanted = cells.filter((each) => each === cell).length;
-    const found = matched.flatMap(({ run, steps }): AttachedRun[] => {
-      const own = steps.filter(({ planned }) => cells[planned] === cell);
-      if (own.length === 0) return [];
-      const stale = own.length < wanted || own.some(({ equal }) => !equal);
-      return [{ run, cell, steps: own.map(({ step }) => step), stale }];
+    const actionCount = cells.filter((each) => each === cell).length;
+    const found = candidatesWithSteps.flatMap(({ run, steps }): AttachedRun[] => {
+      const cellActions = steps.filter(({ planned }) => cells[planned] === cell);
+      if (cellActions.length === 0) return [];
+      const stale = cellActions.length < actionCount || cellActions.some(({ equal }) => !equal);
+      return [{ run, cell, steps: cellActions.map(({ step }) => step), stale }];
     });
     const best = found.find(({ stale }) => !stale) ?? found[0];
     return best === undefined ? [] : [best];
   });
 }
 
-function attachLoosely(outline: Outline, branches: readonly (readonly EarlierRun[])[]): AttachedRun[] {
+function attachByOutline(outline: Outline, branches: readonly (readonly EarlierRun[])[]): AttachedRun[] {
   const variants = outline.variants.map(({ name }) => name);
-  const actions = outline.cells.flatMap(({ index, actions: own }) =>
-    own.map((action) => ({ cell: index, action })),
+  const actions = outline.cells.flatMap(({ index, actions: cellActions }) =>
+    cellActions.map((action) => ({ cell: index, action })),
   );
   return branches.flatMap(([run]) => {
     if (run === undefined || !(variants.length === 0 ? [""] : variants).includes(run.plan.variant)) return [];
@@ -113,8 +113,8 @@ function matches(run: RunPlan, plan: RunPlan): Match[] {
 type Actions = readonly { readonly action: string }[];
 
 /** Maps the second training of one list to the second of the other; -1 if there is none. */
-function samePlace(of: Actions, index: number, among: Actions): number {
+function samePlace(of: Actions, index: number, others: Actions): number {
   const { action } = of[index]!;
   const before = of.slice(0, index).filter((each) => each.action === action).length;
-  return [...among.keys()].filter((at) => among[at]!.action === action)[before] ?? -1;
+  return [...others.keys()].filter((at) => others[at]!.action === action)[before] ?? -1;
 }

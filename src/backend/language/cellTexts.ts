@@ -28,8 +28,8 @@ export function cellAtOffset(cells: readonly CellText[], offset: number): CellTe
 }
 
 function fences(text: string): CellText[] {
-  const cut = cutCells(closed(text));
-  return cut.pieces
+  const blocks = cutCells(closeFence(text));
+  return blocks.pieces
     .flatMap(({ body, firstLine, lastLine }) => (body === undefined ? [] : [{ body, firstLine, lastLine }]))
     .map(({ body, firstLine, lastLine }, index) => {
       const { start } = body;
@@ -39,7 +39,7 @@ function fences(text: string): CellText[] {
 }
 
 /** A block that is being written has no closing fence yet, but is a cell already. */
-function closed(text: string): string {
+function closeFence(text: string): string {
   const open = cutCells(text).faults.find(({ message }) => message.includes("never closed"));
   if (open === undefined) return text;
   const line = linesOf(text)[open.line - 1]!;
@@ -89,8 +89,8 @@ export class Places {
   }
 
   offsetOf(line: number, column: number): number {
-    const found = this.#lines[Math.min(Math.max(line, 1), this.#lines.length) - 1]!;
-    return Math.min(found.start + Math.max(column, 1) - 1, found.end);
+    const lineRange = this.#lines[Math.min(Math.max(line, 1), this.#lines.length) - 1]!;
+    return Math.min(lineRange.start + Math.max(column, 1) - 1, lineRange.end);
   }
 
   /** The line at an offset, without its line break. */

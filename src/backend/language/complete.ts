@@ -10,7 +10,7 @@ import { optionsOf } from "../experiment/schemaWalk";
 import { cellAtOffset, type CellText, cellTexts, Places } from "./cellTexts";
 import { type Cursor, cursorAt } from "./cursor";
 import { factsOf, plainValue, tagOf } from "./schemaFacts";
-import { joined, mapOf, sameAs, type Target, targetAt } from "./schemaTarget";
+import { joinCells, mapOf, sameAs, type Target, targetAt } from "./schemaTarget";
 import { keySnippet, plainSnippet, sectionSnippet, sweepSnippet } from "./snippets";
 import { sweepPaths } from "./sweepPaths";
 
@@ -28,9 +28,9 @@ interface Names {
   scales(): readonly string[];
 }
 
-function scaleNamesOf(together: () => PlainMap): Names["scales"] {
+function scaleNamesOf(allCells: () => PlainMap): Names["scales"] {
   return () => {
-    const { scales } = together();
+    const { scales } = allCells();
     return isMap(scales) ? Object.keys(scales) : [];
   };
 }
@@ -46,18 +46,18 @@ export function complete(
   const cursor = here === undefined ? undefined : cursorAt(here.yaml, offset - here.start);
   if (here === undefined || cursor === undefined) return [];
   let all: PlainMap | undefined;
-  const together = () => (all ??= joined(cells));
-  const target = targetAt(schema, cursor.path, cursor.cell, together);
+  const allCells = () => (all ??= joinCells(cells));
+  const target = targetAt(schema, cursor.path, cursor.cell, allCells);
   if (target === undefined) return [];
   const models = () => {
-    const { folder } = together();
+    const { folder } = allCells();
     return surroundings.baseModels(typeof folder === "string" ? folder : ".");
   };
-  const keys = keysAt(schema, cells, here, { cursor, target, together });
+  const keys = keysAt(schema, cells, here, { cursor, target, allCells: allCells });
   const suggestions =
     keys === undefined
-      ? values(cursor, target, { models, scales: scaleNamesOf(together) })
-      : keySuggestions({ cursor, target, together }, keys);
+      ? values(cursor, target, { models, scales: scaleNamesOf(allCells) })
+      : keySuggestions({ cursor, target, allCells: allCells }, keys);
   const range = new Places(text).range(here.start + cursor.start, here.start + cursor.end);
   return suggestions.map((suggestion) => ({ ...suggestion, range }));
 }
@@ -67,7 +67,7 @@ type Options = readonly (readonly [key: string, option: z.ZodType])[];
 interface Found {
   readonly cursor: Cursor;
   readonly target: Target;
-  readonly together: () => PlainMap;
+  readonly allCells: () => PlainMap;
 }
 
 /** The keys that may still be added; undefined if no map is allowed. */
@@ -75,21 +75,21 @@ function keysAt(
   schema: ExperimentSchema,
   cells: readonly CellText[],
   here: CellText,
-  { cursor, target, together }: Found,
+  { cursor, target, allCells: allCells }: Found,
 ): Options | undefined {
   const { path, variant } = target;
-  const taken = new Set(cursor.siblings.flatMap((key) => [key, ...sameAs(path[0], key)]));
-  if (path.length === 0 && !variant) for (const key of declaredBeside(cells, here)) taken.add(key);
+  const used = new Set(cursor.siblings.flatMap((key) => [key, ...sameAs(path[0], key)]));
+  if (path.length === 0 && !variant) for (const key of declaredBeside(cells, here)) used.add(key);
   const tag = tagOf(target.schema);
   const map = mapOf(target.here);
   const isSweep = path.length === 1 && path[0] === "sweep";
   const options: Options | undefined = isSweep
-    ? sweepPaths(schema, together())
+    ? sweepPaths(schema, allCells())
     : map instanceof z.ZodObject
       ? optionsOf(map)
       : tag && [[tag.key, tag.option]];
   return options
-    ?.filter(([key]) => !taken.has(key))
+    ?.filter(([key]) => !used.has(key))
     .map(([key, option]) => [key, key === tag?.key ? tag.option : option]);
 }
 
@@ -101,12 +101,12 @@ function declaredBeside(cells: readonly CellText[], here: CellText): string[] {
     .filter((key) => !isActionKey(key));
 }
 
-function keySuggestions({ cursor, target, together }: Found, keys: Options): Suggestion[] {
+function keySuggestions({ cursor, target, allCells: allCells }: Found, keys: Options): Suggestion[] {
   const { path, variant } = target;
   const snippet = (key: string, option: z.ZodType) => {
     if (path[0] === "sweep") return sweepSnippet(key, option);
     // A section has its required keys in its cell; a variant only changes it.
-    if (path.length === 0 && variant && isMap(together()[key])) return `${key}: {$1}`;
+    if (path.length === 0 && variant && isMap(allCells()[key])) return `${key}: {$1}`;
     return path.length === 0 && !variant && !cursor.flow
       ? sectionSnippet(key, option)
       : keySnippet(key, option);
@@ -116,14 +116,14 @@ function keySuggestions({ cursor, target, together }: Found, keys: Options): Sug
   const braces = cursor.flow || cursor.afterDash;
   return keys.map(([key, option]) => {
     const { type, description, fallback } = factsOf(option);
-    const filled = fallback === undefined ? "" : `Default: \`${plainValue(fallback)}\``;
-    const written = cursor.hasColon ? plainSnippet(key) : snippet(key, option);
+    const defaultText = fallback === undefined ? "" : `Default: \`${plainValue(fallback)}\``;
+    const snippetText = cursor.hasColon ? plainSnippet(key) : snippet(key, option);
     return {
       label: key,
       kind: "key",
-      insert: isKey ? written : braces ? `{${written}}` : `\n  ${written}`,
+      insert: isKey ? snippetText : braces ? `{${snippetText}}` : `\n  ${snippetText}`,
       detail: type,
-      documentation: [description, filled].filter(Boolean).join("\n\n"),
+      documentation: [description, defaultText].filter(Boolean).join("\n\n"),
     };
   });
 }
@@ -134,11 +134,11 @@ function isActionKey(key: string): boolean {
 
 function values(cursor: Cursor, { schema, path, variant }: Target, names: Names): Suggestion[] {
   if (cursor.part === "key" && !cursor.alone) return [];
-  const { values: listed, fallback, description } = factsOf(schema);
-  const value = (written: string, detail: string, documentation: string): Suggestion => {
-    return { label: written, kind: "value", insert: plainSnippet(written), detail, documentation };
+  const { values: allowed, fallback, description } = factsOf(schema);
+  const value = (snippetText: string, detail: string, documentation: string): Suggestion => {
+    return { label: snippetText, kind: "value", insert: plainSnippet(snippetText), detail, documentation };
   };
-  const suggestions: Suggestion[] = listed.map((each) => {
+  const suggestions: Suggestion[] = allowed.map((each) => {
     const sets = path.join(".") === "data.dataset" ? dataSets[String(each)] : undefined;
     if (sets !== undefined)
       return value(plainValue(each), sets.title, `${sets.purpose}\n\nLicense: ${sets.licence}`);
@@ -154,7 +154,7 @@ function values(cursor: Cursor, { schema, path, variant }: Target, names: Names)
     for (const name of names.scales()) suggestions.push(value(plainValue(name), "", description));
   if (suggestions.length === 0 && fallback !== undefined && typeof fallback !== "object")
     suggestions.push(value(plainValue(fallback), "default", description));
-  if (variant && path.length > 0 && !listed.includes(null))
+  if (variant && path.length > 0 && !allowed.includes(null))
     suggestions.push(value("null", "", "Removes the key in this variant."));
   return suggestions;
 }

@@ -45,8 +45,8 @@ export function cursorAt(yaml: string, offset: number): Cursor | undefined {
     const spot = markedSpot(root);
     if (spot === undefined || spot.scalar.type !== "PLAIN") continue;
     const [from, to] = spot.scalar.range;
-    const written = text.slice(from, to);
-    if (/[\r\n]/.test(written)) continue;
+    const word = text.slice(from, to);
+    if (/[\r\n]/.test(word)) continue;
     const cell = plainWithout(plainOf(root));
     const { part, path, flow } = spot;
     const map = valueAt(isMap(cell) ? cell : {}, path);

@@ -39,21 +39,21 @@ export function understand(
 /** More than anyone reads; a text with more is not an experiment. */
 const mostDiagnostics = 500;
 
-export function diagnose(given: ExperimentText, { faults, experiment }: Understood): Diagnostic[] {
+export function diagnose(document: ExperimentText, { faults, experiment }: Understood): Diagnostic[] {
   const { warnings } = experiment;
   if (faults.length + warnings.length === 0) return [];
-  const { text } = given;
+  const { text } = document;
   const places = new Places(text);
-  const cells = text.length > mostCharacters ? [] : cellTexts(given.file, text);
+  const cells = text.length > mostCharacters ? [] : cellTexts(document.file, text);
   const extents = new Map<CellText, ReadonlyMap<number, number>>();
   return [...faults, ...warnings].slice(0, mostDiagnostics).map((fault, i): Diagnostic => {
     const { position, nearest } = fault.details;
     const start = position === undefined ? 0 : places.offsetOf(position.line, position.column);
     const cell = position === undefined ? undefined : cellAtOffset(cells, start);
     if (cell !== undefined && !extents.has(cell)) extents.set(cell, extentsOf(cell));
-    const known = cell === undefined ? undefined : extents.get(cell)?.get(start - cell.start);
-    const [from, to] = visible(places, start, known === undefined ? undefined : cell!.start + known);
-    const of = cell ?? cells.find(({ firstLine, lastLine }) => within(position?.line, firstLine, lastLine));
+    const extent = cell === undefined ? undefined : extents.get(cell)?.get(start - cell.start);
+    const [from, to] = visibleRange(places, start, extent === undefined ? undefined : cell!.start + extent);
+    const of = cell ?? cells.find(({ firstLine, lastLine }) => clamp(position?.line, firstLine, lastLine));
     return {
       range: places.range(from, to),
       ...(of === undefined ? {} : { cell: of.index }),
@@ -71,7 +71,7 @@ function plainMessage({ message, details: { position } }: WorkbenchError): strin
   return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
-function within(line: number | undefined, first: number, last: number): boolean {
+function clamp(line: number | undefined, first: number, last: number): boolean {
   return line !== undefined && line >= first && line <= last;
 }
 
@@ -91,7 +91,7 @@ function extentsOf({ yaml }: CellText): ReadonlyMap<number, number> {
 }
 
 /** A visible range on one line: up to the end of the word or the line, and the character before if that is empty. */
-function visible(places: Places, start: number, end: number | undefined): [from: number, to: number] {
+function visibleRange(places: Places, start: number, end: number | undefined): [from: number, to: number] {
   const line = places.lineAt(start);
   const rest = line.text.slice(start - line.start);
   const wordEnd = start + (/^.*?(?=\s*(?::\s|:$|\s#|$))/.exec(rest)?.[0].length ?? 0);

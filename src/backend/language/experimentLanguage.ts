@@ -38,28 +38,31 @@ export class ExperimentLanguage {
     return this.#understood.getOrCreate(key, () => understand({ file, text }, this.#schema, name));
   }
 
-  check(given: ExperimentText): Diagnostic[] {
-    return diagnose(given, this.understand(given));
+  check(document: ExperimentText): Diagnostic[] {
+    return diagnose(document, this.understand(document));
   }
 
-  outline(given: ExperimentText): Outline {
-    return outlineOf(given, this.understand(given));
+  outline(document: ExperimentText): Outline {
+    return outlineOf(document, this.understand(document));
   }
 
-  complete(given: ExperimentText & { readonly offset: number }, surroundings?: Surroundings): Completion[] {
-    return complete(given, this.#schema, surroundings);
+  complete(
+    document: ExperimentText & { readonly offset: number },
+    surroundings?: Surroundings,
+  ): Completion[] {
+    return complete(document, this.#schema, surroundings);
   }
 
-  hover(given: ExperimentText & { readonly offset: number }): Hover | undefined {
-    return hover(given, this.#schema);
+  hover(document: ExperimentText & { readonly offset: number }): Hover | undefined {
+    return hover(document, this.#schema);
   }
 
   /** `estimate` builds the models of the plans. */
-  lenses(given: ExperimentText, estimate: Estimate): Promise<Lens[]> {
-    return lensesOf(this.understand(given), estimate);
+  lenses(document: ExperimentText, estimate: Estimate): Promise<Lens[]> {
+    return lensesOf(this.understand(document), estimate);
   }
 
-  attach(given: ExperimentText, runs: readonly EarlierRun[]): AttachedRun[] {
-    return attach(this.understand(given), this.outline(given), runs);
+  attach(document: ExperimentText, runs: readonly EarlierRun[]): AttachedRun[] {
+    return attach(this.understand(document), this.outline(document), runs);
   }
 }

@@ -10,7 +10,7 @@ import { isMap } from "../experiment/plainMap";
 import { cellAtOffset, cellTexts, Places } from "./cellTexts";
 import { looseDocument, plainOf, type Spot, spots } from "./looseYaml";
 import { factsOf, plainValue, tagOf } from "./schemaFacts";
-import { joined, mapOf, type Target, targetAt } from "./schemaTarget";
+import { joinCells, mapOf, type Target, targetAt } from "./schemaTarget";
 import { code } from "./typeText";
 
 export interface Hover {
@@ -30,12 +30,12 @@ export function hover(
   if (here === undefined || spot === undefined) return undefined;
   const plain = plainOf(root);
   const cell = isMap(plain) ? plain : {};
-  const found = meant(spot, schema, cell, () => joined(cells));
-  if (found === undefined) return undefined;
+  const target = findTarget(spot, schema, cell, () => joinCells(cells));
+  if (target === undefined) return undefined;
   const [from, to] = spot.scalar.range;
   return {
     range: new Places(text).range(here.start + from, here.start + to),
-    markdown: markdownOf(found, { ...joined(cells), ...cell }),
+    markdown: markdownOf(target, { ...joinCells(cells), ...cell }),
   };
 }
 
@@ -48,24 +48,24 @@ function spotAt(root: unknown, offset: number): Spot | undefined {
 }
 
 /** A value is explained by its key; an entry of a list by the key of the list. */
-function meant(
+function findTarget(
   { part, path, scalar }: Spot,
   schema: ExperimentSchema,
   cell: PlainMap,
   all: () => PlainMap,
 ): Target | undefined {
-  const own = part === "key" ? [...path, String(scalar.value)] : path;
-  const named = own.slice(0, own.findLastIndex((step) => typeof step === "string") + 1);
-  if (named.length === 0 || (["variants", "scales"].includes(String(named[0])) && named.length === 2))
+  const fullPath = part === "key" ? [...path, String(scalar.value)] : path;
+  const keyPath = fullPath.slice(0, fullPath.findLastIndex((step) => typeof step === "string") + 1);
+  if (keyPath.length === 0 || (["variants", "scales"].includes(String(keyPath[0])) && keyPath.length === 2))
     return undefined;
   // A swept path is explained by the option it refers to; `train.1.max_steps` refers to one of several trainings.
-  if (named[0] === "sweep" && named.length === 2) {
-    const swept = String(named[1])
+  if (keyPath[0] === "sweep" && keyPath.length === 2) {
+    const swept = String(keyPath[1])
       .split(".")
       .filter((step) => !/^\d+$/.test(step));
     return targetAt(schema, swept, all(), all);
   }
-  return targetAt(schema, named, cell, all);
+  return targetAt(schema, keyPath, cell, all);
 }
 
 function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string {
@@ -77,7 +77,7 @@ function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string 
     ...(fallback === undefined ? [] : [`Default: ${code(plainValue(fallback))}`]),
     ...(choice === undefined ? [] : [`\`${choice.key}\`: ${choice.values.map(code).join(", ")}`]),
     ...sourceOf(path, schema, cells),
-    ...recipeSays(key, cells),
+    ...recipeNotes(key, cells),
     ...(variant ? ["`null` removes the key in this variant."] : []),
   ];
   const sets =
@@ -90,11 +90,11 @@ function markdownOf({ schema, path, variant }: Target, cells: PlainMap): string 
 }
 
 /** The value of an option in the cells' recipe; for the key itself, the differences between the recipes. */
-function recipeSays(key: string, cells: PlainMap): string[] {
+function recipeNotes(key: string, cells: PlainMap): string[] {
   if (key === "recipe")
     return [
       recipeDifferences()
-        .map(({ path, paper, fixed }) => `- ${code(path)}: ${shown(paper)} or ${shown(fixed)}`)
+        .map(({ path, paper, fixed }) => `- ${code(path)}: ${formatValue(paper)} or ${formatValue(fixed)}`)
         .join("\n"),
     ];
   const name = recipeNames.find((each) => each === cells.recipe);
@@ -103,10 +103,10 @@ function recipeSays(key: string, cells: PlainMap): string[] {
   const value = recipes[name][cell][option];
   return value === undefined
     ? []
-    : [`With ${code(`recipe: ${name}`)}, unless it is specified: ${shown(value)}`];
+    : [`With ${code(`recipe: ${name}`)}, unless it is specified: ${formatValue(value)}`];
 }
 
-const shown = (value: unknown) => (value === undefined ? "–" : code(plainValue(value)));
+const formatValue = (value: unknown) => (value === undefined ? "–" : code(plainValue(value)));
 
 /** The catalog entry that an option belongs to: the options of entries differ. */
 function sourceOf(path: Target["path"], schema: z.ZodType, cells: PlainMap): string[] {
@@ -118,8 +118,10 @@ function sourceOf(path: Target["path"], schema: z.ZodType, cells: PlainMap): str
     ["export", "format"],
   ] as const)
     if (head === of && entry !== tag) {
-      const chosen = isMap(section) ? section[tag] : undefined;
-      return typeof chosen === "string" && /^[\w.-]{1,40}$/.test(chosen) ? [`Of \`${tag}: ${chosen}\``] : [];
+      const tagValue = isMap(section) ? section[tag] : undefined;
+      return typeof tagValue === "string" && /^[\w.-]{1,40}$/.test(tagValue)
+        ? [`Of \`${tag}: ${tagValue}\``]
+        : [];
     }
   if (path.length < 3 || mapOf(schema) === undefined) return [];
   const names = path.slice(0, -1).filter((step) => typeof step === "string");

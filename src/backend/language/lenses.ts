@@ -23,14 +23,14 @@ export async function lensesOf({ experiment, plans }: Understood, estimate: Esti
   // The first run of a sweep represents the variant.
   const first = new Map<string, RunPlan>();
   for (const plan of plans) if (!first.has(plan.variant)) first.set(plan.variant, plan);
-  const shown = [...first.values()].slice(0, mostVariants);
-  const known: Known[] = [];
-  for (const plan of shown) known.push(await knownOf(experiment, plan, estimate));
+  const plansShown = [...first.values()].slice(0, mostVariants);
+  const estimates: PlanFacts[] = [];
+  for (const plan of plansShown) estimates.push(await knownOf(experiment, plan, estimate));
   const runs = plans.length;
-  return places(experiment).flatMap((place) => lensesAt(place, known, { variants: first.size, runs }));
+  return places(experiment).flatMap((place) => lensesAt(place, estimates, { variants: first.size, runs }));
 }
 
-interface Known {
+interface PlanFacts {
   readonly plan: RunPlan;
   readonly cells: readonly number[];
   /** As far as the steps can be executed. */
@@ -39,24 +39,24 @@ interface Known {
   readonly reason?: string;
 }
 
-async function knownOf(experiment: Experiment, plan: RunPlan, estimate: Estimate): Promise<Known> {
+async function knownOf(experiment: Experiment, plan: RunPlan, estimate: Estimate): Promise<PlanFacts> {
   const cells = stepCells(experiment, plan);
-  const { found, reason } = await tried(plan, estimate);
+  const { found, reason } = await tryEstimate(plan, estimate);
   if (reason === undefined) return { plan, cells, estimate: found };
   // A method may refuse the model, whose own size is still known.
   for (let steps = plan.steps.length - 1; steps >= 0; steps--) {
-    const before = await tried({ ...plan, steps: plan.steps.slice(0, steps) }, estimate);
+    const before = await tryEstimate({ ...plan, steps: plan.steps.slice(0, steps) }, estimate);
     if (before.reason === undefined) return { plan, cells, reason, estimate: before.found };
   }
   return { plan, cells, reason };
 }
 
-type Tried =
+type EstimateResult =
   | { readonly found: PlanEstimate; readonly reason?: undefined }
   | { readonly found?: undefined; readonly reason: string };
 
 /** A refusal is a reason; other errors, such as a cancelled request, are passed on. */
-async function tried(plan: RunPlan, estimate: Estimate): Promise<Tried> {
+async function tryEstimate(plan: RunPlan, estimate: Estimate): Promise<EstimateResult> {
   try {
     return { found: await estimate(plan) };
   } catch (thrown) {
@@ -88,27 +88,27 @@ function places({ declarations, actions }: Experiment): Place[] {
   return found.sort((a, b) => a.line - b.line);
 }
 
-interface Said {
+interface LensText {
   readonly title: string;
   readonly tooltip: string;
 }
 
 function lensesAt(
   place: Place,
-  known: readonly Known[],
+  estimates: readonly PlanFacts[],
   { variants, runs }: { variants: number; runs: number },
 ): Lens[] {
-  const rows: { said: Said; variants: string[] }[] = [];
-  for (const each of known) {
-    const said = place.what === "model" ? modelSays(each) : actionSays(each, place);
-    if (said === undefined) continue;
-    const same = rows.find((row) => row.said.title === said.title);
-    if (same === undefined) rows.push({ said, variants: [each.plan.variant] });
+  const rows: { text: LensText; variants: string[] }[] = [];
+  for (const each of estimates) {
+    const text = place.what === "model" ? modelText(each) : actionText(each, place);
+    if (text === undefined) continue;
+    const same = rows.find((row) => row.text.title === text.title);
+    if (same === undefined) rows.push({ text: text, variants: [each.plan.variant] });
     else same.variants.push(each.plan.variant);
   }
   const swept = runs > variants ? "\n\nFor each variant, the first run of the sweep." : "";
-  return rows.map(({ said: { title, tooltip }, variants: names }) => {
-    const isAll = names.length === known.length && known.length === variants;
+  return rows.map(({ text: { title, tooltip }, variants: names }) => {
+    const isAll = names.length === estimates.length && estimates.length === variants;
     const label = isAll || names.join("") === "" ? "" : `${names.join(", ")}: `;
     return {
       line: place.line,
@@ -121,8 +121,8 @@ function lensesAt(
   });
 }
 
-function modelSays({ estimate, reason }: Known): Said {
-  if (estimate === undefined) return unknown(reason);
+function modelText({ estimate, reason }: PlanFacts): LensText {
+  if (estimate === undefined) return unknownText(reason);
   const { before, family, steps } = estimate;
   const trainings = steps.flatMap(({ training }) => (training === undefined ? [] : [training]));
   const most = Math.max(0, ...trainings.map(memoryOf));
@@ -136,17 +136,20 @@ function modelSays({ estimate, reason }: Known): Said {
 const memoryText =
   "Memory to train: weights, moments and gradients, plus the peak of a step of the actual graph.";
 
-function actionSays({ plan, cells, estimate, reason }: Known, { what, cell }: Place): Said | undefined {
-  const own = plan.steps.filter(({ action, index }) => action === what && cells[index] === cell);
-  const [first, last] = [own[0], own.at(-1)];
+function actionText(
+  { plan, cells, estimate, reason }: PlanFacts,
+  { what, cell }: Place,
+): LensText | undefined {
+  const ownSteps = plan.steps.filter(({ action, index }) => action === what && cells[index] === cell);
+  const [first, last] = [ownSteps[0], ownSteps.at(-1)];
   // A variant may not have the action.
   if (first === undefined || last === undefined) return undefined;
   const after = estimate?.steps[last.index];
-  if (estimate === undefined) return unknown(reason);
+  if (estimate === undefined) return unknownText(reason);
   // A method that refuses this model gives the reason.
-  if (after === undefined) return { title: shortened(reason ?? ""), tooltip: reason ?? "" };
+  if (after === undefined) return { title: truncate(reason ?? ""), tooltip: reason ?? "" };
   if (what === "train")
-    return after.training === undefined ? undefined : trainSays(after.training, first.options);
+    return after.training === undefined ? undefined : trainText(after.training, first.options);
   const before = first.index === 0 ? estimate.before : estimate.steps[first.index - 1]!.counts;
   const [from, to] = [before.nonEmbedding.stored, after.counts.nonEmbedding.stored];
   return {
@@ -155,10 +158,10 @@ function actionSays({ plan, cells, estimate, reason }: Known, { what, cell }: Pl
   };
 }
 
-function trainSays(training: TrainingEstimate, given: RunPlan["steps"][number]["options"]): Said {
+function trainText(training: TrainingEstimate, options: RunPlan["steps"][number]["options"]): LensText {
   const { steps, tokensPerStep, flopsPerStep, stateBytes, workingBytes } = training;
   const tokens = `${count(tokensPerStep)} tokens`;
-  const epochs = trainSchema.safeParse(given).data?.num_train_epochs;
+  const epochs = trainSchema.safeParse(options).data?.num_train_epochs;
   const length =
     steps === undefined
       ? `${epochs ?? "?"} epochs, ${tokens} per step`
@@ -173,11 +176,11 @@ function trainSays(training: TrainingEstimate, given: RunPlan["steps"][number]["
   };
 }
 
-function unknown(reason = "it cannot be estimated"): Said {
-  return { title: `Size not known yet: ${shortened(reason)}`, tooltip: reason };
+function unknownText(reason = "it cannot be estimated"): LensText {
+  return { title: `Size not known yet: ${truncate(reason)}`, tooltip: reason };
 }
 
-function shortened(text: string): string {
+function truncate(text: string): string {
   return text.length > 100 ? `${text.slice(0, 99).trimEnd()}…` : text;
 }
 

@@ -8,13 +8,13 @@ import { type CellText, cellTexts, isYamlFile, Places } from "./cellTexts";
 import type { Understood } from "./diagnose";
 import { keyName, looseDocument, plainCell } from "./looseYaml";
 
-const known: ReadonlySet<string> = new Set([...declarationKeys, ...actionKeys]);
+const topKeys: ReadonlySet<string> = new Set([...declarationKeys, ...actionKeys]);
 const actions: ReadonlySet<string> = new Set(actionKeys);
 
-export function outlineOf(given: ExperimentText, { faults, plans }: Understood): Outline {
-  const cells = cellTexts(given.file, given.text);
+export function outlineOf(document: ExperimentText, { faults, plans }: Understood): Outline {
+  const cells = cellTexts(document.file, document.text);
   return {
-    ...headOf(given, cells),
+    ...headOf(document, cells),
     cells: cells.map(outlineCell),
     ...(faults.length === 0 ? { runs: plans.length } : {}),
     faults: faults.length,
@@ -31,7 +31,7 @@ export function headOf(
 
 function outlineCell({ index, firstLine, lastLine, yaml }: CellText): OutlineCell {
   const plain = plainCell(yaml);
-  const keys = Object.keys(plain).filter((key): key is CellKey => known.has(key));
+  const keys = Object.keys(plain).filter((key): key is CellKey => topKeys.has(key));
   // A list of methods is one action per method.
   const each = keys.flatMap((key) => {
     const value = plain[key];

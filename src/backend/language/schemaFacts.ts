@@ -2,7 +2,7 @@
  * The facts of a schema about one option: type, values, default, meaning. The single source for completion and hover.
  */
 import * as z from "zod";
-import { bare, descriptionOf, layersOf } from "../experiment/schemaWalk";
+import { unwrap, descriptionOf, layersOf } from "../experiment/schemaWalk";
 import { jsonSchemaOf, typeOf } from "./typeText";
 
 export interface Facts {
@@ -15,34 +15,34 @@ export interface Facts {
   readonly values: readonly (string | number | boolean | null)[];
 }
 
-const known = new WeakMap<z.ZodType, Facts>();
+const cache = new WeakMap<z.ZodType, Facts>();
 
 export function factsOf(schema: z.ZodType): Facts {
-  let facts = known.get(schema);
-  if (facts === undefined) known.set(schema, (facts = read(schema)));
+  let facts = cache.get(schema);
+  if (facts === undefined) cache.set(schema, (facts = read(schema)));
   return facts;
 }
 
 function read(schema: z.ZodType): Facts {
   const layers = layersOf(schema);
-  const filled = layers.find((layer) => layer instanceof z.ZodDefault);
-  const fallback: unknown = filled?.def.defaultValue;
+  const defaultLayer = layers.find((layer) => layer instanceof z.ZodDefault);
+  const fallback: unknown = defaultLayer?.def.defaultValue;
   return {
     description: descriptionOf(schema) ?? "",
     type: typeText(schema),
     values: valuesOf(schema),
-    ...(filled && { fallback }),
+    ...(defaultLayer && { fallback }),
   };
 }
 
 function typeText(schema: z.ZodType): string {
-  const here = bare(schema);
+  const here = unwrap(schema);
   // The options of a map are explained one by one.
   if (here instanceof z.ZodObject || here instanceof z.ZodRecord || here instanceof z.ZodDiscriminatedUnion)
     return "map";
   if (here instanceof z.ZodUnion)
     return [...new Set((here.options as z.ZodType[]).map(typeText))].join(" or ");
-  if (here instanceof z.ZodArray && bare(here.element as z.ZodType) instanceof z.ZodObject)
+  if (here instanceof z.ZodArray && unwrap(here.element as z.ZodType) instanceof z.ZodObject)
     return "list of maps";
   const { default: _filled, ...json } = jsonSchemaOf(here);
   const type = typeOf(json, plainValue);
@@ -50,7 +50,7 @@ function typeText(schema: z.ZodType): string {
 }
 
 function valuesOf(schema: z.ZodType): Facts["values"] {
-  const here = bare(schema);
+  const here = unwrap(schema);
   const empty = layersOf(schema).some((layer) => layer instanceof z.ZodNullable) ? [null] : [];
   if (here instanceof z.ZodEnum) return [...here.options, ...empty];
   if (here instanceof z.ZodLiteral)
@@ -82,7 +82,7 @@ export interface Tag {
 const tags = new WeakMap<z.ZodType, Tag>();
 
 export function tagOf(schema: z.ZodType): Tag | undefined {
-  const here = bare(schema);
+  const here = unwrap(schema);
   if (!(here instanceof z.ZodDiscriminatedUnion)) return undefined;
   let tag = tags.get(here);
   if (tag === undefined) {

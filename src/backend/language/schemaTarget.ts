@@ -4,8 +4,8 @@ import { type ExperimentSchema, otherNames } from "../../schema/experiment";
 import type { Path } from "../experiment/experiment";
 import { valueAt } from "../experiment/faults";
 import { isActionKey, isBranchable } from "../experiment/parts";
-import { isMap, merged, type PlainMap } from "../experiment/plainMap";
-import { bare, schemaAt } from "../experiment/schemaWalk";
+import { isMap, mergeMaps, type PlainMap } from "../experiment/plainMap";
+import { unwrap, schemaAt } from "../experiment/schemaWalk";
 import type { CellText } from "./cellTexts";
 import { plainCell } from "./looseYaml";
 import { tagOf } from "./schemaFacts";
@@ -21,7 +21,7 @@ export interface Target {
 }
 
 /** All cells as one map: what a variant changes and a choice may depend on. The first of duplicate keys wins. */
-export function joined(cells: readonly CellText[]): PlainMap {
+export function joinCells(cells: readonly CellText[]): PlainMap {
   const all: Record<string, unknown> = {};
   for (const { yaml } of cells)
     for (const [key, value] of Object.entries(plainCell(yaml))) all[key] ??= value;
@@ -35,34 +35,34 @@ export function targetAt(
   cell: PlainMap,
   all: () => PlainMap,
 ): Target | undefined {
-  if (path[0] === "scales" && path.length > 1) return inScale(schema, path, cell, all);
+  if (path[0] === "scales" && path.length > 1) return targetInScale(schema, path, cell, all);
   if (path[0] !== "variants" || path.length < 2) return inside(schema, path, cell, false);
-  const own = path.slice(2);
-  const [head] = own;
-  if (head === undefined) return inside(variantKeys(schema), own, {}, true);
+  const innerPath = path.slice(2);
+  const [head] = innerPath;
+  if (head === undefined) return inside(variantKeys(schema), innerPath, {}, true);
   if (typeof head !== "string" || !(isBranchable(head) || isActionKey(head))) return undefined;
   const change = valueAt(cell, path.slice(0, 2));
-  return inside(schema, own, merged(all(), isMap(change) ? change : {}) as PlainMap, true);
+  return inside(schema, innerPath, mergeMaps(all(), isMap(change) ? change : {}) as PlainMap, true);
 }
 
 /** A scale changes the cells like a variant, and also the variants and the sweep. */
-function inScale(
+function targetInScale(
   schema: ExperimentSchema,
   path: Path,
   cell: PlainMap,
   all: () => PlainMap,
 ): Target | undefined {
   const [, name, head] = path;
-  const own = path.slice(2);
+  const innerPath = path.slice(2);
   const { variants, sweep } = schema.shape;
   if (head === undefined)
-    return inside(z.strictObject({ ...variantKeys(schema).shape, variants, sweep }), own, {}, true);
+    return inside(z.strictObject({ ...variantKeys(schema).shape, variants, sweep }), innerPath, {}, true);
   const changes = valueAt(cell, path.slice(0, 2));
   const changed = isMap(changes) ? changes : {};
-  if (head === "variants" && own.length > 1)
-    return targetAt(schema, own, changed, () => merged(all(), changed) as PlainMap);
-  if (head === "variants" || head === "sweep") return inside(schema, own, changed, true);
-  return targetAt(schema, ["variants", name!, ...own], { variants: { [name!]: changed } }, all);
+  if (head === "variants" && innerPath.length > 1)
+    return targetAt(schema, innerPath, changed, () => mergeMaps(all(), changed) as PlainMap);
+  if (head === "variants" || head === "sweep") return inside(schema, innerPath, changed, true);
+  return targetAt(schema, ["variants", name!, ...innerPath], { variants: { [name!]: changed } }, all);
 }
 
 function inside(root: z.ZodType, path: Path, value: PlainMap, variant: boolean): Target | undefined {
@@ -93,9 +93,9 @@ function optionIn(above: Target, step: string | number): z.ZodType | undefined {
 /** The map among the schemas allowed at a position: one method rather than a list of them. */
 export function mapOf(schema: z.ZodType | undefined): z.ZodType | undefined {
   if (schema === undefined) return undefined;
-  const here = bare(schema);
+  const here = unwrap(schema);
   if (here instanceof z.ZodDiscriminatedUnion || !(here instanceof z.ZodUnion)) return here;
-  return (here.options as z.ZodType[]).map(bare).find((option) => option instanceof z.ZodObject) ?? here;
+  return (here.options as z.ZodType[]).map(unwrap).find((option) => option instanceof z.ZodObject) ?? here;
 }
 
 const variants = new WeakMap<ExperimentSchema, z.ZodObject>();

@@ -1,6 +1,6 @@
 /** The text of a completion: a key with the most likely value, as a snippet with tab stops. */
 import * as z from "zod";
-import { bare, optionsOf, schemaAt } from "../experiment/schemaWalk";
+import { unwrap, optionsOf, schemaAt } from "../experiment/schemaWalk";
 import { factsOf, isRequired, plainValue, tagOf } from "./schemaFacts";
 import { mapOf } from "./schemaTarget";
 
@@ -68,13 +68,13 @@ function valueSnippet(option: z.ZodType, gaps: Gaps): string {
   const list = schemaAt(option, [], []);
   if (!(list instanceof z.ZodArray)) return gaps.empty();
   // Patterns often begin with a star, which has another meaning in YAML.
-  return isText(bare(list.element as z.ZodType)) ? `["${gaps.empty()}"]` : `[${gaps.empty()}]`;
+  return isText(unwrap(list.element as z.ZodType)) ? `["${gaps.empty()}"]` : `[${gaps.empty()}]`;
 }
 
 /** The first of several kinds is the simplest. */
 function isText(schema: z.ZodType): boolean {
   return schema instanceof z.ZodUnion
-    ? isText(bare(schema.options[0] as z.ZodType))
+    ? isText(unwrap(schema.options[0] as z.ZodType))
     : schema instanceof z.ZodString;
 }
 

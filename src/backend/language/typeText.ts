@@ -36,12 +36,12 @@ export function code(value: unknown): string {
 }
 
 /** `shown` formats an allowed value. */
-export function typeOf(schema: JsonSchema, shown: (value: unknown) => string = code): string {
-  if (schema.enum !== undefined) return schema.enum.map(shown).join(", ");
-  if (schema.const !== undefined) return shown(schema.const);
+export function typeOf(schema: JsonSchema, formatValue: (value: unknown) => string = code): string {
+  if (schema.enum !== undefined) return schema.enum.map(formatValue).join(", ");
+  if (schema.const !== undefined) return formatValue(schema.const);
   const branches = schema.anyOf ?? schema.oneOf;
   if (branches !== undefined)
-    return [...new Set(branches.map((branch) => typeOf(branch, shown)))].join(" or ");
+    return [...new Set(branches.map((branch) => typeOf(branch, formatValue)))].join(" or ");
   switch (schema.type) {
     case "integer":
       return `whole number${range(schema)}`;
@@ -52,19 +52,19 @@ export function typeOf(schema: JsonSchema, shown: (value: unknown) => string = c
     case "boolean":
       return "true or false";
     case "array":
-      return `list of ${entries(schema.items, shown)}`;
+      return `list of ${entries(schema.items, formatValue)}`;
     case "object":
       return "map";
     case "null":
-      return shown(null);
+      return formatValue(null);
     default:
       return "any value";
   }
 }
 
-function entries(items: JsonSchema | undefined, shown: (value: unknown) => string): string {
+function entries(items: JsonSchema | undefined, formatValue: (value: unknown) => string): string {
   const kinds = (items?.anyOf ?? [items]).map((kind) =>
-    kind?.type === undefined ? "values" : plural(typeOf(kind, shown)),
+    kind?.type === undefined ? "values" : plural(typeOf(kind, formatValue)),
   );
   return [...new Set(kinds)].join(" or ");
 }

@@ -58,10 +58,10 @@ export function shrinkRuns(siblings: readonly Sibling[]): ShrinkRun[] {
 
 /** Each measured quantity against the rate and against the size, where such lines exist. */
 export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "metrics">): Figure[] {
-  const wanted = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
+  const metrics = [...paper.metrics, "eval/loss"].filter((name) => !name.startsWith("repetition/"));
   const along: readonly Measure[] = ["rate", "total", "bits", "bytes", "packed", "memory", "time"];
   return along.flatMap((measure) =>
-    wanted.flatMap((metric): Figure[] => {
+    metrics.flatMap((metric): Figure[] => {
       const shrinking = shrinkingOf(runs, measure, metric);
       const points = shrinking.series.flatMap((each) => each.points);
       if (shrinking.series.length === 0 || new Set(points.map(({ x }) => x)).size < 2) return [];
@@ -136,10 +136,12 @@ export async function weightFigures(
     const dense = baselineOf(runs, run, baseline);
     if (dense === undefined || dense.folder === run || seen.size >= mostRoles) continue;
     using before = openModel(checkpointOf(dense.folder, "last"));
-    const known = new Map(rolesOf(before.shape).map(({ role, representation }) => [role, representation]));
+    const representations = new Map(
+      rolesOf(before.shape).map(({ role, representation }) => [role, representation]),
+    );
     using after = openModel(checkpointOf(run, "last"));
     for (const { role, purpose, layer, representation, shape } of rolesOf(after.shape)) {
-      const was = known.get(role);
+      const was = representations.get(role);
       const isShown = purpose === "token embedding" || (layer === 0 && purpose !== "packed");
       if (was === undefined || representation === was || shape.length < 2 || !isShown) continue;
       if (seen.has(role) || seen.size >= mostRoles) continue;
@@ -166,11 +168,11 @@ function baselineOf(
   folder: string,
   baseline: string | undefined,
 ): ShrinkRun | undefined {
-  const own = runs.find((run) => run.folder === folder)!;
+  const ownRun = runs.find((run) => run.folder === folder)!;
   return runs.find(
     ({ variant, sweep }) =>
       variant === baseline &&
-      Object.entries(sweep).every(([path, value]) => !(path in own.sweep) || own.sweep[path] === value),
+      Object.entries(sweep).every(([path, value]) => !(path in ownRun.sweep) || ownRun.sweep[path] === value),
   );
 }
 

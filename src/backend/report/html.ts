@@ -84,8 +84,8 @@ function tableHtml(
   rows: readonly (readonly CellValue[])[],
 ): string {
   const cell = (value: CellValue) => {
-    const shown = String(value ?? "–");
-    return `<td${/^[−+\-\d]/.test(shown) ? ' class="number"' : ""}>${text(shown)}</td>`;
+    const content = String(value ?? "–");
+    return `<td${/^[−+\-\d]/.test(content) ? ' class="number"' : ""}>${text(content)}</td>`;
   };
   return [
     '<div class="wide"><table>',
@@ -107,8 +107,8 @@ function textsHtml(all: readonly NamedSamples[]): string {
     .join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
-function text(given: string): string {
-  return given
+function text(raw: string): string {
+  return raw
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")

@@ -9,7 +9,7 @@ import type { Figure, Part } from "./html";
 
 /** `figures` is a folder next to the page. */
 export function writeMarkdown(path: string, figures: string, parts: readonly Part[]): void {
-  const taken = new Set<string>();
+  const usedNames = new Set<string>();
   const lines = parts.map((part) => {
     switch (part.kind) {
       case "heading":
@@ -17,7 +17,9 @@ export function writeMarkdown(path: string, figures: string, parts: readonly Par
       case "blocks":
         return markdownOf(part.blocks);
       case "figures":
-        return part.figures.map((figure) => figureLines(figure, figures, taken, dirname(path))).join("\n\n");
+        return part.figures
+          .map((figure) => figureLines(figure, figures, usedNames, dirname(path)))
+          .join("\n\n");
       case "texts":
         return markdownOf([textTable(part)]);
     }
@@ -28,23 +30,23 @@ export function writeMarkdown(path: string, figures: string, parts: readonly Par
 function figureLines(
   { name, picture, lines }: Figure,
   folder: string,
-  taken: Set<string>,
+  usedNames: Set<string>,
   from: string,
 ): string {
-  let own = name;
-  for (let again = 2; taken.has(own); again++) own = `${name}-${again}`;
-  taken.add(own);
+  let uniqueName = name;
+  for (let again = 2; usedNames.has(uniqueName); again++) uniqueName = `${name}-${again}`;
+  usedNames.add(uniqueName);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${own}.svg`), svgOf(picture));
-  writeFileSync(join(folder, `${own}.csv`), csvOf(lines));
-  const beside = dirname(folder) === from ? basename(folder) : folder;
-  return `![${escaped(picture.title)}](<${beside}/${own}.svg>)\n\n[numbers](<${beside}/${own}.csv>)`;
+  writeFileSync(join(folder, `${uniqueName}.svg`), svgOf(picture));
+  writeFileSync(join(folder, `${uniqueName}.csv`), csvOf(lines));
+  const linkFolder = dirname(folder) === from ? basename(folder) : folder;
+  return `![${escaped(picture.title)}](<${linkFolder}/${uniqueName}.svg>)\n\n[numbers](<${linkFolder}/${uniqueName}.csv>)`;
 }
 
 function textTable({ texts }: Extract<Part, { kind: "texts" }>): Block {
   return {
     kind: "table",
     columns: ["prompt", ...texts.map(({ name }) => name)],
-    rows: besideEachOther(texts).map(({ prompt, texts: own }) => [prompt, ...own]),
+    rows: besideEachOther(texts).map(({ prompt, texts: uniqueName }) => [prompt, ...uniqueName]),
   };
 }

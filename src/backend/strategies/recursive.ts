@@ -7,7 +7,7 @@ import { findGoal } from "../../schema/goal";
 import { type AnyMethod, planBetween } from "../compression/method";
 import { trainingSchema } from "../compression/training";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { changed, chosenMethod, defineStrategy, oneMethod } from "./strategy";
+import { changeOptions, chooseMethod, defineStrategy, oneMethod } from "./strategy";
 
 const rate = z.number().min(0).max(1);
 
@@ -76,28 +76,28 @@ export default defineStrategy<Options>({
   ],
 
   // The number of rates depends on measurements: assume the last one.
-  plan(before, given) {
-    const chosen = chosenMethod(given.method);
-    const last = changed(chosen, { [chosen.method.rate]: ratesOf(given, chosen.method).at(-1)! });
+  plan(before, options) {
+    const chosen = chooseMethod(options.method);
+    const last = changeOptions(chosen, { [chosen.method.rate]: ratesOf(options, chosen.method).at(-1)! });
     return planBetween(before, chosen.method.plan(before, last.options).shape, "least");
   },
 
-  async apply(before, given, lab) {
-    const chosen = chosenMethod(given.method);
-    const { metric } = given;
-    const up = given.higher_is_better ?? findGoal(metric) === "maximize";
+  async apply(before, options, lab) {
+    const chosen = chooseMethod(options.method);
+    const { metric } = options;
+    const up = options.higher_is_better ?? findGoal(metric) === "maximize";
     const start = await lab.evaluate(before, metric);
-    const limit = given.threshold ?? (up ? start - given.tolerance : start + given.tolerance);
+    const limit = options.threshold ?? (up ? start - options.tolerance : start + options.tolerance);
     const holds = (value: number) => (up ? value >= limit : value <= limit);
     lab.log(
       `${metric} is ${start.toFixed(4)}; ${up ? "at least" : "at most"} ${limit.toFixed(4)} is acceptable.`,
     );
     let best: Checkpoint = before;
-    for (const rate of ratesOf(given, chosen.method)) {
+    for (const rate of ratesOf(options, chosen.method)) {
       // Each rate is applied to the original model: a row that is already tied cannot be tied again.
-      const { method, options: own } = changed(chosen, { [chosen.method.rate]: rate });
-      const compressed = await method.apply(before, own, lab);
-      const trained = given.train === undefined ? compressed : await lab.train(compressed, given.train);
+      const { method, options: methodOptions } = changeOptions(chosen, { [chosen.method.rate]: rate });
+      const compressed = await method.apply(before, methodOptions, lab);
+      const trained = options.train === undefined ? compressed : await lab.train(compressed, options.train);
       const value = await lab.evaluate(trained, metric);
       const accepted = holds(value);
       lab.trial({ method: chosen.name, rate, metric, value, accepted, shape: trained.shape });
@@ -105,7 +105,7 @@ export default defineStrategy<Options>({
         `${chosen.name} at ${rate}: ${metric} ${value.toFixed(4)}, ${accepted ? "accepted" : "reverted"}.`,
       );
       if (accepted) best = trained;
-      else if (given.stop === "first_failure") break;
+      else if (options.stop === "first_failure") break;
     }
     return { shape: best.shape, tensors: best.tensors };
   },

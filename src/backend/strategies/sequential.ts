@@ -8,7 +8,14 @@ import { trainingSchema } from "../compression/training";
 import type { ModelShape } from "../models/model";
 import { layersOf } from "../models/roles";
 import type { Checkpoint } from "../checkpoints/checkpoint";
-import { changed, type Chosen, chosenMethod, defineStrategy, oneMethod, treatedRoles } from "./strategy";
+import {
+  changeOptions,
+  type Chosen,
+  chooseMethod,
+  defineStrategy,
+  oneMethod,
+  treatedRoles,
+} from "./strategy";
 
 const options = z.strictObject({
   stages: z
@@ -27,8 +34,8 @@ export default defineStrategy<Options>({
   needs: ({ stages, train }) => [
     ...(train === undefined ? [] : (["text"] as const)),
     ...stages.flatMap((stage) => {
-      const { method, options: own } = chosenMethod(stage);
-      return method.needs?.(own) ?? [];
+      const { method, options: methodOptions } = chooseMethod(stage);
+      return method.needs?.(methodOptions) ?? [];
     }),
   ],
   samples: [
@@ -36,24 +43,24 @@ export default defineStrategy<Options>({
     { stages: [{ dwc: { rate: 0.5 } }], train: { max_steps: 1 } },
   ],
 
-  plan(before, given) {
+  plan(before, options) {
     let shape = before;
     let exact: ReturnType<typeof planBetween>["exact"] = "roles";
-    for (const { method, options: own } of partsOf(before, given)) {
-      const plan = method.plan(shape, own);
+    for (const { method, options: methodOptions } of partsOf(before, options)) {
+      const plan = method.plan(shape, methodOptions);
       shape = plan.shape;
       if (plan.exact !== "roles") exact = plan.exact;
     }
     return planBetween(before, shape, exact);
   },
 
-  async apply(before, given, lab) {
+  async apply(before, options, lab) {
     let model: Checkpoint = { shape: before.shape, tensors: before.tensors };
-    const parts = partsOf(before.shape, given);
-    for (const [i, { name, method, options: own }] of parts.entries()) {
-      model = await method.apply(model, own, lab);
-      if (given.train !== undefined) model = await lab.train(model, given.train);
-      lab.log(`${name} of ${String(own["targets"])}.`);
+    const parts = partsOf(before.shape, options);
+    for (const [i, { name, method, options: methodOptions }] of parts.entries()) {
+      model = await method.apply(model, methodOptions, lab);
+      if (options.train !== undefined) model = await lab.train(model, options.train);
+      lab.log(`${name} of ${String(methodOptions["targets"])}.`);
       lab.progress(i + 1, parts.length, "parts");
     }
     return model;
@@ -63,14 +70,18 @@ export default defineStrategy<Options>({
 /** Each method for a part of the model: first the parts outside the layers, then layer by layer. */
 function partsOf(shape: ModelShape, { stages }: Options): Chosen[] {
   const parts = stages.flatMap((stage, order) => {
-    const chosen = chosenMethod(stage);
+    const chosen = chooseMethod(stage);
     const byLayer = new Map<number, string[]>();
     const layers = layersOf(shape);
     for (const role of treatedRoles(shape, chosen)) {
       const layer = layers.get(role) ?? -1;
       byLayer.set(layer, [...(byLayer.get(layer) ?? []), role]);
     }
-    return [...byLayer].map(([layer, targets]) => ({ layer, order, chosen: changed(chosen, { targets }) }));
+    return [...byLayer].map(([layer, targets]) => ({
+      layer,
+      order,
+      chosen: changeOptions(chosen, { targets }),
+    }));
   });
   return parts.sort((a, b) => a.layer - b.layer || a.order - b.order).map(({ chosen }) => chosen);
 }

@@ -35,7 +35,7 @@ export const oneMethod = z
   .strictObject(
     Object.fromEntries(Object.entries(methods).map(([name, { options }]) => [name, options.optional()])),
   )
-  .refine((given) => Object.keys(given).length === 1, { error: "name one method with its options" });
+  .refine((choice) => Object.keys(choice).length === 1, { error: "name one method with its options" });
 
 export interface Chosen {
   readonly name: string;
@@ -43,13 +43,13 @@ export interface Chosen {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-export function chosenMethod(given: Readonly<Record<string, unknown>>): Chosen {
-  const [name, options] = Object.entries(given)[0]!;
+export function chooseMethod(choice: Readonly<Record<string, unknown>>): Chosen {
+  const [name, options] = Object.entries(choice)[0]!;
   return { name, method: methods[name]!, options: options as Chosen["options"] };
 }
 
 /** The same method with other options. */
-export function changed({ name, method, options }: Chosen, changes: Chosen["options"]): Chosen {
+export function changeOptions({ name, method, options }: Chosen, changes: Chosen["options"]): Chosen {
   return { name, method, options: method.options.parse({ ...options, ...changes }) as Chosen["options"] };
 }
 

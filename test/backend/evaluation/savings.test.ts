@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/models/accounting";
 import latency from "../../../src/backend/evaluation/latency";
 import { denseShape } from "../../../src/backend/evaluation/passes";
-import { quantileOf, resampled } from "../../../src/statistics/resampling";
+import { quantileOf, resampleIntervals } from "../../../src/statistics/resampling";
 import savings from "../../../src/backend/evaluation/savings";
 import dwc from "../../../src/backend/methods/dwc";
 import irc from "../../../src/backend/methods/irc";
@@ -24,12 +24,12 @@ describe("statistics", () => {
     const values = Array.from({ length: 200 }, (_, i) => (i * 37) % 101);
     const mean = (places: readonly number[]) =>
       places.reduce((sum, at) => sum + values[at]!, 0) / places.length;
-    const { m } = resampled(200, { resamples: 400, seed: 1 }, (drawn) => ({ m: mean(drawn) }))!;
+    const { m } = resampleIntervals(200, { resamples: 400, seed: 1 }, (drawn) => ({ m: mean(drawn) }))!;
     const all = mean(values.map((_, i) => i));
     expect(m[0]).toBeLessThan(all);
     expect(m[1]).toBeGreaterThan(all);
     expect(m[1] - m[0]).toBeLessThan(4 * 2 * (29 / Math.sqrt(200)));
-    expect(resampled(200, { resamples: 0, seed: 1 }, () => ({ m: 0 }))).toBeUndefined();
+    expect(resampleIntervals(200, { resamples: 0, seed: 1 }, () => ({ m: 0 }))).toBeUndefined();
   });
 });
 

@@ -4,7 +4,7 @@ import { planRuns, type PlanOptions } from "../../../src/backend/experiment/plan
 import { resolvedYaml } from "../../../src/backend/experiment/resolvedYaml";
 import { runName } from "../../../src/backend/experiment/runName";
 import { parseSettings } from "../../../src/backend/experiment/settings";
-import { canonicalJson, stepKey, withStepKeys } from "../../../src/backend/experiment/stepKey";
+import { canonicalJson, stepKey, addStepKeys } from "../../../src/backend/experiment/stepKey";
 import type { RunPlan } from "../../../src/protocol/run";
 import { catalog } from "./sampleCatalog";
 
@@ -335,7 +335,7 @@ describe("keys of steps", () => {
   test("take the hash of the data in when it is known", () => {
     const [run] = plan(cells);
     const inputs = { codeVersion: "1", dataHash: "abc" };
-    const keyed = withStepKeys(run!, inputs);
+    const keyed = addStepKeys(run!, inputs);
     expect(keyed.steps[1]!.key).toBe(stepKey(run!, 1, inputs));
     expect(keyed.steps[1]!.key).not.toBe(base[1]);
   });

@@ -123,7 +123,7 @@ describe("hover", () => {
     ["recipe: pap|er", ["`paper`, `fixed`", "- `data.packing_strategy`: `characters` or `wrapped`"]],
     [
       "recipe: fixed\ndata: {packing_|strategy: wrapped}",
-      ["What packing fills a sequence by.", "With `recipe: fixed`, unless it is specified: `wrapped`"],
+      ["How packing fills a sequence.", "With `recipe: fixed`, unless it is specified: `wrapped`"],
     ],
   ])("%j", (body, parts) => {
     const markdown = hovered(body)?.markdown ?? "";

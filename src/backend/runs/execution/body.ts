@@ -10,7 +10,7 @@ import type { Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
 import { chooseDevice } from "../../engine/devices";
 import { countModel } from "../../models/accounting";
-import { withStepKeys } from "../../experiment/stepKey";
+import { addStepKeys } from "../../experiment/stepKey";
 import { actions } from "../actions/catalog";
 import { clearStep, type Finished, markDone, ownResult, takeOver } from "../steps/finishedSteps";
 import { writtenFileOf } from "../folder/modelFile";
@@ -29,7 +29,7 @@ const codeVersion = `${version} ${typeof __filename === "string" ? createHash("s
 async function body(context: RunContext): Promise<void> {
   await using workshop = await openWorkshop(context);
   const { dataHash, baseModelHash, teachersHash } = workshop;
-  const { steps } = withStepKeys(context.plan, {
+  const { steps } = addStepKeys(context.plan, {
     codeVersion,
     ...(dataHash === undefined ? {} : { dataHash }),
     ...(baseModelHash === undefined ? {} : { baseModelHash }),
