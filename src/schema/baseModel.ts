@@ -25,6 +25,12 @@ export const baseModelOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("What to remove from the beginning of the names of tensors, such as `module.`."),
+  resize_embeddings: z
+    .boolean()
+    .optional()
+    .describe(
+      "Add rows to the embedding and the head where the tokenizer has more tokens than the model, drawn around the mean of the other rows as `resize_token_embeddings` of transformers does. Rows are never removed.",
+    ),
 });
 export type BaseModelOptions = z.output<typeof baseModelOptions>;
 

@@ -36,23 +36,30 @@ export async function importModel(model: BaseModel, options: ImportOptions = {})
   return { ...read, ...source.belongings, ...(generationConfig === undefined ? {} : { generationConfig }) };
 }
 
-function withOptions(model: BaseModel): BaseModelOptions {
-  return typeof model === "string" ? { id: model } : model;
+function withOptions(model: BaseModel): Pick<BaseModelOptions, "id"> & ReadOptions {
+  if (typeof model === "string") return { id: model };
+  // The files are read as they are; the run resizes what was read.
+  const { resize_embeddings: _resize, ...others } = model;
+  return others;
 }
+
+type Outline = Pick<ImportedModel, "shape" | "tokenizerFolder">;
 
 /** Reads a model without its weights, and without downloading anything. */
 export async function importShape(model: BaseModel, baseFolder: string): Promise<ModelShape> {
+  return (await importLocalOutline(model, baseFolder)).shape;
+}
+
+export async function importLocalOutline(model: BaseModel, baseFolder: string): Promise<Outline> {
   const { id, ...reading } = withOptions(model);
   const request = { wanted: "outline", network: false, config: reading.config } as const;
   const path = await folderOf(id, { baseFolder }, request);
-  return shapeOf(locateModel(path, "last"), reading);
+  const source = locateModel(path, "last");
+  return { shape: shapeOf(source, reading), ...source.belongings };
 }
 
 /** Reads a hub model without its weights. Imports a local model completely. */
-export async function importOutline(
-  model: BaseModel,
-  options: ImportOptions,
-): Promise<Pick<ImportedModel, "shape" | "tokenizerFolder">> {
+export async function importOutline(model: BaseModel, options: ImportOptions): Promise<Outline> {
   const { id, ...reading } = withOptions(model);
   if (hubIdOf(id, options.baseFolder ?? ".") === undefined) return importModel(model, options);
   const path = await folderOf(id, options, { wanted: "outline", network: true, config: reading.config });

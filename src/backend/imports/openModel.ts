@@ -43,7 +43,7 @@ export function openModel(path: string, which: Which = "last"): OpenedModel {
 }
 
 /** Options for Hugging Face folders that do not quite match their configuration. */
-export type ReadOptions = Omit<BaseModelOptions, "id">;
+export type ReadOptions = Omit<BaseModelOptions, "id" | "resize_embeddings">;
 
 export function openSource(
   { kind, path: source, belongings }: Source,

@@ -17,6 +17,6 @@ export function refuseTokensWithoutRow(rows: number, find: (least: number) => Pl
   throw new WorkbenchError(
     "invalid-input",
     `The token ${token.name ?? "without a name"} (id ${token.id}) occurs in ${token.place}, but the model has only ${rows} rows (ids 0 to ${rows - 1}). ` +
-      "Use the tokenizer that belongs to the model, or leave the token out of the text.",
+      "Use the tokenizer that belongs to the model, leave the token out of the text, or train with resize_embeddings: true in base_model, which adds rows.",
   );
 }

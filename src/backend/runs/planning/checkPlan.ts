@@ -14,10 +14,17 @@ import type { EvaluationData } from "../../evaluation/metric";
 import { canonicalJson } from "../../experiment/stepKey";
 import { importOutline } from "../../imports/importModel";
 import type { ModelShape } from "../../models/model";
+import { resizeShape } from "../../models/resizeEmbeddings";
 import { methodPlan, refuseNeeds } from "../actions/compress";
 import { refuseMismatch } from "./modelFit";
 import { readWhereShort } from "./shortData";
-import { withBaseTokenizer, dataOptionsAt, shapeForData, shapeForLabels } from "../steps/stepData";
+import {
+  dataOptionsAt,
+  resizesEmbeddings,
+  shapeForData,
+  shapeForLabels,
+  withBaseTokenizer,
+} from "../steps/stepData";
 import { readTeachers, teacherOf, teacherOptionsOf, Teachers } from "../steps/teachers";
 import { objectiveOf } from "../../training/objective";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
@@ -56,7 +63,9 @@ async function checkPlan(written: RunPlan, workspace: string): Promise<void> {
   const tokenizer =
     data?.tokenizer ?? (options === undefined ? baseTokenizer : await namedTokenizer(options, folder));
   const vocabSize = options && tokenizer?.vocabSize;
-  let shape = base?.shape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
+  const baseShape =
+    base && resizesEmbeddings(plan) ? resizeShape(base.shape, tokenizer?.vocabSize ?? 0) : base?.shape;
+  let shape = baseShape ?? shapeOfPlan(plan, vocabSize ?? (options && standInVocabulary));
   if (options !== undefined) refuseMismatch(shape, options.sequence_len, data);
   const outlineOf = async (name: string) => (await importOutline(name, { baseFolder: folder })).shape;
   const teachers = new Teachers<ModelShape>(plan, shape, await readTeachers(plan, outlineOf));

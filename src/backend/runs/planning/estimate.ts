@@ -6,8 +6,9 @@ import type { RunPlan, Step } from "../../../protocol/run";
 import { defaultTokenizer, openTokenizer } from "../../data/tokenizers/openTokenizer";
 import { countModel, storedByAddress } from "../../models/accounting";
 import { memoryOf, productFlops } from "../../graph/cost";
-import { importShape } from "../../imports/importModel";
+import { importLocalOutline, importShape } from "../../imports/importModel";
 import { dimensionsOf, matrixSlots, type ModelShape } from "../../models/model";
+import { resizeShape } from "../../models/resizeEmbeddings";
 import { metrics } from "../../evaluation/catalog";
 import { layersOf, roleOfAnyLayer } from "../../models/roles";
 import { traineeOf } from "../../training/trainee";
@@ -17,7 +18,13 @@ import { batchSizeOf } from "../../training/request";
 import { memoryLimit, memorySavings } from "../../training/stepMemory";
 import { buildTrainStep } from "../../training/trainStep";
 import { methodPlan } from "../actions/compress";
-import { dataOptionsAt, hasLabels, shapeForData } from "../steps/stepData";
+import {
+  dataOptionsAt,
+  hasLabels,
+  resizesEmbeddings,
+  shapeForData,
+  withBaseTokenizer,
+} from "../steps/stepData";
 import { readTeachers, teacherOf, Teachers } from "../steps/teachers";
 import { experimentFolder, shapeOfPlan } from "../steps/workshop";
 
@@ -168,16 +175,28 @@ export function readsFiles({ baseModel, model, data }: RunPlan): boolean {
 /** The model of a plan without its weights. Only a tokenizer may have to be read, for the size of the vocabulary. */
 async function plannedShape(plan: RunPlan, workspace: string): Promise<ModelShape> {
   const folder = experimentFolder({ plan, workspace });
-  if (plan.baseModel !== undefined) return importShape(plan.baseModel, folder);
+  if (plan.baseModel !== undefined) {
+    const { shape, tokenizerFolder } = await importLocalOutline(plan.baseModel, folder);
+    if (!resizesEmbeddings(plan)) return shape;
+    const { data } = withBaseTokenizer(plan, tokenizerFolder);
+    if (data !== undefined) return resizeShape(shape, await vocabularyOf(data, folder));
+    return tokenizerFolder === undefined
+      ? shape
+      : resizeShape(shape, (await openTokenizer(tokenizerFolder, ".")).vocabSize);
+  }
   if (plan.model?.["vocab_size"] !== undefined || plan.data === undefined)
     return shapeOfPlan(plan, undefined);
-  const { tokenizer } = dataSchema.parse(plan.data);
+  return shapeOfPlan(plan, await vocabularyOf(plan.data, folder));
+}
+
+async function vocabularyOf(data: NonNullable<RunPlan["data"]>, folder: string): Promise<number> {
+  const { tokenizer } = dataSchema.parse(data);
   if (tokenizer === "characters")
     throw new WorkbenchError(
       "invalid-input",
-      "With the tokenizer `characters` the vocabulary depends on the text, which a plan does not read. Write vocab_size in the model cell.",
+      "With the tokenizer `characters` the vocabulary depends on the text, which a plan does not read. Write vocab_size in the model cell, or name another tokenizer.",
     );
-  return shapeOfPlan(plan, (await openTokenizer(tokenizer, folder)).vocabSize);
+  return (await openTokenizer(tokenizer, folder)).vocabSize;
 }
 
 function estimateTraining(

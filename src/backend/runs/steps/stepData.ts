@@ -46,6 +46,11 @@ export function withBaseTokenizer(plan: RunPlan, tokenizerFolder: string | undef
   return { ...plan, data: { ...plan.data, tokenizer: resolve(tokenizerFolder) } };
 }
 
+/** Whether the base model gets rows for tokens that it lacks. */
+export function resizesEmbeddings({ baseModel }: RunPlan): boolean {
+  return typeof baseModel === "object" && baseModel.resize_embeddings === true;
+}
+
 /** Undefined if the run has no data at the step. Changes of a step also apply to later steps. */
 export function dataOptionsAt({ data, steps }: RunPlan, index: number): Given | undefined {
   return steps.slice(0, index + 1).reduce<Given | undefined>((current, { options }) => {

@@ -18,11 +18,12 @@ import { canonicalJson } from "../../experiment/stepKey";
 import type { ImportedModel } from "../../imports/importedModel";
 import { importModel } from "../../imports/importModel";
 import { initialise } from "../../models/initialise";
-import { completeConfig, type ModelShape, shapeFromConfig } from "../../models/model";
+import { completeConfig, dimensionsOf, type ModelShape, shapeFromConfig } from "../../models/model";
 import type { HostTensors } from "../../checkpoints/safetensors";
+import { resizeShape, resizeTensors } from "../../models/resizeEmbeddings";
 import { refuseMismatch } from "../planning/modelFit";
 import type { RunContext } from "./runContext";
-import { dataOptionsAt, stepsWithData, withBaseTokenizer } from "./stepData";
+import { dataOptionsAt, resizesEmbeddings, stepsWithData, withBaseTokenizer } from "./stepData";
 import { readTeachers, Teachers } from "./teachers";
 
 export interface Workpiece {
@@ -77,7 +78,9 @@ export async function openWorkshop(context: RunContext): Promise<Workshop> {
     refuseOtherTokenizer(dataSets);
     const teachers = await readTeachers(plan, (name) => importOf(context, name));
     const tokenizer = await tokenizerOf(context, data, base);
-    const first = firstWorkpiece(plan, data, dataSets, base);
+    const isResized = base !== undefined && tokenizer !== undefined && resizesEmbeddings(plan);
+    const trained = isResized ? addTokens(context, base, tokenizer.vocabSize) : base;
+    const first = firstWorkpiece(plan, data, dataSets, trained);
     const engine = await openEngine(plan.device as DeviceName);
     const { name, description, reason, notices } = engine.device;
     context.log(`Device ${name} (${description}): ${reason}.`);
@@ -204,11 +207,23 @@ function hashOfModel({ shape, tensors }: ImportedModel): string {
   return hash.digest("hex");
 }
 
+function addTokens(
+  context: RunContext,
+  { shape, tensors }: ImportedModel,
+  vocabulary: number,
+): Pick<ImportedModel, "shape" | "tensors"> {
+  const larger = resizeShape(shape, vocabulary);
+  if (larger === shape) return { shape, tensors };
+  const rows = dimensionsOf(shape).vocabulary;
+  context.log(`The embeddings of the base model were resized from ${rows} to ${vocabulary} rows.`);
+  return { shape: larger, tensors: resizeTensors(shape, larger, tensors, context.plan.seed) };
+}
+
 function firstWorkpiece(
   plan: RunPlan,
   data: DataSet | undefined,
   all: readonly DataSet[],
-  base: ImportedModel | undefined,
+  base: Pick<ImportedModel, "shape" | "tensors"> | undefined,
 ): Workpiece {
   const shape = base?.shape ?? shapeOfPlan(plan, data?.tokenizer.vocabSize);
   for (const each of all) refuseMismatch(shape, each.train.layout.sequenceLength, each);
