@@ -60,7 +60,7 @@ describe("of a shrunk model", () => {
       (100 * counts[1]!.stored) / counts[0]!.stored,
       9,
     );
-    expect(lines.join("\n")).toContain("The shared row is stored once");
+    expect(lines.join("\n")).toContain("The shared row is stored and multiplied once");
     expect(row("time").now).toBeGreaterThan(0);
   });
 
