@@ -2,7 +2,8 @@
 import { WorkbenchError } from "../../protocol/errors";
 import type { Conversation } from "./conversations";
 import { chatOf, type WrittenConversation, writeConversation } from "./tokenizers/answers";
-import type { EncodedText, Tokenizer } from "./tokenizers/tokenizer";
+import type { EncodedText } from "./tokenizers/core";
+import type { Tokenizer } from "./tokenizers/tokenizer";
 
 /** Throws with file and row where the template refuses the conversation. */
 export function writeRow(

@@ -6,7 +6,8 @@ import type { Piece } from "./pieces";
 import { countCharacters, countText, isSpace } from "./spaces";
 import type { PieceRow } from "./tokenFile";
 import { longestFirst, type PairFrame } from "./tokenizers/textFrame";
-import { documentFrame, type EncodedText, type Tokenizer } from "./tokenizers/tokenizer";
+import type { EncodedText } from "./tokenizers/core";
+import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
 
 /** Of a text with a label only as much as a sequence holds. */
 export interface Truncation {

@@ -4,10 +4,16 @@
  */
 import type * as Library from "tokenizers";
 import { WorkbenchError } from "../../../protocol/errors";
-import type { EncodedText } from "./tokenizer";
 
 export type CoreTokenizer = Library.Tokenizer;
 type Encoding = Library.Encoding;
+
+/** Ids, and where each token starts and ends, counted in Unicode characters. */
+export interface EncodedText {
+  readonly ids: Int32Array;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+}
 
 let library: Promise<typeof Library> | undefined;
 

@@ -1,5 +1,6 @@
 /** What turns text into token ids and back. */
 import type { Chat } from "./chatTemplate";
+import type { EncodedText } from "./core";
 import type { CutRule } from "./cutRule";
 import type { Frames } from "./textFrame";
 
@@ -36,13 +37,6 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** The text of one token as the vocabulary writes it; undefined for an unused id. */
   nameOf(id: number): string | undefined;
-}
-
-/** Ids, and where each token starts and ends, counted in Unicode characters. */
-export interface EncodedText {
-  readonly ids: Int32Array;
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
 }
 
 export interface EncodedPart {
