@@ -17,7 +17,7 @@ import { NotKept, openTokens } from "./tokenise";
 import { CharacterSet, charactersTokenizer } from "./tokenizers/characters";
 import type { PlacedToken } from "./tokenizers/vocabularyFit";
 import { openTokenizer } from "./tokenizers/openTokenizer";
-import { documentFrame, type Tokenizer } from "./tokenizers/tokenizer";
+import { documentFrame, maskTokenOf, type Tokenizer } from "./tokenizers/tokenizer";
 
 export interface OpenDataContext {
   /** Folder of the experiment file; patterns and paths are relative to it. */
@@ -133,6 +133,10 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     trainOnPadding: options.train_on_padding,
     // A token that both opens and ends documents stands once between two of them.
     opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
+    // A tokenizer with a mask token is an encoder's.
+    ...(!options.packing && classes === undefined && maskTokenOf(tokenizer) !== undefined
+      ? { readsLast: true }
+      : {}),
     ...(isPair && pairFrameOf(tokenizer)?.secondType === 1 ? { types: true } : {}),
     ...(options.packing && classes === undefined && options.packing_strategy === "characters"
       ? { characters: Math.ceil(options.sequence_len * options.characters_per_token) }

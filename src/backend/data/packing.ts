@@ -9,6 +9,8 @@ export interface Layout {
   readonly documentMask: boolean;
   /** Stands in padding; no other token sees it. */
   readonly padding: number;
+  /** Whether a sequence of its own is read to its last token, as an encoder does that predicts no next one. */
+  readonly readsLast?: boolean;
   /** Whether sequences have token types, as pairs of texts do that an encoder reads. */
   readonly types?: boolean;
   /** Whether labels are padding too, where the sequence goes on with padding. */
@@ -87,11 +89,16 @@ function byTokens(documents: Documents, { sequenceLength: length }: Layout, orde
   };
 }
 
-function oneByOne(documents: Documents, { sequenceLength: length }: Layout, order: Order): Packed {
+function oneByOne(
+  documents: Documents,
+  { sequenceLength: length, readsLast = false }: Layout,
+  order: Order,
+): Packed {
+  const next = readsLast ? 0 : 1;
   /** Number of the first sequence of each document, then of all. */
   const firsts = new Float64Array(order.count + 1);
   for (let place = 0; place < order.count; place++) {
-    const predicted = Math.max(0, documents.tokens(order.at(place)) - 1);
+    const predicted = Math.max(0, documents.tokens(order.at(place)) - next);
     firsts[place + 1] = firsts[place]! + Math.ceil(predicted / length);
   }
   return {
@@ -100,7 +107,7 @@ function oneByOne(documents: Documents, { sequenceLength: length }: Layout, orde
       const place = lastAtMost(firsts, sequence);
       const document = order.at(place);
       const from = (sequence - firsts[place]!) * length;
-      yield { document, from, count: Math.min(length + 1, documents.tokens(document) - from) };
+      yield { document, from, count: Math.min(length + next, documents.tokens(document) - from) };
     },
   };
 }

@@ -258,7 +258,14 @@ export class Split {
   #fill(index: number, packed: Packed, row: Row): void {
     if (!Number.isInteger(index) || index < 0 || index >= packed.sequences)
       throw new WorkbenchError("internal", `There is no sequence ${index} among ${packed.sequences}.`);
-    const { sequenceLength: length, documentMask, padding, trainOnPadding, characters } = this.layout;
+    const {
+      sequenceLength: length,
+      documentMask,
+      padding,
+      trainOnPadding,
+      characters,
+      readsLast,
+    } = this.layout;
     const ids = new Int32Array(length + 1);
     const owners = new Int32Array(length + 1);
     const places = new Int32Array(length + 1);
@@ -276,7 +283,10 @@ export class Split {
       filled += count;
     }
     // The last token has nothing to predict, unless padding follows that the loss counts, or it is the sequence's own.
-    const fed = Math.min(length, trainOnPadding || characters !== undefined ? filled : filled - 1);
+    const fed = Math.min(
+      length,
+      trainOnPadding || characters !== undefined || readsLast === true ? filled : filled - 1,
+    );
     row.tokens.set(ids.subarray(0, fed));
     row.types?.set(types.subarray(0, fed));
     row.positions?.set(places.subarray(0, fed));

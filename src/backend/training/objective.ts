@@ -4,7 +4,7 @@
  */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Batch, IGNORED } from "../data/split";
-import type { Tokenizer } from "../data/tokenizers/tokenizer";
+import { maskTokenOf, specialTokens, type Tokenizer } from "../data/tokenizers/tokenizer";
 import { labelCount } from "../models/classifier";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { randomStream } from "../representations/randomStream";
@@ -67,7 +67,7 @@ export function maskingOf(
 ): Masking {
   const { vocabulary } = dimensionsOf(shape);
   const added = tokenizer === undefined ? [] : specialTokens(tokenizer);
-  const named = added.find(({ content }) => content === "[MASK]" || content === "<mask>")?.id;
+  const named = tokenizer && maskTokenOf(tokenizer);
   const maskToken = (shape.config["mask_token_id"] as number | undefined) ?? named;
   if (maskToken === undefined || maskToken >= vocabulary)
     throw new WorkbenchError(
@@ -79,21 +79,6 @@ export function maskingOf(
   const framing = [tokenizer?.bos, tokenizer?.endOfText].flatMap((id) => id ?? []);
   const special = new Set([maskToken, ...framing, ...added.map(({ id }) => id)]);
   return { probability, maskToken, special, vocabulary };
-}
-
-interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  readonly special?: boolean;
-}
-
-function specialTokens({ files }: Tokenizer): AddedToken[] {
-  const file = files["tokenizer.json"];
-  if (file === undefined) return [];
-  const { added_tokens: added = [] } = JSON.parse(
-    typeof file === "string" ? file : Buffer.from(file).toString(),
-  ) as { added_tokens?: AddedToken[] };
-  return added.filter(({ special }) => special === true);
 }
 
 /**

@@ -7,7 +7,7 @@ import perplexity from "../../backend/evaluation/perplexity";
 import { dimensionsOf } from "../../backend/models/model";
 import { refuseTokensWithoutRow } from "../../backend/data/tokenizers/vocabularyFit";
 import { WorkbenchError } from "../../protocol/errors";
-import { type DataOptions, dataSchema } from "../../schema/experiment";
+import { dataSchema } from "../../schema/experiment";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
 import { checkedOptions, collect, number } from "../givenOptions";
@@ -62,6 +62,7 @@ export default defineCommand<readonly [string], Options>({
     const { data: _data, device, ...given } = withoutModelOptions(options);
     checkedOptions(perplexity.options, given);
     const model = await loadModel(text, options);
+    perplexity.checkModel?.(model.shape);
     using source = await openText(model, options);
     for (const notice of source.set.notices) terminal.say(plain(notice));
     refuseTokensWithoutRow(dimensionsOf(model.shape).vocabulary, (rows) => source.set.findToken(rows));

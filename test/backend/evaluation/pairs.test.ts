@@ -205,6 +205,40 @@ describe.each(cases)("a BERT classifier on texts: %s", (given) => {
   });
 });
 
+describe("text for a masked language model", () => {
+  const text = "kaka kalo.";
+  const framed = async (options: Readonly<Record<string, unknown>>) => {
+    using data = await open("template", "single right");
+    const { tokenizer } = data;
+    writeFileSync(
+      join(folder.path, "lines.jsonl"),
+      Array.from({ length: 3 }, () => `${JSON.stringify({ text })}\n`).join(""),
+    );
+    const file = { text: "lines.jsonl", tokenizer: "template.json", val_fraction: 0, ...options };
+    const places = { baseFolder: folder.path, cacheFolder: folder.path };
+    using lines = await openData(dataSchema.parse(file), places);
+    return { line: [2, ...(await tokenizer.encode(text)), 3], batch: lines.train.batch([0]), tokenizer };
+  };
+
+  it("has the special tokens around each document, packed or not, up to the last [SEP]", async () => {
+    const packed = await framed({ sequence_len: 10 });
+    expect([...packed.batch.tokens]).toEqual([...packed.line, ...packed.line]);
+    const apart = await framed({ sequence_len: 8, packing: false });
+    expect([...apart.batch.tokens.subarray(0, 5)]).toEqual(apart.line);
+    expect([...apart.batch.segments!]).toEqual([1, 1, 1, 1, 1, 0, 0, 0]);
+    const exact = await framed({ sequence_len: 5, packing: false });
+    expect([...exact.batch.tokens]).toEqual(exact.line);
+  });
+
+  it("never hides special tokens, and hides every other one where all are to be", async () => {
+    const { line, batch, tokenizer } = await framed({ sequence_len: 8, packing: false });
+    const { num_labels: _, id2label: __, label2id: ___, ...language } = (await load()).shape.config;
+    const prepare = objectiveOf({ family: "bert", config: language, representations: {} }, tokenizer, 1)!;
+    const { labels } = prepare(batch, () => () => 0.5);
+    expect([...labels]).toEqual([-100, ...line.slice(1, -1), -100, -100, -100, -100]);
+  });
+});
+
 it("refuses pairs for a model with a single token type", async () => {
   const types = "bert.embeddings.token_type_embeddings.weight";
   const subject = await load({ type_vocab_size: 1, [types]: undefined });

@@ -44,6 +44,26 @@ export interface EncodedPart {
   readonly ids: Int32Array;
 }
 
+/** A special token of `tokenizer.json`. */
+export interface SpecialToken {
+  readonly id: number;
+  readonly content: string;
+}
+
+export function specialTokens({ files }: Pick<Tokenizer, "files">): readonly SpecialToken[] {
+  const file = files["tokenizer.json"];
+  if (file === undefined) return [];
+  const { added_tokens: added = [] } = JSON.parse(
+    typeof file === "string" ? file : Buffer.from(file).toString(),
+  ) as { added_tokens?: readonly (SpecialToken & { readonly special?: boolean })[] };
+  return added.filter(({ special }) => special === true);
+}
+
+/** The token that hides others from an encoder. */
+export function maskTokenOf(tokenizer: Pick<Tokenizer, "files">): number | undefined {
+  return specialTokens(tokenizer).find(({ content }) => content === "[MASK]" || content === "<mask>")?.id;
+}
+
 /** Ids before and after the text of every document to learn a language from. */
 export function documentFrame({ bos, endOfText }: Pick<Tokenizer, "bos" | "endOfText">): {
   before: readonly number[];
