@@ -8,10 +8,7 @@ import plainEnglish from "./scripts/plainEnglish/rule.js";
 const pendingEnglish = [
   "src/backend/bench/**",
   "src/backend/compression/**",
-  "src/backend/data/**",
   "src/backend/evaluation/**",
-  "src/backend/exports/**",
-  "src/backend/imports/**",
   "src/backend/models/**",
   "src/backend/training/**",
   "test/*",

@@ -1,6 +1,6 @@
 /**
- * Draws a training in blocks: each takes documents of the split, with or without replacement, packs them among themselves
- * and goes through the sequences once, in an order of its own. All of it follows from the seed and the block's number.
+ * Draws training batches in blocks. Each block samples documents of the split with or without replacement, packs them
+ * together and iterates over the sequences once in random order. The seed and the block number determine everything.
  */
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
@@ -17,11 +17,11 @@ export interface BlockOptions {
   /** Documents of a block. */
   readonly rows: number;
   readonly replacement: boolean;
-  /** Passes over the documents after which the training ends; undefined goes on for as long as it is asked. */
+  /** Number of passes over the documents. If undefined, the sampler never ends. */
   readonly epochs: number | undefined;
 }
 
-/** All that is needed to go on exactly where a run stopped. */
+/** The state for resuming exactly where a run stopped. */
 export interface BlockState {
   readonly seed: number;
   readonly block: number;
@@ -31,7 +31,7 @@ export interface BlockState {
   readonly documents: number;
 }
 
-/** Where a training stands among its blocks. */
+/** The position of a training in its blocks. */
 export interface BlockPlace {
   /** Counted from 0. */
   readonly index: number;
@@ -152,12 +152,12 @@ export class BlockSampler {
       documents,
       packed,
       steps: Math.ceil(packed.sequences / this.#rowsPerStep),
-      order: shuffled(packed.sequences, mixed(seed, index, 0x85ebca6b)),
+      order: shuffled(packed.sequences, mixSeed(seed, index, 0x85ebca6b)),
     };
   }
 
   #withReplacement(index: number): Uint32Array {
-    const random = xoroshiro128plus(mixed(this.options.seed, index, 0xc2b2ae35));
+    const random = xoroshiro128plus(mixSeed(this.options.seed, index, 0xc2b2ae35));
     const last = this.split.documents - 1;
     return Uint32Array.from({ length: this.options.rows }, () => uniformInt(random, 0, last));
   }
@@ -171,7 +171,7 @@ export class BlockSampler {
     for (let at = start; at < end;) {
       const number = Math.floor(at / count);
       if (this.#epoch?.number !== number)
-        this.#epoch = { number, order: shuffled(count, mixed(this.options.seed, number, 0x9e3779b1)) };
+        this.#epoch = { number, order: shuffled(count, mixSeed(this.options.seed, number, 0x9e3779b1)) };
       const from = at - number * count;
       const part = this.#epoch.order.subarray(from, Math.min(count, from + end - at));
       documents.set(part, at - start);
@@ -183,7 +183,7 @@ export class BlockSampler {
 
 const MOST_EMPTY = 1000;
 
-/** Seeds of neighbouring numbers and of different purposes, far apart. */
-function mixed(seed: number, number: number, multiplier: number): number {
+/** Spreads the seeds of consecutive numbers and of different purposes. */
+function mixSeed(seed: number, number: number, multiplier: number): number {
   return (seed ^ Math.imul(number + 1, multiplier)) | 0;
 }

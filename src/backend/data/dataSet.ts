@@ -1,4 +1,4 @@
-/** Opens the data of an experiment: tokenised, cached, split, and ready to be drawn from. */
+/** Opens the data of an experiment: tokenized, cached, split and ready for sampling. */
 import path from "node:path";
 import type { DataOptions } from "../../schema/experiment";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
@@ -22,7 +22,7 @@ import { documentFrame, maskTokenOf, type Tokenizer } from "./tokenizers/tokeniz
 export interface OpenDataContext {
   /** Folder of the experiment file; patterns and paths are relative to it. */
   readonly baseFolder: string;
-  /** `defaultCacheFolder()` unless the user says otherwise. */
+  /** `defaultCacheFolder()` unless configured. */
   readonly cacheFolder: string;
   /** Where named data sets are looked for first; the environment's `LATHE_DATA` unless given. */
   readonly dataFolder?: string;
@@ -131,7 +131,7 @@ async function open(given: DataOptions, context: OpenDataContext, files: OpenTok
     documentMask: options.document_mask,
     padding: tokenizer.endOfText ?? 0,
     trainOnPadding: options.train_on_padding,
-    // A token that both opens and ends documents stands once between two of them.
+    // A token that both opens and ends documents occurs once between two documents.
     opening: tokenizer.bos === undefined || tokenizer.bos === tokenizer.endOfText ? 0 : 1,
     // A tokenizer with a mask token is an encoder's.
     ...(!options.packing && classes === undefined && maskTokenOf(tokenizer) !== undefined
@@ -322,7 +322,7 @@ function assertFits(split: Split, name: string, source: Source, all: number, opt
   });
 }
 
-/** The entropy rate in nats a byte, times the bytes that a token stands for: 1 with the tokenizer `bytes`. */
+/** The entropy rate in nats per byte, times the mean bytes per token (1 with the tokenizer `bytes`). */
 function floorOf(origin: Origin, file: TokenFile, tokenizer: Tokenizer): number | undefined {
   if (origin.grammar === undefined) return undefined;
   const { before, after } = documentFrame(tokenizer);

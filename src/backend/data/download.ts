@@ -1,6 +1,6 @@
 /**
- * One file from the web: with progress, resumed where an earlier attempt was cut off, checked, and renamed when whole.
- * A lock lets one process at a time fetch a file; the others wait and take what it brought.
+ * Downloads a file with progress, resumes interrupted attempts, verifies the checksum and renames the complete file. A lock
+ * lets one process at a time download a file; the others wait and use the result.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -56,7 +56,7 @@ export async function download(
     await mkdir(path.dirname(target), { recursive: true });
     const release = await obtainLock(target, context);
     try {
-      // Whoever held the lock before may have fetched the file.
+      // The previous holder of the lock may have downloaded the file.
       if ((await sizeOf(target)) === undefined) await fetchWhole(remote, target, context, purpose);
     } finally {
       await release();

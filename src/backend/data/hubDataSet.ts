@@ -65,7 +65,7 @@ export async function locateHubFiles(
   return fetched(id, entry, split, context, environment);
 }
 
-/** Files of a split, and what is missing where their names say of how many they are. */
+/** Finds the files of a split, and the missing ones if the file names contain the number of files. */
 async function parquetFiles(
   folder: string,
   split: string,
@@ -203,7 +203,7 @@ async function askHub(
   throw fail(`${id} has no Parquet file of the split ${split} whose checksum the hub names`);
 }
 
-/** The code of what lies below a failed request, else its message. */
+/** The error code of the cause of a failed request, or the message if there is none. */
 function reasonOf(failure: unknown): string {
   const inner = (failure as { cause?: { code?: unknown } }).cause?.code;
   return typeof inner === "string" ? inner : failure instanceof Error ? failure.message : String(failure);

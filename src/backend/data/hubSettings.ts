@@ -1,4 +1,4 @@
-/** What the environment says about the Hugging Face hub, by the variables of huggingface_hub. */
+/** Reads the settings of the Hugging Face hub from the environment variables of huggingface_hub. */
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";

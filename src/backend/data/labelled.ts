@@ -20,9 +20,9 @@ export interface LabelledCounts {
   readonly duplicates: number;
   /** Rows whose text is also a training text. */
   readonly leaked: number;
-  /** Rows without text, which are left out. */
+  /** Rows that are skipped because they have no text. */
   readonly empty: number;
-  /** Rows whose label says that they have no gold label, which are left out. */
+  /** Rows that are skipped because their label means that there is no gold label. */
   readonly unlabelled?: number;
 }
 

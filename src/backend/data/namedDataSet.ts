@@ -1,4 +1,4 @@
-/** What an entry of `datasets/` says, and where its files are found. */
+/** The definition of a named data set in `datasets/`, and the search for its files. */
 import { createReadStream } from "node:fs";
 import { createHash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { download, type DownloadContext } from "./download";
 
 export interface NamedFile {
   readonly name: string;
-  /** Where the very file is; without one it has to be placed by hand, and `page` says where it comes from. */
+  /** The download address of the file. Without one, the user has to download it from `page`. */
   readonly url?: string;
   readonly page?: string;
   /** Of the file itself; a copy in `LATHE_DATA` may be gzipped. */
@@ -24,9 +24,9 @@ interface Described {
   /** Folder below `LATHE_DATA` and below the cache. */
   readonly folder: string;
   readonly licence: string;
-  /** What it is good for, in a sentence. */
+  /** What the data set is for, in one sentence. */
   readonly purpose: string;
-  /** Where rows hold what, for a cell that does not say. */
+  /** Default columns and formats for cells that do not set them. */
   readonly columns?: Readonly<
     Partial<
       Pick<
@@ -55,7 +55,7 @@ export interface ListedDataSet extends Described {
   readonly test?: NamedFile;
 }
 
-/** Parquet files of a data set on the Hugging Face hub, which says what they are. */
+/** Parquet files of a data set on the Hugging Face hub, which provides their list. */
 export interface HubDataSet extends Described {
   readonly hub: {
     readonly id: string;

@@ -31,13 +31,13 @@ export interface OriginContext extends SourceContext {
 export async function openOrigin(options: DataOptions, context: OriginContext): Promise<Origin> {
   const given = (["text", "dataset", "grammar"] as const).filter((key) => options[key] !== undefined);
   const [kind] = given;
-  // A grammar beside `text` says what the fallback reads.
+  // A grammar next to `text` configures the fallback.
   const configuresFallback = options.fallback === "grammar" && given.join() === "text,grammar";
   if (kind === undefined || (given.length > 1 && !configuresFallback))
     throw new WorkbenchError(
       "invalid-input",
       kind === undefined
-        ? "data says no source. Give one of data.text, data.dataset, data.grammar."
+        ? "data has no source. Set one of data.text, data.dataset, data.grammar."
         : `data has ${given.map((key) => `data.${key}`).join(" and ")}. Keep one of them.`,
       { allowed: ["text", "dataset", "grammar"] },
     );

@@ -1,4 +1,4 @@
-/** How documents become training sequences: which stretch of which document stands where. Numbers alone, no text. */
+/** Packs documents into training sequences: computes which part of which document is at each position, without any text. */
 import { documentMarker } from "./formats/plainText";
 
 export interface Layout {
@@ -7,7 +7,7 @@ export interface Layout {
   /** Documents end to end; otherwise each begins a sequence of its own, and its last one is padded. */
   readonly packing: boolean;
   readonly documentMask: boolean;
-  /** Stands in padding; no other token sees it. */
+  /** The padding token. No other token attends to it. */
   readonly padding: number;
   /** Whether a sequence of its own is read to its last token, as an encoder does that predicts no next one. */
   readonly readsLast?: boolean;
@@ -25,7 +25,7 @@ export interface Layout {
 export interface Documents {
   readonly count: number;
   tokens(document: number): number;
-  /** Asked only where packing goes by characters. */
+  /** Called only when packing by characters. */
   characters(document: number): number;
 }
 

@@ -1,9 +1,9 @@
-/** Draws training sequences: each once an epoch, in an order that the seed and the epoch decide. */
+/** Draws each training sequence once per epoch, in an order determined by the seed and the epoch. */
 import { WorkbenchError } from "../../protocol/errors";
 import { shuffled } from "./partition";
 import type { Batch, Split } from "./split";
 
-/** All that is needed to go on exactly where a run stopped. */
+/** The state for resuming exactly where a run stopped. */
 export interface SamplerState {
   readonly seed: number;
   readonly epoch: number;
@@ -56,7 +56,7 @@ export class Sampler {
       this.#position = 0;
       this.#order = undefined;
     }
-    // An odd multiplier keeps the seeds of neighbouring epochs and runs apart.
+    // An odd multiplier spreads the seeds of consecutive epochs and runs.
     this.#order ??= shuffled(this.split.sequences, (this.seed ^ Math.imul(this.#epoch + 1, 0x9e3779b1)) | 0);
     return this.#order[this.#position++]!;
   }

@@ -52,7 +52,7 @@ export class Split {
   readonly #fileStarts: Float64Array;
   /** First token of each document, then `tokens`. */
   readonly #documentStarts: Float64Array;
-  /** Length of each document; only where packing goes by it. */
+  /** Length of each document in characters; only when packing by characters. */
   readonly #characters: Float64Array | undefined;
   /** Start, end, start, end, … of tokens that no loss counts. */
   readonly #masked: Float64Array;

@@ -72,15 +72,15 @@ describe("a SentencePiece model", () => {
   });
 
   test.each([
-    ["nothing", () => Buffer.alloc(0), /no SentencePiece model \(it holds no pieces\)/],
-    ["text", () => Buffer.from("this is no model at all"), /no SentencePiece model/],
+    ["nothing", () => Buffer.alloc(0), /not a SentencePiece model \(it holds no pieces\)/],
+    ["text", () => Buffer.from("this is no model at all"), /not a SentencePiece model/],
     [
       "half of one",
       () => {
         const whole = Buffer.from(trained["unigram"]!.model, "base64");
         return whole.subarray(0, whole.length / 2);
       },
-      /no SentencePiece model/,
+      /not a SentencePiece model/,
     ],
     [
       "one that rewrites text by a table",

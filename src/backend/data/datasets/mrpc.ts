@@ -5,8 +5,8 @@ const page = "https://gluebenchmark.com/tasks";
 export default defineDataSet({
   title: "MRPC",
   folder: "glue/MRPC",
-  licence: "Microsoft Research data licence: research use, not to be published",
-  purpose: "Whether two sentences say the same; accuracy and F1.",
+  licence: "Microsoft Research data license: for research, not for redistribution",
+  purpose: "Whether two sentences have the same meaning; accuracy and F1.",
   columns: {
     format: "tsv",
     quoting: "none",

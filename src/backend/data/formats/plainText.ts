@@ -1,7 +1,7 @@
 /** Plain text: a file is a document, and a line `<|endoftext|>` ends one inside a file. */
 import type { Fragment } from "../pieces";
 
-/** Ends a document where documents stand in one text. */
+/** Separates the documents of a text. */
 export const documentMarker = "<|endoftext|>";
 /** Held back while more text may come: a marker with the line ends around it. */
 const HELD_BACK = documentMarker.length + 4;
@@ -39,7 +39,7 @@ class MarkerSplitter {
       this.#begun = false;
     }
     if (last) {
-      // Blank lines behind the last marker are no document.
+      // Blank lines after the last marker are not a document.
       if (this.#begun || this.#buffer.trim() !== "") yield { text: this.#buffer, end: true };
     } else {
       let safe = this.#buffer.length - HELD_BACK;

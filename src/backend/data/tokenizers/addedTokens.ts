@@ -1,4 +1,4 @@
-/** Tokens that stand beside a vocabulary, as `added_tokens.json` and `tokenizer_config.json` name them. */
+/** Tokens that `added_tokens.json` and `tokenizer_config.json` add to a vocabulary. */
 import * as z from "zod";
 
 export interface AddedToken {
@@ -41,7 +41,7 @@ export interface FilesBeside {
   readonly added: string | undefined;
 }
 
-/** What both files say; where they name the same id, tokenizer_config.json, which says more, counts. */
+/** Merges both files. `tokenizer_config.json`, which has more details, takes precedence for an id in both. */
 export function readAddedTokens(files: FilesBeside): { settings: TokenizerSettings; added: AddedToken[] } {
   const settings = settingsSchema.parse(files.settings === undefined ? {} : JSON.parse(files.settings));
   const ids = idsSchema.parse(files.added === undefined ? {} : JSON.parse(files.added));

@@ -25,7 +25,7 @@ export function byteLevelTokenizerJson({ vocab, merges, added, bos }: ByteLevelV
   };
 }
 
-/** The pairs of a `merges.txt`, which may begin with a line that says its version. */
+/** Reads the pairs of a `merges.txt`, which may start with a version line. */
 export function readMerges(text: string): string[] {
   const lines = text.split(/\r?\n/).filter((line) => line !== "");
   return lines[0]?.startsWith("#version") === true ? lines.slice(1) : lines;

@@ -27,7 +27,7 @@ export function bytesTokenizer(): Tokenizer {
 
 /**
  * The printable stand-ins for the 256 bytes that byte-level vocabularies of Hugging Face tokenizers use:
- * printable bytes stand for themselves, the others are numbered from U+0100 on.
+ * printable bytes map to themselves, the others to code points from U+0100.
  */
 export function byteLevelAlphabet(): readonly string[] {
   let unprintable = 0;

@@ -32,7 +32,7 @@ export function readGgufVocabulary(id: string, start: Uint8Array): GgufVocabular
   const list = <T extends Scalar>(key: string, type: "string" | "number"): readonly T[] => {
     const found: unknown = entries.get(`tokenizer.ggml.${key}`) ?? [];
     if (!Array.isArray(found) || found.some((each) => typeof each !== type))
-      throw refuse(`tokenizer.ggml.${key} is no list of ${type}s`);
+      throw refuse(`tokenizer.ggml.${key} is not a list of ${type}s`);
     return found as readonly T[];
   };
   const one = <T extends Scalar>(key: string, type: "string" | "number" | "boolean"): T | undefined => {
@@ -118,7 +118,7 @@ function metadata(id: string, start: Uint8Array): Entries {
   const broken = (why: string): WorkbenchError =>
     new WorkbenchError(
       "invalid-input",
-      `${id} is no readable GGUF file: ${why}. Use another copy of it, or the tokenizer.json of the same model.`,
+      `${id} is not a readable GGUF file: ${why}. Use another copy of the file, or the tokenizer.json of the same model.`,
     );
   let at = 0;
   const take = (length: number): number => {

@@ -1,7 +1,7 @@
 /**
  * Reads the tokenizer files of llama2.c (`tokenizer.bin`): SentencePiece pieces with scores, spaces written as spaces.
- * Encoding joins, again and again, the neighbouring pair whose union is the piece with the best score; characters
- * without a piece become byte tokens.
+ * Encoding repeatedly merges the adjacent pair whose union is the piece with the best score. Characters without a piece
+ * become byte tokens.
  */
 import { createHash } from "node:crypto";
 import { WorkbenchError } from "../../../protocol/errors";
@@ -15,7 +15,7 @@ const LONGEST_PIECE = 4096;
 
 export function llama2cTokenizer(id: string, file: Uint8Array): Tokenizer {
   const { pieces, scores } = parse(id, file);
-  // Control and byte tokens are no pieces: the text "<s>" or "<0x41>" must not turn into one.
+  // Control and byte tokens are excluded: the text "<s>" or "<0x41>" must not turn into one.
   const idOf = new Map<string, number>();
   for (let piece = pieces.length - 1; piece >= FIRST_PIECE; piece--) idOf.set(pieces[piece]!, piece);
   const merge = (symbols: string): Int32Array => mergePieces(symbols, idOf, scores);
@@ -65,7 +65,7 @@ function parse(id: string, file: Uint8Array): { pieces: string[]; scores: number
     );
   const pieces: string[] = [];
   const scores: number[] = [];
-  // The header is the length of the longest piece; there is no count, pieces go on to the end of the file.
+  // The header is the length of the longest piece. There is no count: pieces continue to the end of the file.
   if (bytes.length < 4 || bytes.readInt32LE(0) < 1 || bytes.readInt32LE(0) > LONGEST_PIECE)
     throw broken("it does not begin with the length of its longest piece");
   for (let at = 4; at < bytes.length;) {
@@ -98,7 +98,7 @@ function mergePieces(text: string, idOf: ReadonlyMap<string, number>, scores: re
   for (let i = 0; i + 1 < parts.length; i++) offer(i);
   for (let pair = heap.pop(); pair !== undefined; pair = heap.pop()) {
     const { left, right, merged } = pair;
-    // An entry is stale once either side has been merged otherwise; the joined text tells.
+    // Skip entries of which one side was merged in the meantime, so that the joined text no longer matches.
     if (parts[left] === "" || next[left] !== right || `${parts[left]}${parts[right]}` !== merged) continue;
     parts[left] = merged;
     parts[right] = "";

@@ -86,7 +86,7 @@ async function openByteLevelBpe(file: string, merges: string): Promise<Tokenizer
     if (cause instanceof WorkbenchError) throw cause;
     throw new WorkbenchError(
       "invalid-input",
-      `${file} is no list of tokens with their ids. Use another copy of it.`,
+      `${file} is not a map of tokens to ids. Use another copy of the file.`,
     );
   }
   const { settings, added } = await addedBeside(file);

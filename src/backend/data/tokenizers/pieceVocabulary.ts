@@ -30,7 +30,10 @@ export interface PieceVocabulary {
   readonly byteFallback: boolean;
 }
 
-/** `added`: tokens that other files add to the vocabulary, or say more about. `legacy`: a space before every stretch between added tokens, not only before the first. */
+/**
+ * `added` are the tokens that other files add to the vocabulary or describe in more detail. `legacy` adds a space before every
+ * piece of text between added tokens, not only before the first.
+ */
 export function pieceTokenizerJson(
   given: PieceVocabulary,
   added: readonly AddedToken[],

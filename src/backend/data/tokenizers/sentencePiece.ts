@@ -97,7 +97,7 @@ function decode(id: string, file: Uint8Array): Required<Message> {
   }
   const { pieces = [], trainer, normalizer } = message;
   if (pieces.length === 0) throw broken(id, "it holds no pieces");
-  // They stand at its end, so a file without them is one that was cut between two pieces.
+  // The settings are at the end of the file, so a file without them was truncated between two pieces.
   if (trainer === undefined || normalizer === undefined) throw broken(id, "it lacks its settings");
   return { pieces, trainer, normalizer };
 }
@@ -105,7 +105,7 @@ function decode(id: string, file: Uint8Array): Required<Message> {
 function broken(id: string, why: string, cause?: unknown): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
-    `${id} is no SentencePiece model (${why}). Use another copy of it, or the tokenizer.json of the same model.`,
+    `${id} is not a SentencePiece model (${why}). Use another copy of the file, or the tokenizer.json of the same model.`,
     {},
     { cause },
   );
