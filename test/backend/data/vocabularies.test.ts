@@ -193,7 +193,9 @@ describe("the two files of GPT-2", () => {
     expect((await failureOf(openTokenizer("vocab.json", folder))).message).toMatch(/merges.txt is missing/);
     expect((await failureOf(openTokenizer(folder, "/"))).message).toMatch(/holds no tokenizer.json/);
     await writeFiles(folder, { "vocab.json": '{"a": "b"}', "merges.txt": "" });
-    expect((await failureOf(openTokenizer("vocab.json", folder))).message).toMatch(/not a map of tokens to ids/);
+    expect((await failureOf(openTokenizer("vocab.json", folder))).message).toMatch(
+      /not a map of tokens to ids/,
+    );
   });
 });
 
