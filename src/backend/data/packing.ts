@@ -13,7 +13,7 @@ export interface Layout {
   readonly readsLast?: boolean;
   /** Whether sequences have token types, as pairs of texts do that an encoder reads. */
   readonly types?: boolean;
-  /** Whether labels are padding too, where the sequence goes on with padding. */
+  /** Whether the loss also counts padding labels. */
   readonly trainOnPadding: boolean;
   /** Packing by characters: how many fill a sequence, whatever the tokens come to. Documents as long are left out. */
   readonly characters?: number;

@@ -13,7 +13,7 @@ export interface Fragment {
   readonly prompt?: string;
   /** The two texts of a pair, which `text` has joined; a tokenizer may have a separator of its own. */
   readonly pair?: readonly [string, string];
-  /** The label of a row, as it stands there; only on a fragment that is a whole document. */
+  /** The label of a row as it is written in the file; only on a fragment that is a whole document. */
   readonly label?: string;
   /** Its number among the classes, once they are known. */
   readonly classNumber?: number;

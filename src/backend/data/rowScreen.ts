@@ -78,7 +78,7 @@ export class RowScreen {
   }
 }
 
-/** A prompt and its response are cleaned as the one text that they are; what lies between them goes with the response. */
+/** Cleans a prompt and its response as one text. Whitespace between them becomes part of the response. */
 function cleaned(row: Fragment, cleaning: Exclude<Cleaning, "none">): Fragment {
   const { prompt, text, end, pair, label } = row;
   const clean = (part: string) => strip(withoutLineEnds(part, cleaning));
