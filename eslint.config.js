@@ -6,8 +6,6 @@ import plainEnglish from "./scripts/plainEnglish/rule.js";
 
 /** Folders whose text is not rewritten to docs/style.md yet. */
 const pendingEnglish = [
-  "src/backend/bench/**",
-  "src/backend/compression/**",
   "src/backend/evaluation/**",
   "src/backend/models/**",
   "src/backend/training/**",

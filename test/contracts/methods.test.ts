@@ -51,7 +51,7 @@ function expectRefused(
 ): void {
   const refused = expect(() => method.plan(shape, method.options.parse(given)));
   refused.toThrow(WorkbenchError);
-  refused.toThrow(/cannot be applied|cannot be stored|cannot be treated/);
+  refused.toThrow(/cannot be applied|cannot be stored|cannot be compressed/);
 }
 
 /** The dense matrix of every role, the parts of packed ones each on their own. */

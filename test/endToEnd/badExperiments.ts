@@ -265,13 +265,13 @@ export const badExperiments: readonly Case[] = [
       'compress: {magnitude: {sparsity: 0.5, targets: ["layers.*.mlp.*"]}}',
     ],
     message:
-      "Magnitude pruning cannot be applied: layers.0.mlp.gate_up_proj is stored grouped, and weights are dropped from dense or masked matrices (and so for 1 more). Leave such roles out with ignore.",
+      "Magnitude pruning cannot be applied: layers.0.mlp.gate_up_proj is stored as grouped, but only dense and masked matrices can be pruned (and so for 1 more). Leave such roles out with ignore.",
   },
   {
     what: "a target that matches nothing",
     cells: [data, model, "compress: {magnitude: {sparsity: 0.5, targets: [attention]}}"],
     message:
-      'targets: "attention" matches no role; roles are embed_tokens, layers.<n>.self_attn.q_proj, layers.<n>.self_attn.k_proj, layers.<n>.self_attn.v_proj, layers.<n>.self_attn.o_proj, layers.<n>.mlp.gate_proj, layers.<n>.mlp.up_proj, layers.<n>.mlp.down_proj, lm_head. The embeddings and the head are matched by their plain name only.',
+      'targets: "attention" matches no role. Roles: embed_tokens, layers.<n>.self_attn.q_proj, layers.<n>.self_attn.k_proj, layers.<n>.self_attn.v_proj, layers.<n>.self_attn.o_proj, layers.<n>.mlp.gate_proj, layers.<n>.mlp.up_proj, layers.<n>.mlp.down_proj, lm_head. Patterns never match embeddings or the head; write their full names.',
   },
   {
     what: "a stride above the context",

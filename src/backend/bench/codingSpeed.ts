@@ -1,4 +1,4 @@
-/** Times the coding of bfloat16 weights beside a plain copy of them, in one process. */
+/** Times encoding and decoding bfloat16 weights against copying them, in one process. */
 import { encodeDFloat11, openDFloat11 } from "../coding/dfloat11";
 import { draw } from "../models/initialise";
 import { narrow } from "../checkpoints/halfPrecision";
@@ -6,13 +6,13 @@ import { median } from "./productRate";
 
 export interface CodingSpeed {
   readonly weights: number;
-  /** Of a freshly drawn, normal weight. */
+  /** Coded bits per weight, for random normal weights. */
   readonly bitsPerWeight: number;
-  /** Bytes of bfloat16 a second. */
+  /** In bytes of bfloat16 per second, as are `decoding` and `copying`. */
   readonly encoding: number;
   readonly decoding: number;
   readonly copying: number;
-  /** Decoding over copying. */
+  /** decoding / copying */
   readonly ratio: number;
 }
 

@@ -1,4 +1,4 @@
-/** The cost table as a picture: four small charts of seconds per step, one an axis, both scales logarithmic. */
+/** Draws the cost table as SVG: one log-log chart of milliseconds per step for each axis. */
 import { axes, type CostRow } from "./costTable";
 
 const [width, height, margin] = [220, 180, 44];
@@ -41,7 +41,7 @@ function chart(axis: string, rows: readonly CostRow[], left: number): string {
   ].join("\n");
 }
 
-/** Maps positive numbers to a range of pixels by their logarithm. */
+/** Returns a logarithmic scale from positive numbers to pixels. */
 function scale(numbers: readonly number[], from: number, to: number): (number: number) => number {
   const [low, high] = [Math.log(Math.min(...numbers)), Math.log(Math.max(...numbers))];
   return (number) =>

@@ -1,4 +1,4 @@
-/** How the time of a step grows with width, depth, sequence and batch: a jump in a row is where something has gone wrong. */
+/** Measures how the time of a step grows with width, depth, sequence length and batch size. A jump points to a performance fault. */
 import type { Engine } from "../engine/engine";
 import { shapeFromConfig } from "../models/model";
 import { measureSpeed, type Speed, standardGpt } from "./trainingSpeed";
@@ -21,7 +21,7 @@ const values: Readonly<Record<Axis, readonly number[]>> = {
 };
 const headWidth = 32;
 
-/** One axis after the other, the others at their base. */
+/** Varies one axis at a time; the others keep their base value. */
 export async function* costTable(engine: Engine): AsyncGenerator<CostRow> {
   for (const axis of axes)
     for (const value of values[axis]) {

@@ -1,4 +1,4 @@
-/** Times the writing of a text with a cache of keys and values and without one, token by token in turn. */
+/** Times text generation with and without a key-value cache, alternating between the two token by token. */
 import type { Engine } from "../engine/engine";
 import { type NextToken, withoutCache, WithCache } from "../evaluation/nextToken";
 import { initialise } from "../models/initialise";
@@ -7,7 +7,7 @@ import { median } from "./productRate";
 
 export interface WritingSpeed {
   readonly promptTokensPerSecond: number;
-  /** Of tokens after the first. */
+  /** Excludes the first new token. */
   readonly newTokensPerSecond: number;
 }
 
@@ -16,11 +16,11 @@ export interface GenerationSpeed {
   readonly newTokens: number;
   readonly cached: WritingSpeed;
   readonly uncached: WritingSpeed;
-  /** New tokens a second with the cache, over those without. */
+  /** New tokens per second with the cache / without it. */
   readonly ratio: number;
 }
 
-/** Reads the prompt this often, the first time not counted: it also prepares the programs. */
+/** Number of times the prompt is read. The first is not counted, because it also compiles the programs. */
 const readings = 4;
 
 export async function measureGeneration(
@@ -51,7 +51,7 @@ export async function measureGeneration(
   const ids = prompt(readings - 1);
   for (let step = 0; step < newTokens; step++) {
     ids.push((step * 7) % vocabulary);
-    // In turn, so that a machine whose speed drifts slows both. The first step prepares its program.
+    // Alternate, so that a drift in the machine's speed affects both. The first step compiles its program.
     for (const [i, writer] of writers.entries()) {
       const taken = await timed(writer, ids);
       if (step > 0) writing[i]!.push(taken);
@@ -68,7 +68,7 @@ export async function measureGeneration(
   return { promptTokens, newTokens, cached: withIt, uncached: without, ratio };
 }
 
-/** Seconds that the next token takes. */
+/** Measures the seconds that the next token takes. */
 async function timed(writer: NextToken, ids: readonly number[]): Promise<number> {
   const begun = performance.now();
   await writer.logits([{ ids, isOpen: true }], new AbortController().signal);

@@ -1,4 +1,4 @@
-/** One grouped block against the dense layer that it replaces, in every layout: how many times faster, in one process. */
+/** Measures the speedup of a grouped block over the dense layer that it replaces, for every layout, in one process. */
 import { gradients } from "../graph/autodiff";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import { input, parameter, type Shape, sizeOf, type Value } from "../graph/op";
@@ -26,7 +26,7 @@ export interface GroupedSizes {
   readonly rows: readonly number[];
   readonly rounds: number;
 }
-/** Those of kphi-3's projections, and of a small model. */
+/** The widths of a small model and of kphi-3's projections. */
 export const groupedSizes: GroupedSizes = { widths: [768, 3072], rows: [256, 4096], rounds: 7 };
 const groups = 12;
 
@@ -51,7 +51,7 @@ async function measure(engine: Engine, given: Case, rounds: number): Promise<Gro
   for (const each of all) await time(each); // The first run of a program allocates its memory.
   const denseTimes: number[] = [];
   const ratios: Record<string, number[]> = Object.fromEntries(Object.keys(blocks).map((name) => [name, []]));
-  // In turn, so that a machine whose speed drifts slows all alike.
+  // Alternate, so that a drift in the machine's speed affects all of them.
   for (let round = 0; round < rounds; round++) {
     const seconds = await time(dense);
     denseTimes.push(seconds);
@@ -83,7 +83,7 @@ async function prepare(engine: Engine, { pass }: Case, y: Value): Promise<Prepar
   return { program, feeds };
 }
 
-/** All that a training step computes of the layer: its output, and the gradients of its input and weights. */
+/** Adds what a training step computes for the layer: the gradients of its input and weights. */
 function backward(y: Value): Record<string, Value> {
   const loss = sum(mul(y, input("dy", y.type.shape)), {
     axes: y.type.shape.map((_, axis) => axis),

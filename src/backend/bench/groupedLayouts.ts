@@ -1,6 +1,6 @@
 /**
- * Ways to compute one grouped block, y = G(x; A) + G(Π(x); B), that differ in how activations and weights lie in memory.
- * Models use the two of `groupedProduct`; the others are here to be measured against them.
+ * Ways to compute a grouped block, y = G(x; A) + G(Π(x); B), that differ in the memory layout of activations and weights.
+ * Models use the two of `groupedProduct`; the others are compared with them.
  */
 import { batched, type Layout, stacked } from "../representations/groupedProduct";
 import { constant, defineOp, type Op, type Value } from "../graph/op";
@@ -8,7 +8,7 @@ import { add, mul } from "../graph/ops/elementwise";
 import { matmul } from "../graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../graph/ops/movement";
 
-/** A product a group on a slice of the columns. */
+/** One product per group, on a slice of the columns. */
 const sliced: Layout = (x, a, b, sizes) => {
   const { rows, groups, n, o } = sizes;
   const turned = reshape(transpose(reshape(x, { shape: [rows, n, groups] }), { perm: [0, 2, 1] }), {
@@ -25,17 +25,17 @@ const sliced: Layout = (x, a, b, sizes) => {
   return concat(...parts, { axis: 1 });
 };
 
-/** One product with the dense matrix that the block stands for, put together from both weights. */
+/** One product with the equivalent dense matrix, assembled from both weights. */
 const assembled: Layout = (x, a, b, { groups, n, o }) => {
   const eye = Float32Array.from({ length: groups * groups }, (_, i) => +(i % (groups + 1) === 0));
   const diagonal = (weight: Value) =>
     mul(reshape(weight, { shape: [groups, n, 1, o] }), constant(eye, [groups, 1, groups, 1]));
-  const turned = transpose(diagonal(b), { perm: [1, 0, 2, 3] }); // input b·g + a belongs to place b of group a
+  const turned = transpose(diagonal(b), { perm: [1, 0, 2, 3] }); // input b·g + a is input b of group a
   const shape = [groups * n, groups * o];
   return matmul(x, add(reshape(diagonal(a), { shape }), reshape(turned, { shape })));
 };
 
-/** A convolution of kernel 1 with groups: channels × time, weights [g·o, n]. The same operation is its own dx. */
+/** A grouped convolution with kernel size 1: channels × time, weights [g·o, n]. Its input gradient is the same operation. */
 const groupedConvolution: Op<[Value, Value], { group: number }> = defineOp<[Value, Value], { group: number }>(
   {
     name: "groupedConvolution",

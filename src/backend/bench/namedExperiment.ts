@@ -1,11 +1,11 @@
-/** The experiments that ship with Lathe, by short names: `kphi3-55C` is examples/papers/kphi3/JP47D55C.lathe.md. */
+/** Finds the experiments that ship with Lathe by short names: `kphi3-55C` is examples/papers/kphi3/JP47D55C.lathe.md. */
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { WorkbenchError } from "../../protocol/errors";
 
 const ending = ".lathe.md";
 
-/** The path of an experiment: the file that is named, else the paper's experiment of that name. */
+/** Returns the path of an experiment: the named file if there is one, else the paper experiment of that name. */
 export function experimentNamed(name: string, papers = papersFolder()): string {
   if (existsSync(name)) return name;
   const known = papers === undefined ? [] : experimentsOf(papers);
@@ -17,7 +17,7 @@ export function experimentNamed(name: string, papers = papersFolder()): string {
   );
 }
 
-/** The folder and the end of the file's name. */
+/** Matches the folder and the end of the file name. */
 function isShortFor(name: string, folder: string, stem: string): boolean {
   const start = `${folder}-`;
   return name.startsWith(start) && name.length > start.length && stem.endsWith(name.slice(start.length));
@@ -33,7 +33,7 @@ function experimentsOf(papers: string): { folder: string; stem: string; file: st
     });
 }
 
-/** Beside the program, be it bundled or run from its sources. */
+/** Beside the program, whether bundled or run from source. */
 function papersFolder(): string | undefined {
   let folder = dirname(realpathSync(process.argv[1] ?? "."));
   for (;;) {

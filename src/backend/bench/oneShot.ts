@@ -1,4 +1,4 @@
-/** One matrix of a given width shrunk by one method from real activations: seconds, of which how many went to reading text. */
+/** Times one method on one matrix of a chosen width with real activations: total seconds, and those spent on calibration. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,12 +16,12 @@ import { matrixSlots, type ModelShape, partsOf, shapeFromConfig } from "../model
 import { layerRole } from "../models/roles";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 
-/** Sequences of a calibration, as methods have it when they are not asked otherwise, and their tokens. */
+/** The default number of calibration sequences, and their length in tokens. */
 export const calibrationSize = { samples: 128, length: 128 } as const;
 
 export interface OneShotCase {
   readonly method: string;
-  /** Beside its rate and its target. */
+  /** Options besides the rate and the target. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
@@ -29,20 +29,20 @@ export interface OneShotSpeed extends OneShotCase {
   readonly width: number;
   readonly role: string;
   readonly seconds: number;
-  /** Of these, for running the model on the text and summing what was asked for. */
+  /** The part of `seconds` spent running the model on text and summing statistics. */
   readonly observing: number;
-  /** Bytes: the most that the process has held, and what it held with the model and the text before the method began. */
+  /** Bytes: the peak of the process, and its size with the model and the text before the method started. */
   readonly peakBytes: number;
   readonly bytesBefore: number;
 }
 
-/** Every method as it is without options, and low rank also by what the text shows. */
+/** Every method with its default options, and low rank also with calibration. */
 export function oneShotCases(): OneShotCase[] {
   const plain = Object.keys(methods).map((method): OneShotCase => ({ method, options: {} }));
   return [...plain, { method: "svd", options: { whiten: true } }];
 }
 
-/** Refuses, with the reason, a method that trains or that no matrix of the layer suits. */
+/** Throws, with the reason, for a method that trains or that fits no matrix of the layer. */
 export async function measureOneShot(
   engine: Engine,
   { method: name, options }: OneShotCase,
@@ -84,7 +84,7 @@ export async function measureOneShot(
   }
 }
 
-/** One layer of GPT-2's proportions. */
+/** A configuration of one layer with GPT-2's proportions. */
 function layerOf(width: number): ModelShape {
   return shapeFromConfig({
     model_type: "gpt2",
@@ -105,7 +105,7 @@ function textOptions() {
   });
 }
 
-/** The square matrices of the layer, in the order in which they are tried; methods that choose no matrices get the layer. */
+/** Lists the square matrices of the layer in the order in which they are tried. Methods without `targets` get the whole layer. */
 function squareRoles(shape: ModelShape): string[] {
   const matrices = matrixSlots(shape).flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
   return (["attention output", "value", "query"] as const).flatMap((wanted) =>
@@ -114,7 +114,7 @@ function squareRoles(shape: ModelShape): string[] {
 }
 const wholeLayer = layerRole(0);
 
-/** Half of the matrix goes, or its weights get the third of the method's levels. */
+/** Removes half of the matrix, or uses the third of the method's levels. */
 function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase["options"]) {
   const { shape: known } = method.options as unknown as z.ZodObject;
   let reason: WorkbenchError | undefined;
@@ -137,7 +137,7 @@ function firstSuited(shape: ModelShape, method: AnyMethod, options: OneShotCase[
 function labOver(reading: Pick<Lab, "observe" | "gradients">): Lab {
   const trains = () =>
     Promise.reject<Checkpoint>(
-      new WorkbenchError("unsupported", "It trains, so that it is no one-shot method."),
+      new WorkbenchError("unsupported", "The method trains, so it is not a one-shot method."),
     );
   return {
     seed: 0,
@@ -145,7 +145,8 @@ function labOver(reading: Pick<Lab, "observe" | "gradients">): Lab {
     ...reading,
     train: trains,
     fit: () => trains().then(({ tensors }) => tensors),
-    evaluate: () => Promise.reject(new WorkbenchError("unsupported", "It evaluates while it works.")),
+    evaluate: () =>
+      Promise.reject(new WorkbenchError("unsupported", "The method evaluates the model while it works.")),
     trial: () => undefined,
     progress: () => undefined,
     log: () => undefined,

@@ -1,4 +1,4 @@
-/** The rate of a plain matrix product on this machine: the ceiling that everything else is measured against. */
+/** Measures the rate of a plain matrix product on this machine, the ceiling for every other rate. */
 import type { Engine } from "../engine/engine";
 import { input } from "../graph/op";
 import { matmul } from "../graph/ops/matmul";
@@ -7,7 +7,7 @@ import { matmul } from "../graph/ops/matmul";
 const [rows, inner, columns] = [2048, 1024, 1024];
 
 export interface ProductRate extends AsyncDisposable {
-  /** Floating-point operations a second of one product, measured now. */
+  /** Measures the floating-point operations per second of one product. */
   measure(): Promise<number>;
 }
 

@@ -1,4 +1,4 @@
-/** Times whole training steps, optimizer included, beside plain matrix products in the same process. */
+/** Times whole training steps, including the optimizer, against plain matrix products in the same process. */
 import { trainSchema } from "../../schema/experiment";
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
@@ -18,7 +18,7 @@ import { traineeOf } from "../training/trainee";
 import { buildTrainStep, dropoutSeedName, inverseCountName } from "../training/trainStep";
 import { median, openProductRate } from "./productRate";
 
-/** The model that `lathe bench` times unless told otherwise: a character-level GPT of 10.7 million parameters. */
+/** The default model of `lathe bench`: a character-level GPT with 10.7 million parameters. */
 export const standardGpt = {
   model_type: "gpt2",
   vocab_size: 65,
@@ -35,7 +35,7 @@ export interface SpeedRequest {
   readonly shape: ModelShape;
   readonly rows: number;
   readonly length: number;
-  /** Timed steps, after `warmup` others. */
+  /** Number of timed steps, which follow `warmup` untimed ones. */
   readonly steps: number;
   readonly warmup: number;
   readonly train?: Readonly<Record<string, unknown>>;
@@ -45,30 +45,30 @@ export interface Speed {
   readonly parameters: number;
   readonly rows: number;
   readonly length: number;
-  /** Of each timed step. */
+  /** One entry per timed step. */
   readonly seconds: readonly number[];
-  /** Their median. */
+  /** Median of `seconds`. */
   readonly secondsPerStep: number;
   readonly tokensPerSecond: number;
-  /** Model operations of a step after `modelFlops`, per second. */
+  /** Operations of a step according to `modelFlops`, per second. */
   readonly flopsPerSecond: number;
   readonly ceilingFlopsPerSecond: number;
   /** flopsPerSecond / ceilingFlopsPerSecond */
   readonly ratio: number;
   readonly lossFirst: number;
   readonly lossLast: number;
-  /** Bytes: what the graph says it needs, and the most that the process has held so far. */
+  /** Bytes: the graph's own estimate, and the peak of the process so far. */
   readonly estimatedBytes: number;
   readonly peakBytes: number;
   readonly savings: MemorySavings;
 }
 
-/** Said with every figure, since there is more than one convention (this one: Chowdhery et al. 2022, appendix B). */
+/** Printed with every figure, because conventions differ (this one: Chowdhery et al. 2022, appendix B). */
 export const flopsFormula = "6 · parameters + 12 · layers · heads · head width · sequence, per token";
 
 export function modelFlops(shape: ModelShape, length: number): number {
   const { layers, heads, headDim } = dimensionsOf(shape);
-  // Rows of a table that are only looked up take no arithmetic; a tied table is also the head.
+  // Looking up rows of a table takes no arithmetic; a tied table is also the head.
   const slots = matrixSlots(shape);
   const sizeOfTables = (...purposes: Purpose[]) => {
     const roles = slots.flatMap(({ matrix: { purpose, role } }) =>
@@ -134,7 +134,7 @@ export async function measureSpeed(
     losses.push(Number(loss));
     if (step > warmup) {
       seconds.push(taken);
-      // In turn with the steps, so that a machine whose speed drifts slows both.
+      // Alternate with the steps, so that a drift in the machine's speed affects both.
       for (let i = 0; i < 3; i++) ceilings.push(await ceiling.measure());
     }
     report?.(`step ${step}: ${taken.toFixed(3)} s, loss ${Number(loss).toFixed(4)}`);
@@ -165,7 +165,7 @@ export async function measureSpeed(
   };
 }
 
-/** A text that can be learnt, so that a falling loss shows that the timed steps do train. */
+/** A learnable text, so that a falling loss shows that the timed steps train. */
 function syntheticBatch(rows: number, length: number, vocabulary: number): Batch {
   const token = (i: number) => (i * 31) % vocabulary;
   const size = rows * length;

@@ -1,4 +1,4 @@
-/** For methods that leave to a bias what a matrix adds on average: where that bias lies, and how a model comes by one. */
+/** Finds and adds the biases to which methods move the mean output of what they remove. */
 import { WorkbenchError } from "../../protocol/errors";
 import { matrixSlots, type ModelShape, parametersOf, withRepresentations } from "../models/model";
 import type { Checkpoint } from "../checkpoints/checkpoint";
@@ -7,8 +7,8 @@ import { zeros } from "../training/startState";
 import { floatsOf } from "./takenApart";
 
 /**
- * The shape with a bias for each of the roles, or for the matrices that they are parts of; `instead` tells what to do where
- * the family can have none.
+ * Returns the shape with a bias for each of the roles, or for the matrices that contain them. `instead` ends the error for a
+ * family without such biases: it names what to do.
  */
 export function withBiases(
   title: string,
@@ -21,16 +21,16 @@ export function withBiases(
   };
   const keys = roles.flatMap((role) => {
     const { bias, key } = placeOf(shape, role);
-    if (bias?.mask !== undefined) refuse(role, "has a bias of which only a part is kept");
+    if (bias?.mask !== undefined) refuse(role, "has a pruned bias");
     if (bias !== undefined) return [];
-    return [key ?? refuse(role, `has no bias, and in a ${shape.family} model it can have none`)];
+    return [key ?? refuse(role, `has no bias, and ${shape.family} models do not support one there`)];
   });
   if (keys.length === 0) return shape;
   const config = { ...shape.config, ...Object.fromEntries(keys.map((key) => [key, true])) };
   return withRepresentations({ ...shape, config }, {});
 }
 
-/** The tensors of a model that has more biases than before: new ones add nothing. */
+/** Adds zero tensors for the biases that `shape` has and the checkpoint does not. */
 export function biased({ tensors }: Checkpoint, shape: ModelShape): Checkpoint {
   const own = parametersOf(shape).map(
     ({ name, shape: size }) => [name, tensors.get(name) ?? zeros(size)] as const,
@@ -38,7 +38,7 @@ export function biased({ tensors }: Checkpoint, shape: ModelShape): Checkpoint {
   return { shape, tensors: new Map(own) };
 }
 
-/** The bias with a shift [outputs] of the role added. */
+/** Adds a shift [outputs] of the role to its bias. */
 export function shifted(
   shape: ModelShape,
   tensors: ReadonlyMap<string, HostTensor>,
@@ -52,7 +52,7 @@ export function shifted(
   return [name, { shape: size, data }];
 }
 
-/** The bias of a matrix, of which a part has the outputs from `from` on. */
+/** The bias of a matrix. Those of a part start at output `from`. */
 function placeOf(shape: ModelShape, role: string) {
   for (const { matrix, bias } of matrixSlots(shape)) {
     if (matrix.role === role) return { bias, from: 0, key: matrix.biasKey };

@@ -1,10 +1,10 @@
-/** The targets of a method that takes a matrix and stores it in another way; what it cannot take is refused with the reason. */
+/** Selects the targets of a method that replaces the representation of dense matrices; rejects others with the reason. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { RepresentationChoices } from "../models/family";
 import { type ModelShape, withRepresentations } from "../models/model";
 import { allProjections, selectTargets, type Target, type TargetOptions, type Usual } from "./targets";
 
-/** `usual` are the targets where the options name none; `also` are types that can be treated like dense ones. */
+/** `usual` selects the default targets; `also` lists types that can be treated like dense ones. */
 export function denseTargets(
   title: string,
   shape: ModelShape,
@@ -17,7 +17,7 @@ export function denseTargets(
   const faults = found.flatMap(({ matrix, type }) =>
     types.includes(type)
       ? []
-      : [`${matrix.role} is stored ${type}, and only a ${types.join(" or ")} matrix can be treated`],
+      : [`${matrix.role} is stored as ${type}, but only ${types.join(" and ")} matrices can be compressed`],
   );
   if (faults.length === 0) return found;
   const more = faults.length > 1 ? ` (and so for ${faults.length - 1} more)` : "";
@@ -28,7 +28,7 @@ export function denseTargets(
   );
 }
 
-/** The shape with a representation for each target that gets one; the others, and the parts beside them, stay dense. */
+/** Returns the shape with the new representation of each target; other matrices and parts keep theirs. */
 export function stored(
   shape: ModelShape,
   targets: readonly Target[],
@@ -44,7 +44,7 @@ export function stored(
   return withRepresentations(shape, choices);
 }
 
-/** Where what goes into a target is observed: what goes into a part of a packed matrix goes into the matrix. */
+/** Returns the role at which a target's input is observed: a part of a packed matrix shares the input of the whole. */
 export function observedRole({ matrix, packedIn }: Target): string {
   return (packedIn ?? matrix).role;
 }

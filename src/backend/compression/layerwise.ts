@@ -1,6 +1,6 @@
 /**
- * Treats a model layer by layer with statistics of what goes into each matrix. Inputs come from the layers before as they are
- * by then, or from the model as it was; no more than the statistics of one layer are in memory at a time.
+ * Compresses a model layer by layer with statistics of each matrix's input. The inputs come from the already compressed
+ * layers or from the original model. Memory holds the statistics of one layer at a time.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
@@ -21,13 +21,15 @@ export const layerwiseSchema = calibrationSchema
     inputs: z
       .enum(["shrunk", "original"])
       .default("shrunk")
-      .describe("Whether a layer is fed by the layers before it as they have become, or as they were."),
+      .describe(
+        "Whether the inputs of a layer come from the compressed layers before it, or from the original ones.",
+      ),
   })
   .prefault({})
-  .describe("The text that is looked at, and through which model.");
+  .describe("The calibration text, and the model that reads it.");
 export type LayerwiseCalibration = z.output<typeof layerwiseSchema>;
 
-/** How a matrix is stored from now on, and its tensors; the dense one is taken away where it is not among them. */
+/** The new representation of a matrix, and its tensors. The dense tensor is deleted unless it is among them. */
 export interface Treated {
   readonly type: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -36,7 +38,7 @@ export interface Treated {
 
 export type Statistics = Readonly<Record<string, Float64Array>>;
 
-/** `treat` may take as long as it likes: the run can be stopped between matrices. */
+/** The run can be stopped between two calls of `treat`. */
 export async function layerByLayer(
   before: Checkpoint,
   targets: readonly Target[],
@@ -77,7 +79,7 @@ export async function layerByLayer(
   return { shape, tensors };
 }
 
-/** Targets of one layer together, in the order in which a model goes through them. */
+/** Groups targets by layer, in forward order. */
 function layersOf(targets: readonly Target[]): Target[][] {
   const layers = new Map<string | number, Target[]>();
   for (const target of targets) {

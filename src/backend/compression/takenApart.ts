@@ -1,11 +1,11 @@
-/** The tensors of a model for a method that changes some of them: packed matrices of which only some parts are meant stored part by part. */
+/** Prepares the tensors of a model for a method that changes some of them: splits packed matrices of which only some parts are targets. */
 import { splitPacked } from "../models/huggingFace";
 import { requireFloats, toInOut, weightName } from "../representations/dense";
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor } from "../checkpoints/safetensors";
 import type { Target } from "./targets";
 
-/** A copy of the map; the tensors in it are those of the checkpoint, and not to be written into. */
+/** Returns a copy of the map. The tensors are shared with the checkpoint and must not be modified. */
 export function takenApart(
   { tensors: given }: Pick<Checkpoint, "tensors">,
   targets: readonly Target[],
@@ -20,14 +20,14 @@ export function takenApart(
   return tensors;
 }
 
-/** The name of the tensor that a dense or masked target is in now, be it with others. */
+/** The name of the tensor that holds a dense or masked target now, possibly with other parts. */
 export const tensorOf = ({ matrix, packedIn }: Target): string => weightName(packedIn ?? matrix);
 
 export function floatsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
   return requireFloats(name, tensors.get(name)!.data as Float32Array);
 }
 
-/** [inputs, outputs] of a matrix out of what belongs to the whole that it is stored in. */
+/** Extracts the [inputs, outputs] values of a target from those of the tensor that holds it. */
 export function partOf(data: Float32Array, { matrix, packedIn }: Target): Float32Array {
   const whole = packedIn ?? matrix;
   const all = toInOut(data, whole);

@@ -1,4 +1,4 @@
-/** Which matrices of a model a method works on: patterns over roles, as recipes of other tools write them. */
+/** Selects the matrices that a method works on, by patterns over roles as in the recipes of other tools. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { familyOf, matrixSlots, type ModelShape, partsOf, tensorsOf } from "../models/model";
@@ -8,30 +8,32 @@ import { representations } from "../representations/catalog";
 import type { MatrixSpec } from "../representations/representation";
 
 export interface TargetOptions {
-  /** Roles, globs over roles, or `re:` and a regular expression that matches from a role's start; all projections when left out. */
+  /** Roles, globs over roles, or `re:` and a regular expression that matches from the start of a role; all projections when left out. */
   readonly targets?: string | readonly string[] | undefined;
-  /** The same for what to leave alone. */
+  /** Roles to skip, in the same syntax. */
   readonly ignore?: string | readonly string[] | undefined;
 }
 
 const roles = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
-/** The two options as every method has them; `usual` says what is meant without them. */
+/** The two options that every method has; `usual` describes the default. */
 export function targetOptions(usual: string) {
   return {
     targets: roles
       .optional()
-      .describe(`Roles, globs such as \`layers.*.mlp.*\`, or \`re:\` and a pattern; ${usual} when left out.`),
-    ignore: roles.optional().describe("Roles to leave alone, written like `targets`."),
+      .describe(
+        `Roles, globs such as \`layers.*.mlp.*\`, or \`re:\` and a regular expression; ${usual} when left out.`,
+      ),
+    ignore: roles.optional().describe("Roles to skip, in the syntax of `targets`."),
   };
 }
 
 export interface Target extends StoredMatrix {
-  /** The packed matrix that it is stored in now; it has to be taken apart first. */
+  /** The packed matrix that holds the target now and must be split first. */
   readonly packedIn?: MatrixSpec;
 }
 
-/** Whether a matrix, or a part of a packed one, is treated where the options name no targets. */
+/** Whether a matrix, or a part of a packed one, is a target by default. */
 export type Usual = (matrix: MatrixSpec) => boolean;
 
 export const allProjections: Usual = ({ kind }) => kind === "projection";
@@ -44,14 +46,17 @@ export function selectTargets(
   const slots = matrixSlots(shape);
   const roles = slots.flatMap(({ matrix }) => [matrix, ...partsOf(matrix)]);
   const wanted = matcherOf("targets", targets, roles, []);
-  // A recipe may spare the head of a model that has none of its own.
+  // A recipe may ignore the head even if the model's head is tied to the embedding.
   const spared = matcherOf("ignore", ignore, roles, headRoles(shape));
   const chosen = slots.flatMap((slot) => targetsIn(slot, targets === undefined ? usual : wanted, spared));
   if (chosen.length > 0) return chosen;
-  throw new WorkbenchError("invalid-input", "Nothing is left to work on: ignore covers every target.");
+  throw new WorkbenchError(
+    "invalid-input",
+    "No targets are left: ignore matches every target. Narrow ignore or widen targets.",
+  );
 }
 
-/** The head over the vocabulary as it would be if it were not tied to the embedding, and norms. */
+/** Roles of the vocabulary head, even if it is tied to the embedding, and of norms. */
 function headRoles({ family, config }: ModelShape): string[] {
   const untied = { ...config, tie_word_embeddings: false };
   return familyOf(family)
@@ -62,7 +67,7 @@ function headRoles({ family, config }: ModelShape): string[] {
 
 type Test = (matrix: MatrixSpec) => boolean;
 
-/** A packed matrix stays whole unless only some of its parts are meant. */
+/** A packed matrix stays whole unless only some of its parts are targets. */
 function targetsIn({ matrix, stored, split }: MatrixSlot, wanted: Test, spared: Test): Target[] {
   if (spared(matrix)) return [];
   const isWhole = wanted(matrix);
@@ -74,7 +79,7 @@ function targetsIn({ matrix, stored, split }: MatrixSlot, wanted: Test, spared: 
   if (meant.length > 0 && whole.type !== "dense")
     throw new WorkbenchError(
       "unsupported",
-      `${matrix.role} is stored ${whole.type} as a whole, so its parts cannot be treated one by one. Name ${matrix.role} itself.`,
+      `${matrix.role} is stored as ${whole.type} as a whole, so its parts cannot be compressed separately. Use ${matrix.role} as the target.`,
     );
   return meant.map((part) => ({
     matrix: part,
@@ -96,8 +101,8 @@ function matcherOf(
     if (!matrices.some(test) && !known.some((role) => patternOf(option, pattern).test(role)))
       throw new WorkbenchError(
         "invalid-input",
-        `${option}: "${pattern}" matches no role; roles are ${roleNames(matrices).join(", ")}. ` +
-          "The embeddings and the head are matched by their plain name only.",
+        `${option}: "${pattern}" matches no role. Roles: ${roleNames(matrices).join(", ")}. ` +
+          "Patterns never match embeddings or the head; write their full names.",
         { allowed: roleNames(matrices) },
       );
     return test;
@@ -105,7 +110,7 @@ function matcherOf(
   return (matrix) => tests.some((test) => test(matrix));
 }
 
-/** Embeddings and the head are touched only where they are named outright, never by a wildcard. */
+/** Embeddings and the head match only their full names, never a wildcard. */
 function patternTest(option: string, pattern: string): Test {
   const expression = patternOf(option, pattern);
   return ({ role, kind }) => role === pattern || (kind === "projection" && expression.test(role));
@@ -121,14 +126,14 @@ function patternOf(option: string, pattern: string): RegExp {
   } catch (cause) {
     throw new WorkbenchError(
       "invalid-input",
-      `${option}: "${pattern}" is no regular expression (${(cause as Error).message}).`,
+      `${option}: "${pattern}" is not a valid regular expression (${(cause as Error).message}).`,
       {},
       { cause },
     );
   }
 }
 
-/** Roles with the number of the layer left open. */
+/** Returns the roles with a placeholder for the layer number. */
 function roleNames(matrices: readonly MatrixSpec[]): string[] {
   return [...new Set(matrices.map(({ role, layer }) => roleOfAnyLayer(role, layer, "<n>")))];
 }

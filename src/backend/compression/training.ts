@@ -1,4 +1,4 @@
-/** How a method trains between its own steps: the options of a train cell that make sense there, under the same names. */
+/** Options for training between the steps of a method: those of a train cell that apply there, with the same names. */
 import { type TrainOptions, trainSchema } from "../../schema/experiment";
 
 const schema = trainSchema.pick({
@@ -19,14 +19,14 @@ const schema = trainSchema.pick({
   cumulative_decay: true,
 });
 
-/** Absent: the method does not train. */
+/** If absent, the method does not train. */
 export const trainingSchema = schema
   .required({ max_steps: true })
   .optional()
-  .describe("Training in between, with the options of a `train` cell; none when left out.");
+  .describe("Training between the steps, with the options of a `train` cell; none when left out.");
 export type MethodTraining = NonNullable<ReturnType<typeof trainingSchema.parse>>;
 
-/** With the defaults of everything that a method does not ask for. */
+/** Adds the defaults of all other training options. */
 export function trainOptionsOf(training: MethodTraining): TrainOptions {
   return trainSchema.parse({ ...training, eval_tokens: 0 });
 }

@@ -74,16 +74,16 @@ describe("selectTargets", () => {
     const untied = tinyShape("gpt2", { tie_word_embeddings: false });
     expect(roles(untied, { targets: "*" })).not.toContain("lm_head");
     expect(roles(untied, { targets: ["lm_head"] })).toEqual(["lm_head"]);
-    expect(() => roles(untied, { targets: "re:.*head" })).toThrow(/by their plain name only/);
+    expect(() => roles(untied, { targets: "re:.*head" })).toThrow(/write their full names/);
   });
 
   it.each([
     [
       { targets: "layers.9.*" },
-      /targets: "layers.9.\*" matches no role; roles are embed_tokens, .*layers.<n>.mlp.up_proj/,
+      /targets: "layers.9.\*" matches no role\. Roles: embed_tokens, .*layers.<n>.mlp.up_proj/,
     ],
     [{ ignore: "layer.0" }, /ignore: "layer.0" matches no role/],
-    [{ targets: "re:(" }, /is no regular expression/],
-    [{ targets: "layers.0.*", ignore: "layers.*" }, /Nothing is left/],
+    [{ targets: "re:(" }, /is not a valid regular expression/],
+    [{ targets: "layers.0.*", ignore: "layers.*" }, /No targets are left/],
   ])("refuses %j", (options, message) => expect(() => selectTargets(gpt2, options)).toThrow(message));
 });

@@ -87,13 +87,9 @@ describe("plan", () => {
   });
 
   it.each([
-    ["llama", { targets: "layers.*.mlp.gate" }, /matches no role; roles are/],
-    [
-      "llama",
-      { mask_structure: "3:5" },
-      /16 inputs, which do not divide into groups of 5.*and so for 13 more/,
-    ],
-    ["kphi3", {}, /layers.0.self_attn.qkv_proj is stored grouped.*ignore/],
+    ["llama", { targets: "layers.*.mlp.gate" }, /matches no role\. Roles: /],
+    ["llama", { mask_structure: "3:5" }, /16 inputs, which is not a multiple of 5.*and so for 13 more/],
+    ["kphi3", {}, /layers.0.self_attn.qkv_proj is stored as grouped.*ignore/],
   ])("refuses for %s %j with the reason", (family, options, reason) => {
     expect(() => plan(tinyShape(family), options)).toThrow(reason);
   });

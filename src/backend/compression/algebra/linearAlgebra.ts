@@ -1,10 +1,10 @@
 /**
- * The little linear algebra that methods need, in double precision over row-major arrays. Eigenvectors come from ml-matrix;
- * products and triangular factors are written out along rows, where they are several times faster than over its elements.
+ * Linear algebra for methods, in double precision over row-major arrays. Eigenvectors come from ml-matrix. Products and
+ * triangular factors loop along rows, which is several times faster than ml-matrix's element access.
  */
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 
-/** C [m, n] = A·B of A [m, k] and B [k, n]. */
+/** Returns C [m, n] = A·B for A [m, k] and B [k, n]. */
 export function multiply(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
@@ -20,14 +20,14 @@ export function multiply(
   return c;
 }
 
-/** Aᵀ [n, m] of A [m, n]. */
+/** Returns Aᵀ [n, m] for A [m, n]. */
 export function transposed(a: ArrayLike<number>, m: number, n: number): Float64Array {
   const out = new Float64Array(m * n);
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out[j * m + i] = a[i * n + j]!;
   return out;
 }
 
-/** A·Aᵀ [m, m] of A [m, n]. */
+/** Returns A·Aᵀ [m, m] for A [m, n]. */
 export function gramOfRows(a: ArrayLike<number>, m: number, n: number): Float64Array {
   const out = new Float64Array(m * m);
   for (let i = 0; i < m; i++)
@@ -40,7 +40,7 @@ export function gramOfRows(a: ArrayLike<number>, m: number, n: number): Float64A
   return out;
 }
 
-/** Lower triangular L with A = L·Lᵀ; undefined where A [n, n] is not positive definite. */
+/** Returns the lower triangular L with A = L·Lᵀ, or undefined if A [n, n] is not positive definite. */
 export function cholesky(a: ArrayLike<number>, n: number): Float64Array | undefined {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++)
@@ -55,7 +55,7 @@ export function cholesky(a: ArrayLike<number>, n: number): Float64Array | undefi
   return l;
 }
 
-/** The inverse of a lower triangular matrix, lower triangular too. */
+/** Inverts a lower triangular matrix; the result is lower triangular too. */
 export function inverseOfLower(l: ArrayLike<number>, n: number): Float64Array {
   const out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -71,13 +71,13 @@ export function inverseOfLower(l: ArrayLike<number>, n: number): Float64Array {
 }
 
 export interface Eigen {
-  /** From the largest on, none below zero: what is, is rounding. */
+  /** In descending order. Negative values, which come from rounding, are set to zero. */
   readonly values: Float64Array;
-  /** [n, n], the vector of value i in row i. */
+  /** [n, n]; row i is the eigenvector of value i. */
   readonly vectors: Float64Array;
 }
 
-/** Of a symmetric matrix without negative eigenvalues. */
+/** Decomposes a symmetric positive semidefinite matrix. */
 export function symmetricEigen(a: ArrayLike<number>, n: number): Eigen {
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
     Matrix.from1DArray(n, n, Array.from(a)),
@@ -94,13 +94,13 @@ export function symmetricEigen(a: ArrayLike<number>, n: number): Eigen {
 }
 
 export interface SingularValues {
-  /** min(m, n) of them, from the largest on. */
+  /** [min(m, n)], in descending order. */
   readonly values: Float64Array;
-  /** The best product A·B [m, n] of this rank: A [m, rank] = U·√Σ and B [rank, n] = √Σ·Vᵀ. */
+  /** Returns the best approximation A·B [m, n] of this rank: A [m, rank] = U·√Σ and B [rank, n] = √Σ·Vᵀ. */
   factors(rank: number): { readonly a: Float64Array; readonly b: Float64Array };
 }
 
-/** Of A [m, n], by the eigenvectors of the smaller of A·Aᵀ and Aᵀ·A: accurate to 1e-8 of the largest singular value. */
+/** Decomposes A [m, n] through the eigenvectors of the smaller of A·Aᵀ and Aᵀ·A. Accurate to 1e-8 of the largest singular value. */
 export function singularValues(a: ArrayLike<number>, m: number, n: number): SingularValues {
   if (m > n) {
     const turned = singularValues(transposed(a, m, n), n, m);
@@ -121,7 +121,7 @@ export function singularValues(a: ArrayLike<number>, m: number, n: number): Sing
       const right = new Float64Array(rank * n);
       for (let k = 0; k < rank; k++) {
         const root = Math.sqrt(sizes[k]!);
-        // A direction that the matrix does not have stays out of both factors.
+        // A direction with singular value 0 is zero in both factors.
         if (root === 0) continue;
         for (let i = 0; i < m; i++) {
           const u = vectors[k * m + i]!;

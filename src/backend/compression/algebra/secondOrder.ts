@@ -1,7 +1,7 @@
 /**
  * Optimal brain surgeon along the inputs of a matrix, as SparseGPT (Frantar and Alistarh 2023) and GPTQ (Frantar et al. 2022)
- * do it: the inputs of an output are decided one after the other, and what each decision changes in the product is made up
- * for by those that are still to come, by way of the inverse of H = XᵀX.
+ * do it: decides the inputs of an output one after the other, and compensates the error of each decision in the remaining
+ * weights, using the inverse of H = XᵀX.
  */
 import { matmul } from "../../graph/ops/matmul";
 import { sum } from "../../graph/ops/reduction";
@@ -12,16 +12,16 @@ export interface Curvature {
   readonly inputs: number;
   /** Upper triangular U with H⁻¹ = Uᵀ·U, of the damped H; [inputs, inputs]. */
   readonly upper: Float64Array;
-  /** Inputs that were never anything but zero: whatever their weights are, nobody sees it. */
+  /** Inputs that were always zero, so that their weights have no effect. */
   readonly dead: readonly number[];
-  /** The damping that it took, as a share of the mean of H's diagonal. */
+  /** The damping that was applied, as a share of the mean of H's diagonal. */
   readonly damping: number;
 }
 
-/** More than this of the mean diagonal, and H says nothing any more. */
+/** With more damping than this share of the mean diagonal, H carries no information. */
 const mostDamping = 1;
 
-/** `gram` is XᵀX [inputs, inputs]; damped ten times as much whenever it is still singular. */
+/** `gram` is XᵀX [inputs, inputs]; the damping grows tenfold until H is positive definite. */
 export function curvatureOf(gram: Float64Array, inputs: number, damping: number): Curvature {
   const n = inputs;
   const dead: number[] = [];
@@ -41,7 +41,7 @@ export function curvatureOf(gram: Float64Array, inputs: number, damping: number)
         turned[i * n + j] = own[(n - 1 - i) * n + (n - 1 - j)]! + (i === j ? share * mean : 0);
     const lower = cholesky(turned, n);
     if (lower === undefined && share < mostDamping) continue;
-    if (lower === undefined) throw new Error("H stays singular at any damping: its entries are no numbers.");
+    if (lower === undefined) throw new Error("H stays singular at any damping: its entries are not finite.");
     const inverse = inverseOfLower(lower, n);
     const upper = new Float64Array(n * n);
     for (let i = 0; i < n; i++)
@@ -50,13 +50,13 @@ export function curvatureOf(gram: Float64Array, inputs: number, damping: number)
   }
 }
 
-/** The statistics that curvature is made of. */
+/** The statistics from which curvature is computed. */
 export const curvatureTap: Tap = (x, counted) => ({
   gram: matmul(x, x, { transposeA: true }),
   tokens: sum(counted, { axes: [0], keepDims: false }),
 });
 
-/** What a reader of the run should know; `tokens` are those that H was summed over, where that is known. */
+/** Returns notices for the log of the run; `tokens` is the number of tokens that H was summed over, if known. */
 export function curvatureNotices(
   { inputs, dead, damping }: Curvature,
   role: string,
@@ -67,22 +67,24 @@ export function curvatureNotices(
     ...(tokens === undefined || tokens >= inputs
       ? []
       : [
-          `${role}: its ${inputs} inputs were seen in ${tokens} tokens alone, so that H says nothing of most directions and damping decides. More text (calibration.samples) makes it better.`,
+          `${role}: only ${tokens} calibration tokens for ${inputs} inputs, so H is rank-deficient and relies on damping. Increase calibration.samples.`,
         ]),
     ...(dead.length === 0
       ? []
-      : [`${role}: ${dead.length} of its inputs are zero in all of the text; their weights become zero.`]),
+      : [
+          `${role}: ${dead.length} of its inputs are zero throughout the calibration text; their weights are set to zero.`,
+        ]),
     ...(damping <= asked
       ? []
       : [
-          `${role}: H is singular with a damping of ${asked}, so ${damping} was taken. More text (calibration.samples) makes it better.`,
+          `${role}: H is singular with a damping of ${asked}, so ${damping} was used. Increase calibration.samples.`,
         ]),
   ];
 }
 
 export interface Decisions {
   /**
-   * Called before each block of inputs with the weights as they stand, [outputs, inputs], and their saliences w² / U_jj²
+   * Called before each block of inputs with the current weights, [outputs, inputs], and their saliences w² / U_jj²
    * in `salience(output, input)`.
    */
   readonly beforeBlock?: (
@@ -91,11 +93,11 @@ export interface Decisions {
     weights: Float64Array,
     salience: (output: number, input: number) => number,
   ) => void;
-  /** What becomes of a weight; `weights` as they stand when its turn comes. */
+  /** Returns the new value of a weight; `weights` are the current ones. */
   readonly decide: (output: number, input: number, value: number, weights: Float64Array) => number;
 }
 
-/** Decides all weights [outputs, inputs] in place. */
+/** Updates all weights [outputs, inputs] in place. */
 export function decideAll(
   weights: Float64Array,
   outputs: number,

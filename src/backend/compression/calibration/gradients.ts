@@ -1,4 +1,4 @@
-/** Gradients of the loss on some text, without training on it: what importance by Taylor series is made of. */
+/** Computes gradients of the loss on text without training, for Taylor-series importance. */
 import type { Checkpoint } from "../../checkpoints/checkpoint";
 import { countedLabels, disposeAll, only } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll, uploadScalar } from "../../training/feeds";
@@ -7,21 +7,21 @@ import { traineeOf } from "../../training/trainee";
 import { buildGradients, gradientName, inverseCountName } from "../../training/trainStep";
 import { type Calibration, calibrationBatches, type ObserveCall } from "./observe";
 
-/** Of a trained tensor, over batches: the mean gradient, and the mean of its squares. */
+/** The mean gradient of a trained tensor over batches, and the mean of its squares. */
 export interface GradientMoments {
   readonly mean: Float32Array;
   readonly meanSquare: Float32Array;
 }
 export interface Gradients {
-  /** Mean over the batches, nats a label. */
+  /** Mean over the batches, in nats per label. */
   readonly loss: number;
-  /** By the names of tensors. */
+  /** By tensor name. */
   readonly moments: ReadonlyMap<string, GradientMoments>;
 }
 
 /**
- * Of the tensors of these names, which have to be trained ones: a gradient that nobody asks for is not worked out. Every batch
- * counts alike, whatever labels it has. Dropout stays out: what is asked about is the model as it is used.
+ * Computes only the gradients of the named tensors, which must be trainable. Every batch has the same weight, whatever its
+ * number of labels. Dropout is off, as at inference.
  */
 export async function gradientsOn(
   { shape, tensors }: Pick<Checkpoint, "shape" | "tensors">,
@@ -72,7 +72,7 @@ function addTo(
     mean: new Float32Array(gradient.length),
     meanSquare: new Float32Array(gradient.length),
   };
-  // A loop, as there are as many of them as the model has weights.
+  // A plain loop, because there is one element per weight of the model.
   for (let i = 0; i < gradient.length; i++) {
     const each = gradient[i]!;
     mean[i]! += each / batches;

@@ -1,6 +1,6 @@
 /**
- * Statistics of what goes through a model's matrices while it reads text: what calibration is. A method says what it wants
- * as graph values of a matrix's input; they are worked out on the device and summed over all batches in double precision.
+ * Calibration: collects statistics of the inputs of a model's matrices while the model reads text. A method defines them as
+ * graph values of the input; the device computes them, and they are summed over all batches in double precision.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
@@ -16,20 +16,20 @@ import { disposeAll, only } from "../../training/evaluateLoss";
 import { feedBatch, uploadAll } from "../../training/feeds";
 
 /**
- * Statistics of one matrix, from its input x [batch · time, inputs], whose rows are zero where there is no text, and from
- * what `counted` says of each row, [batch · time, 1]: 1 for text. Each is summed over the batches.
+ * Statistics of one matrix, from its input x [batch · time, inputs], whose padding rows are zero, and from `counted`
+ * [batch · time, 1], which is 1 for text and 0 for padding. Each is summed over the batches.
  */
 export type Tap = (x: Value, counted: Value) => Readonly<Record<string, Value>>;
-/** By role, then by the name that the tap gave. */
+/** By role, then by the tap's name. */
 export type Observed = ReadonlyMap<string, Readonly<Record<string, Float64Array>>>;
 
 export const calibrationSchema = z
   .strictObject({
-    samples: z.int().min(1).default(128).describe("Sequences of the training split that are read."),
-    batch_size: z.int().min(1).default(8).describe("Sequences at a time."),
+    samples: z.int().min(1).default(128).describe("Number of sequences of the training split to read."),
+    batch_size: z.int().min(1).default(8).describe("Sequences per batch."),
   })
   .prefault({})
-  .describe("How much text is looked at, where the other options ask for any.");
+  .describe("How much calibration text to read, if the other options need any.");
 export type Calibration = z.output<typeof calibrationSchema>;
 
 export interface ObserveCall {
@@ -41,10 +41,10 @@ export interface ObserveCall {
 }
 
 export interface CalibrationBatches {
-  /** What all of them look like. */
+  /** Properties that all batches share. */
   readonly first: Batch;
   readonly count: number;
-  /** Each once, the first one too; tells how far it is, and throws `cancelled` where the call is to stop. */
+  /** Yields every batch once, including the first. Reports progress, and throws `cancelled` if the call is aborted. */
   all(): Generator<Batch>;
 }
 
@@ -84,7 +84,7 @@ export async function observe(
   const segments = first.segments && input("segments", type, "int32");
   const counts = [first.rows * first.length, 1] as const;
   const isText = segments && greater(reshape(segments, { shape: counts }), constant(Int32Array.of(0), []));
-  // Padding is no text: its rows are zero, so that no sum counts them.
+  // Zero the rows of padding, so that no sum counts them.
   const ones = constant(new Float32Array(counts[0]).fill(1), counts);
   const counted = isText === undefined ? ones : where(isText, ones, scalar(0));
   const ofText = (x: Value) => (isText === undefined ? x : mul(x, counted));

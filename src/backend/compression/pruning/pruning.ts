@@ -1,4 +1,4 @@
-/** What methods share that set single weights to zero: their options, what these mean for a model, and the masks that remain. */
+/** Shared by methods that set single weights to zero: options, targets and masks. */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { RepresentationChoices } from "../../models/family";
@@ -24,7 +24,7 @@ import { selectTargets, type Target, targetOptions } from "../targets";
 const structure = /^(unstructured|[1-9]\d{0,3}:[1-9]\d{0,3})$/;
 type Scope = "layer" | "row" | "global";
 
-/** `scopes` are those that the method can compare weights in; the first is the usual one. */
+/** `scopes` are those in which the method can compare weights; the first is the default. */
 export function pruningOptions(scopes: readonly [Scope, ...Scope[]]) {
   return {
     sparsity: z
@@ -32,7 +32,7 @@ export function pruningOptions(scopes: readonly [Scope, ...Scope[]]) {
       .min(0)
       .max(1)
       .optional()
-      .describe("Share of weights set to zero; 0.5 when left out, or what `mask_structure` gives."),
+      .describe("Share of weights to set to zero; 0.5 when left out, or the share of `mask_structure`."),
     ...targetOptions("all projections"),
     scope: z
       .enum(scopes)
@@ -42,15 +42,17 @@ export function pruningOptions(scopes: readonly [Scope, ...Scope[]]) {
       ),
     mask_structure: z
       .string()
-      .regex(structure, { error: "is unstructured, or kept:of, such as 2:4" })
+      .regex(structure, { error: "must be unstructured, or kept:of, such as 2:4" })
       .default("unstructured")
-      .describe("`unstructured`, or how many of each group of consecutive inputs are kept, such as `2:4`."),
+      .describe(
+        "`unstructured`, or how many weights to keep in each group of consecutive inputs, such as `2:4`.",
+      ),
   };
 }
 
 const scopeWords: Readonly<Record<Scope, string>> = {
   layer: "within a matrix (`layer`)",
-  row: "within each output of it (`row`)",
+  row: "within each output of a matrix (`row`)",
   global: "over all targets (`global`)",
 };
 
@@ -62,7 +64,7 @@ export interface PruningOptions {
   readonly mask_structure: string;
 }
 
-/** Refuses a pattern that contradicts the other options. */
+/** Throws if a pattern contradicts the other options. */
 export function checkPattern(
   { mask_structure, sparsity, scope }: PruningOptions,
   context: { addIssue(issue: { code: "custom"; path: string[]; message: string; input: unknown }): void },
@@ -86,7 +88,7 @@ export interface Pruning {
   readonly sparsity: number;
 }
 
-/** What the options mean for this model; refuses what cannot be. */
+/** Resolves the options for this model; throws if they cannot be applied. */
 export function decidePruning(
   title: string,
   shape: ModelShape,
@@ -97,7 +99,7 @@ export function decidePruning(
   const pattern = parsePattern(mask_structure);
   const faults = targets.flatMap(({ matrix, type }) => {
     if (type !== "dense" && type !== "masked")
-      return `${matrix.role} is stored ${type}, and weights are dropped from dense or masked matrices`;
+      return `${matrix.role} is stored as ${type}, but only dense and masked matrices can be pruned`;
     return (pattern && findPatternFault(matrix, pattern)) ?? [];
   });
   if (faults.length > 0)
@@ -116,7 +118,7 @@ export function planPruning(before: ModelShape, { targets, within, sparsity }: P
   const kept = targets.map((target, i) =>
     Math.min(countKept(target), sizes[i]! - countDropped(target.matrix, within, sparsity)),
   );
-  // Over the whole model only the sum is known; the remainder of each share goes to the first matrices that have room.
+  // Over the whole model only the sum is known; the first matrices with room take the remainder of each share.
   if (within === "global") {
     const all = sizes.reduce((total, each) => total + each, 0);
     const now = targets.reduce((total, each) => total + countKept(each), 0);
@@ -133,7 +135,7 @@ export function planPruning(before: ModelShape, { targets, within, sparsity }: P
   return planBetween(before, createMaskedShape(before, targets, kept), exact);
 }
 
-/** The mask of a target that has one: what is dropped stays dropped. */
+/** Returns the existing mask of a target, if any: dropped weights stay dropped. */
 export function readMask(
   tensors: ReadonlyMap<string, HostTensor>,
   { matrix, type }: Target,
@@ -141,7 +143,7 @@ export function readMask(
   return type === "masked" ? (tensors.get(maskName(matrix))!.data as Uint8Array) : undefined;
 }
 
-/** The weights that a mask keeps, zeros elsewhere, and the mask; both in the order of the stored tensor. */
+/** Returns the weights with those outside the mask set to zero, and the mask; both in the order of the stored tensor. */
 export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Array): Treated {
   const shape = denseShape(target.matrix);
   const data = weights.map((each, i) => (mask[i] === 1 ? each : 0));
@@ -155,10 +157,10 @@ export function maskWeights(target: Target, weights: Float32Array, mask: Uint8Ar
   };
 }
 
-/** Scores of the weights of a target, in the order of its stored tensor. */
+/** Scores the weights of a target, in the order of its stored tensor. */
 export type Score = (target: Target, tensors: ReadonlyMap<string, HostTensor>) => Float32Array;
 
-/** The model without the weights of the lowest scores; what was dropped before stays dropped. */
+/** Drops the weights with the lowest scores; weights that were dropped before stay dropped. */
 export function pruneByScore(
   before: Checkpoint,
   { targets, within, sparsity }: Pruning,

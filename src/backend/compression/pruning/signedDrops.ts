@@ -1,4 +1,4 @@
-/** Which weights go next when positive and negative ones lose a share each: those nearest to zero, or farthest from it, of either sign. */
+/** Chooses the weights to drop when a share of the positive and a share of the negative ones is removed: the smallest or the largest of each sign. */
 import { lowestPlaces } from "./smallest";
 
 export interface DropRule {
@@ -6,13 +6,13 @@ export interface DropRule {
   readonly positive: number;
   readonly negative: number;
   readonly select: "smallest" | "largest";
-  /** What the shares are of; the weights that are left where it is undefined. */
+  /** The counts to which the shares refer; the remaining weights if undefined. */
   readonly original?: { readonly positive: number; readonly negative: number } | undefined;
-  /** No more than that many go, of both signs in proportion. */
+  /** Upper bound on the number of dropped weights, divided between the signs in proportion. */
   readonly most: number;
 }
 
-/** How many of the weights that are left have either sign; zeros count as positive. */
+/** Counts the remaining weights of each sign; zeros count as positive. */
 export function countSigns(values: Float32Array, left: Uint8Array): { positive: number; negative: number } {
   let [positive, negative] = [0, 0];
   for (let i = 0; i < values.length; i++)
@@ -24,8 +24,8 @@ export function countSigns(values: Float32Array, left: Uint8Array): { positive: 
 }
 
 /**
- * Exactly ⌊positive · P⌋ + ⌊negative · N⌋ places, or `most` where that is fewer. Of equal weights the earlier goes first. At
- * least one goes where there is one, so that shares of few weights come to an end.
+ * Returns exactly ⌊positive · P⌋ + ⌊negative · N⌋ indices, or `most` if that is fewer. Of equal weights the earlier is dropped
+ * first. At least one is dropped if any remains, so that repeated small shares terminate.
  */
 export function selectDrops(values: Float32Array, left: Uint8Array, rule: DropRule): number[] {
   const now = countSigns(values, left);
@@ -47,7 +47,7 @@ export function selectDrops(values: Float32Array, left: Uint8Array, rule: DropRu
   ];
 }
 
-/** Places of the `count` weights of a sign with the smallest, or largest, magnitude. */
+/** Returns the indices of the `count` weights of a sign with the smallest or largest magnitude. */
 function selectSigned(
   values: Float32Array,
   left: Uint8Array,

@@ -1,11 +1,11 @@
 /**
- * Masks that drop the lowest scores, compared within a matrix, an output, a group of n:m, or the whole model. Exactly as many
- * are dropped as asked; of equal scores the earlier in the tensor goes first. What a score means is the method's business.
+ * Creates masks that drop the lowest scores within a matrix, an output, an n:m group, or the whole model. The number of
+ * dropped weights is exact; of equal scores the earlier in the tensor is dropped first. The method defines the scores.
  */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { MatrixSpec } from "../../representations/representation";
 
-/** `kept` of each `of` consecutive inputs of an output stay. */
+/** Keeps `kept` of each `of` consecutive inputs of an output. */
 export interface GroupPattern {
   readonly kept: number;
   readonly of: number;
@@ -16,41 +16,41 @@ export interface Scored {
   readonly matrix: MatrixSpec;
   /** In the order of the stored tensor. */
   readonly scores: Float32Array;
-  /** 0 where a weight was dropped before, in the same order; undefined where none was. */
+  /** 0 where a weight was dropped before, in the same order; undefined if none was. */
   readonly mask?: Uint8Array | undefined;
 }
 
-/** The pattern that a mask structure names: `unstructured`, or kept:of such as 2:4. */
+/** Parses a mask structure: `unstructured`, or kept:of such as 2:4. */
 export function parsePattern(structure: string): GroupPattern | undefined {
   if (structure === "unstructured") return undefined;
   const [kept, of] = structure.split(":").map(Number) as [number, number];
   return { kept, of };
 }
 
-/** How many scalars of a matrix are dropped; for `global`, its share if all matrices lost alike. */
+/** Counts the dropped scalars of a matrix; for `global`, its share if all matrices lose the same share. */
 export function countDropped({ inputs, outputs }: MatrixSpec, within: Within, sparsity: number): number {
   if (typeof within === "object") return (inputs * outputs * (within.of - within.kept)) / within.of;
   return within === "row" ? countShare(inputs, sparsity) * outputs : countShare(inputs * outputs, sparsity);
 }
 
-/** ⌊sparsity · count⌋, where a product that misses a whole number by rounding alone counts as that number. */
+/** ⌊sparsity · count⌋, except that a product within rounding error of a whole number counts as that number. */
 export function countShare(count: number, sparsity: number): number {
   return Math.floor(count * sparsity * (1 + 1e-12));
 }
 
-/** Why a matrix cannot have the pattern; undefined where it can. */
+/** Returns why a matrix cannot have the pattern, or undefined if it can. */
 export function findPatternFault(
   { role, inputs }: MatrixSpec,
   { kept, of }: GroupPattern,
 ): string | undefined {
   return inputs % of === 0
     ? undefined
-    : `${role} has ${inputs} inputs, which do not divide into groups of ${of} for ${kept}:${of}`;
+    : `${role} has ${inputs} inputs, which is not a multiple of ${of}, as ${kept}:${of} requires`;
 }
 
 /**
- * A 0/1 mask for each matrix, in the order of its tensor. Weights that were dropped before stay dropped and count toward the
- * share; only the others are compared, whatever their scores are.
+ * Creates a 0/1 mask for each matrix, in the order of its tensor. Weights that were dropped before stay dropped and count toward
+ * the share; only the others are compared, whatever their scores are.
  */
 export function maskSmallest(scored: readonly Scored[], within: Within, sparsity: number): Uint8Array[] {
   for (const { matrix, scores, mask } of scored) refuseNaN(matrix.role, scores, mask);
@@ -82,20 +82,20 @@ export function maskSmallest(scored: readonly Scored[], within: Within, sparsity
   return masks;
 }
 
-/** A score that is not a number has no place in an order. Those of weights that are dropped already do not matter. */
+/** Throws for NaN, which cannot be ordered. Scores of weights that are already dropped do not matter. */
 export function refuseNaN(name: string, scores: Float32Array, mask?: Uint8Array): void {
   if (scores.some((score, i) => Number.isNaN(score) && mask?.[i] !== 0))
-    throw new WorkbenchError("invalid-input", `${name} holds weights that are not numbers.`);
+    throw new WorkbenchError("invalid-input", `${name} contains weights that are not numbers (NaN).`);
 }
 
-/** Elements of a tensor at equal distances. */
+/** Strided elements of a tensor. */
 interface Group {
   readonly start: number;
   readonly stride: number;
   readonly count: number;
 }
 
-/** The inputs of each output, `size` at a time. */
+/** Yields the inputs of each output, `size` at a time. */
 function* groupInputs({ inputs, outputs, layout }: MatrixSpec, size: number): Generator<Group> {
   const [inputStride, outputStride] = layout === "in_out" ? [outputs, 1] : [1, inputs];
   for (let output = 0; output < outputs; output++)
@@ -103,7 +103,7 @@ function* groupInputs({ inputs, outputs, layout }: MatrixSpec, size: number): Ge
       yield { start: output * outputStride + first * inputStride, stride: inputStride, count: size };
 }
 
-/** Sets the lowest scores of a group to 0 in the mask, until `dropped` of the group are 0. */
+/** Sets the mask of the lowest scores of a group to 0, until `dropped` of the group are 0. */
 function dropLowest(
   mask: Uint8Array,
   scores: Float32Array,
@@ -125,7 +125,7 @@ function dropLowest(
     mask[place] = 0;
 }
 
-/** The `count` places with the lowest scores, or all of them where there are fewer; of equal scores the earlier place. */
+/** Returns the `count` indices with the lowest scores, or all if there are fewer; of equal scores the earlier. */
 export function lowestPlaces(
   places: Uint32Array,
   scores: Float32Array | Float64Array,

@@ -1,6 +1,6 @@
 /**
- * Structured pruning: channels of a feed-forward layer and heads of attention go whole, out of every matrix that makes or
- * reads them. What stays is moved to the front, which changes nothing, so that smaller dense matrices remain.
+ * Structured pruning: removes whole feed-forward channels and attention heads from every matrix that produces or reads them.
+ * The remaining ones are moved to the front, which does not change the function, and leave smaller dense matrices.
  */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
@@ -19,25 +19,25 @@ import { type Plan, planBetween, shareOption } from "../method";
 import { floatsOf, takenApart } from "../takenApart";
 import type { Target } from "../targets";
 
-/** `scope` is the usual one. */
+/** `scope` is the default. */
 export const structuredOptions = (scope: "global" | "layer") => ({
   rate: shareOption(
     0.2,
-    "Share of the scalars of the treated matrices that goes; one head and one channel of a layer stay.",
+    "Share of the scalars of the pruned matrices to remove; each layer keeps at least one head and one channel.",
   ),
   parts: z
     .array(z.enum(["heads", "channels"]))
     .min(1)
     .default(["heads", "channels"])
-    .describe("What may go: heads of attention, channels of feed-forward layers, or both."),
+    .describe("What to remove: attention heads, feed-forward channels, or both."),
   scope: z
     .enum(["global", "layer"])
     .default(scope)
-    .describe("Compare over the whole model, or take the same share of each layer."),
+    .describe("Compare scores over the whole model, or remove the same share of each layer."),
   layers: z
     .tuple([z.int().min(0), z.int().min(0)])
     .optional()
-    .describe("First and last layer that is touched, from 0; all when left out."),
+    .describe("First and last layer to prune, from 0; all when left out."),
 });
 export interface StructuredOptions {
   readonly rate: number;
@@ -51,21 +51,21 @@ export interface Coupled {
   readonly kind: "heads" | "channels";
   readonly layer: number;
   readonly units: number;
-  /** Whose outputs are the units, and the one whose inputs they are. */
+  /** The matrices whose outputs are the units, and the one whose inputs they are. */
   readonly producers: readonly Target[];
   readonly consumer: Target;
-  /** Scalars of all of them, and of biases, that belong to one unit. */
+  /** Scalars of these matrices and their biases that belong to one unit. */
   readonly cost: number;
 }
 
-/** What can be cut of the model; refuses what is not dense, and layers that are not there. */
+/** Lists what can be removed; throws for matrices that are not dense and layers that do not exist. */
 export function coupledIn(title: string, shape: ModelShape, { parts, layers }: StructuredOptions): Coupled[] {
   const { layers: count } = dimensionsOf(shape);
   const [first, last] = layers ?? [0, count - 1];
   if (first > last || last >= count)
     throw new WorkbenchError(
       "unsupported",
-      `${title} cannot be applied: layers ${first} to ${last} are not all there; the model has ${count}, from 0 on.`,
+      `${title} cannot be applied: the model has no layers ${first} to ${last}, only 0 to ${count - 1}.`,
     );
   const isMeant = ({ kind, layer }: CoupledGroup) =>
     layer !== undefined && layer >= first && layer <= last && parts.some((part) => part === kind);
@@ -94,12 +94,12 @@ export function coupledIn(title: string, shape: ModelShape, { parts, layers }: S
   });
 }
 
-/** For each of the groups the units that stay, in their order. */
+/** The remaining units of each group, in ascending order. */
 export type Kept = readonly (readonly number[])[];
 
 /**
- * Takes the units of the lowest scores until the share is gone, or just more than it. Scores are compared across groups as
- * they are; of units of equal score the first goes.
+ * Removes the units with the lowest scores until at least the share is removed. Scores are compared across groups without
+ * scaling; of equal scores the first unit is removed.
  */
 export function choose(
   groups: readonly Coupled[],
@@ -131,7 +131,7 @@ export function choose(
   );
 }
 
-/** Known before any score: over the whole model at least the share goes, by layer exactly so many units. */
+/** Predicts the outcome before any scores: over the whole model at least the share is removed; by layer the number of units is exact. */
 export function planStructured(
   before: ModelShape,
   groups: readonly Coupled[],
@@ -158,7 +158,7 @@ function slicedModel(before: ModelShape, groups: readonly Coupled[], kept: reado
     };
     for (const [packed, parts] of byPacked(producers))
       if (packed.bias) {
-        // What a bias adds to a unit that is gone, nobody reads.
+        // The bias of a removed unit has no effect.
         const lost = parts.reduce((sum, { matrix }) => sum + matrix.outputs - share(matrix.outputs), 0);
         choices[biasRole(packed)] = { type: "masked", options: { kept: packed.outputs - lost } };
       }
@@ -176,7 +176,7 @@ function byPacked(producers: readonly Target[]): Map<MatrixSpec, Target[]> {
   return found;
 }
 
-/** The model with the units that are left, those before the others; `shifts` are added to the biases of consumers, by role. */
+/** Returns the model with the remaining units at the front; `shifts` are added to the biases of consumers, by role. */
 export function withUnits(
   before: Checkpoint,
   groups: readonly Coupled[],
@@ -210,12 +210,12 @@ export function withUnits(
       if (packed.bias) cutBias(tensors, packed, parts, stay, units);
   });
   for (const [role, shift] of shifts) tensors.set(...shifted(before.shape, tensors, role, shift));
-  // Only what the model has: a packed weight whose parts are sliced is gone.
+  // Drop tensors that the new shape lacks, such as a packed weight whose parts are sliced.
   const names = new Set(parametersOf(after).map(({ name }) => name));
   return { shape: after, tensors: new Map([...tensors].filter(([name]) => names.has(name))) };
 }
 
-/** The rows or columns of the units. */
+/** Returns the rows or columns of the units. */
 function placesOf(units: readonly number[], width: number): number[] {
   return units.flatMap((unit) => Array.from({ length: width }, (_, i) => unit * width + i));
 }
@@ -237,7 +237,7 @@ function cutMatrix(
   return { shape: slicedShape(matrix, sizes), data: fromInOut(own, small) };
 }
 
-/** The values of the units that stay at the front of each part, and a mask that keeps them. */
+/** Moves the values of the remaining units to the front of each part, with a mask that keeps them. */
 function cutBias(
   tensors: Map<string, HostTensor>,
   packed: MatrixSpec,

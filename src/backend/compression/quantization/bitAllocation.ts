@@ -1,9 +1,9 @@
-/** Which of several matrices gets how many bits: the cheapest choice within a budget, exactly. */
+/** Allocates bits to matrices: the exact optimum within a budget. */
 
 export interface Choice {
-  /** Bits of the whole matrix, a whole number. */
+  /** Bits of the whole matrix, an integer. */
   readonly bits: number;
-  /** What it costs in quality. */
+  /** Loss of quality. */
   readonly cost: number;
 }
 
@@ -14,9 +14,9 @@ interface Partial {
 }
 
 /**
- * The index of a choice for each matrix, with the least total cost among those of at most `budget` bits; of equal ones that of
- * the fewest bits. Undefined where even the smallest do not fit. Matrix by matrix, keeping what no other partial choice beats in
- * both: a multiple-choice knapsack, whose sums are few because matrices of a model are of few sizes.
+ * Returns the index of a choice for each matrix with the least total cost within `budget` bits; of equal costs the one with
+ * the fewest bits. Undefined if even the smallest choices exceed the budget. Solves a multiple-choice knapsack matrix by matrix,
+ * keeping the Pareto front of partial choices, which stays small because a model has few matrix sizes.
  */
 export function allocate(
   matrices: readonly (readonly Choice[])[],

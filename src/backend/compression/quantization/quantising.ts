@@ -1,4 +1,4 @@
-/** Whole numbers in place of weights: the grid of a group, the code of a weight, and the tensors that hold them. */
+/** Quantization of weights to integers: the grid of a group, the code of a weight, and their tensors. */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
 import type { ModelShape } from "../../models/model";
@@ -22,21 +22,23 @@ import { floatsOf, partOf } from "../takenApart";
 import { allProjections, type Target, targetOptions } from "../targets";
 
 export const quantisingOptions = {
-  bits: z.int().min(2).max(8).default(4).describe("Bits of a weight."),
+  bits: z.int().min(2).max(8).default(4).describe("Bits per weight."),
   group_size: z
     .int()
     .min(1)
     .optional()
-    .describe("Consecutive inputs of an output that share a scale; all of them when left out."),
+    .describe("Number of consecutive inputs of an output that share a scale; all when left out."),
   symmetric: z
     .boolean()
     .default(true)
-    .describe("Codes around zero; otherwise each group has a zero of its own and uses its whole range."),
+    .describe(
+      "Center the codes on zero; otherwise each group has its own zero point and uses its whole range.",
+    ),
   residual: z
     .int()
     .min(0)
     .default(0)
-    .describe("Width of a product that gives back the largest part of what is lost (LoRC); 0 for none."),
+    .describe("Rank of a low-rank correction of the quantization error (LoRC); 0 for none."),
   ...targetOptions("all projections"),
 };
 
@@ -45,7 +47,7 @@ export interface QuantisingOptions extends QuantizedOptions {
   readonly ignore?: string | string[] | undefined;
 }
 
-/** The levels of `bits` from the most to the fewest. */
+/** Values of `bits` in descending order. */
 export const bitLevels = [8, 6, 4, 3, 2] as const;
 
 export function quantisedTargets(title: string, shape: ModelShape, given: QuantisingOptions): Target[] {
@@ -54,10 +56,10 @@ export function quantisedTargets(title: string, shape: ModelShape, given: Quanti
   const faults = targets.flatMap(({ matrix: { role, inputs }, type }) => {
     if (size !== undefined && inputs % size !== 0)
       return [
-        `${role} has ${inputs} inputs, which do not divide into groups of ${size}. Choose another group_size`,
+        `${role} has ${inputs} inputs, which is not a multiple of group_size ${size}. Choose another group_size`,
       ];
     return type === "masked" && residual > 0
-      ? [`${role} is pruned, and a residual would fill its zeros. Write residual: 0`]
+      ? [`${role} is pruned, and a residual would fill its zeros. Set residual: 0`]
       : [];
   });
   if (faults.length === 0) return targets;
@@ -77,7 +79,7 @@ export function planQuantising(title: string, before: ModelShape, given: Quantis
   );
 }
 
-/** How a target is stored afterwards, as far as it is known before. */
+/** The representation that a target will have, as far as it is known from the shape. */
 export function quantisedAs({ matrix, type, options }: Target, given: QuantizedOptions) {
   const { kept = matrix.inputs * matrix.outputs } = options as MaskedOptions;
   return {
@@ -96,13 +98,13 @@ function storedOptions({ bits, group_size: size, symmetric, residual, kept }: Qu
   };
 }
 
-/** A matrix [inputs, outputs], and where it was pruned a mask of the same shape, 1 for what is kept; the others are zero. */
+/** A matrix [inputs, outputs] and, if it was pruned, a mask of the same shape: 1 for kept weights, 0 for dropped ones. */
 export interface Weights {
   readonly dense: Float32Array;
   readonly mask: Uint8Array | undefined;
 }
 
-/** Those of a target, whether it has been taken out of a packed matrix already or not. */
+/** Reads the weights of a target, whether or not it has been split from a packed matrix already. */
 export function weightsOf(tensors: ReadonlyMap<string, HostTensor>, target: Target): Weights {
   const { matrix, type, representation, options, packedIn } = target;
   if (packedIn !== undefined && !tensors.has(weightName(matrix)))
@@ -120,7 +122,7 @@ export interface Grid {
   readonly zero: number;
 }
 
-/** The grid on which values from `low` to `high` lie, zero always being one of them. */
+/** Returns the grid for values from `low` to `high`; zero is always on it. */
 export function gridOf(
   low: number,
   high: number,
@@ -130,7 +132,7 @@ export function gridOf(
   const [from, to] = symmetric
     ? [-Math.max(Math.abs(low), Math.abs(high)), Math.max(Math.abs(low), Math.abs(high))]
     : [Math.min(0, low), Math.max(0, high)];
-  // A group of zeros has any scale.
+  // A group of zeros can have any scale.
   const scale = Math.fround((to - from) / steps) || 1;
   return { scale, zero: symmetric ? 0 : Math.round(-from / scale) - 2 ** (bits - 1) };
 }
@@ -144,7 +146,7 @@ export function valueOfCode(code: number, { scale, zero }: Grid): number {
   return (code - zero) * scale;
 }
 
-/** Codes and grids of a matrix as they are filled in. */
+/** Codes and grids of a matrix, filled in step by step. */
 export class Quantised {
   readonly codes: Int8Array;
   private readonly scales: Float32Array;
@@ -175,7 +177,7 @@ export class Quantised {
     return { scale: this.scales[at]!, zero: this.zeros[at]! };
   }
 
-  /** Codes a value and says what it is now: zero where the mask keeps nothing. */
+  /** Stores the code of a value and returns the quantized value: zero where the mask drops the weight. */
   set(input: number, output: number, value: number): number {
     if (this.weights.mask?.[input * this.matrix.outputs + output] === 0) return 0;
     const grid = this.gridAt(input, output);
@@ -196,7 +198,7 @@ export class Quantised {
     return out;
   }
 
-  /** What is lost of the matrix as it was goes into the residual. */
+  /** The residual approximates the quantization error of the original matrix. */
   treated(): Treated {
     const { matrix, options, groups } = this;
     const { inputs, outputs } = matrix;
@@ -217,7 +219,7 @@ export class Quantised {
     };
   }
 
-  /** The best product of the width in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
+  /** The best approximation of the error with this rank, in the Frobenius norm (Yao et al., ZeroQuant-V2, 2023). */
   private residual(): (readonly [string, HostTensor])[] {
     const { residual: width } = this.options;
     if (width === 0) return [];
@@ -233,7 +235,7 @@ export class Quantised {
   }
 }
 
-/** Every weight of a matrix at the nearest point of the grid of its group. */
+/** Rounds every weight of a matrix to the nearest point of its group's grid. */
 export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: QuantizedOptions): Quantised {
   const { inputs, outputs } = matrix;
   const { dense } = weights;
@@ -250,7 +252,7 @@ export function roundedToNearest(matrix: MatrixSpec, weights: Weights, options: 
   return quantised;
 }
 
-/** The smallest and largest weight of an output in a group, of a matrix [inputs, outputs]. */
+/** Returns the smallest and largest weight of an output in a group of inputs, for a matrix [inputs, outputs]. */
 export function rangeOf(
   dense: ArrayLike<number>,
   outputs: number,

@@ -81,7 +81,9 @@ describe("maskSmallest", () => {
 
   it("refuses what is not a number", () => {
     const scored = { matrix: matrix(2, 1, "out_in"), scores: Float32Array.of(1, NaN) };
-    expect(() => maskSmallest([scored], "layer", 0.5)).toThrow(/up_proj holds weights that are not numbers/);
+    expect(() => maskSmallest([scored], "layer", 0.5)).toThrow(
+      /up_proj contains weights that are not numbers/,
+    );
   });
 });
 
@@ -120,7 +122,7 @@ describe("countShare", () => {
 
 it("says which groups do not divide a matrix", () => {
   expect(findPatternFault(matrix(6, 4, "out_in"), { kept: 2, of: 4 })).toMatch(
-    /6 inputs, which do not divide into groups of 4/,
+    /6 inputs, which is not a multiple of 4/,
   );
   expect(findPatternFault(matrix(8, 3, "out_in"), { kept: 2, of: 4 })).toBeUndefined();
 });
