@@ -66,7 +66,7 @@ describe("selectTargets", () => {
       "layers.0.self_attn.qkv_proj": { type: "masked", options: {} },
     });
     expect(() => selectTargets(whole, { targets: "layers.0.self_attn.q_proj" })).toThrow(
-      /stored masked as a whole.*Name layers.0.self_attn.qkv_proj itself/,
+      /stored as masked as a whole.*Use layers.0.self_attn.qkv_proj as the target/,
     );
   });
 

@@ -95,7 +95,7 @@ describe("sizes that do not fit are refused before anything is read", () => {
     ["rtn", { residual: 500 }, /higher than the full rank/],
     ["sparsegpt", { mask_structure: "3:5" }, /cannot be applied/],
     ["kron", { b: [5, 1] }, /cannot be applied|do not divide/],
-    ["flap", { layers: [0, 9] }, /the model has 2, from 0 on/],
+    ["flap", { layers: [0, 9] }, /is not a range within the model's layers 0 to 1/],
     ["layerdrop", { keep: [7] }, /keep includes layer 7/],
   ])("%s with %o", (name, given, message) => {
     expect(() => methods[name]!.plan(model().shape, options(name, given))).toThrow(message);

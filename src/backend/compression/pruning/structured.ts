@@ -65,7 +65,7 @@ export function coupledIn(title: string, shape: ModelShape, { parts, layers }: S
   if (first > last || last >= count)
     throw new WorkbenchError(
       "unsupported",
-      `${title} cannot be applied: the model has no layers ${first} to ${last}, only 0 to ${count - 1}.`,
+      `${title} cannot be applied: layers [${first}, ${last}] is not a range within the model's layers 0 to ${count - 1}.`,
     );
   const isMeant = ({ kind, layer }: CoupledGroup) =>
     layer !== undefined && layer >= first && layer <= last && parts.some((part) => part === kind);

@@ -113,7 +113,7 @@ describe("which units go", () => {
       1, 1,
     ]);
     expect(() => coupledIn("Cutting", shape, { ...options, layers: [1, 2] })).toThrow(
-      /the model has 2, from 0 on/,
+      /is not a range within the model's layers 0 to 1/,
     );
     expect(structuredOptions("layer").rate.parse(undefined)).toBe(0.2);
   });
