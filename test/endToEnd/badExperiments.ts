@@ -286,13 +286,13 @@ export const badExperiments: readonly Case[] = [
       model.replace("}", ", max_position_embeddings: 16}"),
       "evaluate: {perplexity: {context: 64}}",
     ],
-    message: "A context of 64 is longer than the model's 16 positions. Choose at most 16.",
+    message: "A context of 64 is longer than the model's 16 positions. Set context to at most 16.",
   },
   {
     what: "a split that the data has not",
     cells: evaluate("split: test"),
     message:
-      "text.txt has no test split, only train and validation. Name files in data.test_text, or choose another split.",
+      "text.txt has no test split, only train and validation. Set data.test_text, or choose another split.",
   },
   {
     what: "an evaluation without text",
@@ -313,7 +313,7 @@ export const badExperiments: readonly Case[] = [
       asking('["Line 1", "Line 2 says 4 on."]'),
     ],
     message:
-      "Prompt 2 has 17 tokens, and the model sees 16 at once. Shorten it to 16 tokens, or use a model of a longer context.",
+      "Prompt 2 has 17 tokens, but the model's context is 16 tokens. Shorten it to 16 tokens, or use a model with a longer context.",
   },
   {
     what: "a conversation with somebody unknown",

@@ -1,29 +1,29 @@
-/** Measures of a classification out of its confusion matrix, as scikit-learn defines them: what is divided by zero is 0. */
+/** Classification scores from a confusion matrix, as defined by scikit-learn: a score with a zero denominator is 0. */
 import { type Interval, resampleIntervals } from "../../statistics/resampling";
 
 export interface ClassScores {
   readonly accuracy: number;
-  /** Of the positive class, or the mean over all classes where there is none. */
+  /** Score of the positive class, or the mean over all classes if there is none. */
   readonly precision: number;
   readonly recall: number;
   readonly f1: number;
   readonly f1_macro: number;
-  /** Means over the classes weighted by how many examples they have. */
+  /** Mean over the classes, weighted by their number of examples. */
   readonly precision_weighted: number;
   readonly recall_weighted: number;
   readonly f1_weighted: number;
-  /** Correlation of truth and answer (Matthews 1975; for several classes Gorodkin 2004). */
+  /** Correlation of true and predicted classes (Matthews 1975; for more than two classes Gorodkin 2004). */
   readonly matthews: number;
   /** Mean of −log p of the true class, nats. */
   readonly loss: number;
-  /** Classes that were never said, whose precision is taken as 0. */
+  /** Classes that were never predicted; their precision counts as 0. */
   readonly undefined_scores: readonly number[];
 }
 
 const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
 
-/** `confusion[truth][answer]` counts; `losses` of each example. */
+/** `confusion[truth][answer]` contains counts, `losses` the loss of each example. */
 export function scoresOf(
   confusion: readonly (readonly number[])[],
   positive: number | undefined,
@@ -54,7 +54,7 @@ export function scoresOf(
   };
 }
 
-/** (c·s − Σ t_k·p_k) / √((s² − Σ p_k²)(s² − Σ t_k²)), with c right ones of s, t_k true and p_k said of class k. */
+/** (c·s − Σ t_k·p_k) / √((s² − Σ p_k²)(s² − Σ t_k²)), with c correct of s examples, and t_k true and p_k predicted examples of class k. */
 function matthews(confusion: readonly (readonly number[])[]): number {
   const truths = confusion.map(sum);
   const said = confusion.map((_, answer) => sum(confusion.map((row) => row[answer]!)));

@@ -1,4 +1,4 @@
-/** How well a classifier predicts the classes of a split: the measures of scikit-learn, with intervals over the examples. */
+/** Scores of a classifier on a split: the metrics of scikit-learn, with intervals over the examples. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Split } from "../data/split";
@@ -10,24 +10,24 @@ import { headOutputs } from "./headOutputs";
 import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
 
 const options = z.strictObject({
-  split: z.enum(["validation", "test", "train"]).default("validation").describe("Which split is classified."),
+  split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to classify."),
   positive_label: z
     .string()
     .optional()
     .describe(
-      "The class that precision, recall and F1 are of; the last one when left out, and the mean of all where there are more than two.",
+      "Class for precision, recall and F1. The default is the last of two classes; with more classes, the mean over all of them.",
     ),
-  max_examples: z.int().min(1).optional().describe("Classify only the first examples of the split."),
-  batch_size: z
+  max_examples: z
     .int()
     .min(1)
-    .default(16)
-    .describe("Examples at a time, which changes nothing but time and memory."),
+    .optional()
+    .describe("Classify only this many examples, from the start of the split."),
+  batch_size: z.int().min(1).default(16).describe("Examples per batch. Affects only time and memory."),
   resamples: z
     .int()
     .min(0)
     .default(1000)
-    .describe("Draws of the examples with replacement, for 95 % intervals; 0 gives none."),
+    .describe("Bootstrap resamples of the examples for 95 % intervals; 0 disables them."),
 });
 type Options = z.output<typeof options>;
 
@@ -39,9 +39,9 @@ export interface Classification extends ClassScores {
   /** Rows are the true classes, columns the predicted ones. */
   readonly confusion: readonly (readonly number[])[];
   readonly examples: number;
-  /** How labels of the data became classes of the model, where that is not plain. */
+  /** How labels of the data were mapped to classes of the model, if they differ. */
   readonly notice?: string;
-  /** Share of the most frequent class: the accuracy of always predicting it. */
+  /** Fraction of the most frequent class: the accuracy of always predicting it. */
   readonly majority: number;
   /** 95 % percentile intervals over the examples. */
   readonly intervals: Readonly<Record<string, readonly [number, number]>>;
@@ -112,7 +112,7 @@ function classesOf({ config }: ModelShape): Classes {
   throw new WorkbenchError(
     "invalid-input",
     head === undefined
-      ? "This is a language model, not a classifier. Train it first on rows with labels: a train cell whose data names data.label_column, or a data set such as sms-spam."
+      ? "This is a language model, not a classifier. Train it first on labeled rows: a train cell whose data sets data.label_column, or a data set such as sms-spam."
       : "This is a regression model, which has no classes. Evaluate it with regression.",
   );
 }
@@ -122,7 +122,7 @@ function positiveClass(label: string, names: readonly string[]): number {
   if (at !== undefined) return at;
   throw new WorkbenchError(
     "invalid-input",
-    `positive_label ${JSON.stringify(label)} is not a class of the model; classes are ${names.join(", ")}.`,
+    `positive_label ${JSON.stringify(label)} is not a class of the model. Allowed: ${names.join(", ")}.`,
     { allowed: names },
   );
 }

@@ -1,6 +1,6 @@
 /** Correlations of two lists of numbers. */
 
-/** Pearson's r; null where one list is constant, so that it is not defined. */
+/** Pearson's r; null if it is undefined because a list is constant. */
 export function pearson(a: readonly number[], b: readonly number[]): number | null {
   if ([a, b].some((list) => list.every((each) => each === list[0]))) return null;
   const [x, y] = [centered(a), centered(b)];
@@ -8,7 +8,7 @@ export function pearson(a: readonly number[], b: readonly number[]): number | nu
   return Math.max(-1, Math.min(1, r));
 }
 
-/** Ranks from 1; equal numbers share the mean of their ranks, as for Spearman's correlation. */
+/** Ranks from 1; equal numbers have the mean of their ranks, as in Spearman's correlation. */
 export function averageRanks(numbers: readonly number[]): number[] {
   const order = numbers.map((_, i) => i).sort((a, b) => numbers[a]! - numbers[b]!);
   const ranks = new Array<number>(numbers.length);

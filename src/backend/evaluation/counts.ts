@@ -1,4 +1,4 @@
-/** The five numbers of a model as a metric: what `accounting` counts, under names that curves and comparisons can use. */
+/** The five counts of `accounting` as a metric, under names that curves and comparisons can use. */
 import * as z from "zod";
 import type { Counts, ModelCounts } from "../../protocol/counts";
 import { count } from "../../protocol/quantities";
@@ -30,7 +30,7 @@ export default defineMetric<Record<string, never>, ModelCounts>({
       tensors: (name) => {
         const data = tensors.get(name)?.data;
         if (data === undefined || data instanceof Int32Array)
-          throw new Error(`${name} is no weight or mask.`);
+          throw new Error(`${name} is not a weight or mask.`);
         return data;
       },
       ...(file === undefined ? {} : { file }),

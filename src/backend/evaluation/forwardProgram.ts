@@ -1,4 +1,4 @@
-/** A model on an engine, asked again and again about some rows of a batch of windows. It learns nothing from it. */
+/** A compiled forward pass of a model that computes outputs for selected rows of batches of windows. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import { input, type Value } from "../graph/op";
@@ -10,16 +10,16 @@ import type { Subject } from "./metric";
 export interface ForwardSize {
   readonly batch: number;
   readonly time: number;
-  /** How many rows of [batch · time] have an answer. */
+  /** Number of rows of [batch · time] to compute outputs for. */
   readonly rows: number;
-  /** Whether it is fed which document each token belongs to, and its place there, as [batch · time]. */
+  /** Whether the inputs include the document and position of each token, [batch · time]. */
   readonly segments?: boolean;
   readonly positions?: boolean;
-  /** Whether it is fed token types, which a model that has none does not read. */
+  /** Whether the inputs include token types; a model without token types ignores them. */
   readonly types?: boolean;
 }
 
-/** int32 data by input name; `tokens` [batch · time] and `rows` [rows] are always asked for. */
+/** int32 data by input name; `tokens` [batch · time] and `rows` [rows] are required. */
 export type ForwardFeeds = Readonly<Record<string, Int32Array>>;
 
 export class ForwardProgram implements AsyncDisposable {
@@ -30,7 +30,7 @@ export class ForwardProgram implements AsyncDisposable {
     private readonly weights: Tensors,
   ) {}
 
-  /** `answer` makes of the logits [rows, vocabulary] what is wanted; its further inputs are int32 [rows]. */
+  /** `answer` computes the output from the logits [rows, vocabulary]; its additional inputs are int32 [rows]. */
   static async open(
     engine: Engine,
     { shape, tensors }: Pick<Subject, "shape" | "tensors">,
@@ -59,7 +59,7 @@ export class ForwardProgram implements AsyncDisposable {
       Object.entries(feeds).map(([name, data]) => {
         const isGrid = name === "tokens" || name === "segments" || name === "positions" || name === "types";
         const shape = isGrid ? [batch, time] : [rows];
-        // The engine keeps what it is given.
+        // Copy the array, because the engine keeps it.
         return [name, this.engine.upload({ dtype: "int32", shape }, data.slice())];
       }),
     );

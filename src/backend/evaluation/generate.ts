@@ -1,4 +1,4 @@
-/** Samples of what a model writes, as a metric of an experiment. The command line streams the same through `generation`. */
+/** Text generation as a metric of an experiment. The command line streams the same text through `generation`. */
 import * as z from "zod";
 import { chatRoles } from "../data/tokenizers/chatTemplate";
 import { requireNextToken } from "../models/classifier";
@@ -6,57 +6,66 @@ import { continuePrompts, type GenerationOptions, textsOf } from "./generation";
 import { defineMetric } from "./metric";
 import type { Continuation } from "./writtenText";
 
-/** Names, meanings and defaults of Hugging Face's generation options. */
+/** Options with the names, meanings and defaults of Hugging Face's generation. */
 export const generationKeys = {
-  max_new_tokens: z.int().min(1).default(64).describe("Tokens to write after each prompt."),
+  max_new_tokens: z
+    .int()
+    .min(1)
+    .default(64)
+    .describe("Maximum number of tokens to generate for each prompt."),
   do_sample: z
     .boolean()
     .optional()
     .describe(
-      "Draw tokens by their probability instead of taking the most likely one; when left out, true where `temperature`, `top_k` or `top_p` is given.",
+      "Sample tokens instead of taking the most likely one. The default is true if `temperature`, `top_k` or `top_p` is set.",
     ),
   temperature: z
     .number()
     .min(0)
     .optional()
-    .describe("Divides the logits before sampling; 1 when left out, 0 takes the most likely token."),
+    .describe("Divisor of the logits before sampling. The default is 1; 0 takes the most likely token."),
   top_k: z
     .int()
     .min(0)
     .optional()
-    .describe("Sample from the k most likely tokens; 50 when left out, 0 for all of them."),
+    .describe("Sample from the k most likely tokens. The default is 50; 0 allows all tokens."),
   top_p: z
     .number()
     .min(0)
     .max(1)
     .optional()
-    .describe("Sample from the fewest tokens that together have this probability; 1 when left out."),
+    .describe("Sample from the fewest tokens whose total probability is at least this. The default is 1."),
   repetition_penalty: z
     .number()
     .positive()
     .default(1)
-    .describe("Makes tokens that have occurred less likely where above 1."),
+    .describe("Penalty for tokens that already occurred; above 1 makes them less likely."),
   stop: z
     .union([z.string().min(1), z.array(z.string().min(1))])
     .default([])
-    .describe("Text, or texts, that end the writing; they are not part of it."),
+    .describe("Text, or list of texts, that stops generation. The output does not include it."),
   stop_token_ids: z
     .array(z.int().min(0))
     .default([])
-    .describe("Ids of tokens that end the writing, besides those of the tokenizer and the model."),
+    .describe("Ids of tokens that stop generation, in addition to those of the tokenizer and the model."),
   use_cache: z
     .boolean()
     .default(true)
-    .describe("Keep keys and values of earlier tokens; false reads the whole text again for each token."),
+    .describe("Cache keys and values of earlier tokens; false reads the whole text again for each token."),
   add_special_tokens: z
     .boolean()
     .default(true)
-    .describe("Put the token that opens a document before each prompt, where the tokenizer has one."),
-  seed: z.int().min(0).max(0x7fffffff).optional().describe("Seed of the draws; the run's own when left out."),
+    .describe("Prepend the tokenizer's start-of-document token, if it has one, to each prompt."),
+  seed: z
+    .int()
+    .min(0)
+    .max(0x7fffffff)
+    .optional()
+    .describe("Seed for sampling. The default is the seed of the run."),
 };
 type GivenOptions = z.output<z.ZodObject<typeof generationKeys>>;
 
-/** Fills in what follows from the other options, after Hugging Face's defaults. */
+/** Fills in defaults that depend on other options, as Hugging Face does. */
 export function resolveGeneration(given: GivenOptions, seed: number): GenerationOptions {
   const { temperature, top_k, top_p } = given;
   const asksForSampling = [temperature, top_k, top_p].some((each) => each !== undefined);
@@ -76,8 +85,8 @@ export function resolveGeneration(given: GivenOptions, seed: number): Generation
 }
 
 const message = z.strictObject({
-  role: z.enum(chatRoles).describe("Who speaks."),
-  content: z.string().describe("What is said."),
+  role: z.enum(chatRoles).describe("Role of the speaker."),
+  content: z.string().describe("Text of the message."),
 });
 
 const options = z
@@ -86,7 +95,7 @@ const options = z
       .array(z.union([z.string(), z.array(message).min(1)]))
       .min(1)
       .describe(
-        "Beginnings to write on from: texts, or conversations as lists of `role` and `content`, which the chat template of the tokenizer writes down.",
+        "Prompts to continue: texts, or conversations as lists of `role` and `content`, formatted with the tokenizer's chat template.",
       ),
     ...generationKeys,
   })
@@ -96,7 +105,7 @@ const options = z
         context.addIssue({
           code: "custom",
           path: [key],
-          message: `${key} changes nothing where do_sample is false; leave out one of them`,
+          message: `${key} has no effect if do_sample is false; remove one of them`,
           input: given[key],
         });
   });
@@ -107,7 +116,7 @@ export interface Generation {
 }
 
 export default defineMetric<z.output<typeof options>, Generation>({
-  title: "Text written on from prompts",
+  title: "Text generated from prompts",
   options,
   needs: ["tokenizer"],
   goals: {},
@@ -122,7 +131,7 @@ export default defineMetric<z.output<typeof options>, Generation>({
       repetition_penalty: 1.2,
     },
   ],
-  checkModel: (shape) => requireNextToken(shape, "it writes nothing"),
+  checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
   check: async ({ shape, tokenizer }, { prompts, ...given }) => {
     if (tokenizer !== undefined) await textsOf({ shape, tokenizer }, prompts, resolveGeneration(given, 0));
   },
@@ -158,7 +167,7 @@ function lineOf({ prompt, text }: Continuation): string {
   return `${JSON.stringify(prompt)} → ${JSON.stringify(text)}`;
 }
 
-/** What is being written, beside the progress: its last words on one line. */
+/** The last words of the text that is being generated, on one line, to show with the progress. */
 function tailOf(text: string): string {
   return `…${text.slice(-40).replace(/\s+/g, " ")}`;
 }

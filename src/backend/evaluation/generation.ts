@@ -1,7 +1,7 @@
 /**
- * Writes on from prompts, token by token, some of them at once. The model reads a prompt once and keeps the keys and values
- * of all tokens, so that each further token is one short step. A text that outgrows the model's context goes on from its
- * last tokens; as their positions move with each token, all of them are then read again for each.
+ * Generates text from prompts, token by token, in batches. The model reads a prompt once and caches the keys and values of
+ * all tokens, so that each further token is one short step. A text longer than the model's context continues from its last
+ * tokens. Their positions change with each token, so the model then reads all of them again for each token.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Tokenizer } from "../data/tokenizers/tokenizer";
@@ -26,7 +26,7 @@ import {
 
 export interface GenerationOptions extends SamplingOptions, WritingOptions {
   readonly max_new_tokens: number;
-  /** False takes the most likely token each time. */
+  /** False always takes the most likely token. */
   readonly do_sample: boolean;
   readonly repetition_penalty: number;
   readonly stop_token_ids: readonly number[];
@@ -37,7 +37,7 @@ export interface GenerationOptions extends SamplingOptions, WritingOptions {
 type WithTokenizer = Pick<Subject, "shape"> & { readonly tokenizer: Tokenizer };
 
 const mostPromptsAtOnce = 8;
-/** Keys and values of all prompts of a batch; where one prompt alone needs more, it has it. */
+/** Memory limit for keys and values of a batch of prompts; a single prompt may exceed it. */
 const mostCacheBytes = 2 ** 30;
 
 export async function continuePrompts(
@@ -60,14 +60,14 @@ export async function continuePrompts(
   return texts.map((text) => text.continuation);
 }
 
-/** The prompts as ids; refuses what the model cannot go on from. */
+/** Encodes the prompts; refuses prompts that the model cannot continue. */
 export async function textsOf(
   subject: WithTokenizer,
   prompts: readonly Prompt[],
   options: GenerationOptions,
   listener: WritingListener = {},
 ): Promise<WrittenText[]> {
-  requireNextToken(subject.shape, "it writes nothing");
+  requireNextToken(subject.shape, "it cannot generate text");
   const { tokenizer } = subject;
   const ends = await endsOf(subject, options);
   const framed = await Promise.all(prompts.map((prompt) => framePrompt(prompt, tokenizer, options)));
@@ -124,7 +124,7 @@ async function writeTogether(
   return times;
 }
 
-/** The longest that one of the texts can become before its last token, within the model's context. */
+/** Maximum length of the texts before their last token, limited by the model's context. */
 function slotsFor(
   { shape }: Subject,
   texts: readonly WrittenText[],
@@ -141,7 +141,7 @@ function promptsAtOnce(subject: Subject, texts: readonly WrittenText[], options:
   return Math.max(1, Math.min(mostPromptsAtOnce, Math.floor(mostCacheBytes / bytes)));
 }
 
-/** What ends a text: what the tokenizer, the model and the options say. */
+/** The tokens that end a text, according to the tokenizer, the model and the options. */
 async function endsOf(
   { shape, tokenizer }: WithTokenizer,
   { stop, stop_token_ids }: GenerationOptions,
@@ -156,13 +156,13 @@ async function endsOf(
   ]);
 }
 
-/** The id of a special token, which has no text in which it could be found. */
+/** The id of a special token, which decodes to an empty text. */
 async function specialId(tokenizer: Tokenizer, text: string): Promise<number | undefined> {
   let ids: Int32Array;
   try {
     ids = await tokenizer.encode(text);
   } catch (thrown) {
-    if (thrown instanceof WorkbenchError && thrown.code === "invalid-input") return undefined; // It has no such letters.
+    if (thrown instanceof WorkbenchError && thrown.code === "invalid-input") return undefined; // Not encodable.
     throw thrown;
   }
   return ids.length === 1 && tokenizer.decode(ids) === "" ? ids[0] : undefined;
@@ -173,8 +173,8 @@ function refuseLong({ ids }: WrittenText, index: number, { shape }: Pick<Subject
   if (ids.length <= context) return;
   throw new WorkbenchError(
     "invalid-input",
-    `Prompt ${index + 1} has ${ids.length} tokens, and the model sees ${context} at once. ` +
-      `Shorten it to ${context} tokens, or use a model of a longer context.`,
+    `Prompt ${index + 1} has ${ids.length} tokens, but the model's context is ${context} tokens. ` +
+      `Shorten it to ${context} tokens, or use a model with a longer context.`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** What a head over whole texts gives for each example of a split, beside the label: the base of classification and regression. */
+/** Outputs of a head over whole texts, with the label, for each example of a split: the base of classification and regression. */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Batch, IGNORED, type Split } from "../data/split";
 import { labelCount } from "../models/classifier";
@@ -8,13 +8,13 @@ import { ForwardProgram } from "./forwardProgram";
 import type { EvaluationLab, Subject } from "./metric";
 
 export interface HeadOutput {
-  /** One per output of the head. */
+  /** One value per output of the head. */
   readonly logits: Float32Array;
-  /** The true class, or the true number. */
+  /** The true class, or the target value. */
   readonly truth: number;
 }
 
-/** The outputs at the last token of each example; labels have to be those of the model (`matchToModel`). */
+/** The outputs at the last token of each example. The labels must be those of the model (`matchToModel`). */
 export async function* headOutputs(
   subject: Subject,
   split: Split,
@@ -26,7 +26,7 @@ export async function* headOutputs(
 ): AsyncGenerator<HeadOutput> {
   const width = labelCount(subject.shape.config)!;
   const examples = Math.min(most, split.sequences);
-  // A decoder does not see what comes after the token that it is read at; an encoder has to be told what is text.
+  // A decoder does not attend to padding after the last token; an encoder needs segments to exclude it.
   const segments = familyOf(subject.shape.family).mask === "bidirectional";
   const size = {
     batch: rows,
@@ -66,7 +66,7 @@ export async function* headOutputs(
   if (done === 0)
     throw new WorkbenchError(
       "invalid-input",
-      "No row of this data has a label. Name data.label_column, or a data set of labelled examples.",
+      "No row of this data has a label. Set data.label_column, or use a data set with labels.",
     );
 }
 

@@ -1,4 +1,4 @@
-/** How long a forward pass takes, and how much faster it is than that of the same model with dense matrices, in turn with it. */
+/** Time of a forward pass, and its speedup over the same model with dense matrices, timed alternately. */
 import * as z from "zod";
 import { dimensionsOf } from "../models/model";
 import { bytes } from "../../protocol/quantities";
@@ -11,20 +11,20 @@ const options = z.strictObject({
     .array(z.int().min(1))
     .min(1)
     .default([1, 8, 32])
-    .describe("Texts at a time; what curves show is of the first."),
+    .describe("Batch sizes to time. Curves show the first."),
   sequence_len: z
     .int()
     .min(1)
     .optional()
     .describe(
-      "Tokens of each text; `data.sequence_len`, or the model's context but at most 256, when left out.",
+      "Tokens per text. The default is `data.sequence_len`, or without data the model's context up to 256.",
     ),
-  warmup: z.int().min(0).default(3).describe("Passes before the clock counts."),
+  warmup: z.int().min(0).default(3).describe("Untimed passes before the first timed one."),
   repeats: z
     .int()
     .min(3)
     .default(50)
-    .describe("Passes that are timed, of this model and of the dense one in turn."),
+    .describe("Timed passes of this model and of the dense model, which alternate."),
 });
 type Options = z.output<typeof options>;
 
@@ -36,7 +36,7 @@ export interface BatchLatency {
   readonly mean_ms: number;
   readonly examples_per_second: number;
   readonly tokens_per_second: number;
-  /** Median of the dense model over that of this one; 1 where it is dense itself. */
+  /** Median of the dense model divided by that of this model; 1 if this model is dense. */
   readonly speedup: number;
   /** 95 % intervals over the passes. */
   readonly median_interval: Interval;
@@ -46,7 +46,7 @@ export interface BatchLatency {
 export interface Latency {
   readonly device: string;
   readonly batches: readonly BatchLatency[];
-  /** Bytes by which the process grew at most for a batch of the first size; null where the system does not tell. */
+  /** Peak growth of the process in bytes for a batch of the first size; null if the system does not report it. */
   readonly peak_memory_bytes: number | null;
 }
 
@@ -118,7 +118,7 @@ async function timed(
   const times: number[] = [];
   const denseTimes: number[] = [];
   for (let i = -warmup; i < repeats; i++) {
-    // In turn, so that what else the machine does slows both.
+    // Alternate, so that other load on the machine affects both.
     const [time, denseTime] = [await pass.run(signal), await dense?.run(signal)];
     if (i < 0) continue;
     times.push(time);

@@ -1,4 +1,4 @@
-/** How well an encoder predicts tokens that are hidden from it, in the same places whatever the batch size. */
+/** Loss and accuracy of an encoder on masked tokens; the masked positions do not depend on the batch size. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { IGNORED } from "../data/split";
@@ -9,30 +9,27 @@ import { ForwardProgram } from "./forwardProgram";
 import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
 
 const options = z.strictObject({
-  split: z
-    .enum(["validation", "test", "train"])
-    .default("validation")
-    .describe("Which split's text is scored."),
+  split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
   mlm_probability: z
     .number()
     .min(0)
     .max(1)
     .default(usualProbability)
-    .describe("Share of the tokens that are hidden, or changed, and predicted."),
-  max_sequences: z.int().min(1).optional().describe("Score only the first sequences of the split."),
-  batch_size: z
+    .describe("Fraction of the tokens to mask or replace, and to predict."),
+  max_sequences: z
     .int()
     .min(1)
-    .default(8)
-    .describe("Sequences at a time, which changes nothing but time and memory."),
+    .optional()
+    .describe("Score only this many sequences, from the start of the split."),
+  batch_size: z.int().min(1).default(8).describe("Sequences per batch. Affects only time and memory."),
 });
 type Options = z.output<typeof options>;
 
 export interface MaskedScores {
-  /** Nats a hidden token. */
+  /** Nats per masked token. */
   readonly loss: number;
   readonly accuracy: number;
-  /** Hidden tokens that were scored. */
+  /** Number of masked tokens that were scored. */
   readonly tokens: number;
   readonly split: string;
   readonly data: string;
@@ -40,7 +37,7 @@ export interface MaskedScores {
 }
 
 export default defineMetric<Options, MaskedScores>({
-  title: "Loss and accuracy on hidden tokens",
+  title: "Loss and accuracy on masked tokens",
   options,
   needs: ["data"],
   of: "encoder",
@@ -54,8 +51,8 @@ export default defineMetric<Options, MaskedScores>({
     return {
       values: { "masked/loss": loss, "masked/accuracy": accuracy },
       lines: [
-        `hidden tokens: accuracy ${accuracy.toFixed(4)}, loss ${loss.toFixed(4)} nats/token`,
-        `${details.data}, ${details.split} split, ${tokens} tokens hidden at mlm_probability ${details.mlm_probability}`,
+        `masked tokens: accuracy ${accuracy.toFixed(4)}, loss ${loss.toFixed(4)} nats/token`,
+        `${details.data}, ${details.split} split, ${tokens} tokens masked at mlm_probability ${details.mlm_probability}`,
       ],
       details,
     };
@@ -68,8 +65,8 @@ function refuseOthers({ family, config }: ModelShape): void {
   throw new WorkbenchError(
     "unsupported",
     labelCount(config) === undefined
-      ? `${title} predicts the next token, not hidden ones. Evaluate it with perplexity.`
-      : "This model predicts labels of whole texts, not hidden tokens. Evaluate it with classification or regression.",
+      ? `${title} predicts the next token, not masked tokens. Evaluate it with perplexity.`
+      : "This model predicts labels of whole texts, not masked tokens. Evaluate it with classification or regression.",
   );
 }
 
@@ -83,7 +80,7 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   const time = split.layout.sequenceLength;
   const segments = split.layout.documentMask || !split.layout.packing;
   const positions = split.layout.documentMask && split.layout.packing;
-  // Twice as many as are hidden on average; where there are more, the text is read again for the rest.
+  // Space for twice the expected number of masked tokens; if there are more, another pass reads the rest.
   const rows = Math.max(8, Math.ceil(2 * probability * batch * time));
   await using program = await ForwardProgram.open(
     lab.engine,
@@ -121,7 +118,7 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   if (tokens === 0)
     throw new WorkbenchError(
       "invalid-input",
-      `No token of the ${given.split} split was hidden. Raise mlm_probability, or give more text.`,
+      `No token of the ${given.split} split was masked. Raise mlm_probability, or provide more text.`,
     );
   return {
     loss: loss / tokens,

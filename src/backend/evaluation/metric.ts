@@ -1,4 +1,4 @@
-/** What a metric is: it measures a model and says by which protocol. One file a metric; who asks, and where results go, is not its business. */
+/** Interface of a metric, which measures a model by a protocol. Each metric is one file and does not depend on its caller. */
 import type { z } from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Goals } from "../../schema/goal";
@@ -10,61 +10,61 @@ import type { ModelShape } from "../models/model";
 import type { HostTensors } from "../checkpoints/safetensors";
 import type { WrittenFile } from "../models/accounting";
 
-/** The model to be measured, with what belongs to it. */
+/** The model to measure, with its tokenizer and data. */
 export interface Subject {
   readonly shape: ModelShape;
   readonly tensors: HostTensors;
   readonly tokenizer?: Tokenizer | undefined;
   readonly data?: EvaluationData | undefined;
-  /** The model's file, where it has been written. */
+  /** The model's file, if it has been written. */
   readonly file?: WrittenFile | undefined;
 }
 
 export interface EvaluationData {
-  /** What a reader knows the data by: the name of a data set, or its files. */
+  /** Display name of the data: the name of a data set, or its files. */
   readonly title: string;
-  /** Where rows have some. */
+  /** The labels, if rows have them. */
   readonly labels?: Labels | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
   readonly test: Split | undefined;
 }
 
-/** All that a metric may use besides the model. */
+/** Everything that a metric may use besides the model. */
 export interface EvaluationLab {
   readonly engine: Engine;
   readonly seed: number;
   readonly signal: AbortSignal;
   progress(done: number, total: number, what: string): void;
-  /** A line that need not wait for the end; `Measured.lines` has it again. */
+  /** Shows a line before the evaluation ends; `Measured.lines` contains it too. */
   log?(line: string): void;
 }
 
 export interface Measured<D> {
   /** Numbers by name, for curves and comparisons: `perplexity/token`. */
   readonly values: Readonly<Record<`${string}/${string}`, number>>;
-  /** What a terminal or a log shows. */
+  /** Lines for a terminal or a log. */
   readonly lines: readonly string[];
-  /** Everything that was found, as plain data. */
+  /** All results, as plain data. */
   readonly details: D;
 }
 
 export interface Metric<O, D> {
   readonly title: string;
   readonly options: z.ZodType<O>;
-  /** What the subject has to bring besides the model. */
+  /** Parts that the subject must have besides the model. */
   readonly needs: readonly ("data" | "tokenizer")[];
-  /** It measures the machine as well, so that no two measurements are equal. */
+  /** Whether results vary between measurements, because they also depend on the machine. */
   readonly changes?: boolean;
-  /** What kind of model it measures; a language model unless it says so, and any where it says nothing of predictions. */
+  /** Kind of model that the metric supports, if it is not a language model. Metrics that do not use predictions support any. */
   readonly of?: "encoder" | "classifier" | "regression";
-  /** Which way each of its values is better. Leave out a value that is neither. */
+  /** Whether to minimize or maximize each value. Omit a value that has no better direction. */
   readonly goals: Goals;
-  /** Options worth testing; contract tests measure every family with each. */
+  /** Options for contract tests, which measure every family with each. */
   readonly samples: readonly Readonly<Record<string, unknown>>[];
-  /** Refuses a kind of model that it does not measure, and names what does. */
+  /** Refuses an unsupported kind of model, and names a metric that supports it. */
   checkModel?(shape: ModelShape): void;
-  /** Refuses what this model or this text cannot give, before anything is trained for it. */
+  /** Refuses options that this model or data cannot satisfy, before any training starts. */
   check?(subject: Pick<Subject, "shape" | "data" | "tokenizer">, options: O): void | Promise<void>;
   evaluate(subject: Subject, options: O, lab: EvaluationLab): Promise<Measured<D>>;
 }
@@ -81,15 +81,13 @@ export function splitOf(data: EvaluationData | undefined, name: "train" | "valid
   if (data === undefined)
     throw new WorkbenchError(
       "invalid-input",
-      "There is no text to evaluate on. Give a data cell, or --data.",
+      "There is no text to evaluate on. Add a data cell, or pass --data.",
     );
   const split = data[name];
   if (split !== undefined) return split;
   const present = (["train", "validation", "test"] as const).filter((each) => data[each] !== undefined);
   const advice =
-    name === "test"
-      ? "Name files in data.test_text"
-      : "Raise data.val_fraction or name files in data.validation_text";
+    name === "test" ? "Set data.test_text" : "Raise data.val_fraction or set data.validation_text";
   throw new WorkbenchError(
     "invalid-input",
     `${data.title} has no ${name} split, only ${present.join(" and ")}. ${advice}, or choose another split.`,
@@ -101,7 +99,7 @@ export function tokenizerOf({ tokenizer }: Subject): Tokenizer {
   if (tokenizer === undefined)
     throw new WorkbenchError(
       "invalid-input",
-      "No tokenizer is known for this model. Name one with --tokenizer, or in the data cell.",
+      "This model has no tokenizer. Set one with --tokenizer, or in the data cell.",
     );
   return tokenizer;
 }

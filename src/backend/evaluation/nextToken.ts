@@ -1,6 +1,6 @@
 /**
- * What a model says comes next after some texts that grow a token at a time. With a cache only what is new of a text is
- * computed; without one, all of it, each time.
+ * Next-token logits for texts that grow by one token at a time. With a cache, each call computes only the new tokens of a
+ * text; without one, it computes all of them.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Engine, Program, Tensor, Tensors } from "../engine/engine";
@@ -15,21 +15,21 @@ import type { Subject } from "./metric";
 
 export interface GrowingText {
   readonly ids: readonly number[];
-  /** What follows a text that is not open is not asked for. */
+  /** Whether the text continues; a closed text needs no logits. */
   readonly isOpen: boolean;
 }
 
 export interface NextToken extends AsyncDisposable {
   /**
-   * Logits [texts, vocabulary] of the token after each text, from as many of its last tokens as there are places. Each
-   * call gives the same texts in the same order, which may only have grown.
+   * Logits [texts, vocabulary] of the token after each text, from as many of its last tokens as there are slots. Each call
+   * passes the same texts in the same order; between calls they may only grow.
    */
   logits(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array>;
 }
 
 type Model = Pick<Subject, "shape" | "tensors">;
 
-/** Every call is one pass over the last `slots` tokens of all texts. */
+/** Runs one pass over the last `slots` tokens of all texts in each call. */
 export async function withoutCache(
   engine: Engine,
   model: Model,
@@ -42,7 +42,7 @@ export async function withoutCache(
       const rows = new Int32Array(batch);
       texts.forEach(({ ids }, i) => {
         const last = ids.slice(-time);
-        // What stands after the last token is padding, which no earlier token sees.
+        // The last token is followed by padding, which no earlier token attends to.
         tokens.set(last, i * time);
         rows[i] = i * time + last.length - 1;
       });
@@ -52,15 +52,15 @@ export async function withoutCache(
   };
 }
 
-/** Attention scores take batch · heads · chunk · slots numbers, so a long text goes in chunk by chunk. */
+/** Attention scores have batch · heads · chunk · slots elements, so a long text is read in chunks. */
 const longestChunk = 256;
 
 export class WithCache implements NextToken {
-  /** By the number of tokens of each text that a run takes: 1 for a step, more to read texts. */
+  /** Programs by the number of tokens per text and run: 1 for a step, more to read texts. */
   readonly #programs = new Map<number, Program>();
   readonly #weights: Tensors;
   #tables: Readonly<Record<string, Tensor>>;
-  /** How many tokens of each text, from its first, the cache holds. */
+  /** Number of tokens of each text, from its first, in the cache. */
   readonly #held: number[];
 
   constructor(
@@ -76,7 +76,7 @@ export class WithCache implements NextToken {
     this.#held = new Array<number>(sizes.batch).fill(0);
   }
 
-  /** The next texts are others. */
+  /** Clears the cache before other texts. */
   forget(): void {
     this.#held.fill(0);
   }
@@ -89,7 +89,7 @@ export class WithCache implements NextToken {
     return isNext ? this.#step(texts, signal) : this.#read(texts, signal);
   }
 
-  /** One token of each text. That of a closed text is written once more, to its own place. */
+  /** Runs one token of each text. The last token of a closed text is written to its slot again. */
   async #step(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     const logits = await this.#run(
       1,
@@ -105,8 +105,8 @@ export class WithCache implements NextToken {
   }
 
   /**
-   * The last tokens of each text from their first, as positions move when a text has outgrown the slots. All texts have
-   * the places of the longest; behind the end of a shorter one stands padding, in slots that its next tokens take over.
+   * Reads the last tokens of each text again, because positions change once a text is longer than the slots. All texts use as
+   * many slots as the longest; a shorter text is followed by padding, in slots that its next tokens overwrite.
    */
   async #read(texts: readonly GrowingText[], signal: AbortSignal): Promise<Float32Array> {
     const { batch, slots } = this.sizes;
@@ -116,7 +116,7 @@ export class WithCache implements NextToken {
     const { vocabulary } = dimensionsOf(this.model.shape);
     const wanted = new Float32Array(batch * vocabulary);
     for (let from = 0; from < longest; from += time) {
-      // The last chunk begins earlier rather than end after the longest text: it writes some slots again.
+      // The last chunk starts earlier, to end with the longest text, and writes some slots again.
       const start = Math.min(from, longest - time);
       const tokens = new Int32Array(batch * time);
       const positions = Int32Array.from({ length: batch * time }, (_, i) => start + (i % time));
@@ -174,7 +174,7 @@ export class WithCache implements NextToken {
 }
 
 /**
- * `tokens` and `positions` int32 [batch, time], `rows` int32 [batch] of the [batch · time] whose logits are wanted, and
+ * `tokens` and `positions` int32 [batch, time], `rows` int32 [batch] to select from [batch · time], and
  * `past.<layer>.key` and `.value` → `logits` [batch, vocabulary] and the tables with the new tokens, `present.…`.
  */
 export function cachedForward(shape: ModelShape, { time, ...sizes }: CacheSizes & { readonly time: number }) {

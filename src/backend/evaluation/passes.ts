@@ -1,4 +1,4 @@
-/** Forward passes of a model against a clock and the process's memory, for what compares a shrunk model with the dense one. */
+/** Measures time and memory of forward passes, to compare a compressed model with the dense one. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Engine } from "../engine/engine";
 import { initialise } from "../models/initialise";
@@ -11,7 +11,7 @@ import type { Subject } from "./metric";
 
 type Model = Pick<Subject, "shape" | "tensors">;
 
-/** The same sizes with every matrix as the configuration itself asks for it. Its weights are drawn: time does not depend on them. */
+/** The model with every matrix as its configuration specifies it. Its weights are random, because they do not affect time. */
 export function denseCounterpart({ shape }: Model, seed: number): Model {
   const dense = denseShape(shape);
   return { shape: dense, tensors: initialise(dense, seed) };
@@ -26,11 +26,11 @@ export function isDense(shape: ModelShape): boolean {
 }
 
 export interface Pass extends AsyncDisposable {
-  /** Milliseconds of one pass over a batch that ends with the last token's logits of every row. */
+  /** Milliseconds of one pass over a batch, up to the logits of the last token of every row. */
   run(signal: AbortSignal): Promise<number>;
 }
 
-/** `rows` texts of `length` tokens each, always the same ones. */
+/** Opens a pass over `rows` fixed texts of `length` tokens each. */
 export async function openPass(engine: Engine, model: Model, rows: number, length: number): Promise<Pass> {
   const { vocabulary } = dimensionsOf(model.shape);
   const program = await ForwardProgram.open(
@@ -53,7 +53,7 @@ export async function openPass(engine: Engine, model: Model, rows: number, lengt
   };
 }
 
-/** Bytes that a pass holds at most, weights included, as its graph says. */
+/** Peak memory of a pass in bytes, including weights, computed from its graph. */
 export function passMemory(shape: ModelShape, rows: number, length: number): number {
   const tokens = input("tokens", [rows, length], "int32");
   const logits = inferenceForward(shape, { tokens }, { rows: input("rows", [rows], "int32") });
@@ -65,8 +65,8 @@ export function passMemory(shape: ModelShape, rows: number, length: number): num
 }
 
 /**
- * Bytes by which the process grew at most while the model was opened and made a few passes. Undefined where the system
- * does not tell: Linux alone lets a process begin its peak anew.
+ * Peak growth of the process in bytes while it opens the model and runs a few passes. Undefined if the system does not report
+ * it: only Linux lets a process reset its peak.
  */
 export async function peakGrowth(
   engine: Engine,
@@ -82,13 +82,13 @@ export async function peakGrowth(
   return Math.max(0, statusBytes("VmHWM") - before);
 }
 
-/** Resident bytes now, from where the peak is counted; undefined where it cannot begin anew. */
+/** Resets the peak and returns the resident bytes; undefined if the peak cannot be reset. */
 function beginPeak(): number | undefined {
   try {
     writeFileSync("/proc/self/clear_refs", "5");
     return statusBytes("VmRSS");
   } catch {
-    return undefined; // Another system, or a container that keeps it from its processes.
+    return undefined; // Another system, or a container that does not allow it.
   }
 }
 

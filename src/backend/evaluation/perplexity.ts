@@ -1,6 +1,6 @@
 /**
- * Loss and perplexity of a text by strided windows, with the protocol that makes two figures comparable. The windows are
- * those of Hugging Face's guide to perplexity: with a stride of a whole context they do not overlap.
+ * Loss and perplexity of a text by strided windows, with the protocol that makes two results comparable. The windows are
+ * those of Hugging Face's guide to perplexity: with a stride of the whole context they do not overlap.
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
@@ -17,34 +17,31 @@ import { defineMetric, type EvaluationLab, splitOf, type Subject, tokenizerOf } 
 import { piecesOf, windowsOf } from "./windows";
 
 const options = z.strictObject({
-  split: z
-    .enum(["validation", "test", "train"])
-    .default("validation")
-    .describe("Which split's text is scored."),
+  split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to score."),
   context: z
     .int()
     .min(2)
     .optional()
-    .describe("Tokens of a window; `sequence_len`, or the model's context where that is shorter."),
+    .describe("Tokens per window. The default is `sequence_len`, or the model's context if that is shorter."),
   stride: z
     .int()
     .min(1)
     .optional()
-    .describe("Tokens between two windows, at most `context`; half of it when left out."),
-  max_tokens: z.int().min(2).optional().describe("Score only the first tokens of the split."),
+    .describe("Tokens between the starts of two windows, at most `context`. The default is half of it."),
+  max_tokens: z.int().min(2).optional().describe("Score only this many tokens, from the start of the split."),
   batch_size: z
     .int()
     .min(1)
     .optional()
-    .describe("Windows at a time, which changes nothing but time and memory; up to 8 when left out."),
+    .describe("Windows per batch. Affects only time and memory. The default is up to 8."),
   line_ends_as_words: z
     .boolean()
     .default(false)
-    .describe("Count each line end as a word, as word-level data sets with an end-of-sentence token do."),
+    .describe("Count each line end as a word, as in word-level data sets with an end-of-sentence token."),
 });
 type Options = z.output<typeof options>;
 
-/** Everything that a figure depends on besides the model: equal protocols make figures comparable. */
+/** Everything that a result depends on besides the model: equal protocols make results comparable. */
 export interface PerplexityProtocol {
   readonly data: string;
   readonly split: string;
@@ -62,10 +59,10 @@ export interface PerplexityProtocol {
 }
 
 export interface Perplexity {
-  /** Nats a token. */
+  /** Nats per token. */
   readonly loss: number;
   readonly perplexity: number;
-  /** Null where the text has no words. */
+  /** Null if the text has no words. */
   readonly word_perplexity: number | null;
   readonly bits_per_byte: number | null;
   readonly protocol: PerplexityProtocol;
@@ -107,7 +104,7 @@ export default defineMetric<Options, Perplexity>({
   },
 });
 
-/** One line that says how a figure came about, to be printed wherever the figure is. */
+/** One line that describes the protocol, to print with each result. */
 export function protocolLine(protocol: PerplexityProtocol): string {
   const { data, split, hash, tokenizer, context, stride, tokens, scored_tokens: scored } = protocol;
   const words = `${protocol.words} words${protocol.line_ends_as_words ? " with line ends" : ""}`;
@@ -129,11 +126,11 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   if (ids.length < 2)
     throw new WorkbenchError(
       "invalid-input",
-      `The ${given.split} split has ${ids.length} tokens, and scoring one needs another before it. Give more text.`,
+      `The ${given.split} split has ${ids.length} tokens, but scoring needs at least 2. Provide more text.`,
     );
   const { total, scored } = await score(subject, ids, { context, stride, batch: given.batch_size }, lab);
   const loss = total / scored;
-  // Nats of every token that has one before it: the few that non-overlapping windows leave out count as the others do.
+  // Extends the mean to every token with a predecessor, including the few that non-overlapping windows do not score.
   const nats = loss * (ids.length - 1);
   const { words, bytes, lines } = textCounts(tokenizer, split, ids);
   const counted = words + (given.line_ends_as_words ? lines : 0);
@@ -167,13 +164,13 @@ function windowSize(shape: ModelShape, split: Split, given: Options): { context:
   if (context > longest)
     throw new WorkbenchError(
       "unsupported",
-      `A context of ${context} is longer than the model's ${longest} positions. Choose at most ${longest}.`,
+      `A context of ${context} is longer than the model's ${longest} positions. Set context to at most ${longest}.`,
     );
   const stride = given.stride ?? Math.ceil(context / 2);
   if (stride > context)
     throw new WorkbenchError(
       "invalid-input",
-      `A stride of ${stride} would leave tokens between windows of ${context} unscored. Choose at most ${context}.`,
+      `With a stride of ${stride}, windows of ${context} tokens do not score every token. Set stride to at most ${context}.`,
     );
   return { context, stride };
 }
@@ -184,7 +181,7 @@ interface WindowSize {
   readonly batch: number | undefined;
 }
 
-/** Nats of all scored tokens together. */
+/** Sum of the nats of all scored tokens. */
 async function score(
   subject: Subject,
   ids: Int32Array,
@@ -210,7 +207,7 @@ async function score(
       labels: new Int32Array(rows).fill(IGNORED),
     };
     windows.slice(first, first + batch).forEach(({ start, from, to }, i) => {
-      // What stands after the text is padding, which no earlier token sees.
+      // The text is followed by padding, which no earlier token attends to.
       feeds.tokens.set(ids.subarray(start, start + time), i * time);
       feeds.labels.set(ids.subarray(from, to), i * share);
       for (let token = from; token < to; token++)
@@ -228,15 +225,15 @@ async function score(
   return { total, scored };
 }
 
-/** As many windows as keep the logits within 256 MiB, and no more than 8. */
+/** As many windows as fit their logits in 256 MiB, at most 8. */
 function defaultBatch(shape: ModelShape, rows: number): number {
   const { vocabulary } = dimensionsOf(shape);
   return Math.max(1, Math.min(8, Math.floor(2 ** 26 / (rows * vocabulary))));
 }
 
 /**
- * Words, lines and bytes of the text of the first ids of a split. Sizes of the text itself, because the ids of some
- * tokenizers do not decode to the text that they were made of; of a piece that is not used to its end, sizes of the decoded ids.
+ * Words, lines and bytes of the text of the first ids of a split. Counted in the original text, because the ids of some
+ * tokenizers do not decode to it; for a piece that is only partly used, counted in the decoded ids.
  */
 function textCounts(
   tokenizer: Tokenizer,

@@ -1,4 +1,4 @@
-/** How well a regression model predicts the numbers of a split: squared error, and correlations as SciPy computes them. */
+/** Errors of a regression model on a split, and correlations as SciPy computes them. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { matchLabels, matchToModel } from "../data/labels";
@@ -9,13 +9,13 @@ import { headOutputs } from "./headOutputs";
 import { defineMetric, type EvaluationLab, splitOf, type Subject } from "./metric";
 
 const options = z.strictObject({
-  split: z.enum(["validation", "test", "train"]).default("validation").describe("Which split is predicted."),
-  max_examples: z.int().min(1).optional().describe("Predict only the first examples of the split."),
-  batch_size: z
+  split: z.enum(["validation", "test", "train"]).default("validation").describe("Split to predict."),
+  max_examples: z
     .int()
     .min(1)
-    .default(16)
-    .describe("Examples at a time, which changes nothing but time and memory."),
+    .optional()
+    .describe("Predict only this many examples, from the start of the split."),
+  batch_size: z.int().min(1).default(16).describe("Examples per batch. Affects only time and memory."),
 });
 type Options = z.output<typeof options>;
 
@@ -25,7 +25,7 @@ export interface Regression {
   readonly examples: number;
   readonly mean_squared_error: number;
   readonly mean_absolute_error: number;
-  /** Null where all predictions or all labels are equal, so that it is not defined. */
+  /** Null if it is undefined because all predictions or all labels are equal. */
   readonly pearson: number | null;
   readonly spearman: number | null;
   /** Mean squared error of always predicting the mean of the labels. */
@@ -64,7 +64,7 @@ export default defineMetric<Options, Regression>({
         `Pearson ${shown(linear)}, Spearman ${shown(spearman)}; mean squared error ${mean_squared_error.toFixed(4)} (always predicting the mean gives ${variance.toFixed(4)}), mean absolute error ${mean_absolute_error.toFixed(4)}`,
         `${details.data}, ${details.split} split, ${details.examples} examples`,
         ...(linear === null
-          ? ["A correlation is not defined, because all predictions or all labels are equal."]
+          ? ["The correlations are undefined, because all predictions or all labels are equal."]
           : []),
       ],
       details,
@@ -78,7 +78,7 @@ function refuseOthers({ config }: ModelShape): void {
   throw new WorkbenchError(
     "invalid-input",
     head === undefined
-      ? "This is a language model, not a regression model. Train it first on rows with numbers: a train cell whose data names data.label_column and has problem_type: regression."
+      ? "This is a language model, not a regression model. Train it first on rows with numeric labels: a train cell whose data sets data.label_column and problem_type: regression."
       : `This is a ${head.names.length}-class classifier, not a regression model. Evaluate it with classification.`,
   );
 }

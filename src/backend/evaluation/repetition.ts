@@ -1,4 +1,4 @@
-/** How much of what a model writes is repeated or no word at all (the token rates of Belhaouari and Kraidia 2025, figure 17, made definite). */
+/** Rates of repeated and meaningless text in a model's output (a precise form of Belhaouari and Kraidia 2025, figure 17). */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import type { Split } from "../data/split";
@@ -15,25 +15,35 @@ const options = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .default(["Once upon a time", "The Industrial Revolution"])
-    .describe("Beginnings to write on from; those of the paper when left out."),
+    .describe("Prompts to continue. The default is the prompts of the paper."),
   lengths: z
     .array(z.int().min(4))
     .min(1)
     .default([128, 512])
-    .describe("Tokens that are written; what is too long for the model is left out, and told."),
+    .describe(
+      "Numbers of tokens to generate. Lengths that exceed the model's context are skipped and reported.",
+    ),
   top_p: z
     .number()
     .gt(0)
     .max(1)
     .default(0.9)
-    .describe("Sampled texts take the fewest tokens of this probability."),
+    .describe("Sample from the fewest tokens whose total probability is at least this."),
   seeds: z
     .array(z.int().min(0))
     .default([0, 1, 2])
-    .describe("Seeds of the sampled texts; beside them one text a prompt takes the most likely tokens."),
-  ngram: z.int().min(1).default(4).describe("Tokens of a stretch that counts as repeated."),
-  window: z.int().min(1).default(128).describe("Tokens back in which a token counts as repeated."),
-  min_count: z.int().min(1).default(5).describe("How often the training text has a word that counts as one."),
+    .describe("Seeds of the sampled texts. One more text per prompt takes the most likely tokens."),
+  ngram: z.int().min(1).default(4).describe("Tokens per n-gram for the rate of repeated n-grams."),
+  window: z
+    .int()
+    .min(1)
+    .default(128)
+    .describe("A token counts as repeated if it occurs in this many tokens before it."),
+  min_count: z
+    .int()
+    .min(1)
+    .default(5)
+    .describe("A word is known if it occurs at least this often in the training text."),
 });
 type Options = z.output<typeof options>;
 
@@ -43,7 +53,7 @@ type Rates = Readonly<Record<RateName, number>>;
 export interface LengthRates extends Rates {
   readonly length: number;
   readonly texts: number;
-  /** 95 % over the texts. */
+  /** 95 % intervals over the texts. */
   readonly intervals: Readonly<Record<RateName, Interval>>;
 }
 
@@ -56,12 +66,12 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
     "repetition/meaningless_*": "minimize",
   },
   samples: [{ prompts: ["aa"], lengths: [8], seeds: [1], min_count: 1 }],
-  checkModel: (shape) => requireNextToken(shape, "it writes nothing"),
+  checkModel: (shape) => requireNextToken(shape, "it cannot generate text"),
   check: ({ shape }, given) => {
     lengthsFor(shape, given.lengths);
   },
   evaluate: async (subject, given, lab) => {
-    requireNextToken(subject.shape, "it writes nothing");
+    requireNextToken(subject.shape, "it cannot generate text");
     const { fits, left } = lengthsFor(subject.shape, given.lengths);
     const tokenizer = tokenizerOf(subject);
     const known = frequentWords(splitOf(subject.data, "train"), tokenizer, given.min_count);
@@ -79,7 +89,7 @@ export default defineMetric<Options, { readonly rates: readonly LengthRates[] }>
         ...rates.map((each) => rateLine(each, given)),
         ...left.map(
           (length) =>
-            `${length} tokens are left out: the model sees ${dimensionsOf(subject.shape).context} at once.`,
+            `Skipped ${length} tokens: the model's context is ${dimensionsOf(subject.shape).context} tokens.`,
         ),
       ],
       details: { rates },
@@ -94,14 +104,14 @@ function rateLine({ length, texts, intervals, ...rates }: LengthRates, { ngram, 
   return `${length} tokens: ${said("ngrams")} of ${ngram}-grams repeated, ${said("repeated")} of tokens seen in the last ${window}, ${said("meaningless")} of words unknown; ${texts} texts`;
 }
 
-/** Those that a model can write after at least one token of a prompt. */
+/** The lengths that a model can generate after at least one token of a prompt. */
 function lengthsFor(shape: Subject["shape"], lengths: readonly number[]) {
   const { context } = dimensionsOf(shape);
   const fits = lengths.filter((length) => length < context);
   if (fits.length > 0) return { fits, left: lengths.filter((length) => length >= context) };
   throw new WorkbenchError(
     "invalid-input",
-    `repetition.lengths ${lengths.join(", ")} are all too long for a model that sees ${context} tokens at once. Give one below that.`,
+    `repetition.lengths ${lengths.join(", ")} are all too long: the model's context is ${context} tokens. Include a length below ${context}.`,
   );
 }
 
@@ -152,7 +162,7 @@ function generationOf(length: number, top_p: number, seed: number | undefined): 
   };
 }
 
-/** Tokens that are decoded at a time, and read in all: enough text to know the words of any of it. */
+/** Tokens to decode at a time, and in total: enough text to know its common words. */
 const pieceTokens = 65_536;
 const mostTokens = 20_000_000;
 
@@ -162,7 +172,7 @@ function frequentWords(split: Split, tokenizer: Tokenizer, least: number): Set<s
   const end = Math.min(split.tokens, mostTokens);
   for (let at = 0; at < end; at += pieceTokens) {
     const text = rest + tokenizer.decode(split.read(at, Math.min(pieceTokens, end - at)));
-    // The last word may go on in the next piece.
+    // The last word may continue in the next piece.
     const cut = at + pieceTokens < end ? text.search(/\S*$/) : text.length;
     rest = text.slice(cut);
     for (const word of wordsOf(text.slice(0, cut))) counts.set(word, (counts.get(word) ?? 0) + 1);

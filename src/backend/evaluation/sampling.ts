@@ -1,22 +1,22 @@
-/** How the next token is chosen from logits: the rules of Hugging Face's generation, in its order and under its option names. */
+/** Selects the next token from logits by the rules of Hugging Face's generation, in the same order and with the same option names. */
 import { WorkbenchError } from "../../protocol/errors";
 
 export interface SamplingOptions {
-  /** 0 is the limit: the most likely token. */
+  /** 0 takes the most likely token. */
   readonly temperature: number;
-  /** Keep the k most likely tokens, with all that tie with the last of them; 0 keeps every one. */
+  /** Keep the k most likely tokens, including ties with the last of them; 0 keeps all. */
   readonly top_k: number;
-  /** Then keep the fewest most likely tokens that together have at least this probability. */
+  /** Then keep the fewest most likely tokens whose total probability is at least this. */
   readonly top_p: number;
 }
 
-/** Tokens that may come next, most likely first, with probabilities that sum to 1. */
+/** Candidates for the next token, most likely first, with probabilities that sum to 1. */
 export interface Candidates {
   readonly ids: readonly number[];
   readonly probabilities: Float64Array;
 }
 
-/** Logits of tokens that have occurred are divided by the penalty where positive, multiplied where negative. */
+/** For tokens that already occurred, divides positive logits by the penalty and multiplies negative ones. */
 export function penaliseRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
   if (penalty === 1) return;
   for (const id of new Set(seen)) {
@@ -25,7 +25,7 @@ export function penaliseRepetition(logits: Float32Array, seen: Iterable<number>,
   }
 }
 
-/** The most likely token; the lowest id of equals. */
+/** The most likely token; of equally likely ones, the lowest id. */
 export function mostLikely(logits: Float32Array): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
@@ -55,14 +55,14 @@ export function candidates(logits: Float32Array, options: SamplingOptions): Cand
   return { ids: ids.slice(0, kept), probabilities: weights.slice(0, kept).map((each) => each / mass) };
 }
 
-/** The candidate that a uniform number of [0, 1) falls on. */
+/** Selects a candidate with a uniform random number in [0, 1). */
 export function draw({ ids, probabilities }: Candidates, uniform: number): number {
   let mass = 0;
   for (let i = 0; i < ids.length; i++) {
     mass += probabilities[i]!;
     if (uniform < mass) return ids[i]!;
   }
-  return ids.at(-1)!; // Rounding can leave the sum a little below 1.
+  return ids.at(-1)!; // Due to rounding, the sum can be slightly below 1.
 }
 
 function nthLargest(numbers: Float32Array, n: number): number {

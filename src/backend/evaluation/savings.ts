@@ -1,4 +1,4 @@
-/** What was really saved: the counts of a shrunk model against those of the dense one, and beside them its file, memory and time. */
+/** Actual savings: the counts, file size, memory and time of a compressed model relative to the dense one. */
 import * as z from "zod";
 import { bytes, count } from "../../protocol/quantities";
 import { pack } from "../coding/pack";
@@ -9,13 +9,13 @@ import { denseCounterpart, denseShape, isDense, openPass, passMemory, peakGrowth
 import { quantileOf } from "../../statistics/resampling";
 
 const options = z.strictObject({
-  batch_size: z
+  batch_size: z.int().min(1).default(8).describe("Texts per pass, for time and memory."),
+  sequence_len: z.int().min(1).optional().describe("Tokens per text. The default is that of `latency`."),
+  repeats: z
     .int()
-    .min(1)
-    .default(8)
-    .describe("Texts of a pass that is timed and whose memory is measured."),
-  sequence_len: z.int().min(1).optional().describe("Tokens of each text; as `latency` has it when left out."),
-  repeats: z.int().min(3).default(20).describe("Passes of this model and of the dense one, in turn."),
+    .min(3)
+    .default(20)
+    .describe("Timed passes of this model and of the dense model, which alternate."),
 });
 type Options = z.output<typeof options>;
 
@@ -23,20 +23,20 @@ export interface Saving {
   readonly what: string;
   readonly dense: number;
   readonly now: number;
-  /** Per cent of the dense model that is left. */
+  /** Remaining percentage of the dense model. */
   readonly percent: number;
 }
 
 export interface Savings {
   readonly rows: readonly Saving[];
-  /** How each way to store a matrix is worth it: the same sentence whatever the model's size. */
+  /** What each representation of a matrix saves, in a sentence that does not depend on the model's size. */
   readonly reasons: readonly string[];
-  /** The same with how many matrices are stored so, and what the process itself took. */
+  /** The reasons with their number of matrices, and the memory growth of the process. */
   readonly remarks: readonly string[];
 }
 
 export default defineMetric<Options, Savings>({
-  title: "What was really saved",
+  title: "Actual savings",
   options,
   needs: [],
   changes: true,
@@ -103,17 +103,17 @@ async function measure(subject: Subject, given: Options, lab: EvaluationLab): Pr
   };
 }
 
-/** What the weights take in an export as `packed`, without loss. */
+/** Size of the weights in a lossless `packed` export, in bytes. */
 function packedBytes(subject: Subject): number {
   const { tensors } = pack(subject, { dtype: "float32", entropyCoding: true });
   return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
-/** Of a small model the process has the memory already, and the figures say nothing. */
+/** For a small model, the process already has enough memory, so the growth is not meaningful. */
 function grownLine([dense, now]: readonly (number | undefined)[]): string[] {
   if (dense === undefined || now === undefined) return [];
   return [
-    `Memory bytes are those of the graph; the process itself grew by ${bytes(dense)} for the dense model and by ${bytes(now)} for this one.`,
+    `Memory bytes are computed from the graph; the process grew by ${bytes(dense)} for the dense model and by ${bytes(now)} for this one.`,
   ];
 }
 
@@ -143,7 +143,7 @@ function reasonsOf({ shape }: Pick<Subject, "shape">): string[] {
 }
 
 function remarksOf({ shape }: Pick<Subject, "shape">): string[] {
-  if (isDense(shape)) return ["Every matrix is as its configuration says: there is nothing to save."];
+  if (isDense(shape)) return ["Every matrix has its default representation, so there are no savings."];
   const seen = new Map<string, { matrices: number; scalars: number; worth: string }>();
   for (const { stored } of matrixSlots(shape))
     for (const { matrix, representation } of stored) {

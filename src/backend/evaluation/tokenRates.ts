@@ -1,6 +1,6 @@
-/** Rates of repetition and of words that are none, each of one text; pure functions of tokens and characters. */
+/** Rates of repetition and of meaningless words in a text; pure functions of tokens and characters. */
 
-/** 1 − different n-grams / n-grams; 0 for a text of fewer than n tokens. */
+/** 1 − distinct n-grams / n-grams; 0 for a text of fewer than n tokens. */
 export function repeatedNgrams(ids: readonly number[], n: number): number {
   const count = ids.length - n + 1;
   if (count < 1) return 0;
@@ -8,7 +8,7 @@ export function repeatedNgrams(ids: readonly number[], n: number): number {
   return 1 - seen.size / count;
 }
 
-/** Share of tokens that are among the `window` before them. */
+/** Fraction of tokens that occur among the `window` tokens before them. */
 export function repeatedTokens(ids: readonly number[], window: number): number {
   if (ids.length === 0) return 0;
   const last = new Map<number, number>();
@@ -21,18 +21,18 @@ export function repeatedTokens(ids: readonly number[], window: number): number {
   return repeated / ids.length;
 }
 
-/** Words as a reader sees them: letters and digits with what joins them; case does not tell them apart. */
+/** Words in lower case: letters and digits, with apostrophes and hyphens between them. */
 export function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*/gu) ?? [];
 }
 
 /**
- * Share of the words that are not known, where each stretch of characters that cannot be printed, or were no valid UTF-8,
- * counts as a word that is not.
+ * Fraction of the words that are not known. Each run of characters that are not printable or were not valid UTF-8 counts as an
+ * unknown word.
  */
 export function meaninglessWords(text: string, isKnown: (word: string) => boolean): number {
   const words = wordsOf(text);
-  // Tabs and line ends are printed; U+FFFD is what invalid bytes decode to.
+  // Tabs and line ends are printable; invalid bytes decode to U+FFFD.
   const broken = text.match(/(?:(?![\t\n\r])[\uFFFD\p{Cc}\p{Cn}])+/gu)?.length ?? 0;
   const all = words.length + broken;
   return all === 0 ? 0 : (words.filter((word) => !isKnown(word)).length + broken) / all;

@@ -1,9 +1,9 @@
 /**
- * Windows that slide over a text so that each token is scored once, with as much before it as fits. A window holds `context`
- * tokens and starts `stride` after the one before; it scores what no earlier window has, and never its own first token.
+ * Sliding windows over a text that score each token once, with as much context as fits. A window has `context` tokens and
+ * starts `stride` tokens after the previous one. It scores the tokens that no earlier window scored, except its first token.
  */
 
-/** Tokens `from` to `to` of the text, `to` not included, are scored in the window that starts at `start`. */
+/** A window that starts at `start` and scores the tokens from `from` to `to` (exclusive) of the text. */
 export interface Window {
   readonly start: number;
   readonly from: number;
@@ -20,7 +20,7 @@ export function* windowsOf(tokens: number, context: number, stride: number): Gen
   }
 }
 
-/** The same window several times, each scoring at most `most` tokens: the first one scores more than those that follow. */
+/** Splits a window so that each part scores at most `most` tokens: the first window scores more than the following ones. */
 export function* piecesOf({ start, from, to }: Window, most: number): Generator<Window> {
   for (let at = from; at < to; at += most) yield { start, from: at, to: Math.min(at + most, to) };
 }

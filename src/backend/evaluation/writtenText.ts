@@ -1,4 +1,4 @@
-/** One prompt and what a model has written after it so far: where it ends, and which of it can be shown already. */
+/** One prompt and its generated text so far: where the text ends, and which part of it can be shown. */
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { WorkbenchError } from "../../protocol/errors";
@@ -7,46 +7,46 @@ import type { ChatMessage } from "../data/tokenizers/chatTemplate";
 import { documentFrame, type Tokenizer } from "../data/tokenizers/tokenizer";
 import type { GrowingText } from "./nextToken";
 
-/** A text to write on from, or a conversation to answer. */
+/** A text to continue, or a conversation to answer. */
 export type Prompt = string | readonly ChatMessage[];
 
 export interface WritingOptions {
-  /** Put the token that opens a document before each prompt, where the tokenizer has one. */
+  /** Prepend the tokenizer's start-of-document token, if it has one, to each prompt. */
   readonly add_special_tokens: boolean;
-  /** Texts that end the writing and are not part of it. */
+  /** Texts that stop generation; the output does not include them. */
   readonly stop: readonly string[];
   readonly seed: number;
 }
 
 export interface Continuation {
-  /** The prompt as text; of a conversation as the chat template writes it. */
+  /** The prompt as text; for a conversation, formatted with the chat template. */
   readonly prompt: string;
   readonly messages?: readonly ChatMessage[];
-  /** What was written after the prompt. */
+  /** The generated text. */
   readonly text: string;
   readonly prompt_tokens: number;
-  /** Ids of what was written; a token that ended it is not among them, those of a stop text are. */
+  /** Generated ids, without an end-of-text token but with the tokens of a stop text. */
   readonly ids: readonly number[];
   readonly finish: "length" | "end_of_text" | "stop";
 }
 
-/** Ids that end a text, and what it is then said to have ended with. */
+/** Ids that end a text, with the finish reason to report. */
 export type Ends = ReadonlyMap<number, Continuation["finish"]>;
 
-/** Hears of texts while they are written, by the place of their prompt. */
+/** Receives texts while they are generated, by the index of their prompt. */
 export interface WritingListener {
-  /** Each piece as it comes: whole characters, and nothing that a stop text may still take back. */
+  /** Receives each piece: whole characters that cannot be part of a stop text. */
   onText?(prompt: number, piece: string): void;
   onEnd?(prompt: number, continuation: Continuation): void;
-  /** Once for each batch of prompts, at its end. */
+  /** Called once at the end of each batch of prompts. */
   onTimed?(speed: WritingTimes): void;
 }
 
-/** Reading the prompts, up to the first new token of each, and writing on. */
+/** Times of reading the prompts, up to the first new token of each, and of generating the rest. */
 export interface WritingTimes {
   readonly prompt_tokens: number;
   readonly prompt_seconds: number;
-  /** Tokens after the first of each prompt. */
+  /** Number of generated tokens, without the first of each prompt. */
   readonly new_tokens: number;
   readonly new_seconds: number;
 }
@@ -54,7 +54,7 @@ export interface WritingTimes {
 /** A prompt as the model reads it. */
 export interface FramedPrompt {
   readonly text: string;
-  /** Of a conversation. */
+  /** The messages, if the prompt is a conversation. */
   readonly messages?: readonly ChatMessage[];
   readonly ids: readonly number[];
 }
@@ -64,12 +64,12 @@ export async function framePrompt(
   tokenizer: Tokenizer,
   options: Pick<WritingOptions, "add_special_tokens">,
 ): Promise<FramedPrompt> {
-  // A chat template writes the opening token itself.
+  // A chat template includes the start-of-document token.
   const isFramed = options.add_special_tokens && typeof prompt === "string";
   const text = typeof prompt === "string" ? prompt : chatOf(tokenizer).apply(prompt);
   const { before } = documentFrame(tokenizer);
   const ids = [...(isFramed ? before : []), ...(await tokenizer.encode(text))];
-  // A model needs a token to continue from: what ends a document is also before the next one.
+  // A model needs a token to continue from; the end-of-document token also precedes the next document.
   if (ids.length === 0 && isFramed && tokenizer.endOfText !== undefined) ids.push(tokenizer.endOfText);
   if (ids.length === 0)
     throw new WorkbenchError(
@@ -82,12 +82,12 @@ export async function framePrompt(
 export class WrittenText implements GrowingText {
   readonly ids: number[];
   isOpen = true;
-  /** The draws of a text depend on the seed and its place among the prompts, not on the other prompts. */
+  /** The draws of a text depend on the seed and its index among the prompts, not on the other prompts. */
   readonly uniform: () => number;
   readonly #promptTokens: number;
   readonly #promptText: string;
   #shown = "";
-  /** What was written, once a stop text was found in it. */
+  /** The text before the stop text, once one was found. */
   #cut: string | undefined;
   #finish: Continuation["finish"] = "length";
 
@@ -96,7 +96,7 @@ export class WrittenText implements GrowingText {
     private readonly tokenizer: Tokenizer,
     private readonly options: WritingOptions,
     private readonly ends: Ends,
-    /** Its place among the prompts. */
+    /** Index among the prompts. */
     private readonly index: number,
     private readonly listener: WritingListener,
   ) {
@@ -120,12 +120,12 @@ export class WrittenText implements GrowingText {
       this.#end("stop");
       return;
     }
-    // The bytes of a character may come in several tokens; until they are all there it decodes as U+FFFD.
+    // The bytes of a character may span several tokens; an incomplete character decodes to U+FFFD.
     const whole = text.replace(/\uFFFD+$/, "");
     this.#show(whole.slice(0, whole.length - pending(this.options.stop, whole)));
   }
 
-  /** Shows what was held back. */
+  /** Shows the text that was withheld. */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -155,19 +155,19 @@ export class WrittenText implements GrowingText {
     this.#shown = text;
   }
 
-  /** Decoded with the prompt, as a tokenizer may write the first word of a text without its space. */
+  /** Decoded with the prompt, because a tokenizer may decode the first word of a text without its space. */
   #written(): string {
     return this.#cut ?? this.tokenizer.decode(this.ids).slice(this.#promptText.length);
   }
 }
 
-/** Where the earliest of some texts begins. */
+/** Position of the first occurrence of any of the texts. */
 function firstOf(stops: readonly string[], text: string): number | undefined {
   const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
   return found.length === 0 ? undefined : Math.min(...found);
 }
 
-/** How many letters at the end of a text may be the beginning of one of some others. */
+/** Number of characters at the end of a text that may be the start of a stop text. */
 function pending(stops: readonly string[], text: string): number {
   const lengths = stops.map((stop) => {
     let length = Math.min(stop.length - 1, text.length);
@@ -179,7 +179,7 @@ function pending(stops: readonly string[], text: string): number {
 
 function uniformStream(seed: number, index: number): () => number {
   const generator = xoroshiro128plus(seed ^ Math.imul(index + 1, 0x9e3779b1));
-  // The generator starts from a state with few bits set; a short run mixes it.
+  // The initial state of the generator has few bits set; discarding some draws mixes it.
   for (let i = 0; i < 16; i++) generator.next();
   return () => uniformFloat64(generator);
 }

@@ -1,6 +1,6 @@
 /**
- * Losses against a teacher, which runs in the same graph on the same tokens, without dropout and without gradients. Every
- * term is a number for each token, so that it counts exactly where a label does.
+ * Losses against a teacher, which runs in the same graph on the same tokens without dropout or gradients. Each term has
+ * one value per token, so it is masked exactly where a label is ignored.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import { lossNames, type LossName, type LossWeights } from "../../schema/teacher";
@@ -15,20 +15,20 @@ import { mean, sum, sumSquares } from "../graph/ops/reduction";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
 import type { Teacher } from "./trainee";
 
-/** Its tensors among the inputs of a step. */
+/** Prefix of the teacher's tensors among the inputs of a step. */
 export const teacherName = (parameterName: string) => `teacher:${parameterName}`;
 
-/** What a forward pass shows on its way. */
+/** Intermediate values of a forward pass. */
 export interface Taps {
-  /** [tokens, width]: what goes into the first layer. */
+  /** [tokens, width]: input of the first layer. */
   embedding?: Value;
-  /** [tokens, width]: what comes out of each layer. */
+  /** [tokens, width]: output of each layer. */
   readonly layers: Value[];
   /** [rows, heads, time, time] of each layer. */
   readonly attention: Value[];
 }
 
-/** Attention is compared as a whole, and so not computed in blocks. */
+/** Attention probabilities are compared whole, so attention is not computed in blocks. */
 export function forwardFor(
   { weights }: Pick<Teacher, "weights">,
   taps: Taps,
@@ -47,7 +47,7 @@ export function forwardFor(
   };
 }
 
-/** Some of the tokens of a batch. */
+/** A subset of the tokens of a batch. */
 export interface Part {
   readonly [name: string]: number;
   readonly axis: number;
@@ -55,18 +55,18 @@ export interface Part {
   readonly end: number;
 }
 
-/** What a teacher says of some tokens. */
+/** The teacher's outputs for a subset of the tokens. */
 interface Said {
-  /** [n, width]; a teacher of which only distributions are kept has none. */
+  /** [n, width]; undefined if only the teacher's distributions are stored. */
   readonly hidden?: Value;
-  /** T² · KL of its distribution and that of logits [n, vocabulary] → [n]. */
+  /** T² · KL(teacher ‖ student) for student logits [n, vocabulary] → [n]. */
   apart(logits: Value): Value;
 }
 
 export interface Taught {
-  /** What goes on inside, where it is a part of the step. */
+  /** The teacher's intermediate values, if it runs in the step. */
   readonly inside?: Taps & { readonly hidden: Value };
-  /** Of all tokens where no part is named. */
+  /** Outputs for `part`, or for all tokens if it is undefined. */
   of(part?: Part): Said;
 }
 
@@ -77,7 +77,7 @@ export function taughtBy(teacher: Teacher, inputs: ModelInputs, attentionBlock: 
     : keptTargets(teacher, teacher.topK, inputs);
 }
 
-/** Names of the inputs that hold the most likely tokens, int32 [rows, length, k], and their shares, float32. */
+/** Names of the inputs with the most likely tokens, int32 [rows, length, k], and their probabilities, float32. */
 export const keptTokensName = "teacher_tokens";
 export const keptSharesName = "teacher_shares";
 
@@ -94,7 +94,7 @@ function keptTargets({ temperature }: Teacher, k: number, { tokens }: ModelInput
   };
 }
 
-/** The same as `softTargets` with a distribution that has nothing but these tokens, int32 [n, k], and their shares [n, k]. */
+/** Like `softTargets`, for a distribution over only these tokens, int32 [n, k], with their probabilities [n, k]. */
 export function keptTargetLoss(logits: Value, tokens: Value, shares: Value, temperature: number): Value {
   const [n, vocabulary] = logits.type.shape as [number, number];
   const softened = logSoftmax(temperature === 1 ? logits : mul(logits, scalar(1 / temperature)));
@@ -103,12 +103,12 @@ export function keptTargetLoss(logits: Value, tokens: Value, shares: Value, temp
     [n, 1],
   );
   const own = gather(reshape(softened, { shape: [n * vocabulary] }), add(tokens, firsts)); // [n, k]
-  // A share of nothing adds nothing; the logarithm only has to be a number.
+  // A probability of zero contributes nothing; its logarithm only has to be finite.
   const apart = mul(shares, sub(log(maximum(shares, scalar(1e-20))), own));
   return mul(sum(apart, overLast(apart)), scalar(temperature ** 2));
 }
 
-/** The teacher's own pass over the tokens. */
+/** The teacher's forward pass over the tokens. */
 function passOf(
   teacher: Teacher,
   { dropoutSeed: _, ...inputs }: ModelInputs,
@@ -133,12 +133,12 @@ function passOf(
   };
 }
 
-/** The terms that need no more than the last hidden states: columns of `headColumns`, in this order. */
+/** The terms that need only the last hidden states: the columns of `headColumns`, in this order. */
 export function headNames({ weights }: Pick<Teacher, "weights">): readonly LossName[] {
   return ["clm", ...(["ce", "cos"] as const).filter((name) => weights[name] !== undefined)];
 }
 
-/** [n, terms] of n tokens, given their cross-entropy. */
+/** Terms [n, terms] of n tokens, from their cross-entropy. */
 export function headColumns(
   teacher: Teacher,
   loss: Value,
@@ -156,7 +156,7 @@ export function headColumns(
   return concat(first!, ...others, { axis: 1 });
 }
 
-/** The terms that come from inside the models, each [n]. */
+/** The terms that compare intermediate values of the models, each [n]. */
 export function innerTerms(
   own: Taps & { readonly hidden: Value },
   taught: Taps & { readonly hidden: Value },
@@ -179,7 +179,7 @@ export function innerTerms(
   return found;
 }
 
-/** Zero where the label is ignored. */
+/** Sets a term to zero where the label is ignored. */
 function whereCounted(term: Value, labels: Value): Value {
   return where(equal(labels, constant(Int32Array.of(ignoredLabel), [])), scalar(0), term);
 }
@@ -208,13 +208,13 @@ export function squaredDifference(student: Value, teacher: Value): Value {
   return mul(sumSquares(difference, overLast(difference)), scalar(1 / student.type.shape.at(-1)!));
 }
 
-/** By how much a cosine is multiplied before it is one of the logits (Tao et al. 2022). */
+/** Factor by which cosines are multiplied to give logits (Tao et al. 2022). */
 const contrastTemperature = 0.1;
 
 /**
- * −log of the probability that a student's state gives to the teacher's state of the same token among those of all tokens of
- * its sequence, by the softmax of their cosines over 0.1: [rows · time, width] of both → [rows · time]. The published form
- * keeps a bank of students' states of earlier epochs beside the teacher's; here there is none.
+ * Token-level contrastive loss: −log softmax(cos / 0.1) of the teacher's state of the same token among the teacher's states
+ * of all tokens of the sequence; [rows · time, width] of both → [rows · time]. Unlike the published form, it keeps no memory
+ * bank of the student's states from earlier epochs.
  */
 export function tokenContrast(student: Value, teacher: Value, rows: number): Value {
   const [tokens, width] = student.type.shape as [number, number];
@@ -228,22 +228,22 @@ export function tokenContrast(student: Value, teacher: Value, rows: number): Val
   return crossEntropy(reshape(cosines, { shape: [tokens, time] }), constant(place, [tokens]));
 }
 
-/** KL(teacher ‖ student) of what each query attends to, mean over heads: [rows, heads, time, time] of both → [rows · time]. */
+/** KL(teacher ‖ student) of the attention of each query, mean over heads: [rows, heads, time, time] of both → [rows · time]. */
 export function attentionDivergence(student: Value, teacher: Value): Value {
   const [rows, , time] = student.type.shape as [number, number, number];
-  // A weight that is masked is zero in both and adds nothing; the logarithm only has to be a number.
+  // A masked weight is zero in both and contributes nothing; its logarithm only has to be finite.
   const logarithm = (x: Value) => log(maximum(x, scalar(1e-20)));
   const apart = mul(teacher, sub(logarithm(teacher), logarithm(student)));
   const byQuery = mean(sum(apart, overLast(apart)), { axes: [1], keepDims: false });
   return reshape(byQuery, { shape: [rows * time] });
 }
 
-/** The layer of the teacher for each of the model's: those that are given, else spread evenly up to the last. */
+/** The teacher layer for each layer of the model: as configured, or evenly spaced up to the last. */
 export function teacherLayers(own: number, teachers: number, given?: readonly number[]): readonly number[] {
   return given ?? Array.from({ length: own }, (_, i) => Math.round(((i + 1) * teachers) / own) - 1);
 }
 
-/** Refuses a teacher that cannot be compared with in what counts. */
+/** Refuses a teacher whose outputs the enabled losses cannot compare with the model's. */
 export function refuseTeacher(
   own: Dimensions,
   teacher: Dimensions,
@@ -253,30 +253,32 @@ export function refuseTeacher(
   const refuse = (what: string) => {
     throw new WorkbenchError("invalid-input", `train.teacher cannot teach this model: ${what}.`);
   };
-  if (Object.keys(weights).length === 0) refuse("no loss counts. Give one of its weights, alpha_…, above 0");
+  if (Object.keys(weights).length === 0) refuse("every loss weight is 0. Set at least one alpha_… above 0");
   if (own.vocabulary !== teacher.vocabulary)
     refuse(
-      `it knows ${teacher.vocabulary} tokens, and the model ${own.vocabulary}; distributions over different tokens cannot be compared. Use models of one tokenizer`,
+      `its vocabulary has ${teacher.vocabulary} tokens, and the model's has ${own.vocabulary}; distributions over different vocabularies cannot be compared. Use models with the same tokenizer`,
     );
   const inner = lossNames.find((name) => name !== "ce" && name !== "clm" && weights[name] !== undefined);
   if (topK !== undefined && inner !== undefined)
     refuse(
-      `top_k keeps nothing but its distribution, and alpha_${inner} asks for more. Set it to 0, or leave top_k out`,
+      `top_k stores only the teacher's distribution, but alpha_${inner} needs its intermediate values. Set alpha_${inner} to 0 or remove top_k`,
     );
   if (topK !== undefined && topK > teacher.vocabulary)
-    refuse(`top_k is ${topK}, and it knows ${teacher.vocabulary} tokens`);
+    refuse(`top_k is ${topK}, but its vocabulary has only ${teacher.vocabulary} tokens`);
   const byWidth = (["cos", "hidden", "embedding", "contrast"] as const).filter(
     (name) => weights[name] !== undefined,
   );
   if (byWidth.length > 0 && own.width !== teacher.width)
     refuse(
-      `it is ${teacher.width} wide, and the model ${own.width}, so that alpha_${byWidth[0]!} compares nothing. Set it to 0`,
+      `its width is ${teacher.width} and the model's is ${own.width}, so alpha_${byWidth[0]!} cannot compare them. Set alpha_${byWidth[0]!} to 0`,
     );
   if (weights.attention !== undefined && own.heads !== teacher.heads)
-    refuse(`it has ${teacher.heads} heads, and the model ${own.heads}. Set alpha_attention to 0`);
+    refuse(`it has ${teacher.heads} heads, and the model has ${own.heads}. Set alpha_attention to 0`);
   if (layers !== undefined && layers.length !== own.layers)
-    refuse(`layers names ${layers.length} of its layers, and the model has ${own.layers}`);
+    refuse(
+      `the length of layers is ${layers.length}, but the model has ${own.layers} layers. List one teacher layer for each`,
+    );
   const beyond = layers?.find((each) => each >= teacher.layers);
   if (beyond !== undefined)
-    refuse(`layers names its layer ${beyond}, and it has ${teacher.layers}, from 0 on`);
+    refuse(`layers lists layer ${beyond}, but the teacher has ${teacher.layers} layers, counted from 0`);
 }

@@ -1,9 +1,9 @@
-/** Stops a training whose numbers are no numbers any more, and says where that began. */
+/** Stops training once a value is not finite, and reports where that started. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
 
 const advice =
-  "Lower learning_rate, add warmup_steps or set max_grad_norm; the last checkpoint is from before.";
+  "Lower learning_rate, add warmup_steps or set max_grad_norm; the last checkpoint was saved before this step.";
 
 /** `squares` are the Σ g² of the gradients of `names`. */
 export function refuseBrokenStep(
@@ -17,28 +17,29 @@ export function refuseBrokenStep(
   const where =
     tensors.length === 0
       ? "every gradient is still finite"
-      : `not finite is the gradient of ${list(tensors)}`;
+      : `these gradients are not finite: ${list(tensors)}`;
   const message = `Step ${step}: the loss is ${loss}, and ${where}. ${advice}`;
   throw new WorkbenchError("diverged", message, { step, loss, tensors });
 }
 
-/** An update that breaks a weight shows only in the next loss, so what is saved is looked at before. */
+/** Checks the state before it is saved, because a broken weight affects only the next loss. */
 export function refuseBrokenWeights(step: number, weights: HostTensors): void {
   const tensors = brokenOf(weights);
   if (tensors.length === 0) return;
-  const message = `Step ${step}: not finite after the update is ${list(tensors)}. ${advice}`;
+  const message = `Step ${step}: these tensors are not finite after the update: ${list(tensors)}. ${advice}`;
   throw new WorkbenchError("diverged", message, { step, tensors });
 }
 
 export function refuseBrokenEvaluation(step: number, loss: number, weights: HostTensors): never {
   const tensors = brokenOf(weights);
-  const where = tensors.length === 0 ? "every weight is still finite" : `not finite is ${list(tensors)}`;
-  const message = `Step ${step}: the loss on the validation split is ${loss}, and ${where}. ${advice}`;
+  const where =
+    tensors.length === 0 ? "every weight is still finite" : `these weights are not finite: ${list(tensors)}`;
+  const message = `Step ${step}: the validation loss is ${loss}, and ${where}. ${advice}`;
   throw new WorkbenchError("diverged", message, { step, loss, tensors });
 }
 
 function list(names: readonly string[]): string {
-  return `${names[0]!}${names.length > 1 ? ` and of ${names.length - 1} more tensors` : ""}`;
+  return `${names[0]!}${names.length > 1 ? ` and ${names.length - 1} more` : ""}`;
 }
 
 function brokenOf(tensors: HostTensors): string[] {
@@ -46,7 +47,7 @@ function brokenOf(tensors: HostTensors): string[] {
 }
 
 function allFinite(data: HostTensor["data"]): boolean {
-  // A difference with itself is 0 for every finite number and NaN for all others.
+  // x − x is 0 if x is finite, and NaN otherwise.
   let sum = 0;
   for (const each of data) sum += each - each;
   return sum === 0;

@@ -1,4 +1,4 @@
-/** Mean loss of a model over a fixed set of batches: what training watches. */
+/** Mean loss of a model over a fixed set of batches, the loss that training monitors. */
 import type { TrainOptions } from "../../schema/experiment";
 import type { Engine, Program, Tensors } from "../engine/engine";
 import type { Batch } from "../data/split";
@@ -7,8 +7,8 @@ import { feedBatch, uploadScalar } from "./feeds";
 import { inverseCountName } from "./trainStep";
 
 /**
- * Nats per token that counts: over all batches together, or the mean of the means of sequences (rows in which a label
- * counts), which is what Hugging Face's trainer reports with batches of one. The program is that of `buildEvaluation`.
+ * Nats per labeled token: the mean over all batches together, or the mean of the means of sequences (rows with at least one
+ * label), which is what Hugging Face's Trainer reports for batches of one. The program is from `buildEvaluation`.
  */
 export async function evaluateLoss(
   engine: Engine,
@@ -40,7 +40,7 @@ export async function evaluateLoss(
   return { loss: parts === 0 ? NaN : total / parts, tokens };
 }
 
-/** Mean over the labels that count of each row that has some; `perToken` is [rows, length]. */
+/** Mean over the labels of each row that has any; `perToken` is [rows, length]. */
 function sequenceMeans({ rows, length, labels }: Batch, perToken: Float32Array): number[] {
   return Array.from({ length: rows }, (_, row) => row * length).flatMap((start) => {
     let total = 0;
@@ -54,7 +54,7 @@ function sequenceMeans({ rows, length, labels }: Batch, perToken: Float32Array):
   });
 }
 
-/** The tensors that a program asks for; it refuses any others. */
+/** The tensors that a program declares as inputs; it rejects any others. */
 export function only(names: readonly string[], tensors: Tensors): Tensors {
   return Object.fromEntries(
     names.flatMap((name) => (tensors[name] === undefined ? [] : [[name, tensors[name]]])),

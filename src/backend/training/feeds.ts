@@ -1,4 +1,4 @@
-/** Puts what the host knows onto the device: batches, scalars, weights. */
+/** Copies batches, scalars and weights from the host to the device. */
 import type { Batch } from "../data/split";
 import type { Engine, Tensor, Tensors } from "../engine/engine";
 import { dtypeOf, type HostTensor, type HostTensors } from "../checkpoints/safetensors";
@@ -25,12 +25,12 @@ export function uploadAll(engine: Engine, tensors: HostTensors): Tensors {
   return Object.fromEntries([...tensors].map(([name, tensor]) => [name, uploadHost(engine, tensor)]));
 }
 
-/** The engine may keep and overwrite what it is given, so it gets a copy. */
+/** Copies the array, because the engine may keep and overwrite it. */
 function uploadHost(engine: Engine, tensor: HostTensor): Tensor {
   return handOver(engine, { ...tensor, data: tensor.data.slice() });
 }
 
-/** Without a copy: the array is the engine's from here on. */
+/** Transfers the array to the engine without a copy. */
 export function handOver(engine: Engine, tensor: HostTensor): Tensor {
   return engine.upload({ dtype: tensor.dtype ?? dtypeOf(tensor), shape: tensor.shape }, tensor.data);
 }

@@ -1,5 +1,5 @@
 /**
- * A teacher's most likely next tokens, worked out once for each sequence and kept: from the second epoch on it need not run.
+ * Cache of a teacher's most likely next tokens, computed once per sequence, so the teacher runs only in the first epoch.
  */
 import { createHash } from "node:crypto";
 import { LruCache } from "../../protocol/lruCache";
@@ -13,20 +13,20 @@ import type { HostTensors } from "../checkpoints/safetensors";
 import type { Teacher } from "./trainee";
 import type { BatchShape } from "./trainStep";
 
-/** Of a sequence: [length, k] of both. */
+/** Targets of one sequence, each [length, k]. */
 interface Kept {
   readonly tokens: Int32Array;
   readonly shares: Float32Array;
 }
 
-/** The most bytes of all sequences together. */
+/** Maximum size of the cache, in bytes. */
 const byteLimit = 2 ** 30;
 
 export class KeptTargets implements AsyncDisposable {
   readonly #kept: LruCache<Kept>;
-  /** The sequences of the batch that is worked on. */
+  /** The sequences of the current batch. */
   #current: ReadonlySet<string> = new Set();
-  /** How many sequences the teacher has read. */
+  /** Number of sequences that the teacher has read. */
   read = 0;
 
   private constructor(
@@ -52,7 +52,7 @@ export class KeptTargets implements AsyncDisposable {
     return new KeptTargets(engine, teacher, batch, program, uploadAll(engine, tensors));
   }
 
-  /** What a step is to be fed of this batch beside it. */
+  /** The additional inputs of a step for this batch. */
   async feeds(batch: Batch): Promise<Record<string, Tensor>> {
     const { rows, length } = batch;
     const k = this.teacher.topK!;
@@ -114,7 +114,7 @@ export class KeptTargets implements AsyncDisposable {
   }
 }
 
-/** [rows · length, vocabulary], without dropout. */
+/** The teacher's logits [rows · length, vocabulary], without dropout. */
 function logitsOf({ trainee }: Teacher, { rows, length, segments, positions, types }: BatchShape): Value {
   const values = new Map(
     trainee.parameters.map(({ name, shape, dtype }) => [name, input(name, shape, dtype)]),
@@ -134,7 +134,7 @@ function logitsOf({ trainee }: Teacher, { rows, length, segments, positions, typ
   return trainee.logits(weight, hidden);
 }
 
-/** A sequence by all that the teacher sees of it. */
+/** Cache key of a sequence: everything that the teacher reads of it. */
 function nameOf({ tokens, segments, positions, types, length }: Batch, row: number): string {
   const hash = createHash("sha256");
   for (const each of [tokens, segments, positions, types]) {
@@ -144,7 +144,7 @@ function nameOf({ tokens, segments, positions, types, length }: Batch, row: numb
   return hash.digest("base64");
 }
 
-/** Places of the k largest numbers, from the largest on; of equal ones the first. */
+/** Indices of the k largest values in descending order; the lower index of equal values is first. */
 export function largest(numbers: ArrayLike<number>, k: number): number[] {
   const found: number[] = [];
   for (let i = 0; i < numbers.length; i++) {

@@ -1,17 +1,17 @@
 /**
- * Which of a step's large values are never held whole. `auto` cuts attention and loss by size alone, so that the same
- * experiment gives the same numbers everywhere; whether layers are recomputed, which changes no number, is for
- * `stepMemory` to say.
+ * Decides which large values of a step are computed in parts. `auto` splits attention and loss by size alone, so that an
+ * experiment gives the same results on every machine. `stepMemory` decides whether layers are recomputed, which does not
+ * change results.
  */
 import type { TrainOptions } from "../../schema/experiment";
 import type { Dimensions } from "../models/family";
 
 export interface MemorySavings {
-  /** Queries that attend at a time; undefined for all of a sequence. */
+  /** Number of queries per attention block; undefined for whole sequences. */
   readonly attentionBlock: number | undefined;
-  /** Tokens of a batch whose logits are there at a time; undefined for all. */
+  /** Number of tokens of a batch whose logits are computed at a time; undefined for all. */
   readonly lossChunk: number | undefined;
-  /** Whether each layer is computed again in the backward pass. */
+  /** Whether each layer is recomputed in the backward pass. */
   readonly recompute: boolean;
 }
 
@@ -21,13 +21,13 @@ export const nothingSaved: MemorySavings = {
   recompute: false,
 };
 
-/** What `auto` allows the attention scores of one block, and the logits of one chunk. */
+/** Memory that `auto` allows for the attention scores of one block and for the logits of one chunk. */
 const scoreBytes = 256 * 2 ** 20;
 const logitBytes = 128 * 2 ** 20;
-/** Fewer rows than this make matrix products slow. */
+/** Matrix products with fewer rows than this are slow. */
 const fewestRows = 64;
 
-/** Savings that follow from sizes alone: `auto` recomputes no layers. */
+/** Savings that depend on sizes alone: `auto` does not recompute layers here. */
 export function savingsBySize(
   { dimensions: { heads, vocabulary } }: { readonly dimensions: Dimensions },
   { rows, length }: { readonly rows: number; readonly length: number },
@@ -40,7 +40,7 @@ export function savingsBySize(
   };
 }
 
-/** How many of `whole` rows there are at a time; undefined where that is all of them. */
+/** Number of rows out of `whole` to compute at a time; undefined for all of them. */
 function pieceOf(
   asked: "auto" | false | number,
   whole: number,
@@ -55,7 +55,7 @@ function powerOfTwo(most: number): number {
   return 2 ** Math.floor(Math.log2(most));
 }
 
-/** What is saved, for the log; nothing where nothing is. */
+/** Describes the savings for the log; undefined if there are none. */
 export function describeSavings({ attentionBlock, lossChunk, recompute }: MemorySavings): string | undefined {
   const parts = [
     ...(attentionBlock === undefined ? [] : [`attention in blocks of ${attentionBlock} queries`]),

@@ -1,6 +1,6 @@
 /**
- * What becomes of a batch of the data before a model reads it. A causal model learns the labels as they are, the token after
- * each token; an encoder learns tokens that are hidden from it, or has the class of a text at its first token.
+ * Prepares a batch of the data for a model's training objective. A causal model uses the labels unchanged: the next token of
+ * each token. An encoder predicts masked tokens, or has the label of a text at its first token.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import { type Batch, IGNORED } from "../data/split";
@@ -9,13 +9,13 @@ import { labelCount } from "../models/classifier";
 import { dimensionsOf, familyOf, type ModelShape } from "../models/model";
 import { randomStream } from "../representations/randomStream";
 
-/** `rowStream` gives the random numbers of each row, so that what is drawn for one does not depend on the others. */
+/** `rowStream` returns the random numbers of a row, so that the draws of one row do not depend on the others. */
 export type Prepare = (batch: Batch, rowStream: (row: number) => () => number) => Batch;
 
-/** Share of the tokens that a masked language model has to predict, as BERT's. */
+/** Fraction of the tokens that a masked language model predicts, as in BERT. */
 export const usualProbability = 0.15;
 
-/** Undefined where batches are read as they are. Refuses a masked language model without a token that hides others. */
+/** Returns undefined if batches are used unchanged. Refuses a masked language model without a mask token. */
 export function objectiveOf(
   shape: ModelShape,
   tokenizer: Tokenizer | undefined,
@@ -31,16 +31,16 @@ function predictsHidden({ family, config }: ModelShape): boolean {
   return labelCount(config) === undefined && familyOf(family).heads.language.task === "masked-lm";
 }
 
-/** Refuses a share of hidden tokens for a model that does not predict any. */
+/** Refuses `mlm_probability` for a model that does not predict masked tokens. */
 export function refuseProbability(shape: ModelShape, probability: number | undefined): void {
   if (probability === undefined || predictsHidden(shape)) return;
   throw new WorkbenchError(
     "invalid-input",
-    `mlm_probability is for encoders that predict hidden tokens, and this ${familyOf(shape.family).title} model does not. Remove it.`,
+    `mlm_probability applies only to masked language models, and this ${familyOf(shape.family).title} model is not one. Remove it.`,
   );
 }
 
-/** The batches of an evaluation: every sequence is prepared alike, whatever the size of a batch. */
+/** Batches of an evaluation: each sequence is prepared identically for every batch size. */
 export function* prepareBatches(batches: Iterable<Batch>, prepare: Prepare | undefined): Generator<Batch> {
   let sequence = 0;
   for (const batch of batches) {
@@ -55,7 +55,7 @@ export function* prepareBatches(batches: Iterable<Batch>, prepare: Prepare | und
 export interface Masking {
   readonly probability: number;
   readonly maskToken: number;
-  /** Tokens that are never hidden. */
+  /** Tokens that are never masked. */
   readonly special: ReadonlySet<number>;
   readonly vocabulary: number;
 }
@@ -73,8 +73,8 @@ export function maskingOf(
     throw new WorkbenchError(
       "invalid-input",
       maskToken === undefined
-        ? "The tokenizer has no token that hides others, [MASK] or <mask>. Use one that has, or set model.mask_token_id to a token that no text contains."
-        : `The mask token is ${maskToken}, but the model has ${vocabulary} tokens. Set model.mask_token_id to one of them.`,
+        ? "The tokenizer has no mask token, [MASK] or <mask>. Use a tokenizer that has one, or set model.mask_token_id to a token that no text contains."
+        : `The mask token is ${maskToken}, but the vocabulary of the model has ${vocabulary} tokens. Set model.mask_token_id to one of them.`,
     );
   const framing = [tokenizer?.bos, tokenizer?.endOfText].flatMap((id) => id ?? []);
   const special = new Set([maskToken, ...framing, ...added.map(({ id }) => id)]);
@@ -82,8 +82,8 @@ export function maskingOf(
 }
 
 /**
- * Each token is chosen with the given probability. Of the chosen ones 80 % become the mask token, 10 % a random token, and
- * 10 % stay; all of them are labels, and nothing else is (Devlin et al. 2019, as transformers' data collator).
+ * Selects each token with the given probability. Of the selected tokens, 80 % become the mask token, 10 % become a random
+ * token and 10 % are unchanged. Only the selected tokens are labels (Devlin et al. 2019; as transformers' data collator).
  */
 function maskedTokens({ probability, maskToken, special, vocabulary }: Masking): Prepare {
   return (batch, rowStream) => {
@@ -92,7 +92,7 @@ function maskedTokens({ probability, maskToken, special, vocabulary }: Masking):
     const labels = new Int32Array(tokens.length).fill(IGNORED);
     for (let row = 0; row < rows; row++) {
       const [start, end] = [row * length, (row + 1) * length];
-      // Without segments a row is text throughout, unless it only fills up the batch.
+      // Without segments a row is text throughout, unless it is padding of the batch.
       const isText =
         segments === undefined && batch.labels.subarray(start, end).some((label) => label !== IGNORED);
       const next = rowStream(row);

@@ -1,4 +1,4 @@
-/** What an optimizer is: slots beside each parameter, scalars that change every step, and one update as graph operations. */
+/** Interface of an optimizer: slots for each parameter, scalars that change every step, and an update as graph operations. */
 import type { TrainOptions } from "../../schema/experiment";
 import type { Value } from "../graph/op";
 
@@ -10,11 +10,11 @@ export interface Update {
 
 export interface Optimizer {
   readonly title: string;
-  /** Names of the tensors kept beside each parameter, of its shape, zero at the start. */
+  /** Names of the state tensors of each parameter; they have its shape and start at zero. */
   readonly slots: readonly string[];
-  /** Numbers of one step (counted from 1), worked out on the host in double precision and fed as scalars. */
+  /** Scalars of a step (counted from 1), computed on the host in double precision. */
   scalars(options: TrainOptions, step: number, learningRate: number): Readonly<Record<string, number>>;
-  /** The next parameter and slots. `decay` says whether weight decay applies to this parameter. */
+  /** The next parameter and slots. `decay` is whether weight decay applies to this parameter. */
   update(call: {
     readonly parameter: Value;
     readonly gradient: Value;

@@ -1,4 +1,4 @@
-/** What is kept beside each trained parameter: the optimizer's own tensors, and the mean gradient where a training asks for one. */
+/** State of each trained parameter: the optimizer's tensors, and the mean gradient if the training uses one. */
 import type { TrainOptions } from "../../schema/experiment";
 import { optimizers } from "./optimizers/catalog";
 

@@ -1,4 +1,4 @@
-/** The compiled programs of a training: one step as a whole, or its batches and its update apart, and the evaluation. */
+/** The compiled programs of a training: a whole step, or its batches and its update separately, and the evaluation. */
 import type { Program } from "../engine/engine";
 import type { MemorySavings } from "./memorySavings";
 import { batchSizeOf, type TrainingRequest } from "./request";
@@ -30,7 +30,7 @@ export type Programs = {
     }
 );
 
-/** What one batch of a training looks like. */
+/** Shape of a training batch. */
 export function batchShapeOf({
   train: { layout },
   options,
@@ -57,7 +57,7 @@ export async function compilePrograms(request: TrainingRequest): Promise<Program
   try {
     const evaluation = validation && (await engine.compile(buildEvaluation(trainee, shape, savings)));
     if (evaluation !== undefined) all.push(evaluation);
-    // The batch of the step before is one more to be summed.
+    // The batch of the previous step is added to the sum.
     if (options.gradient_accumulation_steps === 1 && options.cumulative_loss !== "two-batch")
       return {
         kind: "fused",

@@ -1,6 +1,6 @@
 /**
- * Training that rounds on the way (quantisation-aware): some matrices are used as a few whole numbers times a trained scale, and
- * gradients pass as if they were not rounded (straight through). QuantGPT, Tao et al., ACL 2022.
+ * Quantization-aware training: the forward pass uses some matrices as small integers times a trained scale, with the
+ * straight-through estimator for gradients. QuantGPT, Tao et al., ACL 2022.
  */
 import type { Value } from "../graph/op";
 import { scalar } from "../graph/op";
@@ -11,18 +11,18 @@ import { mean } from "../graph/ops/reduction";
 import type { ParameterSpec } from "../representations/representation";
 import type { Trainee } from "./trainee";
 
-/** The trained number of a weight tensor: its largest value is γ times the mean of its magnitudes. */
+/** The trained scalar γ of a weight tensor: the clipping range is γ times the mean magnitude. */
 export const gammaName = (weight: string) => `${weight}_gamma`;
 
-/** Codes go from −n to n; of two bits they are −1, 0 and 1. */
+/** Codes range from −n to n; with two bits they are −1, 0 and 1. */
 export const largestCode = (bits: number) => 2 ** (bits - 1) - 1;
 
-/** Where the largest value is, however small γ becomes. */
+/** Lower bound of the clipping range, for small γ. */
 export const smallestClip = 1e-8;
 
 /**
- * α · round(n · clip(W / α, −1, 1)) / n with α = γ · mean|W|. The gradient of W is that of clipping; that of γ is what
- * rounding leaves inside, and the sign outside.
+ * α · round(n · clip(W / α, −1, 1)) / n with α = γ · mean|W|. W has the gradient of clipping; γ has the rounding error inside
+ * the range and the sign outside it.
  */
 export function roundedWeight(weight: Value, gamma: Value, bits: number): Value {
   const n = scalar(largestCode(bits));
@@ -33,13 +33,13 @@ export function roundedWeight(weight: Value, gamma: Value, bits: number): Value 
   const clipped = maximum(minimum(weight, clip), neg(clip));
   const share = detach(div(clipped, clip));
   const half = where(less(share, scalar(0)), scalar(-0.5), scalar(0.5));
-  // Cut towards zero after half of a step away from it: the nearest.
+  // Adding half a step away from zero and truncating rounds to the nearest integer.
   const code = cast(cast(add(mul(share, n), half), { to: "int32" }), { to: "float32" });
   const rounded = detach(div(code, n));
   return add(mul(clip, rounded), sub(clipped, mul(clip, share)));
 }
 
-/** The trainee with these weight tensors rounded wherever it uses them, and a γ of each beside them. */
+/** The trainee with these weight tensors rounded wherever it uses them, and a γ for each of them. */
 export function roundedTrainee(trainee: Trainee, weights: ReadonlySet<string>, bits: number): Trainee {
   const gammas = trainee.parameters
     .filter(({ name }) => weights.has(name))
@@ -51,7 +51,7 @@ export function roundedTrainee(trainee: Trainee, weights: ReadonlySet<string>, b
       decay: false,
       axes: [{ kind: "packed", units: 1, unit: 1 }],
     }));
-  // A tensor is one value however often it is asked for.
+  // Every request for a tensor returns the same value.
   const seen = new WeakMap<(name: string) => Value, Map<string, Value>>();
   const through = (source: (name: string) => Value) => {
     const known = seen.get(source) ?? new Map<string, Value>();

@@ -1,7 +1,7 @@
-/** How the learning rate moves: warm-up from zero, then a named course, down to `min_lr_ratio` of the peak. */
+/** Learning rate schedules: warm-up from zero, then a named schedule, down to `min_lr_ratio` of the peak. */
 import type { TrainOptions } from "../../schema/experiment";
 
-/** Share of the peak at `progress` 0…1 of the time after warm-up. */
+/** Fraction of the peak at `progress` 0…1 of the time after warm-up. */
 const courses: Readonly<Record<TrainOptions["lr_scheduler_type"], (progress: number) => number>> = {
   constant: () => 1,
   constant_with_warmup: () => 1,
@@ -14,8 +14,8 @@ export function warmupSteps(options: TrainOptions, steps: number): number {
 }
 
 /**
- * The learning rate of a step, counted from 1 to `steps`. Step n has the rate that Hugging Face's schedulers give after
- * n - 1 steps, but for `constant`: it warms up where that is asked for, which Hugging Face's passes over without a word.
+ * The learning rate of a step, counted from 1 to `steps`. Step n has the rate of Hugging Face's schedulers after n - 1
+ * steps, except that `constant` applies warm-up, which Hugging Face's `constant` silently ignores.
  */
 export function learningRate(options: TrainOptions, step: number, steps: number): number {
   const { learning_rate: peak, lr_scheduler_type: type, min_lr_ratio: floor } = options;

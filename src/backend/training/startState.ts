@@ -1,4 +1,4 @@
-/** Where a training begins: at its first sequence with empty optimizer slots, or where its checkpoint left off. */
+/** The start of a training: its first sequence with zero optimizer slots, or the state of its checkpoint. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { type BlockOptions, BlockSampler, type BlockState } from "../data/blockSampler";
@@ -22,7 +22,7 @@ const blockStateSchema: z.ZodType<BlockState> = z.object({
   documents: z.int().min(0),
 });
 
-/** Draws training sequences from where the training stands, or from where `saved` says. */
+/** Draws training sequences from the start, or from the position in `saved`. */
 export function samplerOf(
   request: TrainingRequest,
   saved: unknown = request.resume?.state.sampler,
@@ -51,11 +51,11 @@ function savedState<T>(schema: z.ZodType<T>, saved: unknown): T {
   if (error === undefined) return data;
   throw new WorkbenchError(
     "corrupt",
-    `The checkpoint does not say where its training stood in the data: ${z.prettifyError(error)}. Use another checkpoint of the run.`,
+    `The checkpoint has no valid position in the training data: ${z.prettifyError(error)}. Use another checkpoint of the run.`,
   );
 }
 
-/** What the optimizer keeps beside each parameter: from the checkpoint, or nothing yet. */
+/** Optimizer slots of each parameter: from the checkpoint, or zero. */
 export function slotsOf({ trainee, options, resume }: TrainingRequest): HostTensors {
   const slots = new Map<string, HostTensor>();
   for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
@@ -64,7 +64,7 @@ export function slotsOf({ trainee, options, resume }: TrainingRequest): HostTens
       if (resume !== undefined && saved?.shape.join() !== shape.join())
         throw new WorkbenchError(
           "invalid-input",
-          `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written with another model or optimizer than ${options.optim}. Resume with the options of the run.`,
+          `The checkpoint has no ${slot} of [${shape.join(", ")}]: it was written for a different model, or for an optimizer other than ${options.optim}. Resume with the options of the run.`,
         );
       slots.set(slot, saved ?? zeros(shape));
     }

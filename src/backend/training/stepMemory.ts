@@ -1,4 +1,4 @@
-/** Whether a step fits the machine, and what it has to do to fit. */
+/** Decides whether a step fits in memory, and which savings make it fit. */
 import { totalmem } from "node:os";
 import type { DeviceName, TrainOptions } from "../../schema/experiment";
 import { memoryOf } from "../graph/cost";
@@ -6,14 +6,14 @@ import { type MemorySavings, savingsBySize } from "./memorySavings";
 import type { Trainee } from "./trainee";
 import { type BatchShape, buildTrainStep } from "./trainStep";
 
-/** Share of the machine's memory that a step may take before `auto` recomputes layers. */
+/** Fraction of the machine's memory that a step may use before `auto` recomputes layers. */
 export const memoryShare = 0.6;
-/** The memory of a graphics card, which its runtime does not tell. */
+/** Assumed memory of a graphics card, because its runtime does not report it. */
 const cardBytes = 8 * 2 ** 30;
 
 export function memoryLimit(device: DeviceName): number {
   const constrained = process.constrainedMemory();
-  // Without a limit the system says 0, or a number beyond any memory.
+  // Without a limit the system reports 0, or a number larger than any memory.
   const host = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
   return memoryShare * (device === "cpu" || device === "auto" ? host : Math.min(host, cardBytes));
 }

@@ -1,6 +1,6 @@
 /**
- * The state of a training on the device, which is weights, optimizer slots and summed gradients, and the programs that move it by
- * one optimizer step. Which batches a step reads, and what is reported of it, is the trainer's.
+ * The state of a training on the device (weights, optimizer slots and summed gradients) and the programs that advance it by
+ * one optimizer step. The trainer selects the batches of a step and reports its results.
  */
 import type { Batch } from "../data/split";
 import type { Tensor, Tensors } from "../engine/engine";
@@ -25,19 +25,19 @@ import {
   type StatefulGraph,
 } from "./trainStep";
 
-/** What a step reads. */
+/** Input of a step. */
 export interface StepBatches {
   readonly batches: readonly Batch[];
-  /** Those of the step before, where the loss reads them again. */
+  /** Batches of the previous step, if the loss reads them again. */
   readonly again: readonly Batch[];
-  /** Updates since the optimizer started, this one included, for its bias correction. */
+  /** Updates since the optimizer started, including this one, for bias correction. */
   readonly optimizerStep: number;
 }
 
-/** What one optimizer step gave, summed over its batches. */
+/** Result of one optimizer step, summed over its batches. */
 export interface StepResult {
   readonly loss: number;
-  /** Of the batches of the step before under the new weights, where they count. */
+  /** Loss of the previous step's batches under the current weights, if the step reads them. */
   readonly lossAgain: number;
   readonly reported: Readonly<Record<`train/${string}`, number>>;
   /** Σ g² of each trained parameter, before clipping. */
@@ -55,7 +55,7 @@ export class StepRunner implements AsyncDisposable {
 
   static async open(request: TrainingRequest): Promise<StepRunner> {
     const { engine, trainee, tensors } = request;
-    // All that can be refused is looked at first: compiling takes seconds.
+    // Compiling takes seconds, so check the input first.
     checkParameters("the model to train", trainee.parameters, tensors);
     if (trainee.teacher !== undefined)
       checkParameters("the teacher", trainee.teacher.trainee.parameters, request.teacherTensors ?? new Map());
@@ -74,7 +74,7 @@ export class StepRunner implements AsyncDisposable {
       engine,
       new Map([...tensors, ...teachers.map(([name, tensor]) => [teacherName(name), tensor] as const)]),
     );
-    // Nobody else reads the optimizer's memory, be it new or a checkpoint's.
+    // Nothing else reads the optimizer's arrays, whether new or from a checkpoint, so they need no copy.
     for (const [name, slot] of slots) held[name] = handOver(engine, slot);
     if (programs.kind === "accumulated")
       for (const { name, shape } of trainee.parameters.filter(({ trainable }) => trainable))
@@ -88,7 +88,7 @@ export class StepRunner implements AsyncDisposable {
     return (programs.kind === "fused" ? programs.step : programs.apply).graph.trained;
   }
 
-  /** Moves weights and optimizer slots by one step, at this learning rate. */
+  /** Updates weights and optimizer slots by one step at this learning rate. */
   async run(step: number, drawn: StepBatches, rate: number): Promise<StepResult> {
     const { engine, options } = this.request;
     const scalars = Object.fromEntries(
@@ -151,7 +151,7 @@ export class StepRunner implements AsyncDisposable {
     return { loss: losses.now, lossAgain: losses.again, reported, squares };
   }
 
-  /** `counted` labels share the loss of the step that the batch is part of. */
+  /** `counted` is the number of labels of the whole step that the batch is part of. */
   private async feedsOf(
     batch: Batch,
     { step, part, counted }: { readonly step: number; readonly part: number; readonly counted: number },
@@ -160,7 +160,7 @@ export class StepRunner implements AsyncDisposable {
     return {
       ...feedBatch(engine, batch),
       ...(await this.keptTargets?.feeds(batch)),
-      // A step whose labels are all ignored has no loss and no gradient, rather than 0/0.
+      // If all labels of a step are ignored, loss and gradient are 0 instead of 0/0.
       [inverseCountName]: uploadScalar(engine, 1 / Math.max(1, counted)),
       [dropoutSeedName]: engine.upload(
         { dtype: "int32", shape: [] },
@@ -170,7 +170,7 @@ export class StepRunner implements AsyncDisposable {
     };
   }
 
-  /** Moments as at the very start. */
+  /** Resets the optimizer slots to their initial state. */
   restartOptimizer(): void {
     const { engine, trainee, options } = this.request;
     const held = { ...this.held };
@@ -182,7 +182,7 @@ export class StepRunner implements AsyncDisposable {
     this.held = held;
   }
 
-  /** Runs a program on the held state and its own feeds; its next state is held from then on. */
+  /** Runs a program on the current state and its feeds, and replaces the state with its outputs. */
   private async execute({ program, graph }: Compiled<StatefulGraph>, feeds: Tensors): Promise<Tensors> {
     const inputs = only(program.inputs, { ...this.held, ...feeds });
     const outputs = await program.run(inputs);
@@ -192,7 +192,7 @@ export class StepRunner implements AsyncDisposable {
     return outputs;
   }
 
-  /** The weights where they are, for an evaluation. */
+  /** The weights on the device, for an evaluation. */
   get weightsOnDevice(): Tensors {
     return Object.fromEntries(this.weightNames.map((name) => [name, this.held[name]!]));
   }
@@ -221,7 +221,7 @@ export class StepRunner implements AsyncDisposable {
   }
 }
 
-/** Labels that count, in all batches together. */
+/** Number of labels that are not ignored, in all batches together. */
 export function countedIn(batches: readonly Batch[]): number {
   return batches.reduce((total, batch) => total + countedLabels(batch), 0);
 }
@@ -240,7 +240,7 @@ async function readNumber(tensor: Tensor): Promise<number> {
   return Number(number);
 }
 
-/** A seed of its own for each batch of each step; it follows from the step alone, so a resumed run draws the same masks. */
+/** The seed of a batch of a step. It depends only on the step, so a resumed run draws the same dropout masks. */
 function dropoutSeed(seed: number, step: number, part: number): number {
   return (
     (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(step, 0x85ebca6b) ^ Math.imul(part + 1, 0xc2b2ae35)) | 0

@@ -1,6 +1,6 @@
 /**
- * One optimizer step as a graph: forward, backward, clipping by global norm and optimizer in one program, so that every
- * device that runs graphs also trains. With gradient accumulation it is two programs: one adds gradients up, one applies them.
+ * One optimizer step as a graph: forward, backward, clipping by global norm and optimizer in one program, so that any
+ * device that runs graphs can train. Gradient accumulation uses two programs: one sums gradients, one applies them.
  */
 import type { TrainOptions } from "../../schema/experiment";
 import type { LossName } from "../../schema/teacher";
@@ -31,17 +31,17 @@ import type { Trainee } from "./trainee";
 export interface BatchShape {
   readonly rows: number;
   readonly length: number;
-  /** Whether batches say which document a token belongs to, and its place there. */
+  /** Whether batches have the document and position of each token. */
   readonly segments: boolean;
   readonly positions: boolean;
-  /** Whether they have token types, which a model that has none does not read. */
+  /** Whether batches have token types; a model without token types ignores them. */
   readonly types?: boolean;
 }
 
 /** A graph whose `state` outputs are the next values of inputs: output name → input name. */
 export interface StatefulGraph extends Graph {
   readonly state: Readonly<Record<string, string>>;
-  /** Scalars beside the loss that a training tells of, summed over the batches of a step. */
+  /** Scalars to report besides the loss, summed over the batches of a step. */
   readonly reported: readonly string[];
 }
 
@@ -60,18 +60,18 @@ export const slotName = (parameterName: string, slot: string) => `${parameterNam
 export const gradientName = (parameterName: string) => `${parameterName}#gradient`;
 
 interface LossGraph {
-  /** What is minimised. */
+  /** The loss to minimize. */
   readonly objective: Value;
-  /** Of the labels alone. */
+  /** The loss of the labels alone. */
   readonly loss: Value;
-  /** Of a training with a teacher, each term before it is weighed. */
+  /** The unweighted terms of a training with a teacher. */
   readonly terms: Readonly<Partial<Record<LossName, Value>>>;
   readonly perToken: Value;
   readonly segments: readonly Segment[];
   readonly weights: ReadonlyMap<string, Value>;
 }
 
-/** Σ of token losses times `inverse_count`, which is 1 / (labels that count in the whole optimizer step). */
+/** Σ of token losses times `inverse_count`, which is 1 / (labels of the whole optimizer step that are not ignored). */
 function buildLoss(
   trainee: Trainee,
   batch: BatchShape,
@@ -95,7 +95,7 @@ function buildLoss(
     ...(training ? { dropoutSeed: input(dropoutSeedName, [], "int32") } : {}),
   };
   const weight = (name: string) => weights.get(name)!;
-  // Masks of dropout follow from the seed; with it among the inputs they are drawn again instead of kept.
+  // Dropout masks follow from the seed; with the seed as an input they are drawn again instead of stored.
   const seed = inputs.dropoutSeed === undefined ? [] : [inputs.dropoutSeed];
   const teacher = training ? trainee.teacher : undefined;
   const taps: Taps = { layers: [], attention: [] };
@@ -139,7 +139,7 @@ function buildLoss(
     .reduce((weighed, each) => add(weighed, each));
   return { objective, loss: terms.clm!, terms, perToken, segments, weights };
 
-  /** Of each token its loss: [n], or with a teacher [n, terms]. */
+  /** Loss of each token: [n], or [n, terms] with a teacher. */
   function lossesOf(own: Value, wanted: Value, part?: Part): Value {
     const logits = trainee.logits(weight, own);
     if (targets !== undefined)
@@ -157,7 +157,7 @@ function buildLoss(
   }
 }
 
-/** Tokens a few at a time. */
+/** Computes the loss in chunks of tokens. */
 function chunksOf(tokens: number, size: number): Part[] {
   return Array.from({ length: Math.ceil(tokens / size) }, (_, chunk) => ({
     axis: 0,
@@ -171,9 +171,9 @@ function trainableOf(trainee: Trainee): readonly ParameterSpec[] {
 }
 
 /**
- * `specs` and `found` are in the order in which the forward pass first uses the parameters. ONNX Runtime computes what the
- * last output needs first, so the gradients of the last layer come first, while the values that they need are there anyway.
- * In another order it takes the backward pass down to the first layer and holds on to what all the others still need.
+ * `specs` and `found` are in the order in which the forward pass first uses the parameters. ONNX Runtime first computes what
+ * the last output needs, so the gradients of the last layer are computed first, while the values that they need are in memory.
+ * In another order it runs the backward pass down to the first layer and retains everything that the other gradients need.
  */
 function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySavings, training = true) {
   const { objective, loss, terms, segments, weights } = buildLoss(trainee, batch, savings, training);
@@ -193,13 +193,13 @@ function lossAndGradients(trainee: Trainee, batch: BatchShape, savings: MemorySa
   };
 }
 
-/** What a training with a teacher tells beside the loss of its labels. */
+/** Values that a training with a teacher reports besides the loss of its labels. */
 function toldTerms({ clm: _, ...terms }: LossGraph["terms"]): Record<string, Value> {
   return Object.fromEntries(Object.entries(terms).map(([name, term]) => [`teacher_${name}`, term]));
 }
 
 /**
- * Outputs: `loss` (mean over the labels that count), `gradient_squares` [parameters] (Σ g² of each, before clipping), and
+ * Outputs: `loss` (mean over the labels that are not ignored), `gradient_squares` [parameters] (Σ g² of each, before clipping), and
  * the next parameters and optimizer slots.
  */
 export function buildTrainStep(
@@ -217,7 +217,7 @@ export function buildTrainStep(
   };
 }
 
-/** Adds a batch's gradients to the sums of the batches before it; `keep_gradients` is 0 for the first of a step, else 1. */
+/** Adds a batch's gradients to the sums of the previous batches; `keep_gradients` is 0 for the first of a step, else 1. */
 export function buildAccumulateStep(
   trainee: Trainee,
   batch: BatchShape,
@@ -236,7 +236,7 @@ export function buildAccumulateStep(
   return { outputs, state, reported: Object.keys(reported) };
 }
 
-/** The loss of a batch as an evaluation has it, and its gradients of these tensors by `gradientName`. */
+/** The loss of a batch as in an evaluation, and its gradients with respect to these tensors, named by `gradientName`. */
 export function buildGradients(trainee: Trainee, batch: BatchShape, tensors: ReadonlySet<string>): Graph {
   const alone = { ...trainee, teacher: undefined };
   const { loss, specs, found } = lossAndGradients(alone, batch, nothingSaved, false);
@@ -247,7 +247,7 @@ export function buildGradients(trainee: Trainee, batch: BatchShape, tensors: Rea
   };
 }
 
-/** The optimizer alone, on gradients that `buildAccumulateStep` has summed. */
+/** The optimizer alone, applied to the gradients that `buildAccumulateStep` summed. */
 export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateGraph {
   const specs = trainableOf(trainee);
   const weights = new Map(specs.map(({ name, shape }) => [name, parameter(name, shape)]));
@@ -259,7 +259,7 @@ export function buildApplyStep(trainee: Trainee, options: TrainOptions): UpdateG
   );
 }
 
-/** Loss of a batch without dropout or update: `loss` as a sum over the labels that count when `inverse_count` is 1. */
+/** Loss of a batch without dropout or update; with `inverse_count` 1, `loss` is the sum over the labels that are not ignored. */
 export function buildEvaluation(trainee: Trainee, batch: BatchShape, savings = nothingSaved): Graph {
   const { loss, perToken } = buildLoss(trainee, batch, savings, false);
   return { outputs: { loss, per_token: reshape(perToken, { shape: [batch.rows, batch.length] }) } };
@@ -286,7 +286,7 @@ function buildUpdate(
     { axis: 0 },
   ); // [parameters]
   const norm = sqrt(sum(squares, { axes: [0], keepDims: false }));
-  // Gradients shrink to the norm, never grow; without clipping the factor is not there at all.
+  // Clipping only scales gradients down; without clipping the graph has no factor.
   const limit = options.max_grad_norm;
   const factor = limit > 0 ? div(scalar(limit), maximum(norm, scalar(limit))) : undefined;
 

@@ -1,4 +1,4 @@
-/** What is trained, and what it learns from; and a model's shape as such. */
+/** A trainable model and its teacher. */
 import type { LossWeights } from "../../schema/teacher";
 import type { Value } from "../graph/op";
 import type { Dimensions, ForwardOptions, ModelInputs } from "../models/family";
@@ -6,28 +6,28 @@ import { headOf } from "../models/classifier";
 import { dimensionsOf, hiddenStates, logits, type ModelShape, parametersOf } from "../models/model";
 import type { ParameterSpec } from "../representations/representation";
 
-/** What is trained: parameters by name and the forward function over them. */
+/** A trainable model: parameters by name and the forward function over them. */
 export interface Trainee {
   readonly parameters: readonly ParameterSpec[];
   readonly dimensions: Dimensions;
-  /** The model that it is, where it is one. */
+  /** Shape of the model, if the trainee is a complete model. */
   readonly shape?: ModelShape;
-  /** What the head reads: [batch · time, width]. */
+  /** The input of the head: [batch · time, width]. */
   hidden(weights: (name: string) => Value, inputs: ModelInputs, options: ForwardOptions): Value;
   /** The head: [rows, width] → logits [rows, vocabulary]. */
   logits(weights: (name: string) => Value, hidden: Value): Value;
-  /** Whether the head predicts numbers, which the loss is the squared distance to, instead of the classes of labels. */
+  /** Whether the head predicts numbers, with the squared error as the loss, instead of classes. */
   readonly isRegression?: boolean;
-  /** Counts in training alone: an evaluation is about the labels. */
+  /** Used only in training; an evaluation uses only the labels. */
   readonly teacher?: Teacher | undefined;
 }
 
-/** What a model learns from beside its labels. */
+/** A teacher that a model learns from in addition to its labels. */
 export interface Teacher extends LossWeights {
   readonly trainee: Trainee;
-  /** The layer of the teacher for each of the model's own. */
+  /** The teacher layer for each layer of the model. */
   readonly layers: readonly number[];
-  /** Of its distribution only so many tokens, which the step is fed; otherwise the teacher is a part of the step. */
+  /** Number of most likely tokens to feed as the teacher's distribution; if undefined, the teacher runs in the step. */
   readonly topK?: number | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The training loop: draw a batch, run the step's program, report, evaluate, save. What a step computes is in `trainStep`,
- * what a checkpoint holds in `checkpoint`; who asked for the training, and where its files go, is none of its business.
+ * The training loop: draw a batch, run the step's program, report, evaluate, save. `trainStep` defines what a step computes
+ * and `checkpoint` what a checkpoint contains. The loop does not depend on who started the training or where files are written.
  */
 import { type BlockPlace, BlockSampler } from "../data/blockSampler";
 import type { Sampler } from "../data/sampler";
@@ -18,11 +18,11 @@ import { learningRate } from "./schedule";
 import { samplerOf } from "./startState";
 import { countedIn, type StepBatches, StepRunner, type StepResult } from "./stepRunner";
 
-/** Who watches a training: all that it tells, and when it has to stop. */
+/** Observer of a training: receives its reports and decides when it stops. */
 export interface TrainingObserver {
   metrics(step: number, tokens: number, values: Readonly<Record<`${string}/${string}`, number>>): void;
   progress(step: number, steps: number, secondsLeft: number | undefined): void;
-  /** Asked between steps. */
+  /** Called between steps. */
   verdict(step: number): Promise<"run" | "stop" | "save">;
   save(tensors: HostTensors, training: TrainingSnapshot, best: boolean): Promise<void> | void;
   log(message: string): void;
@@ -43,13 +43,13 @@ export async function train(request: TrainingRequest, observer: TrainingObserver
 class TrainingSession implements AsyncDisposable {
   private step: number;
   private tokens: number;
-  /** Steps without an update since the optimizer started. */
+  /** Number of steps without an update since the optimizer started. */
   private emptySteps: number;
   private best: TrainingState["best"];
   private readonly secondsBefore: number;
   private readonly startedAt = performance.now();
   private lastLoss = NaN;
-  /** Batches of the last step, and where the data stood before them, for a loss that reads them again. */
+  /** Batches of the last step and the position in the data before them, for a loss that reads them again. */
   private previous: readonly Batch[] = [];
   private previousSampler: unknown;
   private cumulativeLoss: number;
@@ -72,7 +72,7 @@ class TrainingSession implements AsyncDisposable {
   }
 
   static async open(request: TrainingRequest): Promise<TrainingSession> {
-    // All that can be refused is looked at first: compiling takes seconds.
+    // Compiling takes seconds, so check the input first.
     const sampler = samplerOf(request);
     return new TrainingSession(request, sampler, await StepRunner.open(request));
   }
@@ -80,7 +80,7 @@ class TrainingSession implements AsyncDisposable {
   async run(observer: TrainingObserver): Promise<TrainingResult> {
     const { options, train, validation } = this.request;
     const steps = this.blocks?.steps ?? stepsOf(options, train.sequences);
-    // Such as operations that the device leaves to the processor.
+    // For example, operations that the device runs on the CPU.
     for (const notice of new Set(this.runner.programs.all.flatMap(({ notices }) => notices)))
       observer.log(notice);
     const saved = describeSavings(this.runner.programs.savings);
@@ -117,7 +117,7 @@ class TrainingSession implements AsyncDisposable {
     return this.sampler instanceof BlockSampler ? this.sampler : undefined;
   }
 
-  /** The batches of a step. What is random in them follows from the seed and the step, so that a resumed run draws the same. */
+  /** The batches of a step. Their random draws depend only on the seed and the step, so a resumed run draws the same. */
   private drawn(sampler: Sampler | BlockSampler, step: number): readonly Batch[] {
     const { options, prepare, seed } = this.request;
     return Array.from({ length: options.gradient_accumulation_steps }, (_, part) => {
@@ -137,8 +137,8 @@ class TrainingSession implements AsyncDisposable {
     const drawn = this.drawStep(step, observer);
     const counted = countedIn(drawn.batches);
     if (counted === 0) {
-      // Without a gradient, moments, weight decay and bias correction would still move the weights, now or later.
-      observer.log(`No label counts in step ${step}, so it changes nothing.`);
+      // Even with a zero gradient, moments, weight decay and bias correction would change the weights, now or later.
+      observer.log(`Step ${step} has no labels, so it does not change the weights.`);
       this.step = step;
       this.emptySteps++;
       observer.progress(step, steps, this.secondsLeft(steps));
@@ -163,7 +163,7 @@ class TrainingSession implements AsyncDisposable {
     observer.progress(step, steps, this.secondsLeft(steps));
   }
 
-  /** The batches of a step; at the border of two blocks the optimizer may begin again before them. */
+  /** The batches of a step. Between two blocks, the optimizer may be reset before them. */
   private drawStep(step: number, observer: TrainingObserver): StepBatches {
     const { options } = this.request;
     const restarts = options.restart_optimizer && step > 1 && this.blocks?.blockIsOver === true;
@@ -192,7 +192,7 @@ class TrainingSession implements AsyncDisposable {
     };
   }
 
-  /** Loss on the validation split; true when it is the lowest so far. */
+  /** Evaluates the loss on the validation split; returns true if it is the lowest so far. */
   private async evaluate(observer: TrainingObserver): Promise<boolean> {
     const { engine, validation, options } = this.request;
     if (validation === undefined || this.runner.programs.evaluation === undefined) return false;
@@ -205,7 +205,7 @@ class TrainingSession implements AsyncDisposable {
     const weights = this.runner.weightsOnDevice;
     const { loss, tokens } = await evaluateLoss(engine, evaluation, weights, batches, average);
     if (tokens === 0) {
-      observer.log("No evaluation: no label counts in the first batches of the validation split.");
+      observer.log("Evaluation skipped: the first batches of the validation split have no labels.");
       return false;
     }
     if (!Number.isFinite(loss)) refuseBrokenEvaluation(this.step, loss, await this.runner.weights());
@@ -260,13 +260,13 @@ function blockLine(
 ): string {
   const shown = (number: number) => number.toLocaleString("en-US");
   const drawn = replacement
-    ? ` drawn with replacement, ${shown(new Set(documents).size)} of them different,`
+    ? ` drawn with replacement, ${shown(new Set(documents).size)} of them distinct,`
     : "";
-  const again = restarted ? "; the optimizer begins again" : "";
+  const again = restarted ? "; the optimizer is reset" : "";
   return `Block ${index + 1}: ${shown(documents.length)} documents${drawn} in ${shown(sequences)} sequences, ${shown(steps)} steps${again}.`;
 }
 
-/** An exponential mean of gradients has no loss of its own. */
+/** The exponential mean of gradients has no separate loss. */
 function isCumulative({ cumulative_loss: mode }: TrainOptions): boolean {
   return mode === "literal" || mode === "two-batch";
 }

@@ -153,6 +153,6 @@ describe("a model", () => {
       /language model, not a classifier/,
     );
     const options = classification.options.parse({ positive_label: "strange" });
-    expect(() => classification.check!(classifier, options)).toThrow(/classes are even, odd/);
+    expect(() => classification.check!(classifier, options)).toThrow(/Allowed: even, odd/);
   });
 });

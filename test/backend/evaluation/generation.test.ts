@@ -230,7 +230,7 @@ describe("continuePrompts", () => {
 
   it("refuses a prompt that is longer than the model's context, before anything is written", async () => {
     await expect(write(["a", "abcdefghabcdefgha"], {})).rejects.toThrow(
-      /Prompt 2 has 17 tokens, and the model sees 16 at once/,
+      /Prompt 2 has 17 tokens, but the model's context is 16 tokens/,
     );
     expect((await write(["abcdefghabcdefgh"], { max_new_tokens: 3 }))[0]!.ids).toHaveLength(3);
   });

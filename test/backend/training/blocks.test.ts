@@ -71,7 +71,7 @@ describe("a restarted optimizer", () => {
     // Without a restart the same moments do make one.
     const kept = await run("paper", { restart_optimizer: false }, { tensors: before.tensors, resume });
     expect(bytesOf(kept.result.tensors)).not.toEqual(bytesOf(whole.result.tensors));
-    expect(whole.logs.filter((line) => line.includes("begins again")).length).toBe(
+    expect(whole.logs.filter((line) => line.includes("optimizer is reset")).length).toBe(
       bordersOf(whole.logs).length,
     );
   });
@@ -147,7 +147,7 @@ describe("a training that stopped and went on", () => {
     const { tensors, training } = (await run("paper", {}, { stopAt: 2 })).saves.at(-1)!;
     const state = { ...training.state, sampler: { seed: 7, epoch: 0, position: 2, sequences: 9 } };
     const resumed = run("paper", {}, { tensors, resume: { ...training, state } });
-    await expect(resumed).rejects.toThrow("does not say where its training stood");
+    await expect(resumed).rejects.toThrow("has no valid position in the training data");
   });
 });
 

@@ -218,12 +218,17 @@ describe("a teacher", () => {
   const small = tinyShape("gpt2");
   const given = (changes: object) => teacherSchema.parse(changes);
   it.each<[string, ModelShape, object, RegExp]>([
-    ["of another vocabulary", tinyShape("gpt2", { vocab_size: 40 }), {}, /knows 40 tokens, and the model 32/],
+    [
+      "of another vocabulary",
+      tinyShape("gpt2", { vocab_size: 40 }),
+      {},
+      /vocabulary has 40 tokens, and the model's has 32/,
+    ],
     [
       "of another width, by its hidden states",
       tinyShape("gpt2", { n_embd: 32 }),
       { alpha_cos: 1 },
-      /32 wide/,
+      /its width is 32/,
     ],
     [
       "of other heads, by its attention",
@@ -231,16 +236,21 @@ describe("a teacher", () => {
       { alpha_attention: 1 },
       /has 4 heads/,
     ],
-    ["with a layer that it does not have", small, { layers: [0, 2] }, /its layer 2, and it has 2/],
-    ["with too few layers named", small, { layers: [0] }, /names 1 of its layers/],
+    ["with a layer that it does not have", small, { layers: [0, 2] }, /lists layer 2, but the teacher has 2/],
+    ["with too few layers named", small, { layers: [0] }, /the length of layers is 1/],
     [
       "of which more is asked than is kept",
       small,
       { top_k: 4, recipe: "distilgpt2" },
-      /alpha_cos asks for more/,
+      /alpha_cos needs its intermediate values/,
     ],
-    ["that is to keep more than it knows", small, { top_k: 33 }, /top_k is 33, and it knows 32/],
-    ["of which nothing counts", small, { alpha_ce: 0, alpha_clm: 0 }, /no loss counts/],
+    [
+      "that is to keep more than it knows",
+      small,
+      { top_k: 33 },
+      /top_k is 33, but its vocabulary has only 32/,
+    ],
+    ["of which nothing counts", small, { alpha_ce: 0, alpha_clm: 0 }, /every loss weight is 0/],
   ])("%s is refused", (_, teacher, changes, message) => {
     expect(() => teacherOf(small, teacher, given(changes))).toThrow(message);
   });

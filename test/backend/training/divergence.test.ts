@@ -77,8 +77,8 @@ describe("a training that diverges", () => {
     const thrown = await divergence(
       run({ max_steps: 3, eval_steps: 1 }, { tensors, validation: training.data.validation }),
     );
-    expect(thrown.message).toContain("Step 0: the loss on the validation split is");
-    expect(thrown.message).toContain("not finite is lm_head.weight.");
+    expect(thrown.message).toContain("Step 0: the validation loss is");
+    expect(thrown.message).toContain("these weights are not finite: lm_head.weight.");
   });
 
   it("by its very last update neither ends as done nor is saved", async () => {
@@ -103,7 +103,7 @@ describe("a training that diverges", () => {
         { tensors: heavy, onSave: ({ training }) => saves.push(training.state.step) },
       ),
     );
-    expect(thrown.message).toMatch(/^Step 2: not finite after the update is /);
+    expect(thrown.message).toMatch(/^Step 2: these tensors are not finite after the update: /);
     expect(saves).toEqual([]);
   });
 });

@@ -70,7 +70,7 @@ describe.each([
     expect(result.state.step).toBe(3);
     expect(result.state.tokens).toBe((full.state.tokens * 2) / 3);
     expect(metrics["train/loss"]!.map(([step]) => step)).toEqual([1, 3]);
-    expect(logs).toContain("No label counts in step 2, so it changes nothing.");
+    expect(logs).toContain("Step 2 has no labels, so it does not change the weights.");
   });
 });
 
@@ -83,5 +83,5 @@ it("an evaluation without a label is left out and logged", async () => {
     },
   );
   expect(metrics).toEqual({});
-  expect(logs.filter((line) => line.startsWith("No evaluation"))).toHaveLength(3);
+  expect(logs.filter((line) => line.startsWith("Evaluation skipped"))).toHaveLength(3);
 });

@@ -71,8 +71,8 @@ it("has the class of a text at its first token, where an encoder reads it", () =
 it("leaves the batches of a causal model as they are, and refuses what is only for encoders", () => {
   const causal = tinyShape("gpt2");
   expect(objectiveOf(causal, undefined)).toBeUndefined();
-  expect(() => objectiveOf(causal, undefined, 0.15)).toThrow(/mlm_probability is for encoders/);
+  expect(() => objectiveOf(causal, undefined, 0.15)).toThrow(/mlm_probability applies only to/);
   expect(() => objectiveOf(tinyShape("bert", { mask_token_id: undefined }), undefined)).toThrow(
-    /no token that hides others/,
+    /has no mask token/,
   );
 });

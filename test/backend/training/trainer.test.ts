@@ -174,7 +174,7 @@ describe("checkpoints", () => {
     const resumed = (options: Readonly<Record<string, unknown>>, more: Partial<TinyTraining>) =>
       run({ max_steps: 3, ...options }, { tensors, resume: training, ...more });
     await expect(resumed({ optim: "adamw" }, {})).rejects.toMatchObject({ code: "invalid-input" });
-    await expect(resumed({ optim: "adamw" }, {})).rejects.toThrow("another model or optimizer than adamw");
+    await expect(resumed({ optim: "adamw" }, {})).rejects.toThrow("an optimizer other than adamw");
     const wider = tinyShape("phi3", { intermediate_size: 32 });
     await expect(resumed({ optim: "sgd" }, { shape: wider })).rejects.toMatchObject({
       code: "invalid-input",
