@@ -1,6 +1,6 @@
 /**
- * The five numbers of a model, per role and in total: trainable and stored scalars, non-zeros, stored bits, bytes.
- * They come from the shape; tensors make the non-zeros exact, and a written file the bytes.
+ * Counts trainable and stored scalars, non-zeros, stored bits and bytes of a model, per role and in total.
+ * The shape determines them; tensors make the non-zeros exact, and a written file makes the bytes exact.
  */
 import type { Counts, ModelCounts, RoleCounts } from "../../protocol/counts";
 import { sizeOf } from "../graph/op";
@@ -15,16 +15,16 @@ import {
 } from "../representations/representation";
 
 export interface CountOptions {
-  /** Without tensors every stored scalar counts as a non-zero. */
+  /** Without tensors, every stored scalar counts as non-zero. */
   readonly tensors?: TensorSource;
-  /** Without a file, bytes are what the stored bits need. */
+  /** Without a file, bytes are the stored bits rounded up. */
   readonly file?: WrittenFile;
 }
 
 export interface WrittenFile {
-  /** Size of the whole file, headers included. */
+  /** Size of the whole file, including headers. */
   readonly bytes: number;
-  /** Bytes that one tensor takes in it. */
+  /** Returns the bytes of one tensor in the file. */
   tensorBytes(name: string): number;
 }
 
@@ -32,7 +32,7 @@ export function countModel(shape: ModelShape, options: CountOptions = {}): Model
   return countedModel([...countRoles(shape, options)], options);
 }
 
-/** Role by role, so that whoever counts a large file can stop and let others have their turn. */
+/** Yields role by role, so that counting a large file can be interrupted. */
 export function* countRoles(shape: ModelShape, options: CountOptions = {}): Generator<RoleCounts> {
   yield* matrixRows(shape, options);
   yield* tensorRows(shape, options);
@@ -45,8 +45,8 @@ export function countedModel(roles: readonly RoleCounts[], { file }: CountOption
 }
 
 /**
- * Stored scalars of every part of a model by its address: a matrix by its role, a packed one by those of its parts, a bias as
- * `<role>.bias`, a norm by its role. A packed matrix that is not dense has one number for the whole.
+ * Returns the stored scalars of every part of a model by address: a matrix and a norm by role, a dense packed matrix by the
+ * roles of its parts, a bias as `<role>.bias`. A packed matrix that is not dense has one number for the whole.
  */
 export function storedByAddress(shape: ModelShape): Map<string, number> {
   const found = new Map<string, number>();
@@ -62,13 +62,13 @@ export function storedByAddress(shape: ModelShape): Map<string, number> {
   return found;
 }
 
-/** One row for each stored matrix, with its bias. */
+/** Yields one row for each stored matrix, including its bias. */
 function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
   for (const { bias, stored, split } of matrixSlots(shape))
     for (const [i, { matrix, type, representation, options: own }] of stored.entries()) {
       const specs = [...representation.parameters(matrix, own)];
       const counts = [representation.count(matrix, own, options.tensors)];
-      // The bias of a matrix stored in parts is one tensor; it is counted with the first part.
+      // A matrix stored in parts has one bias tensor, counted with the first part.
       if (bias !== undefined && (!split || i === 0)) {
         specs.push(...biasParameters(bias));
         counts.push(biasCount(bias, options.tensors));
@@ -77,7 +77,7 @@ function* matrixRows(shape: ModelShape, options: CountOptions): Generator<RoleCo
     }
 }
 
-/** One row for each role that is no matrix: norms. */
+/** Yields one row for each role that is not a matrix: norms. */
 function* tensorRows(shape: ModelShape, options: CountOptions): Generator<RoleCounts> {
   const byRole = new Map<string, ParameterSpec[]>();
   for (const spec of tensorsOf(shape)) byRole.set(spec.role, [...(byRole.get(spec.role) ?? []), spec]);

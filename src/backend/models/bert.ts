@@ -1,4 +1,4 @@
-/** BERT (Devlin et al. 2019): an encoder; learned positions, norms after each block, a head that fills in hidden tokens. */
+/** BERT (Devlin et al. 2019): an encoder with learned positions, norms after each block, and a head that predicts masked tokens. */
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 import { add, tanh } from "../graph/ops/elementwise";
@@ -34,7 +34,7 @@ const config = z
       .describe("Activation of the feed-forward layer and the head."),
     hidden_dropout_prob: dropoutRate
       .default(0.1)
-      .describe("Dropout of the embeddings and of what each block adds."),
+      .describe("Dropout of the embeddings and of each block's output."),
     attention_probs_dropout_prob: dropoutRate.default(0.1).describe("Dropout of attention weights."),
     classifier_dropout: dropoutRate
       .nullable()
@@ -51,7 +51,7 @@ const config = z
       .min(0)
       .optional()
       .describe(
-        "Token that hides another one in training; the tokenizer's `[MASK]` or `<mask>` when left out.",
+        "Token that replaces masked tokens in training; the tokenizer's `[MASK]` or `<mask>` when left out.",
       ),
     is_decoder: only([false], "attention is bidirectional"),
     add_cross_attention: only([false], "there is no second text to attend to"),
@@ -102,7 +102,7 @@ function layerMatrices(given: Config, index: number): MatrixSpec[] {
   ];
 }
 
-/** A matrix of a head, from the residual stream to as many outputs as it says. */
+/** Creates a matrix of a head, from the residual stream to the output axis. */
 function headMatrix(given: Config, role: string, name: string, output: MatrixSpec["axes"][1]): MatrixSpec {
   const axes = [spec.hiddenAxis(given.hidden_size), output] as const;
   const init = spec.normal(given.initializer_range);

@@ -1,4 +1,4 @@
-/** The bias of a matrix: a vector that is stored whole, or of which a 0/1 mask keeps some, as methods that prune biases leave it. */
+/** The bias of a matrix: a vector stored whole or, after a method has pruned it, with a 0/1 mask. */
 import { WorkbenchError } from "../../protocol/errors";
 import { scalar, sizeOf, type Value } from "../graph/op";
 import { where } from "../graph/ops/elementwise";
@@ -16,14 +16,14 @@ import {
 import type { RepresentationChoice } from "./family";
 
 export interface Bias {
-  /** float32 [outputs] of the whole matrix, also where the matrix is stored in parts. */
+  /** float32 [outputs] of the whole matrix, even if the matrix is stored in parts. */
   readonly spec: ParameterSpec;
   readonly mask?: ParameterSpec;
-  /** How many scalars the mask keeps. */
+  /** Number of scalars that the mask keeps. */
   readonly kept?: number | undefined;
 }
 
-/** The address of a matrix's bias among the choices of representations. */
+/** Returns the address of a matrix's bias in the choices of representations. */
 export const biasRole = ({ role }: Pick<MatrixSpec, "role">): string => `${role}.bias`;
 
 export function biasOf(matrix: MatrixSpec, choice: RepresentationChoice | undefined): Bias {
@@ -66,12 +66,12 @@ export function biasParameters({ spec, mask }: Bias): ParameterSpec[] {
   return mask === undefined ? [spec] : [spec, mask];
 }
 
-/** Dropped scalars add nothing whatever the tensor holds there, and no gradient reaches them. */
+/** Dropped scalars add nothing, whatever the tensor contains, and receive no gradient. */
 export function biasValue({ spec, mask }: Bias, values: ValueSource): Value {
   return mask === undefined ? values(spec.name) : where(values(mask.name), values(spec.name), scalar(0));
 }
 
-/** float32 [outputs] as it is added. */
+/** Returns float32 [outputs] as it is added. */
 export function biasData({ spec, mask }: Bias, tensors: TensorSource): Float32Array {
   const whole = requireFloats(spec.name, tensors(spec.name));
   if (mask === undefined) return whole;
@@ -79,7 +79,7 @@ export function biasData({ spec, mask }: Bias, tensors: TensorSource): Float32Ar
   return whole.map((each, i) => (keeps[i] ? each : 0));
 }
 
-/** A masked one is a bitmap and the values that it keeps. */
+/** A masked bias is stored as a bitmap and the kept values. */
 export function biasCount(bias: Bias, tensors?: TensorSource): MatrixCounts {
   const { spec, mask, kept } = bias;
   const all = sizeOf(spec.shape);

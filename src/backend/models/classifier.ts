@@ -1,7 +1,7 @@
 /**
- * Models that answer about a whole text: the configuration of the family with `num_labels`, and in place of the head over
- * the vocabulary a matrix `score` that reads the last token of a text, as Hugging Face's `…ForSequenceClassification` do.
- * One output is a regression, more are classes whose names and order the configuration holds.
+ * Sequence classification: a family's configuration with `num_labels`, whose head over the vocabulary is replaced by a matrix
+ * `score` over the hidden state of one token of a text, as in Hugging Face's `…ForSequenceClassification`.
+ * One output is a regression; several are classes, whose names and order are in the configuration.
  */
 import { WorkbenchError } from "../../protocol/errors";
 import { models } from "./catalog";
@@ -9,7 +9,7 @@ import type { RepresentationChoices } from "./family";
 
 type Config = Readonly<Record<string, unknown>>;
 
-/** What a `ModelShape` is, except that it knows of classifiers itself. */
+/** Same as `ModelShape`, which cannot be imported here because it depends on this file. */
 interface Shape {
   readonly family: string;
   readonly config: Config;
@@ -23,17 +23,17 @@ export type Head =
       readonly kind: "classes";
       /** In the order of the outputs. */
       readonly names: readonly string[];
-      /** False where the names only count: `LABEL_0`, `LABEL_1`, … or none at all. */
+      /** False if the names are only numbered: `LABEL_0`, `LABEL_1`, … or missing. */
       readonly isNamed: boolean;
     };
 
-/** Outputs of the head; undefined for a language model. */
+/** Returns the number of outputs of the head, or undefined for a language model. */
 export function labelCount(config: Config): number | undefined {
   const { num_labels: count } = config;
   return typeof count === "number" ? count : undefined;
 }
 
-/** Undefined for a language model; refuses heads that are not implemented and names that contradict each other. */
+/** Returns undefined for a language model. Throws for heads that are not implemented and for contradictory names. */
 export function headOf(config: Config): Head | undefined {
   const count = labelCount(config);
   if (count === undefined) return undefined;
@@ -62,18 +62,18 @@ export function headOf(config: Config): Head | undefined {
   };
 }
 
-/** Names of the classes in their order; numbers where the configuration has no names. */
+/** Returns the names of the classes in order, or numbers if the configuration has no names. */
 export function labelNames(config: Config): readonly string[] {
   const head = headOf(config);
   return head?.kind === "classes" ? head.names : [];
 }
 
-/** A name as transformers makes it up for a class without one. */
+/** A name that transformers generates for an unnamed class. */
 export function isPlaceholder(name: string): boolean {
   return /^LABEL_\d+$/i.test(name);
 }
 
-/** Undefined where neither map says more than numbers. */
+/** Returns undefined if neither map contains more than generated names. */
 function classNames(config: Config, count: number): readonly string[] | undefined {
   const byNumber = Object.entries((config["id2label"] ?? {}) as Config).map(
     ([number, name]) => [Number(number), String(name)] as const,
@@ -105,18 +105,18 @@ function completeNames(
   return listed as string[];
 }
 
-/** Refuses a model that does not predict the next token: an encoder, or a model of whole texts. */
+/** Throws if a model does not predict the next token: an encoder, classifier or regression model. */
 export function requireNextToken(shape: Pick<Shape, "family" | "config">, what: string): void {
   refuseClassifier(shape, what);
   const { title, heads } = models[shape.family]!;
   if (heads.language.task === "causal-lm") return;
   throw new WorkbenchError(
     "unsupported",
-    `${title} is an encoder, which predicts hidden tokens, not the next one, so ${what}. Evaluate it with masked.`,
+    `${title} is an encoder, which predicts masked tokens, not the next one, so ${what}. Evaluate it with masked.`,
   );
 }
 
-/** Refuses a model that does not predict tokens. */
+/** Throws if a model does not predict tokens. */
 export function refuseClassifier({ config }: Pick<Shape, "config">, what: string): void {
   const head = headOf(config);
   if (head === undefined) return;
@@ -128,14 +128,14 @@ export function refuseClassifier({ config }: Pick<Shape, "config">, what: string
   );
 }
 
-/** What labels a new head is for. */
+/** The labels for which a new head is created. */
 export interface HeadLabels {
   readonly kind: "classes" | "numbers";
-  /** Of the classes, in their order. */
+  /** Names of the classes, in order. */
   readonly names: readonly string[];
 }
 
-/** The configuration of the same model with a head for these labels. */
+/** Returns the configuration of the same model with a head for these labels. */
 export function classifierShape(shape: Shape, labels: HeadLabels): Shape {
   const { matrices } = models[shape.family]!.heads.language;
   const replaced = matrices(shape.config).map(({ role }) => role);
@@ -147,7 +147,7 @@ export function classifierShape(shape: Shape, labels: HeadLabels): Shape {
   return { family: shape.family, config, representations: kept };
 }
 
-/** The same model, whose classes have these names. */
+/** Returns the same model with these names of its classes. */
 export function withClassNames<S extends Shape>(shape: S, names: readonly string[]): S {
   const config = { ...shape.config, ...labelKeys(names), problem_type: "single_label_classification" };
   return { ...shape, config };

@@ -1,15 +1,15 @@
 /**
- * What the configurations of all families share. The keys are those of Hugging Face's `config.json`; a key that real files
- * carry is accepted where it cannot change what the model computes, and refused with the reason where it would.
+ * Parts that the configurations of all families share. The keys are those of Hugging Face's `config.json`. Other keys of
+ * published files are accepted if they cannot change what the model computes, and rejected with the reason otherwise.
  */
 import * as z from "zod";
 
 export const positiveInt = z.int().positive();
-/** The names under which `config.json` asks for the activations of `layers.ts`. */
+/** The names in `config.json` of the activations of `layers.ts`. */
 export const activationNames = ["gelu_new", "gelu_pytorch_tanh", "gelu", "relu", "silu", "swish"] as const;
 export const dropoutRate = z.number().min(0).max(0.999);
 
-/** A key of which only the listed values are supported. */
+/** A key that supports only the listed values. */
 export function only(values: readonly unknown[], reason: string) {
   const shown = values.map((value) => JSON.stringify(value)).join(" or ");
   return z
@@ -23,7 +23,7 @@ export function only(values: readonly unknown[], reason: string) {
 
 const inertFields = z.registry<object>();
 
-/** A key that is accepted and not used: it does not change what the model computes. */
+/** A key that is accepted and ignored, because it does not change what the model computes. */
 export function inert(description?: string) {
   const field = z.unknown().optional();
   return (description === undefined ? field : field.describe(description)).register(inertFields, {});
@@ -34,7 +34,7 @@ export function isInert(field: z.ZodType): boolean {
 }
 
 const kept = inert();
-/** Keys that describe a file, a tokenizer or a habit of generation, and leave the function alone. */
+/** Keys that describe a file, a tokenizer or generation, and do not change the model's function. */
 export const inertKeys = {
   _name_or_path: kept,
   _attn_implementation_autoset: kept,
@@ -54,7 +54,7 @@ export const inertKeys = {
     .min(1)
     .optional()
     .describe(
-      "Classes of a classifier, or 1 for a regression; without it the head is over the vocabulary. `id2label` names the classes in their order.",
+      "Number of classes of a classifier, or 1 for a regression; when left out, the head predicts tokens. `id2label` names the classes in order.",
     ),
   output_attentions: kept,
   output_hidden_states: kept,
@@ -71,12 +71,10 @@ export const inertKeys = {
   transformers_version: kept,
   unk_token_id: kept,
   use_cache: kept,
-  vocab_size: positiveInt
-    .optional()
-    .describe("Tokens that the model knows; taken from the tokenizer when left out."),
+  vocab_size: positiveInt.optional().describe("Vocabulary size; that of the tokenizer when left out."),
 };
 
-/** `rope_parameters` and `rope_scaling`. A scaled type brings keys of its own, so unknown keys are left to its refusal. */
+/** `rope_parameters` and `rope_scaling`. Unknown keys pass, because a scaled type has its own keys and is rejected anyway. */
 const rotarySettings = z
   .looseObject({
     rope_type: z.string().nullish(),
@@ -97,15 +95,15 @@ const rotarySettings = z
   .optional();
 type RotarySettings = NonNullable<z.output<typeof rotarySettings>>;
 
-/** Keys of rotary families. `rope_parameters` is how newer files write `rope_theta`. */
+/** Keys of rotary families. Newer files write `rope_theta` in `rope_parameters`. */
 export const ropeKeys = {
   rope_theta: z.number().positive().default(10_000).describe("Base of the rotary frequencies."),
   rope_parameters: rotarySettings.describe(
-    "Rotary settings as newer configuration files write them; take precedence over `rope_theta`. Only the type `default` is supported.",
+    "Rotary settings of newer configuration files; they take precedence over `rope_theta`. Only the type `default` is supported.",
   ),
   rope_interleaved: only([false], "channels are rotated in halves of a head, not as neighbors"),
   rope_scaling: rotarySettings.describe(
-    "Rotary settings as older configuration files write them; take precedence over `rope_parameters`. Only the type `default` is supported.",
+    "Rotary settings of older configuration files; they take precedence over `rope_parameters`. Only the type `default` is supported.",
   ),
 };
 
@@ -115,13 +113,13 @@ export interface RotaryConfig {
   readonly rope_scaling?: RotarySettings | null | undefined;
 }
 
-/** The base of the rotary frequencies, with the precedence of transformers: an empty object counts as missing. */
+/** Returns the base of the rotary frequencies with the precedence of transformers: an empty object counts as missing. */
 export function ropeTheta({ rope_theta, rope_parameters, rope_scaling }: RotaryConfig): number {
   const isWritten = rope_scaling != null && Object.keys(rope_scaling).length > 0;
   return (isWritten ? rope_scaling : rope_parameters)?.rope_theta ?? rope_theta;
 }
 
-/** Keys that llama and phi3 have in common. */
+/** Keys that llama and phi3 share. */
 export const decoderKeys = {
   hidden_size: positiveInt.describe("Width of the residual stream."),
   intermediate_size: positiveInt.describe("Width of the feed-forward layer."),
@@ -134,7 +132,7 @@ export const decoderKeys = {
   head_dim: positiveInt
     .nullable()
     .optional()
-    .describe("Channels of a head; the width divided by the heads when left out."),
+    .describe("Channels per head; the width divided by the number of heads when left out."),
   hidden_act: z.enum(activationNames).default("silu").describe("Activation of the gate."),
   max_position_embeddings: positiveInt.describe("Longest sequence."),
   initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),

@@ -1,9 +1,9 @@
-/** Says what is wrong with a configuration that came from a file rather than from an experiment's cell. */
+/** Reports faults in a configuration that was read from a file rather than from an experiment's cell. */
 import { distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
 
-/** The known word that was most likely meant, if any is near enough to be a slip. */
+/** Returns the known word that is closest to a likely typo, if any is close enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, edits: distance(word, candidate) }))

@@ -1,24 +1,24 @@
 /**
- * What shrinks together: every matrix whose outputs or inputs run over the same axis. Nothing but the axes of a family is
- * read, so that a family written tomorrow has its groups too.
+ * Groups the matrices that shrink together because their outputs or inputs share an axis. Only the axes of a family are read,
+ * so that a new family needs nothing else.
  */
 import type { Axis, AxisKind, MatrixSpec } from "../representations/representation";
 import { matrixSlots, type ModelShape, partsOf, tensorsOf } from "./model";
 
 export interface CoupledGroup {
   readonly kind: AxisKind;
-  /** Absent where it is of the whole model. */
+  /** Absent for an axis of the whole model. */
   readonly layer?: number | undefined;
   readonly units: number;
-  /** Matrices whose outputs are the units, the parts of packed ones each on their own. */
+  /** Matrices whose outputs are the units; parts of packed matrices are listed separately. */
   readonly producers: readonly MatrixSpec[];
   /** Matrices whose inputs are the units. */
   readonly consumers: readonly MatrixSpec[];
-  /** Tensors that are not matrices and run over the units, by name: norms. */
+  /** Names of other tensors along the units: norms. */
   readonly vectors: readonly string[];
 }
 
-/** In the order in which a text meets them. */
+/** Lists the groups in forward order. */
 export function coupledGroups(shape: ModelShape): CoupledGroup[] {
   const groups = new Map<string, { -readonly [K in keyof CoupledGroup]: CoupledGroup[K] }>();
   const groupOf = ({ kind, layer, units }: Axis, where: string) => {
@@ -48,7 +48,7 @@ export function coupledGroups(shape: ModelShape): CoupledGroup[] {
   return [...groups.values()];
 }
 
-/** Whether one of its axes, or of its parts', is of the kind. */
+/** Whether an axis of the matrix or of its parts is of the kind. */
 export function runsOver({ axes, parts = [] }: MatrixSpec, kind: AxisKind): boolean {
   return [...axes, ...parts.map(({ axis }) => axis)].some((axis) => axis.kind === kind);
 }

@@ -1,4 +1,4 @@
-/** The decoder of llama, qwen2 and phi3; they differ in biases, in how projections are packed, in dropout and in the window. */
+/** The decoder of llama, qwen2 and phi3, which differ in biases, packed projections, dropout and the attention window. */
 import type { Value } from "../graph/op";
 import { add, mul } from "../graph/ops/elementwise";
 import { rmsNorm } from "../graph/ops/normalization";
@@ -74,7 +74,7 @@ export function decoderMatrices(
   ];
 }
 
-/** Where the projections of a layer have biases, and the key of the configuration that says so, where one does. */
+/** Which projections of a layer have biases, and the configuration keys that control them, if any. */
 export interface Biases {
   readonly queries: boolean;
   readonly output: boolean;
@@ -83,7 +83,7 @@ export interface Biases {
   readonly feedForwardKey?: string;
 }
 
-/** The seven matrices of a layer, each on its own. */
+/** The seven unpacked matrices of a layer. */
 export function separateProjections(
   config: DecoderConfig & { readonly intermediate_size: number },
   index: number,
@@ -117,7 +117,7 @@ export function separateProjections(
   ];
 }
 
-/** The queries, keys and values, and the gated inner values, of such a layer. */
+/** Computes the queries, keys and values, and the gated inner values, of a layer with unpacked matrices. */
 export function separately(weights: Weights, activate: (x: Value) => Value): Projections {
   return {
     queries: (role, x) => [
@@ -146,7 +146,7 @@ const layerRole = (layer: number): string => `layers.${layer}`;
 const layerName = (layer: number): string => `model.layers.${layer}`;
 const widthOf = (config: { readonly hidden_size: number }): number => config.hidden_size;
 
-/** What all families of this decoder state alike; `name` is what their classes are called after. */
+/** The part of a definition that all families of this decoder share; `name` is the prefix of their class names. */
 export function decoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name: string) {
   return {
     keys: { context: "max_position_embeddings", layers: "num_hidden_layers" },
@@ -164,11 +164,11 @@ export function decoderFamily<C extends Omit<DecoderConfig, "vocab_size">>(name:
 }
 
 export interface Projections {
-  /** q, k and v of a layer's attention. */
+  /** Computes q, k and v of a layer's attention. */
   queries(role: string, x: Value): readonly [Value, Value, Value];
-  /** The activated inner values of a layer's feed-forward block. */
+  /** Computes the activated inner values of a layer's feed-forward block. */
   gated(role: string, x: Value): Value;
-  /** How far back a layer sees, where that is not the same in all. */
+  /** The attention window of each layer, if they differ. */
   window?(layer: number): number | null | undefined;
 }
 
@@ -183,7 +183,7 @@ export function decoder(
   const tokens = tokensOf(inputs);
   const drop = dropoutOf(inputs);
   const biases = new Map<number | undefined, Value>();
-  // Layers that see equally far share what is added to their scores.
+  // Layers with the same window share their attention bias.
   const biasOf = (layer: number): Value => {
     const window = projections.window === undefined ? config.sliding_window : projections.window(layer);
     const bias = biases.get(window ?? undefined) ?? attentionBias(inputs, "causal", window);

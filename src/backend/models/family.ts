@@ -1,9 +1,9 @@
-/** What a family of models is: a configuration, the tensors it needs, and a forward function over roles. One file a family. */
+/** Defines a family of models: a configuration, its tensors, and a forward function over roles. Each family is one file. */
 import type { z } from "zod";
 import type { Value } from "../graph/op";
 import type { FileOperators, MatrixSpec, ParameterSpec } from "../representations/representation";
 
-/** A configuration whose `vocab_size` is known, be it written or taken from the tokenizer. */
+/** A configuration whose `vocab_size` is known, either written or filled in from the tokenizer. */
 export type Complete<C> = C & { readonly vocab_size: number };
 
 export interface ModelInputs {
@@ -15,59 +15,59 @@ export interface ModelInputs {
   readonly segments?: Value;
   /** int32 [batch, time]: token types of encoders, 0 when left out; other families have none and do not read it. */
   readonly types?: Value;
-  /** Keys and values of earlier tokens, which the new ones attend to; needs `positions`. */
+  /** Keys and values of earlier tokens, to which the new ones attend; requires `positions`. */
   readonly cache?: Cache;
-  /** int32 scalar that changes every step; there is no dropout without it. */
+  /** int32 scalar that changes every step; without it there is no dropout. */
   readonly dropoutSeed?: Value;
 }
 
-/** Where the keys and values of all tokens are kept from run to run, a slot for each position. */
+/** Keeps the keys and values of all tokens between runs, in a slot for each position. */
 export interface Cache {
   readonly slots: number;
-  /** Takes those of a layer's new tokens [batch, kvHeads, time, headDim], gives those of all slots. */
+  /** Stores those of a layer's new tokens [batch, kvHeads, time, headDim] and returns those of all slots. */
   extend(layer: number, keys: Value, values: Value): readonly [Value, Value];
 }
 
 export interface ForwardOptions {
-  /** Called with each decoder layer's input and output; what is between depends on the rest through the input alone. */
+  /** Called with each decoder layer's input and output; values between them depend on the rest only through the input. */
   readonly onLayer?: (input: Value, output: Value) => void;
-  /** How many queries of a sequence attend at a time, so that scores are [heads, queries, time]; all when left out. */
+  /** Number of queries of a sequence per block, so that scores are [heads, queries, time]; all when left out. */
   readonly attentionBlock?: number | undefined;
-  /** Called with the queries, keys and values that a block of attention works on, and with its output. */
+  /** Called with the queries, keys and values of each attention block, and with its output. */
   readonly onAttentionBlock?: (inputs: readonly Value[], output: Value) => void;
-  /** Called with the attention weights of each layer, [batch, heads, time, time]; only where all queries attend at once. */
+  /** Called with the attention weights of each layer, [batch, heads, time, time]; only if all queries are in one block. */
   readonly onAttention?: (weights: Value) => void;
-  /** Called with the role, input and output of each matrix as it is applied: what calibration observes. */
+  /** Called with the role, input and output of each applied matrix; used by calibration. */
   readonly onMatrix?: (role: string, x: Value, y: Value) => void;
-  /** Nothing is trained: matrices are applied as `inferenceParameters` lists them for whatever runs the model. */
+  /** Inference only: matrices are applied in the form that `inferenceParameters` lists for this runtime. */
   readonly inference?: "engine" | FileOperators;
-  /** int32 [n]: the rows of [batch · time] that are wanted; all of them when left out. */
+  /** int32 [n]: the rows of [batch · time] to compute; all when left out. */
   readonly rows?: Value;
 }
 
-/** The tensors of a model as its forward function sees them: by role, whatever representation the role has. */
+/** The tensors of a model by role, as its forward function uses them, independent of their representation. */
 export interface Weights {
   /** y = x·W + b: [rows, inputs] → [rows, outputs]. */
   linear(role: string, x: Value): Value;
-  /** The same for a packed matrix, each part on its own: [rows, inputs] → a [rows, part] for each part. */
+  /** The same for each part of a packed matrix: [rows, inputs] → one [rows, part] per part. */
   parts(role: string, x: Value): readonly Value[];
   /** Rows of an embedding: int32 [n] → [n, outputs]. */
   lookup(role: string, ids: Value): Value;
   /** The whole embedding [inputs, outputs]. */
   table(role: string): Value;
-  /** A tensor that is no matrix, by name. */
+  /** A tensor that is not a matrix, by name. */
   tensor(name: string): Value;
 }
 
 export interface RepresentationChoice {
-  /** A name of the catalog of representations. */
+  /** A name in the catalog of representations. */
   readonly type: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 /** The representation of each role that is not dense. */
 export type RepresentationChoices = Readonly<Record<string, RepresentationChoice>>;
 
-/** Sizes that others plan by: data, memory, speed. */
+/** Sizes that determine data, memory and speed. */
 export interface Dimensions {
   readonly vocabulary: number;
   readonly context: number;
@@ -81,16 +81,16 @@ export interface Dimensions {
 /** Keys of a configuration that hold the size of an axis of every layer. */
 export interface SizeKeys {
   readonly intermediate: string;
-  /** Left out where the heads and their width always make the width of the model, so that no head can be missing. */
+  /** Left out if heads · head width is always the width of the model, so that heads cannot be removed. */
   readonly heads?: { readonly heads: string; readonly kvHeads: string; readonly headDim: string };
-  /** transformers refuses a configuration whose heads do not divide the width, whatever the width of a head. */
+  /** Whether transformers rejects a configuration whose heads do not divide the width, regardless of the head width. */
   readonly headsDivideWidth?: boolean;
 }
 
-/** What a language model learns: the token that follows, or tokens that are hidden in the middle of a text. */
+/** The objective of a language model: to predict the next token, or masked tokens. */
 export type LanguageTask = "causal-lm" | "masked-lm";
 
-/** What reads the hidden states. */
+/** The head over the hidden states. */
 interface Head<C> {
   /** The class of transformers that has this head. */
   readonly architecture: string;
@@ -103,12 +103,12 @@ interface Head<C> {
 export interface LanguageHead<C> extends Head<C> {
   readonly task: LanguageTask;
   readonly matrices: (config: Complete<C>) => readonly MatrixSpec[];
-  /** Pairs of a name that files may carry and the tensor that stands for it: a tied head. */
+  /** Pairs of a name that files may contain and the tensor to use instead: a tied head. */
   readonly tied: (config: Complete<C>) => readonly (readonly [alias: string, name: string])[];
 }
 
 export interface ClassHead<C> extends Head<C> {
-  /** Which token of a text has its class. */
+  /** The token whose hidden state predicts the class of a text. */
   readonly reads: "first" | "last";
   readonly matrices: (config: Complete<C>, classes: number) => readonly MatrixSpec[];
 }
@@ -121,30 +121,30 @@ export interface Family<C> {
   readonly tiny: Readonly<Record<string, unknown>>;
   /** The keys of the configuration that hold the longest sequence and the number of layers. */
   readonly keys: { readonly context: string; readonly layers: string };
-  /** Which tokens a token attends to: itself and those before it, or all of its text. */
+  /** Which tokens a token attends to: itself and earlier ones, or all of its text. */
   readonly mask: Mask;
   readonly dimensions: (config: Complete<C>) => Dimensions;
-  /** Everything below the head, in the order in which a text goes through it. */
+  /** All matrices below the head, in forward order. */
   readonly matrices: (config: Complete<C>) => readonly MatrixSpec[];
-  /** Norms: tensors that are not matrices. Biases of matrices follow from the matrices. */
+  /** Norms: tensors that are not matrices. Biases of matrices are declared with the matrices. */
   readonly tensors: (config: Complete<C>) => readonly ParameterSpec[];
-  /** Representations that the configuration itself asks for. */
+  /** Representations that the configuration requires. */
   readonly representations?: (config: Complete<C>) => RepresentationChoices;
-  /** Other names of keys in `config.json`, as transformers' `attribute_map` has them. */
+  /** Aliases of keys in `config.json`, as in transformers' `attribute_map`. */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** The keys that size the axes of a layer which structured pruning cuts. */
+  /** The keys for the sizes that structured pruning reduces. */
   readonly sizeKeys: SizeKeys;
-  /** What Hugging Face puts before the names of everything but the head: `model`. Some files leave it out. */
+  /** Hugging Face's prefix of all names except the head's: `model`. Some files omit it. */
   readonly prefix: string;
-  /** The name that a tensor has in old files. */
+  /** Returns the name of a tensor in old files. */
   readonly oldNames?: (name: string) => string;
-  /** Tensors of published files that belong to another head or follow from the configuration. */
+  /** Matches tensors of published files that belong to another head or follow from the configuration. */
   readonly unread?: RegExp;
-  /** What else changes in the configuration when these layers are kept: settings of single layers. */
+  /** Returns other changes of the configuration when only these layers are kept: per-layer settings. */
   readonly keepLayers?: (config: Complete<C>, kept: readonly number[]) => Partial<C>;
-  /** What the names of a layer's tensors begin with. */
+  /** Returns the prefix of the names of a layer's tensors. */
   readonly layerName: (layer: number) => string;
-  /** What the head reads: [batch · time, width], or [rows, width] where rows are asked for. */
+  /** Computes the input of the head: [batch · time, width], or [rows, width] if `options.rows` is set. */
   readonly hidden: (
     config: Complete<C>,
     weights: Weights,
@@ -156,7 +156,7 @@ export interface Family<C> {
 
 export type Mask = "causal" | "bidirectional";
 
-// A catalog holds families of any configuration; each is only given what its own schema has passed.
+// A catalog holds families with any configuration; each receives only what its own schema has parsed.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyFamily = Family<any>;
 

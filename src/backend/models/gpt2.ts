@@ -1,4 +1,4 @@
-/** GPT-2 (Radford et al. 2019): learned positions, layer norms before each block, packed q, k, v, a tied head. */
+/** GPT-2 (Radford et al. 2019): learned positions, layer norms before each block, packed q, k and v, and a tied head. */
 import * as z from "zod";
 import { add } from "../graph/ops/elementwise";
 import { layerNorm } from "../graph/ops/normalization";
@@ -48,16 +48,16 @@ const config = z
       .enum(activationNames)
       .default("gelu_new")
       .describe("Activation of the feed-forward layer."),
-    resid_pdrop: dropoutRate.default(0.1).describe("Dropout of what each block adds."),
+    resid_pdrop: dropoutRate.default(0.1).describe("Dropout of each block's output."),
     embd_pdrop: dropoutRate.default(0.1).describe("Dropout of the embeddings."),
     attn_pdrop: dropoutRate.default(0.1).describe("Dropout of attention weights."),
     layer_norm_epsilon: z.number().positive().default(1e-5).describe("Added to the variance in norms."),
     initializer_range: z.number().positive().default(0.02).describe("Standard deviation of initial weights."),
     tie_word_embeddings: z.boolean().default(true).describe("Whether the head is the token embedding."),
-    n_ctx: inert("Old name of `n_positions`; not read."),
+    n_ctx: inert("Old name of `n_positions`; ignored."),
     scale_attn_weights: only([true], "scores are always divided by the root of the head width"),
     scale_attn_by_inverse_layer_idx: only([false], "attention is not scaled by layer"),
-    reorder_and_upcast_attn: inert("Only about half precision; not read."),
+    reorder_and_upcast_attn: inert("Affects half precision only; ignored."),
     add_cross_attention: only([false], "there is no encoder to attend to"),
     summary_type: inert(),
     summary_use_proj: inert(),
@@ -80,7 +80,7 @@ type Config = Complete<z.output<typeof config>>;
 function layerMatrices(given: Config, index: number): MatrixSpec[] {
   const { n_embd: width, n_head: heads } = given;
   const init = normal(given.initializer_range);
-  // What is added to the residual stream starts smaller, by the root of how often something is added.
+  // Divide the initial standard deviation of residual projections by the square root of their number.
   const added = normal(given.initializer_range / Math.sqrt(2 * given.n_layer));
   const [role, name] = [`layers.${index}`, layerName(index)];
   const hidden = hiddenAxis(width);

@@ -1,4 +1,4 @@
-/** To and from Hugging Face checkpoints: which tensor of a file is which of ours, and what a file has to hold. */
+/** Reads and writes Hugging Face checkpoints: matches the tensors of a file to those of the model. */
 import { WorkbenchError } from "../../protocol/errors";
 import type { Shape } from "../graph/op";
 import { denseShape, fromInOut, toInOut, weightName } from "../representations/dense";
@@ -7,20 +7,20 @@ import { biasData } from "./biases";
 import { familyOf, matrixSlots, type ModelShape, parametersOf, partsOf, tensorsOf } from "./model";
 import type { MatrixSlot, StoredMatrix } from "./weights";
 
-/** Tensors that old files carry and that follow from the configuration. */
+/** Tensors of old files that follow from the configuration. */
 const derived = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
 
 export interface TensorNames {
-  /** The name in the file for each of the model's tensors. */
+  /** The name in the file of each of the model's tensors. */
   readonly bound: ReadonlyMap<string, string>;
   /** Tensors of the file that the model does not use, apart from tables that follow from the configuration. */
   readonly skipped: readonly string[];
 }
 
 /**
- * Finds the model's tensors among those of a file. Files may leave out the family's prefix, repeat a tied tensor, and hold
- * tensors of modules that the model does not have; those are skipped. A tensor that is missing or of another shape is an
- * error, and so is one more in a module of the model (a bias, a further layer), which would change what it computes.
+ * Finds the model's tensors among those of a file. Files may omit the family's prefix, repeat a tied tensor, and contain tensors
+ * of modules that the model does not have, which are skipped. A missing tensor or one of another shape is an error, and so is
+ * an extra one in a module of the model (a bias, another layer), which would change what the model computes.
  */
 export function bindTensors(
   shape: ModelShape,
@@ -81,7 +81,7 @@ export function bindTensors(
   );
 }
 
-/** What stands before the names of the model in a file, if it is the same everywhere. */
+/** Returns the common prefix of the model's names in a file, if there is one. */
 function sharedPrefix(names: readonly string[], tensors: ReadonlyMap<string, Shape>): string | undefined {
   const [first] = names;
   const inFile = [...tensors.keys()];
@@ -95,7 +95,7 @@ function sharedPrefix(names: readonly string[], tensors: ReadonlyMap<string, Sha
   );
 }
 
-/** The first of a list, and how many more there are. */
+/** Joins the first entries of a list and counts the others. */
 function someOf(list: readonly string[], most: number, separator: string): string {
   const shown = list.slice(0, most).join(separator);
   return list.length > most ? `${shown}${separator}and ${list.length - most} more` : shown;
@@ -107,7 +107,7 @@ export interface ExportedTensor {
   readonly data: TensorData;
 }
 
-/** What `config.json` of an exported model holds. */
+/** Returns the content of `config.json` for an exported model. */
 export function exportedConfig({ family, config, representations }: ModelShape): Record<string, unknown> {
   const grouped = Object.values(representations).some(({ type }) => type === "grouped");
   if (family !== "phi3") return { ...config };
@@ -116,8 +116,8 @@ export function exportedConfig({ family, config, representations }: ModelShape):
 }
 
 /**
- * The model's tensors as Hugging Face code expects them: matrices in the layout of the family, packed ones whole. Only the
- * grouped projections of kphi3 keep their form; any other representation is written as the dense matrix it stands for.
+ * Yields the model's tensors as Hugging Face code expects them: matrices in the layout of the family, packed ones whole. The
+ * grouped projections of kphi3 keep their form; every other representation is written as the equivalent dense matrix.
  */
 export function* exportTensors(shape: ModelShape, tensors: TensorSource): Generator<ExportedTensor> {
   const own = familyOf(shape.family).representations?.(shape.config) ?? {};
@@ -130,7 +130,7 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
     } else if (asked !== undefined && asked !== "dense")
       throw new WorkbenchError(
         "unsupported",
-        `${slot.matrix.role} is no longer ${asked}, which ${shape.family} files cannot say; export with dense projections in the configuration.`,
+        `${slot.matrix.role} is no longer ${asked}, as the ${shape.family} format requires. Export with dense projections in the configuration.`,
       );
     else
       yield {
@@ -144,7 +144,7 @@ export function* exportTensors(shape: ModelShape, tensors: TensorSource): Genera
   for (const { name, shape: size } of tensorsOf(shape)) yield { name, shape: size, data: tensors(name) };
 }
 
-/** The dense matrix [inputs, outputs] of a slot, its parts side by side. */
+/** Returns the dense matrix [inputs, outputs] of a slot, with its parts side by side. */
 export function denseOf({ matrix, stored }: MatrixSlot, tensors: TensorSource): Float32Array {
   const dense = new Float32Array(matrix.inputs * matrix.outputs);
   let from = 0;
@@ -157,7 +157,7 @@ export function denseOf({ matrix, stored }: MatrixSlot, tensors: TensorSource): 
   return dense;
 }
 
-/** The dense tensors of a packed matrix's parts, named as they are stored when a part gets a representation of its own. */
+/** Splits a packed matrix into dense tensors of its parts, named as parts with separate representations are. */
 export function splitPacked(matrix: MatrixSpec, weight: Float32Array): ExportedTensor[] {
   const dense = toInOut(weight, matrix);
   let from = 0;

@@ -1,4 +1,4 @@
-/** A model that is only run: matrices for which the runtime has something better than floats are stored so. */
+/** Prepares a model for inference: stores matrices in the runtime's own formats where it has better ones than floats. */
 import type { Value } from "../graph/op";
 import type { Inference, ParameterSpec, StoredTensor } from "../representations/representation";
 import type { ForwardOptions, ModelInputs } from "./family";
@@ -16,7 +16,7 @@ export function inferenceForward(
   return forward(shape, (name) => values.get(name)!, inputs, { ...options, inference: by });
 }
 
-/** What such a pass reads. */
+/** Lists the tensors that an inference pass reads. */
 export function inferenceParameters(shape: ModelShape, by: RunBy = "engine"): ParameterSpec[] {
   const replaced = replacedIn(shape, by);
   const gone = new Set(replaced.flatMap(({ names }) => names));
@@ -31,7 +31,7 @@ export function inferenceTensors<T>(
   tensors: ReadonlyMap<string, T | StoredTensor>,
   by: RunBy = "engine",
 ): ReadonlyMap<string, T | StoredTensor> {
-  // A model holds nothing but weights, codes and masks.
+  // A model contains only weights, codes and masks.
   const source = (name: string) => (tensors.get(name) as StoredTensor).data;
   const own = new Map(tensors);
   for (const { names, inference } of replacedIn(shape, by)) {

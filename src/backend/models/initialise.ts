@@ -1,4 +1,4 @@
-/** Initial weights: drawn tensor by tensor from a stream of its own, so that a tensor does not depend on what else there is. */
+/** Draws initial weights. Each tensor has its own random stream, so that it does not depend on other tensors. */
 import { type Shape, sizeOf } from "../graph/op";
 import { randomStream } from "../representations/randomStream";
 import type { Init, ParameterSpec, TensorData } from "../representations/representation";
@@ -17,7 +17,7 @@ export function initialise(shape: ModelShape, seed: number): Map<string, NamedTe
 
 type Drawn = Pick<ParameterSpec, "name" | "shape" | "dtype" | "init">;
 
-/** The initial values of one tensor. */
+/** Draws the initial values of one tensor. */
 export function draw({ name, shape, dtype, init }: Drawn, seed: number): TensorData {
   const kinds = {
     float32: Float32Array,
@@ -42,7 +42,7 @@ function fill(data: TensorData, init: Init, next: () => number): void {
       for (let i = 0; i < data.length; i++) data[i] = (2 * next() - 1) * init.bound;
       return;
     case "normal":
-      // Box and Muller's transform turns two uniform numbers into two normal ones.
+      // The Box-Muller transform turns two uniform numbers into two normal ones.
       for (let i = 0; i < data.length; i += 2) {
         const radius = init.std * Math.sqrt(-2 * Math.log(1 - next()));
         const angle = 2 * Math.PI * next();

@@ -1,8 +1,8 @@
 /**
- * Keys and values of all tokens so far, so that the next token costs one row instead of the whole text. Each layer keeps
- * them in a table with a slot for each position of each text; a run writes the slots of its own tokens and reads all.
- * What stands in slots after a token is never attended to, so texts of unequal length need no mask: their padding is
- * overwritten before anybody reads it.
+ * Caches keys and values of all tokens so far, so that the next token costs one row instead of the whole text. Each layer has a
+ * table with a slot for each position of each text; a run writes the slots of its own tokens and reads all of them.
+ * A token never attends to later slots, so texts of unequal length need no mask: their padding is overwritten before it is
+ * read.
  */
 import { constant, type TensorType, type Value } from "../graph/op";
 import { add } from "../graph/ops/elementwise";
@@ -12,27 +12,27 @@ import type { Cache, Dimensions } from "./family";
 
 export interface CacheSizes {
   readonly batch: number;
-  /** Positions that a text can have. */
+  /** Number of positions of a text. */
   readonly slots: number;
 }
 
-/** Tables of a model by name: `0.key`, `0.value`, `1.key`, … */
+/** Lists the names of a model's tables: `0.key`, `0.value`, `1.key`, … */
 export function cacheNames({ layers }: Dimensions): string[] {
   return Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
 }
 
-/** [batch · kvHeads · slots, headDim]: flat, so that a run may write its rows where the table lies. */
+/** [batch · kvHeads · slots, headDim]: flat, so that a run can update rows in place. */
 export function cacheType({ kvHeads, headDim }: Dimensions, { batch, slots }: CacheSizes): TensorType {
   return { dtype: "float32", shape: [batch * kvHeads * slots, headDim] };
 }
 
 export class KeyValueCache implements Cache {
-  /** The tables with the new tokens in them, by name, once the forward pass has been built. */
+  /** The updated tables by name, filled in while the forward pass is built. */
   readonly next = new Map<string, Value>();
   readonly slots: number;
   readonly #rows: Value;
 
-  /** `positions` are int32 [batch, time], and no two of a text are equal. */
+  /** `positions` is int32 [batch, time]; the positions of a text are distinct. */
   constructor(
     private readonly dimensions: Dimensions,
     { batch, slots }: CacheSizes,

@@ -11,14 +11,16 @@ const config = z
     min_channels_per_group: phi3Keys.min_channels_per_group
       .unwrap()
       .default(256)
-      .describe("Fewest input channels of a group of the grouped projections; below 0 for dense ones."),
+      .describe(
+        "Minimum number of input channels per group of the grouped projections; negative for dense projections.",
+      ),
     embed_size: z
       .int()
       .positive()
       .optional()
       .describe("Width of the embeddings; only the width of the model is supported."),
-    do_layer_norm_before: inert("Left over in published files; not read."),
-    ffn_dim: inert("Left over in published files; not read."),
+    do_layer_norm_before: inert("Present in published files; ignored."),
+    ffn_dim: inert("Present in published files; ignored."),
   })
   .superRefine((given, context) => {
     checkHeads(given, context);

@@ -1,4 +1,4 @@
-/** Parts that families share. Activations stay [batch · time, width] between them, so that each projection is one product. */
+/** Building blocks that families share. Activations are [batch · time, width], so that each projection is one matrix product. */
 import { constant, type Shape, type Value, scalar } from "../graph/op";
 import { dropout, type DropoutPart, gelu, iota } from "../graph/functions";
 import { geluTanh, silu } from "../graph/ops/activation";
@@ -46,13 +46,13 @@ export function tokensOf({ tokens }: ModelInputs): Tokens {
   return { batch, time, ids: reshape(tokens, { shape: [batch * time] }) };
 }
 
-/** Added to a score, it leaves nothing of the weight; small enough that no sum of it overflows. */
+/** Added to a score, it makes the attention weight zero; small enough that sums do not overflow. */
 const masked = -1e9;
 
 /**
- * What is added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
+ * Returns the bias added to the scores: 0 where a token may attend, a large negative number elsewhere. [time, time], or
  * [batch, 1, time, time] with segments, or [batch, 1, time, slots] with a cache. A padding token attends to everything
- * equally, which nobody reads.
+ * equally; its output is not used.
  */
 export function attentionBias(inputs: ModelInputs, mask: Mask, window?: number | null): Value {
   const [batch, time] = inputs.tokens.type.shape as [number, number];
@@ -92,17 +92,17 @@ export function rotary(inputs: ModelInputs, headDim: number, theta: number): Rot
   const every = (count: number) => of(reshape(iota(count), { shape: [count, 1] }));
   if (inputs.positions === undefined) return every(time);
   if (inputs.cache === undefined) return of(reshape(inputs.positions, { shape: [batch, 1, time, 1] }));
-  // Looked up, as cosines of many positions depend on nothing and are computed once, and on no device that is poor at it.
+  // Look up tables that depend on no input: they are computed once, and not on a device with imprecise cosines.
   const tables = every(inputs.cache.slots);
   const at = reshape(inputs.positions, { shape: [batch, 1, time] });
   return { cos: gather(tables.cos, at), sin: gather(tables.sin, at) };
 }
 
-/** Rotary embedding in the rotate-half convention: channel i of a head turns together with channel i + d/2. */
+/** Applies the rotary embedding in the rotate-half convention: channel i of a head is rotated with channel i + d/2. */
 export function turned(x: Value, angles: Rotary): Value {
   const axis = x.type.shape.length - 1;
   const width = x.type.shape[axis]!;
-  // x is used through its halves alone, so that their gradients are joined rather than padded and added.
+  // Use x only through its halves, so that their gradients are concatenated rather than padded and added.
   const first = slice(x, { axis, start: 0, end: width / 2 });
   const second = slice(x, { axis, start: width / 2, end: width });
   return concat(
@@ -112,7 +112,7 @@ export function turned(x: Value, angles: Rotary): Value {
   );
 }
 
-/** Drops activations where the inputs carry a seed; every call is a site of its own, unless it goes on with the last. */
+/** Drops activations if the inputs have a seed. Every call has its own random stream, except that a later part continues its predecessor's. */
 export type Dropout = (x: Value, rate: number, part?: DropoutPart) => Value;
 
 export function dropoutOf({ dropoutSeed: seed }: ModelInputs): Dropout {
@@ -132,7 +132,7 @@ export interface AttentionOptions {
   readonly mask: Mask;
   readonly bias: Value;
   readonly rotary?: Rotary;
-  /** Puts new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and gives all of them. */
+  /** Appends new keys and values [batch, kvHeads, time, headDim] to those of earlier tokens, and returns all of them. */
   readonly extend?: ((keys: Value, values: Value) => readonly [Value, Value]) | undefined;
   readonly dropout: Dropout;
   readonly dropoutRate: number;
@@ -172,7 +172,7 @@ export function attention(
     // Queries that share a key head are stacked along time, so that keys and values are never repeated.
     const stacked = (last: number): Shape => [batch, kvHeads, (heads / kvHeads) * rows, last];
     const own = reshape(part(queries, 2, start, end), { shape: stacked(headDim) });
-    // Where no query attends to what comes after it, a block leaves out all keys after its own.
+    // With causal attention, a block skips all keys after its own.
     const seen = options.block === undefined || mask !== "causal" ? keyCount : end;
     const [seenKeys, seenValues] = [part(keys, 2, 0, seen), part(values, 2, 0, seen)];
     const axis = bias.type.shape.length - 2;
@@ -197,12 +197,12 @@ export function attention(
   return reshape(transpose(byHead, { perm: [0, 2, 1, 3] }), { shape: [batch * time, heads * headDim] });
 }
 
-/** How the attention of a layer reaches the cache, where there is one. */
+/** Returns the cache access for a layer's attention, if there is a cache. */
 export function cacheOf({ cache }: ModelInputs, layer: number): AttentionOptions["extend"] {
   return cache && ((keys, values) => cache.extend(layer, keys, values));
 }
 
-/** x [batch · time, width] with the learned embedding of each token's position added. */
+/** Adds the learned embedding of each token's position to x [batch · time, width]. */
 export function addPositions(x: Value, weights: Weights, { tokens, positions }: ModelInputs): Value {
   const [batch, time] = tokens.type.shape as [number, number];
   const [, width] = x.type.shape as [number, number];
@@ -212,7 +212,7 @@ export function addPositions(x: Value, weights: Weights, { tokens, positions }: 
   return reshape(add(reshape(x, { shape: [batch, time, width] }), rows), { shape: [batch * time, width] });
 }
 
-/** The rows whose logits are wanted. */
+/** Selects the rows whose logits are requested. */
 export function wantedRows(hidden: Value, { rows }: ForwardOptions): Value {
   return rows === undefined ? hidden : gather(hidden, rows);
 }

@@ -1,6 +1,6 @@
 /**
- * Reads float32 checkpoints of llama2.c. Version 0 is seven sizes and every tensor; version 1 is a header of 256 bytes that
- * starts with a magic number, and the tensors in another order. Version 2 holds int8 codes and is refused.
+ * Reads float32 checkpoints of llama2.c. Version 0 has seven sizes, then all tensors. Version 1 has a header of 256 bytes that
+ * starts with a magic number, then the tensors in another order. Version 2 contains int8 codes and is rejected.
  * Source: karpathy/llama2.c, export.py (legacy_export, version1_export, version2_export).
  */
 import { WorkbenchError } from "../../protocol/errors";
@@ -22,10 +22,10 @@ const sizeNames = [
   "seq_len",
 ] as const;
 type Sizes = Readonly<Record<(typeof sizeNames)[number], number>>;
-/** "ak42", which versions 1 and later start with. */
+/** "ak42", the start of versions 1 and later. */
 const magic = 0x616b3432;
 const headerBytes = { 0: 4 * sizeNames.length, 1: 256 } as const;
-/** No model of this format comes near it; a larger number means that the file is something else. */
+/** Far above any model of this format; a larger number indicates another kind of file. */
 const largestSize = 1 << 20;
 
 interface Header {
@@ -43,8 +43,8 @@ export interface Llama2cFile {
 }
 
 /**
- * Reads nothing behind the header unless its sizes ask for exactly as many bytes as the file has.
- * Throws `corrupt` where they do not, and `unsupported` for a version that is not read.
+ * Reads past the header only if its sizes add up to exactly the size of the file.
+ * Throws `corrupt` if they do not, and `unsupported` for an unsupported version.
  */
 export function readLlama2c(file: Llama2cFile, path: string): ImportedModel {
   const { version, sizes, isTied } = readHeader(file, path);
@@ -123,7 +123,7 @@ type Entry = readonly [name: string, shape: Shape];
 
 const rotaryTables = "rotary tables";
 
-/** The tensors of a layer by their name in the layer. */
+/** The tensors of a layer by name within the layer. */
 function layerShapes({ dim, hidden_dim: inner, n_heads: heads, n_kv_heads: kvHeads }: Sizes) {
   const keys = kvHeads * (dim / heads);
   return {
@@ -139,7 +139,7 @@ function layerShapes({ dim, hidden_dim: inner, n_heads: heads, n_kv_heads: kvHea
   } as const satisfies Readonly<Record<string, Shape>>;
 }
 
-/** One kind of tensor for all layers, then the next kind. */
+/** Lists one kind of tensor for all layers, then the next kind. */
 function layerEntries(sizes: Sizes, names: readonly (keyof ReturnType<typeof layerShapes>)[]): Entry[] {
   const shapes = layerShapes(sizes);
   return names.flatMap((name) =>
@@ -169,7 +169,7 @@ function entriesOfVersion0(sizes: Sizes, isTied: boolean): Entry[] {
       ...feedForward,
     ]),
     ["model.norm.weight", [dim]],
-    // They follow from the sizes and are skipped.
+    // The tables follow from the sizes and are skipped.
     [rotaryTables, [context, dim / heads]],
     ...(isTied ? [] : [["lm_head.weight", [vocabulary, dim]] as const]),
   ];
@@ -193,7 +193,7 @@ function corrupt(path: string, version: number, reason: string): WorkbenchError 
   );
 }
 
-/** llama2.c rotates neighboring channels of a head, Hugging Face channel i with channel i + d/2: the rows move accordingly. */
+/** llama2.c rotates neighboring channels of a head, Hugging Face rotates channel i with channel i + d/2: permutes the rows accordingly. */
 function pairsToHalves(data: Float32Array, headDim: number, width: number): Float32Array {
   const out = new Float32Array(data.length);
   const half = headDim / 2;

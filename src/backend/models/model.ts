@@ -1,6 +1,6 @@
 /**
- * A model as everything outside this folder sees it: a family, a configuration, and how each matrix is represented.
- * The shape alone, without a single weight, says which tensors there are and builds the forward graph.
+ * The public interface of this folder: a model is a family, a configuration, and the representation of each matrix.
+ * This shape alone, without weights, determines the tensors and builds the forward graph.
  */
 import { InvalidInput, WorkbenchError } from "../../protocol/errors";
 import { input, parameter, type Value } from "../graph/op";
@@ -21,7 +21,7 @@ import type {
 } from "./family";
 import { bindWeights, type MatrixSlot, type StoredMatrix } from "./weights";
 
-/** Everything about a model but its weights: plain data, which checkpoints keep. */
+/** A model without its weights: plain data that checkpoints store. */
 export interface ModelShape {
   readonly family: string;
   readonly config: Readonly<Record<string, unknown>>;
@@ -40,7 +40,7 @@ export function familyOf(name: unknown): AnyFamily {
   );
 }
 
-/** Fills in `vocab_size` from a tokenizer where the configuration leaves it out. */
+/** Fills in `vocab_size` from a tokenizer if the configuration omits it. */
 export function completeConfig(
   config: Readonly<Record<string, unknown>>,
   vocabulary: number,
@@ -55,7 +55,7 @@ export function completeConfig(
   return config;
 }
 
-/** The shape of a configuration in Hugging Face's key names, `model_type` and `vocab_size` included. */
+/** Returns the shape for a configuration with Hugging Face's keys, `model_type` and `vocab_size` included. */
 export function shapeFromConfig(config: Readonly<Record<string, unknown>>): ModelShape {
   const name = config["model_type"];
   const family = familyOf(name);
@@ -72,7 +72,7 @@ export function shapeFromConfig(config: Readonly<Record<string, unknown>>): Mode
   return withRepresentations({ family: name as string, config: complete, representations: {} }, asked);
 }
 
-/** The same model with other representations for some roles; refuses what cannot be. */
+/** Returns the same model with other representations for some roles; throws if one is not possible. */
 export function withRepresentations(shape: ModelShape, choices: RepresentationChoices): ModelShape {
   const changed = { ...shape, representations: { ...shape.representations, ...choices } };
   matrixSlots(changed);
@@ -83,7 +83,7 @@ export function dimensionsOf({ family, config }: ModelShape): Dimensions {
   return familyOf(family).dimensions(config);
 }
 
-/** Every matrix of the model with the way it is stored. */
+/** Lists every matrix of the model with its representation. */
 export function matrixSlots({ family, config, representations: choices }: ModelShape): MatrixSlot[] {
   const { matrices: body, heads } = familyOf(family);
   const classes = labelCount(config);
@@ -120,7 +120,7 @@ export function matrixSlots({ family, config, representations: choices }: ModelS
   });
 }
 
-/** The matrices that a packed one is made of, with names of their own. */
+/** Returns the parts of a packed matrix as separate, named matrices. */
 export function partsOf(matrix: MatrixSpec): MatrixSpec[] {
   const { parts = [], ...whole } = matrix;
   return parts.map(({ role, purpose, from, to, axis }) => ({
@@ -151,7 +151,7 @@ function storedMatrix(matrix: MatrixSpec, choice: RepresentationChoice | undefin
   return { matrix, type, representation, options: parsed.data };
 }
 
-/** Every stored tensor of the model, tied ones once. */
+/** Lists every stored tensor of the model; tied tensors are listed once. */
 export function parametersOf(shape: ModelShape): ParameterSpec[] {
   const matrices = matrixSlots(shape).flatMap(({ stored, bias }) => [
     ...stored.flatMap(({ matrix, representation, options }) => representation.parameters(matrix, options)),
@@ -160,28 +160,28 @@ export function parametersOf(shape: ModelShape): ParameterSpec[] {
   return [...matrices, ...tensorsOf(shape)];
 }
 
-/** What reads the hidden states of this model: classes where the configuration has some, else the vocabulary. */
+/** Returns the head of this model: over classes if the configuration has some, else over the vocabulary. */
 function headIn({ family, config }: Pick<ModelShape, "family" | "config">) {
   const { heads } = familyOf(family);
   return labelCount(config) === undefined ? heads.language : heads.classes;
 }
 
-/** The class of transformers that a model is. */
+/** Returns the transformers class of a model. */
 export function architectureOf(shape: Pick<ModelShape, "family" | "config">): string {
   return headIn(shape).architecture;
 }
 
-/** Tensors that are neither matrices nor their biases: norms. */
+/** Lists tensors that are neither matrices nor their biases: norms. */
 export function tensorsOf({ family, config }: Pick<ModelShape, "family" | "config">): ParameterSpec[] {
   return [...familyOf(family).tensors(config), ...(headIn({ family, config }).tensors?.(config) ?? [])];
 }
 
-/** The graph value that stands for a stored tensor: trained ones as parameters, others as inputs. */
+/** Returns the graph value of a stored tensor: a parameter if it is trained, otherwise an input. */
 export function valueOf({ name, shape, dtype, trainable }: ParameterSpec): Value {
   return trainable ? parameter(name, shape) : input(name, shape, dtype);
 }
 
-/** Logits [batch · time, vocabulary], or of classes, or of the rows that `options` asks for. */
+/** Builds the logits [batch · time, vocabulary] or [batch · time, classes], or only `options.rows` of them. */
 export function forward(
   shape: ModelShape,
   weights: ValueSource,
@@ -191,7 +191,7 @@ export function forward(
   return logits(shape, weights, hiddenStates(shape, weights, inputs, options), options);
 }
 
-/** The head on its own: [rows, width] → [rows, vocabulary], or [rows, classes]. */
+/** Builds the head alone: [rows, width] → [rows, vocabulary], or [rows, classes]. */
 export function logits(
   shape: ModelShape,
   weights: ValueSource,
@@ -206,7 +206,7 @@ export function logits(
   return scores;
 }
 
-/** What the head reads: [batch · time, width], or the rows that `options` asks for. */
+/** Builds the input of the head: [batch · time, width], or only `options.rows` of it. */
 export function hiddenStates(
   shape: ModelShape,
   weights: ValueSource,

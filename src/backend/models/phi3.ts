@@ -1,4 +1,4 @@
-/** Phi-3 (Abdin et al. 2024): a llama whose q, k, v and whose gate and up are packed, without biases. */
+/** Phi-3 (Abdin et al. 2024): a llama with packed q, k, v and packed gate and up projections, without biases. */
 import * as z from "zod";
 import { mul } from "../graph/ops/elementwise";
 import type { Value } from "../graph/op";
@@ -18,13 +18,13 @@ export const phi3Keys = {
   intermediate_size: decoderKeys.intermediate_size.default(8192),
   max_position_embeddings: decoderKeys.max_position_embeddings.default(4096),
   rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-5),
-  original_max_position_embeddings: inert("Only about scaled rotary frequencies; not read."),
-  resid_pdrop: dropoutRate.default(0).describe("Dropout of what each block adds."),
+  original_max_position_embeddings: inert("Affects scaled rotary frequencies only; ignored."),
+  resid_pdrop: dropoutRate.default(0).describe("Dropout of each block's output."),
   embd_pdrop: dropoutRate.default(0).describe("Dropout of the embeddings."),
   sliding_window: positiveInt
     .nullable()
     .optional()
-    .describe("How far back a token attends, itself included; without limit when left out."),
+    .describe("Number of tokens to which a token attends, including itself; unlimited when left out."),
   partial_rotary_factor: only([1], "all channels of a head are rotated"),
   attention_bias: only([false], "the projections of Phi-3 have no biases"),
   min_channels_per_group: z
@@ -33,7 +33,9 @@ export const phi3Keys = {
       error: "a group needs at least one channel; -1 keeps projections dense",
     })
     .default(-1)
-    .describe("Fewest input channels of a group of the grouped projections; negative keeps them dense."),
+    .describe(
+      "Minimum number of input channels per group of the grouped projections; negative for dense projections.",
+    ),
   init: z
     .enum(groupedInits)
     .default("paper")
@@ -66,7 +68,7 @@ function layerMatrices(given: Complete<Phi3Config>, index: number): MatrixSpec[]
   ];
 }
 
-/** Grouped projections in every layer, where the configuration asks for them. */
+/** Grouped projections in every layer, if the configuration enables them. */
 function grouped(given: Complete<Phi3Config>): RepresentationChoices {
   if (given.min_channels_per_group < 0) return {};
   const options = { min_channels_per_group: given.min_channels_per_group, init: given.init };
@@ -80,7 +82,7 @@ function grouped(given: Complete<Phi3Config>): RepresentationChoices {
 const phi3Matrices = (given: Complete<Phi3Config>): MatrixSpec[] =>
   decoderMatrices(given, (layer) => layerMatrices(given, layer));
 
-/** Everything of the family but its name and its schema; `name` is what its classes are called after. */
+/** The family without its title and schema; `name` is the prefix of its class names. */
 export const phi3Decoder = (name: string) =>
   ({
     ...decoderFamily<Phi3Config>(name),

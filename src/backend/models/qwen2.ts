@@ -1,4 +1,4 @@
-/** Qwen2 (Yang et al. 2024): a llama whose q, k and v have biases, and whose later layers may see a window of the text alone. */
+/** Qwen2 (Yang et al. 2024): a llama with biases in q, k and v, and optional sliding-window attention in later layers. */
 import * as z from "zod";
 import { checkHeads, decoderKeys, inertKeys, positiveInt } from "./config";
 import { decoder, decoderFamily, decoderMatrices, separately, separateProjections } from "./decoder";
@@ -18,12 +18,15 @@ const config = z
     num_key_value_heads: decoderKeys.num_key_value_heads.default(32),
     max_position_embeddings: decoderKeys.max_position_embeddings.default(32768),
     rms_norm_eps: decoderKeys.rms_norm_eps.default(1e-6),
-    use_sliding_window: z.boolean().default(false).describe("Whether some layers see a window of the text."),
+    use_sliding_window: z
+      .boolean()
+      .default(false)
+      .describe("Whether some layers use sliding-window attention."),
     sliding_window: positiveInt
       .nullable()
       .default(4096)
-      .describe("How far back such a layer sees, the token itself included."),
-    max_window_layers: z.int().min(0).default(28).describe("First layer that sees a window."),
+      .describe("Number of tokens in the window, including the current one."),
+    max_window_layers: z.int().min(0).default(28).describe("First layer with a window."),
     layer_types: z
       .array(layerType)
       .nullable()

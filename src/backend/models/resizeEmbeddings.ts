@@ -9,16 +9,16 @@ import { draw, type NamedTensor } from "./initialise";
 import { dimensionsOf, type ModelShape, parametersOf } from "./model";
 
 const covarianceScale = 1e-9;
-/** Of a bias transformers scales the standard deviation. */
+/** For a bias, transformers scales the standard deviation. */
 const biasScale = 1e-9;
 
-/** The model with at least `vocabulary` rows; rows are never removed. */
+/** Returns the model with at least `vocabulary` rows; rows are never removed. */
 export function resizeShape(shape: ModelShape, vocabulary: number): ModelShape {
   if (vocabulary <= dimensionsOf(shape).vocabulary) return shape;
   return { ...shape, config: { ...shape.config, vocab_size: vocabulary } };
 }
 
-/** The tensors of `to`, which differs from `from` only in having more rows. */
+/** Returns the tensors of `to`, which differs from `from` only in having more rows. */
 export function resizeTensors<Tensor extends { readonly data: object }>(
   from: ModelShape,
   to: ModelShape,
@@ -48,8 +48,8 @@ function refuseOtherLayout(old: ParameterSpec, spec: ParameterSpec): void {
 }
 
 /**
- * A new row is the mean plus a sum of the centered rows, each times a normal number. That gives the covariance of the rows
- * exactly, without a matrix as large as its square.
+ * A new row is the mean plus a sum of the centered rows, each times a normal number. This gives the exact covariance of the
+ * rows without building a [width, width] matrix.
  */
 function addRows(old: ParameterSpec, spec: ParameterSpec, rows: Float32Array, seed: number): Float32Array {
   const [count, total] = [old.shape[0]!, spec.shape[0]!];

@@ -1,21 +1,21 @@
-/** How roles are written. Roles are addresses for people and their patterns: only this file puts them together or takes them apart. */
+/** The syntax of roles. Roles are addresses for users and their patterns; only this file composes or parses them. */
 import { biasRole } from "./biases";
 import { matrixSlots, type ModelShape, tensorsOf } from "./model";
 
 /** `layers.3` */
 export const layerRole = (layer: number): string => `layers.${layer}`;
 
-/** A role of a layer without the layer, `mlp.up_proj`; any other as it is. */
+/** Returns a role without its layer, `mlp.up_proj`; roles outside layers are unchanged. */
 export function roleWithin(role: string, layer: number | undefined): string {
   return layer === undefined ? role : role.slice(layerRole(layer).length + 1);
 }
 
-/** A role of a layer with the layer left open, `layers.*.mlp.up_proj`; any other as it is. */
+/** Returns a role with a placeholder for its layer, `layers.*.mlp.up_proj`; roles outside layers are unchanged. */
 export function roleOfAnyLayer(role: string, layer: number | undefined, open = "*"): string {
   return layer === undefined ? role : `layers.${open}.${roleWithin(role, layer)}`;
 }
 
-/** The layer of every address of a model: of matrices, parts of packed ones, biases and norms. */
+/** Returns the layer of every address of a model: matrices, parts of packed ones, biases and norms. */
 export function layersOf(shape: ModelShape): Map<string, number | undefined> {
   const layers = new Map<string, number | undefined>();
   for (const { matrix, bias } of matrixSlots(shape)) {
@@ -26,7 +26,7 @@ export function layersOf(shape: ModelShape): Map<string, number | undefined> {
   return layers;
 }
 
-/** The layer of a role; undefined outside the layers. */
+/** Returns the layer of a role, or undefined outside the layers. */
 export function layerOf(shape: ModelShape, role: string): number | undefined {
   const layers = layersOf(shape);
   if (!layers.has(role)) throw new Error(`The model has no role ${role}.`);

@@ -1,4 +1,4 @@
-/** Short ways to write down the tensors of a family: axes, matrices along them, norms, heads. */
+/** Helpers to define the tensors of a family: axes, matrices along them, norms, heads. */
 import { matmul } from "../graph/ops/matmul";
 import type {
   Axis,
@@ -20,7 +20,7 @@ export const channelsAxis = (layer: number, channels: number): Axis => ({
   unit: 1,
 });
 
-/** The outputs of the query matrix, and those of the key and the value matrix: a unit is a key-value head with its queries. */
+/** Returns the output axes of the query matrix and of the key and value matrices; a unit is a key-value head with its queries. */
 export function headAxes(
   layer: number,
   { heads, kvHeads, headDim }: { heads: number; kvHeads: number; headDim: number },
@@ -37,7 +37,7 @@ interface MatrixGiven extends Pick<MatrixSpec, "layout" | "init" | "axes"> {
   readonly kind?: MatrixSpec["kind"];
 }
 
-/** A matrix whose sizes and whose layer follow from its axes. */
+/** Creates a matrix whose sizes and layer follow from its axes. */
 export function matrix(role: string, purpose: Purpose, name: string, given: MatrixGiven): MatrixSpec {
   const [input, output] = given.axes;
   return {
@@ -63,7 +63,7 @@ export function embedding(
   return matrix(role, purpose, name, { layout: "in_out", kind: "embedding", axes, init });
 }
 
-/** Several matrices of the same input side by side in one: role, purpose and output axis of each, in their order. */
+/** Packs several matrices with the same input side by side; `parts` lists role, purpose and output axis of each, in order. */
 export function packed(
   role: string,
   name: string,
@@ -83,7 +83,7 @@ export function packed(
   return { ...matrix(role, "packed", name, { ...given, axes: [input, whole] }), parts: own };
 }
 
-/** A norm's weight, which starts at one, or its bias, which starts at zero. */
+/** Creates a norm's weight, which starts at one, or its bias, which starts at zero. */
 export function norm(
   role: string,
   name: string,
@@ -105,7 +105,7 @@ export function norm(
   };
 }
 
-/** Weight and bias of a layer norm. */
+/** Creates the weight and bias of a layer norm. */
 export function layerNormPair(role: string, name: string, width: number, layer?: number): ParameterSpec[] {
   return [
     norm(role, `${name}.weight`, width, "ones", layer),
@@ -118,7 +118,7 @@ interface Tieable {
   readonly initializer_range: number;
 }
 
-/** `lm_head` over the vocabulary, or the token embedding in its place where the two are tied. */
+/** `lm_head` over the vocabulary, or the token embedding if the two are tied. */
 export function causalHead<C extends Tieable>(
   architecture: string,
   embeddingName: string,
@@ -146,7 +146,7 @@ export function causalHead<C extends Tieable>(
   };
 }
 
-/** `score` without a bias, read at the last token of a text, as Hugging Face's decoders for sequence classification do. */
+/** `score` without a bias, applied to the last token of a text, as in Hugging Face's decoders for sequence classification. */
 export function lastTokenHead<C extends { readonly initializer_range: number }>(
   architecture: string,
   widthOf: (config: Complete<C>) => number,

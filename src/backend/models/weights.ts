@@ -1,4 +1,4 @@
-/** Gives a forward function its tensors by role, applying to each matrix the representation that it has. */
+/** Provides a forward function with tensors by role, and applies the representation of each matrix. */
 import type { Value } from "../graph/op";
 import { gather } from "../graph/ops/indexing";
 import { addBias } from "../graph/ops/matmul";
@@ -13,7 +13,7 @@ import type {
 import { type Bias, biasValue } from "./biases";
 import type { ForwardOptions, Weights } from "./family";
 
-/** A matrix with the way it is stored. */
+/** A matrix with its representation. */
 export interface StoredMatrix {
   readonly matrix: MatrixSpec;
   readonly type: string;
@@ -21,7 +21,7 @@ export interface StoredMatrix {
   readonly options: unknown;
 }
 
-/** A matrix of the family: stored as one, or, when it packs several, its parts each on their own. */
+/** A matrix of the family, stored as one or, if it is packed, possibly as separate parts. */
 export interface MatrixSlot {
   readonly matrix: MatrixSpec;
   readonly bias?: Bias;
@@ -29,10 +29,10 @@ export interface MatrixSlot {
   readonly split: boolean;
 }
 
-/** What runs a model that is not trained: the engine, or a runtime that reads a file of these operators. */
+/** The runtime of inference: the engine, or one that reads a file with these operators. */
 export type RunBy = "engine" | FileOperators;
 
-/** The engine reads embeddings by row, and a head may be one. */
+/** The engine uses an inference format only for projections: it reads embeddings by row, and a head may be tied to one. */
 export function inferenceOf(
   { matrix, representation, options }: StoredMatrix,
   by: RunBy,
@@ -48,7 +48,7 @@ export function bindWeights(
 ): Weights {
   const byRole = new Map(slots.map((slot) => [slot.matrix.role, slot]));
   const values = new Map<string, Value>();
-  // One tensor is one value however often it is asked for: its gradient is the sum over all uses.
+  // Each tensor is one value, however often it is used, so that its gradient is the sum over all uses.
   const tensor = (name: string): Value => {
     const value = values.get(name) ?? source(name);
     values.set(name, value);
@@ -63,7 +63,7 @@ export function bindWeights(
   const columns = (x: Value, from: number, to: number) =>
     slice(x, { axis: x.type.shape.length - 1, start: from, end: to });
 
-  /** Each stored matrix applied, with its columns of the bias, which stays one tensor as in the checkpoint. */
+  /** Applies each stored matrix with its columns of the bias, which remains one tensor as in the checkpoint. */
   function apply({ matrix: { parts }, bias, stored, split }: MatrixSlot, x: Value): Value[] {
     return stored.map((each, i) => {
       const { matrix, representation, options } = each;
