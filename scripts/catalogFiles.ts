@@ -64,7 +64,7 @@ const folders: readonly CatalogFolder[] = [
     name: "actions",
     entry: "action of a run",
     type: ["Action", "../steps/action"],
-    ids: ["ActionKey", "../../../schema/experiment"],
+    ids: ["ActionKey", "../../../schema/cellKeys"],
   },
   { folder: "src/cli/commands", name: "commands", entry: "command", type: ["AnyCommand", "../command"] },
   {

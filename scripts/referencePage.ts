@@ -1,5 +1,6 @@
 /** Writes docs/experiment.md from the zod schema of cells. */
-import { actionKeys, continuedKeys, declarationKeys, experimentSchema } from "../src/schema/experiment";
+import { actionKeys, declarationKeys } from "../src/schema/cellKeys";
+import { continuedKeys, experimentSchema } from "../src/schema/experiment";
 import { recipeDifferences } from "../src/schema/recipe";
 import { dataSets } from "../src/backend/data/datasets/catalog";
 import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";

@@ -8,7 +8,7 @@
  * The scan takes one pass over the lines: general Markdown parsers need minutes for a hostile file of this size.
  */
 
-import { actionKeys } from "../schema/experiment";
+import { actionKeys } from "../schema/cellKeys";
 
 /** An experiment is no longer than this; whatever reads one refuses a longer text. */
 export const mostCharacters = 256 * 1024;

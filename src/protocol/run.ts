@@ -1,7 +1,7 @@
 /** What a run folder holds, as records: `run.json`, a line of `metrics.jsonl`, `notes.json`. */
 import type { BaseModel } from "../schema/baseModel";
 import type { Counts } from "./counts";
-import type { ActionKey } from "../schema/experiment";
+import type { ActionKey } from "../schema/cellKeys";
 
 export type RunState = "queued" | "running" | "paused" | "stopped" | "failed" | "done" | "interrupted";
 

@@ -228,26 +228,6 @@ export interface SchemaCatalog {
   readonly dataSets?: readonly string[];
 }
 
-export const declarationKeys = [
-  "name",
-  "folder",
-  "recipe",
-  "data",
-  "model",
-  "base_model",
-  "device",
-  "seed",
-  "scale",
-  "scales",
-  "variants",
-  "sweep",
-  "paper",
-] as const;
-export const actionKeys = ["train", "compress", "evaluate", "export", "report"] as const;
-export type DeclarationKey = (typeof declarationKeys)[number];
-export type ActionKey = (typeof actionKeys)[number];
-export type CellKey = DeclarationKey | ActionKey;
-
 /** Everything the cells of an experiment may contain. Each key may be in a cell of its own, so none is required here. */
 export function experimentSchema(catalog: SchemaCatalog) {
   const names = catalog.dataSets ?? [];

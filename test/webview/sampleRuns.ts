@@ -5,7 +5,7 @@ import { ownIdentity } from "../../src/backend/runs/process/processIdentity";
 import { addToSummary } from "../../src/backend/runs/metrics/metricLine";
 import { MetricsWriter } from "../../src/backend/runs/metrics/metricsWriter";
 import { type RecordPatch, RunFolder } from "../../src/backend/runs/folder/runFolder";
-import type { ActionKey } from "../../src/schema/experiment";
+import type { ActionKey } from "../../src/schema/cellKeys";
 import type { MetricLine, RunPlan, RunRecord } from "../../src/protocol/run";
 
 export interface SampleRun {

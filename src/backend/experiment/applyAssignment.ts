@@ -1,5 +1,6 @@
 /** Sets one path, such as `train.learning_rate`, to a value: a sweep point, or a setting of the command line. */
-import { actionKeys, otherNames } from "../../schema/experiment";
+import { actionKeys } from "../../schema/cellKeys";
+import { otherNames } from "../../schema/experiment";
 import type { Experiment } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
 import { branchable, type Branch, type Find, isActionKey, isBranchable, type Part } from "./parts";

@@ -1,5 +1,5 @@
 /** Merges the changes of one variant into the cells. */
-import type { ActionKey } from "../../schema/experiment";
+import type { ActionKey } from "../../schema/cellKeys";
 import { fault } from "./faults";
 import {
   type Branch,

@@ -4,7 +4,8 @@
  */
 import type { BaseModel } from "../../schema/baseModel";
 import type { Position, WorkbenchError } from "../../protocol/errors";
-import type { ActionKey, CellKey, DeclarationKey, ExperimentSchema } from "../../schema/experiment";
+import type { ActionKey, CellKey, DeclarationKey } from "../../schema/cellKeys";
+import type { ExperimentSchema } from "../../schema/experiment";
 import type { PlainMap } from "./plainMap";
 
 /** Keys and list indices that lead from a section to a value inside it. */

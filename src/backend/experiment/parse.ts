@@ -3,15 +3,8 @@
  * everything that needs neither data nor a model, before anything runs.
  */
 import { InvalidInput, type Position, WorkbenchError } from "../../protocol/errors";
-import {
-  actionKeys,
-  type CellKey,
-  type DeclarationKey,
-  declarationKeys,
-  experimentSchema,
-  type ExperimentSchema,
-  type SchemaCatalog,
-} from "../../schema/experiment";
+import { actionKeys, type CellKey, type DeclarationKey, declarationKeys } from "../../schema/cellKeys";
+import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
 import { checkBranches } from "./branches";
 import { type CellFault, cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";

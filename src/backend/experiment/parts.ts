@@ -3,7 +3,8 @@
  * fault points to its source.
  */
 import type { WorkbenchError } from "../../protocol/errors";
-import { type ActionKey, actionKeys, type CellKey, otherNames } from "../../schema/experiment";
+import { type ActionKey, actionKeys, type CellKey } from "../../schema/cellKeys";
+import { otherNames } from "../../schema/experiment";
 import type { Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, type Place } from "./faults";
 import { isMap, mergeMaps, type PlainMap } from "./plainMap";

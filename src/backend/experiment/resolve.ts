@@ -3,7 +3,7 @@
  */
 import type { BaseModel } from "../../schema/baseModel";
 import type { WorkbenchError } from "../../protocol/errors";
-import type { ActionKey } from "../../schema/experiment";
+import type { ActionKey } from "../../schema/cellKeys";
 import { applyAssignment, type Assignment } from "./applyAssignment";
 import { applyRecipe, giveWay, recipeOf } from "./applyRecipe";
 import { applyVariant } from "./applyVariant";

@@ -1,6 +1,6 @@
 /** An experiment at another scale: the changes of the scale are merged into the cells before variants and sweeps. */
 import type { WorkbenchError } from "../../protocol/errors";
-import { type DeclarationKey, declarationKeys } from "../../schema/experiment";
+import { type DeclarationKey, declarationKeys } from "../../schema/cellKeys";
 import type { Action, Experiment, Path, Section } from "./experiment";
 import { fault, type Place, unknownWord } from "./faults";
 import { isActionKey, useUsualNames } from "./parts";

@@ -1,7 +1,8 @@
 /** Completions at a position of an experiment, even while its text does not parse. Derived from the schema alone. */
 import * as z from "zod";
 import { mostCharacters } from "../../protocol/cells";
-import { actionKeys, type ExperimentSchema } from "../../schema/experiment";
+import { actionKeys } from "../../schema/cellKeys";
+import type { ExperimentSchema } from "../../schema/experiment";
 import type { Completion, ExperimentText } from "../../protocol/service/experiments";
 import { dataSets } from "../data/datasets/catalog";
 import { namedTokenizers } from "../data/tokenizers/openTokenizer";

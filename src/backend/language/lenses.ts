@@ -4,7 +4,8 @@
  */
 import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
-import { type ActionKey, trainSchema } from "../../schema/experiment";
+import type { ActionKey } from "../../schema/cellKeys";
+import { trainSchema } from "../../schema/experiment";
 import { bytes, count, flops, percent } from "../../protocol/quantities";
 import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";

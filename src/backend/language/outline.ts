@@ -2,7 +2,7 @@
 import { isMap } from "yaml";
 import { basename } from "node:path";
 import { linesOf } from "../../protocol/cells";
-import { type ActionKey, actionKeys, type CellKey, declarationKeys } from "../../schema/experiment";
+import { type ActionKey, actionKeys, type CellKey, declarationKeys } from "../../schema/cellKeys";
 import type { ExperimentText, Outline, OutlineCell } from "../../protocol/service/experiments";
 import { type CellText, cellTexts, isYamlFile, Places } from "./cellTexts";
 import type { Understood } from "./diagnose";

@@ -1,6 +1,6 @@
 /** What an editor asks about the text of an experiment. Offsets count UTF-16 units, lines and columns start at 1. */
 import type { Nothing } from "../connection";
-import type { ActionKey, CellKey } from "../../schema/experiment";
+import type { ActionKey, CellKey } from "../../schema/cellKeys";
 
 export interface TextRange {
   readonly line: number;

@@ -1,5 +1,5 @@
 /** Every action of a run by its file's name. Written by `npm run generate`. */
-import type { ActionKey } from "../../../schema/experiment";
+import type { ActionKey } from "../../../schema/cellKeys";
 import type { Action } from "../steps/action";
 import compress from "./compress";
 import evaluate from "./evaluate";

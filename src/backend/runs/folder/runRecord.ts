@@ -1,7 +1,7 @@
 /** Parses `run.json`. Unknown keys are allowed, so that runs of a newer version can still be listed. */
 import * as z from "zod";
 import { WorkbenchError } from "../../../protocol/errors";
-import { actionKeys } from "../../../schema/experiment";
+import { actionKeys } from "../../../schema/cellKeys";
 import type { RunRecord } from "../../../protocol/run";
 
 const text = z.string();

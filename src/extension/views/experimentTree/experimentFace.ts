@@ -1,5 +1,5 @@
 /** Experiments, their variants and their cells as rows. */
-import type { CellKey } from "../../../schema/experiment";
+import type { CellKey } from "../../../schema/cellKeys";
 import type { Outline, OutlineCell } from "../../../protocol/service/experiments";
 import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";

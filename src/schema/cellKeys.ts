@@ -1,0 +1,20 @@
+/** The keys of an experiment's cells, apart from the schema so that the editor can read them without it. */
+export const declarationKeys = [
+  "name",
+  "folder",
+  "recipe",
+  "data",
+  "model",
+  "base_model",
+  "device",
+  "seed",
+  "scale",
+  "scales",
+  "variants",
+  "sweep",
+  "paper",
+] as const;
+export const actionKeys = ["train", "compress", "evaluate", "export", "report"] as const;
+export type DeclarationKey = (typeof declarationKeys)[number];
+export type ActionKey = (typeof actionKeys)[number];
+export type CellKey = DeclarationKey | ActionKey;
