@@ -59,8 +59,8 @@ const plainInfo = /^[ \t]*(?:te?xt|plain|plaintext)\b/i;
 const cellKey = new RegExp(
   `^(?:data|model|base_model|recipe|scales|variants|sweep|paper|${actionKeys.join("|")}):(?:[ \\t]|$)`,
 );
-/** A fence of YAML inside a list, a quotation or indented code. */
-const nestedFence = /^(?:[ \t]{4,}|[ \t]*(?:>|[-*+]|\d{1,9}[.)]))[ \t>]*(?:`{3,}|~{3,})[ \t]*ya?ml\b/i;
+/** A fence of YAML inside a list, a quotation or indented code. Takes linear time: no two parts repeat over the same blanks. */
+const nestedFence = /^(?:[ \t]{4}|[ \t]*(?:>|[-*+]|\d{1,9}[.)]))[ \t>]*(?:`{3,}|~{3,})[ \t]*ya?ml\b/i;
 /** HTML that Markdown passes through until a closing mark, or until an empty line. */
 const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp, close: string])[] = [
   [/^ {0,3}<!--/, /-->/, "-->"],

@@ -93,7 +93,7 @@ describe("a checkpoint that is damaged", { timeout: 60_000 }, () => {
     flipByte(checkpoint(folder, 30, "optimizer.safetensors"));
     expect(await resumeWell(folder)).toEqual([
       expect.stringMatching(
-        /^The checkpoint of step 30 cannot be used: RUN.checkpoints.step-30.optimizer\.safetensors is not what was written/,
+        /^The checkpoint of step 30 cannot be used: RUN.checkpoints.step-30.optimizer\.safetensors has changed since it was written/,
       ),
     ]);
     expect(await historyOf(folder)).toEqual(expected.history);

@@ -11,6 +11,7 @@ import magnitude from "../../../src/backend/methods/magnitude";
 import { models } from "../../../src/backend/models/catalog";
 import { classifierShape } from "../../../src/backend/models/classifier";
 import { matrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
+import { weightName } from "../../../src/backend/representations/dense";
 import { type HostTensors, readSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
 import { plainLab } from "../../support/lab";
@@ -44,7 +45,8 @@ describe.each(Object.keys(models))("%s", (family) => {
     expect(plain(model.tensors)).toEqual(plain(drawn));
     expect(String(config["architectures"])).toMatch(/ForSequenceClassification$/);
     expect(config).toMatchObject({ id2label: { 0: "ham", 1: "spam", 2: "other" }, num_labels: 3 });
-    expect(file.tensors.get("score.weight")!.shape[0]).toBe(3);
+    const { matrix } = matrixSlots(classifier).find((slot) => slot.matrix.role === "score")!;
+    expect(file.tensors.get(weightName(matrix))!.shape[0]).toBe(3);
     expect([...file.tensors.keys()]).not.toContain("lm_head.weight");
     expect(model.shape.config["num_labels"]).toBe(3);
   });
