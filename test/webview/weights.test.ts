@@ -193,7 +193,9 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     await page.page.getByRole("button", { name: "Change" }).click();
     const search = page.page.locator(".menu vscode-text-field input");
     await search.waitFor();
-    await expect.poll(() => page.page.locator(".menu").first().innerText()).toContain("Weights exist only after a run");
+    await expect
+      .poll(() => page.page.locator(".menu").first().innerText())
+      .toContain("Weights exist only after a run");
     await page.close();
   });
 
@@ -201,7 +203,9 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
     const experiment = resolve("examples/papers/kphi3/JP47D54C.lathe.md");
     const page = await harness.panel("weights", { subjects: [{ kind: "plan", experiment }] });
     const said = page.page.getByRole("alert");
-    await expect.poll(() => said.innerText()).toContain("JP47D54C.lathe.md is only planned and has no weights yet");
+    await expect
+      .poll(() => said.innerText())
+      .toContain("JP47D54C.lathe.md is only planned and has no weights yet");
     expect(await said.innerText()).toContain("Run it, then choose the run");
     expect(await page.violations()).toEqual([]);
     await page.screenshot("weights-never-ran-dark");
