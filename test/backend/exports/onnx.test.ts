@@ -16,6 +16,7 @@ import {
   type ModelShape,
   parametersOf,
   withRepresentations,
+  familyOf,
 } from "../../../src/backend/models/model";
 import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
 import { relativeError, uniform } from "../../support/sampleValues";
@@ -134,11 +135,13 @@ describe.each(Object.keys(models))("%s", (family) => {
     const ids = [...text, 1, 1, 1, 1, ...text];
     const attention_mask = [1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1];
     const position_ids = [0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 1, 2, 3, 4];
-    for (const got of [
-      await run(file, [2, 7], ids, { attention_mask }),
-      await run(withPositions, [2, 7], ids, { attention_mask, position_ids }),
-    ])
-      for (const start of [0, 9])
+    // Without positions, an encoder of transformers counts the padding on the left too.
+    const starts = familyOf(family).mask === "causal" ? [0, 9] : [0];
+    for (const [got, compared] of [
+      [await run(file, [2, 7], ids, { attention_mask }), starts],
+      [await run(withPositions, [2, 7], ids, { attention_mask, position_ids }), [0, 9]],
+    ] as const)
+      for (const start of compared)
         expect(relativeError(got.subarray(start * vocabulary, (start + 5) * vocabulary), alone)).toBeLessThan(
           1e-5,
         );
@@ -160,6 +163,10 @@ describe.each(Object.keys(models))("%s", (family) => {
   it("writes a step with past keys and values that computes the same logits token by token", async () => {
     const { context, layers, vocabulary } = dimensionsOf(shape);
     const options = { ...sizes, with_past: true };
+    if (familyOf(family).mask !== "causal") {
+      await expect(written(shape, tensors, options)).rejects.toThrow(/is an encoder.*leave out with_past/);
+      return;
+    }
     const file = await written(shape, tensors, options, "decoder_with_past_model.onnx");
     const { opsetImport } = modelProto.decode(file) as unknown as Decoded;
     expect(opsetImport.map(({ domain }) => domain)).toEqual([""]);

@@ -249,7 +249,7 @@ describe("metrics.watch", () => {
           .map(({ message }) => message)
           .join(),
       )
-      .toMatch(/broken.*no regular file/);
+      .toMatch(/broken.*not a regular file/);
   });
 });
 
