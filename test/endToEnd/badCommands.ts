@@ -111,7 +111,7 @@ export const badCommands: readonly Case[] = [
     what: "a cut model to write with",
     args: ["generate", "cut"],
     message:
-      "WORKSPACE/cut/model.safetensors is not what was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
+      "WORKSPACE/cut/model.safetensors has changed since it was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
   },
   {
     what: "an unknown format to export to",

@@ -62,7 +62,7 @@ export const badExperiments: readonly Case[] = [
     what: "an unknown model",
     cells: [data, model.replace("llama", "lama"), train],
     message:
-      'bad.lathe.md:5:21: unknown value "lama" of model.model_type. Did you mean "llama"? Allowed: gpt2, kphi3, llama, phi3.',
+      'bad.lathe.md:5:21: unknown value "lama" of model.model_type. Did you mean "llama"? Allowed: bert, gpt2, kphi3, llama, phi3, qwen2.',
   },
   {
     what: "a key that is declared twice",
@@ -133,13 +133,13 @@ export const badExperiments: readonly Case[] = [
     what: "a binary file",
     cells: reading("picture.png"),
     message:
-      "WORKSPACE/picture.png is not text: it holds a NUL byte at position 4. Take it out of the data with a narrower pattern, or convert it to UTF-8.",
+      "WORKSPACE/picture.png is not text: it has a NUL byte at position 4 (line 1). Exclude the file with a narrower pattern, set data.encoding to the file's encoding, or convert it to UTF-8.",
   },
   {
     what: "text that is not UTF-8",
     cells: reading("latin.txt"),
     message:
-      "WORKSPACE/latin.txt is not text: it is not valid UTF-8 around byte 0. Take it out of the data with a narrower pattern, or convert it to UTF-8.",
+      "WORKSPACE/latin.txt is not text: it has a byte that is not valid UTF-8 at position 3 (line 1). Exclude the file with a narrower pattern, set data.encoding to the file's encoding, or convert it to UTF-8.",
   },
   {
     what: "an unknown data set",
@@ -156,13 +156,13 @@ export const badExperiments: readonly Case[] = [
     what: "a tokenizer that is cut off",
     cells: tokenizer("broken.json"),
     message:
-      "broken.json: the tokenizer cannot be read (Unexpected end of JSON input). Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
+      "broken.json: the tokenizer cannot be read (Unexpected end of JSON input). Use an intact Hugging Face tokenizer.json, or the tokenizer `bytes`.",
   },
   {
     what: "a tokenizer that is none",
     cells: tokenizer("other.json"),
     message:
-      "other.json: the tokenizer cannot be read (model: Invalid input: expected object, received undefined). Give the path of an intact Hugging Face tokenizer.json, or use the tokenizer `bytes`.",
+      "other.json: the tokenizer cannot be read (model: Invalid input: expected object, received undefined). Use an intact Hugging Face tokenizer.json, or the tokenizer `bytes`.",
   },
   {
     what: "a tokenizer that is larger than the vocabulary",
@@ -173,7 +173,7 @@ export const badExperiments: readonly Case[] = [
     what: "a tokenizer that is larger than a base model's vocabulary",
     cells: on("checkpoint"),
     message:
-      "The tokenizer has 257 tokens, but the model knows only 20. Use the tokenizer that belongs to the model.",
+      "The token L (id 76) occurs in document 1 of text.txt, from byte 0, but the model has only 20 rows (ids 0 to 19). Use the tokenizer that belongs to the model, leave the token out of the text, or train with resize_embeddings: true in base_model, which adds rows.",
   },
   {
     what: "an unknown device in the file",
@@ -209,19 +209,19 @@ export const badExperiments: readonly Case[] = [
     what: "a checkpoint whose weights are cut off",
     cells: on("cut"),
     message:
-      "WORKSPACE/cut/model.safetensors is not what was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
+      "WORKSPACE/cut/model.safetensors has changed since it was written: 3000 bytes instead of 14168. Use another checkpoint of the run.",
   },
   {
     what: "a checkpoint with the configuration of another",
     cells: on("mixed"),
     message:
-      "WORKSPACE/mixed/config.json is not what was written: its content has changed. Use another checkpoint of the run.",
+      "WORKSPACE/mixed/config.json has changed since it was written: its checksum differs. Use another checkpoint of the run.",
   },
   {
     what: "a model folder whose weights are cut off",
     cells: on("exported-cut"),
     message:
-      "WORKSPACE/exported-cut/model.safetensors is not a valid safetensors file: model.layers.0.self_attn.q_proj.weight ([16, 16] F32) claims bytes 1280 to 2304, which do not fit its shape or the file. Use another copy of it.",
+      "WORKSPACE/exported-cut/model.safetensors is not a valid safetensors file: model.layers.0.self_attn.q_proj.weight ([16, 16] F32) claims bytes 1280 to 2304, which do not fit its shape or the file. Use another copy of the file.",
   },
   {
     what: "a model folder with the configuration of another",
@@ -336,7 +336,7 @@ export const badExperiments: readonly Case[] = [
     what: "a conversation that nothing says how to write down",
     cells: [data, model, asking("[[{role: user, content: Hi}]]")],
     message:
-      "The tokenizer bytes has no chat template, neither chat_template.jinja nor chat_template in its tokenizer_config.json. Write the prompt as text, in the form that the model was trained on.",
+      "The tokenizer bytes has no chat template, neither chat_template.jinja nor chat_template in its tokenizer_config.json. Put one of them beside the tokenizer, use the tokenizer of a chat model, or write the conversation as text.",
   },
   {
     what: "a conversation that the chat template refuses",

@@ -117,6 +117,8 @@ describe("a paper card", { timeout: 180_000 }, () => {
     );
     const { status, errors } = await workspace.lathe("report", file);
     expect(status).toBe(2);
-    expect(errors).toContain("plain.lathe.md has no paper to compare with. Add a paper cell");
+    expect(errors).toContain(
+      "plain.lathe.md has no paper cell to compare with. Add one with the published numbers.",
+    );
   });
 });

@@ -173,7 +173,7 @@ export function readCheckpoint(
     const found = fingerprint(path, false);
     if (found.bytes === bytes && found.sha256 === sha256) continue;
     const change =
-      found.bytes === bytes ? "its content has changed" : `${found.bytes} bytes instead of ${bytes}`;
+      found.bytes === bytes ? "its checksum differs" : `${found.bytes} bytes instead of ${bytes}`;
     throw new WorkbenchError(
       "corrupt",
       `${path} has changed since it was written: ${change}. Use another checkpoint of the run.`,
