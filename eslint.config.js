@@ -20,7 +20,6 @@ const pendingEnglish = [
   "test/support/**",
   "test/vscode/**",
   "test/webview/**",
-  "docs/experiment.md/*.js",
 ];
 
 export default tseslint.config(
