@@ -99,7 +99,7 @@ describe.skipIf(reason !== undefined)("in VS Code", () => {
     await expect.poll(exported, patience).toEqual([expect.stringMatching(/^outcomes-ended-.*-safetensors$/)]);
     await expect
       .poll(() => window.notifications(), patience)
-      .toContainEqual(expect.stringMatching(/^The model was exported: \d+ files in /));
+      .toContainEqual(expect.stringMatching(/^Exported the model: \d+ files in /));
   });
 
   test("every device says whether it works, and one is chosen through the palette", async () => {
