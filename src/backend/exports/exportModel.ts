@@ -2,7 +2,7 @@
 import { WorkbenchError } from "../../protocol/errors";
 import { exporters } from "./catalog";
 import { compact } from "./compaction";
-import type { ExportSubject, Form } from "./exporter";
+import type { AnyExporter, ExportSubject, Form } from "./exporter";
 import { type SizeRow, sizesOf, unsavedNotes } from "./savings";
 import { writeFolder, type WrittenFolder } from "./writtenFolder";
 
@@ -19,15 +19,7 @@ export async function exportModel(
   { format, ...written }: { readonly format: string; readonly [option: string]: unknown },
   folder: string,
 ): Promise<ExportResult> {
-  const exporter = Object.hasOwn(exporters, format) ? exporters[format] : undefined;
-  if (exporter === undefined) {
-    const allowed = Object.keys(exporters);
-    throw new WorkbenchError(
-      "invalid-input",
-      `Unknown export format "${format}". Allowed: ${allowed.join(", ")}.`,
-      { allowed },
-    );
-  }
+  const exporter = findExporter(format);
   const options = exporter.options.parse(written) as unknown;
   const notices: string[] = [];
   let unsaved: readonly string[] = [];
@@ -51,4 +43,15 @@ function compactFor(
   if (form === "stored") return { ...subject, notes: [] };
   const { isExact, ...smaller } = compact(subject);
   return isExact || form === "dense" ? { ...subject, ...smaller } : { ...subject, notes: [] };
+}
+
+/** The exporter of a format; throws `invalid-input` with the known formats for any other. */
+export function findExporter(format: string): AnyExporter {
+  if (Object.hasOwn(exporters, format)) return exporters[format]!;
+  const allowed = Object.keys(exporters);
+  throw new WorkbenchError(
+    "invalid-input",
+    `Unknown export format "${format}". Allowed: ${allowed.join(", ")}.`,
+    { allowed },
+  );
 }

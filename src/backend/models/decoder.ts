@@ -53,6 +53,17 @@ function decoderDimensions(config: DecoderConfig): Dimensions {
   };
 }
 
+/** The smallest sizes worth testing: two query heads for each key-value head. */
+export const tinyDecoder = {
+  vocab_size: 32,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 16,
+} as const;
+
 /** The axes of a layer, which its matrices share. */
 export function layerAxes(config: DecoderConfig & { readonly intermediate_size: number }, layer: number) {
   return {

@@ -8,6 +8,7 @@ import {
   decoderSizeKeys,
   separately,
   separateProjections,
+  tinyDecoder,
 } from "./decoder";
 import { defineModel } from "./family";
 import { activations } from "./layers";
@@ -33,16 +34,7 @@ const config = z
 export default defineModel<z.output<typeof config>>({
   title: "Llama",
   config,
-  tiny: {
-    model_type: "llama",
-    vocab_size: 32,
-    hidden_size: 16,
-    intermediate_size: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    max_position_embeddings: 16,
-  },
+  tiny: { model_type: "llama", ...tinyDecoder },
   ...decoderFamily<z.output<typeof config>>("Llama"),
   sizeKeys: { ...decoderSizeKeys, headsDivideWidth: true },
   matrices: (given) =>

@@ -5,7 +5,7 @@ import type { Value } from "../graph/op";
 import type { MatrixSpec } from "../representations/representation";
 import { groupedInits } from "../representations/grouped";
 import { checkHeads, decoderKeys, dropoutRate, inert, inertKeys, only, positiveInt } from "./config";
-import { decoder, decoderFamily, decoderMatrices, layerAxes } from "./decoder";
+import { decoder, decoderFamily, decoderMatrices, layerAxes, tinyDecoder } from "./decoder";
 import { type Complete, defineModel, type RepresentationChoices } from "./family";
 import { activations } from "./layers";
 import { matrix, normal, packed } from "./specs";
@@ -103,15 +103,6 @@ export const phi3Decoder = (name: string) =>
 export default defineModel<z.output<typeof config>>({
   title: "Phi-3",
   config,
-  tiny: {
-    model_type: "phi3",
-    vocab_size: 32,
-    hidden_size: 16,
-    intermediate_size: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    max_position_embeddings: 16,
-  },
+  tiny: { model_type: "phi3", ...tinyDecoder },
   ...phi3Decoder("Phi3"),
 });

@@ -1,7 +1,14 @@
 /** Qwen2 (Yang et al. 2024): a llama with biases in q, k and v, and optional sliding-window attention in later layers. */
 import * as z from "zod";
 import { checkHeads, decoderKeys, inertKeys, positiveInt } from "./config";
-import { decoder, decoderFamily, decoderMatrices, separately, separateProjections } from "./decoder";
+import {
+  decoder,
+  decoderFamily,
+  decoderMatrices,
+  separately,
+  separateProjections,
+  tinyDecoder,
+} from "./decoder";
 import { defineModel } from "./family";
 import { activations } from "./layers";
 import { range } from "./specs";
@@ -62,16 +69,7 @@ function layerTypes(given: Config): z.output<typeof layerType>[] {
 export default defineModel<Config>({
   title: "Qwen2",
   config,
-  tiny: {
-    model_type: "qwen2",
-    vocab_size: 32,
-    hidden_size: 16,
-    intermediate_size: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    max_position_embeddings: 16,
-  },
+  tiny: { model_type: "qwen2", ...tinyDecoder },
   ...decoderFamily<Config>("Qwen2"),
   matrices: (given) =>
     decoderMatrices(given, (layer) =>

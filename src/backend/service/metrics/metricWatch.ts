@@ -22,7 +22,7 @@ interface Progress {
 
 export class MetricWatch {
   private readonly watchers = new Map<string, ReadonlySet<string>>();
-  private readonly told = new Map<string, Progress>();
+  private readonly progress = new Map<string, Progress>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -59,40 +59,40 @@ export class MetricWatch {
   private async follow(run: string, signal: AbortSignal | undefined): Promise<number> {
     const history = this.histories.of(run);
     await history.refresh(signal);
-    const progress = this.told.get(run);
-    if (progress === undefined) {
+    const reported = this.progress.get(run);
+    if (reported === undefined) {
       const { generation, columns } = history;
-      this.told.set(run, { generation, lines: columns.rows, settled: false });
+      this.progress.set(run, { generation, lines: columns.rows, settled: false });
     } else this.report(run);
     return history.columns.rows;
   }
 
   /** Call this whenever the history of a run has been read further. */
   report(run: string): void {
-    const told = this.told.get(run);
-    if (told === undefined) return;
+    const reported = this.progress.get(run);
+    if (reported === undefined) return;
     const { columns, generation } = this.histories.of(run);
-    if (generation !== told.generation) {
-      told.generation = generation;
-      told.lines = columns.rows;
+    if (generation !== reported.generation) {
+      reported.generation = generation;
+      reported.lines = columns.rows;
       this.service.emit("metricsAppended", { run, from: 0, lines: [], restarted: true });
     }
-    while (told.lines < columns.rows) {
-      const to = Math.min(columns.rows, told.lines + mostLines);
-      const lines = columns.lines(told.lines, to);
-      const event: Events["metricsAppended"] = { run, from: told.lines, lines, restarted: false };
-      told.lines = to;
+    while (reported.lines < columns.rows) {
+      const to = Math.min(columns.rows, reported.lines + mostLines);
+      const lines = columns.lines(reported.lines, to);
+      const event: Events["metricsAppended"] = { run, from: reported.lines, lines, restarted: false };
+      reported.lines = to;
       this.service.emit("metricsAppended", event);
     }
   }
 
   private forgetUnwatched(): void {
     const watched = new Set([...this.watchers.values()].flatMap((runs) => [...runs]));
-    for (const run of this.told.keys()) if (!watched.has(run)) this.told.delete(run);
+    for (const run of this.progress.keys()) if (!watched.has(run)) this.progress.delete(run);
   }
 
   private schedule(): void {
-    if (this.timer !== undefined || this.told.size === 0) return;
+    if (this.timer !== undefined || this.progress.size === 0) return;
     this.timer = setTimeout(() => {
       void this.poll().finally(() => {
         this.timer = undefined;
@@ -105,16 +105,16 @@ export class MetricWatch {
   private async poll(): Promise<void> {
     // Read the states first: all lines written before a final state are then read.
     const active = this.active();
-    for (const [run, told] of this.told) {
+    for (const [run, reported] of this.progress) {
       const ended = !active.has(run);
-      if (ended && told.settled) continue;
+      if (ended && reported.settled) continue;
       try {
         await this.histories.of(run).refresh();
         this.report(run);
-        told.settled = ended;
+        reported.settled = ended;
       } catch (thrown) {
         // Reported once: an unreadable history is ignored until its run is watched again.
-        this.told.delete(run);
+        this.progress.delete(run);
         const message = `The metrics of ${run} can't be followed: ${toWorkbenchError(thrown).message}`;
         this.service.emit("logged", { level: "warning", message });
       }

@@ -28,14 +28,8 @@ export function modelHandlers(service: Service): Handlers<Requests> {
           "invalid-input",
           `${to} is not an absolute path. Give the full path to write to.`,
         );
-      const { exporters } = await import("../../exports/catalog");
-      const allowed = Object.keys(exporters);
-      if (!allowed.includes(format))
-        throw new WorkbenchError(
-          "invalid-input",
-          `There is no export format "${format}". Choose ${allowed.join(" or ")}.`,
-          { allowed },
-        );
+      const { findExporter } = await import("../../exports/exportModel");
+      findExporter(format);
       const model = await modelPath(service, subject);
       const work = askLathe(
         "export",
