@@ -100,7 +100,7 @@ test("what can't be exported is refused with the reason", async () => {
     window.ask("models.export", { subject, format: "safetensors", to, ...params });
   await expect(exported({ to: "relative" })).rejects.toMatchObject({ code: "invalid-input" });
   await expect(exported({ format: "gguf" })).rejects.toThrow(
-    `no export format "gguf". Choose ${Object.keys(exporters).join(" or ")}`,
+    `Unknown export format "gguf". Allowed: ${Object.keys(exporters).join(", ")}.`,
   );
   await expect(exported({ format: "__proto__" })).rejects.toMatchObject({ code: "invalid-input" });
   await expect(exported({ subject: { kind: "plan", experiment: file } })).rejects.toMatchObject({
