@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy
 import torch
-from make import BOUND, draw, fill, rounded, uniform
+from make import BOUND, draw, fill, rounded, summarize_gradients
 from scipy.stats import pearsonr, spearmanr
+from tiny import GPT2, LLAMA
 from transformers import (
     GPT2Config,
     GPT2ForSequenceClassification,
@@ -32,20 +33,8 @@ def text(name: str) -> str:
 
 
 def models():
-    gpt2 = {"vocab_size": 257, "n_positions": 16, "n_embd": 16, "n_layer": 2, "n_head": 2}
-    off = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-    llama = {
-        "vocab_size": 257,
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "max_position_embeddings": 16,
-        "rms_norm_eps": 1e-5,
-    }
-    yield "gpt2", GPT2ForSequenceClassification, GPT2Config, {**gpt2, **off}
-    yield "llama", LlamaForSequenceClassification, LlamaConfig, llama
+    yield "gpt2", GPT2ForSequenceClassification, GPT2Config, GPT2
+    yield "llama", LlamaForSequenceClassification, LlamaConfig, LLAMA
 
 
 def build(kind, config, ours: dict, labels: dict):
@@ -98,17 +87,12 @@ def main() -> None:
         loss = torch.stack([output.loss for output in outputs]).mean()
         loss.backward()
         numbers = numpy.array([output.logits.item() for output in outputs])
-        gradients = {}
-        for name, tensor in model.named_parameters():
-            values = tensor.grad.double().numpy().reshape(-1)
-            probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
-            gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
         regression = {
             **describe(model, kind),
             "mean_squared_error": rounded(loss.item())[0],
             "pearson": rounded(pearsonr(numbers, scores).statistic)[0],
             "spearman": rounded(spearmanr(numbers, scores).statistic)[0],
-            "gradients": gradients,
+            "gradients": summarize_gradients(model),
         }
         found[family] = {"config": {"model_type": family, **ours}, "classes": classes, "regression": regression}
         print(family, classes["accuracy"], classes["loss"], regression["mean_squared_error"], regression["spearman"])

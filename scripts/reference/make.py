@@ -74,6 +74,16 @@ def rounded(values) -> list:
     return [float(f"{value:.9g}") for value in numpy.asarray(values).reshape(-1)]
 
 
+def summarize_gradients(model: torch.nn.Module) -> dict:
+    """For each parameter the norm of its gradient and the product with a probe that both sides draw."""
+    summary = {}
+    for name, tensor in model.named_parameters():
+        values = tensor.grad.double().numpy().reshape(-1)
+        probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
+        summary[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
+    return summary
+
+
 def plain(vocabulary: int, batch: int, time: int) -> dict:
     tokens = (draw("tokens", batch * time) % vocabulary).reshape(batch, time).astype(int)
     labels = tokens.copy()
@@ -123,13 +133,11 @@ def run(model: torch.nn.Module, case: dict) -> dict:
     loss.backward()
     rows = [row for row in range(batch * time) if case.get("attention_mask", numpy.ones((batch, time))).reshape(-1)[row]]
     rows = rows[:: max(1, len(rows) // 6)]
-    gradients = {}
-    for name, tensor in model.named_parameters():
-        values = tensor.grad.double().numpy().reshape(-1)
-        probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
-        gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
-        if tensor.ndim == 1 and case["name"] == "plain":
-            gradients[name]["values"] = rounded(values)
+    gradients = summarize_gradients(model)
+    if case["name"] == "plain":
+        for name, tensor in model.named_parameters():
+            if tensor.ndim == 1:
+                gradients[name]["values"] = rounded(tensor.grad.double().numpy())
     return {
         **{key: value.tolist() if isinstance(value, numpy.ndarray) else value for key, value in case.items()},
         "loss": rounded(loss.item())[0],
@@ -155,11 +163,7 @@ def classified(
     last = [0 if first else length - 1 for length in lengths]
     wanted = numpy.full((batch, time), IGNORED)
     wanted[range(batch), last] = labels
-    gradients = {}
-    for name, tensor in model.named_parameters():
-        values = tensor.grad.double().numpy().reshape(-1)
-        probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
-        gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
+    gradients = summarize_gradients(model)
     return {
         "name": "classes",
         "in_place": True,

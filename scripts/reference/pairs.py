@@ -7,9 +7,9 @@ Run once, by hand, with `pip install torch transformers tokenizers`; weights are
 import json
 from pathlib import Path
 
-import numpy
 import torch
-from make import BOUND, draw, fill, rounded, uniform
+from make import BOUND, draw, fill, rounded, summarize_gradients
+from tiny import BERT
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
@@ -102,16 +102,7 @@ def main() -> None:
                 }
         found[name] = {"post_processor": json.loads(tokenizer(post_processor).to_str())["post_processor"], "encoded": encoded}
 
-    ours = {
-        "vocab_size": len(VOCABULARY),
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 16,
-        "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0,
-    }
+    ours = {**BERT, "vocab_size": len(VOCABULARY)}
     config = BertConfig(**ours, id2label=dict(enumerate(CLASSES)), label2id={name: i for i, name in enumerate(CLASSES)})
     config._attn_implementation = "eager"
     model = BertForSequenceClassification(config).train()
@@ -124,16 +115,11 @@ def main() -> None:
             model.zero_grad()
             output = model(**encode(fast, side, rows, kind == "pair"), labels=labels)
             output.loss.backward()
-            gradients = {}
-            for name, tensor in model.named_parameters():
-                values = tensor.grad.double().numpy().reshape(-1)
-                probe = uniform(name + "#probe", values.size).astype(numpy.float32).astype(numpy.float64)
-                gradients[name] = {"norm": rounded(numpy.linalg.norm(values))[0], "probe": rounded(values @ probe)[0]}
             results[f"{kind} {side}"] = {
                 "logits": [rounded(each) for each in output.logits.detach().numpy()],
                 "loss": rounded(output.loss.item())[0],
                 "accuracy": (output.logits.argmax(1) == labels).double().mean().item(),
-                "gradients": gradients,
+                "gradients": summarize_gradients(model),
             }
             print(kind, side, results[f"{kind} {side}"]["loss"], results[f"{kind} {side}"]["accuracy"])
     fixture = {

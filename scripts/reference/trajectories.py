@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from make import BOUND, draw, fill, rounded
+from tiny import BERT, GPT2, LLAMA
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -83,35 +84,13 @@ class KPhi3ForCausalLM(Phi3ForCausalLM):
 
 
 def families():
-    gpt2 = {"vocab_size": 257, "n_positions": 16, "n_embd": 16, "n_layer": 2, "n_head": 2}
-    off = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-    llama = {
-        "vocab_size": 257,
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "max_position_embeddings": 16,
-        "rms_norm_eps": 1e-5,
-    }
-    yield "gpt2", GPT2LMHeadModel, GPT2Config, {**gpt2, **off}
-    yield "llama", LlamaForCausalLM, LlamaConfig, llama
-    yield "phi3", Phi3ForCausalLM, Phi3Config, {**llama, "pad_token_id": None}
+    yield "gpt2", GPT2LMHeadModel, GPT2Config, GPT2
+    yield "llama", LlamaForCausalLM, LlamaConfig, LLAMA
+    yield "phi3", Phi3ForCausalLM, Phi3Config, {**LLAMA, "pad_token_id": None}
     # Projections of two groups and of four.
-    yield "kphi3", KPhi3ForCausalLM, Phi3Config, {**llama, "pad_token_id": None, "min_channels_per_group": 5}
-    yield "qwen2", Qwen2ForCausalLM, Qwen2Config, llama
-    bert = {
-        "vocab_size": 257,
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 16,
-        "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0,
-    }
-    yield "bert", BertForSequenceClassification, BertConfig, {**bert, "id2label": dict(enumerate(CLASSES))}
+    yield "kphi3", KPhi3ForCausalLM, Phi3Config, {**LLAMA, "pad_token_id": None, "min_channels_per_group": 5}
+    yield "qwen2", Qwen2ForCausalLM, Qwen2Config, LLAMA
+    yield "bert", BertForSequenceClassification, BertConfig, {**BERT, "id2label": dict(enumerate(CLASSES))}
 
 
 def rate(step: int) -> float:
