@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as z from "zod";
 import { WorkbenchError } from "../../protocol/errors";
+import { checkpointName, savedSteps } from "../checkpoints/checkpointNames";
 
 export type Which = "last" | "best";
 
@@ -37,7 +38,8 @@ export function checkpointOf(run: string, which: Which): string {
 }
 
 function bestCheckpoint(run: string, newest: (Candidate & { best?: number }) | undefined): string {
-  const folder = newest?.best === undefined ? undefined : join(run, "checkpoints", `step-${newest.best}`);
+  const folder =
+    newest?.best === undefined ? undefined : join(run, "checkpoints", checkpointName(newest.best));
   if (folder !== undefined && existsSync(folder)) return folder;
   throw new WorkbenchError(
     "not-found",
@@ -58,12 +60,8 @@ function findFinishedActions(run: string): Candidate[] {
 }
 
 function newestCheckpoint(run: string): (Candidate & { best?: number }) | undefined {
-  const steps = namesIn(join(run, "checkpoints"))
-    .flatMap((name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? NaN))
-    .filter(Number.isInteger)
-    .sort((a, b) => b - a);
-  for (const step of steps) {
-    const folder = join(run, "checkpoints", `step-${step}`);
+  for (const step of savedSteps(join(run, "checkpoints"))) {
+    const folder = join(run, "checkpoints", checkpointName(step));
     const state = readRecord(join(folder, "state.json"), stateSchema);
     if (state === undefined) continue;
     // The state counts the steps of this training; the name of the folder counts those of the whole run.

@@ -1,5 +1,5 @@
 /** Trains the model, writing checkpoints and metrics into the run. */
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { WorkbenchError } from "../../../protocol/errors";
 import { type Labels, matchToModel } from "../../data/labels";
@@ -27,7 +27,7 @@ import type { RunContext } from "../steps/runContext";
 const action: Action = {
   goesOn: (context, workpiece) => {
     recoverCheckpoints(context.folder.inside("checkpoints"));
-    return savedSteps(context).some((step) => step > workpiece.step);
+    return context.folder.savedSteps.some((step) => step > workpiece.step);
   },
 
   async perform({ step, workpiece, workshop, folder, again, lines }) {
@@ -83,7 +83,7 @@ const action: Action = {
     if (result.outcome === "stopped") return undefined;
     const best = result.state.best?.step;
     const chosen = options.load_best_model_at_end && best !== undefined ? best : result.state.step;
-    const checkpoint = checkpointFolder(context, workpiece.step + chosen);
+    const checkpoint = context.folder.checkpoint(workpiece.step + chosen);
     const tensors = chosen === result.state.step ? result.tensors : readCheckpoint(checkpoint).tensors;
     if (chosen !== result.state.step)
       context.log(`Continuing with the model of step ${chosen}, the best on the validation split.`);
@@ -126,26 +126,6 @@ function addHead(
   return { shape, tensors: fresh };
 }
 
-const folderPattern = /^step-(\d+)$/;
-
-export function checkpointFolder(context: RunContext, step: number): string {
-  return context.folder.inside("checkpoints", `step-${step}`);
-}
-
-/** Steps of the checkpoints in the run folder, latest first. */
-function savedSteps(context: RunContext): number[] {
-  let names: string[];
-  try {
-    names = readdirSync(context.folder.inside("checkpoints"));
-  } catch {
-    return []; // No checkpoint has been written yet.
-  }
-  return names
-    .flatMap((name) => Number(folderPattern.exec(name)?.[1] ?? NaN))
-    .filter(Number.isInteger)
-    .sort((a, b) => b - a);
-}
-
 interface Saved {
   readonly step: number;
   readonly checkpoint: Checkpoint;
@@ -154,10 +134,10 @@ interface Saved {
 
 /** The newest readable checkpoint of this action; unreadable ones are reported and skipped. */
 function latestOf(context: RunContext, action: number, offset: number): Saved | undefined {
-  const steps = savedSteps(context).filter((step) => step > offset);
+  const steps = context.folder.savedSteps.filter((step) => step > offset);
   for (const step of steps) {
     try {
-      const checkpoint = readCheckpoint(checkpointFolder(context, step));
+      const checkpoint = readCheckpoint(context.folder.checkpoint(step));
       const state = checkpoint.training?.state;
       if (state?.action !== action) continue;
       const best = state.best === undefined ? undefined : offset + state.best.step;
@@ -205,7 +185,7 @@ class Keeper {
 
   add(step: number, checkpoint: Checkpoint, best: boolean): void {
     this.context.sync();
-    writeCheckpoint(checkpointFolder(this.context, step), checkpoint);
+    writeCheckpoint(this.context.folder.checkpoint(step), checkpoint);
     const others = this.#kept.filter((each) => each.step !== step);
     const wasBest = this.#kept.some((each) => each.step === step && each.best);
     this.#kept = [
@@ -220,7 +200,7 @@ class Keeper {
       const oldest = this.#kept.find((each) => !each.best && each.step !== last);
       if (oldest === undefined) return;
       this.#kept = this.#kept.filter((each) => each !== oldest);
-      rmSync(checkpointFolder(this.context, oldest.step), { recursive: true, force: true });
+      rmSync(this.context.folder.checkpoint(oldest.step), { recursive: true, force: true });
     }
   }
 }

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { RunPlan, RunRecord } from "../../../protocol/run";
+import { checkpointName, savedSteps } from "../../checkpoints/checkpointNames";
 import { writeAtomic } from "./atomicFile";
 import { readBounded } from "./boundedFile";
 import { insideFolder } from "./insideFolder";
@@ -90,6 +91,16 @@ export class RunFolder {
   /** The path of a file of this run. Throws for paths outside the folder, including those through a link. */
   inside(...segments: readonly string[]): string {
     return insideFolder(this.path, ...segments);
+  }
+
+  /** The folder of a checkpoint, which may be missing. */
+  checkpoint(step: number): string {
+    return this.inside("checkpoints", checkpointName(step));
+  }
+
+  /** Steps of the checkpoints, latest first. */
+  get savedSteps(): number[] {
+    return savedSteps(this.inside("checkpoints"));
   }
 
   write(relative: string, data: string | Uint8Array, mode?: number): void {

@@ -1,5 +1,5 @@
 /** Changes the plan of a run that is not running, so that resuming it follows the new plan. */
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import type { Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
 import type { SchemaCatalog } from "../../../schema/experiment";
@@ -44,7 +44,7 @@ function progressOf(folder: RunFolder, step: Step): StepProgress {
   // Nothing of a step holds before those above it are finished.
   if (before.includes(undefined)) return { finished: false, trained: 0 };
   const from = before.at(-1)?.step ?? 0;
-  const saved = savedSteps(folder).filter((each) => each > from && each <= (done?.step ?? Infinity));
+  const saved = folder.savedSteps.filter((each) => each > from && each <= (done?.step ?? Infinity));
   return { finished: done !== undefined, trained: Math.max(from, ...saved) - from };
 }
 
@@ -56,9 +56,8 @@ function dropResults(folder: RunFolder, first: number): Summary {
   const step = plan.steps[first]!;
   const done = doneIn(folder.path, step);
   if (done === undefined) return summary;
-  for (const saved of savedSteps(folder))
-    if (saved > done.step)
-      rmSync(folder.inside("checkpoints", `step-${saved}`), { recursive: true, force: true });
+  for (const saved of folder.savedSteps)
+    if (saved > done.step) rmSync(folder.checkpoint(saved), { recursive: true, force: true });
   const metrics = new MetricsWriter(folder.inside("metrics.jsonl"));
   try {
     const kept = metrics.truncate(done.lines[1]);
@@ -66,17 +65,5 @@ function dropResults(folder: RunFolder, first: number): Summary {
     return kept.reduce<Summary>(addToSummary, {});
   } finally {
     metrics.close();
-  }
-}
-
-function savedSteps(folder: RunFolder): readonly number[] {
-  try {
-    return readdirSync(folder.inside("checkpoints")).flatMap((name) => {
-      const step = /^step-(\d+)$/.exec(name)?.[1];
-      return step === undefined ? [] : [Number(step)];
-    });
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw thrown;
   }
 }

@@ -9,6 +9,7 @@ import * as z from "zod";
 import type { ModelEntry } from "../../../protocol/service/models";
 import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
+import { stepOfName } from "../../checkpoints/checkpointNames";
 import { readBounded } from "../../runs/folder/boundedFile";
 import type { Service } from "../service";
 
@@ -58,10 +59,10 @@ async function checkpoints(run: RunSummary): Promise<ModelEntry[]> {
   const folder = join(run.folder, "checkpoints");
   const models = await Promise.all(
     (await foldersIn(folder)).map(async ({ name }) => {
-      const step = /^step-(\d{1,12})$/.exec(name)?.[1];
+      const step = stepOfName(name);
       return step === undefined
         ? undefined
-        : entryOf(run, join(folder, name), { kind: "checkpoint", title: `Step ${step}`, step: Number(step) });
+        : entryOf(run, join(folder, name), { kind: "checkpoint", title: `Step ${step}`, step });
     }),
   );
   return models.filter((entry) => entry !== undefined);
