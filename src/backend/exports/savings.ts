@@ -86,26 +86,15 @@ export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): str
     );
   }
   if (form === "graph") return notes;
-  for (const [type, { what, instead }] of Object.entries(denseWording)) {
-    const stored = byType.get(type);
-    if (stored !== undefined)
+  for (const stored of byType.values()) {
+    const { contents } = stored[0]!.representation;
+    // `compact` reports sliced matrices.
+    if (contents !== undefined)
       notes.push(
-        `${matrices(stored.length)} with ${what}: written as dense matrices, so nothing is saved. Export as ${instead}.`,
+        `${matrices(stored.length)} with ${contents}: written as dense matrices, so nothing is saved. Export as onnx or packed to keep them.`,
       );
   }
   return notes;
 }
 
 const matrices = (count: number): string => (count === 1 ? "1 matrix" : `${count} matrices`);
-
-const kept = "onnx or packed to keep them";
-/** Sliced matrices are missing here because `compact` reports them. */
-const denseWording: Readonly<Record<string, { readonly what: string; readonly instead: string }>> = {
-  quantised: { what: "quantized codes", instead: kept },
-  clustered: { what: "clustered weights", instead: kept },
-  factored: { what: "two low-rank factors", instead: kept },
-  mpo: { what: "matrix product operators", instead: kept },
-  grouped: { what: "grouped projections", instead: kept },
-  tied: { what: "tied rows or columns", instead: kept },
-  diagonal: { what: "a diagonal or band", instead: kept },
-};

@@ -36,6 +36,7 @@ function denseValue(values: ValueSource, matrix: MatrixSpec): Value {
 
 export default defineRepresentation<ClusteredOptions>({
   title: "Clustered",
+  contents: "clustered weights",
   worth:
     "Each index takes one byte in memory and a few bits in a packed file. Weights are looked up before each product, so it saves no time.",
   options: z.strictObject({

@@ -80,6 +80,7 @@ function countDiagonals(width: number, entries: number): number {
 
 export default defineRepresentation<DiagonalOptions>({
   title: "Diagonal or banded",
+  contents: "a diagonal or band",
   worth:
     "A diagonal is applied as an elementwise product. With a wide band, the matrix is rebuilt in every pass, so only the file is smaller.",
   options: z.strictObject({

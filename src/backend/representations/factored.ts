@@ -21,6 +21,7 @@ function product(values: ValueSource, matrix: MatrixSpec): Value {
 
 export default defineRepresentation<FactoredOptions>({
   title: "Factored",
+  contents: "two low-rank factors",
   worth:
     "Two narrow products replace a wide one. For a square matrix, file, memory and operations shrink below half of full rank.",
   options: z.strictObject({

@@ -52,6 +52,7 @@ function sizes(matrix: MatrixSpec, options: GroupedOptions) {
 
 export default defineRepresentation<GroupedOptions>({
   title: "Grouped pointwise convolution",
+  contents: "grouped projections",
   worth: "Two products of small groups reduce file size, memory and operations.",
   options: z.strictObject({
     min_channels_per_group: z.int().positive().describe("Minimum input channels per group."),

@@ -111,6 +111,7 @@ function initOf({ init }: MatrixSpec, { sites, bonds }: MpoOptions): Init {
 
 export default defineRepresentation<MpoOptions>({
   title: "Matrix product operator",
+  contents: "matrix product operators",
   worth:
     "With narrow bonds, the cores are applied one after the other, which reduces file size, memory and operations. With wide bonds, the matrix is rebuilt in every pass, so only the file is smaller.",
   options: z.strictObject({

@@ -79,6 +79,7 @@ function requireCodes(tensors: TensorSource, name: string): Int8Array {
 
 export default defineRepresentation<QuantizedOptions>({
   title: "Quantised",
+  contents: "quantized codes",
   worth:
     "For inference, codes take four or eight bits in memory and are multiplied directly if groups divide into blocks of 16. Training dequantizes them. A packed file stores exactly the chosen number of bits.",
   options: z.strictObject({

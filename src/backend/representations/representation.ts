@@ -144,6 +144,8 @@ export interface Representation<O> {
   readonly title: string;
   /** A sentence on what it saves in file size, memory and time; absent for the dense matrix. */
   readonly worth?: string;
+  /** What a file has instead of a dense matrix, named for exports that write the dense matrix. */
+  readonly contents?: string;
   readonly options: z.ZodType<O>;
   /** Why a matrix cannot be stored this way, or undefined if it can. */
   refuses?(matrix: MatrixSpec, options: O): string | undefined;

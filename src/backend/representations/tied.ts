@@ -106,6 +106,7 @@ function applyColumns(x: Value, weight: Value, matrix: MatrixSpec, options: Tied
 
 export default defineRepresentation<TiedOptions>({
   title: "Tied rows or columns",
+  contents: "tied rows or columns",
   worth: "The shared row is stored and multiplied once, which reduces file size, memory and operations.",
   options: z.strictObject({
     fold: z.enum(folds).default("rows").describe("Whether rows (inputs) or columns (outputs) are tied."),
