@@ -37,33 +37,19 @@ export function tokenRuns(
   { ids, starts, ends }: EncodedText,
   answersOnly: boolean,
 ): TokenRun[] {
-  const unitOf = unitsOfCharacters(text);
   const counted = new Uint8Array(ids.length).fill(answersOnly ? 0 : 1);
   let next = 0;
   for (let i = 0; i < ids.length && next < answers.length; i++) {
-    while (next < answers.length && unitOf(starts[i]!) >= answers[next]![1]) next++;
-    if (next < answers.length && unitOf(ends[i]!) > answers[next]![0]) counted[i] = 1;
+    while (next < answers.length && starts[i]! >= answers[next]![1]) next++;
+    if (next < answers.length && ends[i]! > answers[next]![0]) counted[i] = 1;
   }
   const runs: TokenRun[] = [];
   let [from, at] = [0, 0];
   for (let i = 1; i <= ids.length; i++) {
     if (i < ids.length && counted[i] === counted[from]) continue;
-    const end = i === ids.length ? text.length : Math.max(at, unitOf(starts[i]!));
+    const end = i === ids.length ? text.length : Math.max(at, starts[i]!);
     runs.push({ ids: ids.subarray(from, i), text: text.slice(at, end), counts: counted[from] === 1 });
     [from, at] = [i, end];
   }
   return runs;
-}
-
-/** Offsets of tokens count Unicode characters, and a string is made of UTF-16 units. */
-function unitsOfCharacters(text: string): (character: number) => number {
-  const units = new Int32Array(text.length + 1);
-  let characters = 0;
-  let unit = 0;
-  for (const character of text) {
-    units[characters++] = unit;
-    unit += character.length;
-  }
-  units[characters] = unit;
-  return (character) => units[Math.min(character, characters)]!;
 }

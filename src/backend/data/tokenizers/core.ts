@@ -8,7 +8,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 export type CoreTokenizer = Library.Tokenizer;
 type Encoding = Library.Encoding;
 
-/** Ids, and where each token starts and ends, counted in Unicode characters. */
+/** Ids, and where each token starts and ends in the text, as indices of its string. */
 export interface EncodedText {
   readonly ids: Int32Array;
   readonly starts: Int32Array;
@@ -50,14 +50,28 @@ export async function encodeWithOffsets(
   texts: readonly string[],
 ): Promise<EncodedText[]> {
   const encodings = await core.encodeBatch([...texts], withoutFrame);
-  return encodings.map((encoding) => {
+  return encodings.map((encoding, i) => {
     const offsets = encoding.getOffsets();
+    const unitOf = unitsOfCharacters(texts[i]!);
     return {
       ids: Int32Array.from(encoding.getIds()),
-      starts: Int32Array.from(offsets, ([start]) => start!),
-      ends: Int32Array.from(offsets, ([, end]) => end!),
+      starts: Int32Array.from(offsets, ([start]) => unitOf(start!)),
+      ends: Int32Array.from(offsets, ([, end]) => unitOf(end!)),
     };
   });
+}
+
+/** Offsets of tokens count Unicode characters, and a string is made of UTF-16 units. */
+function unitsOfCharacters(text: string): (character: number) => number {
+  const units = new Int32Array(text.length + 1);
+  let characters = 0;
+  let unit = 0;
+  for (const character of text) {
+    units[characters++] = unit;
+    unit += character.length;
+  }
+  units[characters] = unit;
+  return (character) => units[Math.min(character, characters)]!;
 }
 
 /** Divides an encoded text at the beginnings of tokens, into parts of about `target` characters. */
