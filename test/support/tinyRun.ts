@@ -83,6 +83,7 @@ export async function trainTiny(given: TinyTraining): Promise<Trained> {
       tensors: weightsOf(shape),
       train: data.train,
       validation: undefined,
+      prepare: undefined,
       seed: 7,
       action: 0,
       ...request,

@@ -15,8 +15,8 @@ export interface TrainingRequest {
   readonly teacherTensors?: HostTensors | undefined;
   readonly train: Split;
   readonly validation: Split | undefined;
-  /** Prepares each batch; undefined to use batches unchanged. */
-  readonly prepare?: Prepare | undefined;
+  /** Prepares each batch for the objective of the model (`objectiveOf`); undefined to use batches unchanged. */
+  readonly prepare: Prepare | undefined;
   readonly options: TrainOptions;
   readonly seed: number;
   /** The checkpoint to resume from, instead of step 0; `tensors` are then from the checkpoint. */

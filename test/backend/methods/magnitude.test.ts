@@ -235,6 +235,7 @@ describe("training on", () => {
           tensors: pruned.tensors,
           train: data.train,
           validation: undefined,
+          prepare: undefined,
           options: trainSchema.parse(options),
           seed: 1,
           action: 0,
