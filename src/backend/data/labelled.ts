@@ -8,7 +8,7 @@ import { WorkbenchError } from "../../protocol/errors";
 import type { Origin } from "./origin";
 import { shuffled } from "./partition";
 import type { Fragment } from "./pieces";
-import { describeLabels, type Labels } from "./labels";
+import { describeLabels, type Labels, shortList } from "./labels";
 import { hashOf, type Source, type SourceReading } from "./source";
 
 /** What is in one split. */
@@ -234,14 +234,10 @@ function classOf(
   const at = label === undefined ? undefined : classes.get(label);
   if (at !== undefined) return at;
   const names = [...classes.keys()];
-  const shown = names
-    .slice(0, 12)
-    .map((name) => JSON.stringify(name))
-    .join(", ");
   throw new WorkbenchError(
     "invalid-input",
     `Row ${row + 1} of ${source.title} has ${label === undefined || label === "" ? "no label" : `the label ${JSON.stringify(label)}`}; ` +
-      `labels are ${shown}${names.length > 12 ? ", …" : ""}. Fix the row, or list all labels in data.labels.`,
+      `labels are ${shortList(names)}. Fix the row, or list all labels in data.labels.`,
     { allowed: names },
   );
 }

@@ -235,7 +235,8 @@ export function describeHead(head: NonNullable<ModelHead>): string {
   return head.kind === "regression" ? "a regression model" : `a ${head.names.length}-class classifier`;
 }
 
-function shortList(values: readonly string[]): string {
+/** The first few values, quoted. */
+export function shortList(values: readonly string[]): string {
   const shown = values.slice(0, 12).map((value) => JSON.stringify(value));
   return `${shown.join(", ")}${values.length > 12 ? ", …" : ""}`;
 }

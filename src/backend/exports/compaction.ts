@@ -5,7 +5,7 @@
  */
 import type { Checkpoint } from "../checkpoints/checkpoint";
 import type { HostTensor, HostTensors } from "../checkpoints/safetensors";
-import { biasData } from "../models/biases";
+import { biasData, biasRole } from "../models/biases";
 import { denseOf } from "../models/huggingFace";
 import {
   dimensionsOf,
@@ -72,7 +72,7 @@ function copySlot(
   const specs = stored.flatMap((each) => each.representation.parameters(each.matrix, each.options));
   const biases = bias === undefined ? [] : [bias.spec, ...(bias.mask === undefined ? [] : [bias.mask])];
   for (const { name } of [...specs, ...biases]) to.out.set(name, tensors.get(name)!);
-  for (const role of [...stored.map((each) => each.matrix.role), `${matrix.role}.bias`])
+  for (const role of [...stored.map((each) => each.matrix.role), biasRole(matrix)])
     if (Object.hasOwn(choices, role)) to.kept[role] = choices[role]!;
 }
 
