@@ -1,0 +1,23 @@
+/** Experiments as text, and what is wrong with them. */
+import { parseExperiment } from "../../../src/backend/experiment/parse";
+import { InvalidInput } from "../../../src/protocol/errors";
+import { catalog } from "./sampleCatalog";
+
+/** A Markdown file with one cell an argument, each with its text from the third line of its block on. */
+export function cellsFile(...cells: string[]): string {
+  return `# Title\n\n${cells.map((cell) => `\`\`\`yaml\n${cell}\n\`\`\`\n`).join("\nProse.\n\n")}`;
+}
+
+/** What is refused in the text of an experiment. */
+export function faultsOf(text: string, name = "x.lathe.md"): InvalidInput {
+  try {
+    parseExperiment(text, name, catalog);
+  } catch (thrown) {
+    if (thrown instanceof InvalidInput) return thrown;
+    throw thrown;
+  }
+  throw new Error("The experiment was accepted.");
+}
+
+export const messagesOf = (text: string, name?: string) =>
+  faultsOf(text, name).faults.map(({ message }) => message);

@@ -1,0 +1,66 @@
+/** What the command line reports without running anything. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { realWorkspace, useRealLathe, type Workspace } from "../endToEnd/realLathe";
+
+useRealLathe();
+
+let workspace: Workspace;
+beforeEach(() => {
+  workspace = realWorkspace();
+});
+
+describe("lathe plan", () => {
+  it("prints what each method takes from which parts, and what is left of the whole", async () => {
+    const cells =
+      "model: {model_type: gpt2, vocab_size: 50257}\ncompress:\n  - irc: {}\n  - fpp: {targets: layers.*.mlp.*, rounding: kept}";
+    const { status, output } = await workspace.lathe("plan", workspace.write("small.lathe.md", cells));
+    expect(status).toBe(0);
+    const lines = output.split("\n").map((line) => line.trim().replace(/ {2,}/g, " "));
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^1\. compress irc: 110,302,464 parameters \(11\.361 % less\), /) as string,
+        "24 × together 14,155,776 → 18,432 (99.870 % less)",
+        "12 × layers.*.mlp.up_proj.bias 36,864 → 11,064 (69.987 % less)",
+        "48 × together 56,669,184 → 17,000,748 (70.000 % less)",
+      ]),
+    );
+  });
+
+  it("tells a packed matrix as a whole where it is shrunk as one", async () => {
+    const cells = "model: {model_type: gpt2, vocab_size: 50257}\ncompress: {magnitude: {sparsity: 0.5}}";
+    const { output } = await workspace.lathe("plan", workspace.write("packed.lathe.md", cells));
+    expect(output.replace(/ {2,}/g, " ")).toContain(
+      "12 × layers.*.self_attn.qkv_proj 21,233,664 → 10,616,832 (50.000 % less)",
+    );
+  });
+
+  it("says whom a step learns from, and how large that is", async () => {
+    const cells =
+      "data: {grammar: {}}\nmodel: {model_type: gpt2, vocab_size: 64, n_embd: 8, n_layer: 4, n_head: 2}\ntrain: {max_steps: 4}\n```\n\n```yaml\ncompress: {layerdrop: {rate: 0.5}}\n```\n\n```yaml\ntrain: {max_steps: 3, teacher: {recipe: hinton}}";
+    const { status, output } = await workspace.lathe("plan", workspace.write("taught.lathe.md", cells));
+    expect(status).toBe(0);
+    const whole = /whole model +│[^│]*│ *([\d,]+)/.exec(output)![1]!;
+    const lines = output.split("\n").filter((line) => /^ +\d\. train/.test(line));
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).not.toContain("learning");
+    expect(lines[1]).toContain(`3 steps of`);
+    expect(lines[1]).toContain(`, learning from original (${whole} parameters)`);
+  });
+});
+
+describe("lathe schema", () => {
+  it("prints a JSON schema in which every reference leads somewhere", async () => {
+    const { status, output } = await workspace.lathe("schema");
+    expect(status).toBe(0);
+    const schema = JSON.parse(output) as Record<string, unknown>;
+    expect(schema["$schema"]).toContain("json-schema.org");
+    const references = [...output.matchAll(/"\$ref": "#\/([^"]+)"/g)].map(([, path]) => path!);
+    expect(references).toContain("properties/sweep");
+    for (const reference of references) {
+      const value = reference
+        .split("/")
+        .reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], schema);
+      expect(value, reference).toBeTypeOf("object");
+    }
+  });
+});
