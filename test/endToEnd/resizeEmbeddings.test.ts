@@ -2,32 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { byteLevelAlphabet } from "../../src/backend/data/tokenizers/bytes";
+import { byteTokenizerJson } from "../support/byteTokenizer";
 import { realWorkspace, tensorsOf, useRealLathe } from "./realLathe";
 
 useRealLathe();
 
-const tokenizer = JSON.stringify({
-  version: "1.0",
-  added_tokens: ["<|endoftext|>", "[A]", "[B]"].map((content, i) => ({
-    id: 256 + i,
-    content,
-    special: true,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-  })),
-  normalizer: null,
-  pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-  post_processor: null,
-  decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-  model: {
-    type: "BPE",
-    vocab: Object.fromEntries(byteLevelAlphabet().map((token, id) => [token, id])),
-    merges: [],
-  },
-});
+const tokenizer = byteTokenizerJson("<|endoftext|>", "[A]", "[B]");
 
 it("a token beyond the rows is refused with the option, which adds rows", { timeout: 120_000 }, async () => {
   const workspace = realWorkspace();

@@ -48,20 +48,21 @@ export function drawnTensors(shape: ModelShape, seed: number): HostTensors {
   return new Map(specs.map((spec) => [spec.name, { shape: spec.shape, data: drawn.get(spec.name)! }]));
 }
 
-/** Words in one column and whether they begin with a or b in another: what a tiny model learns soon. */
-export async function labelledData(
+/** Rows of a random word and the label that it gets, as a labelled data set. */
+function wordData(
   folder: string,
-  options: Readonly<Record<string, unknown>> = {},
+  file: string,
+  seed: number,
+  labelOf: (word: string) => string | number,
+  options: Readonly<Record<string, unknown>>,
 ): Promise<DataSet> {
-  const random = uniform(9);
+  const random = uniform(seed);
   const word = () => Array.from({ length: 4 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
-  const rows = Array.from({ length: 120 }, () => word()).map(
-    (text) => `${/^[abc]/.test(text) ? "even" : "odd"}\t${text}`,
-  );
-  writeFileSync(join(folder, "words.tsv"), rows.join("\n"));
+  const rows = Array.from({ length: 120 }, word).map((text) => `${labelOf(text)}\t${text}`);
+  writeFileSync(join(folder, file), rows.join("\n"));
   return openData(
     dataSchema.parse({
-      text: "words.tsv",
+      text: file,
       header: false,
       label_column: "1",
       text_column: "2",
@@ -74,26 +75,17 @@ export async function labelledData(
   );
 }
 
-/** The words of `labelledData`, each with the number of its letters a, b and c and a half in place of a class. */
-export async function scoredData(folder: string): Promise<DataSet> {
-  const random = uniform(11);
-  const word = () => Array.from({ length: 4 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
-  const rows = Array.from({ length: 120 }, word).map(
-    (text) => `${text.replace(/[^abc]/g, "").length + 0.5}\t${text}`,
-  );
-  writeFileSync(join(folder, "scores.tsv"), rows.join("\n"));
-  return openData(
-    dataSchema.parse({
-      text: "scores.tsv",
-      header: false,
-      label_column: "1",
-      text_column: "2",
-      tokenizer: "characters",
-      sequence_len: 8,
-      val_fraction: 0.25,
-    }),
-    { baseFolder: folder, cacheFolder: folder },
-  );
+/** The class of a word is whether it begins with a, b or c, which a tiny model learns soon. */
+export function labelledData(
+  folder: string,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<DataSet> {
+  return wordData(folder, "words.tsv", 9, (text) => (/^[abc]/.test(text) ? "even" : "odd"), options);
+}
+
+/** The label of a word is the number of its letters a, b and c and a half. */
+export function scoredData(folder: string): Promise<DataSet> {
+  return wordData(folder, "scores.tsv", 11, (text) => text.replace(/[^abc]/g, "").length + 0.5, {});
 }
 
 /** The family's smallest model with a head for the labels of the data. */

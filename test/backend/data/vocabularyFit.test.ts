@@ -1,28 +1,10 @@
 import { expect, test } from "vitest";
-import { byteLevelAlphabet } from "../../../src/backend/data/tokenizers/bytes";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
 import { refuseTokensWithoutRow } from "../../../src/backend/data/tokenizers/vocabularyFit";
 import { withBaseTokenizer } from "../../../src/backend/runs/steps/stepData";
 import type { RunPlan } from "../../../src/protocol/run";
+import { byteTokenizerJson } from "../../support/byteTokenizer";
 import { openIn, temporaryFolder, writeFiles } from "./fixtures";
-
-/** Bytes, and tokens with the ids after them. */
-function tokenizerJson(...added: readonly string[]): string {
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  return JSON.stringify({
-    version: "1.0",
-    added_tokens: added.map((content, i) => ({ id: 256 + i, content, ...flags })),
-    normalizer: null,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: null,
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(byteLevelAlphabet().map((token, id) => [token, id])),
-      merges: [],
-    },
-  });
-}
 
 async function folderOf(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = temporaryFolder();
@@ -32,7 +14,7 @@ async function folderOf(files: Readonly<Record<string, string>>): Promise<string
 
 test("a tokenizer may have more tokens than rows while none of them occurs; one that occurs is named with its place", async () => {
   const folder = await folderOf({
-    "tokenizer.json": tokenizerJson("<|endoftext|>", "[PAD]"),
+    "tokenizer.json": byteTokenizerJson("<|endoftext|>", "[PAD]"),
     "plain.txt": "hello world",
     "padded.txt": "first\n<|endoftext|>\nzwölf [PAD] more",
   });
@@ -85,7 +67,7 @@ test.each([
     257,
   ],
 ])("the end of a document is what %s specifies", async (_, files, end) => {
-  const folder = await folderOf({ "tokenizer.json": tokenizerJson("</s>", "<a>", "<b>"), ...files });
+  const folder = await folderOf({ "tokenizer.json": byteTokenizerJson("</s>", "<a>", "<b>"), ...files });
   const tokenizer = await openTokenizer(folder, "/");
   expect(tokenizer.endOfText).toBe(end);
   expect(tokenizer.notices).toEqual([]);
@@ -95,7 +77,7 @@ test.each([
 });
 
 test("only where no file specifies the end of a document is it taken by its name, with a notice", async () => {
-  const folder = await folderOf({ "tokenizer.json": tokenizerJson("<a>", "</s>") });
+  const folder = await folderOf({ "tokenizer.json": byteTokenizerJson("<a>", "</s>") });
   const tokenizer = await openTokenizer(folder, "/");
   expect(tokenizer.endOfText).toBe(257);
   expect(tokenizer.notices.join()).toMatch(
