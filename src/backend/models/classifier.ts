@@ -62,12 +62,6 @@ export function headOf(config: Config): Head | undefined {
   };
 }
 
-/** Returns the names of the classes in order, or numbers if the configuration has no names. */
-export function labelNames(config: Config): readonly string[] {
-  const head = headOf(config);
-  return head?.kind === "classes" ? head.names : [];
-}
-
 /** A name that transformers generates for an unnamed class. */
 export function isPlaceholder(name: string): boolean {
   return /^LABEL_\d+$/i.test(name);
