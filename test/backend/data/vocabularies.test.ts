@@ -83,10 +83,19 @@ describe("a SentencePiece model", () => {
       /not a SentencePiece model/,
     ],
     [
-      "one that rewrites text by a table",
-      // A second normalizer field behind the first stands for it.
+      "one whose table is damaged",
+      // A second normalizer field after the first has a table of one byte.
       () => Buffer.concat([Buffer.from(trained["unigram"]!.model, "base64"), Buffer.from([26, 3, 18, 1, 7])]),
-      /rewrites text by its own table.*Give the tokenizer.json/,
+      /precompiled_charsmap is damaged \(1 bytes, of which the trie takes 0\)/,
+    ],
+    [
+      "one whose user-defined pieces its table would rewrite",
+      () =>
+        Buffer.concat([
+          Buffer.from(trained["bpe with user-defined spaces"]!.model, "base64"),
+          Buffer.from([26, 3, 18, 1, 7]),
+        ]),
+      /exempts its user-defined piece "▁▁" from its normalization.*Give the tokenizer.json/,
     ],
   ])("is refused where the file is %s", async (_, content, message) => {
     const folder = temporaryFolder();

@@ -77,6 +77,7 @@ export function readGgufVocabulary(id: string, start: Uint8Array): GgufVocabular
         dummyPrefix: one<boolean>("ggml.add_space_prefix", "boolean") ?? true,
         removeExtraSpaces: one<boolean>("ggml.remove_extra_whitespaces", "boolean") ?? false,
         byteFallback: true,
+        charsmap: new Uint8Array(),
       },
     };
   }

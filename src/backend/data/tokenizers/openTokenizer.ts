@@ -5,12 +5,12 @@ import path from "node:path";
 import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { refuseLfsPointer } from "../lfsPointer";
-import { readAddedTokens } from "./addedTokens";
+import { type AddedToken, readAddedTokens } from "./addedTokens";
 import { byteLevelTokenizerJson, readMerges } from "./byteLevelBpe";
 import { bytesTokenizer } from "./bytes";
 import { mostMetadataBytes, readGgufVocabulary } from "./gguf";
 import { llama2cTokenizer } from "./llama2c";
-import { pieceTokenizerJson } from "./pieceVocabulary";
+import { pieceTokenizerJson, type PieceVocabulary } from "./pieceVocabulary";
 import { readSentencePiece } from "./sentencePiece";
 import type { Tokenizer } from "./tokenizer";
 import type { TokenizerSettings } from "./specialTokens";
@@ -113,12 +113,19 @@ async function openGguf(file: string): Promise<Tokenizer> {
     const json =
       vocabulary.algorithm === "byteLevel"
         ? byteLevelTokenizerJson(vocabulary)
-        : pieceTokenizerJson(vocabulary, [], true);
+        : pieceTokenizerJson(vocabulary, userTokens(vocabulary), true);
     const config = settingsText(bos, eos, unknown, chatTemplate);
     return await tokenizerFromJson(id, JSON.stringify(json), { config });
   } finally {
     await handle.close();
   }
+}
+
+/** llama.cpp finds user-defined tokens in the text before it is normalized. */
+function userTokens({ pieces }: PieceVocabulary): AddedToken[] {
+  return pieces.flatMap(({ text, kind }, id) =>
+    kind === "user" ? [{ id, content: text, special: false }] : [],
+  );
 }
 
 async function settingsBeside(file: string): Promise<TokenizerSettings> {

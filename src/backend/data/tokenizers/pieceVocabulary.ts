@@ -28,11 +28,14 @@ export interface PieceVocabulary {
   readonly dummyPrefix: boolean;
   readonly removeExtraSpaces: boolean;
   readonly byteFallback: boolean;
+  /** The compiled table by which text is rewritten before it is encoded; empty where it is not. */
+  readonly charsmap: Uint8Array;
 }
 
 /**
- * `added` are the tokens that other files add to the vocabulary or describe in more detail. `legacy` adds a space before every
- * piece of text between added tokens, not only before the first.
+ * `added` are the tokens that other files add to the vocabulary or describe in more detail. In BPE,
+ * user-defined pieces that are not among them are cut out of the text after spaces have become ▁, as SentencePiece does. `legacy` adds a space before
+ * every piece of text between added tokens, not only before the first.
  */
 export function pieceTokenizerJson(
   given: PieceVocabulary,
@@ -41,17 +44,19 @@ export function pieceTokenizerJson(
 ): object {
   const { pieces, algorithm, unknown, dummyPrefix, byteFallback } = given;
   const own = pieces.flatMap(({ text, kind }, id): AddedToken[] =>
-    kind === "control" || kind === "unknown" || kind === "user"
-      ? [{ id, content: text, special: kind !== "user" }]
-      : [],
+    kind === "control" || kind === "unknown" ? [{ id, content: text, special: true }] : [],
   );
   const byId = new Map([...own, ...added].map((token) => [token.id, token]));
+  const wholePieces =
+    algorithm === "bpe"
+      ? pieces.flatMap(({ text, kind }, id) => (kind === "user" && !byId.has(id) ? [text] : []))
+      : [];
   const common = { byte_fallback: byteFallback };
   return {
     version: "1.0",
     added_tokens: [...byId.values()].sort((a, b) => a.id - b.id).map(addedTokenJson),
     normalizer: normalizer(given, legacy),
-    pre_tokenizer: preTokenizer(given, legacy),
+    pre_tokenizer: preTokenizer(given, wholePieces, legacy),
     post_processor: documentTemplate(given.opens ? given.bos : undefined, (id) => pieces[id]!.text),
     decoder: {
       type: "Sequence",
@@ -68,6 +73,8 @@ export function pieceTokenizerJson(
             type: "BPE",
             unk_token: pieces[unknown]?.text ?? null,
             fuse_unk: true,
+            // A stretch of text that is a piece becomes that piece: no merges lead to a user-defined one.
+            ignore_merges: wholePieces.length > 0,
             ...common,
             vocab: Object.fromEntries(pieces.map(({ text }, id) => [text, id])),
             merges: mergesOf(pieces),
@@ -76,7 +83,7 @@ export function pieceTokenizerJson(
             type: "Unigram",
             unk_id: unknown,
             ...common,
-            vocab: pieces.map(({ text, score }) => [text, score]),
+            vocab: pieces.map(({ text, score, kind }) => [text, kind === "user" ? userScore(text) : score]),
           },
   };
 }
@@ -85,32 +92,56 @@ export function pieceTokenizerJson(
  * Words are encoded apart where no piece reaches over the beginning of one, which changes no id and lets the library
  * remember them. Without `legacy`, only what begins a text gets the space.
  */
-function preTokenizer({ pieces, dummyPrefix }: PieceVocabulary, legacy: boolean): object | null {
-  const words = pieces.some(({ text, kind }) => kind === "normal" && /[^▁]▁/.test(text))
-    ? []
-    : [{ type: "Split", pattern: { Regex: spacedWords }, behavior: "Isolated", invert: false }];
-  const prefix =
-    dummyPrefix && !legacy
+function preTokenizer(
+  { pieces, dummyPrefix }: PieceVocabulary,
+  wholePieces: readonly string[],
+  legacy: boolean,
+): object | null {
+  const split = (regex: string) => ({
+    type: "Split",
+    pattern: { Regex: regex },
+    behavior: "Isolated",
+    invert: false,
+  });
+  const longestFirst = wholePieces.toSorted((a, b) => b.length - a.length);
+  const steps = [
+    ...(dummyPrefix && !legacy
       ? [{ type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false }]
-      : [];
-  const steps = [...prefix, ...words];
+      : []),
+    ...(wholePieces.length > 0 ? [split(longestFirst.map(escapeRegex).join("|"))] : []),
+    ...(pieces.some(({ text, kind }) => kind === "normal" && /[^▁]▁/.test(text)) ? [] : [split(spacedWords)]),
+  ];
   return steps.length > 1 ? { type: "Sequence", pretokenizers: steps } : (steps[0] ?? null);
 }
 
-function normalizer({ dummyPrefix, removeExtraSpaces }: PieceVocabulary, legacy: boolean): object {
+const escapeRegex = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+function normalizer({ dummyPrefix, removeExtraSpaces, charsmap }: PieceVocabulary, legacy: boolean): object {
   const replace = (pattern: object, content: string) => ({ type: "Replace", pattern, content });
   const spaces = removeExtraSpaces
-    ? [replace({ Regex: "\\A +| +\\z" }, ""), replace({ Regex: " {2,}" }, " ")]
+    ? [replace({ Regex: "\\A +|[▁ ]+\\z" }, ""), replace({ Regex: " {2,}" }, " ")]
     : [];
+  const table =
+    charsmap.length > 0
+      ? [{ type: "Precompiled", precompiled_charsmap: Buffer.from(charsmap).toString("base64") }]
+      : [];
   // Where nothing is left of a text, nothing is put before it.
   const prefix = removeExtraSpaces
     ? replace({ Regex: "\\A(?=[\\s\\S])" }, "▁")
     : { type: "Prepend", prepend: "▁" };
   return {
     type: "Sequence",
-    normalizers: [...spaces, ...(dummyPrefix && legacy ? [prefix] : []), replace({ String: " " }, "▁")],
+    normalizers: [
+      ...table,
+      ...spaces,
+      ...(dummyPrefix && legacy ? [prefix] : []),
+      replace({ String: " " }, "▁"),
+    ],
   };
 }
+
+/** The score of a user-defined piece in a unigram model: `GetUserDefinedScore` of SentencePiece 0.2.3. */
+const userScore = (text: string) => 0.1 * (Buffer.byteLength(text) - 1);
 
 /** Pairs of pieces whose union is a piece, best score of the union first. */
 function mergesOf(pieces: readonly Piece[]): [string, string][] {

@@ -70,10 +70,15 @@ export function readSentencePiece(id: string, file: Uint8Array): PieceVocabulary
   const algorithm = modelTypes[trainer.modelType ?? 1];
   if (algorithm === undefined)
     throw refused(id, "cuts text into words or characters, and only its unigram and BPE models are read");
-  if ((normalizer.charsmap?.length ?? 0) > 0)
-    throw refused(id, `rewrites text by its own table (${normalizer.name ?? "unnamed"}), which is not read`);
   if (trainer.whitespaceAsSuffix === true || normalizer.escapeSpaces === false)
     throw refused(id, "does not put its spaces before words as ▁, which is the only way that is read");
+  const { name = "", charsmap = new Uint8Array() } = normalizer;
+  const rewritten = charsmap.length > 0 ? pieces.find((piece) => isRewritten(piece, name)) : undefined;
+  if (rewritten !== undefined)
+    throw refused(
+      id,
+      `exempts its user-defined piece ${JSON.stringify(rewritten.text)} from its normalization (${name || "unnamed"}), which is not supported`,
+    );
   const { bos = 1, eos = 2, unknown = 0 } = trainer;
   return {
     pieces,
@@ -85,7 +90,21 @@ export function readSentencePiece(id: string, file: Uint8Array): PieceVocabulary
     dummyPrefix: normalizer.dummyPrefix ?? true,
     removeExtraSpaces: normalizer.removeExtraSpaces ?? true,
     byteFallback: trainer.byteFallback ?? false,
+    charsmap,
   };
+}
+
+/** Characters that the tables of SentencePiece leave as they are, by name of the table. */
+const unchanged: Readonly<Record<string, RegExp>> = {
+  nfkc: /^[!-~▁]*$/,
+  nmt_nfkc: /^[!-~▁]*$/,
+  nfkc_cf: /^[!-@[-~▁]*$/,
+  nmt_nfkc_cf: /^[!-@[-~▁]*$/,
+};
+
+/** Whether the table could rewrite a user-defined piece, which SentencePiece exempts from it. */
+function isRewritten({ kind, text }: Piece, table: string): boolean {
+  return kind === "user" && unchanged[table]?.test(text) !== true;
 }
 
 function decode(id: string, file: Uint8Array): Required<Message> {

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import { bytesTokenizer, byteLevelAlphabet } from "./bytes";
 import { charactersTokenizer } from "./characters";
+import { checkTokenizerFile } from "./checkTokenizerFile";
 import { chatTemplate } from "./chatTemplate";
 import {
   type CoreTokenizer,
@@ -62,6 +63,7 @@ export async function tokenizerFromJson(
     settings = readSettings(given);
     // What Lathe encodes itself knows no special tokens inside a text, which is how a template writes them.
     simple = settings.template === undefined ? recognize(file) : undefined;
+    if (simple === undefined) checkTokenizerFile(file);
     // Sequences are cut and padded by Lathe, whatever the file was saved with.
     core = simple === undefined ? await openCore({ ...file, truncation: null, padding: null }) : undefined;
   } catch (cause) {
