@@ -32,7 +32,9 @@ export async function openLab(
   try {
     const engine = await openEngine(device as DeviceName);
     const { name, description, reason, notices } = engine.device;
-    terminal.say(plainLine(`Device ${name} (${description}): ${reason}.`));
+    // A notice gives the reason in full.
+    const why = notices.length === 0 ? `: ${reason}` : "";
+    terminal.say(plainLine(`Device ${name} (${description})${why}.`));
     for (const notice of notices) terminal.say(plainLine(notice));
     const bar = progressBar(terminal);
     return {
