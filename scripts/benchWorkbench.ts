@@ -8,8 +8,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runsFolderOf } from "../src/backend/runs/folder/runLocation";
-import { print } from "./workbench/figures";
-import { makeRuns } from "./workbench/manyRuns";
+import { printFigure } from "./workbench/figures";
+import { createRuns } from "./workbench/createRuns";
 import { printServiceFigures } from "./workbench/serviceFigures";
 import { printWindowFigures } from "./workbench/windowFigures";
 
@@ -25,9 +25,9 @@ const counts = { runs: Number(options.runs), lines: Number(options.lines) };
 const workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-bench-")));
 try {
   console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}`);
-  const begun = performance.now();
-  makeRuns(runsFolderOf(workspace), counts);
-  print(`making ${counts.runs} runs`, `${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  const startTime = performance.now();
+  createRuns(runsFolderOf(workspace), counts);
+  printFigure(`making ${counts.runs} runs`, `${((performance.now() - startTime) / 1000).toFixed(1)} s`);
   if (options.only !== "window") await printServiceFigures(workspace, counts);
   if (options.only !== "service") await printWindowFigures(workspace, counts);
 } finally {

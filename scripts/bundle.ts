@@ -7,7 +7,7 @@ import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type BuildOptions } from "esbuild";
-import { mostPageBytes } from "./packageContent";
+import { maxPageBytes } from "./packageContent";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -28,7 +28,7 @@ const pages = readdirSync(join(root, "webview/panels"))
     source: `webview/panels/${file}`,
     file: `pages/${file.replace(/\.ts$/, ".js")}`,
     browser: true,
-    mostBytes: mostPageBytes,
+    mostBytes: maxPageBytes,
   }));
 
 export const programs: readonly Program[] = [
@@ -41,14 +41,14 @@ export const programs: readonly Program[] = [
     source: "webview/renderer/renderer.ts",
     file: "pages/renderer.js",
     browser: true,
-    mostBytes: mostPageBytes,
+    mostBytes: maxPageBytes,
   },
   ...pages,
 ];
 
 const bundleUrl = 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;';
 
-function optionsOf(
+function createBuildOptions(
   { source, file, executable = false, browser = false }: Program,
   folder: string,
 ): BuildOptions {
@@ -81,16 +81,16 @@ function optionsOf(
 
 /** Writes the program into the folder and returns its size in bytes. */
 export async function bundle(program: Program, folder: string): Promise<number> {
-  await build(optionsOf(program, folder));
+  await build(createBuildOptions(program, folder));
   const target = join(folder, program.file);
   if (program.executable) chmodSync(target, 0o755);
   return statSync(target).size;
 }
 
 /** Every file that the program is made of, as a path from the root, and how many bytes of the program are its. */
-export async function bundledFiles(program: Program): Promise<ReadonlyMap<string, number>> {
+export async function measureBundledFiles(program: Program): Promise<ReadonlyMap<string, number>> {
   const { metafile } = await build({
-    ...optionsOf(program, ""),
+    ...createBuildOptions(program, ""),
     write: false,
     metafile: true,
     sourcemap: false,

@@ -90,15 +90,15 @@ const folders: readonly CatalogFolder[] = [
 const operations = "src/backend/graph/ops";
 
 /** Path from the root → text, before formatting. */
-export async function catalogFiles(root: string): Promise<Map<string, string>> {
+export async function createCatalogFiles(root: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const folder of folders)
-    files.set(`${folder.folder}/catalog.ts`, catalogText(folder, await entries(root, folder)));
-  files.set(`${operations}/catalog.ts`, operationsText(await modules(root, operations)));
+    files.set(`${folder.folder}/catalog.ts`, createCatalogText(folder, await listEntries(root, folder)));
+  files.set(`${operations}/catalog.ts`, createOperationsText(await listModules(root, operations)));
   return files;
 }
 
-async function modules(root: string, folder: string): Promise<string[]> {
+async function listModules(root: string, folder: string): Promise<string[]> {
   await mkdir(path.join(root, folder), { recursive: true });
   const names = await readdir(path.join(root, folder));
   return names
@@ -107,24 +107,26 @@ async function modules(root: string, folder: string): Promise<string[]> {
     .sort();
 }
 
-async function entries(root: string, { folder, type }: CatalogFolder): Promise<string[]> {
-  const found: string[] = [];
-  for (const id of await modules(root, folder)) {
+async function listEntries(root: string, { folder, type }: CatalogFolder): Promise<string[]> {
+  const ids: string[] = [];
+  for (const id of await listModules(root, folder)) {
     const text = await readFile(path.join(root, folder, `${id}.ts`), "utf8");
-    if (/^export default /m.test(text)) found.push(id);
+    if (/^export default /m.test(text)) ids.push(id);
   }
-  if (type === undefined || found.length === 0) return found;
+  if (type === undefined || ids.length === 0) return ids;
   const [name, module] = type;
   const text = await readFile(path.join(root, folder, `${module}.ts`), "utf8");
   if (!new RegExp(`^export (?:type|interface) ${name}\\b`, "m").test(text))
     throw new Error(`${folder}/${module}.ts has to export the type ${name}, which its catalog holds.`);
-  return found;
+  return ids;
 }
 
-function catalogText({ name, entry, type, ids: keys }: CatalogFolder, ids: readonly string[]): string {
+function createCatalogText({ name, entry, type, ids: keys }: CatalogFolder, ids: readonly string[]): string {
   const header = `/** Every ${entry} by its file's name. Written by \`npm run generate\`. */\n`;
-  const imports = ids.map((id) => `import ${identifier(id)} from "./${id}";\n`).join("");
-  const members = ids.map((id) => (identifier(id) === id ? id : `${JSON.stringify(id)}: ${identifier(id)}`));
+  const imports = ids.map((id) => `import ${toIdentifier(id)} from "./${id}";\n`).join("");
+  const members = ids.map((id) =>
+    toIdentifier(id) === id ? id : `${JSON.stringify(id)}: ${toIdentifier(id)}`,
+  );
   const value = `{ ${members.join(", ")} }`;
   if (ids.length === 0) return `${header}export const ${name}: Readonly<Record<string, never>> = {};\n`;
   if (type === undefined) return `${header}${imports}\nexport const ${name} = ${value} as const;\n`;
@@ -136,11 +138,11 @@ ${imports}
 export const ${name}: Readonly<Record<${keyName}, ${typeName}>> = ${value};\n`;
 }
 
-function operationsText(files: readonly string[]): string {
-  const imports = files.map((file) => `import * as ${identifier(file)} from "./${file}";\n`).join("");
+function createOperationsText(files: readonly string[]): string {
+  const imports = files.map((file) => `import * as ${toIdentifier(file)} from "./${file}";\n`).join("");
   return `/** Every operation, by file and by name. Written by \`npm run generate\`. */
 ${imports}
-export const ops = { ${files.map(identifier).join(", ")} } as const;\n`;
+export const ops = { ${files.map(toIdentifier).join(", ")} } as const;\n`;
 }
 
 /** Words that a module may not import as: a command named export has to be called something else inside. */
@@ -151,7 +153,7 @@ const reserved = new Set(
 );
 
 /** `penn-treebank` → `pennTreebank`, `export` → `exportEntry`. */
-function identifier(id: string): string {
-  const joined = id.replace(/[^A-Za-z0-9]+(.?)/g, (_, letter: string) => letter.toUpperCase());
-  return reserved.has(joined) ? `${joined}Entry` : joined;
+function toIdentifier(id: string): string {
+  const camelCase = id.replace(/[^A-Za-z0-9]+(.?)/g, (_, letter: string) => letter.toUpperCase());
+  return reserved.has(camelCase) ? `${camelCase}Entry` : camelCase;
 }

@@ -25,24 +25,24 @@ const stages: readonly Stage[] = [
   { name: "lint", command: ["node_modules/eslint/bin/eslint.js", "."] },
   { name: "format", command: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."] },
   { name: "build", command: [tsx, "scripts/build.ts"] },
-  testStage("tests", "node"),
-  testStage("tests in VS Code", "vscode"),
+  createTestStage("tests", "node"),
+  createTestStage("tests in VS Code", "vscode"),
 ];
 
-function testStage(name: string, project: string): Stage {
+function createTestStage(name: string, project: string): Stage {
   const reporters = ["--reporter=default", "--reporter=./scripts/tally.ts"];
   return { name, command: ["node_modules/vitest/vitest.mjs", "run", "--project", project, ...reporters] };
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "lathe-check-"));
-const tallyOf = ({ name }: Stage) => join(scratch, `${name}.json`);
+const getTallyPath = ({ name }: Stage) => join(scratch, `${name}.json`);
 
 function run(stage: Stage): Promise<boolean> {
   const { command } = stage;
   const child = spawn(process.execPath, command, {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, [tallyVariable]: tallyOf(stage) },
+    env: { ...process.env, [tallyVariable]: getTallyPath(stage) },
   });
   return new Promise((resolve) => {
     child.on("error", () => resolve(false));
@@ -50,15 +50,17 @@ function run(stage: Stage): Promise<boolean> {
   });
 }
 
-const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`.padStart(8);
+const formatSeconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`.padStart(8);
 const summary: string[] = [];
 let failure: string | undefined;
-const started = performance.now();
+const startTime = performance.now();
 for (const stage of stages) {
   console.log(`\n── ${stage.name} ──`);
-  const began = performance.now();
+  const stageStart = performance.now();
   const passed = await run(stage);
-  summary.push(`${seconds(performance.now() - began)}  ${passed ? "passed" : "FAILED"}  ${stage.name}`);
+  summary.push(
+    `${formatSeconds(performance.now() - stageStart)}  ${passed ? "passed" : "FAILED"}  ${stage.name}`,
+  );
   if (!passed) {
     failure = stage.name;
     break;
@@ -66,7 +68,7 @@ for (const stage of stages) {
 }
 
 const tallies = stages
-  .map(tallyOf)
+  .map(getTallyPath)
   .filter((path) => existsSync(path))
   .map((path) => JSON.parse(readFileSync(path, "utf8")) as Tally);
 const tally: Tally = {
@@ -78,7 +80,7 @@ rmSync(scratch, { recursive: true });
 
 if (tally.skipped.length > 0) console.log("\nSkipped, with the reason:");
 for (const { test, reason } of tally.skipped) console.log(`  ${test}: ${reason || "no reason was given"}`);
-console.log(`\n${summary.join("\n")}\n${seconds(performance.now() - started)}  in all`);
+console.log(`\n${summary.join("\n")}\n${formatSeconds(performance.now() - startTime)}  in all`);
 if (failure !== undefined) console.log(`\nStopped at "${failure}", which failed.`);
 process.exitCode = failure === undefined ? 0 : 1;
 console.log(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped`);

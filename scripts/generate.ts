@@ -6,20 +6,20 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import {
-  generatedCatalogs,
-  generatedGoals,
-  generatedManifest,
-  generatedParts,
-  generatedReference,
-  generatedStructure,
-  staleFiles,
+  generateCatalogs,
+  generateGoals,
+  generateManifest,
+  generatePageParts,
+  generateReference,
+  generateStructure,
+  findStaleFiles,
 } from "./generatedFiles";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const check = process.argv.includes("--check");
 
 async function update(files: ReadonlyMap<string, string>): Promise<string[]> {
-  const stale = await staleFiles(root, files);
+  const stale = await findStaleFiles(root, files);
   for (const file of check ? [] : stale) {
     await mkdir(path.dirname(path.join(root, file)), { recursive: true });
     await writeFile(path.join(root, file), files.get(file)!);
@@ -28,13 +28,13 @@ async function update(files: ReadonlyMap<string, string>): Promise<string[]> {
 }
 
 // The manifest and the reference load the catalogs from disk, so the catalogs are written first.
-const stale = await update(await generatedCatalogs(root));
+const stale = await update(await generateCatalogs(root));
 if (!check || stale.length === 0) {
-  stale.push(...(await update(await generatedGoals(root))));
-  stale.push(...(await update(await generatedManifest(root))));
-  stale.push(...(await update(await generatedReference())));
-  stale.push(...(await update(await generatedParts(root))));
-  stale.push(...(await update(await generatedStructure(root))));
+  stale.push(...(await update(await generateGoals(root))));
+  stale.push(...(await update(await generateManifest(root))));
+  stale.push(...(await update(await generateReference())));
+  stale.push(...(await update(await generatePageParts(root))));
+  stale.push(...(await update(await generateStructure(root))));
 }
 for (const file of stale) console.log(`${check ? "stale" : "written"}: ${file}`);
 if (check && stale.length > 0) {

@@ -2,30 +2,30 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { format, resolveConfig } from "prettier";
-import { catalogFiles } from "./catalogFiles";
-import { manifestText } from "./manifest";
+import { createCatalogFiles } from "./catalogFiles";
+import { createManifestText } from "./manifest";
 import { phrasesMarkdown } from "./plainEnglish/phrases.js";
-import { structureMarkdown, structureSvg } from "./structure/drawing";
-import { importTableMarkdown } from "./structure/importTable";
+import { createStructureMarkdown, createStructureSvg } from "./structure/drawing";
+import { createImportTable } from "./structure/importTable";
 import { readSources } from "./structure/imports";
 import { measureStructure } from "./structure/rooms";
 
-export async function generatedCatalogs(root: string): Promise<Map<string, string>> {
-  const files = await catalogFiles(root);
+export async function generateCatalogs(root: string): Promise<Map<string, string>> {
+  const files = await createCatalogFiles(root);
   const style = await resolveConfig(path.join(root, "src/catalog.ts"));
   for (const [file, text] of files) files.set(file, await format(text, { ...style, parser: "typescript" }));
   return files;
 }
 
 /** VS Code's manifest, from the definitions in the catalogs of commands, views and panels. */
-export async function generatedManifest(root: string): Promise<Map<string, string>> {
-  const text = await manifestText(root);
+export async function generateManifest(root: string): Promise<Map<string, string>> {
+  const text = await createManifestText(root);
   const style = await resolveConfig(path.join(root, "package.json"));
   return new Map([["package.json", await format(text, { ...style, parser: "json-stringify" })]]);
 }
 
 /** The goals that the metrics declare, where the schema, cards and pages can read them. */
-export async function generatedGoals(root: string): Promise<Map<string, string>> {
+export async function generateGoals(root: string): Promise<Map<string, string>> {
   const { metrics } = await import("../src/backend/evaluation/catalog");
   const goals = Object.assign({}, ...Object.values(metrics).map((metric) => metric.goals)) as object;
   const text = `/** Which way the values of each metric are better. Written by \`npm run generate\`. */
@@ -36,16 +36,16 @@ export const metricGoals = ${JSON.stringify(goals)} as const;\n`;
   return new Map([[file, await format(text, { ...style, parser: "typescript" })]]);
 }
 
-export async function generatedReference(): Promise<Map<string, string>> {
+export async function generateReference(): Promise<Map<string, string>> {
   // Loaded late: the schemas come through the catalogs, which may just have been written.
-  const { referencePage } = await import("./referencePage");
-  return new Map([["docs/experiment.md", referencePage()]]);
+  const { createReferencePage } = await import("./referencePage");
+  return new Map([["docs/experiment.md", createReferencePage()]]);
 }
 
 /** Pages written by hand that contain a generated part. */
-export async function generatedParts(root: string): Promise<Map<string, string>> {
+export async function generatePageParts(root: string): Promise<Map<string, string>> {
   const parts = [
-    ["docs/extending.md", "import table", importTableMarkdown()],
+    ["docs/extending.md", "import table", createImportTable()],
     ["docs/style.md", "phrases", phrasesMarkdown()],
   ] as const;
   const files = new Map<string, string>();
@@ -58,7 +58,7 @@ export async function generatedParts(root: string): Promise<Map<string, string>>
 }
 
 /** The drawing of the structure, and the page that shows it with a table. */
-export async function generatedStructure(root: string): Promise<Map<string, string>> {
+export async function generateStructure(root: string): Promise<Map<string, string>> {
   const structure = measureStructure(readSources(root, ["src", "webview"]));
   const page = `# Structure
 
@@ -68,11 +68,11 @@ A room is a folder with everything below it. It is one floor above the highest r
 
 ![The rooms of Lathe by floor](structure.svg)
 
-${structureMarkdown(structure)}
+${createStructureMarkdown(structure)}
 `;
   const style = await resolveConfig(path.join(root, "docs/structure.md"));
   return new Map([
-    ["docs/structure.svg", structureSvg(structure)],
+    ["docs/structure.svg", createStructureSvg(structure)],
     ["docs/structure.md", await format(page, { ...style, parser: "markdown" })],
   ]);
 }
@@ -85,12 +85,12 @@ function replacePart(page: string, name: string, part: string): string {
   return `${page.slice(0, from + start.length)}\n\n${part}\n\n${page.slice(to)}`;
 }
 
-export async function staleFiles(root: string, files: ReadonlyMap<string, string>): Promise<string[]> {
-  const stale: string[] = [];
+export async function findStaleFiles(root: string, files: ReadonlyMap<string, string>): Promise<string[]> {
+  const stalePaths: string[] = [];
   for (const [file, text] of files) {
     const current = await readFile(path.join(root, file), "utf8").catch(() => undefined);
     // Git may have converted the line ends on Windows.
-    if (current?.replaceAll("\r\n", "\n") !== text) stale.push(file);
+    if (current?.replaceAll("\r\n", "\n") !== text) stalePaths.push(file);
   }
-  return stale;
+  return stalePaths;
 }

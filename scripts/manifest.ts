@@ -40,7 +40,7 @@ export async function loadDefinitions(root: string): Promise<Definitions> {
         name: "no editor",
         setup(bundler) {
           bundler.onResolve({ filter: /^vscode$/ }, () => ({ path: "vscode", namespace: "inert" }));
-          bundler.onLoad({ filter: /.*/, namespace: "inert" }, () => ({ contents: inert }));
+          bundler.onLoad({ filter: /.*/, namespace: "inert" }, () => ({ contents: inertModule }));
         },
       },
     ],
@@ -54,7 +54,7 @@ export async function loadDefinitions(root: string): Promise<Definitions> {
 }
 
 /** Every property, call and instance of it is the object itself. */
-const inert = `
+const inertModule = `
 const nothing = new Proxy(function () {}, {
   get: (_, key) => (key === Symbol.toPrimitive ? () => "" : nothing),
   getPrototypeOf: () => nothing,
@@ -64,28 +64,28 @@ const nothing = new Proxy(function () {}, {
 module.exports = nothing;`;
 
 /** package.json with its generated parts up to date. */
-export async function manifestText(root: string): Promise<string> {
+export async function createManifestText(root: string): Promise<string> {
   const text = await readFile(path.join(root, "package.json"), "utf8");
   const { contributes: _, activationEvents: __, ...rest } = JSON.parse(text) as Record<string, unknown>;
   const definitions = await loadDefinitions(root);
-  const written: Record<string, unknown> = {};
+  const manifest: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(rest)) {
-    written[key] = value;
+    manifest[key] = value;
     // After the entry point that they activate.
     if (key !== "main") continue;
-    written["activationEvents"] = activationEvents(definitions);
-    written["contributes"] = contributes(definitions);
+    manifest["activationEvents"] = createActivationEvents(definitions);
+    manifest["contributes"] = createContributions(definitions);
   }
-  return `${JSON.stringify(written, null, 2)}\n`;
+  return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
 /** Views, commands, the notebook and the walkthrough activate the extension by themselves; a restored panel does not. */
-function activationEvents({ panels }: Definitions): string[] {
+function createActivationEvents({ panels }: Definitions): string[] {
   return Object.keys(panels).map((id) => `onWebviewPanel:lathe.${id}Panel`);
 }
 
-export function contributes({ commands, views }: Definitions): Record<string, unknown> {
-  const ordered = Object.entries(views).sort(
+export function createContributions({ commands, views }: Definitions): Record<string, unknown> {
+  const sortedViews = Object.entries(views).sort(
     ([a], [b]) => (viewOrder.indexOf(a) + 1 || 99) - (viewOrder.indexOf(b) + 1 || 99),
   );
   return {
@@ -96,13 +96,13 @@ export function contributes({ commands, views }: Definitions): Record<string, un
       ...(icon === undefined ? {} : { icon }),
       ...(enablement === undefined ? {} : { enablement }),
     })),
-    menus: menus(commands),
+    menus: createMenus(commands),
     keybindings: Object.entries(commands).flatMap(([id, { keybinding }]) =>
       keybinding === undefined ? [] : [{ command: `lathe.${id}`, ...keybinding }],
     ),
     viewsContainers: { activitybar: [container] },
     views: {
-      [container.id]: ordered.map(([id, { title, collapsed, size }]) => ({
+      [container.id]: sortedViews.map(([id, { title, collapsed, size }]) => ({
         id: `lathe.${id}`,
         name: title,
         contextualTitle: "Lathe",
@@ -111,7 +111,7 @@ export function contributes({ commands, views }: Definitions): Record<string, un
         initialSize: size,
       })),
     },
-    viewsWelcome: ordered.flatMap(([id, { welcome }]) =>
+    viewsWelcome: sortedViews.flatMap(([id, { welcome }]) =>
       welcome.map(({ when, text }) => ({
         view: `lathe.${id}`,
         contents: text,
@@ -125,13 +125,13 @@ export function contributes({ commands, views }: Definitions): Record<string, un
   };
 }
 
-function menus(commands: Definitions["commands"]): Record<string, unknown> {
-  const found: Record<string, unknown[]> = { commandPalette: [] };
+function createMenus(commands: Definitions["commands"]): Record<string, unknown> {
+  const menusById: Record<string, unknown[]> = { commandPalette: [] };
   for (const [id, { palette, menus: entries = [] }] of Object.entries(commands)) {
     const command = `lathe.${id}`;
     if (palette !== undefined)
-      found["commandPalette"]!.push({ command, when: palette === false ? "false" : palette });
-    for (const { menu, ...rest } of entries) (found[menu] ??= []).push({ command, ...rest });
+      menusById["commandPalette"]!.push({ command, when: palette === false ? "false" : palette });
+    for (const { menu, ...rest } of entries) (menusById[menu] ??= []).push({ command, ...rest });
   }
-  return Object.fromEntries(Object.entries(found).filter(([, entries]) => entries.length > 0));
+  return Object.fromEntries(Object.entries(menusById).filter(([, entries]) => entries.length > 0));
 }

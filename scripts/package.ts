@@ -9,8 +9,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
-import { thirdPartyNotices } from "./notices";
-import { contentFaults, type PackedFile, platforms, platformLines, runtimeBinding } from "./packageContent";
+import { createThirdPartyNotices } from "./notices";
+import {
+  findContentFaults,
+  type PackedFile,
+  platforms,
+  createPlatformLines,
+  getRuntimeBinding,
+} from "./packageContent";
 
 const vscePackage = "@vscode/vsce@3.9.2";
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -27,9 +33,9 @@ if (!platforms.includes(target)) {
   console.error(`ONNX Runtime has no binaries for ${target}. There are ${platforms.join(", ")}.`);
   process.exit(2);
 }
-if (!existsSync(join(root, runtimeBinding(target)))) {
+if (!existsSync(join(root, getRuntimeBinding(target)))) {
   console.error(
-    `${runtimeBinding(target)} is missing. Run \`npm ci\` to restore what \`npm run prune-binaries\` removed.`,
+    `${getRuntimeBinding(target)} is missing. Run \`npm ci\` to restore what \`npm run prune-binaries\` removed.`,
   );
   process.exit(2);
 }
@@ -42,40 +48,40 @@ const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const folder = join(root, "packages");
 const file = values.out ?? join(folder, `lathe-${target}-${version}.vsix`);
 
-function node(args: readonly string[], show: boolean): string {
+function runNode(args: readonly string[], printOutput: boolean): string {
   return execFileSync(process.execPath, args, {
     cwd: root,
     encoding: "utf8",
-    stdio: ["ignore", show ? "inherit" : "pipe", "inherit"],
+    stdio: ["ignore", printOutput ? "inherit" : "pipe", "inherit"],
     maxBuffer: 1e8,
   });
 }
 
 /** Runs the pinned packer. `npm exec` needs no shell, unlike `npx` on Windows. */
-function vsce(...args: readonly string[]): string {
-  return node([npm!, "exec", "--yes", `--package=${vscePackage}`, "--", "vsce", ...args], false);
+function runVsce(...args: readonly string[]): string {
+  return runNode([npm!, "exec", "--yes", `--package=${vscePackage}`, "--", "vsce", ...args], false);
 }
 
-if (!values["no-build"]) node([join(root, "node_modules/tsx/dist/cli.mjs"), "scripts/build.ts"], true);
-writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root));
+if (!values["no-build"]) runNode([join(root, "node_modules/tsx/dist/cli.mjs"), "scripts/build.ts"], true);
+writeFileSync(join(root, "dist/THIRD-PARTY-NOTICES.txt"), await createThirdPartyNotices(root));
 
 const scratch = mkdtempSync(join(tmpdir(), "lathe-package-"));
 try {
   const ignoreFile = join(scratch, "ignore");
   const lines = readFileSync(join(root, ".vscodeignore"), "utf8").trimEnd().split(/\r?\n/);
-  writeFileSync(ignoreFile, [...lines, ...platformLines(target), ""].join("\n"));
+  writeFileSync(ignoreFile, [...lines, ...createPlatformLines(target), ""].join("\n"));
 
-  const names = vsce("ls", "--ignoreFile", ignoreFile).split("\n").filter(Boolean);
+  const names = runVsce("ls", "--ignoreFile", ignoreFile).split("\n").filter(Boolean);
   const files = names.map((name): PackedFile => ({ name, bytes: statSync(join(root, name)).size }));
   for (const { name, bytes } of files.toSorted((a, b) => b.bytes - a.bytes))
     console.log(`${(bytes / 1000).toFixed(1).padStart(9)} kB  ${name}`);
 
   mkdirSync(folder, { recursive: true });
   const options = ["--target", target, "--ignoreFile", ignoreFile, "--out", file];
-  vsce("package", ...options, "--no-rewrite-relative-links", "--allow-missing-repository");
+  runVsce("package", ...options, "--no-rewrite-relative-links", "--allow-missing-repository");
   const { size } = statSync(file);
   console.log(`${file}: ${(size / 1e6).toFixed(1)} MB, ${files.length} files`);
-  const faults = contentFaults(target, files, size);
+  const faults = findContentFaults(target, files, size);
   for (const fault of faults) console.error(fault);
   if (faults.length > 0) process.exitCode = 1;
 } finally {

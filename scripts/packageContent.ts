@@ -4,7 +4,7 @@ const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
 const tokenizers = "node_modules/tokenizers";
 
 /** The native tokenizer library of a platform. */
-function tokenizerBinary(target: string): string {
+function getTokenizerBinary(target: string): string {
   const abi = target.startsWith("linux") ? "-gnu" : target.startsWith("win32") ? "-msvc" : "";
   return `${tokenizers}/tokenizers.${target}${abi}.node`;
 }
@@ -24,11 +24,11 @@ export interface PackedFile {
 }
 
 /** The marketplace takes more, but nobody waits gladly. */
-const mostBytes = 60e6;
+const maxBytes = 60e6;
 /** A page crosses the network wherever the editor is remote. */
-export const mostPageBytes = 500e3;
+export const maxPageBytes = 500e3;
 
-const needed = [
+const requiredFiles = [
   "package.json",
   "README.md",
   "LICENSE",
@@ -51,43 +51,41 @@ const needed = [
 ];
 
 /** Lines for the ignore file: the binaries that the platform loads, each once, and none of CUDA, which is installed apart. */
-export function platformLines(target: string): readonly string[] {
+export function createPlatformLines(target: string): readonly string[] {
   const folder = `${runtime}/${target.replace("-", "/")}`;
   const libraries = ["*.node", "*.dll", "libonnxruntime.so.*", "libonnxruntime.?.dylib"];
-  return [...libraries.map((file) => `!${folder}/${file}`), `!${tokenizerBinary(target)}`];
+  return [...libraries.map((file) => `!${folder}/${file}`), `!${getTokenizerBinary(target)}`];
 }
 
 /** What ONNX Runtime loads first on the platform. */
-export const runtimeBinding = (target: string) =>
+export const getRuntimeBinding = (target: string) =>
   `${runtime}/${target.replace("-", "/")}/onnxruntime_binding.node`;
 
 /** One line a fault; none for a package as it should be. */
-export function contentFaults(
+export function findContentFaults(
   target: string,
   files: readonly PackedFile[],
   bytes: number,
 ): readonly string[] {
   const names = new Set(files.map(({ name }) => name));
-  const own = `${runtime}/${target.replace("-", "/")}/`;
+  const platformFolder = `${runtime}/${target.replace("-", "/")}/`;
   return [
-    ...[...needed, runtimeBinding(target), tokenizerBinary(target)]
+    ...[...requiredFiles, getRuntimeBinding(target), getTokenizerBinary(target)]
       .filter((name) => !names.has(name))
       .map((name) => `missing: ${name}`),
     ...files
       .filter(({ name }) => {
-        const isRuntime = name.startsWith(runtime) && !name.startsWith(own);
+        const isRuntime = name.startsWith(runtime) && !name.startsWith(platformFolder);
         const isTokenizer = name.startsWith(`${tokenizers}/`) && name.endsWith(".node");
-        return isRuntime || (isTokenizer && name !== tokenizerBinary(target));
+        return isRuntime || (isTokenizer && name !== getTokenizerBinary(target));
       })
       .map(({ name }) => `of another platform: ${name}`),
     ...files
       .filter(({ name }) => /^(src|test|scripts|webview|\.)|\.(map|ts)$/.test(name))
       .map(({ name }) => `of no use there: ${name}`),
     ...files
-      .filter(({ name, bytes }) => name.startsWith("dist/pages/") && bytes > mostPageBytes)
+      .filter(({ name, bytes }) => name.startsWith("dist/pages/") && bytes > maxPageBytes)
       .map(({ name, bytes }) => `too large for a page: ${name}, ${(bytes / 1000).toFixed(0)} kB`),
-    ...(bytes > mostBytes
-      ? [`too large: ${(bytes / 1e6).toFixed(1)} MB, at most ${mostBytes / 1e6} MB`]
-      : []),
+    ...(bytes > maxBytes ? [`too large: ${(bytes / 1e6).toFixed(1)} MB, at most ${maxBytes / 1e6} MB`] : []),
   ];
 }

@@ -8,45 +8,47 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The files and folders below node_modules that only other platforms load. */
-export function foreignBinaries(modules: string, platform: string, arch: string): string[] {
+export function findForeignBinaries(modules: string, platform: string, arch: string): string[] {
   const foreign: string[] = [];
   const runtime = join(modules, "onnxruntime-node", "bin", "napi-v6");
-  for (const system of entriesOf(runtime)) {
+  for (const system of listEntries(runtime)) {
     if (system !== platform) foreign.push(join(runtime, system));
     else
       foreign.push(
-        ...entriesOf(join(runtime, system))
+        ...listEntries(join(runtime, system))
           .filter((each) => each !== arch)
           .map((each) => join(runtime, system, each)),
       );
   }
   // `tokenizers.linux-x64-gnu.node`: the C library may be either, so both stay.
   const tokenizers = join(modules, "tokenizers");
-  const own = [`tokenizers.${platform}-${arch}`, `tokenizers.${platform}-universal`];
+  const platformBinaries = [`tokenizers.${platform}-${arch}`, `tokenizers.${platform}-universal`];
   foreign.push(
-    ...entriesOf(tokenizers)
+    ...listEntries(tokenizers)
       .filter((name) => /^tokenizers\.[^/]+\.node$/.test(name))
-      .filter((name) => !own.some((start) => name === `${start}.node` || name.startsWith(`${start}-`)))
+      .filter(
+        (name) => !platformBinaries.some((start) => name === `${start}.node` || name.startsWith(`${start}-`)),
+      )
       .map((name) => join(tokenizers, name)),
   );
   return foreign;
 }
 
-function entriesOf(folder: string): string[] {
+function listEntries(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
-function bytesOf(path: string): number {
-  const found = statSync(path);
-  if (!found.isDirectory()) return found.size;
-  return readdirSync(path).reduce((sum, name) => sum + bytesOf(join(path, name)), 0);
+function measureBytes(path: string): number {
+  const stats = statSync(path);
+  if (!stats.isDirectory()) return stats.size;
+  return readdirSync(path).reduce((sum, name) => sum + measureBytes(join(path, name)), 0);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const modules = fileURLToPath(new URL("../node_modules", import.meta.url));
   let bytes = 0;
-  for (const path of foreignBinaries(modules, process.platform, process.arch)) {
-    bytes += bytesOf(path);
+  for (const path of findForeignBinaries(modules, process.platform, process.arch)) {
+    bytes += measureBytes(path);
     rmSync(path, { recursive: true });
     console.log(`removed ${path}`);
   }

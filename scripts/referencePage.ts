@@ -6,7 +6,7 @@ import { dataSets } from "../src/backend/data/datasets/catalog";
 import { code, type JsonSchema, jsonSchemaOf, typeOf } from "../src/backend/language/typeText";
 import { schemaCatalog } from "../src/backend/schemaCatalog";
 
-const schemaOfCells = () => jsonSchemaOf(experimentSchema(schemaCatalog));
+const createCellSchema = () => jsonSchemaOf(experimentSchema(schemaCatalog));
 
 const introduction = `# Experiment reference
 
@@ -34,7 +34,7 @@ file, each on the current model, and may occur any number of times.
 - Unknown keys, invalid values and sizes that do not fit are reported with file, line and column before anything runs.
 `;
 
-const recipeValue = (value: unknown) => (value === undefined ? "" : code(value));
+const formatRecipeValue = (value: unknown) => (value === undefined ? "" : code(value));
 
 /** Text that a table of keys cannot express. */
 const remarks: Readonly<Record<string, string>> = {
@@ -52,7 +52,9 @@ in these options, which can also be set by themselves and are described below:
 | option | \`paper\` | \`fixed\` |
 |---|---|---|
 ${recipeDifferences()
-  .map(({ path, paper, fixed }) => `| \`${path}\` | ${recipeValue(paper)} | ${recipeValue(fixed)} |`)
+  .map(
+    ({ path, paper, fixed }) => `| \`${path}\` | ${formatRecipeValue(paper)} | ${formatRecipeValue(fixed)} |`,
+  )
   .join("\n")}
 
 Both read pairs from the columns \`instruction\` and \`response\` (for Alpaca, set \`input_column: input\` and
@@ -137,38 +139,42 @@ const entryTitles: Readonly<Record<string, (id: string) => string>> = {
   report: (id) => `\`report: {${id}: {…}}\``,
 };
 
-export function referencePage(): string {
-  const cells = schemaOfCells().properties ?? {};
+export function createReferencePage(): string {
+  const cells = createCellSchema().properties ?? {};
   const parts = [introduction, "## Declarations\n"];
-  for (const key of declarationKeys) parts.push(...section(key, cells[key] ?? {}));
+  for (const key of declarationKeys) parts.push(...createSection(key, cells[key] ?? {}));
   parts.push("## Actions\n");
-  for (const key of actionKeys) parts.push(...section(key, cells[key] ?? {}));
+  for (const key of actionKeys) parts.push(...createSection(key, cells[key] ?? {}));
   return `${parts.join("\n").trimEnd()}\n`;
 }
 
-function section(key: string, schema: JsonSchema): string[] {
+function createSection(key: string, schema: JsonSchema): string[] {
   const lines = [`### ${key}\n`, `${schema.description ?? ""}\n`];
   const remark = remarks[key] === undefined ? [] : [remarks[key]];
   if (["scales", "variants", "sweep"].includes(key) || schema.type === "string" || schema.type === "integer")
-    return [...lines, `Type: ${typeOf(schema)}.${defaultOf(schema)}\n`, ...remark];
+    return [...lines, `Type: ${typeOf(schema)}.${formatDefault(schema)}\n`, ...remark];
   const title = entryTitles[key];
-  const named = schema.anyOf?.some(({ type }) => type === "string") === true;
-  if (title === undefined && named)
+  const isNameAllowed = schema.anyOf?.some(({ type }) => type === "string") === true;
+  if (title === undefined && isNameAllowed)
     return [
       ...lines,
       "Type: text, or these keys:\n",
       ...remark,
-      table(schema.anyOf.find(({ type }) => type === "object")!),
+      createTable(schema.anyOf.find(({ type }) => type === "object")!),
     ];
-  if (title === undefined) return [...lines, ...remark, table(schema)];
-  const entries = entriesOf(schema);
+  if (title === undefined) return [...lines, ...remark, createTable(schema)];
+  const entries = listEntries(schema);
   if (entries.length === 0) return [...lines, "No options.\n"];
-  return [...lines, ...remark, ...entries.flatMap(([id, entry]) => [`#### ${title(id)}\n`, table(entry)])];
+  return [
+    ...lines,
+    ...remark,
+    ...entries.flatMap(([id, entry]) => [`#### ${title(id)}\n`, createTable(entry)]),
+  ];
 }
 
 /** The entries of a section, by the value of their tag or by their key. */
-function entriesOf(schema: JsonSchema): [string, JsonSchema][] {
-  const tagged = schema.oneOf?.map((entry): [string, JsonSchema] => {
+function listEntries(schema: JsonSchema): [string, JsonSchema][] {
+  const taggedEntries = schema.oneOf?.map((entry): [string, JsonSchema] => {
     const properties = Object.entries(entry.properties ?? {});
     const [tag, { const: id }] = properties.find(([, option]) => option.const !== undefined) ?? [
       "",
@@ -180,16 +186,18 @@ function entriesOf(schema: JsonSchema): [string, JsonSchema][] {
     ];
   });
   const map = schema.anyOf?.find((option) => option.type === "object") ?? schema;
-  return tagged ?? Object.entries(map.properties ?? {}).filter(([, option]) => option.type === "object");
+  return (
+    taggedEntries ?? Object.entries(map.properties ?? {}).filter(([, option]) => option.type === "object")
+  );
 }
 
-function table(schema: JsonSchema): string {
-  const rows = rowsOf(schema, "");
+function createTable(schema: JsonSchema): string {
+  const rows = createRows(schema, "");
   if (rows.length === 0) return "No options.\n";
   return ["| key | type | default | meaning |", "|---|---|---|---|", ...rows, ""].join("\n");
 }
 
-function rowsOf({ properties = {}, required = [] }: JsonSchema, prefix: string): string[] {
+function createRows({ properties = {}, required = [] }: JsonSchema, prefix: string): string[] {
   return Object.entries(properties).flatMap(([key, option]) => {
     // Keys without a description are accepted because real files contain them, but have no effect.
     if (option.description === undefined && option.type !== "object") return [];
@@ -197,20 +205,20 @@ function rowsOf({ properties = {}, required = [] }: JsonSchema, prefix: string):
       option.default === undefined ? (required.includes(key) ? "required" : "") : code(option.default);
     const cells = [`\`${prefix}${key}\``, typeOf(option), fallback, option.description ?? ""];
     const row = `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-    const inside = option.type === "array" ? option.items : inner(option);
-    const nested =
-      inside?.type === "object"
-        ? rowsOf(inside, `${prefix}${key}${option.type === "array" ? "[]" : ""}.`)
+    const innerSchema = option.type === "array" ? option.items : unwrapMap(option);
+    const nestedRows =
+      innerSchema?.type === "object"
+        ? createRows(innerSchema, `${prefix}${key}${option.type === "array" ? "[]" : ""}.`)
         : [];
-    return [row, ...nested];
+    return [row, ...nestedRows];
   });
 }
 
 /** A map, also if null is allowed instead. */
-function inner(schema: JsonSchema): JsonSchema | undefined {
+function unwrapMap(schema: JsonSchema): JsonSchema | undefined {
   return schema.anyOf?.find(({ type }) => type === "object") ?? schema;
 }
 
-function defaultOf(schema: JsonSchema): string {
+function formatDefault(schema: JsonSchema): string {
   return schema.default === undefined ? "" : ` Default: ${code(schema.default)}.`;
 }

@@ -3,28 +3,29 @@
  * own. `npm run sizes -- backend.cjs` shows any other program of dist/.
  */
 import { programs } from "./bundle";
-import { partsOf } from "./bundleParts";
+import { measureParts } from "./bundleParts";
 
-const mostParts = 10;
-const wanted = process.argv.slice(2);
-const shown = programs.filter(({ file, mostBytes }) =>
-  wanted.length === 0 ? mostBytes !== undefined : wanted.includes(file),
+const maxParts = 10;
+const requested = process.argv.slice(2);
+const selectedPrograms = programs.filter(({ file, mostBytes }) =>
+  requested.length === 0 ? mostBytes !== undefined : requested.includes(file),
 );
-if (shown.length === 0) {
+if (selectedPrograms.length === 0) {
   console.error(`No program of that name; there are ${programs.map(({ file }) => file).join(", ")}.`);
   process.exitCode = 1;
 }
-const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1).padStart(9)} kB`;
+const formatKilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1).padStart(9)} kB`;
 
-for (const program of shown) {
-  const parts = await partsOf(program);
+for (const program of selectedPrograms) {
+  const parts = await measureParts(program);
   const sum = [...parts.values()].reduce((all, bytes) => all + bytes, 0);
   const { file, mostBytes } = program;
   console.log(
-    `\n${kilobytes(sum)}  dist/${file}${mostBytes === undefined ? "" : `, at most ${mostBytes / 1000}`}`,
+    `\n${formatKilobytes(sum)}  dist/${file}${mostBytes === undefined ? "" : `, at most ${mostBytes / 1000}`}`,
   );
-  for (const [part, bytes] of [...parts].slice(0, mostParts)) console.log(`${kilobytes(bytes)}    ${part}`);
-  const rest = [...parts.values()].slice(mostParts);
+  for (const [part, bytes] of [...parts].slice(0, maxParts))
+    console.log(`${formatKilobytes(bytes)}    ${part}`);
+  const rest = [...parts.values()].slice(maxParts);
   if (rest.length > 0)
-    console.log(`${kilobytes(rest.reduce((all, bytes) => all + bytes))}    ${rest.length} more`);
+    console.log(`${formatKilobytes(rest.reduce((all, bytes) => all + bytes))}    ${rest.length} more`);
 }

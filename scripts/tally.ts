@@ -19,7 +19,7 @@ export default class TallyReporter implements Reporter {
     let failed = 0;
     const skipped: { test: string; reason: string }[] = [];
     for (const module of modules) {
-      const before = failed;
+      const failedBefore = failed;
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === "passed") passed++;
@@ -30,7 +30,7 @@ export default class TallyReporter implements Reporter {
         }
       }
       // A file that cannot be loaded, or whose set-up fails, has no failed test of its own to count.
-      if (!module.ok() && failed === before) failed++;
+      if (!module.ok() && failed === failedBefore) failed++;
     }
     writeFileSync(path, JSON.stringify({ passed, failed, skipped } satisfies Tally));
   }

@@ -1,13 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { violations } from "./support/architecture";
-import { importsOf, readSources } from "../scripts/structure/imports";
-import { roleStrings } from "./support/roleStrings";
+import { findViolations } from "./support/architecture";
+import { findImports, readSources } from "../scripts/structure/imports";
+import { findRoleStrings } from "./support/roleStrings";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 test("the source tree keeps to the import table", () => {
-  expect(violations(readSources(root, ["src", "webview"]))).toEqual([]);
+  expect(findViolations(readSources(root, ["src", "webview"]))).toEqual([]);
 });
 
 test("every kind of import is seen, and whether it loads code", () => {
@@ -25,7 +25,7 @@ const l = require("./l"), m = require.resolve("./m");
 const text = 'import "./string"';
 `;
   expect(
-    importsOf(text).map(({ specifier, loads, line }) => `${line} ${specifier} ${loads ? "code" : "types"}`),
+    findImports(text).map(({ specifier, loads, line }) => `${line} ${specifier} ${loads ? "code" : "types"}`),
   ).toEqual([
     "1 ./a code",
     "2 ./c types",
@@ -80,11 +80,11 @@ const planted: readonly [rule: string, files: Readonly<Record<string, string>>][
 ];
 
 test.each(planted)("a planted violation is found: %s", (_, files) => {
-  expect(violations(new Map(Object.entries(files)))).toHaveLength(1);
+  expect(findViolations(new Map(Object.entries(files)))).toHaveLength(1);
 });
 
 test("a message says where, and what the rule is", () => {
-  const found = planted.flatMap(([, files]) => violations(new Map(Object.entries(files))));
+  const found = planted.flatMap(([, files]) => findViolations(new Map(Object.entries(files))));
   expect(found).toMatchInlineSnapshot(`
     [
       "src/backend/graph/a.ts:1: src/backend/graph does not import src/backend/engine",
@@ -106,7 +106,7 @@ test("a message says where, and what the rule is", () => {
 });
 
 test("nothing outside the models folder takes the address of a matrix apart", () => {
-  expect(roleStrings(readSources(root, ["src", "webview"]))).toEqual([]);
+  expect(findRoleStrings(readSources(root, ["src", "webview"]))).toEqual([]);
 });
 
 test.each([
@@ -120,11 +120,11 @@ test.each([
   'parametersOf(shape).some(({ role }) => role === "lm_head");',
   '(role) => !role.endsWith(".bias")',
 ])("such as %s", (line) => {
-  expect(roleStrings(new Map([["src/backend/methods/a.ts", line]]))).toHaveLength(1);
-  expect(roleStrings(new Map([["src/backend/models/a.ts", line]]))).toEqual([]);
+  expect(findRoleStrings(new Map([["src/backend/methods/a.ts", line]]))).toHaveLength(1);
+  expect(findRoleStrings(new Map([["src/backend/models/a.ts", line]]))).toEqual([]);
 });
 
 test("patterns that people write are not code that reads roles", () => {
   const line = 'samples: [{ targets: "layers.*.mlp.*" }, { targets: "embed_tokens" }],';
-  expect(roleStrings(new Map([["src/backend/methods/a.ts", line]]))).toEqual([]);
+  expect(findRoleStrings(new Map([["src/backend/methods/a.ts", line]]))).toEqual([]);
 });

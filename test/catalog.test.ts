@@ -4,24 +4,24 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import {
-  generatedCatalogs,
-  generatedParts,
-  generatedReference,
-  generatedStructure,
-  staleFiles,
+  generateCatalogs,
+  generatePageParts,
+  generateReference,
+  generateStructure,
+  findStaleFiles,
 } from "../scripts/generatedFiles";
-import { importsOf, readSources, resolveImport, type Sources } from "../scripts/structure/imports";
+import { findImports, readSources, resolveImport, type Sources } from "../scripts/structure/imports";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 test("catalogs, the experiment reference and generated parts of pages are current; `npm run generate` writes them", async () => {
   const files = new Map([
-    ...(await generatedCatalogs(root)),
-    ...(await generatedReference()),
-    ...(await generatedParts(root)),
-    ...(await generatedStructure(root)),
+    ...(await generateCatalogs(root)),
+    ...(await generateReference()),
+    ...(await generatePageParts(root)),
+    ...(await generateStructure(root)),
   ]);
-  expect(await staleFiles(root, files)).toEqual([]);
+  expect(await findStaleFiles(root, files)).toEqual([]);
 });
 
 test("a new file with a default export enters its catalog, whatever its name", async () => {
@@ -36,7 +36,7 @@ test("a new file with a default export enters its catalog, whatever its name", a
     await write("src/cli/commands/mechanism.ts", "export const defaults = 3;\n");
     await write("src/cli/command.ts", "export type AnyCommand = number;\n");
     await write("src/backend/graph/ops/elementwise.ts", "");
-    const files = await generatedCatalogs(folder);
+    const files = await generateCatalogs(folder);
     expect(files.get("src/cli/commands/catalog.ts")).toMatchInlineSnapshot(`
       "/** Every command by its file's name. Written by \`npm run generate\`. */
       import type { AnyCommand } from "../command";
@@ -61,9 +61,9 @@ test("a new file with a default export enters its catalog, whatever its name", a
       export const methods: Readonly<Record<string, never>> = {};
       "
     `);
-    expect(await staleFiles(folder, files)).toEqual([...files.keys()]);
+    expect(await findStaleFiles(folder, files)).toEqual([...files.keys()]);
     await write("src/cli/command.ts", "");
-    await expect(generatedCatalogs(folder)).rejects.toThrow(/has to export the type AnyCommand/);
+    await expect(generateCatalogs(folder)).rejects.toThrow(/has to export the type AnyCommand/);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -78,7 +78,7 @@ function loadedBy(sources: Sources, start: string): Set<string> {
     loaded.add(file);
     const text = sources.get(file);
     if (text === undefined) continue;
-    for (const { specifier, loads } of importsOf(text, file))
+    for (const { specifier, loads } of findImports(text, file))
       if (loads) todo.push(resolveImport(sources, file, specifier) ?? specifier);
   }
   return loaded;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { structureMarkdown, structureSvg } from "../scripts/structure/drawing";
-import { directImports, measureStructure } from "../scripts/structure/rooms";
+import { createStructureMarkdown, createStructureSvg } from "../scripts/structure/drawing";
+import { findDirectImports, measureStructure } from "../scripts/structure/rooms";
 
 const sources = new Map(
   Object.entries({
@@ -23,16 +23,16 @@ test("a room is a floor above the highest that it imports, and arrows that a lon
     webview: 3,
   });
   expect(structure.imports.get("src/backend/data")).toEqual(["src/protocol", "src/schema"]);
-  expect(directImports(structure.imports)).not.toContainEqual(["src/backend/data", "src/schema"]);
-  const svg = structureSvg(structure);
+  expect(findDirectImports(structure.imports)).not.toContainEqual(["src/backend/data", "src/schema"]);
+  const svg = createStructureSvg(structure);
   expect(svg.match(/<rect /g)).toHaveLength(5);
   expect(svg.match(/<path d="M[^"]*C/g)).toHaveLength(4);
-  expect(structureMarkdown(structure)).toContain("5 rooms on 4 floors, with 5 imports between rooms.");
+  expect(createStructureMarkdown(structure)).toContain("5 rooms on 4 floors, with 5 imports between rooms.");
 });
 
 test("rooms that import each other share a floor and are named", () => {
   const structure = measureStructure(new Map([...sources, ["src/schema/b.ts", `import "../protocol/b";`]]));
   expect(structure.circles).toEqual([["src/protocol", "src/schema"]]);
   expect(structure.floors.get("src/schema")).toBe(1);
-  expect(structureMarkdown(structure)).toContain("in a circle: protocol, schema");
+  expect(createStructureMarkdown(structure)).toContain("in a circle: protocol, schema");
 });

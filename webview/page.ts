@@ -1,5 +1,5 @@
 /** The page's end of the connection to its panel: whom every panel asks, and how it keeps what it shows over a reload. */
-import { Connection, type Nothing } from "../src/protocol/connection";
+import { Connection, type Empty } from "../src/protocol/connection";
 import type { PageEvents, PageRequests, PanelId, PanelInputs } from "../src/protocol/page";
 
 interface VsCodeApi {
@@ -9,7 +9,7 @@ interface VsCodeApi {
 }
 declare function acquireVsCodeApi(): VsCodeApi;
 
-export type Host = Pick<Connection<PageRequests, PageEvents, Nothing, Nothing>, "request" | "on">;
+export type Host = Pick<Connection<PageRequests, PageEvents, Empty, Empty>, "request" | "on">;
 
 export interface Page<P extends PanelId, S> {
   readonly host: Host;
@@ -27,23 +27,23 @@ export async function openPage<P extends PanelId, S>(_panel: P): Promise<Page<P,
     listen: (listener) => addEventListener("message", ({ data }: MessageEvent<unknown>) => listener(data)),
   });
   const { input, state } = await host.request("page.ready", {});
-  const kept = api.getState() as { readonly state?: unknown } | undefined;
+  const savedState = api.getState() as { readonly state?: unknown } | undefined;
   // The panel's input travels along, since only the page's state survives a reload of the window.
-  let saved = { input, state: kept?.state ?? state };
-  const keep = (change: Partial<typeof saved>) => api.setState((saved = { ...saved, ...change }));
+  let current = { input, state: savedState?.state ?? state };
+  const keep = (change: Partial<typeof current>) => api.setState((current = { ...current, ...change }));
   keep({});
   host.on("inputChanged", ({ input: changed }) => keep({ input: changed }));
   return {
     host,
     input: input as PanelInputs[P],
-    state: (saved.state ?? undefined) as S | undefined,
+    state: (current.state ?? undefined) as S | undefined,
     keep: (next) => keep({ state: next }),
   };
 }
 
 /** Also for the notebook renderer, whose messages go another way. */
 export function connectHost(channel: ConstructorParameters<typeof Connection>[0]): Host {
-  const connection: Connection<PageRequests, PageEvents, Nothing, Nothing> = new Connection(
+  const connection: Connection<PageRequests, PageEvents, Empty, Empty> = new Connection(
     channel,
     {},
     { onFault: (error) => void connection.request("page.log", { level: "error", message: error.message }) },

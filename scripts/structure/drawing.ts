@@ -1,6 +1,6 @@
 /** Draws a structure as an SVG, floor above floor, and lists it as a table. */
-import { shortName } from "./importTable";
-import { directImports, type Structure } from "./rooms";
+import { getShortName } from "./importTable";
+import { findDirectImports, type Structure } from "./rooms";
 
 const width = 600;
 const [boxHeight, floorHeight, margin, gap] = [26, 72, 12, 10];
@@ -13,21 +13,21 @@ interface Place {
   x: number;
 }
 
-export function structureSvg(structure: Structure): string {
+export function createStructureSvg(structure: Structure): string {
   const { floors } = structure;
-  const { rows, paths } = arrange(structure);
+  const { rows, paths } = arrangeRooms(structure);
   const height = rows.length * floorHeight + margin;
-  const top = (floor: number) => (rows.length - floor) * floorHeight + margin;
+  const getTop = (floor: number) => (rows.length - floor) * floorHeight + margin;
   const floorOfRow = new Map(rows.flatMap((row, index) => row.map((place) => [place, index + 1] as const)));
   const arrows = paths.map((path) => {
     let line = "";
     for (const [index, place] of path.entries()) {
-      const y = top(floorOfRow.get(place)!);
+      const y = getTop(floorOfRow.get(place)!);
       const x = place.x.toFixed(1);
       if (index === 0) line = `M${x} ${y + boxHeight}`;
       else {
         const from = path[index - 1]!;
-        const start = top(floorOfRow.get(from)!) + boxHeight;
+        const start = getTop(floorOfRow.get(from)!) + boxHeight;
         const middle = (start + y) / 2;
         line += `C${from.x.toFixed(1)} ${middle} ${x} ${middle} ${x} ${y}`;
         if (index < path.length - 1) line += `V${y + boxHeight}`;
@@ -37,14 +37,14 @@ export function structureSvg(structure: Structure): string {
   });
   const boxes = [...floors].map(([room, floor]) => {
     const place = rows[floor - 1]!.find(({ name }) => name === room)!;
-    const [x, y] = [place.x - place.width / 2, top(floor)];
+    const [x, y] = [place.x - place.width / 2, getTop(floor)];
     return (
       `<rect x="${x.toFixed(1)}" y="${y}" width="${place.width.toFixed(1)}" height="${boxHeight}" rx="5"/>` +
-      `<text x="${place.x.toFixed(1)}" y="${y + 17}">${shortName(room)}</text>`
+      `<text x="${place.x.toFixed(1)}" y="${y + 17}">${getShortName(room)}</text>`
     );
   });
   const numbers = rows.map(
-    (_, index) => `<text class="floor" x="10" y="${top(index + 1) + 17}">${index + 1}</text>`,
+    (_, index) => `<text class="floor" x="10" y="${getTop(index + 1) + 17}">${index + 1}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
 <title>The rooms of Lathe by floor, with an arrow from each room to those it builds on</title>
@@ -71,18 +71,18 @@ ${[...numbers, ...arrows, ...boxes].join("\n")}
 }
 
 /** Orders each floor so that few arrows cross, and spreads it over the width. */
-function arrange(structure: Structure): { rows: Place[][]; paths: Place[][] } {
+function arrangeRooms(structure: Structure): { rows: Place[][]; paths: Place[][] } {
   const { floors, imports } = structure;
   const rows: Place[][] = Array.from({ length: Math.max(...floors.values()) }, () => []);
   const places = new Map<string, Place>();
   for (const [room, floor] of floors) {
-    const place = { name: room, width: shortName(room).length * characterWidth + 14, x: 0 };
+    const place = { name: room, width: getShortName(room).length * characterWidth + 14, x: 0 };
     places.set(room, place);
     rows[floor - 1]!.push(place);
   }
   // Arrows to the same room pass a floor in between at one place.
   const passes = new Map<string, Place>();
-  const paths = directImports(imports)
+  const paths = findDirectImports(imports)
     .filter(([from, to]) => floors.get(from) !== floors.get(to))
     .map(([from, to]) => {
       const path = [places.get(from)!];
@@ -101,43 +101,44 @@ function arrange(structure: Structure): { rows: Place[][]; paths: Place[][] } {
       neighbors.get(path[index]!)!.push(path[index - 1]!);
       neighbors.get(path[index - 1]!)!.push(path[index]!);
     }
-  for (const row of rows) spread(row);
+  for (const row of rows) spreadRow(row);
   for (let round = 0; round < 24; round++)
     for (const row of round % 2 === 0 ? rows : rows.toReversed()) {
-      const aim = new Map(row.map((place) => [place, mean(neighbors.get(place)!, place.x)]));
-      row.sort((a, b) => aim.get(a)! - aim.get(b)!);
-      spread(row);
+      const targets = new Map(row.map((place) => [place, averageX(neighbors.get(place)!, place.x)]));
+      row.sort((a, b) => targets.get(a)! - targets.get(b)!);
+      spreadRow(row);
     }
   return { rows, paths };
 }
 
-function mean(places: readonly Place[], otherwise: number): number {
-  return places.length === 0 ? otherwise : places.reduce((sum, { x }) => sum + x, 0) / places.length;
+function averageX(places: readonly Place[], fallback: number): number {
+  return places.length === 0 ? fallback : places.reduce((sum, { x }) => sum + x, 0) / places.length;
 }
 
-function spread(row: readonly Place[]): void {
-  const used = row.reduce((sum, place) => sum + place.width, 0);
-  const space = Math.max(gap / 2, (width - 2 * margin - used) / (row.length + 1));
-  let x = Math.max(margin, (width - used - space * (row.length - 1)) / 2);
+function spreadRow(row: readonly Place[]): void {
+  const occupied = row.reduce((sum, place) => sum + place.width, 0);
+  const space = Math.max(gap / 2, (width - 2 * margin - occupied) / (row.length + 1));
+  let x = Math.max(margin, (width - occupied - space * (row.length - 1)) / 2);
   for (const place of row) {
     place.x = x + place.width / 2;
     x += place.width + space;
   }
 }
 
-export function structureMarkdown({ floors, imports, circles }: Structure): string {
+export function createStructureMarkdown({ floors, imports, circles }: Structure): string {
   const rooms = [...floors].sort(([a, first], [b, second]) => second - first || a.localeCompare(b));
-  const importers = (room: string) => [...imports].filter(([, targets]) => targets.includes(room)).length;
+  const countImporters = (room: string) =>
+    [...imports].filter(([, targets]) => targets.includes(room)).length;
   const arrows = [...imports.values()].reduce((sum, targets) => sum + targets.length, 0);
   const lines = rooms.map(
     ([room, floor]) =>
-      `| ${floor} | \`${room}\` | ${imports.get(room)!.map(shortName).join(", ") || "nothing"} | ${importers(room)} |`,
+      `| ${floor} | \`${room}\` | ${imports.get(room)!.map(getShortName).join(", ") || "nothing"} | ${countImporters(room)} |`,
   );
   return [
     `${rooms.length} rooms on ${Math.max(...floors.values())} floors, with ${arrows} imports between rooms${
       circles.length === 0
         ? ""
-        : `; in a circle: ${circles.map((circle) => circle.map(shortName).join(", ")).join("; ")}`
+        : `; in a circle: ${circles.map((circle) => circle.map(getShortName).join(", ")).join("; ")}`
     }.`,
     "",
     "| floor | room | imports | imported by |",

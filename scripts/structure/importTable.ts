@@ -172,7 +172,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders that use neither files nor processes. */
-export const withoutNode = [
+export const nodeFreeFolders = [
   "src/schema",
   "src/protocol",
   "src/statistics",
@@ -184,17 +184,17 @@ export const withoutNode = [
 ];
 
 /** The table of docs/extending.md. */
-export function importTableMarkdown(): string {
+export function createImportTable(): string {
   const rows = Object.entries(mayImport).map(([folder, imports]) => {
     const packages = Object.entries(owners)
       .filter(([, folders]) => folders.includes(folder))
       .map(([name]) => `\`${name}\``);
-    const names = imports.map((each) => (each === "src/backend" ? "all of backend" : shortName(each)));
+    const names = imports.map((each) => (each === "src/backend" ? "all of backend" : getShortName(each)));
     const cells = [
       `\`${folder}\``,
       names.join(", ") || "nothing",
       packages.join(", "),
-      withoutNode.includes(folder) ? "no" : "yes",
+      nodeFreeFolders.includes(folder) ? "no" : "yes",
     ];
     return `| ${cells.join(" | ")} |`;
   });
@@ -206,6 +206,6 @@ export function importTableMarkdown(): string {
 }
 
 /** `src/backend/graph` → `graph`. */
-export function shortName(folder: string): string {
+export function getShortName(folder: string): string {
   return folder.replace(/^src\/(backend\/)?/, "").replace(/\.ts$/, "");
 }

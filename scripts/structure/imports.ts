@@ -12,29 +12,29 @@ export interface Import {
 }
 
 /** Static imports, re-exports, `import()` of code and of types, `require()`. */
-export function importsOf(text: string, file = "file.ts"): Import[] {
+export function findImports(text: string, file = "file.ts"): Import[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, false, ts.ScriptKind.TSX);
-  const found: Import[] = [];
+  const imports: Import[] = [];
   const add = (literal: ts.Node | undefined, loads: boolean) => {
     if (literal === undefined || !ts.isStringLiteralLike(literal)) return;
     const line = source.getLineAndCharacterOfPosition(literal.pos).line + 1;
-    found.push({ specifier: literal.text, loads, line });
+    imports.push({ specifier: literal.text, loads, line });
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, loadsCode(node.importClause));
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isCodeImport(node.importClause));
     else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, !node.isTypeOnly);
     else if (ts.isImportEqualsDeclaration(node) && ts.isExternalModuleReference(node.moduleReference))
       add(node.moduleReference.expression, !node.isTypeOnly);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
       add(node.argument.literal, false);
-    else if (ts.isCallExpression(node) && isLoading(node.expression)) add(node.arguments[0], true);
+    else if (ts.isCallExpression(node) && isLoadCall(node.expression)) add(node.arguments[0], true);
     ts.forEachChild(node, visit);
   };
   visit(source);
-  return found;
+  return imports;
 }
 
-function loadsCode(clause: ts.ImportClause | undefined): boolean {
+function isCodeImport(clause: ts.ImportClause | undefined): boolean {
   if (clause === undefined) return true;
   if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return false;
   const { name, namedBindings } = clause;
@@ -42,7 +42,7 @@ function loadsCode(clause: ts.ImportClause | undefined): boolean {
   return namedBindings.elements.length === 0 || namedBindings.elements.some(({ isTypeOnly }) => !isTypeOnly);
 }
 
-function isLoading(callee: ts.Expression): boolean {
+function isLoadCall(callee: ts.Expression): boolean {
   return (
     callee.kind === ts.SyntaxKind.ImportKeyword ||
     (ts.isIdentifier(callee) && callee.text === "require") ||
@@ -53,7 +53,7 @@ function isLoading(callee: ts.Expression): boolean {
 }
 
 /** All TypeScript files below a folder, as paths from the root with forward slashes. */
-export function sourceFiles(root: string, folder: string): string[] {
+export function listSourceFiles(root: string, folder: string): string[] {
   if (!existsSync(path.join(root, folder))) return [];
   return readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
@@ -65,7 +65,7 @@ export function sourceFiles(root: string, folder: string): string[] {
 export type Sources = ReadonlyMap<string, string>;
 
 export function readSources(root: string, folders: readonly string[]): Sources {
-  const files = folders.flatMap((folder) => sourceFiles(root, folder));
+  const files = folders.flatMap((folder) => listSourceFiles(root, folder));
   return new Map(files.map((file) => [file, readFileSync(path.join(root, file), "utf8")]));
 }
 
@@ -83,6 +83,6 @@ export function isIn(file: string, folder: string): boolean {
 }
 
 /** The most specific of the folders that contain the file. */
-export function longest(file: string, folders: readonly string[]): string | undefined {
+export function findLongestPrefix(file: string, folders: readonly string[]): string | undefined {
   return folders.filter((folder) => isIn(file, folder)).sort((a, b) => b.length - a.length)[0];
 }

@@ -9,34 +9,34 @@ import { formatMetricLine } from "../../src/backend/runs/metrics/metricLine";
 import { ownIdentity } from "../../src/backend/runs/process/processIdentity";
 import { makeRunId, runsFolderOf } from "../../src/backend/runs/folder/runLocation";
 import type { Events, Requests } from "../../src/protocol/backend";
-import { Connection, type Nothing } from "../../src/protocol/connection";
+import { Connection, type Empty } from "../../src/protocol/connection";
 import { WorkbenchError } from "../../src/protocol/errors";
 import type { RunRecord } from "../../src/protocol/run";
 import type { SeriesQuery } from "../../src/protocol/service/metrics";
-import { print, printLoad, printMemory, processor, timed } from "./figures";
-import { type Counts, metricLine } from "./manyRuns";
+import { printFigure, printLoad, printMemory, getProcessorTime, measureTime } from "./figures";
+import { type Counts, createMetricLine } from "./createRuns";
 
-type ServiceConnection = Connection<Requests, Events, Nothing, Nothing>;
+type ServiceConnection = Connection<Requests, Events, Empty, Empty>;
 
 export async function printServiceFigures(workspace: string, counts: Counts): Promise<void> {
   console.log("\nThe backend service");
   printLoad();
-  const long = await withService(workspace, (service, started) => lists(service, started, counts));
+  const long = await withService(workspace, (service, started) => measureLists(service, started, counts));
   await withService(workspace, async (service, started) => {
-    await curve(service, long);
-    print(`fork, open, curve of ${counts.lines} lines`, started());
+    await requestCurve(service, long);
+    printFigure(`fork, open, curve of ${counts.lines} lines`, started());
   });
   await withService(workspace, (service, _, child) =>
-    curvesAndNews(service, child, { workspace, long, counts }),
+    measureCurvesAndUpdates(service, child, { workspace, long, counts }),
   );
 }
 
-/** `started` returns the time since the fork. */
+/** `formatElapsed` returns the time since the fork. */
 async function withService<T>(
   workspace: string,
-  work: (service: ServiceConnection, started: () => string, child: ChildProcess) => Promise<T>,
+  work: (service: ServiceConnection, formatElapsed: () => string, child: ChildProcess) => Promise<T>,
 ): Promise<T> {
-  const begun = performance.now();
+  const startTime = performance.now();
   const child = fork(fileURLToPath(new URL("../../dist/backend.cjs", import.meta.url)), {
     serialization: "advanced",
     // Not what this script is run with, which reads every program through a compiler.
@@ -44,13 +44,13 @@ async function withService<T>(
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1", LATHE_STATE_DIR: join(workspace, "state") },
   });
   const service = connect(child);
-  const started = () => {
-    const wall = (performance.now() - begun).toFixed(0);
-    return `${wall} ms, ${processor([child.pid!])} ms of processor`;
+  const formatElapsed = () => {
+    const wall = (performance.now() - startTime).toFixed(0);
+    return `${wall} ms, ${getProcessorTime([child.pid!])} ms of processor`;
   };
   try {
     await service.request("workspace.open", { folders: [workspace], experiments: [], trusted: true });
-    return await work(service, started, child);
+    return await work(service, formatElapsed, child);
   } finally {
     child.kill();
   }
@@ -70,96 +70,102 @@ function connect(child: ChildProcess): ServiceConnection {
   return connection;
 }
 
-async function lists(service: ServiceConnection, started: () => string, counts: Counts): Promise<string> {
-  const list = async () => (await service.request("runs.list", {})).runs;
-  let runs = await list();
-  print(`fork, open, list of the newest ${runs.length} runs`, started());
-  for (; runs.length < counts.runs; runs = await list()) await setTimeout(20);
-  print(`list of all ${runs.length} runs, from the fork on`, started());
+async function measureLists(
+  service: ServiceConnection,
+  formatElapsed: () => string,
+  counts: Counts,
+): Promise<string> {
+  const requestList = async () => (await service.request("runs.list", {})).runs;
+  let runs = await requestList();
+  printFigure(`fork, open, list of the newest ${runs.length} runs`, formatElapsed());
+  for (; runs.length < counts.runs; runs = await requestList()) await setTimeout(20);
+  printFigure(`list of all ${runs.length} runs, from the fork on`, formatElapsed());
   return runs[0]!.folder;
 }
 
-async function curve(service: ServiceConnection, run: string, more: Partial<SeriesQuery> = {}) {
-  const query: SeriesQuery = { run, metric: "train/loss", axis: "step", points: 2000, ...more };
+async function requestCurve(service: ServiceConnection, run: string, options: Partial<SeriesQuery> = {}) {
+  const query: SeriesQuery = { run, metric: "train/loss", axis: "step", points: 2000, ...options };
   return (await service.request("metrics.series", { queries: [query] })).series[0]!;
 }
 
-interface Measured {
+interface MeasuredWorkspace {
   readonly workspace: string;
   readonly long: string;
   readonly counts: Counts;
 }
 
-async function curvesAndNews(
+async function measureCurvesAndUpdates(
   service: ServiceConnection,
   child: ChildProcess,
-  { workspace, long, counts: { runs: known, lines } }: Measured,
+  { workspace, long, counts: { runs: runCount, lines } }: MeasuredWorkspace,
 ): Promise<void> {
-  const clock = <T>(what: string, work: () => Promise<T>) => timed(what, work, () => [child.pid!]);
+  const measure = <T>(label: string, work: () => Promise<T>) => measureTime(label, work, () => [child.pid!]);
   const list = async () => (await service.request("runs.list", {})).runs;
   let runs = await list();
-  for (; runs.length < known; runs = await list()) await setTimeout(20);
-  await clock("the list again", list);
+  for (; runs.length < runCount; runs = await list()) await setTimeout(20);
+  await measure("the list again", list);
   printMemory("memory of the service", child.pid!);
-  const { total, x } = await clock(`curve of ${lines} lines, first time`, () => curve(service, long));
-  print("points of it, and points that are drawn", `${total}, ${x.length}`);
-  await clock("the same curve again", () => curve(service, long));
-  await clock("a tenth of it", () => curve(service, long, { from: lines * 0.4, to: lines * 0.5 }));
-  await clock("on a logarithmic axis of time", () =>
-    curve(service, long, { axis: "seconds", logarithmic: true }),
+  const { total, x } = await measure(`curve of ${lines} lines, first time`, () =>
+    requestCurve(service, long),
+  );
+  printFigure("points of it, and points that are drawn", `${total}, ${x.length}`);
+  await measure("the same curve again", () => requestCurve(service, long));
+  await measure("a tenth of it", () => requestCurve(service, long, { from: lines * 0.4, to: lines * 0.5 }));
+  await measure("on a logarithmic axis of time", () =>
+    requestCurve(service, long, { axis: "seconds", logarithmic: true }),
   );
   const others = runs.filter(({ folder }) => folder !== long).slice(0, 30);
-  await clock(`curves of ${others.length} other runs`, () =>
-    Promise.all(others.map(({ folder }) => curve(service, folder))),
+  await measure(`curves of ${others.length} other runs`, () =>
+    Promise.all(others.map(({ folder }) => requestCurve(service, folder))),
   );
   printMemory("memory of the service", child.pid!);
-  await news(service, clock, { runsFolder: runsFolderOf(workspace), long });
+  await measureUpdates(service, measure, { runsFolder: runsFolderOf(workspace), long });
 }
 
-async function news(
+async function measureUpdates(
   service: ServiceConnection,
-  clock: (what: string, work: () => Promise<void>) => Promise<void>,
+  measure: (what: string, work: () => Promise<void>) => Promise<void>,
   { runsFolder, long }: { readonly runsFolder: string; readonly long: string },
 ): Promise<void> {
   await service.request("metrics.watch", { watcher: "bench", runs: [long] });
-  const changed = (wanted: string) =>
+  const waitForChange = (runFolder: string) =>
     new Promise<void>((resolve) => {
-      const heard = service.on("runsChanged", (changes) => {
-        if (!changes.changed.some(({ folder }) => folder === wanted)) return;
-        heard.dispose();
+      const update = service.on("runsChanged", (changes) => {
+        if (!changes.changed.some(({ folder }) => folder === runFolder)) return;
+        update.dispose();
         resolve();
       });
     });
-  await clock("news of a run that is annotated", async () => {
-    const heard = changed(long);
+  await measure("news of a run that is annotated", async () => {
+    const update = waitForChange(long);
     await service.request("runs.annotate", { run: long, notes: { star: true } });
-    await heard;
+    await update;
   });
   const active = join(runsFolder, makeRunId("active", new Date()));
   const record = JSON.parse(readFileSync(join(long, "run.json"), "utf8")) as RunRecord;
-  const going: RunRecord = {
+  const activeRecord: RunRecord = {
     ...record,
     id: basename(active),
     state: "running",
     process: { ...(await ownIdentity()), socket: "" },
   };
-  await clock("news of a run folder that appears", async () => {
-    const heard = changed(active);
+  await measure("news of a run folder that appears", async () => {
+    const update = waitForChange(active);
     mkdirSync(active);
-    writeAtomic(join(active, "run.json"), JSON.stringify(going));
-    await heard;
+    writeAtomic(join(active, "run.json"), JSON.stringify(activeRecord));
+    await update;
   });
-  await clock("news of progress in the record of a run that is going", async () => {
-    const heard = changed(active);
+  await measure("news of progress in the record of a run that is going", async () => {
+    const update = waitForChange(active);
     const progress = { step: 7, steps: 100, action: "train" };
-    writeAtomic(join(active, "run.json"), JSON.stringify({ ...going, progress }));
-    await heard;
+    writeAtomic(join(active, "run.json"), JSON.stringify({ ...activeRecord, progress }));
+    await update;
   });
   await service.request("metrics.watch", { watcher: "bench", runs: [active] });
-  await clock("news of a metric line of a run that is going", async () => {
-    const heard = new Promise<void>((resolve) => service.on("metricsAppended", () => resolve()));
-    appendFileSync(join(active, "metrics.jsonl"), formatMetricLine(metricLine(1)));
-    await heard;
+  await measure("news of a metric line of a run that is going", async () => {
+    const update = new Promise<void>((resolve) => service.on("metricsAppended", () => resolve()));
+    appendFileSync(join(active, "metrics.jsonl"), formatMetricLine(createMetricLine(1)));
+    await update;
   });
   // What is measured afterwards has the runs that were made for it, and no other.
   rmSync(active, { recursive: true });

@@ -3,13 +3,13 @@
  * undefined and NaN. It ends with its parent; the runs it has started continue.
  */
 import type { Events, Requests } from "../protocol/backend";
-import { Connection, type Nothing } from "../protocol/connection";
+import { Connection, type Empty } from "../protocol/connection";
 import { type WorkbenchError, toWorkbenchError } from "../protocol/errors";
 import { version } from "../protocol/version";
 import { handlersOf } from "./handlers";
 import { WindowService } from "./service/windowService";
 
-const state: { connection?: Connection<Nothing, Nothing, Requests, Events> } = {};
+const state: { connection?: Connection<Empty, Empty, Requests, Events> } = {};
 const service = new WindowService((name, payload) => state.connection?.emit(name, payload));
 
 /** A closing channel reports each message that it rejects; `disconnect` then ends the service. */
@@ -47,7 +47,7 @@ const leave = () => void service.settle().finally(() => process.exit(0));
 process.on("disconnect", leave);
 process.on("SIGTERM", leave);
 
-state.connection = new Connection<Nothing, Nothing, Requests, Events>(
+state.connection = new Connection<Empty, Empty, Requests, Events>(
   channel,
   {
     ...service.whenOpen(handlersOf(service)),

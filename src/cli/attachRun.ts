@@ -4,11 +4,11 @@ import { followRun } from "../backend/runs/metrics/followRun";
 import { requestStop } from "../backend/runs/process/stopRun";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
-import { progressView, type ProgressView } from "./progressView";
+import { createProgressView, type ProgressView } from "./progressView";
 import { RunHistory } from "./runHistory";
-import { plain, type Terminal } from "./terminal";
+import { toPlainText, type Terminal } from "./terminal";
 
-export interface Attached {
+export interface AttachResult {
   readonly folder: string;
   readonly record: RunRecord;
   readonly history: RunHistory;
@@ -16,18 +16,23 @@ export interface Attached {
   readonly detached: boolean;
 }
 
-function interruptions(folder: string, id: string, view: ProgressView, leave: () => void): () => void {
-  let asked = false;
+function createInterruptHandler(
+  folder: string,
+  id: string,
+  view: ProgressView,
+  detach: () => void,
+): () => void {
+  let isStopRequested = false;
   return () => {
-    if (asked) {
-      leave();
+    if (isStopRequested) {
+      detach();
       return;
     }
-    asked = true;
+    isStopRequested = true;
     view.say(`Stopping ${id} after this step, with a checkpoint. Press Ctrl-C again to detach.`);
     requestStop(folder).catch((thrown: unknown) => {
-      asked = false;
-      view.say(`Could not stop it: ${plain(toWorkbenchError(thrown).message)}`);
+      isStopRequested = false;
+      view.say(`Could not stop it: ${toPlainText(toWorkbenchError(thrown).message)}`);
     });
   };
 }
@@ -37,18 +42,18 @@ export async function startAndAttach(
   start: () => Promise<StartedRun>,
   terminal: Terminal,
   announce: (started: StartedRun) => void = () => undefined,
-): Promise<Attached> {
-  const early = { interrupted: false };
-  const hold = () => {
-    early.interrupted = true;
+): Promise<AttachResult> {
+  const startPhase = { interrupted: false };
+  const rememberInterrupt = () => {
+    startPhase.interrupted = true;
   };
-  process.on("SIGINT", hold);
+  process.on("SIGINT", rememberInterrupt);
   try {
     const started = await start();
     announce(started);
-    return await attachRun(started.folder, started.id, terminal, early.interrupted);
+    return await attachRun(started.folder, started.id, terminal, startPhase.interrupted);
   } finally {
-    process.off("SIGINT", hold);
+    process.off("SIGINT", rememberInterrupt);
   }
 }
 
@@ -56,22 +61,22 @@ export async function attachRun(
   folder: string,
   id: string,
   terminal: Terminal,
-  interrupted = false,
-): Promise<Attached> {
-  const view = progressView(terminal);
+  isInterrupted = false,
+): Promise<AttachResult> {
+  const view = createProgressView(terminal);
   const history = new RunHistory();
-  const leaving = new AbortController();
-  const interrupt = interruptions(folder, id, view, () => leaving.abort());
+  const detachController = new AbortController();
+  const interrupt = createInterruptHandler(folder, id, view, () => detachController.abort());
   process.on("SIGINT", interrupt);
-  if (interrupted) interrupt();
+  if (isInterrupted) interrupt();
   let latest: RunRecord | undefined;
   let notices = 0;
   try {
-    for await (const { record, lines, restarted } of followRun(folder, { signal: leaving.signal })) {
+    for await (const { record, lines, restarted } of followRun(folder, { signal: detachController.signal })) {
       if (restarted) history.clear();
       history.add(lines);
       for (const notice of record.notices.slice(notices)) {
-        view.say(terminal.noticeColors.yellow(`Notice: ${plain(notice)}`));
+        view.say(terminal.noticeColors.yellow(`Notice: ${toPlainText(notice)}`));
       }
       notices = record.notices.length;
       view.show(record, history);
@@ -82,10 +87,10 @@ export async function attachRun(
     view.end();
   }
   if (latest === undefined) throw new WorkbenchError("internal", `Could not read anything from ${folder}.`);
-  const detached = leaving.signal.aborted;
+  const detached = detachController.signal.aborted;
   if (detached) {
-    terminal.say(`${id} continues without this terminal.`);
-    terminal.say(
+    terminal.log(`${id} continues without this terminal.`);
+    terminal.log(
       `Follow it again with \`lathe attach ${id}\`, stop it with \`lathe stop ${id}\`. Its folder: ${folder}`,
     );
   }

@@ -1,19 +1,19 @@
 /** The five numbers of a model as a table. */
 import Table from "cli-table3";
 import type { Counts, ModelCounts } from "../protocol/counts";
-import { bytes, count } from "../protocol/quantities";
-import { plainLine, type Terminal } from "./terminal";
+import { formatBytes, formatCount } from "../protocol/quantities";
+import { toPlainLine, type Terminal } from "./terminal";
 
-export function countsTable(
+export function formatCountsTable(
   title: string,
   counts: ModelCounts,
   terminal: Terminal,
-  withRoles: boolean,
+  includeRoles: boolean,
 ): string {
   const { bold } = terminal.colors;
   const table = new Table({
     head: [title, "representation", "trainable", "stored", "non-zero", "stored bits", "bytes"].map((each) =>
-      bold(plainLine(each)),
+      bold(toPlainLine(each)),
     ),
     colAligns: ["left", "left", "right", "right", "right", "right", "right"],
     style: { head: [], border: [], compact: true },
@@ -24,15 +24,15 @@ export function countsTable(
     { trainable, stored, nonZero, bits, bytes: size }: Counts,
   ) =>
     table.push([
-      plainLine(name),
+      toPlainLine(name),
       representation,
-      count(trainable),
-      count(stored),
-      count(nonZero),
-      count(bits),
-      bytes(size),
+      formatCount(trainable),
+      formatCount(stored),
+      formatCount(nonZero),
+      formatCount(bits),
+      formatBytes(size),
     ]);
-  if (withRoles) for (const each of counts.roles) row(each.role, each.representation, each);
+  if (includeRoles) for (const each of counts.roles) row(each.role, each.representation, each);
   row("non-embedding", "", counts.nonEmbedding);
   row("whole model", "", counts.total);
   return table.toString();

@@ -6,7 +6,7 @@ import type { EvaluationLab } from "../backend/evaluation/metric";
 import { WorkbenchError } from "../protocol/errors";
 import { type DeviceName, deviceNames } from "../schema/experiment";
 import type { OptionSpec } from "./command";
-import { plainLine, type Terminal } from "./terminal";
+import { toPlainLine, type Terminal } from "./terminal";
 
 export const deviceOption: OptionSpec = ["--device <name>", deviceNames.join(", ")];
 
@@ -26,21 +26,21 @@ export async function openLab(
         allowed: deviceNames,
       },
     );
-  const stopping = new AbortController();
-  const stop = () => stopping.abort();
+  const controller = new AbortController();
+  const stop = () => controller.abort();
   process.once("SIGINT", stop);
   try {
     const engine = await openEngine(device as DeviceName);
     const { name, description, reason, notices } = engine.device;
     // A notice gives the reason in full.
     const why = notices.length === 0 ? `: ${reason}` : "";
-    terminal.say(plainLine(`Device ${name} (${description})${why}.`));
-    for (const notice of notices) terminal.say(plainLine(notice));
-    const bar = progressBar(terminal);
+    terminal.log(toPlainLine(`Device ${name} (${description})${why}.`));
+    for (const notice of notices) terminal.log(toPlainLine(notice));
+    const bar = createProgressReporter(terminal);
     return {
       engine,
       seed,
-      signal: stopping.signal,
+      signal: controller.signal,
       progress: bar.show,
       async [Symbol.asyncDispose]() {
         bar.end();
@@ -54,18 +54,18 @@ export async function openLab(
   }
 }
 
-const plainMilliseconds = 5000;
+const plainInterval = 5000;
 
 /** A progress bar if lines can be redrawn, otherwise a line every few seconds. */
-function progressBar(terminal: Terminal) {
-  let shownAt = performance.now();
+function createProgressReporter(terminal: Terminal) {
+  let lastShownAt = performance.now();
   let bar: SingleBar | undefined;
   return {
-    show: (done: number, total: number, what: string): void => {
+    show: (done: number, total: number, label: string): void => {
       if (!terminal.interactive) {
-        if (performance.now() - shownAt < plainMilliseconds) return;
-        shownAt = performance.now();
-        terminal.say(`${done}/${total} ${what}`);
+        if (performance.now() - lastShownAt < plainInterval) return;
+        lastShownAt = performance.now();
+        terminal.log(`${done}/${total} ${label}`);
         return;
       }
       if (bar === undefined) {
@@ -74,7 +74,7 @@ function progressBar(terminal: Terminal) {
           hideCursor: true,
           clearOnComplete: true,
           linewrap: false,
-          format: `{bar} {value}/{total} ${what}  {eta_formatted} left`,
+          format: `{bar} {value}/{total} ${label}  {eta_formatted} left`,
         });
         bar.start(total, done);
       }

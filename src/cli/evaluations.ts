@@ -6,14 +6,14 @@ import generate from "../backend/evaluation/generate";
 import type { Sample } from "../protocol/blocks";
 
 /** Far above any list of results. */
-const mostBytes = 8 * 1024 * 1024;
+const maxBytes = 8 * 1024 * 1024;
 
 /** Formats evaluations for people: counts, perplexity with its protocol, samples. Contains text of models. */
-export function evaluationText(folder: string, { samples = true } = {}): string {
-  const pages = stepFolders(folder).flatMap(({ path }) => {
+export function formatEvaluations(folder: string, { samples = true } = {}): string {
+  const pages = listStepFolders(folder).flatMap(({ path }) => {
     const page = join(path, "report.md");
-    const found = statSync(page, { throwIfNoEntry: false });
-    return found === undefined || found.size > mostBytes ? [] : [readFileSync(page, "utf8").trim()];
+    const stats = statSync(page, { throwIfNoEntry: false });
+    return stats === undefined || stats.size > maxBytes ? [] : [readFileSync(page, "utf8").trim()];
   });
   return pages
     .flatMap((page) => page.split(/^(?=## )/m))
@@ -22,16 +22,16 @@ export function evaluationText(folder: string, { samples = true } = {}): string 
     .join("\n\n");
 }
 
-const sampled = z.object({
+const samplesSchema = z.object({
   generate: z.object({
     details: z.object({ samples: z.array(z.object({ prompt: z.string(), text: z.string() })) }),
   }),
 });
 
 /** What the model wrote, over all evaluations. */
-export function samplesOf(folder: string): readonly Sample[] {
-  return evaluationsOf(folder).flatMap(({ results }) => {
-    const parsed = sampled.safeParse(results);
+export function readSamples(folder: string): readonly Sample[] {
+  return readEvaluations(folder).flatMap(({ results }) => {
+    const parsed = samplesSchema.safeParse(results);
     return parsed.success ? parsed.data.generate.details.samples : [];
   });
 }
@@ -43,20 +43,20 @@ export interface Evaluation {
 
 function readResults(path: string): unknown {
   try {
-    return statSync(path).size > mostBytes ? undefined : (JSON.parse(readFileSync(path, "utf8")) as unknown);
+    return statSync(path).size > maxBytes ? undefined : (JSON.parse(readFileSync(path, "utf8")) as unknown);
   } catch {
     return undefined; // Not finished yet, or damaged: the run's record has the state.
   }
 }
 
-export function evaluationsOf(folder: string): readonly Evaluation[] {
-  return stepFolders(folder).flatMap(({ step, path }) => {
+export function readEvaluations(folder: string): readonly Evaluation[] {
+  return listStepFolders(folder).flatMap(({ step, path }) => {
     const results = readResults(join(path, "eval.json"));
     return results === undefined ? [] : [{ step, results }];
   });
 }
 
-function stepFolders(folder: string): readonly { readonly step: number; readonly path: string }[] {
+function listStepFolders(folder: string): readonly { readonly step: number; readonly path: string }[] {
   let names: readonly string[];
   try {
     names = readdirSync(join(folder, "steps"));
@@ -72,7 +72,7 @@ function stepFolders(folder: string): readonly { readonly step: number; readonly
 }
 
 /** All numbers under names with a slash (`perplexity/token`), at any depth; the last evaluation wins. */
-export function evaluatedValues(evaluations: readonly Evaluation[]): Readonly<Record<string, number>> {
+export function collectValues(evaluations: readonly Evaluation[]): Readonly<Record<string, number>> {
   const values: Record<string, number> = {};
   const visit = (value: unknown, depth: number): void => {
     if (typeof value !== "object" || value === null || depth > 4) return;

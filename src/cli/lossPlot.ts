@@ -5,7 +5,7 @@ import { drawCurves, type PlotCurve } from "./textPlot";
 
 const height = 10;
 const labelWidth = 8;
-const mostColumns = 80;
+const maxColumns = 80;
 
 interface Range {
   readonly first: number;
@@ -22,26 +22,28 @@ export function resample(points: readonly Point[], { first, last }: Range, colum
     sums[column]! += value;
     counts[column]! += 1;
   }
-  const known = [...counts.keys()].filter((column) => counts[column]! > 0);
-  const mean = (column: number) => sums[column]! / counts[column]!;
+  const filledColumns = [...counts.keys()].filter((column) => counts[column]! > 0);
+  const getMean = (column: number) => sums[column]! / counts[column]!;
   return Array.from({ length: columns }, (_, column) => {
-    const after = known.find((each) => each >= column);
-    const before = known.findLast((each) => each <= column);
-    if (before === undefined || after === undefined) return mean((before ?? after)!);
-    if (before === after) return mean(column);
-    return mean(before) + ((mean(after) - mean(before)) * (column - before)) / (after - before);
+    const next = filledColumns.find((each) => each >= column);
+    const previous = filledColumns.findLast((each) => each <= column);
+    if (previous === undefined || next === undefined) return getMean((previous ?? next)!);
+    if (previous === next) return getMean(column);
+    return (
+      getMean(previous) + ((getMean(next) - getMean(previous)) * (column - previous)) / (next - previous)
+    );
   });
 }
 
-function label(value: number): string {
+function formatLabel(value: number): string {
   const digits = Math.abs(value) >= 1000 ? 0 : 3;
   return value.toFixed(digits).padStart(labelWidth);
 }
 
-const draw = (curves: readonly PlotCurve[]) => drawCurves(curves, { height, label });
+const drawLossCurves = (curves: readonly PlotCurve[]) => drawCurves(curves, { height, label: formatLabel });
 
 /** Undefined if there are fewer than two points of training loss. Without colors each curve gets a plot of its own. */
-export function lossPlot(history: RunHistory, width: number, colors: Colors): string | undefined {
+export function plotLoss(history: RunHistory, width: number, colors: Colors): string | undefined {
   const { train, evaluation } = history;
   const steps = [...train, ...evaluation].map(({ step }) => step);
   if (train.length < 2) return undefined;
@@ -49,11 +51,15 @@ export function lossPlot(history: RunHistory, width: number, colors: Colors): st
     ({ first, last }, step) => ({ first: Math.min(first, step), last: Math.max(last, step) }),
     { first: Infinity, last: -Infinity },
   );
-  const columns = Math.max(10, Math.min(mostColumns, width - labelWidth - 3));
+  const columns = Math.max(10, Math.min(maxColumns, width - labelWidth - 3));
   const curve = resample(train, range, columns);
   const axis = `${" ".repeat(labelWidth + 1)}${range.first}${`${range.last}`.padStart(columns - `${range.first}`.length)}`;
-  const plain = (name: string, values: readonly number[]) => [name, draw([{ values, paint: String }]), axis];
-  if (evaluation.length < 2) return plain("train/loss", curve).join("\n");
+  const plotCurve = (name: string, values: readonly number[]) => [
+    name,
+    drawLossCurves([{ values, paint: String }]),
+    axis,
+  ];
+  if (evaluation.length < 2) return plotCurve("train/loss", curve).join("\n");
   const validation = resample(evaluation, range, columns);
   if (colors.enabled) {
     const title = `${colors.cyan("train/loss")}  ${colors.yellow("eval/loss")}`;
@@ -61,7 +67,7 @@ export function lossPlot(history: RunHistory, width: number, colors: Colors): st
       { values: curve, paint: colors.cyan },
       { values: validation, paint: colors.yellow },
     ];
-    return [title, draw(curves), axis].join("\n");
+    return [title, drawLossCurves(curves), axis].join("\n");
   }
-  return [...plain("train/loss", curve), "", ...plain("eval/loss", validation)].join("\n");
+  return [...plotCurve("train/loss", curve), "", ...plotCurve("eval/loss", validation)].join("\n");
 }

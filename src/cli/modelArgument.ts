@@ -17,8 +17,8 @@ import { WorkbenchError } from "../protocol/errors";
 import { type DataOptions, dataSchema } from "../schema/experiment";
 import { parseSettings } from "../backend/experiment/settings";
 import type { BaseModelOptions } from "../schema/baseModel";
-import { collect } from "./givenOptions";
-import { plainLine } from "./terminal";
+import { collect } from "./optionParsing";
+import { toPlainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 import { selectRun } from "./runSelection";
 
@@ -27,7 +27,7 @@ export const modelArgument: ArgumentSpec = [
   "a run, a checkpoint folder, a Hugging Face folder or hub id (owner/name), or a llama2.c .bin file",
 ];
 
-const sayEveryMilliseconds = 3000;
+const progressInterval = 3000;
 
 export interface ModelOptions {
   readonly checkpoint?: string;
@@ -38,7 +38,7 @@ export interface ModelOptions {
 }
 
 /** How the model is named and read; what is left are the options of a command itself. */
-export function withoutModelOptions<O extends ModelOptions>(options: O): Omit<O, keyof ModelOptions> {
+export function omitModelOptions<O extends ModelOptions>(options: O): Omit<O, keyof ModelOptions> {
   const {
     checkpoint: _checkpoint,
     tokenizer: _tokenizer,
@@ -80,16 +80,16 @@ export async function loadModel(text: string, options: ModelOptions): Promise<Lo
       { allowed: ["last", "best"] },
     );
   const model = await importModel(
-    { id: await pathOf(text), ...reading(options) },
+    { id: await resolveModelPath(text), ...getReadingOptions(options) },
     {
       ...(checkpoint === undefined ? {} : { which: checkpoint }),
-      ...downloads(),
+      ...createDownloadContext(),
     },
   );
-  for (const notice of model.notices ?? []) process.stderr.write(`${plainLine(notice)}\n`);
+  for (const notice of model.notices ?? []) process.stderr.write(`${toPlainLine(notice)}\n`);
   if (model.run === undefined) return model;
-  const { plan, workspace: written } = readRecord(model.run);
-  const workspace = workspaceAboveRun(model.run) ?? written;
+  const { plan, workspace: recordedWorkspace } = readRecord(model.run);
+  const workspace = workspaceAboveRun(model.run) ?? recordedWorkspace;
   if (plan.data === undefined || workspace === undefined) return model;
   const baseFolder = experimentFolder({ plan, workspace });
   // The run wrote down the tokenizer that it read its data with.
@@ -97,7 +97,11 @@ export async function loadModel(text: string, options: ModelOptions): Promise<Lo
   return { ...model, runData: { options: dataSchema.parse(data), baseFolder } };
 }
 
-function reading({ config, ignoreExtraTensors, stripPrefix }: ModelOptions): Omit<BaseModelOptions, "id"> {
+function getReadingOptions({
+  config,
+  ignoreExtraTensors,
+  stripPrefix,
+}: ModelOptions): Omit<BaseModelOptions, "id"> {
   return {
     ...(config === undefined ? {} : { config: parseSettings(config, "--config") }),
     ...(ignoreExtraTensors === undefined ? {} : { ignore_extra_tensors: ignoreExtraTensors }),
@@ -106,20 +110,20 @@ function reading({ config, ignoreExtraTensors, stripPrefix }: ModelOptions): Omi
 }
 
 /** A line on standard error every few seconds; an interrupted download continues from there the next time. */
-function downloads(): DownloadContext {
-  let saidAt = performance.now();
+function createDownloadContext(): DownloadContext {
+  let reportedAt = performance.now();
   return {
     signal: undefined,
-    progress: (done, total, what) => {
-      if (performance.now() - saidAt < sayEveryMilliseconds && done < total) return;
-      saidAt = performance.now();
-      process.stderr.write(`${plainLine(what)} ${Math.floor((100 * done) / total)} %\n`);
+    progress: (done, total, label) => {
+      if (performance.now() - reportedAt < progressInterval && done < total) return;
+      reportedAt = performance.now();
+      process.stderr.write(`${toPlainLine(label)} ${Math.floor((100 * done) / total)} %\n`);
     },
   };
 }
 
 /** A path that is there, an id of the hub, else the folder of the run that is meant. */
-async function pathOf(text: string): Promise<string> {
+async function resolveModelPath(text: string): Promise<string> {
   if (existsSync(text) || /[\\/]/.test(text)) return text;
   try {
     return (await selectRun(text, {})).folder;
@@ -141,39 +145,43 @@ export interface TokenizerName extends Disposable {
 }
 
 /** The requested tokenizer, else the one next to the model, else that of its run. */
-export async function tokenizerName(model: LoadedModel, { tokenizer }: ModelOptions): Promise<TokenizerName> {
-  const named = (name: string, baseFolder: string) => ({
+export async function resolveTokenizerName(
+  model: LoadedModel,
+  { tokenizer }: ModelOptions,
+): Promise<TokenizerName> {
+  const createName = (name: string, baseFolder: string) => ({
     name,
     baseFolder,
     [Symbol.dispose]: () => undefined,
   });
-  if (tokenizer !== undefined) return named(tokenizer, process.cwd());
-  if (model.tokenizerFolder !== undefined) return named(model.tokenizerFolder, process.cwd());
+  if (tokenizer !== undefined) return createName(tokenizer, process.cwd());
+  if (model.tokenizerFolder !== undefined) return createName(model.tokenizerFolder, process.cwd());
   if (model.runData === undefined)
     throw new WorkbenchError(
       "invalid-input",
       `There is no tokenizer next to ${model.source}. Name one with --tokenizer.`,
     );
   const { options, baseFolder } = model.runData;
-  if (options.tokenizer !== "characters") return named(options.tokenizer ?? defaultTokenizer, baseFolder);
+  if (options.tokenizer !== "characters")
+    return createName(options.tokenizer ?? defaultTokenizer, baseFolder);
   // This one is made from the text that was trained on, so it has to be written down before other text can be read with it.
   using data = await openData(options, { baseFolder, cacheFolder: defaultCacheFolder() });
   const folder = mkdtempSync(join(tmpdir(), "lathe-tokenizer-"));
   for (const [name, content] of Object.entries(data.tokenizer.files))
     writeFileSync(join(folder, name), content);
   return {
-    ...named(folder, folder),
+    ...createName(folder, folder),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
 export async function openModelTokenizer(model: LoadedModel, options: ModelOptions): Promise<Tokenizer> {
-  using found = await tokenizerName(model, options);
-  return await openTokenizer(found.name, found.baseFolder);
+  using resolvedName = await resolveTokenizerName(model, options);
+  return await openTokenizer(resolvedName.name, resolvedName.baseFolder);
 }
 
 /** The same, or nothing where nobody knows: for what can do without. */
-export async function knownTokenizer(
+export async function openKnownTokenizer(
   model: LoadedModel,
   options: ModelOptions,
 ): Promise<Tokenizer | undefined> {

@@ -10,9 +10,9 @@ import {
 } from "../backend/bench/oneShot";
 import type { Engine } from "../backend/engine/engine";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
-import { bytes } from "../protocol/quantities";
+import { formatBytes } from "../protocol/quantities";
 import type { Outcome } from "./command";
-import { table } from "./table";
+import { formatTable } from "./table";
 import type { Terminal } from "./terminal";
 
 const execute = promisify(execFile);
@@ -21,14 +21,14 @@ const widths = [768, 3072];
 type Row = OneShotSpeed | (OneShotCase & { readonly width: number; readonly reason: string });
 
 /** All methods at all widths, row by row. */
-export async function oneShotOutcome(terminal: Terminal): Promise<Outcome> {
+export async function benchAllOneShot(terminal: Terminal): Promise<Outcome> {
   const rows: Row[] = [];
   for (const width of widths)
     for (const each of oneShotCases()) {
-      const row = await inOwnProcess(each, width);
+      const row = await runInChildProcess(each, width);
       rows.push(row);
-      terminal.say(
-        `${titleOf(each)}, width ${width}: ${"reason" in row ? row.reason : `${row.seconds.toFixed(1)} s`}`,
+      terminal.log(
+        `${getCaseTitle(each)}, width ${width}: ${"reason" in row ? row.reason : `${row.seconds.toFixed(1)} s`}`,
       );
     }
   const { samples, length } = calibrationSize;
@@ -36,58 +36,58 @@ export async function oneShotOutcome(terminal: Terminal): Promise<Outcome> {
     document: { calibration: calibrationSize, oneShot: rows },
     text: [
       `One matrix through each method, with ${samples} sequences of ${length} tokens where it reads text, each in a process of its own:`,
-      table(
+      formatTable(
         ["method", "width", "seconds", "of these reading", "peak memory", "of this before"],
         rows.flatMap((row) =>
           "reason" in row
             ? []
             : [
                 [
-                  titleOf(row),
+                  getCaseTitle(row),
                   String(row.width),
                   row.seconds.toFixed(1),
                   row.observing.toFixed(1),
-                  bytes(row.peakBytes),
-                  bytes(row.bytesBefore),
+                  formatBytes(row.peakBytes),
+                  formatBytes(row.bytesBefore),
                 ],
               ],
         ),
         terminal.colors,
       ),
       ...rows.flatMap((row) =>
-        "reason" in row ? [`${titleOf(row)}, width ${row.width}: ${row.reason}`] : [],
+        "reason" in row ? [`${getCaseTitle(row)}, width ${row.width}: ${row.reason}`] : [],
       ),
     ].join("\n\n"),
   };
 }
 
 /** One of them, in this process. */
-export async function oneShotCase(engine: Engine, named: string, width: number): Promise<Outcome> {
-  const found = oneShotCases().find((each) => titleOf(each) === named);
-  if (found === undefined)
+export async function benchOneShot(engine: Engine, caseTitle: string, width: number): Promise<Outcome> {
+  const oneShot = oneShotCases().find((each) => getCaseTitle(each) === caseTitle);
+  if (oneShot === undefined)
     throw new WorkbenchError(
       "invalid-input",
-      `There is no method ${named} to measure. Allowed: ${oneShotCases().map(titleOf).join(", ")}.`,
+      `There is no method ${caseTitle} to measure. Allowed: ${oneShotCases().map(getCaseTitle).join(", ")}.`,
     );
-  const speed = await measureOneShot(engine, found, width);
+  const speed = await measureOneShot(engine, oneShot, width);
   return {
     document: speed,
-    text: `${named} of ${speed.role}, width ${width}: ${speed.seconds.toFixed(1)} s, ${speed.observing.toFixed(1)} of them reading text; at most ${bytes(speed.peakBytes)}, ${bytes(speed.bytesBefore)} before it.`,
+    text: `${caseTitle} of ${speed.role}, width ${width}: ${speed.seconds.toFixed(1)} s, ${speed.observing.toFixed(1)} of them reading text; at most ${formatBytes(speed.peakBytes)}, ${formatBytes(speed.bytesBefore)} before it.`,
   };
 }
 
-async function inOwnProcess(each: OneShotCase, width: number): Promise<Row> {
-  const args = ["bench", "--one-shot", titleOf(each), "--width", String(width), "--json"];
+async function runInChildProcess(oneShot: OneShotCase, width: number): Promise<Row> {
+  const args = ["bench", "--one-shot", getCaseTitle(oneShot), "--width", String(width), "--json"];
   try {
     const { stdout } = await execute(process.execPath, [process.argv[1]!, ...args], { maxBuffer: 2 ** 24 });
     return JSON.parse(stdout) as OneShotSpeed;
   } catch (thrown) {
-    return { ...each, width, reason: reasonOf(thrown) };
+    return { ...oneShot, width, reason: getFailureReason(thrown) };
   }
 }
 
 /** The error that the other process reported, or how it ended. */
-function reasonOf(thrown: unknown): string {
+function getFailureReason(thrown: unknown): string {
   try {
     const { stdout } = thrown as { stdout: string };
     return (JSON.parse(stdout) as { error: { message: string } }).error.message;
@@ -97,6 +97,6 @@ function reasonOf(thrown: unknown): string {
 }
 
 /** The method and the options that are not its defaults: `svd whiten`. */
-function titleOf({ method, options }: OneShotCase): string {
+function getCaseTitle({ method, options }: OneShotCase): string {
   return [method, ...Object.keys(options)].join(" ");
 }

@@ -19,8 +19,8 @@ import { runsFolderOf } from "../backend/runs/folder/runLocation";
 import { figuresOf, finishedRuns, paperOf, plannedFigures } from "../backend/runs/planning/siblings";
 import type { Block } from "../protocol/blocks";
 import type { Outcome } from "./command";
-import { table } from "./table";
-import { plain, plainLine, type Terminal } from "./terminal";
+import { formatTable } from "./table";
+import { toPlainText, toPlainLine, type Terminal } from "./terminal";
 
 interface CardReport {
   readonly title: string;
@@ -31,23 +31,27 @@ interface CardReport {
 }
 
 /** Undefined where one of the experiments names no paper. `out` is the folder of the runs, where it is not the usual one. */
-export async function paperReport(
-  given: readonly Plans[],
+export async function writePaperReport(
+  experiments: readonly Plans[],
   terminal: Terminal,
   out?: string,
 ): Promise<Outcome | undefined> {
-  const folder = (workspace: string) => (out === undefined ? runsFolderOf(workspace) : resolve(out));
+  const getRunsFolder = (workspace: string) => (out === undefined ? runsFolderOf(workspace) : resolve(out));
   const cards: CardReport[] = [];
-  for (const plans of given) {
-    const card = await cardReport(plans, folder(plans.workspace));
+  for (const plans of experiments) {
+    const card = await createCardReport(plans, getRunsFolder(plans.workspace));
     if (card === undefined) return undefined;
     cards.push(card);
   }
-  const [first] = given;
+  const [first] = experiments;
   if (first === undefined) return undefined;
   // Beside the runs: `.lathe/reports`, or in the folder that was named for the runs.
-  const runsFolder = folder(first.workspace);
-  const base = join(out === undefined ? dirname(runsFolder) : runsFolder, "reports", fileName(given));
+  const runsFolder = getRunsFolder(first.workspace);
+  const base = join(
+    out === undefined ? dirname(runsFolder) : runsFolder,
+    "reports",
+    createFileName(experiments),
+  );
   mkdirSync(dirname(base), { recursive: true });
   const title = cards[0]!.title;
   const parts: Part[] = [{ kind: "heading", level: 1, text: title }, ...cards.flatMap((card) => card.parts)];
@@ -57,8 +61,8 @@ export async function paperReport(
   writeAtomic(page, htmlPage(title, parts));
   const documents = cards.map(({ document }) => document);
   const text = cards.flatMap((card) => [
-    plainLine(card.title),
-    ...card.blocks.map((block) => blockText(block, terminal)),
+    toPlainLine(card.title),
+    ...card.blocks.map((block) => formatBlock(block, terminal)),
     card.note,
   ]);
   return {
@@ -71,7 +75,10 @@ export async function paperReport(
   };
 }
 
-async function cardReport({ plans, workspace }: Plans, runsFolder: string): Promise<CardReport | undefined> {
+async function createCardReport(
+  { plans, workspace }: Plans,
+  runsFolder: string,
+): Promise<CardReport | undefined> {
   const paper = paperOf(plans);
   if (paper === undefined) return undefined;
   const siblings = finishedRuns(plans, await listRuns(runsFolder));
@@ -82,40 +89,44 @@ async function cardReport({ plans, workspace }: Plans, runsFolder: string): Prom
   );
   const card = paperCard(paper, figures);
   const blocks = cardBlocks(paper, card);
-  const done = siblings.filter((run) => run !== undefined);
-  const left = plans.length - done.length;
-  const read = [...new Set(done.flatMap(({ record }) => record.dataTitle ?? []))];
+  const finished = siblings.filter((run) => run !== undefined);
+  const unfinished = plans.length - finished.length;
+  const dataTitles = [...new Set(finished.flatMap(({ record }) => record.dataTitle ?? []))];
   const note = [
-    left === 0
-      ? `From ${done.length} runs.`
-      : `From ${done.length} of ${plans.length} runs: ${left} are not finished for the current text.`,
-    ...(read.length === 0 ? [] : [`Data read: ${read.join("; ")}.`]),
+    unfinished === 0
+      ? `From ${finished.length} runs.`
+      : `From ${finished.length} of ${plans.length} runs: ${unfinished} are not finished for the current text.`,
+    ...(dataTitles.length === 0 ? [] : [`Data read: ${dataTitles.join("; ")}.`]),
   ].join(" ");
-  const runs = shrinkRuns(done);
-  const drawn = [
+  const runs = shrinkRuns(finished);
+  const figureSections = [
     ["What happens as models shrink", shrinkFigures(runs, paper)],
     ["What the models write", tokenRateFigures(runs)],
     ["Training", await curveFigures(runs)],
     ["Matrices before and after", await weightFigures(runs, paper.baseline, new AbortController().signal)],
   ] as const;
   const texts = writtenTexts(runs);
-  const heading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
+  const createHeading = (level: 2 | 3, text: string): Part => ({ kind: "heading", level, text });
   return {
     title: paper.title,
     note,
     blocks,
     parts: [
-      heading(2, plans[0]?.experiment ?? paper.title),
+      createHeading(2, plans[0]?.experiment ?? paper.title),
       { kind: "blocks", blocks: [{ kind: "text", text: note }, ...blocks] },
-      ...drawn.flatMap(([title, own]): Part[] =>
-        own.length === 0 ? [] : [heading(3, title), { kind: "figures", figures: own }],
+      ...figureSections.flatMap(([title, sectionFigures]): Part[] =>
+        sectionFigures.length === 0
+          ? []
+          : [createHeading(3, title), { kind: "figures", figures: sectionFigures }],
       ),
-      ...(texts.length === 0 ? [] : [heading(3, "Texts side by side"), { kind: "texts", texts } as const]),
+      ...(texts.length === 0
+        ? []
+        : [createHeading(3, "Texts side by side"), { kind: "texts", texts } as const]),
     ],
     document: {
       paper: paper.title,
-      runs: done.map(({ record }) => record.id),
-      unfinished: left,
+      runs: finished.map(({ record }) => record.id),
+      unfinished: unfinished,
       rows: card.rows,
       models: card.groups,
       answers: card.answers,
@@ -127,15 +138,17 @@ async function cardReport({ plans, workspace }: Plans, runsFolder: string): Prom
 }
 
 /** After the file and the scale; several cards share the name of the first. */
-function fileName(given: readonly Plans[]): string {
-  const [{ experiment, scale } = { experiment: "report", scale: undefined }] = given[0]?.plans ?? [];
+function createFileName(experiments: readonly Plans[]): string {
+  const [{ experiment, scale } = { experiment: "report", scale: undefined }] = experiments[0]?.plans ?? [];
   const name = experiment.replace(/(\.lathe)?\.(md|ya?ml)$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "-");
-  return [name, scale ?? [], given.length > 1 ? `with-${given.length - 1}-more` : []].flat().join("-");
+  return [name, scale ?? [], experiments.length > 1 ? `with-${experiments.length - 1}-more` : []]
+    .flat()
+    .join("-");
 }
 
-function blockText(block: Block, { colors }: Terminal): string {
-  if (block.kind === "text") return plain(block.text);
+function formatBlock(block: Block, { colors }: Terminal): string {
+  if (block.kind === "text") return toPlainText(block.text);
   if (block.kind !== "table") return "";
-  const rows = block.rows.map((row) => row.map((cell) => plainLine(String(cell ?? "–"))));
-  return [colors.bold(plainLine(block.title ?? "")), table(block.columns, rows, colors)].join("\n");
+  const rows = block.rows.map((row) => row.map((cell) => toPlainLine(String(cell ?? "–"))));
+  return [colors.bold(toPlainLine(block.title ?? "")), formatTable(block.columns, rows, colors)].join("\n");
 }

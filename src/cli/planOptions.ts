@@ -9,7 +9,7 @@ export interface PlanOptions {
   readonly device?: string;
 }
 
-function wholeNumber(text: string): number {
+function parseWholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Write a whole number.");
   return Number(text);
 }
@@ -21,6 +21,6 @@ export function collect(text: string, previous: unknown): readonly string[] {
 export const planOptions: readonly OptionSpec[] = [
   ["--variant <name>", "run only this variant"],
   ["--set <key=value>", "change a setting, such as train.max_steps=100; repeatable", collect],
-  ["--seed <number>", "seed of weights, data order and sampling", wholeNumber],
+  ["--seed <number>", "seed of weights, data order and sampling", parseWholeNumber],
   ["--device <name>", "auto, cpu, webgpu, cuda, dml or coreml"],
 ];

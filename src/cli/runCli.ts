@@ -5,7 +5,7 @@ import type { SchemaCatalog } from "../schema/experiment";
 import { version } from "../protocol/version";
 import type { AnyCommand, ExitStatus } from "./command";
 import { reportFailure } from "./failure";
-import { jsonText, Terminal } from "./terminal";
+import { formatJson, Terminal } from "./terminal";
 
 export interface CliEnvironment {
   /** By the names that they are called by. */
@@ -14,7 +14,7 @@ export interface CliEnvironment {
 }
 
 export async function runCli(args: readonly string[], environment: CliEnvironment): Promise<ExitStatus> {
-  leaveQuietlyWhenNobodyReads();
+  exitOnBrokenPipe();
   const json = args.includes("--json");
   const result: { status: ExitStatus } = { status: 0 };
   const program = new Program("lathe")
@@ -22,10 +22,15 @@ export async function runCli(args: readonly string[], environment: CliEnvironmen
     .version(version)
     .exitOverride();
   for (const [name, command] of Object.entries(environment.commands)) {
-    addCommand(program, name, command, async (given, options) => {
+    addCommand(program, name, command, async (commandArgs, options) => {
       const terminal = new Terminal(json);
-      const outcome = await command.run({ args: given, options, terminal, catalog: environment.catalog });
-      terminal.result(json ? jsonText(outcome.document) : outcome.text);
+      const outcome = await command.run({
+        args: commandArgs,
+        options,
+        terminal,
+        catalog: environment.catalog,
+      });
+      terminal.result(json ? formatJson(outcome.document) : outcome.text);
       result.status = outcome.status ?? 0;
     });
   }
@@ -33,7 +38,7 @@ export async function runCli(args: readonly string[], environment: CliEnvironmen
     await program.parseAsync([...args], { from: "user" });
     return result.status;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return usageStatus(thrown, new Terminal(json));
+    if (thrown instanceof CommanderError) return reportUsageError(thrown, new Terminal(json));
     return reportFailure(toWorkbenchError(thrown), new Terminal(json));
   }
 }
@@ -41,28 +46,31 @@ export async function runCli(args: readonly string[], environment: CliEnvironmen
 type Action = (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => Promise<void>;
 
 function addCommand(program: Program, name: string, command: AnyCommand, action: Action): void {
-  const added = program.command(name).description(command.summary).allowExcessArguments(false);
-  for (const [syntax, help] of command.arguments ?? []) added.argument(syntax, help);
+  const subcommand = program.command(name).description(command.summary).allowExcessArguments(false);
+  for (const [syntax, help] of command.arguments ?? []) subcommand.argument(syntax, help);
   for (const [flags, help, parse] of command.options ?? []) {
-    if (parse === undefined) added.option(flags, help);
-    else added.option(flags, help, parse);
+    if (parse === undefined) subcommand.option(flags, help);
+    else subcommand.option(flags, help, parse);
   }
-  added.option("--json", "print one JSON document on standard output, everything else on standard error");
-  added.action(async () => action(added.processedArgs, added.opts()));
+  subcommand.option(
+    "--json",
+    "print one JSON document on standard output, everything else on standard error",
+  );
+  subcommand.action(async () => action(subcommand.processedArgs, subcommand.opts()));
 }
 
 /** Commander has printed its message already; requested help is not a failure. */
-function usageStatus(error: CommanderError, terminal: Terminal): ExitStatus {
+function reportUsageError(error: CommanderError, terminal: Terminal): ExitStatus {
   if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return 0;
   if (terminal.json) {
     const message = error.message.replace(/^error: /, "");
-    terminal.result(jsonText({ error: { code: "invalid-input", message, details: {} } }));
+    terminal.result(formatJson({ error: { code: "invalid-input", message, details: {} } }));
   }
   return 2;
 }
 
 /** `lathe runs | head` closes the pipe early, which is not an error. */
-function leaveQuietlyWhenNobodyReads(): void {
+function exitOnBrokenPipe(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
     throw error;

@@ -13,10 +13,10 @@ export class RunHistory {
   train: Point[] = [];
   evaluation: Point[] = [];
   private recent: { tokens: number; seconds: number }[] = [];
-  private reported: number | undefined;
+  private reportedSpeed: number | undefined;
 
   clear(): void {
-    [this.train, this.evaluation, this.recent, this.reported] = [[], [], [], undefined];
+    [this.train, this.evaluation, this.recent, this.reportedSpeed] = [[], [], [], undefined];
   }
 
   add(lines: readonly MetricLine[]): void {
@@ -26,7 +26,7 @@ export class RunHistory {
       if (train !== undefined && Number.isFinite(train)) this.train.push({ step, value: train });
       if (evaluation !== undefined && Number.isFinite(evaluation))
         this.evaluation.push({ step, value: evaluation });
-      this.reported = line["train/tokens_per_second"] ?? this.reported;
+      this.reportedSpeed = line["train/tokens_per_second"] ?? this.reportedSpeed;
       if (tokens === undefined) continue;
       this.recent.push({ tokens, seconds });
       if (this.recent.length > speedWindow) this.recent.shift();
@@ -35,7 +35,7 @@ export class RunHistory {
 
   /** The value that the run reports, else one derived from its token counts. */
   get tokensPerSecond(): number | undefined {
-    if (this.reported !== undefined) return this.reported;
+    if (this.reportedSpeed !== undefined) return this.reportedSpeed;
     const [first, last] = [this.recent[0], this.recent.at(-1)];
     if (first === undefined || last === undefined || last.seconds <= first.seconds) return undefined;
     const speed = (last.tokens - first.tokens) / (last.seconds - first.seconds);

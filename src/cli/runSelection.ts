@@ -4,7 +4,7 @@ import { findRun } from "../backend/runs/folder/findRuns";
 import { runsFolderOf, workspaceAround } from "../backend/runs/folder/runLocation";
 import { WorkbenchError, type ErrorCode } from "../protocol/errors";
 import type { RunRecord } from "../protocol/run";
-import { plainLine } from "./terminal";
+import { toPlainLine } from "./terminal";
 import type { ArgumentSpec, OptionSpec } from "./command";
 
 export const runArgument: ArgumentSpec = ["<run>", "run id or its beginning, a run folder, or `last`"];
@@ -18,7 +18,7 @@ export const runsOption: OptionSpec = [
   "folder of the runs; default: .lathe/runs of the workspace",
 ];
 
-export function runsFolder({ out }: RunsOption): string {
+export function getRunsFolder({ out }: RunsOption): string {
   return out === undefined ? runsFolderOf(workspaceAround(process.cwd())) : resolve(out);
 }
 
@@ -30,8 +30,8 @@ export interface SelectedRun {
 
 /** A run whose record can be read. */
 export async function selectRun(text: string, options: RunsOption): Promise<SelectedRun> {
-  const run = await findRun(text, runsFolder(options));
+  const run = await findRun(text, getRunsFolder(options));
   if (run.record === undefined) throw new WorkbenchError(run.failure.code as ErrorCode, run.failure.message);
   // The record is untrusted input, and the id is shown in messages.
-  return { id: plainLine(run.id), folder: run.folder, record: run.record };
+  return { id: toPlainLine(run.id), folder: run.folder, record: run.record };
 }

@@ -22,18 +22,22 @@ const noBorders = Object.fromEntries(
 );
 
 /** Aligns the first column and text columns to the left, number columns to the right. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], colors: Colors): string {
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  colors: Colors,
+): string {
   const numeric = head.map(
     (_, column) => column > 0 && rows.every((row) => /^[−–∞\d]|^NaN$/.test(row[column] ?? "–")),
   );
-  const made = new Table({
+  const table = new Table({
     head: head.map((title) => colors.dim(title)),
     chars: { ...noBorders, middle: "  " },
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
     colAligns: numeric.map((right) => (right ? "right" : "left")),
   });
-  for (const row of rows) made.push([...row]);
-  return made
+  for (const row of rows) table.push([...row]);
+  return table
     .toString()
     .split("\n")
     .map((line) => line.trimEnd())

@@ -23,7 +23,7 @@ export function createColors(enabled: boolean): Colors {
 }
 
 /** Text that came from a run, a file or a model, without what could steer a terminal. Tabs become spaces. */
-export function plain(text: string): string {
+export function toPlainText(text: string): string {
   return (
     stripVTControlCharacters(text)
       .replaceAll("\t", " ")
@@ -33,12 +33,12 @@ export function plain(text: string): string {
 }
 
 /** The same on one line. */
-export function plainLine(text: string): string {
-  return plain(text).replaceAll("\n", " ");
+export function toPlainLine(text: string): string {
+  return toPlainText(text).replaceAll("\n", " ");
 }
 
 /** One document, in which what JSON leaves as it is and a terminal obeys is written as an escape of the same text. */
-export function jsonText(document: unknown): string {
+export function formatJson(document: unknown): string {
   return JSON.stringify(document, undefined, 2).replace(
     /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -50,11 +50,11 @@ interface Stream extends NodeJS.WritableStream {
   readonly columns?: number;
 }
 
-function colorsFor(stream: Stream): Colors {
+function detectColors(stream: Stream): Colors {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
-  const refused = NO_COLOR !== undefined && NO_COLOR !== "";
-  const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== "" && FORCE_COLOR !== "0";
-  return createColors(!refused && (forced || (stream.isTTY === true && TERM !== "dumb")));
+  const isDisabled = NO_COLOR !== undefined && NO_COLOR !== "";
+  const isForced = FORCE_COLOR !== undefined && FORCE_COLOR !== "" && FORCE_COLOR !== "0";
+  return createColors(!isDisabled && (isForced || (stream.isTTY === true && TERM !== "dumb")));
 }
 
 export class Terminal {
@@ -68,8 +68,8 @@ export class Terminal {
     private readonly output: Stream = process.stdout,
     readonly notices: Stream = process.stderr,
   ) {
-    this.colors = colorsFor(output);
-    this.noticeColors = colorsFor(notices);
+    this.colors = detectColors(output);
+    this.noticeColors = detectColors(notices);
   }
 
   /** Whether lines on standard error can be redrawn. */
@@ -82,7 +82,7 @@ export class Terminal {
   }
 
   /** A line on the way to the result. */
-  say(text: string): void {
+  log(text: string): void {
     this.notices.write(`${text}\n`);
   }
 

@@ -17,25 +17,25 @@ export function drawCurves(curves: readonly PlotCurve[], axis: PlotAxis): string
   const lowest = Math.min(...values);
   const highest = Math.max(...values);
   const height = highest === lowest ? 0 : axis.height;
-  const lineOf = (value: number) =>
+  const toLine = (value: number) =>
     height === 0 ? 0 : height - Math.round(((value - lowest) / (highest - lowest)) * height);
 
   const columns = Math.max(...curves.map((curve) => curve.values.length)) - 1;
   const lines = Array.from({ length: height + 1 }, () => Array.from({ length: columns }, () => " "));
   const ticks = Array.from({ length: height + 1 }, () => "┤");
   for (const { values: curve, paint } of curves) {
-    ticks[lineOf(curve[0]!)] = paint("┼");
+    ticks[toLine(curve[0]!)] = paint("┼");
     for (let column = 0; column < curve.length - 1; column++) {
-      const [from, to] = [lineOf(curve[column]!), lineOf(curve[column + 1]!)];
-      const draw = (line: number, character: string) => (lines[line]![column] = paint(character));
+      const [from, to] = [toLine(curve[column]!), toLine(curve[column + 1]!)];
+      const drawCharacter = (line: number, character: string) => (lines[line]![column] = paint(character));
       if (from === to) {
-        draw(from, "─");
+        drawCharacter(from, "─");
         continue;
       }
-      const falls = to > from;
-      draw(from, falls ? "╮" : "╯");
-      for (let line = Math.min(from, to) + 1; line < Math.max(from, to); line++) draw(line, "│");
-      draw(to, falls ? "╰" : "╭");
+      const isFalling = to > from;
+      drawCharacter(from, isFalling ? "╮" : "╯");
+      for (let line = Math.min(from, to) + 1; line < Math.max(from, to); line++) drawCharacter(line, "│");
+      drawCharacter(to, isFalling ? "╰" : "╭");
     }
   }
   return lines

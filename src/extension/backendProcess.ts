@@ -5,17 +5,17 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Backend, Events, Requests } from "../protocol/backend";
-import { Connection, type Nothing, type Unsubscribe } from "../protocol/connection";
+import { Connection, type Empty, type Unsubscribe } from "../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../protocol/errors";
 import type { Log } from "./log";
-import { restartPolicy, type RestartPolicy } from "./restartPolicy";
+import { createRestartPolicy, type RestartPolicy } from "./restartPolicy";
 
 /** A backend that comes back after it died. */
-export interface LastingBackend extends Backend {
+export interface RestartableBackend extends Backend {
   /** The service was restarted: watches must be requested again. Event listeners remain. */
   onRestart(listener: () => void): Unsubscribe;
   /** Restarts the service, even after automatic restarts have stopped. */
-  revive(): Promise<void>;
+  restart(): Promise<void>;
 }
 
 export interface BackendOptions {
@@ -28,12 +28,12 @@ export interface BackendOptions {
   /** The parameters of `workspace.open` after the start, and after each change. */
   workspace(): Promise<Requests["workspace.open"]["params"]>;
   readonly log: Log;
-  /** It died, once for each death. `givenUp` means that it is not started again before `revive`. */
+  /** It died, once for each death. `givenUp` means that it is not started again before `restart`. */
   onCrash(error: WorkbenchError, givenUp: boolean): void;
   readonly policy?: RestartPolicy;
 }
 
-type ServiceConnection = Connection<Requests, Events, Nothing, Nothing>;
+type ServiceConnection = Connection<Requests, Events, Empty, Empty>;
 
 interface Running {
   readonly child: ChildProcess;
@@ -42,18 +42,18 @@ interface Running {
   readonly ready: Promise<ServiceConnection>;
 }
 
-export class BackendProcess implements LastingBackend {
+export class BackendProcess implements RestartableBackend {
   private readonly policy: RestartPolicy;
   private readonly listeners = new Map<keyof Events, Set<(payload: never) => void>>();
   private readonly restartListeners = new Set<() => void>();
   private running: Running | undefined;
-  private givenUp: WorkbenchError | undefined;
+  private startError: WorkbenchError | undefined;
   private restartTimer: NodeJS.Timeout | undefined;
   private starts = 0;
   private disposed = false;
 
   constructor(private readonly options: BackendOptions) {
-    this.policy = options.policy ?? restartPolicy();
+    this.policy = options.policy ?? createRestartPolicy();
     this.on("logged", ({ level, message }) => options.log(level, message));
   }
 
@@ -68,13 +68,13 @@ export class BackendProcess implements LastingBackend {
 
   /** The listener stays through restarts. */
   on<K extends keyof Events>(name: K, listener: (payload: Events[K]) => void): Unsubscribe {
-    let all = this.listeners.get(name);
-    if (all === undefined) {
-      this.listeners.set(name, (all = new Set()));
+    let registered = this.listeners.get(name);
+    if (registered === undefined) {
+      this.listeners.set(name, (registered = new Set()));
       if (this.running !== undefined) this.forward(this.running.connection, name);
     }
-    all.add(listener);
-    return { dispose: () => void all.delete(listener) };
+    registered.add(listener);
+    return { dispose: () => void registered.delete(listener) };
   }
 
   onRestart(listener: () => void): Unsubscribe {
@@ -89,9 +89,9 @@ export class BackendProcess implements LastingBackend {
     await connection.request("workspace.open", await this.options.workspace());
   }
 
-  async revive(): Promise<void> {
+  async restart(): Promise<void> {
     this.policy.forget();
-    this.givenUp = undefined;
+    this.startError = undefined;
     this.end(new WorkbenchError("cancelled", "The backend service is being restarted."));
     await this.start();
   }
@@ -101,23 +101,23 @@ export class BackendProcess implements LastingBackend {
     this.end(new WorkbenchError("cancelled", "The window is being closed."));
   }
 
-  private end(why: WorkbenchError): void {
+  private end(reason: WorkbenchError): void {
     clearTimeout(this.restartTimer);
     this.restartTimer = undefined;
     const { running } = this;
     this.running = undefined;
-    running?.connection.end(why);
+    running?.connection.end(reason);
     if (running === undefined) return;
     const { child } = running;
     child.kill();
     // One that is caught in a loop hears no signal but this.
-    const impatient = setTimeout(() => child.kill("SIGKILL"), 5000).unref();
-    child.once("exit", () => clearTimeout(impatient));
+    const killTimer = setTimeout(() => child.kill("SIGKILL"), 5000).unref();
+    child.once("exit", () => clearTimeout(killTimer));
   }
 
   private start(): Promise<ServiceConnection> {
     if (this.disposed) return Promise.reject(new WorkbenchError("cancelled", "The window is being closed."));
-    if (this.givenUp !== undefined) return Promise.reject(this.givenUp);
+    if (this.startError !== undefined) return Promise.reject(this.startError);
     clearTimeout(this.restartTimer);
     this.restartTimer = undefined;
     this.running ??= this.spawn();
@@ -147,77 +147,83 @@ export class BackendProcess implements LastingBackend {
       { onFault: (error) => this.options.log("error", error.stack ?? error.message) },
     );
     for (const name of this.listeners.keys()) this.forward(connection, name);
-    const lastWords: string[] = [];
+    const errorOutput: string[] = [];
     createInterface({ input: child.stdout! }).on("line", (line) => this.options.log("info", line));
     createInterface({ input: child.stderr! }).on("line", (line) => {
       this.options.log("warning", line);
-      lastWords.push(line);
-      lastWords.splice(0, lastWords.length - 20);
+      errorOutput.push(line);
+      errorOutput.splice(0, errorOutput.length - 20);
     });
     const running: Running = { child, connection, ready: this.open(connection) };
     // A service that cannot open the workspace is of no use: the next request tries another.
     running.ready.catch((error: unknown) => {
       if (this.running === running) this.end(toWorkbenchError(error));
     });
-    child.once("error", (error) => this.died(running, `could not be started: ${error.message}`, lastWords));
+    child.once("error", (error) =>
+      this.handleExit(running, `could not be started: ${error.message}`, errorOutput),
+    );
     child.once("exit", (status, signal) => {
-      const how = signal === null ? `with status ${status ?? "unknown"}` : `by ${signal}`;
-      this.died(running, `ended unexpectedly, ${how}`, lastWords);
+      const cause = signal === null ? `with status ${status ?? "unknown"}` : `by ${signal}`;
+      this.handleExit(running, `ended unexpectedly, ${cause}`, errorOutput);
     });
     return running;
   }
 
   private async open(connection: ServiceConnection): Promise<ServiceConnection> {
-    const opened = connection.request("workspace.open", this.options.folders());
-    void this.search(connection);
-    const { version, pid } = await opened;
+    const opening = connection.request("workspace.open", this.options.folders());
+    void this.findExperiments(connection);
+    const { version, pid } = await opening;
     this.options.log("info", `The backend service ${version} runs as process ${pid}.`);
     // Not before the workspace is open: a listener asks at once for what it has to ask for again.
     if (++this.starts > 1)
-      for (const listener of this.restartListeners) this.tell(listener, undefined as never);
+      for (const listener of this.restartListeners) this.notify(listener, undefined as never);
     return connection;
   }
 
   /** Whatever comes of the search, the service has to hear the end of it: some requests wait for all experiments. */
-  private async search(connection: ServiceConnection): Promise<void> {
+  private async findExperiments(connection: ServiceConnection): Promise<void> {
     const fail = (thrown: unknown) => {
       const { code, message } = toWorkbenchError(thrown);
       if (code !== "cancelled") this.options.log("error", `Could not search for experiments: ${message}`);
     };
-    const found = await this.options.workspace().catch(fail);
-    const workspace = found ?? { ...this.options.folders(), searching: false };
+    const openedWorkspace = await this.options.workspace().catch(fail);
+    const workspace = openedWorkspace ?? { ...this.options.folders(), searching: false };
     await connection.request("workspace.open", workspace).catch(fail);
   }
 
-  private died(running: Running, how: string, lastWords: readonly string[]): void {
+  private handleExit(running: Running, reason: string, errorOutput: readonly string[]): void {
     if (this.running !== running) return;
     this.running = undefined;
-    const verdict = this.policy.crashed(Date.now());
-    const next = verdict.again
+    const decision = this.policy.crashed(Date.now());
+    const next = decision.again
       ? "It is restarting; requests in progress must be repeated."
       : "It is not restarted, because it crashed several times in a short time. See the log; the setting lathe.nodePath selects another Node to run it.";
-    const error = new WorkbenchError("io", `The backend service ${how}. Runs continue without it. ${next}`, {
-      crash: true,
-      lastWords: [...lastWords],
-    });
+    const error = new WorkbenchError(
+      "io",
+      `The backend service ${reason}. Runs continue without it. ${next}`,
+      {
+        crash: true,
+        lastWords: [...errorOutput],
+      },
+    );
     running.connection.end(error);
-    if (verdict.again)
-      this.restartTimer = setTimeout(() => void this.start().catch(() => undefined), verdict.delay);
+    if (decision.again)
+      this.restartTimer = setTimeout(() => void this.start().catch(() => undefined), decision.delay);
     else
-      this.givenUp = new WorkbenchError(
+      this.startError = new WorkbenchError(
         "io",
-        `The backend service is not running, because it ${how} several times in a short time. Fix the cause, then run "Lathe: Restart Backend".`,
+        `The backend service is not running, because it ${reason} several times in a short time. Fix the cause, then run "Lathe: Restart Backend".`,
       );
-    this.options.onCrash(error, !verdict.again);
+    this.options.onCrash(error, !decision.again);
   }
 
   private forward(connection: ServiceConnection, name: keyof Events): void {
     connection.on(name, (payload) => {
-      for (const listener of this.listeners.get(name) ?? []) this.tell(listener, payload as never);
+      for (const listener of this.listeners.get(name) ?? []) this.notify(listener, payload as never);
     });
   }
 
-  private tell(listener: (payload: never) => void, payload: never): void {
+  private notify(listener: (payload: never) => void, payload: never): void {
     try {
       listener(payload);
     } catch (thrown) {

@@ -2,17 +2,17 @@
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../protocol/errors";
 import { BackendProcess } from "./backendProcess";
-import { openedFolders, openedWorkspace, watchWorkspace } from "./openedWorkspace";
+import { getOpenedFolders, findOpenedWorkspace, watchWorkspace } from "./openedWorkspace";
 import { createPanelHost } from "./panels/panelHost";
-import { notificationText, plainText } from "./plainText";
+import { escapeNotification, escapeControls } from "./plainText";
 import { createRunStore } from "./runStore";
-import { nodePath } from "./settings";
+import { getNodePath } from "./settings";
 import type { Workbench } from "./workbench";
 
 export function createWorkbench(context: vscode.ExtensionContext): Workbench {
   const log = vscode.window.createOutputChannel("Lathe", { log: true });
   const write = (level: "info" | "warning" | "error", message: string): void => {
-    const line = plainText(message);
+    const line = escapeControls(message);
     if (level === "error") log.error(line);
     else if (level === "warning") log.warn(line);
     else log.info(line);
@@ -20,17 +20,17 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
 
   const backend = new BackendProcess({
     program: context.asAbsolutePath("dist/backend.cjs"),
-    executable: nodePath,
-    folders: openedFolders,
-    workspace: openedWorkspace,
+    executable: getNodePath,
+    folders: getOpenedFolders,
+    workspace: findOpenedWorkspace,
     log: write,
     onCrash: (error, givenUp) => {
       write("error", error.message);
-      const tell = givenUp ? vscode.window.showErrorMessage : vscode.window.showWarningMessage;
+      const showMessage = givenUp ? vscode.window.showErrorMessage : vscode.window.showWarningMessage;
       const actions = givenUp ? ["Show Log", "Try Again"] : ["Show Log"];
-      void tell(notificationText(error.message), ...actions).then((chosen) => {
-        if (chosen === "Show Log") log.show();
-        if (chosen === "Try Again") backend.revive().catch(report);
+      void showMessage(escapeNotification(error.message), ...actions).then((action) => {
+        if (action === "Show Log") log.show();
+        if (action === "Try Again") backend.restart().catch(report);
       });
     },
   });
@@ -40,8 +40,8 @@ export function createWorkbench(context: vscode.ExtensionContext): Workbench {
     if (error.code === "cancelled") return;
     write("error", error.code === "internal" ? (error.stack ?? error.message) : error.message);
     if (error.details["crash"] === true) return;
-    void vscode.window.showErrorMessage(notificationText(error.message), "Show Log").then((chosen) => {
-      if (chosen !== undefined) log.show();
+    void vscode.window.showErrorMessage(escapeNotification(error.message), "Show Log").then((action) => {
+      if (action !== undefined) log.show();
     });
   };
   const runs = createRunStore(backend);

@@ -7,7 +7,7 @@ import { registerNotebook } from "./notebook/notebook";
 import { createNotifications } from "./notifications";
 import { registerRunLog } from "./runLog";
 import { createStatusBar } from "./statusBar";
-import { treesOf } from "./trees";
+import { getTrees } from "./trees";
 import type { View } from "./view";
 import { views } from "./views/catalog";
 
@@ -17,8 +17,8 @@ export function activate(context: vscode.ExtensionContext): void {
   registerNotebook(workbench);
   registerCommands(workbench, commands);
   for (const [id, view] of Object.entries<View>(views))
-    treesOf(workbench).set(id, view.create(workbench, `lathe.${id}`));
-  context.subscriptions.push(...treesOf(workbench).values());
+    getTrees(workbench).set(id, view.create(workbench, `lathe.${id}`));
+  context.subscriptions.push(...getTrees(workbench).values());
   context.subscriptions.push(createStatusBar(workbench), createNotifications(workbench));
   workbench.runs.load().catch(workbench.report);
 }

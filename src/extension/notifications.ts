@@ -2,16 +2,16 @@
 import * as vscode from "vscode";
 import type { Alert } from "../protocol/service/runs";
 import { isActive } from "../protocol/run";
-import { alertsShown } from "./settings";
-import { alertFace, alertMemory, isShown } from "./views/runTree/alertFace";
+import { getAlertSetting } from "./settings";
+import { presentAlert, createAlertMemory, isShown } from "./views/runTree/presentAlert";
 import type { Workbench } from "./workbench";
 
 export function createNotifications({ backend, runs }: Workbench): vscode.Disposable {
-  const memory = alertMemory();
+  const memory = createAlertMemory();
   const active = new Map<string, boolean>();
   return vscode.Disposable.from(
     backend.on("alertRaised", (alert) => {
-      if (memory.isNew(alert) && isShown(alert, alertsShown())) void tell(alert);
+      if (memory.isNew(alert) && isShown(alert, getAlertSetting())) void notify(alert);
     }),
     runs.onDidChange(({ changed, removed }) => {
       for (const run of changed) {
@@ -26,15 +26,15 @@ export function createNotifications({ backend, runs }: Workbench): vscode.Dispos
     }),
   );
 
-  async function tell(alert: Alert): Promise<void> {
-    const { level, text, actions } = alertFace(alert, runs.get(alert.run));
+  async function notify(alert: Alert): Promise<void> {
+    const { level, text, actions } = presentAlert(alert, runs.get(alert.run));
     const show = {
       information: vscode.window.showInformationMessage,
       warning: vscode.window.showWarningMessage,
       error: vscode.window.showErrorMessage,
     }[level];
-    const chosen = await show(text, ...actions.map(({ title }) => title));
-    const action = actions.find(({ title }) => title === chosen);
+    const selected = await show(text, ...actions.map(({ title }) => title));
+    const action = actions.find(({ title }) => title === selected);
     // The command itself reports its errors.
     if (action !== undefined) await vscode.commands.executeCommand(action.command, [alert.run]);
   }

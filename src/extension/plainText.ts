@@ -1,7 +1,7 @@
 /** Text from runs, files and other processes, made fit for places that would read more into it than text. */
 
 /** Control characters, terminal escapes among them, become visible; so do the marks that turn the direction of writing. */
-export function plainText(text: string): string {
+export function escapeControls(text: string): string {
   return text.replace(
     // eslint-disable-next-line no-control-regex -- control characters are what this is about
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
@@ -10,11 +10,11 @@ export function plainText(text: string): string {
 }
 
 /** More than that nobody reads in a corner of the window; the log has all of it. */
-const mostShown = 1000;
+const maxLength = 1000;
 
 /** For notifications, which make a button-like link, commands included, of `[label](target)`. */
-export function notificationText(text: string): string {
-  return plainText(text.length > mostShown ? `${text.slice(0, mostShown)}…` : text).replace(
+export function escapeNotification(text: string): string {
+  return escapeControls(text.length > maxLength ? `${text.slice(0, maxLength)}…` : text).replace(
     /\](?=\()/g,
     "]\u200b",
   );

@@ -8,7 +8,7 @@ export interface RestartPolicy {
 }
 
 /** After a few crashes in a minute another start would not help. */
-export function restartPolicy({ most = 4, within = 60_000 } = {}): RestartPolicy {
+export function createRestartPolicy({ most = 4, within = 60_000 } = {}): RestartPolicy {
   let crashes: number[] = [];
   return {
     crashed(at) {

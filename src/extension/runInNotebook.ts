@@ -5,8 +5,9 @@ import { notebookType } from "./notebook/serializer";
 /** Until the cell with this index among the yaml cells, or all of it. False where the file is open as text. */
 export async function runInNotebook(experiment: string, cell?: number): Promise<boolean> {
   const uri = vscode.Uri.file(experiment);
-  const active = vscode.window.activeTextEditor?.document.uri;
-  if (active?.toString() === uri.toString() && vscode.window.activeNotebookEditor === undefined) return false;
+  const activeUri = vscode.window.activeTextEditor?.document.uri;
+  if (activeUri?.toString() === uri.toString() && vscode.window.activeNotebookEditor === undefined)
+    return false;
   const notebook = await vscode.workspace.openNotebookDocument(uri);
   if (notebook.notebookType !== notebookType) return false;
   await vscode.window.showNotebookDocument(notebook);
@@ -14,8 +15,8 @@ export async function runInNotebook(experiment: string, cell?: number): Promise<
     await vscode.commands.executeCommand("notebook.execute", uri);
     return true;
   }
-  const code = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
-  const start = code[cell]?.index;
+  const codeCells = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
+  const start = codeCells[cell]?.index;
   if (start === undefined) return false;
   await vscode.commands.executeCommand("notebook.cell.execute", {
     ranges: [{ start, end: start + 1 }],

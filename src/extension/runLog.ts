@@ -2,28 +2,29 @@
 import path from "node:path";
 import * as vscode from "vscode";
 import type { RunSummary } from "../protocol/service/runs";
-import { plainText } from "./plainText";
+import { escapeControls } from "./plainText";
 import type { Workbench } from "./workbench";
 
 const scheme = "lathe-log";
 /** The last part of a log; nobody reads more of it in an editor. */
-const bytes = 1_000_000;
+const maxBytes = 1_000_000;
 
 export function registerRunLog(workbench: Workbench): void {
-  const changed = new vscode.EventEmitter<vscode.Uri>();
+  const changeEmitter = new vscode.EventEmitter<vscode.Uri>();
   const provider: vscode.TextDocumentContentProvider = {
-    onDidChange: changed.event,
+    onDidChange: changeEmitter.event,
     async provideTextDocumentContent({ query }) {
-      const { text } = await workbench.backend.request("runs.log", { run: query, bytes });
-      return plainText(text);
+      const { text } = await workbench.backend.request("runs.log", { run: query, bytes: maxBytes });
+      return escapeControls(text);
     },
   };
   workbench.context.subscriptions.push(
-    changed,
+    changeEmitter,
     vscode.workspace.registerTextDocumentContentProvider(scheme, provider),
     workbench.runs.onDidChange(({ changed: runs }) => {
-      const shown = vscode.workspace.textDocuments.filter(({ uri }) => uri.scheme === scheme);
-      for (const { uri } of shown) if (runs.some(({ folder }) => folder === uri.query)) changed.fire(uri);
+      const openLogs = vscode.workspace.textDocuments.filter(({ uri }) => uri.scheme === scheme);
+      for (const { uri } of openLogs)
+        if (runs.some(({ folder }) => folder === uri.query)) changeEmitter.fire(uri);
     }),
   );
 }

@@ -3,7 +3,7 @@ import * as vscode from "vscode";
 import type { Unsubscribe } from "../protocol/connection";
 import { isActive } from "../protocol/run";
 import type { RunSummary } from "../protocol/service/runs";
-import type { LastingBackend } from "./backendProcess";
+import type { RestartableBackend } from "./backendProcess";
 
 export interface RunChange {
   readonly changed: readonly RunSummary[];
@@ -20,30 +20,30 @@ export interface RunStore {
   readonly onDidChange: vscode.Event<RunChange>;
 }
 
-export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe {
+export function createRunStore(backend: RestartableBackend): RunStore & Unsubscribe {
   const emitter = new vscode.EventEmitter<RunChange>();
   const runs = new Map<string, RunSummary>();
   let all: readonly RunSummary[] | undefined;
   let loading: Promise<readonly RunSummary[]> | undefined;
-  let shown = "";
+  let lastContext = "";
 
-  const take = (change: RunChange): void => {
+  const applyChange = (change: RunChange): void => {
     for (const folder of change.removed) runs.delete(folder);
     for (const run of change.changed) runs.set(run.folder, run);
-    all = [...runs.values()].sort((a, b) => order(b.createdAt, a.createdAt) || order(b.id, a.id));
-    tellContext(all);
+    all = [...runs.values()].sort((a, b) => compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id));
+    updateContext(all);
     emitter.fire(change);
   };
 
   /** The context keys of `when` clauses; set only when they change. */
-  const tellContext = (current: readonly RunSummary[]): void => {
+  const updateContext = (current: readonly RunSummary[]): void => {
     const values: Readonly<Record<string, boolean>> = {
       "lathe.hasRuns": current.length > 0,
       "lathe.hasActiveRun": current.some(isActive),
     };
-    const next = JSON.stringify(values);
-    if (next === shown) return;
-    shown = next;
+    const serialized = JSON.stringify(values);
+    if (serialized === lastContext) return;
+    lastContext = serialized;
     for (const [key, value] of Object.entries(values))
       void vscode.commands.executeCommand("setContext", key, value);
   };
@@ -51,7 +51,7 @@ export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe 
   const fetch = async (): Promise<readonly RunSummary[]> => {
     const { runs: current } = await backend.request("runs.list", {});
     const folders = new Set(current.map(({ folder }) => folder));
-    take({ changed: current, removed: [...runs.keys()].filter((folder) => !folders.has(folder)) });
+    applyChange({ changed: current, removed: [...runs.keys()].filter((folder) => !folders.has(folder)) });
     return all ?? [];
   };
 
@@ -65,7 +65,7 @@ export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe 
   const subscriptions = [
     // Before the first answer a change would look like the whole of it.
     backend.on("runsChanged", (change) => {
-      if (all !== undefined) take(change);
+      if (all !== undefined) applyChange(change);
     }),
     backend.onRestart(() => {
       loading = undefined;
@@ -82,10 +82,10 @@ export function createRunStore(backend: LastingBackend): RunStore & Unsubscribe 
     load,
     get: (folder) => runs.get(folder),
     onDidChange: emitter.event,
-    dispose: () => subscriptions.forEach((each) => each.dispose()),
+    dispose: () => subscriptions.forEach((subscription) => subscription.dispose()),
   };
 }
 
-function order(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -4,18 +4,18 @@ import * as vscode from "vscode";
 const section = "lathe";
 
 /** The Node executable of the children; VS Code's own unless the setting names another. */
-export function nodePath(): string {
-  const chosen = vscode.workspace.getConfiguration(section).get<string>("nodePath", "").trim();
-  return chosen === "" ? process.execPath : chosen;
+export function getNodePath(): string {
+  const configured = vscode.workspace.getConfiguration(section).get<string>("nodePath", "").trim();
+  return configured === "" ? process.execPath : configured;
 }
 
 /** The device that every run uses instead of its experiment's; undefined if the experiment decides. */
-export function chosenDevice(experiment?: vscode.Uri): string | undefined {
-  const chosen = vscode.workspace.getConfiguration(section, experiment ?? null).get<string>("device", "");
-  return chosen === "" ? undefined : chosen;
+export function getDefaultDevice(experiment?: vscode.Uri): string | undefined {
+  const configured = vscode.workspace.getConfiguration(section, experiment ?? null).get<string>("device", "");
+  return configured === "" ? undefined : configured;
 }
 
-export async function chooseDevice(device: string | undefined): Promise<void> {
+export async function setDefaultDevice(device: string | undefined): Promise<void> {
   const target =
     vscode.workspace.workspaceFolders === undefined
       ? vscode.ConfigurationTarget.Global
@@ -24,6 +24,6 @@ export async function chooseDevice(device: string | undefined): Promise<void> {
 }
 
 /** Which alerts of runs become notifications. */
-export function alertsShown(): "all" | "problems" | "none" {
+export function getAlertSetting(): "all" | "problems" | "none" {
   return vscode.workspace.getConfiguration(section).get<"all" | "problems" | "none">("alerts", "all");
 }

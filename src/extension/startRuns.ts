@@ -1,25 +1,26 @@
 /** Starts runs of an experiment outside its notebook, and shows where to watch them. */
 import * as vscode from "vscode";
 import type { RunSummary, StartRuns } from "../protocol/service/runs";
-import { notificationText } from "./plainText";
-import { chosenDevice } from "./settings";
+import { escapeNotification } from "./plainText";
+import { getDefaultDevice } from "./settings";
 import { requireTrust } from "./trust";
 import type { Workbench } from "./workbench";
 
-export async function startRuns(workbench: Workbench, what: StartRuns): Promise<readonly RunSummary[]> {
+export async function startRuns(workbench: Workbench, request: StartRuns): Promise<readonly RunSummary[]> {
   requireTrust("Training");
-  const uri = vscode.Uri.file(what.experiment);
-  const device = what.device ?? chosenDevice(uri);
+  const uri = vscode.Uri.file(request.experiment);
+  const device = request.device ?? getDefaultDevice(uri);
   // The service reads the file.
   await vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString())?.save();
   const { runs } = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: "Lathe: starting" },
-    () => workbench.backend.request("runs.start", { ...what, ...(device === undefined ? {} : { device }) }),
+    () =>
+      workbench.backend.request("runs.start", { ...request, ...(device === undefined ? {} : { device }) }),
   );
   const names = runs.map(({ name }) => name).join(", ");
   const message = `${runs.length === 1 ? "A run was" : `${runs.length} runs were`} started: ${names.slice(0, 200)}.`;
-  void vscode.window.showInformationMessage(notificationText(message), "Open Charts").then((chosen) => {
-    if (chosen !== undefined) workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
+  void vscode.window.showInformationMessage(escapeNotification(message), "Open Charts").then((action) => {
+    if (action !== undefined) workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
   });
   return runs;
 }

@@ -1,29 +1,29 @@
 /** What runs, in the status bar; nothing there while nothing does. */
 import * as vscode from "vscode";
-import { activeRuns } from "./views/runTree/activeRuns";
-import { untrusted } from "./views/treeItem";
+import { summarizeActiveRuns } from "./views/runTree/activeRuns";
+import { createUntrustedMarkdown } from "./views/treeItem";
 import type { Workbench } from "./workbench";
 
 export function createStatusBar({ runs }: Workbench): vscode.Disposable {
   const item = vscode.window.createStatusBarItem("lathe.runs", vscode.StatusBarAlignment.Left, 10);
   item.name = "Lathe Runs";
   item.command = "lathe.runs.focus";
-  let shown = "";
-  const show = () => {
-    const active = activeRuns(runs.all ?? []);
-    const next = JSON.stringify(active ?? "");
+  let lastShown = "";
+  const update = () => {
+    const active = summarizeActiveRuns(runs.all ?? []);
+    const serialized = JSON.stringify(active ?? "");
     // Every change crosses to the window and closes an open tooltip.
-    if (next === shown) return;
-    shown = next;
+    if (serialized === lastShown) return;
+    lastShown = serialized;
     if (active === undefined) {
       item.hide();
       return;
     }
     item.text = active.text;
-    item.tooltip = untrusted(active.tooltip);
+    item.tooltip = createUntrustedMarkdown(active.tooltip);
     item.accessibilityInformation = { label: active.spoken };
     item.show();
   };
-  show();
-  return vscode.Disposable.from(item, runs.onDidChange(show));
+  update();
+  return vscode.Disposable.from(item, runs.onDidChange(update));
 }

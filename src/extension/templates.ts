@@ -12,7 +12,7 @@ export interface Template {
   readonly text: string;
 }
 
-const smallest: Template = {
+const defaultTemplate: Template = {
   id: "experiment",
   title: "A small model on your own text",
   summary: "One model, a few hundred steps, perplexity and counts.",
@@ -58,7 +58,7 @@ evaluate:
 
 export async function listTemplates(extension: vscode.Uri): Promise<readonly Template[]> {
   const root = vscode.Uri.joinPath(extension, "examples");
-  const examples = (await experimentsBelow(root, "")).map(({ id, text }): Template => {
+  const examples = (await findExperiments(root, "")).map(({ id, text }): Template => {
     const prose = text.split(/\r?\n\r?\n/);
     const title = /^#\s+(.*)$/m.exec(text)?.[1] ?? id;
     const first = prose.find((block) => /^[^#`\s]/.test(block)) ?? "";
@@ -67,23 +67,23 @@ export async function listTemplates(extension: vscode.Uri): Promise<readonly Tem
   });
   // The quickest comes first.
   examples.sort((a, b) => Number(b.id === "quick") - Number(a.id === "quick") || a.id.localeCompare(b.id));
-  return [...examples, smallest];
+  return [...examples, defaultTemplate];
 }
 
-async function experimentsBelow(
+async function findExperiments(
   root: vscode.Uri,
   folder: string,
 ): Promise<{ readonly id: string; readonly text: string }[]> {
-  const found: { readonly id: string; readonly text: string }[] = [];
+  const experiments: { readonly id: string; readonly text: string }[] = [];
   for (const [name, type] of await vscode.workspace.fs.readDirectory(vscode.Uri.joinPath(root, folder))) {
     const file = path.posix.join(folder, name);
-    if (type === vscode.FileType.Directory) found.push(...(await experimentsBelow(root, file)));
+    if (type === vscode.FileType.Directory) experiments.push(...(await findExperiments(root, file)));
     else if (name.endsWith(".lathe.md")) {
       const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(root, file));
-      found.push({ id: file.slice(0, -".lathe.md".length), text: new TextDecoder().decode(bytes) });
+      experiments.push({ id: file.slice(0, -".lathe.md".length), text: new TextDecoder().decode(bytes) });
     }
   }
-  return found;
+  return experiments;
 }
 
 /** Asks where the experiment is to be, writes it there and opens it as a notebook. */
@@ -97,7 +97,7 @@ export async function openCopy({ id, text }: Template): Promise<void> {
   const target = await vscode.window.showSaveDialog({
     title: "Select the folder for the experiment",
     saveLabel: "Create Experiment",
-    defaultUri: await freeName(folder, path.posix.basename(id)),
+    defaultUri: await findFreeName(folder, path.posix.basename(id)),
   });
   if (target === undefined) return;
   const file = target.path.endsWith(".lathe.md")
@@ -108,10 +108,10 @@ export async function openCopy({ id, text }: Template): Promise<void> {
 }
 
 /** `quick.lathe.md`, or `quick-2.lathe.md` where that is taken. */
-async function freeName(folder: vscode.Uri, name: string): Promise<vscode.Uri> {
-  const taken = new Set((await vscode.workspace.fs.readDirectory(folder)).map(([each]) => each));
+async function findFreeName(folder: vscode.Uri, name: string): Promise<vscode.Uri> {
+  const existingNames = new Set((await vscode.workspace.fs.readDirectory(folder)).map(([each]) => each));
   for (let number = 1; ; number++) {
     const file = `${name}${number === 1 ? "" : `-${number}`}.lathe.md`;
-    if (!taken.has(file)) return vscode.Uri.joinPath(folder, file);
+    if (!existingNames.has(file)) return vscode.Uri.joinPath(folder, file);
   }
 }

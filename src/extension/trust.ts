@@ -5,11 +5,11 @@ import { WorkbenchError } from "../protocol/errors";
 /** For `enablement` of commands. */
 export const whenTrusted = "isWorkspaceTrusted";
 
-/** `deed` is what was refused: "Training". */
-export function requireTrust(deed: string): void {
+/** `action` is what was refused: "Training". */
+export function requireTrust(action: string): void {
   if (!vscode.workspace.isTrusted)
     throw new WorkbenchError(
       "unsupported",
-      `${deed} needs a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.`,
+      `${action} needs a trusted workspace. Run "Workspaces: Manage Workspace Trust" to trust this one.`,
     );
 }

@@ -1,13 +1,13 @@
 /** What every command, view, panel and the notebook receive: the one way to everything of the extension. */
 import type * as vscode from "vscode";
 import type { PanelId, PanelInputs } from "../protocol/page";
-import type { LastingBackend } from "./backendProcess";
+import type { RestartableBackend } from "./backendProcess";
 import type { RunStore } from "./runStore";
 
 export interface Workbench {
   readonly context: vscode.ExtensionContext;
   /** Starts the service on the first request, and again after it died. */
-  readonly backend: LastingBackend;
+  readonly backend: RestartableBackend;
   /** The runs of this window as the host last heard of them. */
   readonly runs: RunStore;
   readonly log: vscode.LogOutputChannel;

@@ -1,12 +1,12 @@
 /** Bars side by side with their intervals: one group of bars per measure, one bar per model. */
-import { figure } from "../protocol/quantities";
+import { formatNumber } from "../protocol/quantities";
 import type { Estimate } from "../statistics/studentT";
-import { linearTicks } from "./axisTicks";
-import { colorOf } from "./palette";
+import { computeLinearTicks } from "./axisTicks";
+import { getColor } from "./palette";
 import type { Face, Label, Picture, Stroke } from "./picture";
 import type { ChartTheme } from "./theme";
 
-export interface BarsGiven {
+export interface BarsPictureOptions {
   readonly title: string;
   readonly series: readonly string[];
   readonly groups: readonly {
@@ -20,13 +20,13 @@ export interface BarsGiven {
 
 const [left, top, plot, legendRow] = [56, 34, 200, 18];
 
-export function barsPicture({ title, series, groups, theme, width }: BarsGiven): Picture {
-  const all = groups.flatMap(({ values }) => values.flatMap((each) => each ?? []));
-  const most = Math.max(1e-12, ...all.map(({ mean, half = 0 }) => mean + half));
+export function createBarsPicture({ title, series, groups, theme, width }: BarsPictureOptions): Picture {
+  const values = groups.flatMap(({ values }) => values.flatMap((each) => each ?? []));
+  const highest = Math.max(1e-12, ...values.map(({ mean, half = 0 }) => mean + half));
   const area = { left, top, right: width - 12, bottom: top + plot };
-  const atY = (y: number) => area.bottom - (y / (most * 1.05)) * plot;
-  const room = (area.right - area.left) / Math.max(1, groups.length);
-  const bar = (room * 0.84) / Math.max(1, series.length);
+  const toY = (y: number) => area.bottom - (y / (highest * 1.05)) * plot;
+  const groupWidth = (area.right - area.left) / Math.max(1, groups.length);
+  const barWidth = (groupWidth * 0.84) / Math.max(1, series.length);
   const faces: Face[] = [];
   const strokes: Stroke[] = [];
   const labels: Label[] = [
@@ -41,7 +41,7 @@ export function barsPicture({ title, series, groups, theme, width }: BarsGiven):
     width: 1,
     dash: [],
   });
-  const rectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
+  const createRectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
     points: [
       { x, y },
       { x: x + w, y },
@@ -51,41 +51,43 @@ export function barsPicture({ title, series, groups, theme, width }: BarsGiven):
     color,
   });
   groups.forEach(({ name, values }, group) => {
-    const from = area.left + group * room + room * 0.08;
+    const from = area.left + group * groupWidth + groupWidth * 0.08;
     values.forEach((value, i) => {
       if (value === undefined) return;
       const { mean, half } = value;
-      const x = from + i * bar;
-      faces.push(rectangle(x, atY(mean), bar * 0.9, area.bottom - atY(mean), colorOf(i, theme.ground)));
+      const x = from + i * barWidth;
+      faces.push(
+        createRectangle(x, toY(mean), barWidth * 0.9, area.bottom - toY(mean), getColor(i, theme.ground)),
+      );
       if (half === undefined) return;
-      const middle = x + bar * 0.45;
-      const ends = [atY(mean + half), atY(Math.max(0, mean - half))] as const;
+      const center = x + barWidth * 0.45;
+      const ends = [toY(mean + half), toY(Math.max(0, mean - half))] as const;
       strokes.push(
         line(
-          ends.map((y) => [middle, y] as const),
+          ends.map((y) => [center, y] as const),
           theme.foreground,
         ),
       );
     });
-    label(from + room * 0.42, area.bottom + 16, name, "middle");
+    label(from + groupWidth * 0.42, area.bottom + 16, name, "middle");
   });
-  const grid = linearTicks(0, most * 1.05, 5).map((tick) => {
-    label(area.left - 8, atY(tick) + 4, figure(tick, 3), "end");
+  const grid = computeLinearTicks(0, highest * 1.05, 5).map((tick) => {
+    label(area.left - 8, toY(tick) + 4, formatNumber(tick, 3), "end");
     return line(
       [
-        [area.left, atY(tick)],
-        [area.right, atY(tick)],
+        [area.left, toY(tick)],
+        [area.right, toY(tick)],
       ],
       tick === 0 ? theme.muted : theme.grid,
     );
   });
   let [x, y] = [left, area.bottom + 38];
   series.forEach((name, i) => {
-    const needed = 30 + name.length * 6.4;
-    if (x > left && x + needed > width) [x, y] = [left, y + legendRow];
-    faces.push(rectangle(x, y - 9, 12, 10, colorOf(i, theme.ground)));
+    const entryWidth = 30 + name.length * 6.4;
+    if (x > left && x + entryWidth > width) [x, y] = [left, y + legendRow];
+    faces.push(createRectangle(x, y - 9, 12, 10, getColor(i, theme.ground)));
     labels.push({ x: x + 18, y, text: name, color: theme.foreground, anchor: "start", size: 11 });
-    x += needed;
+    x += entryWidth;
   });
   return {
     title,

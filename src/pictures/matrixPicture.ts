@@ -1,11 +1,11 @@
 /** A matrix seen from above: one cell per value, with its color scale. */
-import { figure } from "../protocol/quantities";
-import { fillOf, type Matrix } from "./matrix";
-import { shortenHeading } from "./shortened";
+import { formatNumber } from "../protocol/quantities";
+import { getFillColor, type Matrix } from "./matrix";
+import { shortenHeading } from "./shortenHeading";
 import type { Face, Label, Picture } from "./picture";
 import type { ChartTheme } from "./theme";
 
-export interface MatrixGiven {
+export interface MatrixPictureOptions {
   readonly title: string;
   readonly matrix: Matrix;
   readonly limit: number;
@@ -17,12 +17,19 @@ export interface MatrixGiven {
 
 const [head, foot, side, bar] = [30, 26, 20, 66];
 
-export function matrixPicture({ title, matrix, limit, theme, width, axes }: MatrixGiven): Picture {
+export function createMatrixPicture({
+  title,
+  matrix,
+  limit,
+  theme,
+  width,
+  axes,
+}: MatrixPictureOptions): Picture {
   const { rows, columns, values } = matrix;
-  const across = width - side - bar;
-  const down = Math.max(24, Math.min(across, (across * rows) / Math.max(1, columns)));
-  const area = { left: side, top: head, right: side + across, bottom: head + down };
-  const rectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
+  const plotWidth = width - side - bar;
+  const plotHeight = Math.max(24, Math.min(plotWidth, (plotWidth * rows) / Math.max(1, columns)));
+  const area = { left: side, top: head, right: side + plotWidth, bottom: head + plotHeight };
+  const createRectangle = (x: number, y: number, w: number, h: number, color: string): Face => ({
     points: [
       { x, y },
       { x: x + w, y },
@@ -31,24 +38,24 @@ export function matrixPicture({ title, matrix, limit, theme, width, axes }: Matr
     ],
     color,
   });
-  const [w, h] = [across / columns, down / rows];
+  const [w, h] = [plotWidth / columns, plotHeight / rows];
   const cells = values.map((value, i) =>
-    rectangle(
+    createRectangle(
       area.left + (i % columns) * w,
       area.top + Math.floor(i / columns) * h,
       w,
       h,
-      fillOf(value, limit, theme),
+      getFillColor(value, limit, theme),
     ),
   );
   const steps = 48;
   const scale = Array.from({ length: steps }, (_, i) =>
-    rectangle(
+    createRectangle(
       area.right + 14,
-      area.top + (i * down) / steps,
+      area.top + (i * plotHeight) / steps,
       12,
-      down / steps,
-      fillOf(limit * (1 - (2 * (i + 0.5)) / steps), limit, theme),
+      plotHeight / steps,
+      getFillColor(limit * (1 - (2 * (i + 0.5)) / steps), limit, theme),
     ),
   );
   const label = (x: number, y: number, text: string, anchor: Label["anchor"]): Label => ({
@@ -84,7 +91,12 @@ export function matrixPicture({ title, matrix, limit, theme, width, axes }: Matr
       label(area.left - 4, area.top + 12, "↓", "end"),
       label(area.left, area.bottom + 17, axes[0], "start"),
       ...[1, 0, -1].map((share) =>
-        label(area.right + 30, area.top + (down * (1 - share)) / 2 + 4, figure(limit * share, 2), "start"),
+        label(
+          area.right + 30,
+          area.top + (plotHeight * (1 - share)) / 2 + 4,
+          formatNumber(limit * share, 2),
+          "start",
+        ),
       ),
     ],
   };

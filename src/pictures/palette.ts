@@ -25,14 +25,14 @@ const marks = [
 export const referenceSlot = -1;
 
 /** A run keeps its slot, a small number, while it is shown. */
-export function colorOf(slot: number, ground: Ground): string {
+export function getColor(slot: number, ground: Ground): string {
   if (slot === referenceSlot) return ground === "light" ? "#6a6a6a" : "#a0a0a0";
-  const all = colors[ground];
-  return all[slot % all.length]!;
+  const palette = colors[ground];
+  return palette[slot % palette.length]!;
 }
 
 /** Seven marks with eight colors: 56 runs before a pair repeats. */
-export function markOf(slot: number): string {
+export function getMark(slot: number): string {
   return slot === referenceSlot ? "" : marks[slot % marks.length]!;
 }
 
@@ -41,23 +41,23 @@ export const colorCount = colors.light.length;
 /** Lengths of strokes and gaps, by the index of a metric among those that share a chart. */
 const dashes: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 
-export function dashOf(place: number): readonly number[] {
-  return dashes[place % dashes.length]!;
+export function getDash(metricIndex: number): readonly number[] {
+  return dashes[metricIndex % dashes.length]!;
 }
 
 /** Assigns the first free slots to runs without one, so that others keep theirs. */
 export function assignSlots(
   runs: readonly string[],
-  before: ReadonlyMap<string, number>,
+  previous: ReadonlyMap<string, number>,
 ): Map<string, number> {
   const slots = new Map<string, number>();
-  for (const run of runs) if (before.has(run)) slots.set(run, before.get(run)!);
-  const taken = new Set(slots.values());
+  for (const run of runs) if (previous.has(run)) slots.set(run, previous.get(run)!);
+  const usedSlots = new Set(slots.values());
   let next = 0;
   for (const run of runs) {
     if (slots.has(run)) continue;
-    while (taken.has(next)) next++;
-    taken.add(next);
+    while (usedSlots.has(next)) next++;
+    usedSlots.add(next);
     slots.set(run, next);
   }
   return slots;

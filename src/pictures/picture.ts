@@ -1,9 +1,9 @@
 /** A chart as a static picture in pixels, the input of every painter. */
-import type { Place } from "./markPlaces";
+import type { Point } from "./placeMarks";
 
 export interface Stroke {
   /** Connected points; a gap starts a new piece. */
-  readonly pieces: readonly (readonly Place[])[];
+  readonly pieces: readonly (readonly Point[])[];
   readonly color: string;
   readonly opacity: number;
   readonly width: number;
@@ -12,17 +12,17 @@ export interface Stroke {
 
 /** A filled outline. */
 export interface Face {
-  readonly points: readonly Place[];
+  readonly points: readonly Point[];
   readonly color: string;
 }
 
-export interface Mark extends Place {
+export interface Mark extends Point {
   /** In the path language of SVG. */
   readonly shape: string;
   readonly color: string;
 }
 
-export interface Label extends Place {
+export interface Label extends Point {
   readonly text: string;
   readonly color: string;
   readonly anchor: "start" | "middle" | "end";

@@ -7,7 +7,7 @@ import type { Ground } from "./palette";
 
 type Color = readonly [number, number, number];
 
-const ends: Readonly<
+const ramps: Readonly<
   Record<Ground, { readonly low: readonly Color[]; readonly zero: Color; readonly high: readonly Color[] }>
 > = {
   light: {
@@ -39,19 +39,19 @@ const ends: Readonly<
 };
 
 /** `share` is from −1 to 1. A value that is not a number is transparent. */
-export function colorAt(share: number, ground: Ground): readonly [number, number, number, number] {
+export function getRampColor(share: number, ground: Ground): readonly [number, number, number, number] {
   if (Number.isNaN(share)) return [0, 0, 0, 0];
-  const { low, zero, high } = ends[ground];
+  const { low, zero, high } = ramps[ground];
   const stops = [...low, zero, ...high];
-  const at = ((Math.max(-1, Math.min(1, share)) + 1) / 2) * (stops.length - 1);
-  const from = Math.min(stops.length - 2, Math.floor(at));
-  const part = at - from;
+  const position = ((Math.max(-1, Math.min(1, share)) + 1) / 2) * (stops.length - 1);
+  const from = Math.min(stops.length - 2, Math.floor(position));
+  const fraction = position - from;
   const [a, b] = [stops[from]!, stops[from + 1]!];
-  const mixChannel = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * part);
+  const mixChannel = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * fraction);
   return [mixChannel(0), mixChannel(1), mixChannel(2), 255];
 }
 
-export function gradient(ground: Ground): string {
-  const { low, zero, high } = ends[ground];
+export function createGradient(ground: Ground): string {
+  const { low, zero, high } = ramps[ground];
   return `linear-gradient(to right, ${[...low, zero, ...high].map((each) => `rgb(${each.join(",")})`).join(", ")})`;
 }

@@ -1,9 +1,9 @@
 /** Quality against size as a picture in pixels: the same on the screen and in a saved file. */
-import { figure, shortCount } from "../protocol/quantities";
-import { colorOf, markOf } from "./palette";
+import { formatNumber, formatShortCount } from "../protocol/quantities";
+import { getColor, getMark } from "./palette";
 import type { Label, Mark, Picture, Stroke } from "./picture";
 import type { ChartTheme } from "./theme";
-import { linearTicks } from "./axisTicks";
+import { computeLinearTicks } from "./axisTicks";
 import { type Measure, measureTitles, type ShrinkPoint, type Shrinking } from "../statistics/shrinkSeries";
 
 export interface ShrinkPictureInput {
@@ -26,12 +26,12 @@ export interface PlacedPoint {
   readonly y: number;
 }
 
-export function shrinkPicture(
+export function createShrinkPicture(
   input: ShrinkPictureInput,
 ): Picture & { readonly places: readonly PlacedPoint[] } {
   const { shrinking, measure, metric, front, theme, width } = input;
-  const { series: own, baselines, published } = shrinking;
-  const series = [...own, ...(published === undefined ? [] : [published])];
+  const { series: plotted, baselines, published } = shrinking;
+  const series = [...plotted, ...(published === undefined ? [] : [published])];
   const points = series.flatMap((each) => each.points);
   const low = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean - half;
   const high = ({ mean, half = 0 }: ShrinkPoint["y"]) => mean + half;
@@ -40,31 +40,37 @@ export function shrinkPicture(
   const [x0, x1] = padRange(Math.min(...xs), Math.max(...xs), 0.03);
   const [y0, y1] = padRange(Math.min(...ys.map(low)), Math.max(...ys.map(high)), 0.06);
   const area = { left, top, right: width - 16, bottom: height - bottom };
-  const atX = (x: number) => area.left + ((x - x0) / (x1 - x0)) * (area.right - area.left);
-  const atY = (y: number) => area.bottom - ((y - y0) / (y1 - y0)) * (area.bottom - area.top);
+  const toX = (x: number) => area.left + ((x - x0) / (x1 - x0)) * (area.right - area.left);
+  const toY = (y: number) => area.bottom - ((y - y0) / (y1 - y0)) * (area.bottom - area.top);
 
   const grid: Stroke[] = [];
   const labels: Label[] = [];
   const line = (from: [number, number], to: [number, number], color: string): Stroke => ({
-    pieces: [[at(...from), at(...to)]],
+    pieces: [[createPoint(...from), createPoint(...to)]],
     color,
     opacity: 1,
     width: 1,
     dash: [],
   });
-  for (const tick of linearTicks(y0, y1, 6)) {
-    grid.push(line([area.left, atY(tick)], [area.right, atY(tick)], theme.grid));
-    labels.push(label(area.left - 8, atY(tick) + 4, figure(tick, 4), theme.muted, "end"));
+  for (const tick of computeLinearTicks(y0, y1, 6)) {
+    grid.push(line([area.left, toY(tick)], [area.right, toY(tick)], theme.grid));
+    labels.push(createLabel(area.left - 8, toY(tick) + 4, formatNumber(tick, 4), theme.muted, "end"));
   }
-  for (const tick of linearTicks(x0, x1, width / 110)) {
-    grid.push(line([atX(tick), area.top], [atX(tick), area.bottom], theme.grid));
-    const text = measure === "rate" ? `${Math.round(tick * 100)} %` : shortCount(tick);
-    labels.push(label(atX(tick), area.bottom + 17, text, theme.muted, "middle"));
+  for (const tick of computeLinearTicks(x0, x1, width / 110)) {
+    grid.push(line([toX(tick), area.top], [toX(tick), area.bottom], theme.grid));
+    const text = measure === "rate" ? `${Math.round(tick * 100)} %` : formatShortCount(tick);
+    labels.push(createLabel(toX(tick), area.bottom + 17, text, theme.muted, "middle"));
   }
   grid.push(line([area.left, area.bottom], [area.right, area.bottom], theme.muted));
-  labels.push({ ...label(0, 16, metric, theme.foreground, "start"), bold: true });
+  labels.push({ ...createLabel(0, 16, metric, theme.foreground, "start"), bold: true });
   labels.push(
-    label((area.left + area.right) / 2, area.bottom + 36, measureTitles[measure], theme.muted, "middle"),
+    createLabel(
+      (area.left + area.right) / 2,
+      area.bottom + 36,
+      measureTitles[measure],
+      theme.muted,
+      "middle",
+    ),
   );
 
   const strokes: Stroke[] = [];
@@ -72,36 +78,36 @@ export function shrinkPicture(
   const places: PlacedPoint[] = [];
   const legendNames = [...series.map(({ name }) => name), ...baselines.map(({ name }) => name)];
   for (const [slot, each] of series.entries()) {
-    const { name, points: own } = each;
-    const color = colorOf(slot, theme.ground);
+    const { name, points: seriesPoints } = each;
+    const color = getColor(slot, theme.ground);
     // Published models are single points without a line.
     const isLine = each !== published;
     strokes.push({
-      pieces: isLine ? [own.map(({ x, y }) => at(atX(x), atY(y.mean)))] : [],
+      pieces: isLine ? [seriesPoints.map(({ x, y }) => createPoint(toX(x), toY(y.mean)))] : [],
       color,
       opacity: 1,
       width: 1.6,
       dash: [],
     });
-    for (const point of own) {
-      const [x, y] = [atX(point.x), atY(point.y.mean)];
+    for (const point of seriesPoints) {
+      const [x, y] = [toX(point.x), toY(point.y.mean)];
       if (point.y.half !== undefined)
-        strokes.push({ ...line([x, atY(low(point.y))], [x, atY(high(point.y))], color), width: 1.2 });
-      marks.push({ x, y, shape: markOf(slot), color });
+        strokes.push({ ...line([x, toY(low(point.y))], [x, toY(high(point.y))], color), width: 1.2 });
+      marks.push({ x, y, shape: getMark(slot), color });
       places.push({ series: name, point, x, y });
     }
   }
   for (const [i, { y }] of baselines.entries()) {
-    const color = colorOf(series.length + i, theme.ground);
+    const color = getColor(series.length + i, theme.ground);
     strokes.push({
-      ...line([area.left, atY(y.mean)], [area.right, atY(y.mean)], color),
+      ...line([area.left, toY(y.mean)], [area.right, toY(y.mean)], color),
       width: 1.4,
       dash: [6, 4],
     });
   }
   if (front.length > 1)
     strokes.push({
-      pieces: [front.map(({ x, y }) => at(atX(x), atY(y.mean)))],
+      pieces: [front.map(({ x, y }) => createPoint(toX(x), toY(y.mean)))],
       color: theme.foreground,
       opacity: 0.8,
       width: 1.4,
@@ -109,17 +115,17 @@ export function shrinkPicture(
     });
 
   const legend = [
-    ...legendNames.map((own, slot) => (slot >= series.length ? `${own} (dashed)` : own)),
+    ...legendNames.map((legendName, slot) => (slot >= series.length ? `${legendName} (dashed)` : legendName)),
     ...(front.length > 1 ? ["Pareto front (dotted)"] : []),
   ];
   let [x, y] = [area.left, height + 8];
   for (const [slot, name] of legend.entries()) {
-    const room = 26 + 7 * name.length;
-    if (x + room > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
+    const entryWidth = 26 + 7 * name.length;
+    if (x + entryWidth > area.right && x > area.left) [x, y] = [area.left, y + legendRow];
     if (slot < legendNames.length)
-      marks.push({ x: x + 4, y: y - 4, shape: markOf(slot), color: colorOf(slot, theme.ground) });
-    labels.push(label(x + 14, y, name, theme.foreground, "start"));
-    x += room;
+      marks.push({ x: x + 4, y: y - 4, shape: getMark(slot), color: getColor(slot, theme.ground) });
+    labels.push(createLabel(x + 14, y, name, theme.foreground, "start"));
+    x += entryWidth;
   }
   return {
     title: `${metric} against ${measureTitles[measure].toLowerCase()}`,
@@ -136,9 +142,9 @@ export function shrinkPicture(
   };
 }
 
-const at = (x: number, y: number) => ({ x, y });
+const createPoint = (x: number, y: number) => ({ x, y });
 
-function label(x: number, y: number, text: string, color: string, anchor: Label["anchor"]): Label {
+function createLabel(x: number, y: number, text: string, color: string, anchor: Label["anchor"]): Label {
   return { x, y, text, color, anchor, size: 12 };
 }
 

@@ -2,9 +2,9 @@
  * The output of a notebook cell. It is self-contained, so that it can be shown without the extension; while a run is active,
  * the renderer follows it with `metrics.watch` and `runsChanged` through its messaging.
  */
-import { besideEachOther, type Block, markdownOf, type NamedSamples } from "./blocks";
+import { alignSamples, type Block, formatMarkdown, type NamedSamples } from "./blocks";
 import type { PageRequests } from "./page";
-import { count, figure } from "./quantities";
+import { formatCount, formatNumber } from "./quantities";
 import type { Series } from "./service/metrics";
 import type { RunSummary, StepResult } from "./service/runs";
 
@@ -41,19 +41,21 @@ export const rendererRequests = [
 ] as const satisfies readonly (keyof PageRequests)[];
 
 /** An empty cell where there is no number. */
-function shown(value: number | undefined, format: (value: number) => string): string | null {
+function formatOptional(value: number | undefined, format: (value: number) => string): string | null {
   return value === undefined ? null : format(value);
 }
 
 /** The plain alternative: what each run came to, as Markdown. */
-export function cellMarkdown(output: CellOutput): string {
+export function formatCellMarkdown(output: CellOutput): string {
   const metrics = ["train/loss", "eval/loss"];
   const rows = output.runs.map(({ summary, stale }) => [
     summary.name,
     stale ? `${summary.state}, from an earlier version` : summary.state,
     summary.progress === undefined ? null : `${summary.progress.step} of ${summary.progress.steps}`,
-    ...metrics.map((metric) => shown(summary.metrics[metric]?.last, (value) => figure(value, 5))),
-    shown(summary.counts?.nonEmbedding.stored, count),
+    ...metrics.map((metric) =>
+      formatOptional(summary.metrics[metric]?.last, (value) => formatNumber(value, 5)),
+    ),
+    formatOptional(summary.counts?.nonEmbedding.stored, formatCount),
   ]);
   const table: Block = {
     kind: "table",
@@ -63,30 +65,30 @@ export function cellMarkdown(output: CellOutput): string {
   const failures = output.runs.flatMap(({ summary: { name, failure } }): Block[] =>
     failure === undefined ? [] : [{ kind: "text", text: `${name}: ${failure.message}` }],
   );
-  const sampled = output.runs.flatMap(({ summary: { name }, steps }) => {
+  const sampledRuns = output.runs.flatMap(({ summary: { name }, steps }) => {
     const samples = steps.flatMap(({ blocks }) =>
       blocks.flatMap((block) => (block.kind === "samples" ? block.samples : [])),
     );
     return samples.length === 0 ? [] : [{ name, samples }];
   });
-  const several = sampled.length > 1;
+  const hasSeveral = sampledRuns.length > 1;
   const results = output.runs.flatMap(({ steps }) =>
-    steps.flatMap(({ blocks }) => blocks.filter(({ kind }) => !several || kind !== "samples")),
+    steps.flatMap(({ blocks }) => blocks.filter(({ kind }) => !hasSeveral || kind !== "samples")),
   );
-  return markdownOf([
+  return formatMarkdown([
     table,
     ...failures,
     ...(output.card ?? []),
     ...results,
-    ...(several ? [sampleTable(sampled)] : []),
+    ...(hasSeveral ? [createSampleTable(sampledRuns)] : []),
   ]);
 }
 
-function sampleTable(runs: readonly NamedSamples[]): Block {
+function createSampleTable(runs: readonly NamedSamples[]): Block {
   return {
     kind: "table",
     title: "Samples",
     columns: ["prompt", ...runs.map(({ name }) => name)],
-    rows: besideEachOther(runs).map(({ prompt, texts }) => [prompt, ...texts]),
+    rows: alignSamples(runs).map(({ prompt, texts }) => [prompt, ...texts]),
   };
 }

@@ -11,7 +11,7 @@
 import { actionKeys } from "../schema/cellKeys";
 
 /** An experiment is no longer than this; whatever reads one refuses a longer text. */
-export const mostCharacters = 256 * 1024;
+export const maxCharacters = 256 * 1024;
 
 export interface Piece {
   readonly kind: "prose" | "cell";
@@ -40,19 +40,19 @@ export interface Line {
 }
 
 /** Markdown and YAML both end a line at CRLF, LF or CR. */
-export function linesOf(text: string): Line[] {
+export function splitLines(text: string): Line[] {
   const lines: Line[] = [];
-  const ends = /\r\n|\n|\r/g;
+  const lineEnds = /\r\n|\n|\r/g;
   let start = 0;
-  for (let match = ends.exec(text); match !== null; match = ends.exec(text)) {
-    lines.push({ start, end: match.index, next: ends.lastIndex });
-    start = ends.lastIndex;
+  for (let match = lineEnds.exec(text); match !== null; match = lineEnds.exec(text)) {
+    lines.push({ start, end: match.index, next: lineEnds.lastIndex });
+    start = lineEnds.lastIndex;
   }
   if (start < text.length) lines.push({ start, end: text.length, next: text.length });
   return lines;
 }
 
-const opening = /^( {0,3})(`{3,}|~{3,})([^]*)$/;
+const fenceOpening = /^( {0,3})(`{3,}|~{3,})([^]*)$/;
 const cellInfo = /^[ \t]*ya?ml(?:[ \t{,:;][^]*)?$/i;
 /** Languages of blocks that are meant to be read only. */
 const plainInfo = /^[ \t]*(?:te?xt|plain|plaintext)\b/i;
@@ -68,7 +68,7 @@ const htmlOpenings: readonly (readonly [start: RegExp, end: RegExp, close: strin
   [/^ {0,3}<\/?[a-z][a-z0-9-]*(?:[\s>]|\/>|$)/i, /^\s*$/, ""],
 ];
 
-export interface Cut {
+export interface CellSplit {
   readonly pieces: readonly Piece[];
   readonly faults: readonly CellFault[];
   /** Blocks that look like cells and are not. */
@@ -77,8 +77,8 @@ export interface Cut {
   readonly unclosed?: string;
 }
 
-export function cutCells(text: string): Cut {
-  const lines = linesOf(text);
+export function splitCells(text: string): CellSplit {
+  const lines = splitLines(text);
   const pieces: Piece[] = [];
   const faults: CellFault[] = [];
   const warnings: CellFault[] = [];
@@ -104,7 +104,11 @@ export function cutCells(text: string): Cut {
       const close = /^ {0,3}(`{3,}|~{3,})[ \t]*$/.exec(content)?.[1];
       if (close === undefined || !close.startsWith(fence.mark)) {
         if (index === fence.line + 1 && !fence.cell && !plainInfo.test(fence.info) && cellKey.test(content))
-          warnings.push({ line: fence.line + 1, column: fence.indent + 1, message: notACell(fence.info) });
+          warnings.push({
+            line: fence.line + 1,
+            column: fence.indent + 1,
+            message: describeNonCell(fence.info),
+          });
         return;
       }
       if (fence.cell) {
@@ -116,13 +120,13 @@ export function cutCells(text: string): Cut {
       fence = undefined;
       return;
     }
-    const open = opening.exec(content);
+    const open = fenceOpening.exec(content);
     const [, indent = "", mark = "", info = ""] = open ?? [];
     const isFence = open !== null && !(mark.startsWith("`") && info.includes("`"));
     const isCell = isFence && cellInfo.test(info);
     if (html !== undefined) {
-      const untilEmptyLine = html[1].test("");
-      if (isCell && indent === "" && untilEmptyLine)
+      const endsAtEmptyLine = html[1].test("");
+      if (isCell && indent === "" && endsAtEmptyLine)
         faults.push({
           line: index + 1,
           column: 1,
@@ -149,10 +153,10 @@ export function cutCells(text: string): Cut {
         message:
           "this yaml block is inside a list, a quotation or indented code, so it is not a cell. Start its fence in the first column, or give it the language text",
       });
-    const opened = htmlOpenings.find(([start]) => start.test(content));
-    if (opened !== undefined) {
-      const rest = opened[1].test("") ? content : content.replace(opened[0], "");
-      if (!opened[1].test(rest)) html = opened;
+    const htmlOpening = htmlOpenings.find(([start]) => start.test(content));
+    if (htmlOpening !== undefined) {
+      const rest = htmlOpening[1].test("") ? content : content.replace(htmlOpening[0], "");
+      if (!htmlOpening[1].test(rest)) html = htmlOpening;
     }
   });
 
@@ -169,9 +173,9 @@ export function cutCells(text: string): Cut {
   return { pieces, faults, warnings, ...(unclosed === undefined ? {} : { unclosed }) };
 }
 
-function notACell(info: string): string {
+function describeNonCell(info: string): string {
   const language = info.trim();
-  const what =
+  const problem =
     language === "" ? "has no language" : `has the language ${JSON.stringify(language.slice(0, 40))}`;
-  return `this block looks like a cell but ${what}, so it does not run. Write \`\`\`yaml, or give it the language text`;
+  return `this block looks like a cell but ${problem}, so it does not run. Write \`\`\`yaml, or give it the language text`;
 }

@@ -6,7 +6,7 @@
 import { type ErrorCode, type ErrorDetails, toWorkbenchError, WorkbenchError } from "./errors";
 
 /** No parameters, no result, no requests. */
-export type Nothing = Readonly<Record<string, never>>;
+export type Empty = Readonly<Record<string, never>>;
 
 /** Name → parameters and result. */
 export type RequestMap<R> = {
@@ -56,7 +56,7 @@ type Message =
   | { readonly kind: "error"; readonly id: number; readonly error: SentError }
   | { readonly kind: "event"; readonly name: string; readonly payload: unknown };
 
-interface Waiting {
+interface PendingRequest {
   resolve(result: unknown): void;
   reject(error: WorkbenchError): void;
 }
@@ -73,7 +73,7 @@ export class Connection<
   Ours extends RequestMap<Ours>,
   Sent,
 > implements Remote<Theirs, Heard> {
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly pending = new Map<number, PendingRequest>();
   private readonly running = new Map<number, AbortController>();
   private readonly listeners = new Map<string, Set<(payload: never) => void>>();
   private lastId = 0;
@@ -93,22 +93,22 @@ export class Connection<
     signal?: AbortSignal,
   ): Promise<Theirs[K]["result"]> {
     if (this.ended !== undefined) return Promise.reject(this.ended);
-    if (signal?.aborted === true) return Promise.reject(cancelled(name));
+    if (signal?.aborted === true) return Promise.reject(createCancelledError(name));
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       const abort = () => {
-        if (!this.waiting.delete(id)) return;
+        if (!this.pending.delete(id)) return;
         this.post({ kind: "cancel", id });
-        reject(cancelled(name));
+        reject(createCancelledError(name));
       };
-      const settled = () => signal?.removeEventListener("abort", abort);
-      this.waiting.set(id, {
+      const removeAbortListener = () => signal?.removeEventListener("abort", abort);
+      this.pending.set(id, {
         resolve: (result) => {
-          settled();
+          removeAbortListener();
           resolve(result);
         },
         reject: (error) => {
-          settled();
+          removeAbortListener();
           reject(error);
         },
       });
@@ -118,9 +118,9 @@ export class Connection<
   }
 
   on<K extends keyof Heard & string>(name: K, listener: (payload: Heard[K]) => void): Unsubscribe {
-    const all = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, all.add(listener));
-    return { dispose: () => void all.delete(listener) };
+    const registered = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, registered.add(listener));
+    return { dispose: () => void registered.delete(listener) };
   }
 
   emit<K extends keyof Sent & string>(name: K, payload: Sent[K]): void {
@@ -128,12 +128,12 @@ export class Connection<
   }
 
   /** Rejects whatever waits, now and later, and aborts whatever runs here. */
-  end(why: WorkbenchError): void {
+  end(reason: WorkbenchError): void {
     if (this.ended !== undefined) return;
-    this.ended = why;
-    for (const each of this.waiting.values()) each.reject(why);
-    this.waiting.clear();
-    for (const each of this.running.values()) each.abort(why);
+    this.ended = reason;
+    for (const each of this.pending.values()) each.reject(reason);
+    this.pending.clear();
+    for (const each of this.running.values()) each.abort(reason);
     this.running.clear();
   }
 
@@ -158,15 +158,15 @@ export class Connection<
       case "request":
         return void this.answer(message.id, message.name, message.params);
       case "cancel":
-        return this.running.get(message.id)?.abort(cancelled("request"));
+        return this.running.get(message.id)?.abort(createCancelledError("request"));
       case "result":
-        return this.take(message.id)?.resolve(message.result);
+        return this.takePending(message.id)?.resolve(message.result);
       case "error": {
         const { code, message: text, details } = message.error;
-        return this.take(message.id)?.reject(new WorkbenchError(code, text, details));
+        return this.takePending(message.id)?.reject(new WorkbenchError(code, text, details));
       }
       case "event":
-        for (const listener of this.listeners.get(message.name) ?? []) this.tell(listener, message.payload);
+        for (const listener of this.listeners.get(message.name) ?? []) this.notify(listener, message.payload);
         return;
       default:
         this.options.onFault(
@@ -198,7 +198,7 @@ export class Connection<
     }
   }
 
-  private tell(listener: (payload: never) => void, payload: unknown): void {
+  private notify(listener: (payload: never) => void, payload: unknown): void {
     try {
       listener(payload as never);
     } catch (thrown) {
@@ -206,13 +206,13 @@ export class Connection<
     }
   }
 
-  private take(id: number): Waiting | undefined {
-    const waiting = this.waiting.get(id);
-    this.waiting.delete(id);
-    return waiting;
+  private takePending(id: number): PendingRequest | undefined {
+    const pending = this.pending.get(id);
+    this.pending.delete(id);
+    return pending;
   }
 }
 
-function cancelled(what: string): WorkbenchError {
-  return new WorkbenchError("cancelled", `${what} was cancelled.`);
+function createCancelledError(activity: string): WorkbenchError {
+  return new WorkbenchError("cancelled", `${activity} was cancelled.`);
 }

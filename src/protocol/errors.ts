@@ -57,14 +57,14 @@ export class InvalidInput extends WorkbenchError {
 export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError {
   if (thrown instanceof WorkbenchError) return thrown;
   const cause = thrown as { code?: string; message?: string; path?: string; syscall?: string };
-  const named = cause.path ?? path;
-  const where = named === undefined ? "" : ` (${named})`;
+  const filePath = cause.path ?? path;
+  const location = filePath === undefined ? "" : ` (${filePath})`;
   switch (cause.code) {
     case "ENOSPC":
     case "EDQUOT":
       return new WorkbenchError(
         "disk-full",
-        `The disk is full${where}. Free some space, then resume the run.`,
+        `The disk is full${location}. Free some space, then resume the run.`,
         {},
         { cause },
       );
@@ -73,7 +73,7 @@ export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError
     case "EROFS":
       return new WorkbenchError(
         "io",
-        `No permission to write or read${where}. Choose another folder with --out or change its permissions.`,
+        `No permission to write or read${location}. Choose another folder with --out or change its permissions.`,
         {},
         { cause },
       );
@@ -82,16 +82,21 @@ export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError
       if (cause.syscall === "mkdir")
         return new WorkbenchError(
           "io",
-          `Could not create the folder${where}: the file system is read-only, or its parent is not a folder. Choose another folder.`,
+          `Could not create the folder${location}: the file system is read-only, or its parent is not a folder. Choose another folder.`,
           {},
           { cause },
         );
-      return new WorkbenchError("not-found", `No such file or folder${where}.`, {}, { cause });
+      return new WorkbenchError("not-found", `No such file or folder${location}.`, {}, { cause });
     case "EISDIR":
     case "ENOTDIR":
     case "EIO":
     case "EMFILE":
-      return new WorkbenchError("io", `${cause.message ?? "Input or output failed"}${where}.`, {}, { cause });
+      return new WorkbenchError(
+        "io",
+        `${cause.message ?? "Input or output failed"}${location}.`,
+        {},
+        { cause },
+      );
     default:
       return new WorkbenchError(
         "internal",
@@ -103,7 +108,7 @@ export function toWorkbenchError(thrown: unknown, path?: string): WorkbenchError
 }
 
 /** The process exit status of the command line for an error: 2 unusable input, 3 stopped, 1 anything else. */
-export function exitStatus(error: WorkbenchError): 1 | 2 | 3 {
+export function getExitStatus(error: WorkbenchError): 1 | 2 | 3 {
   switch (error.code) {
     case "invalid-input":
     case "not-found":

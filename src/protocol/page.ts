@@ -1,6 +1,6 @@
 /** Messages between a webview page and the extension host, in addition to the page's requests of the backend. */
 import type { Events, Requests } from "./backend";
-import type { Nothing } from "./connection";
+import type { Empty } from "./connection";
 import type { Subject } from "./service/models";
 
 /** The input with which a panel is opened and restored after a reload of the window. */
@@ -19,7 +19,7 @@ export type PanelId = keyof PanelInputs;
 export interface HostRequests {
   /** The page is ready: it receives its input and its saved state. */
   "page.ready": {
-    params: Nothing;
+    params: Empty;
     result: { readonly input: unknown; readonly state: unknown };
   };
   /** Asks for a place and writes there; `saved` is false when the person thinks better of it. */
@@ -30,24 +30,24 @@ export interface HostRequests {
     };
     result: { readonly saved: boolean };
   };
-  "page.copy": { params: { readonly text: string }; result: Nothing };
+  "page.copy": { params: { readonly text: string }; result: Empty };
   "page.openFile": {
     params: { readonly path: string; readonly line?: number };
-    result: Nothing;
+    result: Empty;
   };
   "page.openPanel": {
     params: { [P in PanelId]: { readonly panel: P; readonly input: PanelInputs[P] } }[PanelId];
-    result: Nothing;
+    result: Empty;
   };
   /** One of the commands that `pageCommands` names. */
   "page.command": {
     params: { readonly command: PageCommand; readonly runs: readonly string[] };
-    result: Nothing;
+    result: Empty;
   };
   /** A line for the extension's log: what went wrong in the page. */
   "page.log": {
     params: { readonly level: "info" | "warning" | "error"; readonly message: string };
-    result: Nothing;
+    result: Empty;
   };
 }
 
@@ -69,7 +69,7 @@ export interface HostEvents {
   /** The panel was opened again with something else to show. */
   inputChanged: { readonly input: unknown };
   /** The service was restarted: earlier requests must be repeated. */
-  backendRestarted: Nothing;
+  backendRestarted: Empty;
 }
 
 export type PageRequests = HostRequests & Requests;

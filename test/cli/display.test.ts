@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { lossPlot, resample } from "../../src/cli/lossPlot";
+import { plotLoss, resample } from "../../src/cli/lossPlot";
 import { RunHistory } from "../../src/cli/runHistory";
-import { createColors, plain, plainLine } from "../../src/cli/terminal";
+import { createColors, toPlainText, toPlainLine } from "../../src/cli/terminal";
 
 const plainColors = createColors(false);
 
 describe("text from elsewhere", () => {
   it("loses everything that could steer a terminal and nothing else", () => {
     const hostile = "a\u001b[31mred\u001b[0m\u001b]0;title\u0007 b\u009b2Jc\u0008\u202ed\re\nf größe 中文 😀";
-    expect(plain(hostile)).toBe("ared bcde\nf größe 中文 😀");
-    expect(plainLine("a\nb\tc")).toBe("a b c");
+    expect(toPlainText(hostile)).toBe("ared bcde\nf größe 中文 😀");
+    expect(toPlainLine("a\nb\tc")).toBe("a b c");
     const all = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
-    const codes = Array.from(plain(all), (character) => character.charCodeAt(0));
+    const codes = Array.from(toPlainText(all), (character) => character.charCodeAt(0));
     expect(codes.filter((code) => (code < 32 && code !== 10) || (code > 126 && code < 160))).toEqual([]);
   });
 });
@@ -32,7 +32,7 @@ describe("the loss plot", () => {
   };
 
   it("shows both curves with their ends, within its width", () => {
-    const text = lossPlot(history(200, 20), 60, plainColors)!;
+    const text = plotLoss(history(200, 20), 60, plainColors)!;
     expect(text).toMatchInlineSnapshot(`
       "train/loss
          3.739┼╮
@@ -66,16 +66,16 @@ describe("the loss plot", () => {
   });
 
   it("draws both into one plot where there are colours", () => {
-    const text = lossPlot(history(200, 20), 60, createColors(true))!;
+    const text = plotLoss(history(200, 20), 60, createColors(true))!;
     expect(text.split("\n").length).toBeLessThan(16);
     expect(text).toContain("\u001b[33m");
   });
 
   it("waits for two points, and copes with one value, a flat line and a number that is none", () => {
-    expect(lossPlot(history(1, 1), 60, plainColors)).toBeUndefined();
+    expect(plotLoss(history(1, 1), 60, plainColors)).toBeUndefined();
     const flat = new RunHistory();
     flat.add([1, 2, 3].map((step) => ({ step, seconds: step, "train/loss": step === 2 ? NaN : 2 })));
-    expect(lossPlot(flat, 60, plainColors)).toContain("2.000");
+    expect(plotLoss(flat, 60, plainColors)).toContain("2.000");
   });
 
   it("keeps the mean of each column and a straight line between far points", () => {

@@ -12,7 +12,12 @@ import { writeCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import { bundle } from "../../scripts/bundle";
 import { dataSchema } from "../../src/schema/experiment";
 import { newWorkspace } from "../backend/runs/workbench";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../support/subject";
+import {
+  drawModelTensors,
+  openGrammarData,
+  createTemporaryFolder,
+  createTinyShape,
+} from "../support/subject";
 import { plainLab } from "../support/lab";
 
 // Below the packages, so that the bundle finds ONNX Runtime.
@@ -27,8 +32,8 @@ beforeAll(async () => {
   workspace = newWorkspace();
   writeFileSync(join(workspace, "night.txt"), text);
   const tokenizer = bytesTokenizer();
-  const shape = tinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
-  const subject = { shape, tensors: drawnTensors(shape, 3), tokenizer };
+  const shape = createTinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
+  const subject = { shape, tensors: drawModelTensors(shape, 3), tokenizer };
   await exportModel(subject, { format: "safetensors" }, join(workspace, "model"));
   await writeRun();
 });
@@ -37,12 +42,12 @@ afterAll(() => rmSync(bundles, { recursive: true, force: true }));
 
 /** A run that trained on the built-in grammar with a tokenizer of its characters, then was pruned. */
 async function writeRun(): Promise<void> {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const options = { grammar: { symbols: 12, length: 600 }, tokenizer: "characters", sequence_len: 8 };
-  using data = await grammarData(folder.path, options);
-  const shape = tinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
+  using data = await openGrammarData(folder.path, options);
+  const shape = createTinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
   const pruned = await magnitude.apply(
-    { shape, tensors: drawnTensors(shape, 3) },
+    { shape, tensors: drawModelTensors(shape, 3) },
     magnitude.options.parse({ sparsity: 0.5 }),
     plainLab,
   );

@@ -7,7 +7,7 @@ import { bytesTokenizer } from "../../src/backend/data/tokenizers/bytes";
 import { exporters } from "../../src/backend/exports/catalog";
 import { exportModel } from "../../src/backend/exports/exportModel";
 import { models } from "../../src/backend/models/catalog";
-import { drawnTensors, temporaryFolder, tinyShape } from "../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../support/subject";
 
 it("is in the catalog for every file that defines one", () => {
   const folder = new URL("../../src/backend/exports/", import.meta.url);
@@ -31,10 +31,10 @@ describe.each(Object.entries(exporters))("%s", (format, exporter) => {
   it.each(cases)(
     "writes $family with $sample, with its configuration and its tokenizer",
     async ({ sample, family }) => {
-      using folder = temporaryFolder();
+      using folder = createTemporaryFolder();
       const tokenizer = bytesTokenizer();
-      const shape = tinyShape(family, { vocab_size: tokenizer.vocabSize });
-      const subject = { shape, tensors: drawnTensors(shape, 4), tokenizer };
+      const shape = createTinyShape(family, { vocab_size: tokenizer.vocabSize });
+      const subject = { shape, tensors: drawModelTensors(shape, 4), tokenizer };
       const target = join(folder.path, "out");
       if ("with_past" in sample && models[family]!.mask !== "causal") {
         const refused = exportModel(subject, { format, ...sample }, target);

@@ -17,16 +17,16 @@ import { WorkbenchError } from "../../src/protocol/errors";
 import { matrixSlots } from "../../src/backend/models/model";
 import { nonZeros } from "../../src/backend/representations/representation";
 import { useGrammar } from "../support/grammar";
-import { labWithText } from "../support/lab";
-import { drawnTensors, temporaryFolder, tinyShape } from "../support/subject";
+import { createLabWithText } from "../support/lab";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../support/subject";
 
 const grammar = useGrammar();
 /** A new one each time, since what is trained in a lab counts on. */
-const lab = (): Lab => labWithText(grammar.engine, grammar.data);
+const lab = (): Lab => createLabWithText(grammar.engine, grammar.data);
 
 function tinyCheckpoint(family: string): Checkpoint {
-  const shape = tinyShape(family);
-  return { shape, tensors: drawnTensors(shape, 4) };
+  const shape = createTinyShape(family);
+  return { shape, tensors: drawModelTensors(shape, 4) };
 }
 
 /** Undefined where the model is refused. */
@@ -156,7 +156,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
     "makes of %s what is written and read back bit for bit, with the counts of the file",
     async (family) => {
       const before = tinyCheckpoint(family);
-      using folder = temporaryFolder();
+      using folder = createTemporaryFolder();
       for (const rate of rates) {
         const after = await applied(method, { [method.rate]: rate }, before);
         if (after === undefined) {
@@ -180,7 +180,7 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
   it.each(cases)(
     "plans $sample of $family and does what it planned, or refuses with the reason",
     async ({ sample, family }) => {
-      const shape = tinyShape(family);
+      const shape = createTinyShape(family);
       const options = method.options.parse(sample) as unknown;
       let plan: Plan;
       try {
@@ -188,14 +188,14 @@ describe.each(Object.entries(methods))("%s", (id, method) => {
       } catch (thrown) {
         expect(thrown).toBeInstanceOf(WorkbenchError);
         expect(["unsupported", "invalid-input"]).toContain((thrown as WorkbenchError).code);
-        const before = { shape, tensors: drawnTensors(shape, 4) };
+        const before = { shape, tensors: drawModelTensors(shape, 4) };
         await expect(method.apply(before, options, lab())).rejects.toThrow((thrown as Error).message);
         return;
       }
       expect(method.plan(shape, options)).toEqual(plan);
       expect(plan.before).toEqual(countModel(shape));
 
-      const tensors = drawnTensors(shape, 4);
+      const tensors = drawModelTensors(shape, 4);
       const untouched = new Map([...tensors].map(([name, { data }]) => [name, data.slice()]));
       const after = await method.apply({ shape, tensors }, options, lab());
       for (const [name, { data }] of tensors) expect(data, name).toEqual(untouched.get(name));

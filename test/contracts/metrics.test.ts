@@ -8,14 +8,20 @@ import { models } from "../../src/backend/models/catalog";
 import type { AnyMetric, Subject } from "../../src/backend/evaluation/metric";
 import { WorkbenchError } from "../../src/protocol/errors";
 import { useGrammar } from "../support/grammar";
-import { labelledData, quietLab, scoredData, tinyClassifier, tinySubject } from "../support/subject";
+import {
+  openLabeledData,
+  createQuietLab,
+  openScoredData,
+  createTinyClassifier,
+  createTinySubject,
+} from "../support/subject";
 
 const grammar = useGrammar();
 let words: DataSet;
 let scores: DataSet;
 beforeAll(async () => {
-  words = await labelledData(grammar.folder);
-  scores = await scoredData(grammar.folder);
+  words = await openLabeledData(grammar.folder);
+  scores = await openScoredData(grammar.folder);
 });
 afterAll(() => {
   words[Symbol.dispose]();
@@ -23,8 +29,8 @@ afterAll(() => {
 });
 
 function subjectOf({ of }: AnyMetric, family: string): Subject {
-  if (of === undefined || of === "encoder") return tinySubject(family, grammar.data);
-  return tinyClassifier(family, of === "classifier" ? words : scores);
+  if (of === undefined || of === "encoder") return createTinySubject(family, grammar.data);
+  return createTinyClassifier(family, of === "classifier" ? words : scores);
 }
 
 it("is in the catalog for every file that defines one", () => {
@@ -64,8 +70,8 @@ it.each(measured!)(
   async ({ metric, sample, family }) => {
     const subject = subjectOf(metric, family);
     const options = metric.options.parse(sample) as unknown;
-    const once = await metric.evaluate(subject, options, quietLab(grammar.engine));
-    const again = await metric.evaluate(subject, options, quietLab(grammar.engine));
+    const once = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
+    const again = await metric.evaluate(subject, options, createQuietLab(grammar.engine));
     if (metric.changes === true) expect(Object.keys(again.values)).toEqual(Object.keys(once.values));
     else expect(again).toEqual(once);
     expect(JSON.parse(JSON.stringify(once))).toEqual(once);
@@ -88,7 +94,7 @@ describe.each(Object.entries(metrics))("%s", (id, metric) => {
     const family = metric.of === "encoder" ? "bert" : "gpt2";
     const { data: _data, tokenizer: _tokenizer, ...bare } = subjectOf(metric, family);
     const options = metric.options.parse(metric.samples[0]) as unknown;
-    const result = metric.evaluate(bare, options, quietLab(grammar.engine));
+    const result = metric.evaluate(bare, options, createQuietLab(grammar.engine));
     if (metric.needs.length === 0) await result;
     else await expect(result).rejects.toMatchObject({ code: "invalid-input" });
   });

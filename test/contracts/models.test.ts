@@ -30,8 +30,8 @@ import { coupledGroups } from "../../src/backend/models/coupling";
 import { layerOf } from "../../src/backend/models/roles";
 import type { MatrixSpec } from "../../src/backend/representations/representation";
 import { weightName } from "../../src/backend/representations/dense";
-import { relativeError, uniform } from "../support/sampleValues";
-import { drawTensors, from, valuesOf } from "../support/tensors";
+import { computeRelativeError, createUniform } from "../support/sampleValues";
+import { drawTensors, createLookup, createValues } from "../support/tensors";
 
 const folder = new URL("../../src/backend/models/", import.meta.url);
 const [batch, time] = [2, 8];
@@ -51,10 +51,10 @@ function run(
   feeds: Readonly<Record<string, readonly number[]>>,
   rows?: readonly number[],
 ): Float64Array {
-  const values = valuesOf(parametersOf(shape));
+  const values = createValues(parametersOf(shape));
   const logits = forward(
     shape,
-    from(values),
+    createLookup(values),
     {
       tokens: input("tokens", [batch, time], "int32"),
       ...("segments" in feeds ? { segments: input("segments", [batch, time], "int32") } : {}),
@@ -74,7 +74,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
   const { vocabulary } = dimensionsOf(shape);
   const specs = parametersOf(shape);
   const tensors = drawTensors(specs, 21);
-  const random = uniform(22);
+  const random = createUniform(22);
   const tokens = Array.from({ length: batch * time }, () => Math.floor(random() * vocabulary));
   const logits = run(shape, tensors, { tokens });
   const rowOf = (all: Float64Array, row: number) => all.subarray(row * vocabulary, (row + 1) * vocabulary);
@@ -155,7 +155,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const last = tokens.map((id, i) => (i % time === time - 1 ? (id + 1) % vocabulary : id));
     const changed = run(shape, tensors, { tokens: last });
     for (let row = 0; row < batch * time; row++) {
-      const error = relativeError(rowOf(changed, row), rowOf(logits, row));
+      const error = computeRelativeError(rowOf(changed, row), rowOf(logits, row));
       if (!isCausal || row % time === time - 1) expect(error).toBeGreaterThan(isCausal ? 1e-3 : 0);
       else expect(error).toBe(0);
     }
@@ -175,7 +175,9 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     });
     lengths.forEach((length, document) => {
       for (let i = 0; i < length; i++)
-        expect(relativeError(rowOf(packed, document * 3 + i), rowOf(alone[document]!, i))).toBeLessThan(1e-6);
+        expect(
+          computeRelativeError(rowOf(packed, document * 3 + i), rowOf(alone[document]!, i)),
+        ).toBeLessThan(1e-6);
     });
   });
 
@@ -193,8 +195,8 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
       positions: [0, 0, 0, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 0, 0],
     });
     for (let i = 0; i < 5; i++) {
-      expect(relativeError(rowOf(padded, 3 + i), rowOf(alone, i))).toBeLessThan(1e-6);
-      expect(relativeError(rowOf(padded, time + i), rowOf(alone, i))).toBeLessThan(1e-6);
+      expect(computeRelativeError(rowOf(padded, 3 + i), rowOf(alone, i))).toBeLessThan(1e-6);
+      expect(computeRelativeError(rowOf(padded, time + i), rowOf(alone, i))).toBeLessThan(1e-6);
     }
     expect(padded.every(Number.isFinite)).toBe(true);
   });
@@ -214,13 +216,13 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const on = shapeFromConfig({ ...tiny, ...Object.fromEntries(rates.map((key) => [key, 0.5])) });
     const [once, again, other] = [5, 5, 6].map((seed) => run(on, tensors, { tokens, seed: [seed] }));
     expect(Array.from(once!)).toEqual(Array.from(again!));
-    expect(relativeError(other!, once!)).toBeGreaterThan(1e-3);
-    expect(relativeError(once!, logits)).toBeGreaterThan(1e-3);
+    expect(computeRelativeError(other!, once!)).toBeGreaterThan(1e-3);
+    expect(computeRelativeError(once!, logits)).toBeGreaterThan(1e-3);
   });
 
   it("trains every tensor: each has a gradient that is not zero", () => {
-    const values = valuesOf(specs);
-    const y = forward(shape, from(values), { tokens: input("tokens", [batch, time], "int32") });
+    const values = createValues(specs);
+    const y = forward(shape, createLookup(values), { tokens: input("tokens", [batch, time], "int32") });
     const loss = sum(mul(y, y), { axes: [0, 1], keepDims: false });
     const found = gradients(loss, [...values.values()]);
     const outputs = Object.fromEntries(specs.map(({ name }, i) => [name, found[i]!]));
@@ -237,7 +239,7 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const seen: string[] = [];
     forward(
       shape,
-      from(valuesOf(specs)),
+      createLookup(createValues(specs)),
       { tokens: input("tokens", [batch, time], "int32") },
       {
         onLayer: (before, after) => layers.push([before, after]),
@@ -269,14 +271,18 @@ describe.each(Object.entries(models))("%s", (_, { tiny }) => {
     const parts = slots.flatMap(({ matrix }) => partsOf(matrix).map(({ role }) => role));
     const choices = Object.fromEntries(parts.map((role) => [role, { type: "masked", options: {} }]));
     const split = withRepresentations(dense, choices);
-    expect(relativeError(run(split, apart, { tokens }), run(dense, whole, { tokens }))).toBeLessThan(1e-12);
+    expect(computeRelativeError(run(split, apart, { tokens }), run(dense, whole, { tokens }))).toBeLessThan(
+      1e-12,
+    );
     if (shape.family === "kphi3") return;
-    const exported = new Map([...exportTensors(split, from(apart))].map(({ name, data }) => [name, data]));
+    const exported = new Map(
+      [...exportTensors(split, createLookup(apart))].map(({ name, data }) => [name, data]),
+    );
     for (const [name, data] of whole) expect(Array.from(exported.get(name)!)).toEqual(Array.from(data));
   });
 
   it("exports tensors that it can read back, with or without prefix, and refuses others", () => {
-    const exported = [...exportTensors(shape, from(tensors))];
+    const exported = [...exportTensors(shape, createLookup(tensors))];
     const again = shapeFromConfig(exportedConfig(shape));
     const sizes = new Map(exported.map((each) => [each.name, each.shape]));
     const { bound } = bindTensors(again, "model.safetensors", sizes);

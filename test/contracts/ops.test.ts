@@ -13,7 +13,13 @@ import {
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { ops } from "../../src/backend/graph/ops/catalog";
 import { sum } from "../../src/backend/graph/ops/reduction";
-import { applyOp, centralDifferences, draw, relativeError, uniform } from "../support/sampleValues";
+import {
+  applyOp,
+  computeCentralDifferences,
+  drawInputs,
+  computeRelativeError,
+  createUniform,
+} from "../support/sampleValues";
 
 const isOp = (candidate: unknown): candidate is AnyOp =>
   typeof candidate === "function" && "samples" in candidate;
@@ -21,7 +27,7 @@ const all = Object.values(ops).flatMap((file) => Object.values(file).filter(isOp
 
 /** A scalar that weighs every element of y differently, so that no error of a gradient cancels. */
 function weighted(y: Value): Value {
-  const random = uniform(7);
+  const random = createUniform(7);
   const weights = Float32Array.from({ length: sizeOf(y.type.shape) }, () => random() + 0.5);
   return sum(mul(y, constant(weights, y.type.shape)), {
     axes: y.type.shape.map((_, axis) => axis),
@@ -33,7 +39,7 @@ describe.each(all.map((op) => [op.name, op] as const))("%s", (_, op) => {
   it("has at least one sample", () => expect(op.samples.length).toBeGreaterThan(0));
 
   (op.samples as readonly Sample<Attrs>[]).forEach((sample, number) => {
-    const drawn = draw(sample, 100 + number);
+    const drawn = drawInputs(sample, 100 + number);
     const y = applyOp(
       op,
       drawn.map(({ value }) => value),
@@ -51,7 +57,7 @@ describe.each(all.map((op) => [op.name, op] as const))("%s", (_, op) => {
         const loss = weighted(y);
         const [gradient] = gradients(loss, [value]);
         const got = evaluateGraph({ outputs: { gradient: gradient! } }, feeds).gradient!;
-        expect(relativeError(got, centralDifferences(loss, feeds, name))).toBeLessThan(1e-6);
+        expect(computeRelativeError(got, computeCentralDifferences(loss, feeds, name))).toBeLessThan(1e-6);
       });
   });
 });

@@ -14,9 +14,15 @@ import { type ConstantData, type DType, input, parameter, type Value } from "../
 import { mul } from "../../src/backend/graph/ops/elementwise";
 import { scatterRows } from "../../src/backend/graph/ops/indexing";
 import { sum } from "../../src/backend/graph/ops/reduction";
-import { catalogOps, samplesOf } from "../support/catalogOps";
-import { applyOp, draw, type Drawn, relativeError, uniform } from "../support/sampleValues";
-import { noWebgpu } from "../support/webgpu";
+import { catalogOps, getSamples } from "../support/catalogOps";
+import {
+  applyOp,
+  drawInputs,
+  type DrawnInput,
+  computeRelativeError,
+  createUniform,
+} from "../support/sampleValues";
+import { webgpuSkipReason } from "../support/webgpu";
 
 const arrays = {
   float32: Float32Array,
@@ -26,7 +32,7 @@ const arrays = {
   bool: Uint8Array,
 } as const;
 
-function dataOf({ value, numbers }: Drawn): ConstantData {
+function dataOf({ value, numbers }: DrawnInput): ConstantData {
   return arrays[value.type.dtype as Exclude<DType, "int64" | "int4">].from(numbers);
 }
 
@@ -37,13 +43,13 @@ interface Case {
   readonly name: string;
   readonly title: string;
   readonly graph: Graph;
-  readonly drawn: readonly Drawn[];
+  readonly drawn: readonly DrawnInput[];
 }
 
 /** Each sample's value `y` and, where there are any, its gradients. */
 const cases: readonly Case[] = catalogOps.flatMap((op) =>
-  samplesOf(op).map((sample, number) => {
-    const drawn = draw(sample, 100 + number);
+  getSamples(op).map((sample, number) => {
+    const drawn = drawInputs(sample, 100 + number);
     const y = applyOp(
       op,
       drawn.map(({ value }) => value),
@@ -66,9 +72,10 @@ const cases: readonly Case[] = catalogOps.flatMap((op) =>
 function expectClose({ graph, drawn }: Case, got: Readonly<Record<string, ConstantData>>, tolerance: number) {
   const feeds = Object.fromEntries(drawn.map(({ name, numbers }) => [name, numbers]));
   for (const [name, wanted] of Object.entries(evaluateGraph(graph, feeds)))
-    expect(relativeError(Float64Array.from(got[name] as ArrayLike<number>), wanted), name).toBeLessThan(
-      tolerance,
-    );
+    expect(
+      computeRelativeError(Float64Array.from(got[name] as ArrayLike<number>), wanted),
+      name,
+    ).toBeLessThan(tolerance);
 }
 
 async function runOn(engine: Engine, { graph, drawn }: Case): Promise<Record<string, ConstantData>> {
@@ -87,7 +94,7 @@ describe.each([
   ["cpu", () => 1e-5],
   ["webgpu", (name: string) => webgpuTolerance[name] ?? 1e-4],
 ] as const)("on %s", (device: DeviceName, tolerance) => {
-  const reason = device === "webgpu" ? noWebgpu : undefined;
+  const reason = device === "webgpu" ? webgpuSkipReason : undefined;
   if (reason !== undefined) {
     it("every operation", ({ skip }) => {
       console.log(`operations on ${device} are skipped: ${reason}`);
@@ -144,7 +151,7 @@ describe("scatterRows on the processor", () => {
     [2000, 1, 3000],
   ])("sums %i rows of width %i into %i the same way 200 times", async (count, width, rows) => {
     await using engine = await openEngine("cpu", { threads: 4 });
-    const random = uniform(count);
+    const random = createUniform(count);
     const index = Int32Array.from({ length: count }, () => Math.floor(random() * Math.min(rows, 50)));
     const updates = Float32Array.from({ length: count * width }, () => random() - 0.5);
     const [i, u] = [input("i", [count], "int32"), parameter("u", [count, width])];
@@ -156,7 +163,7 @@ describe("scatterRows on the processor", () => {
     const first = await run();
     const numbers = new Float32Array(first.buffer, first.byteOffset, rows * width);
     const wanted = evaluateGraph(graph, { i: Array.from(index), u: updates }).y!;
-    expect(relativeError(numbers, wanted)).toBeLessThan(1e-5);
+    expect(computeRelativeError(numbers, wanted)).toBeLessThan(1e-5);
     for (let repeat = 1; repeat < 200; repeat++)
       expect((await run()).equals(first), `run ${repeat}`).toBe(true);
   });

@@ -10,9 +10,9 @@ import { sum } from "../../src/backend/graph/ops/reduction";
 import { fromInOut } from "../../src/backend/representations/dense";
 import { representations } from "../../src/backend/representations/catalog";
 import type { MatrixSpec } from "../../src/backend/representations/representation";
-import { centralDifferences, relativeError, uniform } from "../support/sampleValues";
-import { drawTensors, from, valuesOf } from "../support/tensors";
-import { matrixOf } from "../support/matrix";
+import { computeCentralDifferences, computeRelativeError, createUniform } from "../support/sampleValues";
+import { drawTensors, createLookup, createValues } from "../support/tensors";
+import { createMatrixSpec } from "../support/matrix";
 
 const folder = new URL("../../src/backend/representations/", import.meta.url);
 
@@ -106,7 +106,7 @@ const products = new Set(["factored", "mpo", "quantised"]);
 
 const matrix = (id: string, layout: MatrixSpec["layout"], kind: MatrixSpec["kind"]): MatrixSpec => {
   const [inputs, outputs] = square.has(id) ? [7, 7] : [12, 6];
-  return matrixOf(inputs, outputs, { name: "model.layers.0.mlp.up_proj", layout, kind });
+  return createMatrixSpec(inputs, outputs, { name: "model.layers.0.mlp.up_proj", layout, kind });
 };
 
 it("is in the catalog for every file that defines one, under the file's name", () => {
@@ -126,22 +126,22 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
     const options: unknown = representation.options.parse(given);
     const specs = representation.parameters(spec, options);
     const tensors = drawTensors(specs, 11);
-    const values = valuesOf(specs);
+    const values = createValues(specs);
     const x = input("x", [5, spec.inputs]);
-    const random = uniform(3);
+    const random = createUniform(3);
     const feeds: Record<string, number[]> = {
       x: Array.from({ length: 5 * spec.inputs }, () => random() - 0.5),
       ...Object.fromEntries([...tensors].map(([name, data]) => [name, Array.from(data)])),
     };
-    const y = representation.apply(x, from(values), spec, options);
+    const y = representation.apply(x, createLookup(values), spec, options);
 
     it("maps inputs to outputs", () => expect(y.type.shape).toEqual([5, spec.outputs]));
 
     it("applies the dense matrix that it stands for", () => {
-      const dense = representation.materialize(from(tensors), spec, options);
+      const dense = representation.materialize(createLookup(tensors), spec, options);
       const wanted = matmul(x, input("dense", [spec.inputs, spec.outputs]));
       const results = evaluateGraph({ outputs: { y, wanted } }, { ...feeds, dense });
-      expect(relativeError(results["y"]!, results["wanted"]!)).toBeLessThan(1e-6);
+      expect(computeRelativeError(results["y"]!, results["wanted"]!)).toBeLessThan(1e-6);
     });
 
     it("builds that matrix as a graph too, where it can be read by row", () => {
@@ -149,11 +149,11 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
         expect(representation.refuses?.(matrix(id, "in_out", "embedding"), options)).toMatch(/row/);
         return;
       }
-      const table = representation.dense(from(values), spec, options);
-      const wanted = fromInOut(representation.materialize(from(tensors), spec, options), spec);
+      const table = representation.dense(createLookup(values), spec, options);
+      const wanted = fromInOut(representation.materialize(createLookup(tensors), spec, options), spec);
       const results = evaluateGraph({ outputs: { table } }, feeds);
       // What is multiplied or added is rounded to single precision once more in the matrix.
-      expect(relativeError(results["table"]!, wanted)).toBeLessThan(1e-6);
+      expect(computeRelativeError(results["table"]!, wanted)).toBeLessThan(1e-6);
     });
 
     it("passes gradients to its trained tensors and its input, as central differences confirm", () => {
@@ -163,7 +163,9 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
       const names = ["x", ...specs.filter(({ trainable }) => trainable).map(({ name }) => name)];
       names.forEach((name, i) => {
         const gradient = evaluateGraph({ outputs: { gradient: found[i]! } }, feeds)["gradient"]!;
-        expect(relativeError(gradient, centralDifferences(loss, feeds, name))).toBeLessThan(1e-6);
+        expect(computeRelativeError(gradient, computeCentralDifferences(loss, feeds, name))).toBeLessThan(
+          1e-6,
+        );
       });
     });
 
@@ -171,9 +173,9 @@ describe.each(Object.entries(representations))("%s", (id, representation) => {
       const all = specs.filter(({ dtype }) => dtype !== "bool");
       const scalars = all.reduce((total, { shape }) => total + sizeOf(shape), 0);
       const trained = all.filter(({ trainable }) => trainable);
-      const counts = representation.count(spec, options, from(tensors));
+      const counts = representation.count(spec, options, createLookup(tensors));
       const planned = representation.count(spec, options);
-      const dense = representation.materialize(from(tensors), spec, options);
+      const dense = representation.materialize(createLookup(tensors), spec, options);
       expect(counts.stored).toBeLessThanOrEqual(scalars);
       expect(counts.trainable).toBeLessThanOrEqual(
         trained.reduce((total, { shape }) => total + sizeOf(shape), 0),

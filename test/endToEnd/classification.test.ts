@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { uniform } from "../support/sampleValues";
+import { createUniform } from "../support/sampleValues";
 import { killProcess, realWorkspace, recordOf, tensorsOf, useRealLathe, type Workspace } from "./realLathe";
 import { ended, pastStep } from "../backend/runs/workbench";
 
@@ -29,7 +29,7 @@ let workspace: Workspace;
 let file: string;
 beforeAll(() => {
   workspace = realWorkspace();
-  const random = uniform(4);
+  const random = createUniform(4);
   const word = () => Array.from({ length: 5 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
   const rows = Array.from({ length: 200 }, word).map(
     (text) => `${/^[abc]/.test(text) ? "low" : "high"}\t${text}`,

@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { byteTokenizerJson } from "../support/byteTokenizer";
+import { createByteTokenizerJson } from "../support/byteTokenizer";
 import { realWorkspace, tensorsOf, useRealLathe } from "./realLathe";
 
 useRealLathe();
 
-const tokenizer = byteTokenizerJson("<|endoftext|>", "[A]", "[B]");
+const tokenizer = createByteTokenizerJson("<|endoftext|>", "[A]", "[B]");
 
 it("a token beyond the rows is refused with the option, which adds rows", { timeout: 120_000 }, async () => {
   const workspace = realWorkspace();

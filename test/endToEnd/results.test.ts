@@ -1,7 +1,7 @@
 /** What comes out at the end: published counts, equal losses on every device, a known floor, documents for programs. */
 import { resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { noWebgpu } from "../support/webgpu";
+import { webgpuSkipReason } from "../support/webgpu";
 import { historyOf, realWorkspace, recordOf, useRealLathe, type Workspace } from "./realLathe";
 
 useRealLathe();
@@ -38,7 +38,7 @@ train: {max_steps: ${steps}, per_device_train_batch_size: 8, learning_rate: 1e-2
 
 describe("a training on WebGPU", { timeout: 120_000 }, () => {
   it("has the processor's losses", async (test) => {
-    if (noWebgpu !== undefined) return test.skip(noWebgpu);
+    if (webgpuSkipReason !== undefined) return test.skip(webgpuSkipReason);
     const workspace = realWorkspace();
     // Without a validation split: each further program takes a driver in software seconds to prepare.
     const cells = grammar(20)

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { BackendProcess, type BackendOptions } from "../../src/extension/backendProcess";
-import { restartPolicy } from "../../src/extension/restartPolicy";
+import { createRestartPolicy } from "../../src/extension/restartPolicy";
 import type { WorkbenchError } from "../../src/protocol/errors";
 
 let folder: string;
@@ -126,7 +126,7 @@ test("the next request does not wait for the pause before a restart", async () =
 
 test("a service that dies again and again is given up with a reason, until somebody revives it", async () => {
   process.env["SHAKY_DIES_AT_START"] = "1";
-  const { service, crashes } = start({ policy: restartPolicy({ most: 2 }) });
+  const { service, crashes } = start({ policy: createRestartPolicy({ most: 2 }) });
   await expect(service.request("runs.list", {})).rejects.toThrow(/ended unexpectedly, with status 7/);
   await expect.poll(() => crashes.length).toBe(2);
   expect(crashes.map(({ givenUp }) => givenUp)).toEqual([false, true]);
@@ -134,7 +134,7 @@ test("a service that dies again and again is given up with a reason, until someb
   await expect(service.request("runs.list", {})).rejects.toThrow(/is not running.*Restart Backend/);
 
   delete process.env["SHAKY_DIES_AT_START"];
-  await service.revive();
+  await service.restart();
   await expect(service.request("runs.list", {})).resolves.toBeDefined();
 });
 
@@ -146,7 +146,7 @@ test("a service that is caught in a loop is ended too when it is started anew", 
     code: "cancelled",
   });
   await expect.poll(() => log).toContain("caught in a loop");
-  await service.revive();
+  await service.restart();
   await caught;
   const isAlive = () => {
     try {
@@ -161,7 +161,7 @@ test("a service that is caught in a loop is ended too when it is started anew", 
 test("a Node that is not there is a crash that names what was tried", async () => {
   const { service, crashes } = start({
     executable: () => "/nowhere/node",
-    policy: restartPolicy({ most: 1 }),
+    policy: createRestartPolicy({ most: 1 }),
   });
   await expect(service.request("runs.list", {})).rejects.toThrow(/could not be started.*\/nowhere\/node/);
   expect(crashes).toHaveLength(1);
@@ -178,7 +178,7 @@ test("a request that is given up leaves the service alone", async () => {
 });
 
 test("crashes are forgotten after a while, and each within it waits longer", () => {
-  const policy = restartPolicy({ most: 3, within: 1000 });
+  const policy = createRestartPolicy({ most: 3, within: 1000 });
   expect(policy.crashed(0)).toEqual({ again: true, delay: 250 });
   expect(policy.crashed(500)).toEqual({ again: true, delay: 500 });
   expect(policy.crashed(1200)).toEqual({ again: true, delay: 500 });

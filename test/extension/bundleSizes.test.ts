@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { bundle, programs } from "../../scripts/bundle";
-import { partsOf } from "../../scripts/bundleParts";
+import { measureParts } from "../../scripts/bundleParts";
 
 const folder = mkdtempSync(join(tmpdir(), "lathe-sizes-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -27,7 +27,7 @@ describe("what somebody waits for to be loaded", () => {
 
   test("no package is part of the host's program, which computes nothing", async () => {
     const host = programs.find(({ file }) => file === "extension.cjs")!;
-    const parts = [...(await partsOf(host)).keys()];
+    const parts = [...(await measureParts(host)).keys()];
     expect(parts).toContain("src/extension/views");
     expect(parts.filter((part) => part.startsWith("package "))).toEqual([]);
   });

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { contributes, loadDefinitions, manifestText } from "../../scripts/manifest";
+import { createContributions, loadDefinitions, createManifestText } from "../../scripts/manifest";
 import { pageCommands } from "../../src/protocol/page";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const definitions = await loadDefinitions(root);
-const manifest = JSON.parse(await manifestText(root)) as Manifest;
+const manifest = JSON.parse(await createManifestText(root)) as Manifest;
 
 interface Manifest {
   readonly main: string;
@@ -82,7 +82,7 @@ test("every key binding says where it holds, so that none takes a key from the e
 });
 
 test("whatever trains, changes or exports is off where the workspace is not trusted", () => {
-  const { commands: written } = contributes(definitions) as {
+  const { commands: written } = createContributions(definitions) as {
     commands: readonly { command: string; enablement?: string }[];
   };
   const off = written

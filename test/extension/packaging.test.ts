@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { thirdPartyNotices } from "../../scripts/notices";
-import { foreignBinaries } from "../../scripts/pruneBinaries";
-import { contentFaults, platformLines, platforms } from "../../scripts/packageContent";
+import { createThirdPartyNotices } from "../../scripts/notices";
+import { findForeignBinaries } from "../../scripts/pruneBinaries";
+import { findContentFaults, createPlatformLines, platforms } from "../../scripts/packageContent";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const runtime = "node_modules/onnxruntime-node/bin/napi-v6";
@@ -15,7 +15,7 @@ test("a package adds the binaries of its own platform to what every package hold
   expect(everywhere.split("\n").find((line) => line !== "" && !line.startsWith("#"))).toBe("**");
   expect(everywhere).not.toContain("/bin/");
   for (const platform of platforms)
-    for (const line of platformLines(platform)) {
+    for (const line of createPlatformLines(platform)) {
       const isRuntime = line.startsWith(`!${runtime}/${platform.replace("-", "/")}/`);
       const tokenizer = line.replace("!", "");
       // A file that the package of the library contains, for this platform.
@@ -34,7 +34,11 @@ test("what is missing, foreign, useless or too large in a package is named", () 
     "src/cli/main.ts",
     "dist/extension.cjs.map",
   ].map((name) => ({ name, bytes: 1 }));
-  const faults = contentFaults("linux-x64", [...files, { name: "dist/pages/runs.js", bytes: 600_000 }], 1e9);
+  const faults = findContentFaults(
+    "linux-x64",
+    [...files, { name: "dist/pages/runs.js", bytes: 600_000 }],
+    1e9,
+  );
   expect(faults).toContain("missing: dist/backend.cjs");
   expect(faults).not.toContain("missing: dist/pages/runs.js");
   expect(faults.filter((fault) => !fault.startsWith("missing"))).toEqual([
@@ -48,7 +52,7 @@ test("what is missing, foreign, useless or too large in a package is named", () 
 });
 
 test("the notices name every bundled package and the runtime with their licenses", async () => {
-  const notices = await thirdPartyNotices(root);
+  const notices = await createThirdPartyNotices(root);
   for (const name of ["onnxruntime-node", "tokenizers", "zod", "lit-html", "chart.js", "yaml"])
     expect(notices).toMatch(new RegExp(`^${name.replace(".", "\\.")} \\d+\\.\\d+\\.\\d+ \\([^)]+\\)$`, "m"));
   expect(notices).not.toMatch(/^(vscode|esbuild|typescript) \d/m);
@@ -71,7 +75,7 @@ test("pruning keeps exactly the binaries that this platform may load", () => {
       writeFileSync(path.join(modules, file), "");
     }
     const foreign = (platform: string, arch: string) =>
-      foreignBinaries(modules, platform, arch).map((file) =>
+      findForeignBinaries(modules, platform, arch).map((file) =>
         path.relative(modules, file).replaceAll("\\", "/").replace("onnxruntime-node/bin/napi-v6/", ""),
       );
     expect(foreign("linux", "x64")).toEqual([

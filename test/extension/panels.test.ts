@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { isWithin } from "../../src/extension/panels/isWithin";
-import { contentSecurityPolicy, pageHtml } from "../../src/extension/panels/pageHtml";
+import { createContentSecurityPolicy, createPageHtml } from "../../src/extension/panels/pageHtml";
 import { connectPage } from "../../src/extension/panels/relay";
-import { notificationText, plainText } from "../../src/extension/plainText";
+import { escapeNotification, escapeControls } from "../../src/extension/plainText";
 import type { Backend, Events } from "../../src/protocol/backend";
-import { Connection, type Nothing } from "../../src/protocol/connection";
+import { Connection, type Empty } from "../../src/protocol/connection";
 import type { WorkbenchError } from "../../src/protocol/errors";
 import type { PageEvents, PageRequests } from "../../src/protocol/page";
 
@@ -57,7 +57,7 @@ function connected() {
     host: { "page.ready": () => ({ input: 1, state: 2 }) },
     onFault: (error) => faults.push(error),
   });
-  const host = new Connection<PageRequests, PageEvents, Nothing, Nothing>(
+  const host = new Connection<PageRequests, PageEvents, Empty, Empty>(
     pageEnd,
     {},
     { onFault: (error) => faults.push(error) },
@@ -115,10 +115,10 @@ test("a page runs its one module and loads nothing from elsewhere", () => {
     origin: "https://host",
     nonce: "abc",
   };
-  expect(contentSecurityPolicy(sources)).toBe(
+  expect(createContentSecurityPolicy(sources)).toBe(
     "default-src 'none'; script-src 'nonce-abc'; style-src https://host 'unsafe-inline'; img-src https://host data:; font-src https://host",
   );
-  const html = pageHtml(sources);
+  const html = createPageHtml(sources);
   expect(html.match(/<script/g)).toEqual(["<script"]);
   expect(html).toContain('<script type="module" nonce="abc" src="https://host/dist/pages/runs.js">');
 });
@@ -142,8 +142,8 @@ test("a link out of a folder does not make a file part of it", async () => {
 });
 
 test("escapes and links in foreign text are shown, not obeyed", () => {
-  expect(plainText("a\u001b[31mb\u0000\u202e\n\tc")).toBe("a\\u001b[31mb\\u0000\\u202e\n\tc");
-  expect(notificationText("[run](command:workbench.action.quit)")).toBe(
+  expect(escapeControls("a\u001b[31mb\u0000\u202e\n\tc")).toBe("a\\u001b[31mb\\u0000\\u202e\n\tc");
+  expect(escapeNotification("[run](command:workbench.action.quit)")).toBe(
     "[run]\u200b(command:workbench.action.quit)",
   );
 });

@@ -1,6 +1,6 @@
 /** The colours are measured: contrast as WCAG counts it, and distances for eyes that lack a kind of cone. */
 import { describe, expect, it } from "vitest";
-import { assignSlots, colorCount, colorOf, type Ground, markOf } from "../../src/pictures/palette";
+import { assignSlots, colorCount, getColor, type Ground, getMark } from "../../src/pictures/palette";
 
 type Rgb = readonly [number, number, number];
 
@@ -73,7 +73,7 @@ const grounds: readonly (readonly [Ground, string])[] = [
 ];
 
 describe.each(grounds)("colours on %s %s", (ground, background) => {
-  const colors = Array.from({ length: colorCount }, (_, slot) => colorOf(slot, ground));
+  const colors = Array.from({ length: colorCount }, (_, slot) => getColor(slot, ground));
 
   it("stand out from the ground", () => {
     for (const color of colors) expect(contrast(color, background), color).toBeGreaterThanOrEqual(3);
@@ -94,7 +94,7 @@ describe("slots", () => {
   });
 
   it("differ in colour or mark for 56 runs", () => {
-    const looks = Array.from({ length: 56 }, (_, slot) => `${colorOf(slot, "dark")} ${markOf(slot)}`);
+    const looks = Array.from({ length: 56 }, (_, slot) => `${getColor(slot, "dark")} ${getMark(slot)}`);
     expect(new Set(looks).size).toBe(56);
   });
 });

@@ -1,52 +1,61 @@
 /** Pictures that are made without a browser: what they hold, and that none can carry markup. */
 import { describe, expect, it } from "vitest";
-import { barsPicture } from "../../src/pictures/barsPicture";
-import { curveLines, curvesPicture } from "../../src/pictures/curvesPicture";
-import { coarser, fillOf, limitOf, matrixLines } from "../../src/pictures/matrix";
-import { matrixPicture } from "../../src/pictures/matrixPicture";
+import { createBarsPicture } from "../../src/pictures/barsPicture";
+import { createCurveRows, createCurvesPicture } from "../../src/pictures/curvesPicture";
+import { downsampleMatrix, getFillColor, computeLimit, createMatrixRows } from "../../src/pictures/matrix";
+import { createMatrixPicture } from "../../src/pictures/matrixPicture";
 import { barLines, barsOf, type ShrinkRun, spokesmen } from "../../src/statistics/shrinkSeries";
-import { surfacePicture } from "../../src/pictures/surfacePicture";
-import { svgOf } from "../../src/pictures/svg";
+import { createSurfacePicture } from "../../src/pictures/surfacePicture";
+import { renderSvg } from "../../src/pictures/svg";
 import { paperTheme as theme } from "../../src/pictures/theme";
 
 const matrix = { rows: 3, columns: 4, values: [0, 1, -2, 3, 4, -5, 6, 7, 8, 9, null, -11] };
 
 describe("a matrix as a picture", () => {
   it("keeps the value of largest magnitude of what it covers, with its sign", () => {
-    expect(coarser(matrix, 1, 2)).toEqual({ rows: 1, columns: 2, values: [9, -11] });
-    expect(coarser(matrix, 9, 9)).toEqual(matrix);
-    expect(coarser({ rows: 1, columns: 2, values: [null, null] }, 1, 1).values).toEqual([null]);
+    expect(downsampleMatrix(matrix, 1, 2)).toEqual({ rows: 1, columns: 2, values: [9, -11] });
+    expect(downsampleMatrix(matrix, 9, 9)).toEqual(matrix);
+    expect(downsampleMatrix({ rows: 1, columns: 2, values: [null, null] }, 1, 1).values).toEqual([null]);
   });
 
   it("has the strongest colours where all but a few outliers end", () => {
     const values = Array.from({ length: 1000 }, (_, i) => (i === 0 ? 1e6 : 1));
-    expect(limitOf([{ rows: 1, columns: 1000, values }])).toBe(1);
-    expect(fillOf(2, 1, theme)).toBe(fillOf(1, 1, theme));
-    expect(fillOf(1, 1, theme)).not.toBe(fillOf(-1, 1, theme));
-    expect(fillOf(null, 1, theme)).toBe("none");
+    expect(computeLimit([{ rows: 1, columns: 1000, values }])).toBe(1);
+    expect(getFillColor(2, 1, theme)).toBe(getFillColor(1, 1, theme));
+    expect(getFillColor(1, 1, theme)).not.toBe(getFillColor(-1, 1, theme));
+    expect(getFillColor(null, 1, theme)).toBe("none");
   });
 
   it("draws a cell a value, in their order, and gives them as lines", () => {
-    const picture = matrixPicture({ title: "m", matrix, limit: 9, theme, width: 400, axes: ["in", "out"] });
+    const picture = createMatrixPicture({
+      title: "m",
+      matrix,
+      limit: 9,
+      theme,
+      width: 400,
+      axes: ["in", "out"],
+    });
     const cells = picture.faces!.slice(0, 12);
-    expect(cells.map(({ color }) => color)).toEqual(matrix.values.map((value) => fillOf(value, 9, theme)));
+    expect(cells.map(({ color }) => color)).toEqual(
+      matrix.values.map((value) => getFillColor(value, 9, theme)),
+    );
     expect(cells[5]!.points[0]!.x).toBeGreaterThan(cells[4]!.points[0]!.x);
     expect(cells[4]!.points[0]!.y).toBeGreaterThan(cells[0]!.points[0]!.y);
-    expect(matrixLines(matrix)[6]).toEqual(["1", "1", "-5"]);
-    expect(matrixLines(matrix)).toHaveLength(13);
+    expect(createMatrixRows(matrix)[6]).toEqual(["1", "1", "-5"]);
+    expect(createMatrixRows(matrix)).toHaveLength(13);
   });
 
   it("is a landscape whose near faces are painted after the far ones, and whose heights are its values", () => {
     const peak = { rows: 3, columns: 3, values: [0, 0, 0, 0, 5, 0, 0, 0, 0] };
     const given = { title: "peak", matrix: peak, limit: 5, theme, width: 400, turn: 0, tilt: 30 };
-    const { faces } = surfacePicture(given);
+    const { faces } = createSurfacePicture(given);
     expect(faces).toHaveLength(4);
     const lowest = faces!.map(({ points }) => Math.max(...points.map(({ y }) => y)));
     expect([...lowest].sort((a, b) => a - b)).toEqual(lowest);
     // Three points stand in the middle of the picture: far edge, peak, near edge. Only the peak has a height.
     const inMiddle = (limit: number) => [
       ...new Set(
-        surfacePicture({ ...given, limit })
+        createSurfacePicture({ ...given, limit })
           .faces!.flatMap(({ points }) => points)
           .filter(({ x }) => Math.abs(x - 200) < 1e-9)
           .map(({ y }) => Math.round(y * 1e6) / 1e6),
@@ -56,8 +65,10 @@ describe("a matrix as a picture", () => {
     const peakAt = (limit: number) => inMiddle(limit).find((y) => y !== far && y !== near)!;
     expect((ground! - peakAt(10)) / (ground! - peakAt(5))).toBeCloseTo(0.5, 4);
     // Seen from above there is no height.
-    const above = surfacePicture({ ...given, tilt: 90 }).faces!.flatMap(({ points }) => points);
-    const flat = surfacePicture({ ...given, tilt: 90, limit: 1e9 }).faces!.flatMap(({ points }) => points);
+    const above = createSurfacePicture({ ...given, tilt: 90 }).faces!.flatMap(({ points }) => points);
+    const flat = createSurfacePicture({ ...given, tilt: 90, limit: 1e9 }).faces!.flatMap(
+      ({ points }) => points,
+    );
     above.forEach(({ x, y }, i) => {
       expect(x).toBeCloseTo(flat[i]!.x, 6);
       expect(y).toBeCloseTo(flat[i]!.y, 6);
@@ -66,7 +77,7 @@ describe("a matrix as a picture", () => {
 
   it("takes a vector for a ridge", () => {
     const row = { rows: 1, columns: 4, values: [1, 2, 3, 4] };
-    const { faces } = surfacePicture({
+    const { faces } = createSurfacePicture({
       title: "v",
       matrix: row,
       limit: 4,
@@ -105,7 +116,7 @@ it("gathers bars by measure and line, with an interval over seeds, the shorter t
     { name: "dense", run: "/dense-0" },
     { name: "irc", run: "/irc-0" },
   ]);
-  const picture = barsPicture({ title: "bars", ...bars, theme, width: 500 });
+  const picture = createBarsPicture({ title: "bars", ...bars, theme, width: 500 });
   const heights = picture.faces!.slice(0, 4).map(({ points }) => points[2]!.y - points[0]!.y);
   expect(heights[1]! / heights[0]!).toBeCloseTo(2, 6);
 });
@@ -120,17 +131,19 @@ it("draws curves in their scale", () => {
       ],
     },
   ];
-  const { strokes, area } = curvesPicture({ title: "t", across: "steps", curves, theme, width: 400 });
+  const { strokes, area } = createCurvesPicture({ title: "t", across: "steps", curves, theme, width: 400 });
   const [from, to] = strokes[0]!.pieces[0]!;
   expect([from!.x, to!.x]).toEqual([area.left, area.right]);
   expect(to!.y).toBe(area.bottom);
   expect(from!.y).toBeGreaterThanOrEqual(area.top);
-  expect(curveLines(curves)[2]).toEqual(["a", "10", "1"]);
+  expect(createCurveRows(curves)[2]).toEqual(["a", "10", "1"]);
 });
 
 it("holds hostile names as text", () => {
   const title = `<script>alert(1)</script>"&`;
-  const svg = svgOf(matrixPicture({ title, matrix, limit: 1, theme, width: 300, axes: ["<b>", "</svg>"] }));
+  const svg = renderSvg(
+    createMatrixPicture({ title, matrix, limit: 1, theme, width: 300, axes: ["<b>", "</svg>"] }),
+  );
   expect(svg).not.toMatch(/<script|<b>/);
   expect(svg.match(/<\/svg>/g)).toHaveLength(1);
 });

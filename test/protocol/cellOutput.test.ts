@@ -1,7 +1,7 @@
 import { fromMarkdown } from "mdast-util-from-markdown";
 import { describe, expect, test } from "vitest";
 import type { Sample } from "../../src/protocol/blocks";
-import { cellMarkdown, type CellOutput, type CellRun } from "../../src/protocol/cellOutput";
+import { formatCellMarkdown, type CellOutput, type CellRun } from "../../src/protocol/cellOutput";
 import type { RunSummary } from "../../src/protocol/service/runs";
 
 const hostile =
@@ -31,7 +31,7 @@ const output: CellOutput = {
 
 describe("the plain form of a cell's output", () => {
   test("says how far each run came, its losses and why it failed", () => {
-    const text = cellMarkdown({
+    const text = formatCellMarkdown({
       ...output,
       runs: [
         {
@@ -65,7 +65,7 @@ describe("the plain form of a cell's output", () => {
         { prompt: "Hi", text: "he" },
       ]),
     ];
-    const text = cellMarkdown({ ...output, runs });
+    const text = formatCellMarkdown({ ...output, runs });
     const rows = text.slice(text.indexOf("**Samples**")).split("\n").slice(2);
     expect(rows.slice(0, 4)).toEqual([
       "| prompt | dense | grouped |",
@@ -76,7 +76,7 @@ describe("the plain form of a cell's output", () => {
     expect(rows[4]).toMatch(/^\| Why\? \| – \| \\<img src=x/);
     expect(rows).toHaveLength(5);
     // Of one run they stay as they are, with their lines.
-    expect(cellMarkdown({ ...output, runs: runs.slice(0, 1) })).toContain("Hiyou\nthere");
+    expect(formatCellMarkdown({ ...output, runs: runs.slice(0, 1) })).toContain("Hiyou\nthere");
   });
 
   test("nothing that a run says of itself is markup", () => {
@@ -85,9 +85,9 @@ describe("the plain form of a cell's output", () => {
       kinds.add(node.type);
       for (const child of node.children ?? []) visit(child as { type: string });
     };
-    visit(fromMarkdown(cellMarkdown(output)));
+    visit(fromMarkdown(formatCellMarkdown(output)));
     expect([...kinds].sort()).toEqual(["paragraph", "root", "text"]);
     // Nor is an address made a link, as editors do of bare ones.
-    expect(cellMarkdown(output)).not.toMatch(/https:|www\.e|e@e/);
+    expect(formatCellMarkdown(output)).not.toMatch(/https:|www\.e|e@e/);
   });
 });

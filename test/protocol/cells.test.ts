@@ -2,12 +2,12 @@ import { fromMarkdown } from "mdast-util-from-markdown";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { describe, expect, test } from "vitest";
-import { cutCells } from "../../src/protocol/cells";
+import { splitCells } from "../../src/protocol/cells";
 
 const bodies = (text: string) =>
-  cutCells(text).pieces.flatMap(({ body }) => (body ? [text.slice(body.start, body.end)] : []));
+  splitCells(text).pieces.flatMap(({ body }) => (body ? [text.slice(body.start, body.end)] : []));
 const faults = (text: string) =>
-  cutCells(text).faults.map(({ line, column, message }) => `${line}:${column}: ${message}`);
+  splitCells(text).faults.map(({ line, column, message }) => `${line}:${column}: ${message}`);
 
 describe("cells of a Markdown file", () => {
   test("only fences whose language is yaml or yml are cells, whatever attributes follow", () => {
@@ -26,7 +26,7 @@ describe("cells of a Markdown file", () => {
     ["> ```yaml\n> model: {}\n> ```", "1:3: this yaml block is inside a list, a quotation"],
     ["- ```yml\n  model: {}\n  ```", "1:3: this yaml block is inside a list"],
   ])("%j looks like a cell and is a warning", (text, message) => {
-    const { warnings } = cutCells(text);
+    const { warnings } = splitCells(text);
     expect(warnings.map((each) => `${each.line}:${each.column}: ${each.message}`)[0]).toContain(message);
     expect(bodies(text)).toEqual([]);
   });
@@ -37,7 +37,7 @@ describe("cells of a Markdown file", () => {
     "```\nmodels\n```",
     "````text\n> ```yaml\n````",
   ])("%j is prose without a warning", (text) => {
-    expect(cutCells(text)).toMatchObject({ warnings: [], faults: [] });
+    expect(splitCells(text)).toMatchObject({ warnings: [], faults: [] });
   });
 
   test("a fence inside a longer fence is text", () => {
@@ -53,7 +53,7 @@ describe("cells of a Markdown file", () => {
 
   test("lines, offsets and line ends are those of the file", () => {
     const text = "\uFEFF# T\r\n\r\n```yaml\r\na: 1\r\n```\r\nend";
-    const { pieces } = cutCells(text);
+    const { pieces } = splitCells(text);
     expect(pieces.map(({ kind, firstLine, lastLine }) => [kind, firstLine, lastLine])).toEqual([
       ["prose", 1, 2],
       ["cell", 3, 5],
@@ -107,7 +107,7 @@ describe("cells of a Markdown file", () => {
       const end = ["\n", "\r\n", "\r"][pick(3)]!;
       const chosen = Array.from({ length: pick(9) }, () => lines[pick(lines.length)]!);
       const text = chosen.join(end) + (pick(2) === 0 ? end : "");
-      const cut = cutCells(text);
+      const cut = splitCells(text);
       expect(cut.pieces.map(({ start, end: last }) => text.slice(start, last)).join("")).toBe(text);
       if (cut.faults.length > 0) continue;
       compared++;
@@ -129,7 +129,7 @@ describe("cells of a Markdown file", () => {
   test("a hostile file of the largest size is cut at once", () => {
     const started = performance.now();
     for (const part of ["- ", "> ", "word *x* [a](b)\n", "```yaml\na: 1\n```\n", "<b>\n", "<!--"])
-      cutCells(part.repeat(262_144 / part.length));
+      splitCells(part.repeat(262_144 / part.length));
     expect(performance.now() - started).toBeLessThan(3000);
   });
 });

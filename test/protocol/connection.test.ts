@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type Channel, Connection, type Handlers, type Nothing } from "../../src/protocol/connection";
+import { type Channel, Connection, type Handlers, type Empty } from "../../src/protocol/connection";
 import { InvalidInput, WorkbenchError } from "../../src/protocol/errors";
 
 interface Deeds {
   double: { params: { readonly value: number }; result: number };
-  wait: { params: Nothing; result: string };
+  wait: { params: Empty; result: string };
   fail: { params: { readonly how: "coded" | "plain" | "text" | "several" }; result: never };
 }
 interface Told {
@@ -50,8 +50,8 @@ function pair(given: Partial<Handlers<Deeds>> = {}) {
     ...given,
   };
   const onFault = (error: WorkbenchError) => void faults.push(error);
-  const client = new Connection<Deeds, Told, Nothing, Nothing>(near, {}, { onFault });
-  const server = new Connection<Nothing, Nothing, Deeds, Told>(far, handlers, { onFault });
+  const client = new Connection<Deeds, Told, Empty, Empty>(near, {}, { onFault });
+  const server = new Connection<Empty, Empty, Deeds, Told>(far, handlers, { onFault });
   return { client, server, faults, far };
 }
 
@@ -229,7 +229,7 @@ describe("the end of a connection", () => {
       },
       listen: () => undefined,
     };
-    const client = new Connection<Deeds, Told, Nothing, Nothing>(broken, {}, { onFault: () => undefined });
+    const client = new Connection<Deeds, Told, Empty, Empty>(broken, {}, { onFault: () => undefined });
     await expect(client.request("double", { value: 1 })).rejects.toMatchObject({
       code: "io",
       message: "The connection broke: channel closed.",

@@ -1,17 +1,17 @@
 import { expect, it } from "vitest";
 import {
-  aligned,
-  bytes,
-  change,
-  count,
-  duration,
-  figure,
-  flops,
-  moment,
-  percent,
-  plural,
-  reached,
-  shortCount,
+  formatAligned,
+  formatBytes,
+  formatChange,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatFlops,
+  formatDateTime,
+  formatPercent,
+  pluralize,
+  formatProgress,
+  formatShortCount,
 } from "../../src/protocol/quantities";
 
 it.each([
@@ -27,10 +27,10 @@ it.each([
   [NaN, "NaN"],
   [Infinity, "∞"],
   [-Infinity, "−∞"],
-])("the figure %d is written %s", (value, text) => expect(figure(value)).toBe(text));
+])("the figure %d is written %s", (value, text) => expect(formatNumber(value)).toBe(text));
 
 it("gives numbers of one column equally many digits", () => {
-  expect([1.5, 12, -0.5, 0, 1500].map((value) => aligned(value))).toEqual([
+  expect([1.5, 12, -0.5, 0, 1500].map((value) => formatAligned(value))).toEqual([
     "1.500",
     "12.00",
     "−0.5000",
@@ -40,8 +40,8 @@ it("gives numbers of one column equally many digits", () => {
 });
 
 it("counts with commas, or with three digits and a letter", () => {
-  expect([0, 1234567.4, -1234].map(count)).toEqual(["0", "1,234,567", "−1,234"]);
-  expect([3.214, 450, 999.7, 12_345, 2_500_000, 999_999, -1e13].map(shortCount)).toEqual([
+  expect([0, 1234567.4, -1234].map(formatCount)).toEqual(["0", "1,234,567", "−1,234"]);
+  expect([3.214, 450, 999.7, 12_345, 2_500_000, 999_999, -1e13].map(formatShortCount)).toEqual([
     "3.21",
     "450",
     "1k",
@@ -50,7 +50,7 @@ it("counts with commas, or with three digits and a letter", () => {
     "1M",
     "−10T",
   ]);
-  expect([plural(1, "run"), plural(0, "run"), plural(5000, "run")]).toEqual([
+  expect([pluralize(1, "run"), pluralize(0, "run"), pluralize(5000, "run")]).toEqual([
     "1 run",
     "0 runs",
     "5,000 runs",
@@ -58,7 +58,7 @@ it("counts with commas, or with three digits and a letter", () => {
 });
 
 it("writes sizes and work in decimal units, and never a thousand of one where there is a larger one", () => {
-  expect([0, 999, 1000, 296_448, 999_999, 1.5e9, 2e15, -2500].map(bytes)).toEqual([
+  expect([0, 999, 1000, 296_448, 999_999, 1.5e9, 2e15, -2500].map(formatBytes)).toEqual([
     "0 B",
     "999 B",
     "1.00 kB",
@@ -68,11 +68,11 @@ it("writes sizes and work in decimal units, and never a thousand of one where th
     "2.00 PB",
     "−2.50 kB",
   ]);
-  expect([12, 3.4e9].map(flops)).toEqual(["12 FLOP", "3.40 GFLOP"]);
+  expect([12, 3.4e9].map(formatFlops)).toEqual(["12 FLOP", "3.40 GFLOP"]);
 });
 
 it("writes times in two units at most", () => {
-  expect([-5, 0, 12.4, 75, 185, 3725, 90_000, 172_800].map(duration)).toEqual([
+  expect([-5, 0, 12.4, 75, 185, 3725, 90_000, 172_800].map(formatDuration)).toEqual([
     "0 s",
     "0 s",
     "12 s",
@@ -82,13 +82,13 @@ it("writes times in two units at most", () => {
     "1 d 1 h",
     "2 d 0 h",
   ]);
-  expect([Infinity, NaN].map(duration)).toEqual(["–", "–"]);
-  expect(moment("2026-03-04T05:06:07")).toBe("2026-03-04 05:06");
-  expect([moment(""), moment("yesterday")]).toEqual(["–", "–"]);
+  expect([Infinity, NaN].map(formatDuration)).toEqual(["–", "–"]);
+  expect(formatDateTime("2026-03-04T05:06:07")).toBe("2026-03-04 05:06");
+  expect([formatDateTime(""), formatDateTime("yesterday")]).toEqual(["–", "–"]);
 });
 
 it("writes shares, changes, and progress that is not at its end before it is", () => {
-  expect([0, 0.0512, 0.25, 1, -0.845, NaN].map(percent)).toEqual([
+  expect([0, 0.0512, 0.25, 1, -0.845, NaN].map(formatPercent)).toEqual([
     "0.0 %",
     "5.12 %",
     "25.0 %",
@@ -96,6 +96,6 @@ it("writes shares, changes, and progress that is not at its end before it is", (
     "−84.5 %",
     "–",
   ]);
-  expect([change(0.123), change(-0.5)]).toEqual(["+12.3 %", "−50.0 %"]);
-  expect([-1, 0.435, 0.999, 1].map(reached)).toEqual(["0 %", "43 %", "99 %", "99 %"]);
+  expect([formatChange(0.123), formatChange(-0.5)]).toEqual(["+12.3 %", "−50.0 %"]);
+  expect([-1, 0.435, 0.999, 1].map(formatProgress)).toEqual(["0 %", "43 %", "99 %", "99 %"]);
 });

@@ -1,57 +1,63 @@
 /** Checks a source tree against the import table. */
-import { mayImport, owners, withoutNode } from "../../scripts/structure/importTable";
-import { importsOf, isIn, longest, resolveImport, type Sources } from "../../scripts/structure/imports";
+import { mayImport, owners, nodeFreeFolders } from "../../scripts/structure/importTable";
+import {
+  findImports,
+  isIn,
+  findLongestPrefix,
+  resolveImport,
+  type Sources,
+} from "../../scripts/structure/imports";
 
-export const mostLines = 400;
+export const maxLines = 400;
 
 /** One line a violation, with its place; none where all rules hold. */
-export function violations(sources: Sources): string[] {
-  const found: string[] = [];
+export function findViolations(sources: Sources): string[] {
+  const violations: string[] = [];
   const graph = new Map<string, string[]>();
   for (const [file, text] of sources) {
-    const folder = longest(file, Object.keys(mayImport));
-    if (folder === undefined) found.push(`${file}: no rule of the import table covers it`);
+    const folder = findLongestPrefix(file, Object.keys(mayImport));
+    if (folder === undefined) violations.push(`${file}: no rule of the import table covers it`);
     if (/(^|\/)index\.tsx?$/.test(file))
-      found.push(`${file}: an index file hides what is imported from where`);
-    if (/^export \* from/m.test(text)) found.push(`${file}: a barrel hides what is imported from where`);
+      violations.push(`${file}: an index file hides what is imported from where`);
+    if (/^export \* from/m.test(text)) violations.push(`${file}: a barrel hides what is imported from where`);
     const lines = text.split("\n").length - 1;
-    if (lines > mostLines) found.push(`${file}: ${lines} lines, and a file has at most ${mostLines}`);
+    if (lines > maxLines) violations.push(`${file}: ${lines} lines, and a file has at most ${maxLines}`);
     const targets: string[] = [];
     graph.set(file, targets);
-    for (const { specifier, line } of importsOf(text, file)) {
+    for (const { specifier, line } of findImports(text, file)) {
       const at = `${file}:${line}`;
-      if (!specifier.startsWith(".")) found.push(...packageViolation(at, file, specifier));
+      if (!specifier.startsWith(".")) violations.push(...findPackageViolations(at, file, specifier));
       else if (!specifier.endsWith(".json")) {
         const target = resolveImport(sources, file, specifier);
-        if (target === undefined) found.push(`${at}: ${specifier} leads to no file of the tree`);
+        if (target === undefined) violations.push(`${at}: ${specifier} leads to no file of the tree`);
         else targets.push(target);
         if (target !== undefined && folder !== undefined)
-          found.push(...folderViolation(at, file, folder, target));
+          violations.push(...findFolderViolations(at, file, folder, target));
       }
     }
   }
   const methods = [...sources].filter(([file, text]) => isMethod(file, text)).map(([file]) => file);
   for (const file of methods)
     for (const target of graph.get(file) ?? [])
-      if (methods.includes(target)) found.push(`${file}: a method imports another method, ${target}`);
-  found.push(...cycles(graph).map((cycle) => `cycle: ${cycle.join(" → ")}`));
-  return found;
+      if (methods.includes(target)) violations.push(`${file}: a method imports another method, ${target}`);
+  violations.push(...findCycles(graph).map((cycle) => `cycle: ${cycle.join(" → ")}`));
+  return violations;
 }
 
-function packageViolation(at: string, file: string, specifier: string): string[] {
+function findPackageViolations(at: string, file: string, specifier: string): string[] {
   const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
   const folders = owners[name];
   if (folders !== undefined && !folders.some((folder) => isIn(file, folder)))
     return [`${at}: ${name} belongs to ${folders.join(" and ")}`];
-  if (specifier.startsWith("node:") && withoutNode.some((folder) => isIn(file, folder)))
+  if (specifier.startsWith("node:") && nodeFreeFolders.some((folder) => isIn(file, folder)))
     return [`${at}: ${specifier} reaches outside the program, which this folder does not`];
   return [];
 }
 
-function folderViolation(at: string, file: string, folder: string, target: string): string[] {
+function findFolderViolations(at: string, file: string, folder: string, target: string): string[] {
   const allowed = [folder, ...mayImport[folder]!];
   if (allowed.some((each) => isIn(target, each))) return [];
-  return [`${at}: ${folder} does not import ${longest(target, Object.keys(mayImport)) ?? target}`];
+  return [`${at}: ${folder} does not import ${findLongestPrefix(target, Object.keys(mayImport)) ?? target}`];
 }
 
 function isMethod(file: string, text: string): boolean {
@@ -59,22 +65,22 @@ function isMethod(file: string, text: string): boolean {
 }
 
 /** One cycle for each import that closes one, found depth first. */
-export function cycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
-  const found: string[][] = [];
-  const done = new Set<string>();
+export function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = [];
+  const visited = new Set<string>();
   const path: string[] = [];
   const visit = (file: string): void => {
-    if (done.has(file)) return;
+    if (visited.has(file)) return;
     const start = path.indexOf(file);
     if (start >= 0) {
-      found.push([...path.slice(start), file]);
+      cycles.push([...path.slice(start), file]);
       return;
     }
     path.push(file);
     for (const target of graph.get(file) ?? []) visit(target);
     path.pop();
-    done.add(file);
+    visited.add(file);
   };
   for (const file of graph.keys()) visit(file);
-  return found;
+  return cycles;
 }

@@ -1,7 +1,7 @@
 import { byteLevelAlphabet } from "../../src/backend/data/tokenizers/bytes";
 
 /** A `tokenizer.json` of single bytes, with special tokens that have the ids from 256 on. */
-export function byteTokenizerJson(...added: readonly string[]): string {
+export function createByteTokenizerJson(...added: readonly string[]): string {
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return JSON.stringify({
     version: "1.0",

@@ -6,7 +6,7 @@ const isOp = (candidate: unknown): candidate is AnyOp =>
   typeof candidate === "function" && "samples" in candidate;
 
 /** The samples of an operation whose attributes nobody knows the type of. */
-export const samplesOf = (op: AnyOp): readonly Sample<Attrs>[] => op.samples as readonly Sample<Attrs>[];
+export const getSamples = (op: AnyOp): readonly Sample<Attrs>[] => op.samples as readonly Sample<Attrs>[];
 
 export const catalogOps: readonly AnyOp[] = Object.values(ops).flatMap((file) =>
   Object.values(file).filter(isOp),

@@ -10,7 +10,7 @@ process.on("exit", () => {
 });
 
 /** The path of a file that a bare Node runs. */
-export async function childProgram(source: string): Promise<string> {
+export async function writeChildProgram(source: string): Promise<string> {
   const file = `${source.replaceAll(/\W+/g, "-")}.cjs`;
   await bundle({ source, file }, folder);
   return join(folder, file);

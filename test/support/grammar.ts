@@ -3,16 +3,16 @@ import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/onnxRuntime";
-import { grammarData, temporaryFolder } from "./subject";
+import { openGrammarData, createTemporaryFolder } from "./subject";
 
 /** Opens both before the tests of the calling file or group, and closes them after. */
 export function useGrammar() {
-  const folder = temporaryFolder();
+  const folder = createTemporaryFolder();
   let engine: Engine;
   let data: DataSet;
   beforeAll(async () => {
     engine = await openEngine("cpu");
-    data = await grammarData(folder.path);
+    data = await openGrammarData(folder.path);
   });
   afterAll(async () => {
     data[Symbol.dispose]();

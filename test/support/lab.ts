@@ -4,7 +4,7 @@ import type { Engine } from "../../src/backend/engine/engine";
 import type { Lab } from "../../src/backend/compression/method";
 import { type CountingLab, type LabParts, methodLab } from "../../src/backend/runs/steps/methodLab";
 
-const noText = () => Promise.reject(new Error("This lab has no text."));
+const rejectText = () => Promise.reject(new Error("This lab has no text."));
 
 /** For methods that look at nothing but the model. */
 export const plainLab: Lab = {
@@ -12,15 +12,19 @@ export const plainLab: Lab = {
   signal: new AbortController().signal,
   progress: () => undefined,
   log: () => undefined,
-  observe: noText,
-  gradients: noText,
-  train: noText,
-  fit: noText,
-  evaluate: noText,
+  observe: rejectText,
+  gradients: rejectText,
+  train: rejectText,
+  fit: rejectText,
+  evaluate: rejectText,
   trial: () => undefined,
 };
 
-export function labWithText(engine: Engine, data: DataSet, changes: Partial<LabParts> = {}): CountingLab {
+export function createLabWithText(
+  engine: Engine,
+  data: DataSet,
+  changes: Partial<LabParts> = {},
+): CountingLab {
   return methodLab({
     engine,
     data: { ...data, title: "grammar" },

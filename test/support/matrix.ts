@@ -2,7 +2,7 @@
 import type { MatrixSpec } from "../../src/backend/representations/representation";
 
 /** An up projection of the first layer, from the residual stream to its channels, unless `changes` says otherwise. */
-export function matrixOf(
+export function createMatrixSpec(
   inputs: number,
   outputs: number,
   changes: Partial<Omit<MatrixSpec, "inputs" | "outputs" | "axes">> = {},

@@ -1,7 +1,7 @@
 import { draw } from "../../src/backend/models/initialise";
 
 /** Standard normal numbers, the same for the same seed everywhere. */
-export function normals(count: number, seed: number): Float32Array {
+export function drawNormals(count: number, seed: number): Float32Array {
   const init = { kind: "normal", std: 1 } as const;
   return draw({ name: "normals", shape: [count], dtype: "float32", init }, seed) as Float32Array;
 }

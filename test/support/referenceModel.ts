@@ -58,7 +58,7 @@ export function readReference(
 }
 
 /** The same numbers as `uniform` of make.py. */
-export function uniform(name: string, count: number, bound: number): Float64Array {
+export function drawUniform(name: string, count: number, bound: number): Float64Array {
   let seed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
   return Float64Array.from({ length: count }, (_, i) => {
@@ -69,44 +69,44 @@ export function uniform(name: string, count: number, bound: number): Float64Arra
   });
 }
 
-export function referenceTensor(name: string, shape: Shape, bound: number): Float32Array {
+export function createReferenceTensor(name: string, shape: Shape, bound: number): Float32Array {
   const offset = shape.length === 1 && name.endsWith("weight") ? 1 : 0;
-  return Float32Array.from(uniform(name, sizeOf(shape), bound), (each) => each + offset);
+  return Float32Array.from(drawUniform(name, sizeOf(shape), bound), (each) => each + offset);
 }
 
 /** A model on one reference case as a graph, with the numbers that it has to be fed. */
-export function referenceGraph({ bound, config, tensors }: Reference, reference: ReferenceCase) {
+export function createReferenceGraph({ bound, config, tensors }: Reference, reference: ReferenceCase) {
   const shape: ModelShape = shapeFromConfig(config);
   const batch = reference.tokens.length;
   const time = reference.tokens[0]!.length;
   const grid = [batch, time];
   const weights = new Map(Object.entries(tensors).map(([name, size]) => [name, parameter(name, size)]));
-  const masked = reference.attention_mask !== undefined;
+  const hasMask = reference.attention_mask !== undefined;
   const inputs: ModelInputs = {
     tokens: input("tokens", grid, "int32"),
-    ...(masked
+    ...(hasMask
       ? { segments: input("segments", grid, "int32"), positions: input("positions", grid, "int32") }
       : {}),
   };
-  const find = (name: string): Value => {
+  const getWeight = (name: string): Value => {
     const value = weights.get(name);
     if (value === undefined) throw new Error(`Hugging Face has no tensor ${name}.`);
     return value;
   };
-  const logits = forward(shape, find, inputs);
+  const logits = forward(shape, getWeight, inputs);
   // The label of a place is the token that follows it, and none follows the last; classes and hidden tokens are in place.
   const isInPlace = reference.in_place === true;
   const labels = reference.labels.flatMap((row) => (isInPlace ? row : [...row.slice(1), -100]));
-  const counted = labels.filter((label) => label !== -100).length;
+  const labelCount = labels.filter((label) => label !== -100).length;
   const perToken = crossEntropy(logits, input("labels", [batch * time], "int32"));
-  const loss = mul(sum(perToken, { axes: [0], keepDims: false }), scalar(1 / counted));
+  const loss = mul(sum(perToken, { axes: [0], keepDims: false }), scalar(1 / labelCount));
   const feeds: Record<string, number[] | Float32Array> = {
     tokens: reference.tokens.flat(),
     labels,
-    ...(masked
+    ...(hasMask
       ? { segments: reference.attention_mask.flat(), positions: reference.position_ids!.flat() }
       : {}),
   };
-  for (const [name, size] of Object.entries(tensors)) feeds[name] = referenceTensor(name, size, bound);
+  for (const [name, size] of Object.entries(tensors)) feeds[name] = createReferenceTensor(name, size, bound);
   return { shape, logits, loss, weights, feeds };
 }

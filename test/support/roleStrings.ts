@@ -18,14 +18,16 @@ const forbidden: readonly (readonly [pattern: RegExp, instead: string])[] = [
 ];
 
 /** Patterns that a person writes: values of `targets` and `ignore`, and descriptions of options. */
-const written = /\b(?:targets|ignore): |`[^`]*layers\.\*|^\s*(?:\*|\/\/|\/\*\*)/;
+const allowedPattern = /\b(?:targets|ignore): |`[^`]*layers\.\*|^\s*(?:\*|\/\/|\/\*\*)/;
 
-export function roleStrings(sources: ReadonlyMap<string, string>): string[] {
+export function findRoleStrings(sources: ReadonlyMap<string, string>): string[] {
   return [...sources].flatMap(([file, text]) =>
     file.startsWith(owner)
       ? []
       : text.split("\n").flatMap((line, i) => {
-          const rule = written.test(line) ? undefined : forbidden.find(([pattern]) => pattern.test(line));
+          const rule = allowedPattern.test(line)
+            ? undefined
+            : forbidden.find(([pattern]) => pattern.test(line));
           return rule === undefined
             ? []
             : [`${file}:${i + 1} reads a role as text; use ${rule[1]}: ${line.trim()}`];

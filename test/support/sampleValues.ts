@@ -12,20 +12,20 @@ import {
 } from "../../src/backend/graph/op";
 
 /** Uniform numbers in [0, 1), the same for the same seed everywhere. */
-export function uniform(seed: number): () => number {
+export function createUniform(seed: number): () => number {
   const generator = xoroshiro128plus(seed);
   return () => (generator.next() >>> 0) / 2 ** 32;
 }
 
-export interface Drawn {
+export interface DrawnInput {
   readonly value: Value;
   readonly name: string;
   readonly numbers: number[];
 }
 
 /** Named inputs of a sample with numbers drawn for them; floats become parameters, so that gradients can be asked for. */
-export function draw(sample: Sample<Attrs>, seed: number): Drawn[] {
-  const random = uniform(seed);
+export function drawInputs(sample: Sample<Attrs>, seed: number): DrawnInput[] {
+  const random = createUniform(seed);
   return sample.inputs.map((each, i) => {
     const { dtype, shape, range } =
       "dtype" in each ? each : { dtype: "float32" as const, shape: each, range: undefined };
@@ -44,32 +44,32 @@ export function applyOp(op: AnyOp, inputs: readonly Value[], attrs: Attrs): Valu
 }
 
 /** dL/dx of a scalar graph by central differences: one number per element of `name`. */
-export function centralDifferences(
+export function computeCentralDifferences(
   loss: Value,
   feeds: Readonly<Record<string, number[]>>,
   name: string,
   step = 1e-5,
 ): Float64Array {
   const numbers = feeds[name]!;
-  const at = (i: number, number: number) => {
-    const moved = numbers.slice();
-    moved[i] = number;
-    return evaluateGraph({ outputs: { loss } }, { ...feeds, [name]: moved }).loss![0]!;
+  const computeLossAt = (i: number, number: number) => {
+    const shifted = numbers.slice();
+    shifted[i] = number;
+    return evaluateGraph({ outputs: { loss } }, { ...feeds, [name]: shifted }).loss![0]!;
   };
   return Float64Array.from(
     numbers,
-    (number, i) => (at(i, number + step) - at(i, number - step)) / (2 * step),
+    (number, i) => (computeLossAt(i, number + step) - computeLossAt(i, number - step)) / (2 * step),
   );
 }
 
 /** The largest difference, relative to the largest magnitude of what was expected. */
-export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+export function computeRelativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let worst = 0;
   let scale = 1e-12;
   for (let i = 0; i < expected.length; i++) {
     scale = Math.max(scale, Math.abs(expected[i]!));
-    worst = Math.max(worst, Math.abs(got[i]! - expected[i]!));
-    if (Number.isNaN(got[i])) return Infinity;
+    worst = Math.max(worst, Math.abs(actual[i]! - expected[i]!));
+    if (Number.isNaN(actual[i])) return Infinity;
   }
-  return got.length === expected.length ? worst / scale : Infinity;
+  return actual.length === expected.length ? worst / scale : Infinity;
 }

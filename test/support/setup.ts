@@ -1,5 +1,5 @@
 /** What every test file does besides its own. */
 import { afterAll } from "vitest";
-import { removeTemporary } from "./temporary";
+import { removeTemporaryFolders } from "./temporary";
 
-afterAll(removeTemporary);
+afterAll(removeTemporaryFolders);

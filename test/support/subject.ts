@@ -10,7 +10,7 @@ import { classifierShape } from "../../src/backend/models/classifier";
 import { type ModelShape, parametersOf, shapeFromConfig } from "../../src/backend/models/model";
 import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import { dataSchema } from "../../src/schema/experiment";
-import { uniform } from "./sampleValues";
+import { createUniform } from "./sampleValues";
 import { drawTensors } from "./tensors";
 
 export interface TemporaryFolder extends Disposable {
@@ -18,12 +18,12 @@ export interface TemporaryFolder extends Disposable {
 }
 
 /** A folder that is gone once it is disposed. */
-export function temporaryFolder(): TemporaryFolder {
+export function createTemporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "lathe-test-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-export function grammarData(
+export function openGrammarData(
   folder: string,
   options: Readonly<Record<string, unknown>> = {},
 ): Promise<DataSet> {
@@ -38,27 +38,27 @@ export function grammarData(
   );
 }
 
-export function tinyShape(family: string, changes: Readonly<Record<string, unknown>> = {}): ModelShape {
+export function createTinyShape(family: string, changes: Readonly<Record<string, unknown>> = {}): ModelShape {
   return shapeFromConfig({ ...models[family]!.tiny, ...changes });
 }
 
-export function drawnTensors(shape: ModelShape, seed: number): HostTensors {
+export function drawModelTensors(shape: ModelShape, seed: number): HostTensors {
   const specs = parametersOf(shape);
-  const drawn = drawTensors(specs, seed);
-  return new Map(specs.map((spec) => [spec.name, { shape: spec.shape, data: drawn.get(spec.name)! }]));
+  const tensors = drawTensors(specs, seed);
+  return new Map(specs.map((spec) => [spec.name, { shape: spec.shape, data: tensors.get(spec.name)! }]));
 }
 
 /** Rows of a random word and the label that it gets, as a labelled data set. */
-function wordData(
+function openWordData(
   folder: string,
   file: string,
   seed: number,
-  labelOf: (word: string) => string | number,
+  getLabel: (drawWord: string) => string | number,
   options: Readonly<Record<string, unknown>>,
 ): Promise<DataSet> {
-  const random = uniform(seed);
-  const word = () => Array.from({ length: 4 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
-  const rows = Array.from({ length: 120 }, word).map((text) => `${labelOf(text)}\t${text}`);
+  const random = createUniform(seed);
+  const drawWord = () => Array.from({ length: 4 }, () => "abcdef"[Math.floor(random() * 6)]!).join("");
+  const rows = Array.from({ length: 120 }, drawWord).map((text) => `${getLabel(text)}\t${text}`);
   writeFileSync(join(folder, file), rows.join("\n"));
   return openData(
     dataSchema.parse({
@@ -76,41 +76,44 @@ function wordData(
 }
 
 /** The class of a word is whether it begins with a, b or c, which a tiny model learns soon. */
-export function labelledData(
+export function openLabeledData(
   folder: string,
   options: Readonly<Record<string, unknown>> = {},
 ): Promise<DataSet> {
-  return wordData(folder, "words.tsv", 9, (text) => (/^[abc]/.test(text) ? "even" : "odd"), options);
+  return openWordData(folder, "words.tsv", 9, (text) => (/^[abc]/.test(text) ? "even" : "odd"), options);
 }
 
 /** The label of a word is the number of its letters a, b and c and a half. */
-export function scoredData(folder: string): Promise<DataSet> {
-  return wordData(folder, "scores.tsv", 11, (text) => text.replace(/[^abc]/g, "").length + 0.5, {});
+export function openScoredData(folder: string): Promise<DataSet> {
+  return openWordData(folder, "scores.tsv", 11, (text) => text.replace(/[^abc]/g, "").length + 0.5, {});
 }
 
 /** The family's smallest model with a head for the labels of the data. */
-export function tinyClassifier(family: string, data: DataSet): Subject {
-  const plain = tinyShape(family, { vocab_size: data.tokenizer.vocabSize });
+export function createTinyClassifier(family: string, data: DataSet): Subject {
+  const plain = createTinyShape(family, { vocab_size: data.tokenizer.vocabSize });
   const shape = classifierShape(plain, data.labels!);
   return {
     shape,
-    tensors: drawnTensors(shape, 5),
+    tensors: drawModelTensors(shape, 5),
     tokenizer: data.tokenizer,
     data,
   };
 }
 
 /** The family's smallest model with the vocabulary of the data's tokenizer. */
-export function tinySubject(family: string, data: DataSet): Subject {
-  const shape = tinyShape(family, { vocab_size: data.tokenizer.vocabSize });
+export function createTinySubject(family: string, data: DataSet): Subject {
+  const shape = createTinyShape(family, { vocab_size: data.tokenizer.vocabSize });
   return {
     shape,
-    tensors: drawnTensors(shape, 5),
+    tensors: drawModelTensors(shape, 5),
     tokenizer: data.tokenizer,
     data: { title: "grammar", train: data.train, validation: data.validation, test: data.test },
   };
 }
 
-export function quietLab(engine: Engine, signal: AbortSignal = new AbortController().signal): EvaluationLab {
+export function createQuietLab(
+  engine: Engine,
+  signal: AbortSignal = new AbortController().signal,
+): EvaluationLab {
   return { engine, seed: 1, signal, progress: () => undefined };
 }

@@ -5,15 +5,15 @@ import path from "node:path";
 
 const folders: string[] = [];
 
-export function temporaryFolder(): string {
+export function createTemporaryFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), "lathe-training-"));
   folders.push(folder);
   return folder;
 }
 
-export function removeTemporary(): void {
+export function removeTemporaryFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
 // Programs that tests start end by themselves; a test runner ends its own processes without asking.
-process.on("exit", removeTemporary);
+process.on("exit", removeTemporaryFolders);

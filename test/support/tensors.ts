@@ -1,11 +1,11 @@
 /** Small seeded tensors for tests of models and representations. */
 import { input, parameter, sizeOf, type Value } from "../../src/backend/graph/op";
 import type { ParameterSpec, TensorData } from "../../src/backend/representations/representation";
-import { uniform } from "./sampleValues";
+import { createUniform } from "./sampleValues";
 
 /** Numbers of [-1, 1] for float tensors, a fair coin for masks, codes of two bits from -2 to 1. */
 export function drawTensors(specs: readonly ParameterSpec[], seed: number): Map<string, TensorData> {
-  const random = uniform(seed);
+  const random = createUniform(seed);
   return new Map(
     specs.map(({ name, shape, dtype }) => {
       const numbers = Array.from({ length: sizeOf(shape) }, random);
@@ -21,7 +21,7 @@ export function drawTensors(specs: readonly ParameterSpec[], seed: number): Map<
   );
 }
 
-export function valuesOf(specs: readonly ParameterSpec[]): Map<string, Value> {
+export function createValues(specs: readonly ParameterSpec[]): Map<string, Value> {
   return new Map(
     specs.map(({ name, shape, dtype, trainable }) => [
       name,
@@ -31,10 +31,10 @@ export function valuesOf(specs: readonly ParameterSpec[]): Map<string, Value> {
 }
 
 /** Looks up a name that has to be there. */
-export function from<T>(map: ReadonlyMap<string, T>): (name: string) => T {
+export function createLookup<T>(map: ReadonlyMap<string, T>): (name: string) => T {
   return (name) => {
-    const found = map.get(name);
-    if (found === undefined) throw new Error(`Nothing is named ${name}.`);
-    return found;
+    const value = map.get(name);
+    if (value === undefined) throw new Error(`Nothing is named ${name}.`);
+    return value;
   };
 }

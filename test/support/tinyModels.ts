@@ -23,7 +23,7 @@ export type TinyName = keyof typeof configs;
 export const tinyNames = Object.keys(configs) as TinyName[];
 
 /** A model of width 16 over 32 tokens unless `changes` says otherwise. */
-export function tinyShape(
+export function createTinyShape(
   name: TinyName,
   { layers = 2, ...changes }: { layers?: number } & Readonly<Record<string, unknown>> = {},
 ): ModelShape {
@@ -31,18 +31,18 @@ export function tinyShape(
   return shapeFromConfig({ model_type: name, vocab_size: 32, ...depth, ...configs[name], ...changes });
 }
 
-export function trainOptions(options: Readonly<Record<string, unknown>> = {}): TrainOptions {
+export function createTrainOptions(options: Readonly<Record<string, unknown>> = {}): TrainOptions {
   return trainSchema.parse(options);
 }
 
-export function tinyTrainStep(
+export function createTinyTrainStep(
   name: TinyName,
   options: Readonly<Record<string, unknown>> = {},
 ): StatefulGraph {
   const batch = { rows: 2, length: 8, segments: false, positions: false };
-  return buildTrainStep(traineeOf(tinyShape(name, { layers: 1 })), batch, trainOptions(options));
+  return buildTrainStep(traineeOf(createTinyShape(name, { layers: 1 })), batch, createTrainOptions(options));
 }
 
-export function weightsOf(shape: ModelShape, seed = 0): HostTensors {
+export function drawWeights(shape: ModelShape, seed = 0): HostTensors {
   return initialise(shape, seed);
 }

@@ -10,17 +10,17 @@ import type { HostTensors } from "../../src/backend/checkpoints/safetensors";
 import type { TrainingRequest } from "../../src/backend/training/request";
 import { traineeOf } from "../../src/backend/training/trainee";
 import { train, type TrainingObserver, type TrainingResult } from "../../src/backend/training/trainer";
-import { temporaryFolder } from "./temporary";
-import { weightsOf } from "./tinyModels";
+import { createTemporaryFolder } from "./temporary";
+import { drawWeights } from "./tinyModels";
 
 /** Data of the given options; `rows` is content, written to a file. Without `text_column` each row is `{ text }`. */
-export async function tinyData({
+export async function openTinyData({
   rows,
   ...options
 }: Readonly<Record<string, unknown>> & {
   readonly rows?: readonly Readonly<Record<string, string>>[];
 }): Promise<DataSet> {
-  const folder = temporaryFolder();
+  const folder = createTemporaryFolder();
   if (rows !== undefined)
     writeFileSync(path.join(folder, "rows.jsonl"), rows.map((row) => JSON.stringify(row)).join("\n"));
   const source = rows === undefined ? {} : { text: "rows.jsonl" };
@@ -32,20 +32,20 @@ export async function tinyData({
 }
 
 /** 32 symbols without structure to speak of: what is measured is the training, not the learning. */
-export const noise = (length: number, sequenceLength = 16): Promise<DataSet> =>
-  tinyData({ grammar: { length, branching: 8 }, sequence_len: sequenceLength, val_fraction: 0.2 });
+export const openNoiseData = (length: number, sequenceLength = 16): Promise<DataSet> =>
+  openTinyData({ grammar: { length, branching: 8 }, sequence_len: sequenceLength, val_fraction: 0.2 });
 
-export interface Saved {
+export interface SavedCheckpoint {
   readonly tensors: HostTensors;
   readonly training: TrainingSnapshot;
   readonly best: boolean;
 }
 
-export interface Trained {
+export interface TinyTrainingResult {
   readonly result: TrainingResult;
   /** Name → [step, value], in the order of reporting. */
   readonly metrics: Readonly<Record<string, readonly (readonly [number, number])[]>>;
-  readonly saves: readonly Saved[];
+  readonly saves: readonly SavedCheckpoint[];
   readonly logs: readonly string[];
   readonly losses: readonly number[];
 }
@@ -57,13 +57,13 @@ export interface TinyTraining extends Partial<TrainingRequest> {
   readonly options: TrainOptions;
   /** Step after which to stop. */
   readonly stopAt?: number;
-  readonly onSave?: (saved: Saved) => void;
+  readonly onSave?: (saved: SavedCheckpoint) => void;
 }
 
-export async function trainTiny(given: TinyTraining): Promise<Trained> {
-  const { shape, data, stopAt, onSave, ...request } = given;
+export async function trainTiny(training: TinyTraining): Promise<TinyTrainingResult> {
+  const { shape, data, stopAt, onSave, ...request } = training;
   const metrics: Record<string, [number, number][]> = {};
-  const saves: Saved[] = [];
+  const saves: SavedCheckpoint[] = [];
   const logs: string[] = [];
   const observer: TrainingObserver = {
     metrics: (step, _tokens, values) => {
@@ -80,7 +80,7 @@ export async function trainTiny(given: TinyTraining): Promise<Trained> {
   const result = await train(
     {
       trainee: traineeOf(shape),
-      tensors: weightsOf(shape),
+      tensors: drawWeights(shape),
       train: data.train,
       validation: undefined,
       prepare: undefined,
@@ -94,7 +94,7 @@ export async function trainTiny(given: TinyTraining): Promise<Trained> {
 }
 
 /** Bytes of each tensor, so that equality is equality bit for bit. */
-export function bytesOf(tensors: HostTensors): Record<string, string> {
+export function encodeTensors(tensors: HostTensors): Record<string, string> {
   return Object.fromEntries(
     [...tensors].map(([name, { shape, data }]) => {
       const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -104,9 +104,11 @@ export function bytesOf(tensors: HostTensors): Record<string, string> {
 }
 
 /** The largest difference of two sequences of numbers, relative to the larger of each pair. */
-export function largestRatio(got: readonly number[], wanted: readonly number[]): number {
-  if (got.length !== wanted.length) return Infinity;
+export function computeLargestRatio(actual: readonly number[], expected: readonly number[]): number {
+  if (actual.length !== expected.length) return Infinity;
   return Math.max(
-    ...got.map((each, i) => Math.abs(each - wanted[i]!) / Math.max(Math.abs(each), Math.abs(wanted[i]!))),
+    ...actual.map(
+      (each, i) => Math.abs(each - expected[i]!) / Math.max(Math.abs(each), Math.abs(expected[i]!)),
+    ),
   );
 }

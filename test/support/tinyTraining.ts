@@ -3,8 +3,8 @@ import { afterAll, beforeAll } from "vitest";
 import type { DataSet } from "../../src/backend/data/dataSet";
 import type { Engine } from "../../src/backend/engine/engine";
 import { openEngine } from "../../src/backend/engine/onnxRuntime";
-import { tinyShape, trainOptions } from "./tinyModels";
-import { noise, type TinyTraining, type Trained, trainTiny } from "./tinyRun";
+import { createTinyShape, createTrainOptions } from "./tinyModels";
+import { openNoiseData, type TinyTraining, type TinyTrainingResult, trainTiny } from "./tinyRun";
 
 /** Opens engine and data before the tests of the calling file, and closes them after. */
 export function useTinyTraining() {
@@ -12,25 +12,28 @@ export function useTinyTraining() {
   let data: DataSet;
   beforeAll(async () => {
     engine = await openEngine("cpu", { threads: 1 });
-    data = await noise(3000);
+    data = await openNoiseData(3000);
   });
   afterAll(async () => {
     data[Symbol.dispose]();
     await engine[Symbol.asyncDispose]();
   });
-  const shape = tinyShape("phi3");
+  const shape = createTinyShape("phi3");
   return {
     shape,
     get data(): DataSet {
       return data;
     },
-    run: (options: Readonly<Record<string, unknown>>, more: Partial<TinyTraining> = {}): Promise<Trained> =>
+    run: (
+      options: Readonly<Record<string, unknown>>,
+      overrides: Partial<TinyTraining> = {},
+    ): Promise<TinyTrainingResult> =>
       trainTiny({
         engine,
         shape,
         data,
-        options: trainOptions({ learning_rate: 0.01, lr_scheduler_type: "constant", ...options }),
-        ...more,
+        options: createTrainOptions({ learning_rate: 0.01, lr_scheduler_type: "constant", ...options }),
+        ...overrides,
       }),
   };
 }

@@ -6,7 +6,7 @@ import { add, div, maximum, mul, sqrt, sub, tanh } from "../../src/backend/graph
 import { matmul } from "../../src/backend/graph/ops/matmul";
 import { mean, sum } from "../../src/backend/graph/ops/reduction";
 import type { Engine, Tensor } from "../../src/backend/engine/engine";
-import { uniform } from "./sampleValues";
+import { createUniform } from "./sampleValues";
 
 const all = { axes: [0, 1], keepDims: false };
 
@@ -15,7 +15,7 @@ export interface TrainingStep {
   readonly state: Readonly<Record<string, string>>;
 }
 
-export function trainingStep({ width = 16, clipped = true } = {}): TrainingStep {
+export function createTrainingStep({ width = 16, clipped: isClipped = true } = {}): TrainingStep {
   const x = input("x", [8, width]);
   const target = input("target", [8, 4]);
   const learningRate = input("learning_rate", []);
@@ -25,17 +25,17 @@ export function trainingStep({ width = 16, clipped = true } = {}): TrainingStep 
   };
   const error = sub(matmul(tanh(matmul(x, weights.up!)), weights.down!), target);
   const loss = mean(mul(error, error), all);
-  const raw = gradients(loss, Object.values(weights));
-  const norm = sqrt(raw.map((each) => sum(mul(each, each), all)).reduce((a, b) => add(a, b)));
-  const scale = clipped ? div(scalar(1), maximum(norm, scalar(1))) : constant(Float32Array.of(1), []);
+  const rawGradients = gradients(loss, Object.values(weights));
+  const norm = sqrt(rawGradients.map((each) => sum(mul(each, each), all)).reduce((a, b) => add(a, b)));
+  const scale = isClipped ? div(scalar(1), maximum(norm, scalar(1))) : constant(Float32Array.of(1), []);
 
   const outputs: Record<string, Value> = { loss };
   const state: Record<string, string> = {};
   Object.entries(weights).forEach(([name, weight], i) => {
     const momentum = input(`momentum.${name}`, weight.type.shape);
-    const moved = add(mul(momentum, scalar(0.9)), mul(raw[i]!, scale));
-    outputs[`momentum.${name}.next`] = moved;
-    outputs[`${name}.next`] = sub(weight, mul(moved, learningRate));
+    const updatedMomentum = add(mul(momentum, scalar(0.9)), mul(rawGradients[i]!, scale));
+    outputs[`momentum.${name}.next`] = updatedMomentum;
+    outputs[`${name}.next`] = sub(weight, mul(updatedMomentum, learningRate));
     state[`momentum.${name}.next`] = `momentum.${name}`;
     state[`${name}.next`] = name;
   });
@@ -44,16 +44,16 @@ export function trainingStep({ width = 16, clipped = true } = {}): TrainingStep 
 
 /** Seeded tensors for every input of the step: small weights, no momentum, fixed data. */
 export function uploadStep(engine: Engine, { width = 16 } = {}): Record<string, Tensor> {
-  const random = uniform(11);
+  const random = createUniform(11);
   const upload = (shape: readonly number[], draw: () => number) =>
     engine.upload({ dtype: "float32", shape }, Float32Array.from({ length: sizeOf(shape) }, draw));
-  const small = () => (random() - 0.5) * 0.5;
+  const drawSmall = () => (random() - 0.5) * 0.5;
   return {
     x: upload([8, width], () => random() * 2 - 1),
     target: upload([8, 4], () => random()),
     learning_rate: upload([], () => 0.05),
-    up: upload([width, 2 * width], small),
-    down: upload([2 * width, 4], small),
+    up: upload([width, 2 * width], drawSmall),
+    down: upload([2 * width, 4], drawSmall),
     "momentum.up": upload([width, 2 * width], () => 0),
     "momentum.down": upload([2 * width, 4], () => 0),
   };
@@ -66,13 +66,13 @@ export async function runSteps(
   feeds: Readonly<Record<string, Tensor>>,
   count: number,
 ): Promise<{ losses: number[]; feeds: Record<string, Tensor> }> {
-  const now = { ...feeds };
+  const current = { ...feeds };
   const losses: number[] = [];
   for (let step = 0; step < count; step++) {
-    const results = await program.run(now);
-    for (const [output, name] of Object.entries(state)) now[name] = results[output]!;
+    const results = await program.run(current);
+    for (const [output, name] of Object.entries(state)) current[name] = results[output]!;
     using loss = results.loss!;
     losses.push(((await loss.read()) as Float32Array)[0]!);
   }
-  return { losses, feeds: now };
+  return { losses, feeds: current };
 }

@@ -14,9 +14,9 @@ const swiftShader = [
 ];
 
 /** Why tests on WebGPU cannot run here, for `skip`; undefined where they can. */
-export const noWebgpu: string | undefined = await prepare();
+export const webgpuSkipReason: string | undefined = await findSkipReason();
 
-async function prepare(): Promise<string | undefined> {
+async function findSkipReason(): Promise<string | undefined> {
   const needsDriver =
     process.platform === "linux" && !hasGraphicsCard() && !("VK_ICD_FILENAMES" in process.env);
   if (needsDriver) {

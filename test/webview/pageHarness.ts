@@ -11,7 +11,7 @@ import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { bundle } from "../../scripts/bundle";
 import { BackendProcess } from "../../src/extension/backendProcess";
-import { contentSecurityPolicy, pageHtml } from "../../src/extension/panels/pageHtml";
+import { createContentSecurityPolicy, createPageHtml } from "../../src/extension/panels/pageHtml";
 import { connectPage, type ConnectedPage } from "../../src/extension/panels/relay";
 import type { Events, Requests } from "../../src/protocol/backend";
 import type { CellOutput } from "../../src/protocol/cellOutput";
@@ -301,7 +301,7 @@ function served(path: string, folder: string, host: string): Served {
   const [, kind, name = ""] = path.split("/");
   switch (kind) {
     case "panel": {
-      const page = pageHtml({ title: name, script: `/pages/${name}.js`, origin, nonce });
+      const page = createPageHtml({ title: name, script: `/pages/${name}.js`, origin, nonce });
       return html(page.replace("</head>", `<link rel="stylesheet" href="/viewer.css"></head>`));
     }
     case "notebook":
@@ -328,7 +328,7 @@ function served(path: string, folder: string, host: string): Served {
 
 /** Outputs of all cells share one page, whose policy is the notebook's. */
 function notebookHtml(origin: string, messaging: boolean): string {
-  const policy = contentSecurityPolicy({ origin, nonce }).replace("script-src", `script-src ${origin}`);
+  const policy = createContentSecurityPolicy({ origin, nonce }).replace("script-src", `script-src ${origin}`);
   return `<!doctype html>
 <html lang="en">
   <head>

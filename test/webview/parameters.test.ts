@@ -5,7 +5,7 @@ import { parse } from "csv-parse/sync";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import type { Subject } from "../../src/protocol/service/models";
-import { drawnTensors, tinyShape } from "../support/subject";
+import { drawModelTensors, createTinyShape } from "../support/subject";
 import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
 import { makeRuns } from "./runFolders";
 import type { ThemeName } from "./themes";
@@ -25,8 +25,8 @@ describe.skipIf(noChromium !== undefined)("the panel Parameters", () => {
     makeRuns(workspace, 5);
     const path = join(workspace, "tiny");
     mkdirSync(path);
-    const shape = tinyShape("llama");
-    writeCheckpoint(path, { shape, tensors: drawnTensors(shape, 3) });
+    const shape = createTinyShape("llama");
+    writeCheckpoint(path, { shape, tensors: drawModelTensors(shape, 3) });
     checkpoint = { kind: "path", path };
     const branching = join(workspace, "branching.lathe.md");
     writeFileSync(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import magnitude from "../../src/backend/methods/magnitude";
 import { writeCheckpoint } from "../../src/backend/checkpoints/checkpoint";
 import type { Subject } from "../../src/protocol/service/models";
-import { drawnTensors, tinyShape } from "../support/subject";
+import { drawModelTensors, createTinyShape } from "../support/subject";
 import { noChromium, PageHarness, type PageOptions, type TestPage } from "./pageHarness";
 import type { ThemeName } from "./themes";
 import { plainLab } from "../support/lab";
@@ -18,14 +18,14 @@ describe.skipIf(noChromium !== undefined)("the panel Weights", () => {
 
   beforeAll(async () => {
     workspace = realpathSync(mkdtempSync(join(tmpdir(), "lathe-pages-")));
-    const shape = tinyShape("llama", {
+    const shape = createTinyShape("llama", {
       hidden_size: 128,
       intermediate_size: 256,
       num_hidden_layers: 3,
       num_attention_heads: 4,
       num_key_value_heads: 2,
     });
-    const tensors = drawnTensors(shape, 3);
+    const tensors = drawModelTensors(shape, 3);
     // Heavy in the middle and uneven across columns, as weights are that have learnt something.
     for (const { data } of tensors.values())
       data.forEach((value, i) => {

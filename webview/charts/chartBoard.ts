@@ -9,12 +9,12 @@ import type { Axis, Series } from "../../src/protocol/service/metrics";
 import type { Host } from "../page";
 import type { ChartGroup } from "./chartGroups";
 import { ChartView, type ShownRun } from "./chartView";
-import { controls } from "./controls";
+import { renderControls } from "./controls";
 import { type CurveName, CurveFeed } from "./curveFeed";
 import type { Track, View } from "../kit/drawing";
 import { exportChart } from "./exportChart";
 import { referenceSlot } from "../../src/pictures/palette";
-import { type Reference, referencePoints } from "./references";
+import { type Reference, getReferencePoints } from "./references";
 import { onThemeChange } from "../kit/chartColors";
 
 /** What a person has chosen, to be kept. */
@@ -57,7 +57,7 @@ export class ChartBoard {
       },
     });
     this.theme = onThemeChange(() => this.listener.redraw());
-    if (state.view.range !== undefined) this.lookAt(state.view.range);
+    if (state.view.range !== undefined) this.setRange(state.view.range);
   }
 
   get state(): BoardState {
@@ -83,8 +83,8 @@ export class ChartBoard {
       chart.dispose();
       this.charts.delete(title);
     }
-    for (const title of titles) if (!this.charts.has(title)) this.charts.set(title, this.newChart());
-    this.follow();
+    for (const title of titles) if (!this.charts.has(title)) this.charts.set(title, this.createChart());
+    this.updateFeed();
     this.listener.redraw();
   }
 
@@ -93,7 +93,7 @@ export class ChartBoard {
   }
 
   controls(): TemplateResult {
-    return controls({
+    return renderControls({
       view: this.view,
       width: this.width,
       axes: this.host === undefined ? [this.view.axis] : (["step", "tokens", "seconds"] satisfies Axis[]),
@@ -107,22 +107,22 @@ export class ChartBoard {
       const chart = this.charts.get(title)!;
       if (!chart.element.isConnected) continue;
       const tracks = this.runs.flatMap(({ run, name, slot }) =>
-        metrics.flatMap((metric, place) => {
+        metrics.flatMap((metric, metricIndex) => {
           const points = this.feed.points({ run, metric });
-          return points === undefined ? [] : [{ run, metric, name, slot, place, points }];
+          return points === undefined ? [] : [{ run, metric, name, slot, place: metricIndex, points }];
         }),
       );
       const { view, runs } = this;
-      const published = this.referenceTracks(metrics);
+      const published = this.createReferenceTracks(metrics);
       // A metric that no run has reported yet has no style to explain.
-      const told = metrics.filter((metric) =>
+      const reportedMetrics = metrics.filter((metric) =>
         tracks.some((track) => track.metric === metric && track.points.x.length > 0),
       );
       chart.show({
         title,
         runs: [...runs, ...published],
-        metrics: told.length < 2 ? told : metrics,
-        hidden: this.hiddenNow(),
+        metrics: reportedMetrics.length < 2 ? reportedMetrics : metrics,
+        hidden: this.getHidden(),
         tracks: [...tracks, ...published],
         view,
         loading: tracks.length < runs.length * metrics.length && this.faults.size === 0,
@@ -142,28 +142,30 @@ export class ChartBoard {
     this.charts.clear();
   }
 
-  private referenceTracks(metrics: readonly string[]): Track[] {
+  private createReferenceTracks(metrics: readonly string[]): Track[] {
     return this.references.flatMap((reference): Track[] => {
       const { run, name, metric } = reference;
-      const place = metrics.indexOf(metric);
-      const points = place < 0 ? undefined : referencePoints(reference, this.view.axis);
-      return points === undefined ? [] : [{ run, metric, name, slot: referenceSlot, place, points }];
+      const metricIndex = metrics.indexOf(metric);
+      const points = metricIndex < 0 ? undefined : getReferencePoints(reference, this.view.axis);
+      return points === undefined
+        ? []
+        : [{ run, metric, name, slot: referenceSlot, place: metricIndex, points }];
     });
   }
 
   /** What has to be asked for is hidden until it is pressed, everything else after. */
-  private hiddenNow(): ReadonlySet<string> {
+  private getHidden(): ReadonlySet<string> {
     const hidden = new Set(this.hidden);
     for (const { run, asked } of this.references) if (asked && !hidden.delete(run)) hidden.add(run);
     return hidden;
   }
 
-  private newChart(): ChartView {
+  private createChart(): ChartView {
     return new ChartView({
       onRange: (range) => this.change({ range }),
-      onToggle: (what) => {
+      onToggle: (key) => {
         const hidden = new Set(this.hidden);
-        if (!hidden.delete(what)) hidden.add(what);
+        if (!hidden.delete(key)) hidden.add(key);
         this.hidden = hidden;
         this.listener.onState(this.state);
         this.listener.redraw();
@@ -182,23 +184,23 @@ export class ChartBoard {
   }
 
   private change(change: Partial<View>): void {
-    const before = this.view;
-    this.view = { ...before, ...change };
-    if ("range" in change) this.lookAt(change.range);
-    if (this.view.axis !== before.axis || this.view.logX !== before.logX) this.follow();
+    const previous = this.view;
+    this.view = { ...previous, ...change };
+    if ("range" in change) this.setRange(change.range);
+    if (this.view.axis !== previous.axis || this.view.logX !== previous.logX) this.updateFeed();
     this.listener.onState(this.state);
     this.listener.redraw();
   }
 
-  private follow(): void {
+  private updateFeed(): void {
     const names = this.runs.flatMap(({ run }) =>
       this.groups.flatMap(({ metrics }) => metrics.map((metric): CurveName => ({ run, metric }))),
     );
     this.feed.follow(names, this.view.axis, this.view.logX);
   }
 
-  private lookAt(range: View["range"]): void {
+  private setRange(range: View["range"]): void {
     const width = [...this.charts.values()].find(({ element }) => element.isConnected)?.element.clientWidth;
-    this.feed.look(range, (width ?? 1000) * devicePixelRatio);
+    this.feed.setRange(range, (width ?? 1000) * devicePixelRatio);
   }
 }

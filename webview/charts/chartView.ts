@@ -1,10 +1,10 @@
 /** A chart with all that belongs to it: title, legend, readings, keyboard, exports, and the same as a table for readers. */
 import { html, nothing, render, type TemplateResult } from "lit";
-import { figure } from "../../src/protocol/quantities";
-import { type Drawing, drawingOf, ends, type Track, type View } from "../kit/drawing";
-import { exact, place } from "../kit/figures";
-import { Hover, neighbour } from "./hover";
-import { legend } from "./legend";
+import { formatNumber } from "../../src/protocol/quantities";
+import { type Drawing, createDrawing, computeExtremes, type Track, type View } from "../kit/drawing";
+import { formatExact, formatPosition } from "../kit/figures";
+import { Hover, findNeighbor } from "./hover";
+import { renderLegend } from "./legend";
 import { type Bounds, LossChart } from "./lossChart";
 import { readTheme } from "../kit/chartColors";
 
@@ -39,7 +39,7 @@ export interface ChartViewListener {
   onExport(chart: ChartView, format: PictureFormat): void;
 }
 
-const names: Readonly<Record<PictureFormat, string>> = {
+const exportTitles: Readonly<Record<PictureFormat, string>> = {
   png: "Save as PNG",
   svg: "Save as SVG",
   csv: "Save points as CSV",
@@ -51,12 +51,12 @@ export class ChartView {
   drawing: Drawing = { lines: [], remarks: [], width: 0 };
   private readonly plot = document.createElement("div");
   private readonly hover = new Hover();
-  private at: number | undefined;
-  private speaking = false;
-  private emphasised: string | undefined;
-  private heightZoomed = false;
-  private said = "";
-  private made: LossChart | undefined;
+  private position: number | undefined;
+  private isActive = false;
+  private emphasizedRun: string | undefined;
+  private isHeightZoomed = false;
+  private announcement = "";
+  private lossChart: LossChart | undefined;
 
   constructor(private readonly listener: ChartViewListener) {
     this.element.className = "chart";
@@ -64,16 +64,16 @@ export class ChartView {
     this.plot.tabIndex = 0;
     this.plot.setAttribute("role", "group");
     this.plot.append(this.hover.element);
-    this.plot.addEventListener("pointermove", (event) => this.point(event));
-    this.plot.addEventListener("pointerleave", () => this.look(undefined));
-    this.plot.addEventListener("blur", () => this.look(undefined));
+    this.plot.addEventListener("pointermove", (event) => this.onPointerMove(event));
+    this.plot.addEventListener("pointerleave", () => this.setPosition(undefined));
+    this.plot.addEventListener("blur", () => this.setPosition(undefined));
     this.plot.addEventListener("dblclick", () => this.chart.showAll());
-    this.plot.addEventListener("keydown", (event) => this.press(event));
+    this.plot.addEventListener("keydown", (event) => this.onKeyDown(event));
   }
 
   /** Created when it is first drawn: the canvas must be in the document, because it takes its size from there. */
   get chart(): LossChart {
-    return (this.made ??= this.make());
+    return (this.lossChart ??= this.createChart());
   }
 
   /** The element has to be in the document. */
@@ -83,22 +83,22 @@ export class ChartView {
   }
 
   /** The place that somebody looks at in another chart. */
-  follow(at: number | undefined): void {
-    if (this.speaking) return;
-    this.at = at;
+  follow(position: number | undefined): void {
+    if (this.isActive) return;
+    this.position = position;
     this.drawHover();
   }
 
   dispose(): void {
-    this.made?.destroy();
+    this.lossChart?.destroy();
     this.element.remove();
   }
 
-  private make(): LossChart {
+  private createChart(): LossChart {
     const chart = new LossChart(this.plot, {
       onRange: (range) => this.listener.onRange(range),
       onHeight: (height) => {
-        this.heightZoomed = height !== undefined;
+        this.isHeightZoomed = height !== undefined;
         this.draw();
       },
     });
@@ -112,24 +112,24 @@ export class ChartView {
     const { tracks, hidden, view } = content;
     const theme = readTheme();
     const visible = tracks.filter(({ run, metric }) => !hidden.has(run) && !hidden.has(metric));
-    this.drawing = drawingOf(visible, view);
-    render(this.frame(content), this.element);
-    this.chart.canvas.setAttribute("aria-label", this.summary(content));
+    this.drawing = createDrawing(visible, view);
+    render(this.renderFrame(content), this.element);
+    this.chart.canvas.setAttribute("aria-label", this.describe(content));
     this.plot.setAttribute(
       "aria-label",
       `${content.title}: use the arrow keys to move between points, plus and minus to zoom, 0 to show all`,
     );
-    this.chart.draw(this.drawing, view, theme, this.emphasised);
+    this.chart.draw(this.drawing, view, theme, this.emphasizedRun);
     this.drawHover();
   }
 
-  private frame(content: ChartContent): TemplateResult {
+  private renderFrame(content: ChartContent): TemplateResult {
     const { title, runs, metrics, hidden, tracks, view, loading, faults } = content;
     const empty = this.drawing.lines.every(({ bold }) => bold.x.length === 0);
-    const zoomed = view.range !== undefined || this.heightZoomed;
-    const last = (run: string) => {
+    const zoomed = view.range !== undefined || this.isHeightZoomed;
+    const getLast = (run: string) => {
       const points = tracks.find((track) => track.run === run)?.points;
-      return points === undefined ? undefined : ends(points)?.last;
+      return points === undefined ? undefined : computeExtremes(points)?.last;
     };
     return html`<header>
         <h3>${title}</h3>
@@ -143,8 +143,8 @@ export class ChartView {
               html`<button
                 type="button"
                 class="plain"
-                title=${names[format]}
-                aria-label=${names[format]}
+                title=${exportTitles[format]}
+                aria-label=${exportTitles[format]}
                 ?disabled=${empty}
                 @click=${() => this.listener.onExport(this, format)}
               >
@@ -163,40 +163,42 @@ export class ChartView {
       }
       ${this.drawing.remarks.map((remark) => html`<p class="note">${remark}</p>`)}
       ${faults.map((fault) => html`<p class="note fault" role="alert">${fault}</p>`)}
-      ${legend(
-        runs.map((run) => ({ ...run, hidden: hidden.has(run.run), last: last(run.run) })),
+      ${renderLegend(
+        runs.map((run) => ({ ...run, hidden: hidden.has(run.run), last: getLast(run.run) })),
         metrics.map((metric, i) => ({ metric, place: i, hidden: hidden.has(metric) })),
         readTheme(),
         {
-          onToggle: (what) => {
-            this.emphasised = undefined;
-            this.listener.onToggle(what);
+          onToggle: (key) => {
+            this.emphasizedRun = undefined;
+            this.listener.onToggle(key);
           },
           onEmphasis: (run) => {
-            if (run === this.emphasised) return;
-            this.emphasised = run;
+            if (run === this.emphasizedRun) return;
+            this.emphasizedRun = run;
             this.draw();
           },
         },
       )}
-      <div class="unseen" role="status">${this.said}</div>
-      <div class="unseen">${this.table(content)}</div>`;
+      <div class="unseen" role="status">${this.announcement}</div>
+      <div class="unseen">${this.renderTable(content)}</div>`;
   }
 
   /** The picture in a sentence. */
-  private summary({ title, view }: ChartContent): string {
+  private describe({ title, view }: ChartContent): string {
     const lines = this.drawing.lines.slice(0, 8).flatMap(({ name, metric, points }) => {
-      const found = ends(points);
-      return found === undefined
+      const extremes = computeExtremes(points);
+      return extremes === undefined
         ? []
-        : [`${name} ${metric} ends at ${figure(found.last)}, lowest ${figure(found.lowest)}`];
+        : [
+            `${name} ${metric} ends at ${formatNumber(extremes.last)}, lowest ${formatNumber(extremes.lowest)}`,
+          ];
     });
-    const more = this.drawing.lines.length > 8 ? `; and ${this.drawing.lines.length - 8} more` : "";
+    const remainder = this.drawing.lines.length > 8 ? `; and ${this.drawing.lines.length - 8} more` : "";
     const scale = [view.logX ? "x" : "", view.logY ? "y" : ""].filter((each) => each !== "").join(" and ");
-    return `${title}, ${this.drawing.lines.length} lines${scale === "" ? "" : `, logarithmic ${scale}`}. ${lines.join("; ")}${more}.`;
+    return `${title}, ${this.drawing.lines.length} lines${scale === "" ? "" : `, logarithmic ${scale}`}. ${lines.join("; ")}${remainder}.`;
   }
 
-  private table({ title, view }: ChartContent): TemplateResult {
+  private renderTable({ title, view }: ChartContent): TemplateResult {
     return html`<table>
       <caption>
         ${title}
@@ -208,53 +210,58 @@ export class ChartView {
       </thead>
       <tbody>
         ${this.drawing.lines.map(({ name, metric, points }) => {
-          const found = ends(points);
+          const extremes = computeExtremes(points);
           const [first, last] = [points.x[0], points.x.at(-1)];
           return html`<tr>
             <th scope="row">${name}</th>
             <td>${metric}</td>
-            <td>${first === undefined ? "" : place(view.axis, first)}</td>
-            <td>${last === undefined ? "" : place(view.axis, last)}</td>
-            ${[found?.last, found?.lowest, found?.highest].map((value) => html`<td>${value === undefined ? "" : exact(value)}</td>`)}
+            <td>${first === undefined ? "" : formatPosition(view.axis, first)}</td>
+            <td>${last === undefined ? "" : formatPosition(view.axis, last)}</td>
+            ${[extremes?.last, extremes?.lowest, extremes?.highest].map((value) => html`<td>${value === undefined ? "" : formatExact(value)}</td>`)}
           </tr>`;
         })}
       </tbody>
     </table>`;
   }
 
-  private point(event: PointerEvent): void {
+  private onPointerMove(event: PointerEvent): void {
     const { left } = this.plot.getBoundingClientRect();
     const { area, scales } = this.chart;
     const x = event.clientX - left;
-    this.look(x < area.left - 4 || x > area.right + 4 ? undefined : scales.x.getValueForPixel(x));
+    this.setPosition(x < area.left - 4 || x > area.right + 4 ? undefined : scales.x.getValueForPixel(x));
   }
 
-  private press(event: KeyboardEvent): void {
+  private onKeyDown(event: KeyboardEvent): void {
     const forward = event.key === "ArrowRight";
     if (forward || event.key === "ArrowLeft") {
-      const at = neighbour(this.at, this.drawing.lines, forward);
-      if (at === undefined) return;
-      this.look(at);
-      this.said = this.hover.spoken(at, this.drawing.lines, this.chart, this.content!.view.axis);
-      render(this.frame(this.content!), this.element);
-    } else if (event.key === "+" || event.key === "=") this.chart.zoomBy(1.5, this.at);
-    else if (event.key === "-") this.chart.zoomBy(1 / 1.5, this.at);
+      const position = findNeighbor(this.position, this.drawing.lines, forward);
+      if (position === undefined) return;
+      this.setPosition(position);
+      this.announcement = this.hover.describe(
+        position,
+        this.drawing.lines,
+        this.chart,
+        this.content!.view.axis,
+      );
+      render(this.renderFrame(this.content!), this.element);
+    } else if (event.key === "+" || event.key === "=") this.chart.zoomBy(1.5, this.position);
+    else if (event.key === "-") this.chart.zoomBy(1 / 1.5, this.position);
     else if (event.key === "0") this.chart.showAll();
-    else if (event.key === "Escape") this.look(undefined);
+    else if (event.key === "Escape") this.setPosition(undefined);
     else return;
     event.preventDefault();
   }
 
-  private look(at: number | undefined): void {
-    this.at = at;
-    this.speaking = at !== undefined;
+  private setPosition(position: number | undefined): void {
+    this.position = position;
+    this.isActive = position !== undefined;
     this.drawHover();
-    this.listener.onHover(at);
+    this.listener.onHover(position);
   }
 
   private drawHover(): void {
     const axis = this.content?.view.axis;
-    if (this.at === undefined || axis === undefined) this.hover.hide();
-    else this.hover.show(this.at, this.drawing.lines, this.chart, axis, readTheme(), this.speaking);
+    if (this.position === undefined || axis === undefined) this.hover.hide();
+    else this.hover.show(this.position, this.drawing.lines, this.chart, axis, readTheme(), this.isActive);
   }
 }

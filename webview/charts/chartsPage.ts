@@ -3,22 +3,22 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { PanelInputs } from "../../src/protocol/page";
 import { isExecuting } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { plural } from "../../src/protocol/quantities";
+import { pluralize } from "../../src/protocol/quantities";
 import type { Panel, Stage } from "../kit/stage";
-import { emptyState, spinner } from "../kit/states";
+import { renderEmptyState, renderSpinner } from "../kit/states";
 import type { Page } from "../page";
 import { ChartBoard } from "./chartBoard";
-import { chartGroups } from "./chartGroups";
+import { groupMetrics } from "./chartGroups";
 import type { ChartsState } from "./chartsState";
-import { usualView } from "../kit/drawing";
-import { metricList } from "./metricList";
+import { defaultView } from "../kit/drawing";
+import { renderMetricList } from "./metricList";
 import { assignSlots } from "../../src/pictures/palette";
-import { referencesOf } from "./references";
-import { matches, runList } from "./runList";
-import { runNames } from "../kit/runNames";
+import { collectReferences } from "./references";
+import { matchesFilter, renderRunList } from "./runList";
+import { createRunNames } from "../kit/runNames";
 import { readTheme } from "../kit/chartColors";
 
-const usualMetrics = ["train/loss", "eval/loss"];
+const defaultMetrics = ["train/loss", "eval/loss"];
 
 export class ChartsPage implements Panel {
   private runs: ReadonlyMap<string, RunSummary> | undefined;
@@ -38,26 +38,26 @@ export class ChartsPage implements Panel {
     const { state, input, host } = page;
     this.slots = state === undefined ? assignSlots(input.runs, new Map()) : new Map(state.runs);
     this.chosen = state !== undefined || input.runs.length > 0;
-    this.metrics = state?.metrics ?? usualMetrics;
+    this.metrics = state?.metrics ?? defaultMetrics;
     this.filter = state?.filter ?? "";
     this.lists = state?.lists ?? true;
-    this.board = new ChartBoard(host, state?.board ?? { view: usualView, hidden: [] }, {
+    this.board = new ChartBoard(host, state?.board ?? { view: defaultView, hidden: [] }, {
       redraw: () => stage.redraw(),
-      onState: () => this.keep(),
+      onState: () => this.saveState(),
     });
     host.on("runsChanged", ({ changed, removed }) => this.update(changed, removed));
     host.on("backendRestarted", () => stage.attempt(() => this.load()));
     host.on("inputChanged", ({ input: next }) => {
       const { runs } = next as PanelInputs["charts"];
-      if (runs.length > 0) this.choose(runs);
+      if (runs.length > 0) this.setRuns(runs);
     });
     stage.attempt(() => this.load());
   }
 
   draw(): TemplateResult {
-    if (this.runs === undefined) return spinner("Reading the runs…");
+    if (this.runs === undefined) return renderSpinner("Reading the runs…");
     if (this.runs.size === 0)
-      return emptyState(
+      return renderEmptyState(
         "No runs yet",
         "Open an experiment (a file that ends in .lathe.md) and run a cell. Its curves appear here while it trains.",
       );
@@ -68,7 +68,7 @@ export class ChartsPage implements Panel {
           aria-pressed=${String(this.lists)}
           @click=${() => {
             this.lists = !this.lists;
-            this.keep();
+            this.saveState();
           }}
         >
           Runs and metrics
@@ -78,34 +78,42 @@ export class ChartsPage implements Panel {
         <span class="muted hint">drag to zoom, with Shift to move, or Ctrl and the wheel</span>
       </div>
       <div class="charts-page">
-        ${this.lists ? this.side(this.runs) : nothing}
-        <div class="board">${this.boardOrAdvice()}</div>
+        ${this.lists ? this.renderSidebar(this.runs) : nothing}
+        <div class="board">${this.renderBoard()}</div>
       </div>`;
   }
 
-  drawn(): void {
+  afterDraw(): void {
     this.board.draw();
   }
 
-  private boardOrAdvice(): TemplateResult | readonly HTMLElement[] {
+  private renderBoard(): TemplateResult | readonly HTMLElement[] {
     if (this.slots.size === 0)
-      return emptyState("No run selected", "Select a run in the list on the left to see its curves.");
+      return renderEmptyState("No run selected", "Select a run in the list on the left to see its curves.");
     if (this.metrics.length === 0)
-      return emptyState("No metric selected", "Select a metric in the list on the left, such as train/loss.");
+      return renderEmptyState(
+        "No metric selected",
+        "Select a metric in the list on the left, such as train/loss.",
+      );
     return this.board.elements;
   }
 
-  private side(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
-    const matching = [...runs.values()].filter((run) => matches(run, this.filter));
-    const shown = this.shownRuns();
-    const known = shown.flatMap(({ metrics }) => Object.keys(metrics));
-    const metrics = [...new Set([...usualMetrics, ...this.metrics, ...known])].sort();
+  private renderSidebar(runs: ReadonlyMap<string, RunSummary>): TemplateResult {
+    const matching = [...runs.values()].filter((run) => matchesFilter(run, this.filter));
+    const shownRuns = this.getShownRuns();
+    const loggedMetrics = shownRuns.flatMap(({ metrics }) => Object.keys(metrics));
+    const metrics = [...new Set([...defaultMetrics, ...this.metrics, ...loggedMetrics])].sort();
     return html`<aside class="side" aria-label="Runs and metrics">
       <div class="side-head">
         <h2>Runs</h2>
-        <span class="muted">${plural(shown.length, "run")} shown</span>
+        <span class="muted">${pluralize(shownRuns.length, "run")} shown</span>
         <span class="spring"></span>
-        <button type="button" class="plain" ?disabled=${shown.length === 0} @click=${() => this.choose([])}>
+        <button
+          type="button"
+          class="plain"
+          ?disabled=${shownRuns.length === 0}
+          @click=${() => this.setRuns([])}
+        >
           None
         </button>
       </div>
@@ -117,23 +125,23 @@ export class ChartsPage implements Panel {
         .value=${this.filter}
         @input=${(event: Event) => {
           this.filter = (event.target as HTMLInputElement).value;
-          this.keep();
+          this.saveState();
         }}
       />
-      ${runList({
+      ${renderRunList({
         runs: matching,
-        names: runNames([...runs.values()]),
+        names: createRunNames([...runs.values()]),
         slots: this.slots,
         theme: readTheme(),
         onToggle: (run) =>
-          this.choose(
+          this.setRuns(
             this.slots.has(run)
               ? [...this.slots.keys()].filter((each) => each !== run)
               : [...this.slots.keys(), run],
           ),
       })}
       <div class="side-head"><h2>Metrics</h2></div>
-      ${metricList(metrics, new Set(this.metrics), (metric) => {
+      ${renderMetricList(metrics, new Set(this.metrics), (metric) => {
         this.metrics = this.metrics.includes(metric)
           ? this.metrics.filter((each) => each !== metric)
           : [...this.metrics, metric];
@@ -142,7 +150,7 @@ export class ChartsPage implements Panel {
     </aside>`;
   }
 
-  private shownRuns(): RunSummary[] {
+  private getShownRuns(): RunSummary[] {
     return [...this.slots.keys()].flatMap((run) => this.runs?.get(run) ?? []);
   }
 
@@ -155,23 +163,23 @@ export class ChartsPage implements Panel {
       executing.length > 0
         ? executing
         : runs.filter(({ metrics }) => Object.keys(metrics).length > 0).slice(0, 1);
-    if (!this.chosen) this.choose(first.map(({ folder }) => folder));
+    if (!this.chosen) this.setRuns(first.map(({ folder }) => folder));
     else this.arrange();
   }
 
   private update(changed: readonly RunSummary[], removed: readonly string[]): void {
     if (this.runs === undefined) return;
-    const fresh = changed.filter(({ folder }) => !this.runs!.has(folder));
-    const runs = new Map([...fresh.map((run) => [run.folder, run] as const), ...this.runs]);
+    const newRuns = changed.filter(({ folder }) => !this.runs!.has(folder));
+    const runs = new Map([...newRuns.map((run) => [run.folder, run] as const), ...this.runs]);
     for (const run of changed) runs.set(run.folder, run);
     for (const run of removed) runs.delete(run);
     this.runs = runs;
-    const shown = (run: RunSummary) => this.slots.has(run.folder);
-    if (changed.some(shown) || removed.some((run) => this.slots.has(run))) this.arrange();
+    const isShown = (run: RunSummary) => this.slots.has(run.folder);
+    if (changed.some(isShown) || removed.some((run) => this.slots.has(run))) this.arrange();
     else this.stage.redraw();
   }
 
-  private choose(runs: readonly string[]): void {
+  private setRuns(runs: readonly string[]): void {
     this.chosen = true;
     this.slots = assignSlots(runs, this.slots);
     this.arrange();
@@ -179,17 +187,21 @@ export class ChartsPage implements Panel {
 
   /** Gives the board the runs that are really there; one that is gone keeps its slot, should it come back. */
   private arrange(): void {
-    const shown = this.shownRuns();
-    const names = runNames(shown);
+    const shownRuns = this.getShownRuns();
+    const names = createRunNames(shownRuns);
     this.board.show(
-      shown.map(({ folder }) => ({ run: folder, name: names.get(folder)!, slot: this.slots.get(folder)! })),
-      shown.length === 0 ? [] : chartGroups(this.metrics),
-      referencesOf(shown),
+      shownRuns.map(({ folder }) => ({
+        run: folder,
+        name: names.get(folder)!,
+        slot: this.slots.get(folder)!,
+      })),
+      shownRuns.length === 0 ? [] : groupMetrics(this.metrics),
+      collectReferences(shownRuns),
     );
-    this.keep();
+    this.saveState();
   }
 
-  private keep(): void {
+  private saveState(): void {
     const { slots, metrics, board, filter, lists } = this;
     this.page.keep({ runs: [...slots], metrics, board: board.state, filter, lists });
     this.stage.redraw();

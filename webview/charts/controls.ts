@@ -2,9 +2,9 @@
 import { html, type TemplateResult } from "lit";
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { View } from "../kit/drawing";
-import { axisNames, stretch } from "../kit/figures";
+import { axisNames, formatSpan } from "../kit/figures";
 
-export interface ControlsGiven {
+export interface ControlsOptions {
   readonly view: View;
   /** Length of the moving average on the axis, as it came out. */
   readonly width: number;
@@ -13,13 +13,13 @@ export interface ControlsGiven {
   readonly onView: (change: Partial<View>) => void;
 }
 
-export function controls({ view, width, axes, onView }: ControlsGiven): TemplateResult {
+export function renderControls({ view, width, axes, onView }: ControlsOptions): TemplateResult {
   const smoothing =
     view.smoothing === 0
       ? "off"
       : width === 0
         ? `${Math.round(view.smoothing * 100)} %`
-        : `over ${stretch(view.axis, width)}`;
+        : `over ${formatSpan(view.axis, width)}`;
   return html`<label class="control">
       <span>Smoothing</span>
       <input
@@ -42,13 +42,13 @@ export function controls({ view, width, axes, onView }: ControlsGiven): Template
       </select>
     </label>
     <span class="switches" role="group" aria-label="Logarithmic axes">
-      ${toggle("log y", view.logY, () => onView({ logY: !view.logY }))}
-      ${toggle("log x", view.logX, () => onView({ logX: !view.logX, range: undefined }))}
+      ${renderToggle("log y", view.logY, () => onView({ logY: !view.logY }))}
+      ${renderToggle("log x", view.logX, () => onView({ logX: !view.logX, range: undefined }))}
     </span>`;
 }
 
-function toggle(label: string, on: boolean, turn: () => void): TemplateResult {
-  return html`<button type="button" class="switch" aria-pressed=${String(on)} @click=${turn}>
+function renderToggle(label: string, isOn: boolean, onToggle: () => void): TemplateResult {
+  return html`<button type="button" class="switch" aria-pressed=${String(isOn)} @click=${onToggle}>
     ${label}
   </button>`;
 }

@@ -16,28 +16,28 @@ export interface Curve {
 }
 
 /** An increment continues the curve, was part of it already, or leaves lines out in between. */
-export type Appended = Curve | "known" | "gap";
+export type AppendResult = Curve | "known" | "gap";
 
 /** Takes each line of the history exactly once, whatever part of them the curve knows already. */
-export function append(curve: Curve, from: number, lines: readonly AppendedLine[]): Appended {
+export function append(curve: Curve, from: number, lines: readonly AppendedLine[]): AppendResult {
   if (from > curve.lines) return "gap";
-  const fresh = lines.slice(curve.lines - from);
-  if (fresh.length === 0) return "known";
+  const newLines = lines.slice(curve.lines - from);
+  if (newLines.length === 0) return "known";
   const x: number[] = [];
   const y: (number | null)[] = [];
-  for (const line of fresh) {
+  for (const line of newLines) {
     const at = line[curve.axis];
     const value = line[curve.metric as `${string}/${string}`];
     if (at === undefined || value === undefined) continue;
     x.push(at);
     y.push(value);
   }
-  const counted = { ...curve, total: curve.total + x.length, lines: from + lines.length };
-  return x.length === 0 ? counted : { ...counted, x: [...curve.x, ...x], y: [...curve.y, ...y] };
+  const extended = { ...curve, total: curve.total + x.length, lines: from + lines.length };
+  return x.length === 0 ? extended : { ...extended, x: [...curve.x, ...x], y: [...curve.y, ...y] };
 }
 
 /** The curve with one stretch of it in the detail that was asked for. */
-export function withDetail(whole: Points, detail: Points, from: number, to: number): Points {
+export function mergeDetail(whole: Points, detail: Points, from: number, to: number): Points {
   const last = detail.x.at(-1);
   if (last === undefined) return whole;
   const start = lowerBound(whole.x, from);
@@ -71,12 +71,12 @@ function upperBound(sorted: readonly number[], value: number): number {
 }
 
 /** Index of the nearest point that is not a gap. */
-export function nearest({ x, y }: Points, at: number): number | undefined {
-  const right = lowerBound(x, at);
+export function findNearest({ x, y }: Points, position: number): number | undefined {
+  const right = lowerBound(x, position);
   let [before, after] = [right - 1, right];
   while (before >= 0 && y[before] === null) before--;
   while (after < x.length && y[after] === null) after++;
   if (before < 0) return after < x.length ? after : undefined;
   if (after >= x.length) return before;
-  return at - x[before]! <= x[after]! - at ? before : after;
+  return position - x[before]! <= x[after]! - position ? before : after;
 }

@@ -6,7 +6,7 @@ import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Axis, MetricEvents, Series, SeriesQuery } from "../../src/protocol/service/metrics";
 import type { Host } from "../page";
-import { append, type Curve, type Points, withDetail } from "./curve";
+import { append, type Curve, type Points, mergeDetail } from "./curve";
 
 export interface CurveName {
   readonly run: string;
@@ -36,7 +36,7 @@ interface Entry extends CurveName {
 }
 
 /** Points of a whole curve: two for each pixel of a wide screen, so that a short history is never thinned. */
-const wholePoints = 4000;
+const maxPoints = 4000;
 
 export class CurveFeed {
   private readonly entries = new Map<string, Entry>();
@@ -44,8 +44,8 @@ export class CurveFeed {
   /** Increments that arrive while a series is on its way: they may belong behind it. */
   private readonly pending = new Map<string, { flights: number; increments: Increment[] }>();
   private readonly watcher = `page-${Math.random().toString(36).slice(2)}`;
-  private asked = new AbortController();
-  private detailAsked = new AbortController();
+  private curveRequest = new AbortController();
+  private detailRequest = new AbortController();
   private detailTimer: ReturnType<typeof setTimeout> | undefined;
   private watched = "";
   private range: Range | undefined;
@@ -61,8 +61,8 @@ export class CurveFeed {
       host === undefined
         ? []
         : [
-            host.on("metricsAppended", (increment) => this.take(increment)),
-            host.on("backendRestarted", () => this.renew()),
+            host.on("metricsAppended", (increment) => this.receiveIncrement(increment)),
+            host.on("backendRestarted", () => this.reload()),
           ];
   }
 
@@ -70,7 +70,7 @@ export class CurveFeed {
   seed(series: readonly Series[]): void {
     for (const each of series) {
       if (each.axis !== this.axis) continue;
-      const entry = this.entryOf(each);
+      const entry = this.getOrCreateEntry(each);
       // What has been asked for is finer, and has been followed since.
       if (entry.curve !== undefined && (this.host !== undefined || each.lines <= entry.curve.lines)) continue;
       entry.curve = each;
@@ -80,49 +80,49 @@ export class CurveFeed {
 
   /** Follows these curves and forgets all others. */
   follow(names: readonly CurveName[], axis: Axis, logarithmic: boolean): void {
-    if (axis !== this.axis) this.forget(axis);
-    const turned = logarithmic !== this.logarithmic;
+    if (axis !== this.axis) this.reset(axis);
+    const isScaleChanged = logarithmic !== this.logarithmic;
     this.logarithmic = logarithmic;
-    const wanted = new Set(names.map(keyOf));
-    for (const key of this.entries.keys()) if (!wanted.has(key)) this.entries.delete(key);
-    const fresh = names.filter((name) => !this.entries.has(keyOf(name)));
-    for (const name of fresh) this.entryOf(name);
+    const keys = new Set(names.map(getKey));
+    for (const key of this.entries.keys()) if (!keys.has(key)) this.entries.delete(key);
+    const added = names.filter((name) => !this.entries.has(getKey(name)));
+    for (const name of added) this.getOrCreateEntry(name);
     if (this.host === undefined) return;
     void this.watch();
-    const missing = (entry: Entry) => entry.curve === undefined && !this.pending.has(entry.run);
-    const thinnedOtherwise = ({ curve, seeded }: Entry) =>
-      (turned || seeded) && curve !== undefined && isThinned(curve);
-    const asked = new Set(fresh.map(keyOf));
-    const again = [...this.entries.values()].filter(
-      (entry) => !asked.has(keyOf(entry)) && (missing(entry) || thinnedOtherwise(entry)),
+    const isMissing = (entry: Entry) => entry.curve === undefined && !this.pending.has(entry.run);
+    const isThinnedDifferently = ({ curve, seeded }: Entry) =>
+      (isScaleChanged || seeded) && curve !== undefined && isThinned(curve);
+    const addedKeys = new Set(added.map(getKey));
+    const outdated = [...this.entries.values()].filter(
+      (entry) => !addedKeys.has(getKey(entry)) && (isMissing(entry) || isThinnedDifferently(entry)),
     );
-    this.ask([...fresh, ...again]);
+    this.requestCurves([...added, ...outdated]);
   }
 
   /** The points to draw, in detail where the detail is there. */
   points(name: CurveName): (Points & { readonly total: number }) | undefined {
-    const entry = this.entries.get(keyOf(name));
+    const entry = this.entries.get(getKey(name));
     if (entry?.curve === undefined) return undefined;
     const { curve, detail } = entry;
     if (detail === undefined) return curve;
-    return { ...withDetail(curve, detail.points, detail.range.from, detail.range.to), total: curve.total };
+    return { ...mergeDetail(curve, detail.points, detail.range.from, detail.range.to), total: curve.total };
   }
 
   /** Asks, after a pause, for the detail of what is looked at, with two points for each of the pixels. */
-  look(range: Range | undefined, pixels: number): void {
+  setRange(range: Range | undefined, pixels: number): void {
     this.range = range;
     clearTimeout(this.detailTimer);
-    this.detailAsked.abort();
+    this.detailRequest.abort();
     if (range === undefined) {
       for (const entry of this.entries.values()) entry.detail = undefined;
       return;
     }
-    this.detailTimer = setTimeout(() => void this.askDetail(range, pixels), 120);
+    this.detailTimer = setTimeout(() => void this.requestDetail(range, pixels), 120);
   }
 
   /** Every point of the curve, for an export. */
-  async everyPoint({ run, metric }: CurveName): Promise<Points> {
-    const { curve } = this.entries.get(keyOf({ run, metric })) ?? {};
+  async readAllPoints({ run, metric }: CurveName): Promise<Points> {
+    const { curve } = this.entries.get(getKey({ run, metric })) ?? {};
     if (curve === undefined) return { x: [], y: [] };
     if (this.host === undefined || !isThinned(curve)) return curve;
     const [series] = await this.request(run, [metric], curve.total + 1000);
@@ -132,22 +132,22 @@ export class CurveFeed {
   dispose(): void {
     for (const each of this.subscriptions) each.dispose();
     clearTimeout(this.detailTimer);
-    this.asked.abort();
-    this.detailAsked.abort();
+    this.curveRequest.abort();
+    this.detailRequest.abort();
     this.entries.clear();
     if (this.host !== undefined && this.watched !== "") void this.watch();
   }
 
-  private forget(axis: Axis): void {
+  private reset(axis: Axis): void {
     this.axis = axis;
-    this.asked.abort();
-    this.asked = new AbortController();
-    this.look(undefined, 0);
+    this.curveRequest.abort();
+    this.curveRequest = new AbortController();
+    this.setRange(undefined, 0);
     this.entries.clear();
   }
 
-  private entryOf(name: CurveName): Entry {
-    const key = keyOf(name);
+  private getOrCreateEntry(name: CurveName): Entry {
+    const key = getKey(name);
     const entry = this.entries.get(key) ?? {
       run: name.run,
       metric: name.metric,
@@ -159,15 +159,15 @@ export class CurveFeed {
     return entry;
   }
 
-  private entriesOf(run: string): Entry[] {
+  private getEntries(run: string): Entry[] {
     return [...this.entries.values()].filter((entry) => entry.run === run);
   }
 
-  private renew(): void {
+  private reload(): void {
     this.watched = "";
     for (const entry of this.entries.values()) entry.detail = undefined;
     void this.watch();
-    this.ask([...this.entries.values()]);
+    this.requestCurves([...this.entries.values()]);
   }
 
   private async watch(): Promise<void> {
@@ -178,42 +178,42 @@ export class CurveFeed {
     try {
       const { lines } = await this.host!.request("metrics.watch", { watcher: this.watcher, runs });
       // Lines appended between the answer with a series and the start of the watch are not reported.
-      this.ask(
+      this.requestCurves(
         [...this.entries.values()].filter(({ curve, run }) => (curve?.lines ?? Infinity) < (lines[run] ?? 0)),
       );
     } catch (thrown) {
       this.watched = "";
-      for (const run of runs) this.fault(run, thrown);
+      for (const run of runs) this.reportFault(run, thrown);
     }
   }
 
-  private ask(names: readonly CurveName[]): void {
+  private requestCurves(names: readonly CurveName[]): void {
     if (this.host === undefined) return;
-    for (const [run, metrics] of metricsByRun(names)) void this.askRun(run, metrics);
+    for (const [run, metrics] of groupByRun(names)) void this.requestRun(run, metrics);
   }
 
   /** A request for each run, so that one that can't be read leaves the others alone. */
-  private async askRun(run: string, metrics: readonly string[]): Promise<void> {
+  private async requestRun(run: string, metrics: readonly string[]): Promise<void> {
     const { axis } = this;
-    const flight = this.pending.get(run) ?? { flights: 0, increments: [] };
-    this.pending.set(run, flight);
-    flight.flights++;
+    const pendingRequests = this.pending.get(run) ?? { flights: 0, increments: [] };
+    this.pending.set(run, pendingRequests);
+    pendingRequests.flights++;
     try {
-      const series = await this.request(run, metrics, wholePoints, this.asked.signal);
+      const series = await this.request(run, metrics, maxPoints, this.curveRequest.signal);
       if (axis !== this.axis) return;
       for (const each of series) {
-        const entry = this.entries.get(keyOf(each));
+        const entry = this.entries.get(getKey(each));
         if (entry === undefined) continue;
         entry.curve = each;
         entry.seeded = false;
       }
-      for (const increment of flight.increments) this.grow(increment);
+      for (const increment of pendingRequests.increments) this.appendIncrement(increment);
       this.listener.onFault(run, undefined);
       this.listener.onChange();
     } catch (thrown) {
-      this.fault(run, thrown);
+      this.reportFault(run, thrown);
     } finally {
-      if (--flight.flights === 0) this.pending.delete(run);
+      if (--pendingRequests.flights === 0) this.pending.delete(run);
     }
   }
 
@@ -237,57 +237,57 @@ export class CurveFeed {
     return series;
   }
 
-  private take(increment: Increment): void {
+  private receiveIncrement(increment: Increment): void {
     this.pending.get(increment.run)?.increments.push(increment);
-    this.grow(increment);
+    this.appendIncrement(increment);
   }
 
-  private grow({ run, from, lines, restarted }: Increment): void {
-    const torn: CurveName[] = [];
+  private appendIncrement({ run, from, lines, restarted }: Increment): void {
+    const interrupted: CurveName[] = [];
     // A live curve that has grown to twice its size is asked for again, so that the service alone thins.
-    const overgrown: CurveName[] = [];
+    const oversized: CurveName[] = [];
     let changed = false;
-    for (const entry of this.entriesOf(run)) {
+    for (const entry of this.getEntries(run)) {
       if (entry.curve === undefined) continue;
-      const grown = restarted ? "gap" : append(entry.curve, from, lines);
-      if (grown === "known") continue;
-      if (grown === "gap") torn.push(entry);
-      else entry.curve = grown;
+      const appended = restarted ? "gap" : append(entry.curve, from, lines);
+      if (appended === "known") continue;
+      if (appended === "gap") interrupted.push(entry);
+      else entry.curve = appended;
       changed = true;
-      if (grown !== "gap" && grown.x.length > 2 * wholePoints && !this.pending.has(run))
-        overgrown.push(entry);
+      if (appended !== "gap" && appended.x.length > 2 * maxPoints && !this.pending.has(run))
+        oversized.push(entry);
     }
-    if (torn.length > 0 && restarted) for (const each of this.entriesOf(run)) each.detail = undefined;
-    this.ask([...torn, ...overgrown]);
+    if (interrupted.length > 0 && restarted) for (const each of this.getEntries(run)) each.detail = undefined;
+    this.requestCurves([...interrupted, ...oversized]);
     if (changed) this.listener.onChange();
   }
 
-  private async askDetail(range: Range, pixels: number): Promise<void> {
+  private async requestDetail(range: Range, pixels: number): Promise<void> {
     if (this.host === undefined) return;
-    const asked = (this.detailAsked = new AbortController());
-    const thin = [...this.entries.values()].filter(({ curve }) => curve !== undefined && isThinned(curve));
+    const request = (this.detailRequest = new AbortController());
+    const thinned = [...this.entries.values()].filter(({ curve }) => curve !== undefined && isThinned(curve));
     // As much again on both sides, so that a move to the side shows something at once.
     const margin = (range.to - range.from) / 2;
-    const wide = { from: range.from - margin, to: range.to + margin };
+    const paddedRange = { from: range.from - margin, to: range.to + margin };
     const points = Math.max(400, Math.round(pixels * 4));
     await Promise.all(
-      metricsByRun(thin).map(async ([run, metrics]) => {
+      groupByRun(thinned).map(async ([run, metrics]) => {
         try {
-          const series = await this.request(run, metrics, points, asked.signal, wide);
-          if (asked.signal.aborted || this.range !== range) return;
+          const series = await this.request(run, metrics, points, request.signal, paddedRange);
+          if (request.signal.aborted || this.range !== range) return;
           for (const each of series) {
-            const entry = this.entries.get(keyOf(each));
-            if (entry !== undefined) entry.detail = { points: each, range: wide };
+            const entry = this.entries.get(getKey(each));
+            if (entry !== undefined) entry.detail = { points: each, range: paddedRange };
           }
           this.listener.onChange();
         } catch (thrown) {
-          this.fault(run, thrown);
+          this.reportFault(run, thrown);
         }
       }),
     );
   }
 
-  private fault(run: string, thrown: unknown): void {
+  private reportFault(run: string, thrown: unknown): void {
     const error = toWorkbenchError(thrown);
     if (error.code !== "cancelled") this.listener.onFault(run, error.message);
   }
@@ -297,12 +297,12 @@ function isThinned({ total, x }: Curve): boolean {
   return total > x.length;
 }
 
-function metricsByRun(names: readonly CurveName[]): [run: string, metrics: string[]][] {
+function groupByRun(names: readonly CurveName[]): [run: string, metrics: string[]][] {
   const metrics = new Map<string, string[]>();
   for (const { run, metric } of names) metrics.set(run, [...(metrics.get(run) ?? []), metric]);
   return [...metrics];
 }
 
-function keyOf({ run, metric }: CurveName): string {
+function getKey({ run, metric }: CurveName): string {
   return `${metric}\n${run}`;
 }

@@ -1,5 +1,5 @@
 /** Curves as CSV, one point a row, so that any table program can group them by run and metric. */
-import { csvOf } from "../../src/protocol/csv";
+import { formatCsv } from "../../src/protocol/csv";
 import type { Axis } from "../../src/protocol/service/metrics";
 import type { Points } from "./curve";
 
@@ -9,9 +9,9 @@ export interface NamedCurve {
   readonly points: Points;
 }
 
-export function curvesCsv(curves: readonly NamedCurve[], axis: Axis): string {
+export function formatCurvesCsv(curves: readonly NamedCurve[], axis: Axis): string {
   const rows = curves.flatMap(({ name, metric, points }) =>
     points.x.map((x, i) => [name, metric, x, points.y[i]]),
   );
-  return csvOf([["run", "metric", axis, "value"], ...rows]);
+  return formatCsv([["run", "metric", axis, "value"], ...rows]);
 }

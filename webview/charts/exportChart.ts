@@ -2,11 +2,11 @@
 import type { Host } from "../page";
 import type { ChartView, PictureFormat } from "./chartView";
 import type { CurveFeed } from "./curveFeed";
-import { curvesCsv } from "./curvesCsv";
+import { formatCurvesCsv } from "./curvesCsv";
 import { referenceSlot } from "../../src/pictures/palette";
-import { pictureOf } from "./takePicture";
-import { pngOf } from "../kit/picturePng";
-import { svgOf } from "../../src/pictures/svg";
+import { createChartPicture } from "./chartPicture";
+import { renderPng } from "../kit/picturePng";
+import { renderSvg } from "../../src/pictures/svg";
 import { readTheme } from "../kit/chartColors";
 
 export async function exportChart(
@@ -23,14 +23,14 @@ export async function exportChart(
       drawing.lines.map(async (line) => ({
         name: line.name,
         metric: line.metric,
-        points: line.slot === referenceSlot ? line.points : await feed.everyPoint(line),
+        points: line.slot === referenceSlot ? line.points : await feed.readAllPoints(line),
       })),
     );
-    await host.request("page.save", { name, content: { text: curvesCsv(curves, content.view.axis) } });
+    await host.request("page.save", { name, content: { text: formatCurvesCsv(curves, content.view.axis) } });
     return;
   }
-  const several = content.metrics.length > 1;
-  const picture = pictureOf(content.title, chart, drawing, content.view, readTheme(), several);
-  const saved = format === "svg" ? { text: svgOf(picture) } : { base64: pngOf(picture) };
-  await host.request("page.save", { name, content: saved });
+  const hasSeveral = content.metrics.length > 1;
+  const picture = createChartPicture(content.title, chart, drawing, content.view, readTheme(), hasSeveral);
+  const fileContent = format === "svg" ? { text: renderSvg(picture) } : { base64: renderPng(picture) };
+  await host.request("page.save", { name, content: fileContent });
 }

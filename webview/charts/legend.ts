@@ -1,7 +1,7 @@
 /** The legend: a button for each run and each metric, which takes it out of the chart and puts it back. */
 import { html, nothing, type TemplateResult } from "lit";
-import { reading } from "../kit/figures";
-import { sample, strokeSample } from "../kit/sample";
+import { formatReading } from "../kit/figures";
+import { renderSample, renderStrokeSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 export interface LegendRun {
@@ -25,7 +25,7 @@ export interface LegendListener {
   onEmphasis(run: string | undefined): void;
 }
 
-export function legend(
+export function renderLegend(
   runs: readonly LegendRun[],
   metrics: readonly LegendMetric[],
   theme: ChartTheme,
@@ -43,7 +43,7 @@ export function legend(
                 aria-pressed=${String(!hidden)}
                 @click=${() => listener.onToggle(metric)}
               >
-                ${strokeSample(place)}<span class="name">${metric}</span>
+                ${renderStrokeSample(place)}<span class="name">${metric}</span>
               </button>`,
           )
     }
@@ -61,8 +61,8 @@ export function legend(
           @focus=${() => listener.onEmphasis(hidden ? undefined : run)}
           @blur=${() => listener.onEmphasis(undefined)}
         >
-          ${sample(slot, 0, theme)}<span class="name">${name}</span>${
-            last === undefined ? nothing : html`<span class="value">${reading(last)}</span>`
+          ${renderSample(slot, 0, theme)}<span class="name">${name}</span>${
+            last === undefined ? nothing : html`<span class="value">${formatReading(last)}</span>`
           }
         </button>`,
     )}

@@ -1,7 +1,7 @@
 /** Marks along each line, so that runs can be distinguished without color. */
 import type { Plugin } from "chart.js";
-import { markPlaces, markSize } from "../../src/pictures/markPlaces";
-import { markOf } from "../../src/pictures/palette";
+import { placeMarks, markSize } from "../../src/pictures/placeMarks";
+import { getMark } from "../../src/pictures/palette";
 
 declare module "chart.js" {
   // Of the run that the line belongs to; a line without one gets no marks.
@@ -16,16 +16,16 @@ export const lineMarks: Plugin<"line"> = {
     const { ctx, chartArea: area } = chart;
     chart.data.datasets.forEach((dataset, i) => {
       if (dataset.slot === undefined) return;
-      const inside = chart
+      const visiblePoints = chart
         .getDatasetMeta(i)
         .data.map(({ x, y }) => ({ x, y }))
         .filter(
           ({ x, y }) => x >= area.left && x <= area.right + 1 && y >= area.top - 1 && y <= area.bottom + 1,
         );
-      const mark = new Path2D(markOf(dataset.slot));
+      const mark = new Path2D(getMark(dataset.slot));
       ctx.save();
       ctx.fillStyle = dataset.borderColor as string;
-      for (const { x, y } of markPlaces(inside, dataset.slot)) {
+      for (const { x, y } of placeMarks(visiblePoints, dataset.slot)) {
         ctx.setTransform(chart.currentDevicePixelRatio, 0, 0, chart.currentDevicePixelRatio, 0, 0);
         ctx.translate(x, y);
         ctx.scale(markSize, markSize);

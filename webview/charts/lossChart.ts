@@ -17,8 +17,8 @@ import { axisNames } from "../kit/figures";
 import type { Points } from "./curve";
 import type { Drawing, Line, View } from "../kit/drawing";
 import { lineMarks } from "./lineMarks";
-import { colorOf, dashOf } from "../../src/pictures/palette";
-import { horizontalTicks, verticalTicks } from "./ticks";
+import { getColor, getDash } from "../../src/pictures/palette";
+import { createHorizontalTicks, createVerticalTicks } from "./ticks";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale, zoom, lineMarks);
@@ -41,7 +41,7 @@ export class LossChart {
   readonly canvas = document.createElement("canvas");
   private readonly chart: LineChart;
   private height: Bounds | undefined;
-  private shown = "";
+  private appliedOptions = "";
 
   constructor(
     parent: HTMLElement,
@@ -55,11 +55,11 @@ export class LossChart {
     });
   }
 
-  draw(drawing: Drawing, view: View, theme: ChartTheme, emphasised: string | undefined): void {
-    const shown = JSON.stringify([view, theme, this.height]);
-    if (shown !== this.shown) this.chart.options = this.optionsOf(view, theme);
-    this.shown = shown;
-    this.chart.data.datasets = drawing.lines.flatMap((line) => datasets(line, theme, emphasised));
+  draw(drawing: Drawing, view: View, theme: ChartTheme, emphasizedRun: string | undefined): void {
+    const options = JSON.stringify([view, theme, this.height]);
+    if (options !== this.appliedOptions) this.chart.options = this.createOptions(view, theme);
+    this.appliedOptions = options;
+    this.chart.data.datasets = drawing.lines.flatMap((line) => createDatasets(line, theme, emphasizedRun));
     this.chart.update("none");
   }
 
@@ -92,7 +92,7 @@ export class LossChart {
     this.canvas.remove();
   }
 
-  private tell(): void {
+  private notifyListener(): void {
     const { x, y } = this.scales;
     if (x.options.min !== undefined && x.options.max !== undefined)
       this.listener.onRange({ from: x.min, to: x.max });
@@ -102,7 +102,7 @@ export class LossChart {
     this.listener.onHeight(this.height);
   }
 
-  private optionsOf(view: View, theme: ChartTheme): ChartOptions<"line"> {
+  private createOptions(view: View, theme: ChartTheme): ChartOptions<"line"> {
     const common = {
       border: { color: theme.highContrast ? theme.foreground : theme.grid },
       grid: { color: theme.grid, drawTicks: false },
@@ -135,14 +135,14 @@ export class LossChart {
             font: { family: theme.font, size: 11 },
             padding: { top: 2, bottom: 0 },
           },
-          ...horizontalTicks(view, ticks),
+          ...createHorizontalTicks(view, ticks),
         },
         y: {
           ...common,
           type: view.logY ? "logarithmic" : "linear",
           beginAtZero: false,
           ...(this.height === undefined ? {} : { min: this.height.from, max: this.height.to }),
-          ...verticalTicks(view, ticks),
+          ...createVerticalTicks(view, ticks),
         },
       },
       plugins: {
@@ -160,34 +160,43 @@ export class LossChart {
               borderColor: theme.accent,
               borderWidth: 1,
             },
-            onZoom: () => this.tell(),
+            onZoom: () => this.notifyListener(),
           },
-          pan: { enabled: true, mode: "x", scaleMode: "y", modifierKey: "shift", onPan: () => this.tell() },
+          pan: {
+            enabled: true,
+            mode: "x",
+            scaleMode: "y",
+            modifierKey: "shift",
+            onPan: () => this.notifyListener(),
+          },
         },
       },
     };
   }
 }
 
-function datasets(
+function createDatasets(
   line: Line,
   theme: ChartTheme,
-  emphasised: string | undefined,
+  emphasizedRun: string | undefined,
 ): ChartDataset<"line", { x: number; y: number }[]>[] {
-  const color = colorOf(line.slot, theme.ground);
-  const [away, bold] = [emphasised !== undefined && emphasised !== line.run, emphasised === line.run];
+  const color = getColor(line.slot, theme.ground);
+  const [isDimmed, isEmphasized] = [
+    emphasizedRun !== undefined && emphasizedRun !== line.run,
+    emphasizedRun === line.run,
+  ];
   const base = { pointRadius: 0, pointHitRadius: 0, spanGaps: false, borderJoinStyle: "round" as const };
-  const width = (theme.highContrast ? 2.2 : 1.6) + (bold ? 1 : 0);
+  const width = (theme.highContrast ? 2.2 : 1.6) + (isEmphasized ? 1 : 0);
   return [
     {
       ...base,
-      data: pairs(line.bold),
-      borderColor: away ? `${color}40` : color,
+      data: toPairs(line.bold),
+      borderColor: isDimmed ? `${color}40` : color,
       borderWidth: width,
-      borderDash: [...dashOf(line.place)],
-      order: bold ? 0 : 1,
+      borderDash: [...getDash(line.place)],
+      order: isEmphasized ? 0 : 1,
       // A point between two gaps has no line to show it.
-      pointRadius: lonely(line.bold),
+      pointRadius: getPointRadius(line.bold),
       pointBackgroundColor: color,
       pointBorderWidth: 0,
       slot: line.slot,
@@ -197,8 +206,8 @@ function datasets(
       : [
           {
             ...base,
-            data: pairs(line.faint),
-            borderColor: `${color}${away ? "14" : "38"}`,
+            data: toPairs(line.faint),
+            borderColor: `${color}${isDimmed ? "14" : "38"}`,
             borderWidth: 1,
             order: 2,
           },
@@ -206,19 +215,20 @@ function datasets(
   ];
 }
 
-const pairsOf = new WeakMap<Points, { x: number; y: number }[]>();
+const pairCache = new WeakMap<Points, { x: number; y: number }[]>();
 
 /** A gap is a number that is none. */
-function pairs(points: Points): { x: number; y: number }[] {
-  const known = pairsOf.get(points);
-  if (known !== undefined) return known;
-  const made = points.x.map((x, i) => ({ x, y: points.y[i] ?? NaN }));
-  pairsOf.set(points, made);
-  return made;
+function toPairs(points: Points): { x: number; y: number }[] {
+  const cached = pairCache.get(points);
+  if (cached !== undefined) return cached;
+  const created = points.x.map((x, i) => ({ x, y: points.y[i] ?? NaN }));
+  pairCache.set(points, created);
+  return created;
 }
 
-function lonely({ y }: Points): number | number[] {
-  const alone = (i: number) => y[i] !== null && (y[i - 1] ?? null) === null && (y[i + 1] ?? null) === null;
-  const found = y.some((_, i) => alone(i));
-  return found ? y.map((_, i) => (alone(i) ? 2.5 : 0)) : 0;
+function getPointRadius({ y }: Points): number | number[] {
+  const isIsolated = (i: number) =>
+    y[i] !== null && (y[i - 1] ?? null) === null && (y[i + 1] ?? null) === null;
+  const hasIsolated = y.some((_, i) => isIsolated(i));
+  return hasIsolated ? y.map((_, i) => (isIsolated(i) ? 2.5 : 0)) : 0;
 }

@@ -1,15 +1,15 @@
 /** The metrics of the shown runs, grouped by prefix. */
 import { html, type TemplateResult } from "lit";
-import { parts } from "./chartGroups";
+import { splitMetric } from "./chartGroups";
 
-export function metricList(
+export function renderMetricList(
   metrics: readonly string[],
-  chosen: ReadonlySet<string>,
+  selected: ReadonlySet<string>,
   onToggle: (metric: string) => void,
 ): TemplateResult {
   const groups = new Map<string, string[]>();
   for (const metric of metrics) {
-    const { prefix } = parts(metric);
+    const { prefix } = splitMetric(metric);
     groups.set(prefix, [...(groups.get(prefix) ?? []), metric]);
   }
   return html`<div class="metrics" role="group" aria-label="Metrics">
@@ -21,8 +21,12 @@ export function metricList(
               (metric) =>
                 html`<li>
                   <label title=${metric}>
-                    <input type="checkbox" .checked=${chosen.has(metric)} @change=${() => onToggle(metric)} />
-                    <span class="name">${parts(metric).rest}</span>
+                    <input
+                      type="checkbox"
+                      .checked=${selected.has(metric)}
+                      @change=${() => onToggle(metric)}
+                    />
+                    <span class="name">${splitMetric(metric).rest}</span>
                   </label>
                 </li>`,
             )}

@@ -16,19 +16,19 @@ export interface Reference {
 }
 
 /** Each once, however many runs have it. */
-export function referencesOf(runs: readonly Pick<RunSummary, "references">[]): Reference[] {
-  const found = new Map<string, Reference>();
-  for (const series of runs.flatMap(({ references = [] }) => references)) {
+export function collectReferences(runs: readonly Pick<RunSummary, "references">[]): Reference[] {
+  const references = new Map<string, Reference>();
+  for (const series of runs.flatMap(({ references: runReferences = [] }) => runReferences)) {
     const { name, metric, otherScale } = series;
     const run = `${prefix}${metric}:${name}`;
     const label = otherScale === undefined ? "published" : `published at scale ${otherScale}`;
-    found.set(run, { run, name: `${name}, ${label}`, metric, asked: otherScale !== undefined, series });
+    references.set(run, { run, name: `${name}, ${label}`, metric, asked: otherScale !== undefined, series });
   }
-  return [...found.values()];
+  return [...references.values()];
 }
 
 /** Undefined on an axis where the published values have no place. */
-export function referencePoints({ series }: Reference, axis: Axis): Points | undefined {
+export function getReferencePoints({ series }: Reference, axis: Axis): Points | undefined {
   if (axis === "seconds") return undefined;
   const { firstStep, stepInterval, tokensPerStep, values } = series;
   const scale = axis === "tokens" ? tokensPerStep : 1;

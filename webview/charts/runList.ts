@@ -1,14 +1,14 @@
 /** The runs that can be shown in charts: those that are, and the newest of the rest, a filter away from all. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { count, figure, moment } from "../../src/protocol/quantities";
-import { sample } from "../kit/sample";
+import { formatCount, formatNumber, formatDateTime } from "../../src/protocol/quantities";
+import { renderSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
 
 /** Entries beside the chosen ones; a longer list is for the filter. */
-const mostEntries = 200;
+const maxEntries = 200;
 
-export interface RunListGiven {
+export interface RunListOptions {
   readonly runs: readonly RunSummary[];
   readonly names: ReadonlyMap<string, string>;
   readonly slots: ReadonlyMap<string, number>;
@@ -16,32 +16,32 @@ export interface RunListGiven {
   readonly onToggle: (run: string) => void;
 }
 
-export function runList({ runs, names, slots, theme, onToggle }: RunListGiven): TemplateResult {
-  const chosen = runs.filter(({ folder }) => slots.has(folder));
-  const rest = runs.filter(({ folder }) => !slots.has(folder));
-  const entry = (run: RunSummary) => {
+export function renderRunList({ runs, names, slots, theme, onToggle }: RunListOptions): TemplateResult {
+  const selected = runs.filter(({ folder }) => slots.has(folder));
+  const unselected = runs.filter(({ folder }) => !slots.has(folder));
+  const renderEntry = (run: RunSummary) => {
     const slot = slots.get(run.folder);
     const loss = (run.metrics["eval/loss"] ?? run.metrics["train/loss"])?.last;
     return html`<li>
-      <label title=${`${run.id}\n${run.state}, ${moment(run.createdAt)}`}>
+      <label title=${`${run.id}\n${run.state}, ${formatDateTime(run.createdAt)}`}>
         <input type="checkbox" .checked=${slot !== undefined} @change=${() => onToggle(run.folder)} />
-        ${slot === undefined ? html`<span class="no-sample"></span>` : sample(slot, 0, theme)}
+        ${slot === undefined ? html`<span class="no-sample"></span>` : renderSample(slot, 0, theme)}
         <span class="name">${names.get(run.folder)}</span>
         ${run.state === "done" ? nothing : html`<span class="state ${run.state}">${run.state}</span>`}
-        <span class="loss">${loss === undefined ? nothing : figure(loss, 3)}</span>
+        <span class="loss">${loss === undefined ? nothing : formatNumber(loss, 3)}</span>
       </label>
     </li>`;
   };
-  const left = rest.length - mostEntries;
+  const hiddenCount = unselected.length - maxEntries;
   return html`<ul class="choices" aria-label="Runs">
-    ${chosen.map(entry)} ${rest.slice(0, mostEntries).map(entry)}
+    ${selected.map(renderEntry)} ${unselected.slice(0, maxEntries).map(renderEntry)}
     ${runs.length === 0 ? html`<li class="muted">No run matches the filter.</li>` : nothing}
-    ${left > 0 ? html`<li class="muted">and ${count(left)} older runs; filter to find them</li>` : nothing}
+    ${hiddenCount > 0 ? html`<li class="muted">and ${formatCount(hiddenCount)} older runs; filter to find them</li>` : nothing}
   </ul>`;
 }
 
 /** Every word of the filter occurs in the run's name, variant, experiment, state or tags. */
-export function matches(run: RunSummary, filter: string): boolean {
+export function matchesFilter(run: RunSummary, filter: string): boolean {
   const words = filter
     .toLowerCase()
     .split(/\s+/)

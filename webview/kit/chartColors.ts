@@ -4,28 +4,28 @@ import type { ChartTheme } from "../../src/pictures/theme";
 
 export function readTheme(): ChartTheme {
   const style = getComputedStyle(document.body);
-  const variable = (names: readonly string[], otherwise: string) =>
+  const readVariable = (names: readonly string[], fallback: string) =>
     names.map((name) => style.getPropertyValue(`--vscode-${name}`).trim()).find((value) => value !== "") ??
-    otherwise;
+    fallback;
   const classes = document.body.classList;
   const light = classes.contains("vscode-light") || classes.contains("vscode-high-contrast-light");
   const highContrast =
     classes.contains("vscode-high-contrast") || classes.contains("vscode-high-contrast-light");
-  const foreground = variable(["foreground", "editor-foreground"], light ? "#333333" : "#cccccc");
+  const foreground = readVariable(["foreground", "editor-foreground"], light ? "#333333" : "#cccccc");
   return {
     ground: light ? "light" : "dark",
     highContrast,
     foreground,
-    muted: highContrast ? foreground : variable(["descriptionForeground"], foreground),
-    grid: highContrast ? `${hexOf(foreground)}38` : light ? "#00000014" : "#ffffff14",
-    background: variable(["editor-background"], light ? "#ffffff" : "#1e1e1e"),
-    accent: variable(["focusBorder"], "#0078d4"),
-    font: variable(["font-family"], "sans-serif"),
+    muted: highContrast ? foreground : readVariable(["descriptionForeground"], foreground),
+    grid: highContrast ? `${toHexColor(foreground)}38` : light ? "#00000014" : "#ffffff14",
+    background: readVariable(["editor-background"], light ? "#ffffff" : "#1e1e1e"),
+    accent: readVariable(["focusBorder"], "#0078d4"),
+    font: readVariable(["font-family"], "sans-serif"),
   };
 }
 
 /** Opaque `#rrggbb` of a color that may have an opacity. */
-function hexOf(color: string): string {
+function toHexColor(color: string): string {
   return /^#[\da-f]{6}/i.exec(color)?.[0] ?? "#808080";
 }
 

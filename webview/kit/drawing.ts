@@ -1,9 +1,9 @@
 /** Converts curves to the lines to draw: smoothing, gaps, and notes about values that a logarithmic axis cannot show. */
 import type { Axis } from "../../src/protocol/service/metrics";
 import { type Points } from "../charts/curve";
-import { plural } from "../../src/protocol/quantities";
+import { pluralize } from "../../src/protocol/quantities";
 import { referenceSlot } from "../../src/pictures/palette";
-import { smoothed, smoothingWidth } from "../charts/smoothing";
+import { smooth, computeSmoothingWidth } from "../charts/smoothing";
 
 /** How all charts of a page are looked at. */
 export interface View {
@@ -17,7 +17,7 @@ export interface View {
 }
 
 /** Smoothed a little, with the true points behind: a curve of many steps is read by its course. */
-export const usualView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
+export const defaultView: View = { axis: "step", logX: false, logY: false, smoothing: 0.3 };
 
 /** A curve with its legend entry. */
 export interface Track {
@@ -46,43 +46,43 @@ export interface Drawing {
 }
 
 /** Set by a schedule, not measured: there is no noise to take away, and an average would only come late. */
-const exact = /\/learning_rate$/;
+const exactMetric = /\/learning_rate$/;
 
-export function drawingOf(tracks: readonly Track[], view: View): Drawing {
+export function createDrawing(tracks: readonly Track[], view: View): Drawing {
   const measured = tracks.filter(({ slot }) => slot !== referenceSlot);
-  const width = smoothingWidth(view.smoothing, extent(measured));
+  const width = computeSmoothingWidth(view.smoothing, computeExtent(measured));
   let [below, before] = [0, 0];
   const lines = tracks.map((track): Line => {
     const { x, y } = track.points;
-    const drawable = (values: readonly (number | null)[]): Points => {
+    const toDrawable = (values: readonly (number | null)[]): Points => {
       if (!view.logX && !view.logY) return { x, y: values };
-      const shown = values.map((value, i) =>
+      const drawableValues = values.map((value, i) =>
         (view.logX && x[i]! <= 0) || (view.logY && value !== null && value <= 0) ? null : value,
       );
-      return { x, y: shown };
+      return { x, y: drawableValues };
     };
     y.forEach((value, i) => {
       if (value === null) return;
       if (view.logX && x[i]! <= 0) before++;
       else if (view.logY && value <= 0) below++;
     });
-    const truth = drawable(y);
+    const measuredPoints = toDrawable(y);
     // What was published is shown as it was published.
-    if (width === 0 || exact.test(track.metric) || track.slot === referenceSlot)
-      return { ...track, bold: truth, faint: undefined };
-    return { ...track, bold: drawable(smoothed(x, y, width)), faint: truth };
+    if (width === 0 || exactMetric.test(track.metric) || track.slot === referenceSlot)
+      return { ...track, bold: measuredPoints, faint: undefined };
+    return { ...track, bold: toDrawable(smooth(x, y, width)), faint: measuredPoints };
   });
   const remarks = [
     ...(below > 0
-      ? [`${plural(below, "value")} at or below zero cannot be shown on a logarithmic axis.`]
+      ? [`${pluralize(below, "value")} at or below zero cannot be shown on a logarithmic axis.`]
       : []),
-    ...(before > 0 ? [`${plural(before, "point")} at zero cannot be shown on a logarithmic axis.`] : []),
+    ...(before > 0 ? [`${pluralize(before, "point")} at zero cannot be shown on a logarithmic axis.`] : []),
   ];
   return { lines, remarks, width };
 }
 
 /** Length of the axis that the tracks take up together. */
-export function extent(tracks: readonly Pick<Track, "points">[]): number {
+export function computeExtent(tracks: readonly Pick<Track, "points">[]): number {
   let [from, to] = [Infinity, -Infinity];
   for (const { points } of tracks) {
     if (points.x.length === 0) continue;
@@ -93,7 +93,7 @@ export function extent(tracks: readonly Pick<Track, "points">[]): number {
 }
 
 /** The lowest and the last number of a line. */
-export function ends({
+export function computeExtremes({
   y,
 }: Points): { readonly last: number; readonly lowest: number; readonly highest: number } | undefined {
   let [last, lowest, highest] = [NaN, Infinity, -Infinity];

@@ -1,11 +1,11 @@
 /** A picture as PNG, at twice the size of the screen so that it stays sharp in a paper. */
-import { markSize } from "../../src/pictures/markPlaces";
+import { markSize } from "../../src/pictures/placeMarks";
 import type { Picture, Stroke } from "../../src/pictures/picture";
 
 const scale = 2;
 
 /** Base64 of the file. */
-export function pngOf(picture: Picture): string {
+export function renderPng(picture: Picture): string {
   const canvas = document.createElement("canvas");
   canvas.width = Math.ceil(picture.width * scale);
   canvas.height = Math.ceil(picture.height * scale);
@@ -23,13 +23,13 @@ export function pngOf(picture: Picture): string {
     context.fill();
     context.stroke();
   }
-  for (const stroke of picture.grid) paint(context, stroke);
+  for (const stroke of picture.grid) paintStroke(context, stroke);
   const { left, top, right, bottom } = picture.area;
   context.save();
   context.beginPath();
   context.rect(left, top, right - left, bottom - top);
   context.clip();
-  for (const stroke of picture.strokes) paint(context, stroke);
+  for (const stroke of picture.strokes) paintStroke(context, stroke);
   context.restore();
   for (const mark of picture.marks) {
     context.save();
@@ -48,7 +48,10 @@ export function pngOf(picture: Picture): string {
   return canvas.toDataURL("image/png").slice("data:image/png;base64,".length);
 }
 
-function paint(context: CanvasRenderingContext2D, { pieces, color, opacity, width, dash }: Stroke): void {
+function paintStroke(
+  context: CanvasRenderingContext2D,
+  { pieces, color, opacity, width, dash }: Stroke,
+): void {
   context.save();
   context.globalAlpha = opacity;
   context.strokeStyle = color;

@@ -1,15 +1,15 @@
 /** A picture on a page, as it would be saved, and the buttons that save it. */
 import { html, nothing, svg, type TemplateResult } from "lit";
-import { csvOf } from "../../src/protocol/csv";
-import { markSize } from "../../src/pictures/markPlaces";
+import { formatCsv } from "../../src/protocol/csv";
+import { markSize } from "../../src/pictures/placeMarks";
 import type { Face, Picture, Stroke } from "../../src/pictures/picture";
-import { svgOf } from "../../src/pictures/svg";
-import { pngOf } from "./picturePng";
+import { renderSvg } from "../../src/pictures/svg";
+import { renderPng } from "./picturePng";
 import type { Host } from "../page";
 import type { Stage } from "./stage";
 
-/** `over` is drawn on top: what the pointer reaches. */
-export function pictureView(picture: Picture, over: readonly TemplateResult[] = []): TemplateResult {
+/** `overlays` are drawn on top: what the pointer reaches. */
+export function renderPicture(picture: Picture, overlays: readonly TemplateResult[] = []): TemplateResult {
   const { area, width, height, title } = picture;
   const [across, down] = [area.right - area.left, area.bottom - area.top];
   return html`<svg
@@ -17,10 +17,10 @@ export function pictureView(picture: Picture, over: readonly TemplateResult[] = 
     width=${width}
     height=${height}
     viewBox="0 0 ${width} ${height}"
-    role=${over.length > 0 ? "group" : "img"}
+    role=${overlays.length > 0 ? "group" : "img"}
     aria-label=${title}
   >
-    ${(picture.faces ?? []).map(face)} ${picture.grid.map(stroke)}
+    ${(picture.faces ?? []).map(renderFace)} ${picture.grid.map(renderStroke)}
     <svg
       x=${area.left}
       y=${area.top}
@@ -29,27 +29,27 @@ export function pictureView(picture: Picture, over: readonly TemplateResult[] = 
       viewBox="${area.left} ${area.top} ${across} ${down}"
       overflow="visible"
     >
-      ${picture.strokes.map(stroke)}
+      ${picture.strokes.map(renderStroke)}
     </svg>
     ${picture.marks.map(({ x, y, shape, color }) => svg`<path transform="translate(${x} ${y}) scale(${markSize})" d=${shape} fill=${color} />`)}
     ${picture.labels.map(({ x, y, text, color, anchor, size, bold }) => svg`<text x=${x} y=${y} font-size=${size} text-anchor=${anchor} fill=${color} font-weight=${bold === true ? "600" : "400"}>${text}</text>`)}
-    ${over}
+    ${overlays}
   </svg>`;
 }
 
-function face({ points, color }: Face): TemplateResult {
+function renderFace({ points, color }: Face): TemplateResult {
   const outline = points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
   return svg`<polygon points=${outline} fill=${color} stroke=${color} stroke-width=".4" />`;
 }
 
-function stroke({ pieces, color, opacity, width, dash }: Stroke): TemplateResult | typeof nothing {
+function renderStroke({ pieces, color, opacity, width, dash }: Stroke): TemplateResult | typeof nothing {
   const d = pieces
     .map((piece) => `M${piece.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`)
     .join("");
   return svg`<path d=${d} fill="none" stroke=${color} stroke-width=${width} stroke-opacity=${opacity} stroke-dasharray=${dash.join(" ")} />`;
 }
 
-export interface Saved {
+export interface SaveOptions {
   /** Without an ending. */
   readonly name: string;
   /** How it is called where the buttons are read out. */
@@ -59,15 +59,15 @@ export interface Saved {
 }
 
 /** PNG, SVG and CSV of what is seen. */
-export function saveButtons(
+export function renderSaveButtons(
   { host }: { readonly host: Host },
   stage: Stage,
-  { name, title, picture, lines }: Saved,
+  { name, title, picture, lines }: SaveOptions,
 ): TemplateResult {
   const contents = {
-    png: () => ({ base64: pngOf(picture) }),
-    svg: () => ({ text: svgOf(picture) }),
-    csv: () => ({ text: csvOf(lines()) }),
+    png: () => ({ base64: renderPng(picture) }),
+    svg: () => ({ text: renderSvg(picture) }),
+    csv: () => ({ text: formatCsv(lines()) }),
   };
   return html`<div class="exports">
     ${Object.entries(contents).map(

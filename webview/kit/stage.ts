@@ -6,7 +6,7 @@ import { type CSSResult, html, render, type TemplateResult } from "lit";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { PanelId } from "../../src/protocol/page";
 import { openPage, type Page } from "../page";
-import { errorBanner, spinner } from "./states";
+import { renderErrorBanner, renderSpinner } from "./states";
 import { adoptStyles } from "./theme";
 import { registerControls } from "./toolkit";
 
@@ -20,7 +20,7 @@ export interface Stage {
 export interface Panel {
   draw(): TemplateResult;
   /** Called after each drawing, when the elements are in the document. */
-  drawn?(): void;
+  afterDraw?(): void;
 }
 
 export async function startPanel<P extends PanelId, S>(
@@ -32,15 +32,15 @@ export async function startPanel<P extends PanelId, S>(
   registerControls();
   const root = document.body.appendChild(document.createElement("main"));
   root.className = "page";
-  render(spinner("Opening…"), root);
+  render(renderSpinner("Opening…"), root);
   const page = await openPage<P, S>(id);
 
   let error: string | undefined;
   let requested = false;
   const draw = () => {
     requested = false;
-    render(html`${errorBanner(error, () => show(undefined))} ${panel.draw()}`, root);
-    panel.drawn?.();
+    render(html`${renderErrorBanner(error, () => show(undefined))} ${panel.draw()}`, root);
+    panel.afterDraw?.();
   };
   const stage: Stage = {
     redraw: () => {

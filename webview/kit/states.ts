@@ -1,17 +1,17 @@
 /** What a page shows when it has nothing else to show: that it waits, that there is nothing, that something went wrong. */
 import { html, nothing, type TemplateResult } from "lit";
 import { icons } from "./icons";
-import { named } from "./named";
+import { accessibleName } from "./accessibleName";
 
-export function spinner(label: string): TemplateResult {
+export function renderSpinner(label: string): TemplateResult {
   return html`<div class="empty" role="status">
-    <vscode-progress-ring ${named(label)}></vscode-progress-ring>
+    <vscode-progress-ring ${accessibleName(label)}></vscode-progress-ring>
     <p>${label}</p>
   </div>`;
 }
 
 /** `advice` explains how to get something to show. */
-export function emptyState(
+export function renderEmptyState(
   title: string,
   advice: string,
   action: TemplateResult | typeof nothing = nothing,
@@ -23,7 +23,7 @@ export function emptyState(
   </div>`;
 }
 
-export function errorBanner(
+export function renderErrorBanner(
   message: string | undefined,
   dismiss: () => void,
 ): TemplateResult | typeof nothing {

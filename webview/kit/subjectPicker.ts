@@ -3,13 +3,13 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { ExperimentEntry } from "../../src/protocol/service/experiments";
 import type { Subject } from "../../src/protocol/service/models";
 import type { Host } from "../page";
-import { fileName } from "../../src/protocol/fileName";
-import { moment } from "../../src/protocol/quantities";
+import { getFileName } from "../../src/protocol/fileName";
+import { formatDateTime } from "../../src/protocol/quantities";
 import { icons } from "./icons";
-import { named } from "./named";
+import { accessibleName } from "./accessibleName";
 import { placeBelow } from "./menu";
 import type { Stage } from "./stage";
-import { valueOf } from "./toolkit";
+import { getValue } from "./toolkit";
 
 interface Choice {
   readonly section: string;
@@ -19,7 +19,7 @@ interface Choice {
 }
 
 /** More than a person looks through; the search narrows them down. */
-const mostShown = 100;
+const maxShown = 100;
 
 export class SubjectPicker {
   private choices: readonly Choice[] | undefined;
@@ -44,46 +44,46 @@ export class SubjectPicker {
         class="menu"
         role="dialog"
         aria-label=${label}
-        @toggle=${(event: ToggleEvent) => this.toggled(event)}
+        @toggle=${(event: ToggleEvent) => this.onToggle(event)}
       >
-        ${this.open ? this.list() : nothing}
+        ${this.open ? this.renderList() : nothing}
       </div>`;
   }
 
-  private list(): TemplateResult {
+  private renderList(): TemplateResult {
     const words = this.search.toLowerCase().split(/\s+/);
-    const found = (this.choices ?? []).filter(({ title, detail, section }) =>
+    const matches = (this.choices ?? []).filter(({ title, detail, section }) =>
       words.every((word) => `${title} ${detail} ${section}`.toLowerCase().includes(word)),
     );
-    const shown = found.slice(0, mostShown);
-    const sections = [...new Set(shown.map(({ section }) => section))];
+    const visible = matches.slice(0, maxShown);
+    const sections = [...new Set(visible.map(({ section }) => section))];
     return html`<vscode-text-field
         placeholder=${this.kinds.includes("plan") ? "Find a run, a model or an experiment" : "Find a run or a model"}
-        ${named("Find a model")}
+        ${accessibleName("Find a model")}
         autofocus
         .value=${this.search}
         @input=${(event: Event) => {
-          this.search = valueOf(event);
+          this.search = getValue(event);
           this.stage.redraw();
         }}
       ></vscode-text-field>
       <div class="subjects" tabindex="-1">
         ${this.choices === undefined ? html`<p class="muted">Looking for models…</p>` : nothing}
         ${
-          this.choices !== undefined && found.length === 0
-            ? html`<p class="muted">${this.noneFound()}</p>`
+          this.choices !== undefined && matches.length === 0
+            ? html`<p class="muted">${this.renderNoMatch()}</p>`
             : nothing
         }
         ${sections.map(
           (section) =>
             html`<h3>${section}</h3>
-              ${shown.filter((choice) => choice.section === section).map((choice) => this.choice(choice))}`,
+              ${visible.filter((choice) => choice.section === section).map((choice) => this.renderChoice(choice))}`,
         )}
-        ${found.length > shown.length ? html`<p class="muted">${found.length - shown.length} more. Type to find them.</p>` : nothing}
+        ${matches.length > visible.length ? html`<p class="muted">${matches.length - visible.length} more. Type to find them.</p>` : nothing}
       </div>`;
   }
 
-  private noneFound(): string {
+  private renderNoMatch(): string {
     const next = this.kinds.includes("plan")
       ? "Runs appear here once they have a model, experiments as soon as their file exists."
       : "Weights exist only after a run. Run the experiment; the run appears here with its first checkpoint.";
@@ -92,7 +92,7 @@ export class SubjectPicker {
       : `Nothing matches this name. ${next}`;
   }
 
-  private choice({ title, detail, subject }: Choice): TemplateResult {
+  private renderChoice({ title, detail, subject }: Choice): TemplateResult {
     return html`<button
       class="quiet choice"
       @click=${() => {
@@ -104,18 +104,18 @@ export class SubjectPicker {
     </button>`;
   }
 
-  private toggled(event: ToggleEvent): void {
+  private onToggle(event: ToggleEvent): void {
     this.open = event.newState === "open";
     placeBelow(event.currentTarget as HTMLElement, document.getElementById(`${this.id}-button`)!);
     if (this.open)
       this.stage.attempt(async () => {
-        this.choices = await this.find();
+        this.choices = await this.loadChoices();
         this.stage.redraw();
       });
     this.stage.redraw();
   }
 
-  private async find(): Promise<readonly Choice[]> {
+  private async loadChoices(): Promise<readonly Choice[]> {
     const [{ runs }, { models }, { experiments }] = await Promise.all([
       this.host.request("runs.list", {}),
       this.host.request("models.list", {}),
@@ -123,32 +123,34 @@ export class SubjectPicker {
         ? this.host.request("experiments.list", {})
         : { experiments: [] as readonly ExperimentEntry[] },
     ]);
-    const ofRuns = runs
+    const runChoices = runs
       .filter(({ counts }) => counts !== undefined)
       .map(({ folder, name, createdAt, variant }): Choice => ({
         section: "Runs",
         title: name,
-        detail: [variant, moment(createdAt)].filter((part) => part !== "").join(", "),
+        detail: [variant, formatDateTime(createdAt)].filter((part) => part !== "").join(", "),
         subject: { kind: "run", run: folder },
       }));
-    const ofModels = models.map(({ path, title, kind, step }): Choice => ({
+    const modelChoices = models.map(({ path, title, kind, step }): Choice => ({
       section: kind === "checkpoint" ? "Checkpoints" : "Exported models",
       title,
-      detail: step === undefined ? fileName(path) : `step ${step}`,
+      detail: step === undefined ? getFileName(path) : `step ${step}`,
       subject: { kind: "path", path },
     }));
-    const planned = experiments.flatMap(({ file, title, variants }) => {
-      const name = fileName(file).replace(/\.lathe\.md$/, "");
-      const choice = (shown: string, variant?: string): Choice => ({
+    const planChoices = experiments.flatMap(({ file, title, variants }) => {
+      const name = getFileName(file).replace(/\.lathe\.md$/, "");
+      const createChoice = (label: string, variant?: string): Choice => ({
         section: "Experiments",
-        title: shown,
+        title: label,
         detail: title === name ? "as planned" : title,
         subject: { kind: "plan", experiment: file, ...(variant === undefined ? {} : { variant }) },
       });
       return variants.length === 0
-        ? [choice(name)]
-        : variants.map((variant) => choice(`${name}, ${variant}`, variant));
+        ? [createChoice(name)]
+        : variants.map((variant) => createChoice(`${name}, ${variant}`, variant));
     });
-    return [...ofRuns, ...planned, ...ofModels].filter(({ subject }) => this.kinds.includes(subject.kind));
+    return [...runChoices, ...planChoices, ...modelChoices].filter(({ subject }) =>
+      this.kinds.includes(subject.kind),
+    );
   }
 }

@@ -25,7 +25,7 @@ export function registerControls(): void {
 }
 
 /** The value of the control that an event came from. */
-export function valueOf(event: Event): string {
+export function getValue(event: Event): string {
   return (event.currentTarget as HTMLInputElement).value;
 }
 

@@ -12,14 +12,14 @@ import type { RunSummary } from "../../src/protocol/service/runs";
 import { type BoardState, ChartBoard } from "../charts/chartBoard";
 import { chartStyles } from "../charts/chartStyles";
 import { assignSlots } from "../../src/pictures/palette";
-import { referencesOf } from "../charts/references";
-import { runNames } from "../kit/runNames";
+import { collectReferences } from "../charts/references";
+import { createRunNames } from "../kit/runNames";
 import { readTheme } from "../kit/chartColors";
 import { icons } from "../kit/icons";
 import type { Host } from "../page";
 import { cellStyles } from "./cellStyles";
-import { runLines } from "./runLines";
-import { cardResult, stepResults } from "./stepResults";
+import { renderRunLines } from "./runLines";
+import { renderCard, renderStepResults } from "./stepResults";
 
 const losses = { title: "loss", metrics: ["train/loss", "eval/loss"] };
 
@@ -60,16 +60,16 @@ export class CellView {
       this.slots,
     );
     this.board.seed(output.series);
-    const names = this.names();
-    const shown = output.runs.map(({ summary: { folder } }) => ({
+    const names = this.createNames();
+    const shownRuns = output.runs.map(({ summary: { folder } }) => ({
       run: folder,
       name: names.get(folder)!,
       slot: this.slots.get(folder)!,
     }));
     this.board.show(
-      this.trains ? shown : [],
+      this.trains ? shownRuns : [],
       this.trains ? [losses] : [],
-      referencesOf(output.runs.map(({ summary }) => summary)),
+      collectReferences(output.runs.map(({ summary }) => summary)),
     );
     // At once: the editor measures the output when this returns.
     this.draw();
@@ -82,8 +82,8 @@ export class CellView {
     render(nothing, this.root);
   }
 
-  private names(): Map<string, string> {
-    return runNames(this.runs.map(({ summary }) => summary));
+  private createNames(): Map<string, string> {
+    return createRunNames(this.runs.map(({ summary }) => summary));
   }
 
   private redraw(): void {
@@ -94,20 +94,20 @@ export class CellView {
   }
 
   private draw(): void {
-    render(this.content(), this.root);
+    render(this.renderContent(), this.root);
     this.board.draw();
   }
 
-  private content(): TemplateResult {
+  private renderContent(): TemplateResult {
     const theme = readTheme();
-    const names = this.names();
+    const names = this.createNames();
     const folders = this.runs.map(({ summary }) => summary.folder);
-    const given = { runs: this.runs, names, slots: this.slots, theme };
+    const options = { runs: this.runs, names, slots: this.slots, theme };
     const onFile =
       this.host === undefined
         ? undefined
         : (path: string) => this.attempt((host) => host.request("page.openFile", { path }));
-    const results = { ...given, onFile };
+    const results = { ...options, onFile };
     return html`<div class="cell">
       ${
         this.trains
@@ -131,14 +131,14 @@ export class CellView {
             </div>`
           : nothing
       }
-      ${runLines({
-        ...given,
+      ${renderRunLines({
+        ...options,
         trains: this.trains,
         onCommand: this.host === undefined ? undefined : (command, run) => this.command(command, run),
       })}
       ${this.board.elements}
       ${this.fault === undefined ? nothing : html`<p class="note fault" role="alert">${this.fault}</p>`}
-      ${cardResult(this.card, results)} ${stepResults(results)}
+      ${renderCard(this.card, results)} ${renderStepResults(results)}
     </div>`;
   }
 
@@ -163,8 +163,8 @@ export class CellView {
     const runs = this.runs.map((run) => {
       const summary = byFolder.get(run.summary.folder);
       if (summary === undefined) return run;
-      const before = run.summary;
-      if (summary.state !== before.state || summary.progress?.action !== before.progress?.action)
+      const previous = run.summary;
+      if (summary.state !== previous.state || summary.progress?.action !== previous.progress?.action)
         advanced.push(summary.folder);
       return { ...run, summary };
     });
@@ -179,8 +179,8 @@ export class CellView {
     const { steps } = await host.request("runs.results", { run });
     this.runs = this.runs.map((each) => {
       if (each.summary.folder !== run) return each;
-      const own = new Set(each.steps.map(({ index }) => index));
-      return { ...each, steps: steps.filter(({ index }) => own.has(index)) };
+      const indices = new Set(each.steps.map(({ index }) => index));
+      return { ...each, steps: steps.filter(({ index }) => indices.has(index)) };
     });
     this.redraw();
   }

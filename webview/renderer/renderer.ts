@@ -3,7 +3,7 @@ import type { ActivationFunction, RendererContext } from "vscode-notebook-render
 import type { CellOutput } from "../../src/protocol/cellOutput";
 import { LruCache } from "../../src/protocol/lruCache";
 import { type BoardState } from "../charts/chartBoard";
-import { usualView, type View } from "../kit/drawing";
+import { defaultView, type View } from "../kit/drawing";
 import { connectHost, type Host } from "../page";
 import { CellView } from "./cellView";
 
@@ -16,8 +16,8 @@ interface RendererState {
 const rememberedLimit = 200;
 
 export const activate: ActivationFunction<RendererState> = (context) => {
-  const host = hostOf(context);
-  const shown = new Map<string, CellView>();
+  const host = createHost(context);
+  const views = new Map<string, CellView>();
   const remembered = new LruCache<BoardState>({ limit: rememberedLimit });
 
   const remember = (id: string, state: BoardState) => {
@@ -25,34 +25,34 @@ export const activate: ActivationFunction<RendererState> = (context) => {
     context.setState({ view: { ...state.view, range: undefined } });
   };
   const dispose = (id: string) => {
-    shown.get(id)?.dispose();
-    shown.delete(id);
+    views.get(id)?.dispose();
+    views.delete(id);
   };
 
   return {
     renderOutputItem(item, element) {
       const { id } = item;
       const output = item.json() as CellOutput;
-      const already = shown.get(id);
-      if (already?.element === element) {
-        already.show(output);
+      const existing = views.get(id);
+      if (existing?.element === element) {
+        existing.show(output);
         return;
       }
       dispose(id);
-      const state = remembered.get(id) ?? { view: context.getState()?.view ?? usualView, hidden: [] };
+      const state = remembered.get(id) ?? { view: context.getState()?.view ?? defaultView, hidden: [] };
       const view = new CellView(element, host, state, (changed) => remember(id, changed));
-      shown.set(id, view);
+      views.set(id, view);
       view.show(output);
     },
     disposeOutputItem(id) {
-      if (id === undefined) for (const each of [...shown.keys()]) dispose(each);
+      if (id === undefined) for (const each of [...views.keys()]) dispose(each);
       else dispose(id);
     },
   };
 };
 
 /** Undefined where the notebook's page has nobody to talk to, as when it is shown without its extension. */
-function hostOf(context: RendererContext<RendererState>): Host | undefined {
+function createHost(context: RendererContext<RendererState>): Host | undefined {
   if (context.postMessage === undefined || context.onDidReceiveMessage === undefined) return undefined;
   return connectHost({
     post: (message) => context.postMessage?.(message),

@@ -3,13 +3,13 @@ import { html, nothing, svg, type TemplateResult } from "lit";
 import type { CellRun } from "../../src/protocol/cellOutput";
 import type { PageCommand } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { reading } from "../kit/figures";
-import { sample } from "../kit/sample";
+import { formatReading } from "../kit/figures";
+import { renderSample } from "../kit/sample";
 import type { ChartTheme } from "../../src/pictures/theme";
-import { count, duration, shortCount } from "../../src/protocol/quantities";
+import { formatCount, formatDuration, formatShortCount } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 
-export interface RunLinesGiven {
+export interface RunLinesOptions {
   readonly runs: readonly CellRun[];
   readonly names: ReadonlyMap<string, string>;
   readonly slots: ReadonlyMap<string, number>;
@@ -19,7 +19,7 @@ export interface RunLinesGiven {
   readonly onCommand: ((command: PageCommand, run: string) => void) | undefined;
 }
 
-interface Deed {
+interface RunAction {
   readonly command: PageCommand;
   readonly label: string;
   readonly icon: TemplateResult;
@@ -28,24 +28,24 @@ interface Deed {
 const pauseIcon = html`<svg class="icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
   ${svg`<path d="M4.5 3.5h2.4v9H4.5zM9.1 3.5h2.4v9H9.1z" fill="currentColor" />`}
 </svg>`;
-const stop: Deed = { command: "lathe.stopRun", label: "Stop", icon: icons.stop };
-const pause: Deed = { command: "lathe.pauseRun", label: "Pause", icon: pauseIcon };
-const goOn: Deed = { command: "lathe.continueRun", label: "Continue", icon: icons.resume };
-const resume: Deed = { command: "lathe.resumeRun", label: "Resume", icon: icons.resume };
+const stopAction: RunAction = { command: "lathe.stopRun", label: "Stop", icon: icons.stop };
+const pauseAction: RunAction = { command: "lathe.pauseRun", label: "Pause", icon: pauseIcon };
+const continueAction: RunAction = { command: "lathe.continueRun", label: "Continue", icon: icons.resume };
+const resumeAction: RunAction = { command: "lathe.resumeRun", label: "Resume", icon: icons.resume };
 
-const deeds: Readonly<Record<RunSummary["state"], readonly Deed[]>> = {
-  queued: [stop],
-  running: [pause, stop],
-  paused: [goOn, stop],
-  stopped: [resume],
-  failed: [resume],
-  interrupted: [resume],
+const actionsByState: Readonly<Record<RunSummary["state"], readonly RunAction[]>> = {
+  queued: [stopAction],
+  running: [pauseAction, stopAction],
+  paused: [continueAction, stopAction],
+  stopped: [resumeAction],
+  failed: [resumeAction],
+  interrupted: [resumeAction],
   done: [],
   unreadable: [],
 };
 
-export function runLines(given: RunLinesGiven): TemplateResult {
-  const { runs, trains } = given;
+export function renderRunLines(options: RunLinesOptions): TemplateResult {
+  const { runs, trains } = options;
   if (runs.length === 0) return html`<p class="note">No run has reached this cell yet.</p>`;
   return html`<table class="runs">
       <thead>
@@ -62,29 +62,29 @@ export function runLines(given: RunLinesGiven): TemplateResult {
           }
           <th scope="col" class="wide">Progress</th>
           <th scope="col" class="number">Time</th>
-          ${given.onCommand === undefined ? nothing : html`<th scope="col"><span class="unseen">Actions</span></th>`}
+          ${options.onCommand === undefined ? nothing : html`<th scope="col"><span class="unseen">Actions</span></th>`}
         </tr>
       </thead>
       <tbody>
-        ${runs.map((run) => runLine(run, given))}
+        ${runs.map((run) => renderRunLine(run, options))}
       </tbody>
     </table>
-    ${remarks(runs.map(({ summary }) => summary))}`;
+    ${renderRemarks(runs.map(({ summary }) => summary))}`;
 }
 
-function runLine(
+function renderRunLine(
   { summary, stale }: CellRun,
-  { names, slots, theme, trains, onCommand }: RunLinesGiven,
+  { names, slots, theme, trains, onCommand }: RunLinesOptions,
 ): TemplateResult {
   const { folder, state, metrics } = summary;
   const name = names.get(folder)!;
-  const evaluated = metrics["eval/loss"];
-  const trained = metrics["train/loss"];
+  const evalLoss = metrics["eval/loss"];
+  const trainLoss = metrics["train/loss"];
   const speed = metrics["train/tokens_per_second"];
-  const best = evaluated ?? trained;
+  const mainLoss = evalLoss ?? trainLoss;
   return html`<tr>
     <th scope="row" title=${summary.id}>
-      <span class="run">${sample(slots.get(folder)!, 0, theme)}<span class="name">${name}</span></span>
+      <span class="run">${renderSample(slots.get(folder)!, 0, theme)}<span class="name">${name}</span></span>
     </th>
     <td>
       <span class="state ${state}">${state}</span
@@ -92,24 +92,24 @@ function runLine(
     </td>
     ${
       trains
-        ? html`<td class="number">${trained === undefined ? "–" : reading(trained.last)}</td>
-            <td class="number">${evaluated === undefined ? "–" : reading(evaluated.last)}</td>
+        ? html`<td class="number">${trainLoss === undefined ? "–" : formatReading(trainLoss.last)}</td>
+            <td class="number">${evalLoss === undefined ? "–" : formatReading(evalLoss.last)}</td>
             <td
               class="number"
-              title=${evaluated === undefined ? "lowest training loss" : "lowest validation loss"}
+              title=${evalLoss === undefined ? "lowest training loss" : "lowest validation loss"}
             >
-              ${best === undefined ? "–" : reading(best.min)}
+              ${mainLoss === undefined ? "–" : formatReading(mainLoss.min)}
             </td>
-            <td class="number">${speed === undefined ? "–" : shortCount(speed.last)}</td>`
+            <td class="number">${speed === undefined ? "–" : formatShortCount(speed.last)}</td>`
         : nothing
     }
-    <td class="wide">${progress(summary, name)}</td>
-    <td class="number">${time(summary)}</td>
+    <td class="wide">${renderProgress(summary, name)}</td>
+    <td class="number">${formatTime(summary)}</td>
     ${
       onCommand === undefined
         ? nothing
         : html`<td class="deeds">
-            ${deeds[state].map(
+            ${actionsByState[state].map(
               ({ command, label, icon }) =>
                 html`<button
                   type="button"
@@ -126,14 +126,17 @@ function runLine(
   </tr>`;
 }
 
-function progress({ state, progress: at, queuePosition }: RunSummary, name: string): TemplateResult | string {
+function renderProgress(
+  { state, progress: current, queuePosition }: RunSummary,
+  name: string,
+): TemplateResult | string {
   if (state === "queued")
     return queuePosition === undefined
       ? "waits"
       : `waits for ${queuePosition} other${queuePosition === 1 ? "" : "s"}`;
-  if (at === undefined) return "";
-  const share = at.steps === 0 ? 0 : Math.min(1, at.step / at.steps);
-  const words = `${count(at.step)} of ${count(at.steps)}${at.action === "train" ? "" : `, ${at.action}`}`;
+  if (current === undefined) return "";
+  const share = current.steps === 0 ? 0 : Math.min(1, current.step / current.steps);
+  const description = `${formatCount(current.step)} of ${formatCount(current.steps)}${current.action === "train" ? "" : `, ${current.action}`}`;
   return html`<span class="progress">
     <span
       class="track ${state}"
@@ -142,33 +145,34 @@ function progress({ state, progress: at, queuePosition }: RunSummary, name: stri
       aria-valuemin="0"
       aria-valuemax="100"
       aria-valuenow=${Math.round(share * 100)}
-      aria-valuetext=${words}
+      aria-valuetext=${description}
       ><span class="fill" style="width: ${(share * 100).toFixed(1)}%"></span
     ></span>
-    <span class="words">${words}</span>
+    <span class="words">${description}</span>
   </span>`;
 }
 
-function time({ state, progress: at, seconds }: RunSummary): string {
-  if (state === "running" && at?.secondsLeft !== undefined) return `${duration(at.secondsLeft)} left`;
-  return seconds === undefined ? "" : duration(seconds);
+function formatTime({ state, progress: current, seconds }: RunSummary): string {
+  if (state === "running" && current?.secondsLeft !== undefined)
+    return `${formatDuration(current.secondsLeft)} left`;
+  return seconds === undefined ? "" : formatDuration(seconds);
 }
 
 /** The errors of each run, then the notices; a notice of several runs is shown once. */
-function remarks(runs: readonly RunSummary[]): TemplateResult[] {
-  const noticed = new Map<string, string[]>();
+function renderRemarks(runs: readonly RunSummary[]): TemplateResult[] {
+  const namesByNotice = new Map<string, string[]>();
   for (const { name, notices } of runs)
-    for (const notice of notices) noticed.set(notice, [...(noticed.get(notice) ?? []), name]);
-  const who = (names: readonly string[]) =>
-    runs.length === 1 ? "" : names.length === 1 ? `${names[0]!}: ` : `${count(names.length)} runs: `;
+    for (const notice of notices) namesByNotice.set(notice, [...(namesByNotice.get(notice) ?? []), name]);
+  const formatNames = (names: readonly string[]) =>
+    runs.length === 1 ? "" : names.length === 1 ? `${names[0]!}: ` : `${formatCount(names.length)} runs: `;
   return [
     ...runs.flatMap(({ name, failure }) =>
       failure === undefined
         ? []
-        : [html`<p class="note fault" role="alert">${who([name])}${failure.message}</p>`],
+        : [html`<p class="note fault" role="alert">${formatNames([name])}${failure.message}</p>`],
     ),
-    ...[...noticed].map(
-      ([notice, names]) => html`<p class="note" title=${names.join(", ")}>${who(names)}${notice}</p>`,
+    ...[...namesByNotice].map(
+      ([notice, names]) => html`<p class="note" title=${names.join(", ")}>${formatNames(names)}${notice}</p>`,
     ),
   ];
 }

@@ -1,16 +1,16 @@
 /** The panel Shrink: two measures of the runs of an experiment against how much smaller their models are. */
 import { html, nothing, svg, type TemplateResult } from "lit";
-import { fileName } from "../../src/protocol/fileName";
-import { figure } from "../../src/protocol/quantities";
+import { getFileName } from "../../src/protocol/fileName";
+import { formatNumber } from "../../src/protocol/quantities";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { onThemeChange, readTheme } from "../kit/chartColors";
 import type { Panel, Stage } from "../kit/stage";
-import { pictureView, saveButtons } from "../kit/pictureView";
-import { emptyState } from "../kit/states";
+import { renderPicture, renderSaveButtons } from "../kit/pictureView";
+import { renderEmptyState } from "../kit/states";
 import type { Page } from "../page";
-import { TextsBeside } from "./textsBeside";
-import { barsPicture } from "../../src/pictures/barsPicture";
-import { type PlacedPoint, shrinkPicture } from "../../src/pictures/shrinkPicture";
+import { SampleComparison } from "./sampleComparison";
+import { createBarsPicture } from "../../src/pictures/barsPicture";
+import { type PlacedPoint, createShrinkPicture } from "../../src/pictures/shrinkPicture";
 import { findGoal } from "../../src/schema/goal";
 import {
   barLines,
@@ -32,7 +32,7 @@ export interface ShrinkState {
   readonly front: boolean;
 }
 
-const mostCharts = 2;
+const maxCharts = 2;
 
 export class ShrinkPage implements Panel {
   private readonly runs = new Map<string, RunSummary>();
@@ -41,8 +41,8 @@ export class ShrinkPage implements Panel {
   private measure: Measure;
   private metrics: readonly string[];
   private front: boolean;
-  private pointed: PlacedPoint | undefined;
-  private readonly texts: TextsBeside;
+  private hoveredPoint: PlacedPoint | undefined;
+  private readonly texts: SampleComparison;
 
   constructor(
     private readonly page: Page<"shrink", ShrinkState>,
@@ -53,7 +53,7 @@ export class ShrinkPage implements Panel {
     this.measure = state?.measure ?? "rate";
     this.metrics = state?.metrics ?? [];
     this.front = state?.front ?? false;
-    this.texts = new TextsBeside(host, stage);
+    this.texts = new SampleComparison(host, stage);
     host.on("inputChanged", ({ input: next }) => {
       this.experiment = (next as { readonly experiment?: string }).experiment;
       this.changed();
@@ -72,42 +72,42 @@ export class ShrinkPage implements Panel {
   draw(): TemplateResult {
     const all = [...this.runs.values()];
     const experiments = [...new Set(all.flatMap(({ experiment }) => experiment ?? []))].sort();
-    const chosen = this.experiment ?? this.newest(all);
+    const chosen = this.experiment ?? this.findNewestExperiment(all);
     const runs = all
       .filter(({ experiment }) => experiment === chosen)
       // In the order in which they were begun: a baseline usually comes first.
       .sort((a, b) => (a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : 0));
     const metrics = metricsOf(runs.filter(({ state }) => state === "done"));
     if (!this.loaded || metrics.length === 0)
-      return emptyState(
+      return renderEmptyState(
         this.loaded ? "No finished run to show" : "Looking for runs…",
         "Run an experiment whose variants compress a model, with a sweep over the rate of the method, such as compress.irc.rate. Each point is the mean over its seeds.",
       );
-    const shown = this.metrics.filter((metric) => metrics.includes(metric));
-    const drawn = shown.length > 0 ? shown : metrics.slice(0, mostCharts);
+    const selectedMetrics = this.metrics.filter((metric) => metrics.includes(metric));
+    const chartMetrics = selectedMetrics.length > 0 ? selectedMetrics : metrics.slice(0, maxCharts);
     return html`<div class="toolbar">
-        ${this.choice(
+        ${this.renderChoice(
           "Experiment",
           chosen,
-          experiments.map((each) => [each, fileName(each)] as const),
+          experiments.map((each) => [each, getFileName(each)] as const),
           (value) => (this.experiment = value),
         )}
-        ${this.choice(
+        ${this.renderChoice(
           "Along",
           this.measure,
           measures.map((each) => [each, measureTitles[each]] as const),
           (value) => (this.measure = value as Measure),
         )}
-        ${Array.from({ length: mostCharts }, (_, i) =>
-          this.choice(
+        ${Array.from({ length: maxCharts }, (_, i) =>
+          this.renderChoice(
             i === 0 ? "Measure" : "and",
-            drawn[i] ?? "",
+            chartMetrics[i] ?? "",
             [
               ...(i === 0 ? [] : [["", "nothing else"] as const]),
               ...metrics.map((each) => [each, each] as const),
             ],
             (value) => {
-              const next = [...drawn];
+              const next = [...chartMetrics];
               if (value === "") next.splice(i, 1);
               else next[i] = value;
               this.metrics = next;
@@ -126,21 +126,21 @@ export class ShrinkPage implements Panel {
         >
       </div>
       <div class="scroll" tabindex="0" role="region" aria-label="Charts">
-        ${drawn.map((metric) => this.chart(runs, metric))} ${this.bars(runs)}
+        ${chartMetrics.map((metric) => this.renderChart(runs, metric))} ${this.renderBars(runs)}
         ${this.texts.draw(chosen, spokesmen(runs))}
         <p class="hint" aria-live="polite">
-          ${this.pointed === undefined ? "Point at a mark or move to it with the Tab key to read it. Enter opens its runs in Charts." : words(this.pointed)}
+          ${this.hoveredPoint === undefined ? "Point at a mark or move to it with the Tab key to read it. Enter opens its runs in Charts." : describePoint(this.hoveredPoint)}
         </p>
       </div>`;
   }
 
-  private chart(runs: readonly RunSummary[], metric: string): TemplateResult {
+  private renderChart(runs: readonly RunSummary[], metric: string): TemplateResult {
     const shrinking = shrinkingOf(runs, this.measure, metric);
     if (shrinking.series.length === 0)
       return html`<p class="hint">No run has ${metric} and ${measureTitles[this.measure].toLowerCase()}.</p>`;
     const front = this.front ? paretoFront(shrinking, findGoal(metric)) : [];
-    const width = pageWidth();
-    const picture = shrinkPicture({
+    const width = getPageWidth();
+    const picture = createShrinkPicture({
       shrinking,
       measure: this.measure,
       metric,
@@ -150,15 +150,15 @@ export class ShrinkPage implements Panel {
     });
     const unknown = this.front && findGoal(metric) === undefined;
     return html`<section>
-      ${saveButtons(this.page, this.stage, {
+      ${renderSaveButtons(this.page, this.stage, {
         name: `${metric.replaceAll("/", "-")}-${this.measure}`,
         title: metric,
         picture,
         lines: () => shrinkLines(shrinking, this.measure, metric),
       })}
-      ${pictureView(
+      ${renderPicture(
         picture,
-        picture.places.map((place) => this.target(place)),
+        picture.places.map((place) => this.renderTarget(place)),
       )}
       ${
         unknown
@@ -171,21 +171,21 @@ export class ShrinkPage implements Panel {
   }
 
   /** How much of what the models write is repeated or no word, where that was measured. */
-  private bars(runs: readonly RunSummary[]): TemplateResult | typeof nothing {
+  private renderBars(runs: readonly RunSummary[]): TemplateResult | typeof nothing {
     const bars = barsOf(runs, "repetition/");
     if (bars.groups.length === 0) return nothing;
     const title = "Shares of repeated and meaningless tokens";
-    const picture = barsPicture({ title, ...bars, theme: readTheme(), width: pageWidth() });
+    const picture = createBarsPicture({ title, ...bars, theme: readTheme(), width: getPageWidth() });
     return html`<section>
-      ${saveButtons(this.page, this.stage, { name: "token-rates", title, picture, lines: () => barLines(bars) })}
-      ${pictureView(picture)}
+      ${renderSaveButtons(this.page, this.stage, { name: "token-rates", title, picture, lines: () => barLines(bars) })}
+      ${renderPicture(picture)}
     </section>`;
   }
 
   /** What the pointer and the keyboard reach: larger than its mark. */
-  private target(place: PlacedPoint): TemplateResult {
+  private renderTarget(place: PlacedPoint): TemplateResult {
     const point = () => {
-      this.pointed = place;
+      this.hoveredPoint = place;
       this.stage.redraw();
     };
     const open = () =>
@@ -193,12 +193,12 @@ export class ShrinkPage implements Panel {
       this.stage.attempt(() =>
         this.page.host.request("page.openPanel", { panel: "charts", input: { runs: place.point.runs } }),
       );
-    return svg`<circle class="target" cx=${place.x} cy=${place.y} r="9" tabindex="0" role="button" aria-label=${words(place)}
+    return svg`<circle class="target" cx=${place.x} cy=${place.y} r="9" tabindex="0" role="button" aria-label=${describePoint(place)}
       @pointerenter=${point} @focus=${point} @click=${open}
       @keydown=${(event: KeyboardEvent) => event.key === "Enter" && open()} />`;
   }
 
-  private choice(
+  private renderChoice(
     label: string,
     value: string | undefined,
     all: readonly (readonly [string, string])[],
@@ -218,9 +218,9 @@ export class ShrinkPage implements Panel {
     >`;
   }
 
-  private newest(runs: readonly RunSummary[]): string | undefined {
-    const known = runs.filter(({ experiment }) => experiment !== undefined);
-    return known.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]?.experiment;
+  private findNewestExperiment(runs: readonly RunSummary[]): string | undefined {
+    const experimentRuns = runs.filter(({ experiment }) => experiment !== undefined);
+    return experimentRuns.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]?.experiment;
   }
 
   private load(): void {
@@ -234,19 +234,19 @@ export class ShrinkPage implements Panel {
   }
 
   private changed(): void {
-    this.pointed = undefined;
+    this.hoveredPoint = undefined;
     this.stage.redraw();
     const { experiment, measure, metrics, front } = this;
     this.page.keep({ experiment, measure, metrics, front });
   }
 }
 
-function pageWidth(): number {
+function getPageWidth(): number {
   return Math.max(420, Math.min(980, document.body.clientWidth - 40));
 }
 
-function words({ series, point: { x, y, runs } }: PlacedPoint): string {
+function describePoint({ series, point: { x, y, runs } }: PlacedPoint): string {
   const { mean, half } = y;
   const seeds = runs.length === 0 ? "no run" : runs.length === 1 ? "1 run" : `${runs.length} runs`;
-  return `${series}, ${figure(x, 4)}: ${figure(mean, 5)}${half === undefined ? "" : ` ± ${figure(half, 3)}`} (${seeds})`;
+  return `${series}, ${formatNumber(x, 4)}: ${formatNumber(mean, 5)}${half === undefined ? "" : ` ± ${formatNumber(half, 3)}`} (${seeds})`;
 }

@@ -2,10 +2,10 @@
 import type { Counts, RoleCounts } from "../../src/protocol/counts";
 import type { ModelSize, PublishedSize, Subject } from "../../src/protocol/service/models";
 
-export const numbers = ["trainable", "stored", "nonZero", "bitsPerWeight", "bytes"] as const;
-export type CountName = (typeof numbers)[number];
+export const countNames = ["trainable", "stored", "nonZero", "bitsPerWeight", "bytes"] as const;
+export type CountName = (typeof countNames)[number];
 
-export const titles: Readonly<Record<CountName, string>> = {
+export const countTitles: Readonly<Record<CountName, string>> = {
   trainable: "Trainable",
   stored: "Stored",
   nonZero: "Non-zero",
@@ -14,7 +14,7 @@ export const titles: Readonly<Record<CountName, string>> = {
 };
 
 /** A model that is shown, being counted, counted, or impossible to count. */
-export interface Measured {
+export interface MeasuredModel {
   readonly subject: Subject;
   readonly size?: ModelSize;
   readonly problem?: string;
@@ -39,7 +39,7 @@ export interface SizeGroup {
 export type Part = "nonEmbedding" | "total";
 
 /** Roles in the order of the first model, those of later models after them, gathered by layer. */
-export function groupsOf(models: readonly ModelSize[], part: Part): readonly SizeGroup[] {
+export function groupRoles(models: readonly ModelSize[], part: Part): readonly SizeGroup[] {
   const rows = new Map<string, (RoleCounts | undefined)[]>();
   models.forEach(({ counts }, i) => {
     for (const each of counts.roles) {
@@ -58,26 +58,26 @@ export function groupsOf(models: readonly ModelSize[], part: Part): readonly Siz
     key: layer === undefined ? "" : `layer ${layer}`,
     title: layer === undefined ? "Outside the layers" : `Layer ${layer}`,
     rows: members,
-    sums: models.map((_, i) => sum(members.flatMap(({ counts }) => counts[i] ?? []))),
+    sums: models.map((_, i) => sumCounts(members.flatMap(({ counts }) => counts[i] ?? []))),
     representations: models.map((_, i) =>
       [...new Set(members.flatMap(({ counts }) => counts[i]?.representation ?? []))].join(", "),
     ),
   }));
 }
 
-function sum(all: readonly Counts[]): Counts | undefined {
+function sumCounts(all: readonly Counts[]): Counts | undefined {
   if (all.length === 0) return undefined;
-  const total = (name: keyof Counts) => all.reduce((so, counts) => so + counts[name], 0);
+  const sumOf = (name: keyof Counts) => all.reduce((total, counts) => total + counts[name], 0);
   return {
-    trainable: total("trainable"),
-    stored: total("stored"),
-    nonZero: total("nonZero"),
-    bits: total("bits"),
-    bytes: total("bytes"),
+    trainable: sumOf("trainable"),
+    stored: sumOf("stored"),
+    nonZero: sumOf("nonZero"),
+    bits: sumOf("bits"),
+    bytes: sumOf("bytes"),
   };
 }
 
-export function numberOf(counts: Counts | undefined, name: CountName): number | undefined {
+export function getNumber(counts: Counts | undefined, name: CountName): number | undefined {
   if (counts === undefined) return undefined;
   if (name !== "bitsPerWeight") return counts[name];
   return counts.stored === 0 ? 0 : counts.bits / counts.stored;
@@ -91,16 +91,16 @@ export interface Verdict {
 }
 
 /** A published figure is as exact as its digits: 35M and 35,127,296 agree. */
-export function verdictOf(ours: number, published: number): Verdict {
-  const gap = (ours - published) / published;
-  if (ours === published) return { agrees: true, words: "equal", gap };
+export function compareWithPublished(measured: number, published: number): Verdict {
+  const gap = (measured - published) / published;
+  if (measured === published) return { agrees: true, words: "equal", gap };
   const zeros = /0*$/.exec(String(Math.round(published)))![0].length;
-  const grain = 10 ** zeros;
-  const rounded = Math.round(ours / grain) * grain === published;
+  const unit = 10 ** zeros;
+  const rounded = Math.round(measured / unit) * unit === published;
   return { agrees: rounded, words: rounded ? "equal when rounded" : "not equal", gap };
 }
 
-export function publishedOf(
+export function getPublished(
   { published }: ModelSize,
   part: Part,
 ): (PublishedSize & { figure: number }) | undefined {

@@ -3,7 +3,7 @@ import type { Counts } from "../../src/protocol/counts";
 import type { ModelSize } from "../../src/protocol/service/models";
 import type { CsvValue } from "../../src/protocol/csv";
 
-export function sizeLines(models: readonly ModelSize[]): CsvValue[][] {
+export function createSizeRows(models: readonly ModelSize[]): CsvValue[][] {
   const line = (model: string, role: string, representation: string, counts: Counts): CsvValue[] => {
     const { trainable, stored, nonZero, bits, bytes } = counts;
     return [model, role, representation, trainable, stored, nonZero, bits, bytes];

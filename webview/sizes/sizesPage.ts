@@ -4,23 +4,23 @@ import { toWorkbenchError } from "../../src/protocol/errors";
 import type { ModelSize, Subject } from "../../src/protocol/service/models";
 import { icons } from "../kit/icons";
 import type { Panel, Stage } from "../kit/stage";
-import { emptyState } from "../kit/states";
+import { renderEmptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
-import { valueOf } from "../kit/toolkit";
+import { getValue } from "../kit/toolkit";
 import type { Page } from "../page";
-import { csvOf, tabbed } from "../../src/protocol/csv";
-import { roleTable } from "./roleTable";
+import { formatCsv, formatTabSeparated } from "../../src/protocol/csv";
+import { renderRoleTable } from "./roleTable";
 import {
-  groupsOf,
+  groupRoles,
   type CountName,
-  type Measured,
-  numbers,
+  type MeasuredModel,
+  countNames,
   type Part,
   type SizeGroup,
-  titles,
+  countTitles,
 } from "./sizeRows";
-import { sizeLines } from "./sizesCsv";
-import { totalsView } from "./totalsView";
+import { createSizeRows } from "./sizesCsv";
+import { renderTotals } from "./totalsView";
 
 export interface SizesState {
   readonly subjects: readonly Subject[];
@@ -32,10 +32,10 @@ export interface SizesState {
 }
 
 /** More groups than this are closed at first. */
-const manyGroups = 3;
+const maxOpenGroups = 3;
 
 export class SizesPage implements Panel {
-  private measured: readonly Measured[] = [];
+  private measured: readonly MeasuredModel[] = [];
   private part: Part;
   private number: CountName;
   private byShare: boolean;
@@ -63,16 +63,16 @@ export class SizesPage implements Panel {
 
   draw(): TemplateResult {
     if (this.measured.length === 0)
-      return emptyState(
+      return renderEmptyState(
         "No model to count",
         "Add a run, an experiment or a model on disk to see its parameters and bytes, role by role. With two or more, the changes against the first are shown.",
         this.picker.draw("Add a model"),
       );
-    const models = this.models();
-    const groups = this.groups(models);
-    return html`${this.toolbar(models)}
+    const models = this.getModels();
+    const groups = this.getGroups(models);
+    return html`${this.renderToolbar(models)}
       <div class="scroll" tabindex="0" role="region" aria-label="Sizes">
-        ${totalsView(this.measured, {
+        ${renderTotals(this.measured, {
           remove: (subject) => this.setSubjects(this.subjects.filter((each) => each !== subject)),
           first: (subject) =>
             this.setSubjects([subject, ...this.subjects.filter((each) => each !== subject)]),
@@ -80,7 +80,7 @@ export class SizesPage implements Panel {
         ${
           models.length === 0
             ? html``
-            : roleTable(models, groups, {
+            : renderRoleTable(models, groups, {
                 part: this.part,
                 number: this.number,
                 isOpen: ({ key }) => this.isOpen(key, groups.length),
@@ -90,27 +90,27 @@ export class SizesPage implements Panel {
       </div>`;
   }
 
-  private toolbar(models: readonly ModelSize[]): TemplateResult {
-    const choice = <T extends string>(
+  private renderToolbar(models: readonly ModelSize[]): TemplateResult {
+    const renderChoice = <T extends string>(
       label: string,
       value: T,
-      all: readonly (readonly [T, string])[],
+      choices: readonly (readonly [T, string])[],
       set: (value: T) => void,
     ) =>
       html`<span class="label" aria-hidden="true">${label}</span>
         <vscode-dropdown
           aria-label=${label}
           @change=${(event: Event) => {
-            set(valueOf(event) as T);
+            set(getValue(event) as T);
             this.changed();
           }}
         >
-          ${all.map(([id, title]) => html`<vscode-option value=${id} ?selected=${id === value}>${title}</vscode-option>`)}
+          ${choices.map(([id, title]) => html`<vscode-option value=${id} ?selected=${id === value}>${title}</vscode-option>`)}
         </vscode-dropdown>`;
-    const groups = this.groups(models);
+    const groups = this.getGroups(models);
     return html`<div class="toolbar">
       ${this.picker.draw("Add a model")}
-      ${choice(
+      ${renderChoice(
         "Roles of",
         this.part,
         [
@@ -122,16 +122,16 @@ export class SizesPage implements Panel {
       ${
         models.length < 2
           ? html``
-          : choice(
+          : renderChoice(
               "Compare",
               this.number,
-              numbers.map((name) => [name, titles[name].toLowerCase()] as const),
+              countNames.map((name) => [name, countTitles[name].toLowerCase()] as const),
               (number) => {
                 this.number = number;
               },
             )
       }
-      ${choice(
+      ${renderChoice(
         "Order",
         this.byShare ? "share" : "model",
         [
@@ -147,7 +147,7 @@ export class SizesPage implements Panel {
       <button class="quiet" @click=${() => this.setAllOpen(groups, false)}>Close all</button>
       <button
         class="quiet"
-        @click=${() => this.stage.attempt(() => this.page.host.request("page.copy", { text: tabbed(sizeLines(models)) }))}
+        @click=${() => this.stage.attempt(() => this.page.host.request("page.copy", { text: formatTabSeparated(createSizeRows(models)) }))}
       >
         ${icons.copy} Copy
       </button>
@@ -157,7 +157,7 @@ export class SizesPage implements Panel {
           this.stage.attempt(() =>
             this.page.host.request("page.save", {
               name: "parameters.csv",
-              content: { text: csvOf(sizeLines(models)) },
+              content: { text: formatCsv(createSizeRows(models)) },
             }),
           )}
       >
@@ -170,21 +170,21 @@ export class SizesPage implements Panel {
     return this.measured.map(({ subject }) => subject);
   }
 
-  private models(): readonly ModelSize[] {
+  private getModels(): readonly ModelSize[] {
     return this.measured.flatMap(({ size }) => size ?? []);
   }
 
-  private groups(models: readonly ModelSize[]): readonly SizeGroup[] {
-    const groups = groupsOf(models, this.part);
+  private getGroups(models: readonly ModelSize[]): readonly SizeGroup[] {
+    const groups = groupRoles(models, this.part);
     if (!this.byShare) return groups;
-    const largest = (counts: readonly ({ readonly bytes: number } | undefined)[]) =>
+    const findLargest = (counts: readonly ({ readonly bytes: number } | undefined)[]) =>
       Math.max(0, ...counts.map((each) => each?.bytes ?? 0));
     return groups
       .map((group) => ({
         ...group,
-        rows: [...group.rows].sort((a, b) => largest(b.counts) - largest(a.counts)),
+        rows: [...group.rows].sort((a, b) => findLargest(b.counts) - findLargest(a.counts)),
       }))
-      .sort((a, b) => largest(b.sums) - largest(a.sums));
+      .sort((a, b) => findLargest(b.sums) - findLargest(a.sums));
   }
 
   private setSubjects(subjects: readonly Subject[]): void {
@@ -194,24 +194,24 @@ export class SizesPage implements Panel {
 
   /** One request a model, so that one that can't be counted leaves the others. */
   private measure(subjects: readonly Subject[]): void {
-    const known = new Map(this.measured.map((each) => [each.subject, each]));
-    this.measured = subjects.map((subject) => known.get(subject) ?? { subject });
+    const measuredByKey = new Map(this.measured.map((each) => [each.subject, each]));
+    this.measured = subjects.map((subject) => measuredByKey.get(subject) ?? { subject });
     this.stage.redraw();
     for (const { subject, size } of this.measured) if (size === undefined) void this.measureOne(subject);
   }
 
   private async measureOne(subject: Subject): Promise<void> {
     const measured = await this.page.host.request("sizes.of", { subjects: [subject] }).then(
-      ({ sizes: [size] }): Measured =>
+      ({ sizes: [size] }): MeasuredModel =>
         size === undefined ? { subject, problem: "The service returned no counts." } : { subject, size },
-      (thrown: unknown): Measured => ({ subject, problem: toWorkbenchError(thrown).message }),
+      (thrown: unknown): MeasuredModel => ({ subject, problem: toWorkbenchError(thrown).message }),
     );
     this.measured = this.measured.map((each) => (each.subject === subject ? measured : each));
     this.stage.redraw();
   }
 
   private isOpen(key: string, groups: number): boolean {
-    return groups <= manyGroups !== this.toggled.has(key);
+    return groups <= maxOpenGroups !== this.toggled.has(key);
   }
 
   private toggle(key: string): void {

@@ -1,10 +1,18 @@
 /** The models side by side: what each one is, its five numbers with and without embeddings, and what has been published. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { ModelSize, Subject } from "../../src/protocol/service/models";
-import { change, count, figure } from "../../src/protocol/quantities";
+import { formatChange, formatCount, formatNumber } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
-import { changeCell, numberCell } from "./cells";
-import { type Measured, numberOf, numbers, type Part, publishedOf, titles, verdictOf } from "./sizeRows";
+import { renderChangeCell, renderNumberCell } from "./cells";
+import {
+  type MeasuredModel,
+  getNumber,
+  countNames,
+  type Part,
+  getPublished,
+  countTitles,
+  compareWithPublished,
+} from "./sizeRows";
 
 export interface TotalsPage {
   remove(subject: Subject): void;
@@ -12,7 +20,7 @@ export interface TotalsPage {
   first(subject: Subject): void;
 }
 
-export function totalsView(measured: readonly Measured[], page: TotalsPage): TemplateResult {
+export function renderTotals(measured: readonly MeasuredModel[], page: TotalsPage): TemplateResult {
   return html`<table class="totals">
     <thead>
       <tr>
@@ -45,16 +53,17 @@ export function totalsView(measured: readonly Measured[], page: TotalsPage): Tem
                   ${icons.close}
                 </button></span
               >
-              ${about(each)}
+              ${describeModel(each)}
             </th>`,
         )}
       </tr>
     </thead>
-    ${section("Whole model", "total", measured)} ${section("Non-embedding", "nonEmbedding", measured)}
+    ${renderSection("Whole model", "total", measured)}
+    ${renderSection("Non-embedding", "nonEmbedding", measured)}
   </table>`;
 }
 
-function about({ size, problem }: Measured): TemplateResult {
+function describeModel({ size, problem }: MeasuredModel): TemplateResult {
   if (problem !== undefined) return html`<span class="about problem">${problem}</span>`;
   if (size === undefined) return html`<span class="about muted">counting…</span>`;
   const { hidden_size, num_hidden_layers } = size.config;
@@ -70,28 +79,30 @@ function about({ size, problem }: Measured): TemplateResult {
   >`;
 }
 
-function section(title: string, part: Part, measured: readonly Measured[]): TemplateResult {
-  const all = measured.map(({ size }) => size?.counts[part]);
-  const some = measured.some(({ size }) => size !== undefined && publishedOf(size, part) !== undefined);
+function renderSection(title: string, part: Part, measured: readonly MeasuredModel[]): TemplateResult {
+  const counts = measured.map(({ size }) => size?.counts[part]);
+  const hasPublished = measured.some(
+    ({ size }) => size !== undefined && getPublished(size, part) !== undefined,
+  );
   return html`<tbody>
     <tr class="section">
       <th scope="rowgroup" colspan=${measured.length * 2}>${title}</th>
     </tr>
-    ${numbers.map((name) => {
-      const base = numberOf(all[0], name);
+    ${countNames.map((name) => {
+      const base = getNumber(counts[0], name);
       return html`<tr>
-        <th scope="row">${titles[name]}</th>
-        ${all.map((counts, i) => {
-          const value = numberOf(counts, name);
-          return html`${numberCell(value, name)}${i === 0 ? nothing : changeCell(value, base, name, true)}`;
+        <th scope="row">${countTitles[name]}</th>
+        ${counts.map((counts, i) => {
+          const value = getNumber(counts, name);
+          return html`${renderNumberCell(value, name)}${i === 0 ? nothing : renderChangeCell(value, base, name, true)}`;
         })}
       </tr>`;
     })}
     ${
-      some
+      hasPublished
         ? html`<tr class="published">
             <th scope="row">Published</th>
-            ${measured.map(({ size }, i) => publishedCells(size, part, i === 0))}
+            ${measured.map(({ size }, i) => renderPublished(size, part, i === 0))}
           </tr>`
         : nothing
     }
@@ -99,15 +110,17 @@ function section(title: string, part: Part, measured: readonly Measured[]): Temp
 }
 
 /** The published number is below the counts that it is compared with; the verdict where there is room. */
-function publishedCells(size: ModelSize | undefined, part: Part, alone: boolean): TemplateResult {
-  const published = size === undefined ? undefined : publishedOf(size, part);
-  if (size === undefined || published === undefined) return html`<td colspan=${alone ? 1 : 2}></td>`;
-  const { agrees, words, gap } = verdictOf(size.counts[part].stored, published.figure);
+function renderPublished(size: ModelSize | undefined, part: Part, isOnly: boolean): TemplateResult {
+  const published = size === undefined ? undefined : getPublished(size, part);
+  if (size === undefined || published === undefined) return html`<td colspan=${isOnly ? 1 : 2}></td>`;
+  const { agrees, words, gap } = compareWithPublished(size.counts[part].stored, published.figure);
   const text =
-    gap === 0 ? words : `${words}, ${Math.abs(gap) < 1e-4 ? figure(gap * 100, 2) + " %" : change(gap)}`;
+    gap === 0
+      ? words
+      : `${words}, ${Math.abs(gap) < 1e-4 ? formatNumber(gap * 100, 2) + " %" : formatChange(gap)}`;
   const verdict = html`<span class="verdict ${agrees ? "agrees" : "differs"}">${text}</span>`;
-  const number = count(published.figure);
-  return alone
+  const number = formatCount(published.figure);
+  return isOnly
     ? html`<td class="number alone" title=${published.source}>${verdict} ${number}</td>`
     : html`<td class="number" title=${published.source}>${number}</td>
         <td class="number">${verdict}</td>`;

@@ -27,31 +27,31 @@ export class CellEditor {
     return field !== undefined && this.edited?.field === field && this.edited.run.folder === key;
   }
 
-  view(): TemplateResult {
+  render(): TemplateResult {
     const { run, field } = this.edited!;
     const text = field === "tags" ? run.tags.join(", ") : run[field];
-    const keys = (event: KeyboardEvent) => this.onKey(event);
-    const leave = (event: Event) => this.close(event.currentTarget as HTMLInputElement, true);
+    const onKeyDown = (event: KeyboardEvent) => this.onKey(event);
+    const onBlur = (event: Event) => this.close(event.currentTarget as HTMLInputElement, true);
     return field === "notes"
       ? html`<textarea
           class="edit"
           rows="4"
           aria-label=${labels[field]}
           .defaultValue=${text}
-          @keydown=${keys}
-          @blur=${leave}
+          @keydown=${onKeyDown}
+          @blur=${onBlur}
         ></textarea>`
       : html`<input
           class="edit"
           aria-label=${labels[field]}
           .defaultValue=${text}
-          @keydown=${keys}
-          @blur=${leave}
+          @keydown=${onKeyDown}
+          @blur=${onBlur}
         />`;
   }
 
   /** Whether the keyboard belongs to the editor. */
-  drawn(root: ParentNode): boolean {
+  afterDraw(root: ParentNode): boolean {
     const input = root.querySelector<HTMLInputElement>(".edit");
     if (this.edited === undefined || input === null) return false;
     if (!this.edited.begun) {

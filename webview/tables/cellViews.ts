@@ -2,33 +2,33 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import { isExecuting } from "../../src/protocol/run";
-import { missing } from "../../src/protocol/quantities";
+import { missingText } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import type { RunColumn } from "./runColumns";
 
-export function cellView(run: RunSummary, column: RunColumn): TemplateResult | string {
+export function renderCell(run: RunSummary, column: RunColumn): TemplateResult | string {
   switch (column.id) {
     case "star":
       return html`<span class=${run.star ? "star on" : "star"}
           >${run.star ? icons.star : icons.starOutline}</span
         ><span class="hidden">${run.star ? "starred" : "not starred"}</span>`;
     case "state":
-      return stateView(run);
+      return renderState(run);
     case "progress":
-      return progressView(run, column);
+      return renderProgress(run, column);
     case "tags":
       return run.tags.length === 0
-        ? quiet(missing)
+        ? renderMuted(missingText)
         : html`${run.tags.map((tag) => html`<span class="chip">${tag}</span> `)}`;
     default: {
       const text = column.text(run);
-      return text === missing ? quiet(text) : html`<span class="text">${text}</span>`;
+      return text === missingText ? renderMuted(text) : html`<span class="text">${text}</span>`;
     }
   }
 }
 
 /** The whole of what a narrow column cuts off. */
-export function cellTitle(run: RunSummary, column: RunColumn): string | typeof nothing {
+export function getCellTitle(run: RunSummary, column: RunColumn): string | typeof nothing {
   switch (column.id) {
     case "star":
       return run.star ? "Remove the star" : "Star this run";
@@ -38,23 +38,23 @@ export function cellTitle(run: RunSummary, column: RunColumn): string | typeof n
       return run.failure?.message ?? nothing;
     default: {
       const text = column.text(run);
-      return text === missing ? nothing : text;
+      return text === missingText ? nothing : text;
     }
   }
 }
 
-function stateView({ state, queuePosition }: RunSummary): TemplateResult {
-  const place = state === "queued" && queuePosition !== undefined ? ` (${queuePosition + 1})` : "";
-  return html`<span class="state ${state}"><i></i>${state}${place}</span>`;
+function renderState({ state, queuePosition }: RunSummary): TemplateResult {
+  const position = state === "queued" && queuePosition !== undefined ? ` (${queuePosition + 1})` : "";
+  return html`<span class="state ${state}"><i></i>${state}${position}</span>`;
 }
 
-function progressView(run: RunSummary, column: RunColumn): TemplateResult {
+function renderProgress(run: RunSummary, column: RunColumn): TemplateResult {
   const { progress } = run;
-  if (progress === undefined) return quiet(missing);
+  if (progress === undefined) return renderMuted(missingText);
   const share = Math.min(1, progress.step / Math.max(1, progress.steps)) * 100;
   return html`<span class="text">${column.text(run)}</span>${
       isExecuting(run) ? html`<span class="bar"><i style="width:${share}%"></i></span>` : nothing
     }`;
 }
 
-const quiet = (text: string) => html`<span class="text muted">${text}</span>`;
+const renderMuted = (text: string) => html`<span class="text muted">${text}</span>`;

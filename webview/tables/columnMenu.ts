@@ -3,9 +3,9 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 import { icons } from "../kit/icons";
-import { named } from "../kit/named";
+import { accessibleName } from "../kit/accessibleName";
 import { placeBelow } from "../kit/menu";
-import { isChecked, valueOf } from "../kit/toolkit";
+import { isChecked, getValue } from "../kit/toolkit";
 import type { RunColumn } from "./runColumns";
 import type { RunTable } from "./runTable";
 
@@ -33,23 +33,23 @@ export class ColumnMenu {
         class="menu"
         role="dialog"
         aria-label="Columns"
-        @toggle=${(event: ToggleEvent) => this.toggled(event)}
+        @toggle=${(event: ToggleEvent) => this.onToggle(event)}
       >
-        ${this.open ? this.choices(columns) : nothing}
+        ${this.open ? this.renderChoices(columns) : nothing}
       </div>`;
   }
 
-  private choices(columns: readonly RunColumn[]): TemplateResult {
-    const wanted = this.search.toLowerCase();
-    const found = columns.filter(({ id, title }) => id !== "name" && title.toLowerCase().includes(wanted));
-    const sections = [...new Set(found.map(({ section }) => section))];
+  private renderChoices(columns: readonly RunColumn[]): TemplateResult {
+    const query = this.search.toLowerCase();
+    const matches = columns.filter(({ id, title }) => id !== "name" && title.toLowerCase().includes(query));
+    const sections = [...new Set(matches.map(({ section }) => section))];
     return html`<vscode-text-field
         placeholder="Find a column"
-        ${named("Find a column")}
+        ${accessibleName("Find a column")}
         autofocus
         .value=${this.search}
         @input=${(event: Event) => {
-          this.search = valueOf(event);
+          this.search = getValue(event);
           this.page.redraw();
         }}
       ></vscode-text-field>
@@ -58,15 +58,17 @@ export class ColumnMenu {
           (section) =>
             html`<h3>${section}</h3>
               ${repeat(
-                found.filter((column) => column.section === section),
+                matches.filter((column) => column.section === section),
                 ({ id }) => id,
-                (column) => this.choice(column),
+                (column) => this.renderChoice(column),
               )}`,
         )}
-        ${found.length === 0 ? html`<span class="muted">No column has this name.</span>` : nothing}
+        ${matches.length === 0 ? html`<span class="muted">No column has this name.</span>` : nothing}
       </div>
       <div class="foot">
-        <vscode-button appearance="secondary" @click=${() => this.usual()}>Usual columns</vscode-button>
+        <vscode-button appearance="secondary" @click=${() => this.resetColumns()}
+          >Usual columns</vscode-button
+        >
         <vscode-button
           appearance="secondary"
           title="Adds a column for every setting in which the runs differ"
@@ -76,11 +78,11 @@ export class ColumnMenu {
       </div>`;
   }
 
-  private choice(column: RunColumn): TemplateResult {
-    const shown = this.page.table.isShown(column);
+  private renderChoice(column: RunColumn): TemplateResult {
+    const isShown = this.page.table.isShown(column);
     return html`<vscode-checkbox
-      ${named(column.title)}
-      .checked=${live(shown)}
+      ${accessibleName(column.title)}
+      .checked=${live(isShown)}
       @change=${(event: Event) => {
         if (isChecked(event) === this.page.table.isShown(column)) return;
         this.page.table.show(column.id, isChecked(event));
@@ -90,12 +92,12 @@ export class ColumnMenu {
     >`;
   }
 
-  private usual(): void {
-    this.page.table.showUsual();
+  private resetColumns(): void {
+    this.page.table.resetColumns();
     this.page.arranged();
   }
 
-  private toggled(event: ToggleEvent): void {
+  private onToggle(event: ToggleEvent): void {
     this.open = event.newState === "open";
     placeBelow(event.currentTarget as HTMLElement, document.getElementById("columns-button")!);
     this.page.redraw();

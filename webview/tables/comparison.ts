@@ -1,7 +1,13 @@
 /** Runs side by side: the settings in which they differ, their sizes and what they came to, against the first of them. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { RunRequests, RunSummary } from "../../src/protocol/service/runs";
-import { bytes, change, count, figure, missing } from "../../src/protocol/quantities";
+import {
+  formatBytes,
+  formatChange,
+  formatCount,
+  formatNumber,
+  missingText,
+} from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 
 export type Differences = RunRequests["runs.differences"]["result"];
@@ -20,10 +26,10 @@ interface Line {
   readonly format?: (value: number) => string;
 }
 
-export function comparisonView(page: ComparisonPage): TemplateResult {
+export function renderComparison(page: ComparisonPage): TemplateResult {
   const { runs, differences } = page;
-  const sections = sectionsOf(runs, differences);
-  const rows = () => [
+  const sections = createSections(runs, differences);
+  const createRows = () => [
     ["", ...runs.map(({ name }) => name)],
     ["run", ...runs.map(({ id }) => id)],
     ...sections.flatMap(({ lines }) => lines.map(({ title, values }) => [title, ...values])),
@@ -32,7 +38,7 @@ export function comparisonView(page: ComparisonPage): TemplateResult {
       <h2>Comparison of ${runs.length} runs</h2>
       <span class="muted">only settings that differ; changes against ${runs[0]?.name}</span>
       <span class="spring"></span>
-      <button class="quiet" @click=${() => page.exportCsv(rows())}>${icons.export} CSV</button>
+      <button class="quiet" @click=${() => page.exportCsv(createRows())}>${icons.export} CSV</button>
       <button class="quiet" aria-label="Close the comparison" @click=${() => page.close()}>
         ${icons.close}
       </button>
@@ -53,27 +59,27 @@ export function comparisonView(page: ComparisonPage): TemplateResult {
                   ${title}${remark === undefined ? nothing : `: ${remark}`}
                 </th>
               </tr>
-              ${lines.map(lineView)}
+              ${lines.map(renderLine)}
             </tbody>`,
         )}
       </table>
     </div>`;
 }
 
-function lineView({ title, values, format }: Line): TemplateResult {
+function renderLine({ title, values, format }: Line): TemplateResult {
   const base = values[0];
   return html`<tr>
     <th scope="row" title=${title}>${title}</th>
     ${values.map((value, i) => {
       if (typeof value !== "number" || format === undefined)
         return html`<td title=${String(value ?? "")}>
-          ${value === null ? html`<span class="muted">${missing}</span>` : String(value)}
+          ${value === null ? html`<span class="muted">${missingText}</span>` : String(value)}
         </td>`;
       const ratio = typeof base === "number" && base !== 0 ? (value - base) / Math.abs(base) : undefined;
       const delta =
         i === 0 || ratio === undefined || ratio === 0
           ? nothing
-          : html`<span class="delta">${change(ratio)}</span>`;
+          : html`<span class="delta">${formatChange(ratio)}</span>`;
       return html`<td title=${String(value)}>${format(value)}${delta}</td>`;
     })}
   </tr>`;
@@ -85,19 +91,22 @@ interface Section {
   readonly remark?: string;
 }
 
-function sectionsOf(runs: readonly RunSummary[], differences: Differences | undefined): readonly Section[] {
-  const settings = (differences?.keys ?? []).map((key, i): Line => ({
+function createSections(
+  runs: readonly RunSummary[],
+  differences: Differences | undefined,
+): readonly Section[] {
+  const settingLines = (differences?.keys ?? []).map((key, i): Line => ({
     title: key,
     values: differences!.values.map((values) => values[i] ?? null),
   }));
   const remark =
     differences === undefined
       ? "reading…"
-      : settings.length === 0
+      : settingLines.length === 0
         ? "these runs have the same settings"
         : undefined;
   const metrics = [...new Set(runs.flatMap((run) => Object.keys(run.metrics)))].sort();
-  const size = (
+  const createSizeLine = (
     title: string,
     pick: (run: RunSummary) => number | undefined,
     format: (value: number) => string,
@@ -106,24 +115,24 @@ function sectionsOf(runs: readonly RunSummary[], differences: Differences | unde
     values: runs.map((run) => pick(run) ?? null),
     format,
   });
-  const sizes = [
-    size("non-embedding parameters", ({ counts }) => counts?.nonEmbedding.stored, count),
-    size("parameters", ({ counts }) => counts?.total.stored, count),
-    size("non-zero", ({ counts }) => counts?.total.nonZero, count),
-    size("bytes", ({ counts }) => counts?.total.bytes, bytes),
+  const sizeLines = [
+    createSizeLine("non-embedding parameters", ({ counts }) => counts?.nonEmbedding.stored, formatCount),
+    createSizeLine("parameters", ({ counts }) => counts?.total.stored, formatCount),
+    createSizeLine("non-zero", ({ counts }) => counts?.total.nonZero, formatCount),
+    createSizeLine("bytes", ({ counts }) => counts?.total.bytes, formatBytes),
   ].filter(({ values }) => values.some((value) => value !== null));
-  const figures = metrics.flatMap((metric) =>
+  const metricLines = metrics.flatMap((metric) =>
     (["last", "min"] as const).map((which) =>
-      size(
+      createSizeLine(
         `${metric} ${which}`,
         (run) => run.metrics[metric]?.[which] ?? undefined,
-        (value) => figure(value, 5),
+        (value) => formatNumber(value, 5),
       ),
     ),
   );
   return [
-    { title: "Settings", lines: settings, ...(remark === undefined ? {} : { remark }) },
-    ...(sizes.length === 0 ? [] : [{ title: "Sizes", lines: sizes }]),
-    ...(figures.length === 0 ? [] : [{ title: "Metrics", lines: figures }]),
+    { title: "Settings", lines: settingLines, ...(remark === undefined ? {} : { remark }) },
+    ...(sizeLines.length === 0 ? [] : [{ title: "Sizes", lines: sizeLines }]),
+    ...(metricLines.length === 0 ? [] : [{ title: "Metrics", lines: metricLines }]),
   ];
 }

@@ -1,7 +1,7 @@
 /** The row of column names: a click sorts, with Shift as a further criterion; the edge at the right sets the width. */
 import { html, nothing, type TemplateResult } from "lit";
 import { icons } from "../kit/icons";
-import { cellStyle, pinned } from "./columnPlace";
+import { getCellStyle, getPinnedClass } from "./columnStyle";
 import type { ShownColumn } from "./runTable";
 
 export interface HeaderPage {
@@ -12,14 +12,14 @@ export interface HeaderPage {
   resize(id: string, pixels: number): void;
 }
 
-export function headerView(columns: readonly ShownColumn[], page: HeaderPage): TemplateResult {
+export function renderHeader(columns: readonly ShownColumn[], page: HeaderPage): TemplateResult {
   return html`<div class="head" role="row" aria-rowindex="1" style="width:${page.width}px">
     ${columns.map(
       (column, i) =>
         html`<div
           role="columnheader"
-          class="cell ${column.numeric ? "number" : ""} ${pinned(column)}"
-          style=${cellStyle(columns, i)}
+          class="cell ${column.numeric ? "number" : ""} ${getPinnedClass(column)}"
+          style=${getCellStyle(columns, i)}
           aria-colindex=${i + 1}
           aria-sort=${column.sorted === undefined ? nothing : column.sorted === "asc" ? "ascending" : "descending"}
           data-row="0"
@@ -43,14 +43,14 @@ export function headerView(columns: readonly ShownColumn[], page: HeaderPage): T
           <span
             class="resizer"
             @click=${(event: Event) => event.stopPropagation()}
-            @pointerdown=${(event: PointerEvent) => drag(event, column, page)}
+            @pointerdown=${(event: PointerEvent) => startResize(event, column, page)}
           ></span>
         </div>`,
     )}
   </div>`;
 }
 
-function drag(event: PointerEvent, column: ShownColumn, page: HeaderPage): void {
+function startResize(event: PointerEvent, column: ShownColumn, page: HeaderPage): void {
   event.preventDefault();
   const handle = event.currentTarget as HTMLElement;
   const from = event.clientX;

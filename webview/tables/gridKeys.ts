@@ -1,6 +1,6 @@
 /** Where the keys of a grid lead, as the authoring practices for grids have it. Row 0 is the header. */
 
-export interface Place {
+export interface GridPosition {
   readonly row: number;
   readonly column: number;
 }
@@ -23,7 +23,7 @@ export interface Key {
 export type KeyAction = (event: KeyboardEvent) => void;
 
 /** Names by which actions list a key, the one with its modifier first: `Mod+a` for Ctrl or Command, `Alt+ArrowLeft`, `Enter`. */
-export function keyNames({ key, ctrlKey, metaKey, altKey }: Key & { readonly altKey: boolean }): string[] {
+export function getKeyNames({ key, ctrlKey, metaKey, altKey }: Key & { readonly altKey: boolean }): string[] {
   return [
     ...(ctrlKey || metaKey ? [`Mod+${key.toLowerCase()}`] : []),
     ...(altKey ? [`Alt+${key}`] : []),
@@ -33,36 +33,36 @@ export function keyNames({ key, ctrlKey, metaKey, altKey }: Key & { readonly alt
 
 /** The next focused place; undefined if the key moves nothing. */
 export function findTarget(
-  { row, column }: Place,
+  { row, column }: GridPosition,
   { key, ctrlKey, metaKey }: Key,
   extent: Extent,
-): Place | undefined {
-  const far = ctrlKey || metaKey;
+): GridPosition | undefined {
+  const toEdge = ctrlKey || metaKey;
   const [lastRow, lastColumn] = [extent.rows, extent.columns - 1];
   switch (key) {
     case "ArrowUp":
-      return place(far ? Math.min(1, row) : row - 1, column, extent);
+      return clampPosition(toEdge ? Math.min(1, row) : row - 1, column, extent);
     case "ArrowDown":
-      return place(far ? lastRow : row + 1, column, extent);
+      return clampPosition(toEdge ? lastRow : row + 1, column, extent);
     case "ArrowLeft":
-      return place(row, far ? 0 : column - 1, extent);
+      return clampPosition(row, toEdge ? 0 : column - 1, extent);
     case "ArrowRight":
-      return place(row, far ? lastColumn : column + 1, extent);
+      return clampPosition(row, toEdge ? lastColumn : column + 1, extent);
     case "PageUp":
-      return place(Math.max(Math.min(1, row), row - extent.page), column, extent);
+      return clampPosition(Math.max(Math.min(1, row), row - extent.page), column, extent);
     case "PageDown":
-      return place(row + extent.page, column, extent);
+      return clampPosition(row + extent.page, column, extent);
     case "Home":
-      return place(far ? 1 : row, 0, extent);
+      return clampPosition(toEdge ? 1 : row, 0, extent);
     case "End":
-      return place(far ? lastRow : row, lastColumn, extent);
+      return clampPosition(toEdge ? lastRow : row, lastColumn, extent);
     default:
       return undefined;
   }
 }
 
 /** The nearest place that there is. */
-export function place(row: number, column: number, { rows, columns }: Extent): Place {
+export function clampPosition(row: number, column: number, { rows, columns }: Extent): GridPosition {
   return {
     row: Math.max(0, Math.min(rows, row)),
     column: Math.max(0, Math.min(columns - 1, column)),

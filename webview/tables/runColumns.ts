@@ -1,7 +1,14 @@
 /** All columns that a table of runs can have. A column defines the value to sort and filter by, and the text to show. */
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { fileName } from "../../src/protocol/fileName";
-import { aligned, bytes, count, duration, missing, moment } from "../../src/protocol/quantities";
+import { getFileName } from "../../src/protocol/fileName";
+import {
+  formatAligned,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  missingText,
+  formatDateTime,
+} from "../../src/protocol/quantities";
 
 export type CellValue = string | number | undefined;
 export type EditableField = "name" | "tags" | "notes";
@@ -27,7 +34,7 @@ export interface RunColumn {
 /** Setting → value of one run, as `runs.differences` returns it. */
 export type Settings = ReadonlyMap<string, Readonly<Record<string, string | number | boolean | null>>>;
 
-interface Described {
+interface ColumnOptions {
   readonly section?: RunColumn["section"];
   readonly heading?: string;
   readonly width?: number;
@@ -36,158 +43,201 @@ interface Described {
 }
 
 /** What may vary from one folder of runs to the next. */
-export interface Seen {
+export interface RunKeys {
   readonly metrics: readonly string[];
   readonly sweepKeys: readonly string[];
   readonly settingKeys: readonly string[];
 }
 
-const usualMetrics = new Set(["train/loss.last", "eval/loss.last", "eval/loss.min"]);
+const defaultMetrics = new Set(["train/loss.last", "eval/loss.last", "eval/loss.min"]);
 
-export function columnsOf(seen: Seen, settings: Settings): readonly RunColumn[] {
+export function createColumns(keys: RunKeys, settings: Settings): readonly RunColumn[] {
   return [
-    ...leading,
-    ...seen.metrics.flatMap(metricColumns),
-    ...sizes,
-    ...seen.sweepKeys.map((key) =>
-      words(`sweep:${key}`, key, ({ sweep }) => plain(sweep[key]), {
+    ...leadingColumns,
+    ...keys.metrics.flatMap(createMetricColumns),
+    ...sizeColumns,
+    ...keys.sweepKeys.map((key) =>
+      createTextColumn(`sweep:${key}`, key, ({ sweep }) => toCellValue(sweep[key]), {
         section: "Sweep",
         heading: key.slice(key.lastIndexOf(".") + 1),
         shown: true,
       }),
     ),
-    ...seen.settingKeys.map((key) =>
-      words(`setting:${key}`, key, ({ folder }) => plain(settings.get(folder)?.[key] ?? undefined), {
-        section: "Settings",
-        shown: true,
-      }),
+    ...keys.settingKeys.map((key) =>
+      createTextColumn(
+        `setting:${key}`,
+        key,
+        ({ folder }) => toCellValue(settings.get(folder)?.[key] ?? undefined),
+        {
+          section: "Settings",
+          shown: true,
+        },
+      ),
     ),
-    ...trailing,
+    ...trailingColumns,
   ];
 }
 
-export function seenIn(runs: Iterable<RunSummary>, settings: Settings): Seen {
+export function collectKeys(runs: Iterable<RunSummary>, settings: Settings): RunKeys {
   const [metrics, sweepKeys, settingKeys] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const run of runs) {
     for (const metric in run.metrics) metrics.add(metric);
     for (const key in run.sweep) sweepKeys.add(key);
   }
   for (const each of settings.values()) for (const key in each) settingKeys.add(key);
-  const sorted = (set: Set<string>) => [...set].sort();
-  return { metrics: sorted(metrics), sweepKeys: sorted(sweepKeys), settingKeys: sorted(settingKeys) };
+  const toSorted = (set: Set<string>) => [...set].sort();
+  return { metrics: toSorted(metrics), sweepKeys: toSorted(sweepKeys), settingKeys: toSorted(settingKeys) };
 }
 
-const leading: readonly RunColumn[] = [
+const leadingColumns: readonly RunColumn[] = [
   {
-    ...numbers("star", "Star", ({ star }) => (star ? 1 : 0), count, { shown: true, width: 34 }),
+    ...createNumberColumn("star", "Star", ({ star }) => (star ? 1 : 0), formatCount, {
+      shown: true,
+      width: 34,
+    }),
     numeric: false,
   },
-  words("name", "Name", ({ name }) => name, { shown: true, width: 230, edits: "name" }),
-  words("state", "State", ({ state }) => state, { shown: true, width: 112 }),
-  numbers(
+  createTextColumn("name", "Name", ({ name }) => name, { shown: true, width: 230, edits: "name" }),
+  createTextColumn("state", "State", ({ state }) => state, { shown: true, width: 112 }),
+  createNumberColumn(
     "progress",
     "Progress",
     ({ progress }) => (progress === undefined ? undefined : progress.step / Math.max(1, progress.steps)),
-    (_, { progress }) => `${count(progress?.step ?? 0)} / ${count(progress?.steps ?? 0)}`,
+    (_, { progress }) => `${formatCount(progress?.step ?? 0)} / ${formatCount(progress?.steps ?? 0)}`,
     { shown: true, width: 120 },
   ),
 ];
 
-const sizes: readonly RunColumn[] = [
-  numbers("parameters", "Parameters, non-embedding", ({ counts }) => counts?.nonEmbedding.stored, count, {
+const sizeColumns: readonly RunColumn[] = [
+  createNumberColumn(
+    "parameters",
+    "Parameters, non-embedding",
+    ({ counts }) => counts?.nonEmbedding.stored,
+    formatCount,
+    {
+      section: "Size",
+      heading: "Parameters",
+      shown: true,
+      width: 120,
+    },
+  ),
+  createNumberColumn(
+    "parameters:total",
+    "Parameters, total",
+    ({ counts }) => counts?.total.stored,
+    formatCount,
+    {
+      section: "Size",
+      width: 130,
+    },
+  ),
+  createNumberColumn("nonzero", "Non-zero, total", ({ counts }) => counts?.total.nonZero, formatCount, {
     section: "Size",
-    heading: "Parameters",
-    shown: true,
     width: 120,
   }),
-  numbers("parameters:total", "Parameters, total", ({ counts }) => counts?.total.stored, count, {
-    section: "Size",
-    width: 130,
-  }),
-  numbers("nonzero", "Non-zero, total", ({ counts }) => counts?.total.nonZero, count, {
-    section: "Size",
-    width: 120,
-  }),
-  numbers("bytes", "Bytes, total", ({ counts }) => counts?.total.bytes, bytes, {
+  createNumberColumn("bytes", "Bytes, total", ({ counts }) => counts?.total.bytes, formatBytes, {
     section: "Size",
     width: 100,
   }),
-  numbers("bytes:nonembedding", "Bytes, non-embedding", ({ counts }) => counts?.nonEmbedding.bytes, bytes, {
-    section: "Size",
-    width: 100,
-  }),
+  createNumberColumn(
+    "bytes:nonembedding",
+    "Bytes, non-embedding",
+    ({ counts }) => counts?.nonEmbedding.bytes,
+    formatBytes,
+    {
+      section: "Size",
+      width: 100,
+    },
+  ),
 ];
 
-const trailing: readonly RunColumn[] = [
+const trailingColumns: readonly RunColumn[] = [
   {
-    ...words("experiment", "Experiment", ({ experiment }) => experiment && fileName(experiment), {
-      shown: true,
-      width: 160,
-    }),
+    ...createTextColumn(
+      "experiment",
+      "Experiment",
+      ({ experiment }) => experiment && getFileName(experiment),
+      {
+        shown: true,
+        width: 160,
+      },
+    ),
     text: ({ experiment }) =>
-      experiment === undefined ? missing : fileName(experiment).replace(/\.lathe\.md$/, ""),
+      experiment === undefined ? missingText : getFileName(experiment).replace(/\.lathe\.md$/, ""),
   },
-  words("variant", "Variant", ({ variant }) => variant || undefined, { shown: true, width: 110 }),
-  numbers("duration", "Duration", ({ seconds }) => seconds, duration, { shown: true, width: 100 }),
+  createTextColumn("variant", "Variant", ({ variant }) => variant || undefined, { shown: true, width: 110 }),
+  createNumberColumn("duration", "Duration", ({ seconds }) => seconds, formatDuration, {
+    shown: true,
+    width: 100,
+  }),
   {
-    ...words("created", "Created", ({ createdAt }) => createdAt || undefined, { shown: true, width: 145 }),
-    text: ({ createdAt }) => moment(createdAt),
+    ...createTextColumn("created", "Created", ({ createdAt }) => createdAt || undefined, {
+      shown: true,
+      width: 145,
+    }),
+    text: ({ createdAt }) => formatDateTime(createdAt),
   },
-  words("tags", "Tags", ({ tags }) => tags.join(", ") || undefined, {
+  createTextColumn("tags", "Tags", ({ tags }) => tags.join(", ") || undefined, {
     shown: true,
     width: 150,
     edits: "tags",
   }),
-  words("notes", "Notes", ({ notes }) => notes || undefined, { shown: true, width: 260, edits: "notes" }),
-  numbers("seed", "Seed", ({ seed }) => seed, String, { width: 70 }),
-  words("device", "Device", ({ device }) => device?.name, { width: 90 }),
-  words("problem", "Problem", ({ failure, notices }) => failure?.message ?? notices[0], { width: 240 }),
-  words("id", "Run", ({ id }) => id, { width: 230 }),
+  createTextColumn("notes", "Notes", ({ notes }) => notes || undefined, {
+    shown: true,
+    width: 260,
+    edits: "notes",
+  }),
+  createNumberColumn("seed", "Seed", ({ seed }) => seed, String, { width: 70 }),
+  createTextColumn("device", "Device", ({ device }) => device?.name, { width: 90 }),
+  createTextColumn("problem", "Problem", ({ failure, notices }) => failure?.message ?? notices[0], {
+    width: 240,
+  }),
+  createTextColumn("id", "Run", ({ id }) => id, { width: 230 }),
 ];
 
-function metricColumns(metric: string): RunColumn[] {
-  return (["last", "min", "max"] as const).map((which) => {
-    const id = `${metric}.${which}`;
-    return numbers(
+function createMetricColumns(metric: string): RunColumn[] {
+  return (["last", "min", "max"] as const).map((aggregate) => {
+    const id = `${metric}.${aggregate}`;
+    return createNumberColumn(
       id,
-      which === "last" ? metric : `${metric} ${which}`,
-      ({ metrics }) => metrics[metric]?.[which] ?? undefined,
-      (value) => aligned(value),
+      aggregate === "last" ? metric : `${metric} ${aggregate}`,
+      ({ metrics }) => metrics[metric]?.[aggregate] ?? undefined,
+      (value) => formatAligned(value),
       {
         section: "Metrics",
-        shown: usualMetrics.has(id),
+        shown: defaultMetrics.has(id),
         width: 124,
       },
     );
   });
 }
 
-function words(
+function createTextColumn(
   id: string,
   title: string,
   value: (run: RunSummary) => CellValue,
-  given: Described,
+  options: ColumnOptions,
 ): RunColumn {
-  const text = (run: RunSummary) => String(value(run) ?? missing);
-  return { id, title, section: "Run", width: 140, numeric: false, shown: false, ...given, value, text };
+  const text = (run: RunSummary) => String(value(run) ?? missingText);
+  return { id, title, section: "Run", width: 140, numeric: false, shown: false, ...options, value, text };
 }
 
-function numbers(
+function createNumberColumn(
   id: string,
   title: string,
   value: (run: RunSummary) => number | undefined,
   format: (value: number, run: RunSummary) => string,
-  given: Described,
+  options: ColumnOptions,
 ): RunColumn {
   const text = (run: RunSummary) => {
-    const found = value(run);
-    return found === undefined ? missing : format(found, run);
+    const number = value(run);
+    return number === undefined ? missingText : format(number, run);
   };
-  return { id, title, section: "Run", width: 100, numeric: true, shown: false, ...given, value, text };
+  return { id, title, section: "Run", width: 100, numeric: true, shown: false, ...options, value, text };
 }
 
 /** Numbers stay numbers, so that they sort as such. */
-function plain(value: unknown): CellValue {
+function toCellValue(value: unknown): CellValue {
   if (value === undefined || typeof value === "string" || typeof value === "number") return value;
   return JSON.stringify(value);
 }

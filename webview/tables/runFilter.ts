@@ -11,20 +11,21 @@ export interface RunFilter {
   readonly problem?: string;
 }
 
-type Test = (run: RunSummary) => boolean;
+type RunPredicate = (run: RunSummary) => boolean;
 
-const term = /(-?)(?:([\p{L}_][^\s:<>=!"]*)(:|<=|>=|!=|<|>|=))?("(?:[^"]*)"?|[^\s"]*)/gu;
+const termPattern = /(-?)(?:([\p{L}_][^\s:<>=!"]*)(:|<=|>=|!=|<|>|=))?("(?:[^"]*)"?|[^\s"]*)/gu;
 const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, b: 1e9, g: 1e9 };
 
 export function parseFilter(text: string, columns: readonly RunColumn[]): RunFilter {
-  const tests: Test[] = [];
+  const tests: RunPredicate[] = [];
   const problems: string[] = [];
-  for (const [whole, minus, key, operator, quoted] of text.matchAll(term)) {
+  for (const [whole, minus, key, operator, quoted] of text.matchAll(termPattern)) {
     if (whole === "") continue;
-    const wanted = quoted!.replace(/^"|"$/g, "").toLowerCase();
+    const operand = quoted!.replace(/^"|"$/g, "").toLowerCase();
     // A term that is still being typed filters nothing yet.
-    if (wanted === "" && operator !== "=" && operator !== "!=") continue;
-    const test = key === undefined ? containing(wanted) : ofColumn(key, operator!, wanted, columns);
+    if (operand === "" && operator !== "=" && operator !== "!=") continue;
+    const test =
+      key === undefined ? createTextTest(operand) : createColumnTest(key, operator!, operand, columns);
     if (typeof test === "string") problems.push(test);
     else tests.push(minus === "-" ? (run) => !test(run) : test);
   }
@@ -32,40 +33,40 @@ export function parseFilter(text: string, columns: readonly RunColumn[]): RunFil
   return problems.length === 0 ? { matches } : { matches, problem: problems.join(" ") };
 }
 
-function containing(wanted: string): Test {
+function createTextTest(query: string): RunPredicate {
   return ({ name, experiment, variant, tags, notes, state, id }) =>
     [name, experiment, variant, notes, state, id, ...tags].some((each) =>
-      each?.toLowerCase().includes(wanted),
+      each?.toLowerCase().includes(query),
     );
 }
 
-function ofColumn(
+function createColumnTest(
   key: string,
   operator: string,
-  wanted: string,
+  operand: string,
   columns: readonly RunColumn[],
-): Test | string {
-  const named = columnsNamed(key, columns);
-  if (named.length === 0)
+): RunPredicate | string {
+  const matchingColumns = findColumns(key, columns);
+  if (matchingColumns.length === 0)
     return `There is no column "${key}". Use state, variant, tags, …, a metric such as eval/loss, or quote the words.`;
   // Of several columns that a short name may mean, the first that a run has a value in.
-  const valueOf = (run: RunSummary) =>
-    named.map(({ value }) => value(run)).find((value) => value !== undefined);
-  const textOf = (run: RunSummary) => String(valueOf(run) ?? "").toLowerCase();
+  const getValue = (run: RunSummary) =>
+    matchingColumns.map(({ value }) => value(run)).find((value) => value !== undefined);
+  const getText = (run: RunSummary) => String(getValue(run) ?? "").toLowerCase();
   switch (operator) {
     case ":":
-      return (run) => textOf(run).includes(wanted);
+      return (run) => getText(run).includes(operand);
     case "=":
-      return (run) => isEqual(valueOf(run), wanted);
+      return (run) => isEqual(getValue(run), operand);
     case "!=":
-      return (run) => !isEqual(valueOf(run), wanted);
+      return (run) => !isEqual(getValue(run), operand);
   }
-  const limit = named[0]!.numeric ? number(wanted) : wanted;
-  if (limit === undefined) return `"${wanted}" is not a number, so ${key} cannot be compared with it.`;
+  const limit = matchingColumns[0]!.numeric ? parseNumber(operand) : operand;
+  if (limit === undefined) return `"${operand}" is not a number, so ${key} cannot be compared with it.`;
   const compare = comparisons[operator]!;
   return (run) => {
-    const value = valueOf(run);
-    return value !== undefined && compare(typeof limit === "number" ? value : textOf(run), limit);
+    const value = getValue(run);
+    return value !== undefined && compare(typeof limit === "number" ? value : getText(run), limit);
   };
 }
 
@@ -77,18 +78,15 @@ const comparisons: Readonly<Record<string, (value: string | number, limit: strin
 };
 
 /** The column of that id or title; else of a metric its last value, the validation's before the training's. */
-export function columnsNamed(key: string, columns: readonly RunColumn[]): readonly RunColumn[] {
-  const wanted = key.toLowerCase();
-  const synonym = synonyms[wanted] ?? wanted;
+export function findColumns(key: string, columns: readonly RunColumn[]): readonly RunColumn[] {
+  const query = key.toLowerCase();
+  const synonym = synonyms[query] ?? query;
   const exact = columns.filter(
-    ({ id, title }) =>
-      id.replace(/^\w+:/, "") === synonym || id === synonym || title.toLowerCase() === wanted,
+    ({ id, title }) => id.replace(/^\w+:/, "") === synonym || id === synonym || title.toLowerCase() === query,
   );
   if (exact.length > 0) return exact;
   return columns
-    .filter(
-      ({ id }) => id === `${wanted}.last` || id.endsWith(`/${wanted}`) || id.endsWith(`/${wanted}.last`),
-    )
+    .filter(({ id }) => id === `${query}.last` || id.endsWith(`/${query}`) || id.endsWith(`/${query}.last`))
     .sort((a, b) => Number(b.id.startsWith("eval/")) - Number(a.id.startsWith("eval/")));
 }
 
@@ -99,12 +97,12 @@ const synonyms: Readonly<Record<string, string>> = {
   params: "parameters",
 };
 
-function isEqual(value: string | number | undefined, wanted: string): boolean {
-  return typeof value === "number" ? value === number(wanted) : (value ?? "").toLowerCase() === wanted;
+function isEqual(value: string | number | undefined, operand: string): boolean {
+  return typeof value === "number" ? value === parseNumber(operand) : (value ?? "").toLowerCase() === operand;
 }
 
 /** `1.5k`, `10M`. */
-function number(text: string): number | undefined {
+function parseNumber(text: string): number | undefined {
   const [, digits, unit] = /^([-+]?[\d.]+(?:e[-+]?\d+)?)([kmbg]?)$/.exec(text) ?? [];
   if (digits === undefined) return undefined;
   const value = Number(digits) * units[unit!]!;

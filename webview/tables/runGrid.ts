@@ -6,15 +6,15 @@ import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } 
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { plural } from "../../src/protocol/quantities";
+import { pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
 import { CellEditor } from "./cellEditor";
-import { cellTitle, cellView } from "./cellViews";
-import { cellStyle, pinned } from "./columnPlace";
-import { headerView } from "./gridHeader";
-import { findTarget, type KeyAction, keyNames, type Place, place } from "./gridKeys";
+import { getCellTitle, renderCell } from "./cellViews";
+import { getCellStyle, getPinnedClass } from "./columnStyle";
+import { renderHeader } from "./gridHeader";
+import { findTarget, type KeyAction, getKeyNames, type GridPosition, clampPosition } from "./gridKeys";
 import type { EditableField } from "./runColumns";
-import { extendTo, noSelection, selectAll, type Selection, selectOnly, toggle } from "./runSelection";
+import { extendTo, emptySelection, selectAll, type Selection, selectOnly, toggleKey } from "./runSelection";
 import type { RunTable, ShownColumn, TableRow } from "./runTable";
 
 export const rowHeight = 28;
@@ -40,11 +40,11 @@ export interface GridPage {
 export class RunGrid {
   private rows: readonly TableRow[] = [];
   private columns: readonly ShownColumn[] = [];
-  private active: Place = { row: 1, column: 1 };
+  private active: GridPosition = { row: 1, column: 1 };
   private activeKey: string | undefined;
-  private focusWanted = false;
+  private isFocusRequested = false;
   /** Whether the table had the keyboard focus before it was redrawn. */
-  private focused = false;
+  private wasFocused = false;
   private slots = 0;
   private readonly editor: CellEditor;
   private readonly virtualizer: Virtualizer<HTMLElement, HTMLElement>;
@@ -55,22 +55,22 @@ export class RunGrid {
       commit: (run, field, text) => page.edit(run, field, text),
       closed: () => this.focusActive(),
     });
-    this.virtualizer = new Virtualizer(this.virtualOptions());
+    this.virtualizer = new Virtualizer(this.createVirtualizerOptions());
     this.virtualizer._didMount();
   }
 
   draw(rows: readonly TableRow[], columns: readonly ShownColumn[]): TemplateResult {
     this.rows = rows;
     this.columns = columns;
-    this.followActive();
-    this.virtualizer.setOptions(this.virtualOptions());
-    this.focused = this.scroller?.contains(document.activeElement) === true;
+    this.restoreActive();
+    this.virtualizer.setOptions(this.createVirtualizerOptions());
+    this.wasFocused = this.scroller?.contains(document.activeElement) === true;
     const items = this.virtualizer.getVirtualItems().filter(({ index }) => index < rows.length);
     const width = columns.reduce((sum, { pixels }) => sum + pixels, 0);
-    const grouped = this.page.table.arrangement.grouping.length > 0;
+    const isGrouped = this.page.table.arrangement.grouping.length > 0;
     return html`<div
       class="grid"
-      role=${grouped ? "treegrid" : "grid"}
+      role=${isGrouped ? "treegrid" : "grid"}
       aria-label="Runs"
       aria-multiselectable="true"
       aria-rowcount=${rows.length + 1}
@@ -80,7 +80,7 @@ export class RunGrid {
       @mousedown=${(event: MouseEvent) => this.onMouse(event)}
       @dblclick=${(event: MouseEvent) => this.onDoubleClick(event)}
     >
-      ${headerView(columns, {
+      ${renderHeader(columns, {
         width,
         active: this.active.row === 0 ? this.active.column : undefined,
         sort: (id, add) => {
@@ -95,32 +95,32 @@ export class RunGrid {
       <div class="body" role="rowgroup" style="height:${this.virtualizer.getTotalSize()}px;width:${width}px">
         ${repeat(
           items,
-          ({ index }) => this.slotOf(index, items.length),
-          ({ index, start }) => this.rowView(rows[index]!, index, start),
+          ({ index }) => this.getSlot(index, items.length),
+          ({ index, start }) => this.renderRow(rows[index]!, index, start),
         )}
       </div>
     </div>`;
   }
 
   /** After each drawing. */
-  drawn(root: ParentNode): void {
+  afterDraw(root: ParentNode): void {
     this.scroller = root.querySelector<HTMLElement>(".grid");
     this.virtualizer._willUpdate();
     // A row that is drawn by another element now takes the focus along.
-    if (this.editor.drawn(root) || !(this.focusWanted || this.focused)) return;
+    if (this.editor.afterDraw(root) || !(this.isFocusRequested || this.wasFocused)) return;
     const cell = root.querySelector<HTMLElement>(
       `[data-row="${this.active.row}"][data-column="${this.active.column}"]`,
     );
-    const only = cell ?? root.querySelector<HTMLElement>(`[data-row="${this.active.row}"]`);
-    if (only === null) return;
-    if (document.activeElement !== only) only.focus({ preventScroll: true });
-    if (this.focusWanted) this.revealColumn(only);
-    this.focusWanted = false;
+    const focusTarget = cell ?? root.querySelector<HTMLElement>(`[data-row="${this.active.row}"]`);
+    if (focusTarget === null) return;
+    if (document.activeElement !== focusTarget) focusTarget.focus({ preventScroll: true });
+    if (this.isFocusRequested) this.revealColumn(focusTarget);
+    this.isFocusRequested = false;
   }
 
   /** Puts the keyboard onto the table, as after an action of the toolbar. */
   focusActive(): void {
-    this.focusWanted = true;
+    this.isFocusRequested = true;
     this.page.redraw();
   }
 
@@ -136,17 +136,17 @@ export class RunGrid {
    * Elements of rows that leave one end are used again at the other, which is far cheaper than making new ones. The row
    * with the focus has an element of its own while it is out of sight.
    */
-  private slotOf(index: number, drawn: number): string | number {
-    this.slots = Math.max(this.slots, drawn);
+  private getSlot(index: number, visibleCount: number): string | number {
+    this.slots = Math.max(this.slots, visibleCount);
     const { range } = this.virtualizer;
-    const inSight =
+    const isInSight =
       range === null || (index >= range.startIndex - overscan && index <= range.endIndex + overscan);
-    return inSight ? index % this.slots : "away";
+    return isInSight ? index % this.slots : "away";
   }
 
-  private rowView(row: TableRow, index: number, start: number): TemplateResult {
+  private renderRow(row: TableRow, index: number, start: number): TemplateResult {
     const at = index + 1;
-    const active = this.active.row === at;
+    const isActive = this.active.row === at;
     if (row.kind === "group")
       return html`<div
         class="row group"
@@ -162,11 +162,11 @@ export class RunGrid {
           aria-colindex="1"
           aria-colspan=${this.columns.length}
           data-row=${at}
-          tabindex=${active ? 0 : -1}
+          tabindex=${isActive ? 0 : -1}
         >
           <span class="inside"
             >${row.expanded ? icons.down : icons.right}<b>${row.label}</b>
-            <span class="muted">${plural(row.runs, "run")}</span></span
+            <span class="muted">${pluralize(row.runs, "run")}</span></span
           >
         </div>
       </div>`;
@@ -183,23 +183,23 @@ export class RunGrid {
         const editing = this.editor.isEditing(row.key, column.edits);
         return html`<div
           role="gridcell"
-          class="cell ${column.numeric ? "number" : ""} ${pinned(column)} ${editing ? "editing" : ""}"
-          style=${cellStyle(this.columns, i)}
+          class="cell ${column.numeric ? "number" : ""} ${getPinnedClass(column)} ${editing ? "editing" : ""}"
+          style=${getCellStyle(this.columns, i)}
           aria-colindex=${i + 1}
           data-row=${at}
           data-column=${i}
-          tabindex=${active && this.active.column === i ? 0 : -1}
-          title=${editing ? nothing : cellTitle(row.run, column)}
+          tabindex=${isActive && this.active.column === i ? 0 : -1}
+          title=${editing ? nothing : getCellTitle(row.run, column)}
         >
-          ${editing ? this.editor.view() : cellView(row.run, column)}
+          ${editing ? this.editor.render() : renderCell(row.run, column)}
         </div>`;
       })}
     </div>`;
   }
 
   private onKey(event: KeyboardEvent): void {
-    const actions = this.keyActions();
-    const action = keyNames(event).flatMap((name) => actions[name] ?? [])[0];
+    const actions = this.getKeyActions();
+    const action = getKeyNames(event).flatMap((name) => actions[name] ?? [])[0];
     if (action === undefined) {
       this.navigate(event);
       return;
@@ -210,13 +210,13 @@ export class RunGrid {
   }
 
   /** What each key does where the focus is. The other keys move the focus. */
-  private keyActions(): Readonly<Record<string, KeyAction>> {
+  private getKeyActions(): Readonly<Record<string, KeyAction>> {
     const { page } = this;
     const row = this.rows[this.active.row - 1];
     const column = this.columns[this.active.column];
-    const everywhere: Readonly<Record<string, KeyAction>> = {
-      "Mod+a": () => page.select(selectAll(this.runKeys())),
-      Escape: () => page.select(noSelection),
+    const commonActions: Readonly<Record<string, KeyAction>> = {
+      "Mod+a": () => page.select(selectAll(this.getRunKeys())),
+      Escape: () => page.select(emptySelection),
     };
     if (row?.kind === "group") {
       const expand = (expanded: boolean) => {
@@ -225,42 +225,42 @@ export class RunGrid {
       };
       const toggleGroup = () => expand(!row.expanded);
       return {
-        ...everywhere,
+        ...commonActions,
         Enter: toggleGroup,
         " ": toggleGroup,
         ArrowRight: () => expand(true),
         ArrowLeft: () => expand(false),
       };
     }
-    if (column === undefined) return everywhere;
+    if (column === undefined) return commonActions;
     if (row?.kind === "run")
       return {
-        ...everywhere,
+        ...commonActions,
         "Mod+c": () => page.copy(page.selection.keys.size > 1 ? "rows" : "cell", column.text(row.run)),
-        " ": () => page.select(toggle(page.selection, row.key)),
-        Delete: () => page.remove(this.aimed(row.key)),
-        Enter: () => this.act(row.run, column, false),
-        F2: () => this.act(row.run, column, true),
+        " ": () => page.select(toggleKey(page.selection, row.key)),
+        Delete: () => page.remove(this.getTargetRuns(row.key)),
+        Enter: () => this.activateCell(row.run, column, false),
+        F2: () => this.activateCell(row.run, column, true),
       };
     const sort = ({ shiftKey }: KeyboardEvent) => {
       page.table.sortBy(column.id, shiftKey);
       page.arranged();
     };
-    const widen = (pixels: number) => {
+    const resizeBy = (pixels: number) => {
       page.table.resize(column.id, column.pixels + pixels);
       page.arranged();
     };
     return {
-      ...everywhere,
+      ...commonActions,
       Enter: sort,
       " ": sort,
-      "Alt+ArrowRight": () => widen(16),
-      "Alt+ArrowLeft": () => widen(-16),
+      "Alt+ArrowRight": () => resizeBy(16),
+      "Alt+ArrowLeft": () => resizeBy(-16),
     };
   }
 
   private navigate(event: KeyboardEvent): void {
-    const extent = { rows: this.rows.length, columns: this.columns.length, page: this.pageRows() };
+    const extent = { rows: this.rows.length, columns: this.columns.length, page: this.countPageRows() };
     const next = findTarget(this.active, event, extent);
     if (next === undefined) return;
     event.preventDefault();
@@ -271,7 +271,7 @@ export class RunGrid {
     // From where the focus was, unless a range is being extended from elsewhere.
     const { selection } = this.page;
     const from = selection.keys.has(row.key) ? selection : selectOnly(row.key);
-    this.page.select(extendTo(from, target.key, this.runKeys()));
+    this.page.select(extendTo(from, target.key, this.getRunKeys()));
   }
 
   private onMouse(event: MouseEvent): void {
@@ -291,8 +291,8 @@ export class RunGrid {
       const { selection } = this.page;
       if (event.shiftKey) {
         event.preventDefault();
-        this.page.select(extendTo(selection, row.key, this.runKeys()));
-      } else if (event.ctrlKey || event.metaKey) this.page.select(toggle(selection, row.key));
+        this.page.select(extendTo(selection, row.key, this.getRunKeys()));
+      } else if (event.ctrlKey || event.metaKey) this.page.select(toggleKey(selection, row.key));
       else this.page.select(selectOnly(row.key));
     }
   }
@@ -301,24 +301,25 @@ export class RunGrid {
     const cell = (event.target as Element).closest<HTMLElement>("[data-column]");
     const row = this.rows[Number(cell?.dataset.row) - 1];
     const column = this.columns[Number(cell?.dataset.column)];
-    if (row?.kind === "run" && column !== undefined && column.id !== "star") this.act(row.run, column, false);
+    if (row?.kind === "run" && column !== undefined && column.id !== "star")
+      this.activateCell(row.run, column, false);
   }
 
   /** What Enter, F2 and a double click do with a cell: edit it, else open the runs. */
-  private act(run: RunSummary, column: ShownColumn, editOnly: boolean): void {
+  private activateCell(run: RunSummary, column: ShownColumn, editOnly: boolean): void {
     if (column.id === "star") this.page.star(run);
     else if (column.edits !== undefined) {
       this.editor.begin(run, column.edits);
       this.page.redraw();
-    } else if (!editOnly) this.page.open(this.aimed(run.folder));
+    } else if (!editOnly) this.page.open(this.getTargetRuns(run.folder));
   }
 
   /** The selection where it holds the run, else the run alone. */
-  private aimed(key: string): readonly string[] {
+  private getTargetRuns(key: string): readonly string[] {
     return this.page.selection.keys.has(key) ? [...this.page.selection.keys] : [key];
   }
 
-  private moveTo(at: Place): void {
+  private moveTo(at: GridPosition): void {
     this.active = at;
     this.activeKey = this.rows[at.row - 1]?.key;
     if (at.row > 0) this.virtualizer.scrollToIndex(at.row - 1, { align: "auto" });
@@ -326,20 +327,20 @@ export class RunGrid {
   }
 
   /** The focus stays with its run, wherever sorting and filtering put it. */
-  private followActive(): void {
+  private restoreActive(): void {
     const extent = { rows: this.rows.length, columns: this.columns.length, page: 1 };
     const { row, column } = this.active;
-    const stays = row === 0 || this.rows[row - 1]?.key === this.activeKey;
-    const found = stays ? row - 1 : this.rows.findIndex(({ key }) => key === this.activeKey);
-    this.active = place(found < 0 ? row : found + 1, column, extent);
+    const isUnmoved = row === 0 || this.rows[row - 1]?.key === this.activeKey;
+    const rowIndex = isUnmoved ? row - 1 : this.rows.findIndex(({ key }) => key === this.activeKey);
+    this.active = clampPosition(rowIndex < 0 ? row : rowIndex + 1, column, extent);
     this.activeKey = this.rows[this.active.row - 1]?.key;
   }
 
-  private runKeys(): string[] {
+  private getRunKeys(): string[] {
     return this.rows.flatMap((row) => (row.kind === "run" ? [row.key] : []));
   }
 
-  private pageRows(): number {
+  private countPageRows(): number {
     return Math.max(1, Math.floor(((this.scroller?.clientHeight ?? 0) - headHeight) / rowHeight) - 1);
   }
 
@@ -347,17 +348,17 @@ export class RunGrid {
   private revealColumn(cell: HTMLElement): void {
     const { scroller } = this;
     if (scroller === null || cell.dataset.column === undefined || /\bpinned\b/.test(cell.className)) return;
-    const covered = this.columns.reduce(
-      (sum, column) => sum + (pinned(column) === "" ? 0 : column.pixels),
+    const pinnedWidth = this.columns.reduce(
+      (sum, column) => sum + (getPinnedClass(column) === "" ? 0 : column.pixels),
       0,
     );
     const [left, right] = [cell.offsetLeft, cell.offsetLeft + cell.offsetWidth];
-    if (left < scroller.scrollLeft + covered) scroller.scrollLeft = left - covered;
+    if (left < scroller.scrollLeft + pinnedWidth) scroller.scrollLeft = left - pinnedWidth;
     else if (right > scroller.scrollLeft + scroller.clientWidth)
       scroller.scrollLeft = right - scroller.clientWidth;
   }
 
-  private virtualOptions(): VirtualOptions {
+  private createVirtualizerOptions(): VirtualizerOptions {
     return {
       count: this.rows.length,
       getScrollElement: () => this.scroller,
@@ -381,4 +382,4 @@ export class RunGrid {
   }
 }
 
-type VirtualOptions = ConstructorParameters<typeof Virtualizer<HTMLElement, HTMLElement>>[0];
+type VirtualizerOptions = ConstructorParameters<typeof Virtualizer<HTMLElement, HTMLElement>>[0];

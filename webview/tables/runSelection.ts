@@ -6,16 +6,16 @@ export interface Selection {
   readonly anchor: string | undefined;
 }
 
-export const noSelection: Selection = { keys: new Set(), anchor: undefined };
+export const emptySelection: Selection = { keys: new Set(), anchor: undefined };
 
 export function selectOnly(key: string): Selection {
   return { keys: new Set([key]), anchor: key };
 }
 
-export function toggle({ keys }: Selection, key: string): Selection {
-  const changed = new Set(keys);
-  if (!changed.delete(key)) changed.add(key);
-  return { keys: changed, anchor: key };
+export function toggleKey({ keys }: Selection, key: string): Selection {
+  const toggled = new Set(keys);
+  if (!toggled.delete(key)) toggled.add(key);
+  return { keys: toggled, anchor: key };
 }
 
 /** All between the anchor and the key in the order shown; the anchor stays. */
@@ -31,7 +31,7 @@ export function selectAll(order: readonly string[]): Selection {
 }
 
 /** Without what is there no more. */
-export function retained(selection: Selection, exists: (key: string) => boolean): Selection {
+export function retainExisting(selection: Selection, exists: (key: string) => boolean): Selection {
   if ([...selection.keys].every(exists)) return selection;
   return { keys: new Set([...selection.keys].filter(exists)), anchor: selection.anchor };
 }

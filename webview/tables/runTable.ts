@@ -44,7 +44,7 @@ export interface Arrangement {
   readonly expanded: ExpandedState;
 }
 
-export const usualArrangement: Arrangement = {
+export const defaultArrangement: Arrangement = {
   sorting: [{ id: "created", desc: true }],
   columnVisibility: {},
   columnSizing: {},
@@ -73,7 +73,7 @@ export interface ShownColumn extends RunColumn {
 export class RunTable {
   private columns: readonly RunColumn[] = [];
   private readonly table;
-  private drawn: { readonly from: ModelRows; readonly rows: readonly TableRow[] } | undefined;
+  private cached: { readonly from: ModelRows; readonly rows: readonly TableRow[] } | undefined;
 
   constructor(arrangement: Arrangement) {
     this.table = constructTable({
@@ -112,7 +112,7 @@ export class RunTable {
     this.table.setOptions((options) => ({ ...options, data: runs }));
   }
 
-  shownColumns(): readonly ShownColumn[] {
+  getShownColumns(): readonly ShownColumn[] {
     const { sorting } = this.arrangement;
     return this.columns
       .filter((column) => this.isShown(column))
@@ -127,32 +127,32 @@ export class RunTable {
       });
   }
 
-  isShown({ id, shown }: RunColumn): boolean {
-    return id === "name" || (this.arrangement.columnVisibility[id] ?? shown);
+  isShown({ id, shown: isVisible }: RunColumn): boolean {
+    return id === "name" || (this.arrangement.columnVisibility[id] ?? isVisible);
   }
 
-  show(id: string, shown: boolean): void {
-    this.table.setColumnVisibility((before) => ({ ...before, [id]: shown }));
+  show(id: string, isVisible: boolean): void {
+    this.table.setColumnVisibility((previous) => ({ ...previous, [id]: isVisible }));
   }
 
-  showUsual(): void {
+  resetColumns(): void {
     this.table.setColumnVisibility({});
     this.table.setColumnSizing({});
   }
 
   resize(id: string, pixels: number): void {
-    this.table.setColumnSizing((before) => ({ ...before, [id]: Math.max(34, Math.round(pixels)) }));
+    this.table.setColumnSizing((previous) => ({ ...previous, [id]: Math.max(34, Math.round(pixels)) }));
   }
 
   /** Ascending, descending, not at all; numbers begin with ascending too, because the lowest loss is the best. */
   sortBy(id: string, add: boolean): void {
-    this.table.setSorting((before) => {
-      const present = before.find((each) => each.id === id);
-      const others = add ? before.filter((each) => each.id !== id) : [];
+    this.table.setSorting((previous) => {
+      const existing = previous.find((each) => each.id === id);
+      const others = add ? previous.filter((each) => each.id !== id) : [];
       const next =
-        present === undefined ? { id, desc: false } : present.desc ? undefined : { id, desc: true };
-      if (!add || present === undefined) return next === undefined ? [] : [...others, next];
-      return before.flatMap((each) => (each.id !== id ? [each] : next === undefined ? [] : [next]));
+        existing === undefined ? { id, desc: false } : existing.desc ? undefined : { id, desc: true };
+      if (!add || existing === undefined) return next === undefined ? [] : [...others, next];
+      return previous.flatMap((each) => (each.id !== id ? [each] : next === undefined ? [] : [next]));
     });
   }
 
@@ -168,11 +168,11 @@ export class RunTable {
   /** The same array as long as nothing has changed. */
   rows(): readonly TableRow[] {
     const { rows } = this.table.getRowModel();
-    if (this.drawn?.from !== rows) this.drawn = { from: rows, rows: this.flat(rows) };
-    return this.drawn.rows;
+    if (this.cached?.from !== rows) this.cached = { from: rows, rows: this.flatten(rows) };
+    return this.cached.rows;
   }
 
-  private flat(rows: ModelRows): readonly TableRow[] {
+  private flatten(rows: ModelRows): readonly TableRow[] {
     return rows.map((row): TableRow => {
       if (!row.getIsGrouped()) return { kind: "run", key: row.id, run: row.original };
       const value = row.groupingValue as string | number | undefined;

@@ -3,18 +3,18 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import type { RunSummary } from "../../src/protocol/service/runs";
 import type { Panel, Stage } from "../kit/stage";
-import { emptyState, spinner } from "../kit/states";
+import { renderEmptyState, renderSpinner } from "../kit/states";
 import type { Page } from "../page";
 import { ColumnMenu } from "./columnMenu";
-import { comparisonView, type Differences } from "./comparison";
-import { csvOf, type CsvValue, tabbed } from "../../src/protocol/csv";
-import { columnsOf, type EditableField, type RunColumn, seenIn, type Settings } from "./runColumns";
+import { renderComparison, type Differences } from "./comparison";
+import { formatCsv, type CsvValue, formatTabSeparated } from "../../src/protocol/csv";
+import { createColumns, type EditableField, type RunColumn, collectKeys, type Settings } from "./runColumns";
 import { parseFilter, type RunFilter } from "./runFilter";
 import { type GridPage, RunGrid } from "./runGrid";
-import { noSelection, retained, type Selection } from "./runSelection";
-import { type Arrangement, RunTable, type TableRow, usualArrangement } from "./runTable";
-import { actionBar, filterBar } from "./runsToolbar";
-import { splitter } from "./splitter";
+import { emptySelection, retainExisting, type Selection } from "./runSelection";
+import { type Arrangement, RunTable, type TableRow, defaultArrangement } from "./runTable";
+import { renderActionBar, renderFilterBar } from "./runsToolbar";
+import { renderSplitter } from "./splitter";
 
 export interface RunsState {
   readonly arrangement: Arrangement;
@@ -41,7 +41,7 @@ export class RunsPage implements Panel, GridPage {
   private differences: Differences | undefined;
   private comparisonHeight: number;
   private scrollTop: number;
-  private keeping: ReturnType<typeof setTimeout> | undefined;
+  private saveTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly grid: RunGrid;
   private readonly menu: ColumnMenu;
   private rows: readonly TableRow[] = [];
@@ -51,9 +51,9 @@ export class RunsPage implements Panel, GridPage {
     private readonly stage: Stage,
   ) {
     const { state } = page;
-    this.table = new RunTable(state?.arrangement ?? usualArrangement);
+    this.table = new RunTable(state?.arrangement ?? defaultArrangement);
     this.filterText = state?.filter ?? "";
-    this.selection = { ...noSelection, keys: new Set(state?.selected) };
+    this.selection = { ...emptySelection, keys: new Set(state?.selected) };
     this.compared = state?.compared ?? page.input.compare ?? [];
     this.comparisonHeight = state?.comparisonHeight ?? 260;
     this.scrollTop = state?.scrollTop ?? 0;
@@ -65,21 +65,21 @@ export class RunsPage implements Panel, GridPage {
       const { compare } = input as { readonly compare?: readonly string[] };
       if (compare !== undefined) this.compare(compare);
     });
-    addEventListener("pagehide", () => this.keepNow());
+    addEventListener("pagehide", () => this.saveStateNow());
     this.load();
     if (state?.settings === true) this.readSettings();
   }
 
   draw(): TemplateResult {
-    if (this.runs === undefined) return spinner("Reading the runs…");
+    if (this.runs === undefined) return renderSpinner("Reading the runs…");
     if (this.runs.size === 0)
-      return emptyState(
+      return renderEmptyState(
         "No runs yet",
         "Open an experiment (a file that ends in .lathe.md) and run a cell. Every run appears here while it is active, and remains after it has ended.",
       );
     this.refresh(this.runs);
-    const shown = this.table.shownColumns();
-    return html`${filterBar({
+    const shownColumns = this.table.getShownColumns();
+    return html`${renderFilterBar({
         filter: this.filterText,
         setFilter: (text) => this.setFilter(text),
         group: this.table.arrangement.grouping[0],
@@ -90,37 +90,37 @@ export class RunsPage implements Panel, GridPage {
         columnMenu: this.menu.draw(this.columns),
         exportCsv: () => this.exportShown(),
       })}
-      ${actionBar({
-        chosen: this.selectedRuns(),
+      ${renderActionBar({
+        chosen: this.getSelectedRuns(),
         matching: this.matching,
         all: this.runs.size,
         problem: this.filter.problem,
         compare: (runs) => this.compare(runs),
         copy: () => this.copy("rows", ""),
-        openPanel: (opened) => this.ask("page.openPanel", opened),
+        openPanel: (opened) => this.request("page.openPanel", opened),
         command: (command, runs) => this.command(command, runs),
       })}
       ${
         this.rows.length === 0
-          ? emptyState(
+          ? renderEmptyState(
               "No run matches the filter",
               this.filterText,
               html`<vscode-button appearance="secondary" @click=${() => this.setFilter("")}
                 >Clear the filter</vscode-button
               >`,
             )
-          : this.grid.draw(this.rows, shown)
+          : this.grid.draw(this.rows, shownColumns)
       }
-      ${this.comparison(this.runs)}
+      ${this.renderComparison(this.runs)}
       <div id="grid-keys" class="hidden">
         Space selects, Shift with the arrows extends, Enter opens the charts or edits, F2 edits name, tags and
         notes, Delete moves to the trash.
       </div>`;
   }
 
-  drawn(): void {
+  afterDraw(): void {
     const main = document.querySelector("main")!;
-    this.grid.drawn(main);
+    this.grid.afterDraw(main);
     if (this.scrollTop === 0 || this.rows.length === 0) return;
     this.grid.scrollTo(this.scrollTop);
     this.scrollTop = 0;
@@ -137,7 +137,7 @@ export class RunsPage implements Panel, GridPage {
 
   redraw(): void {
     this.stage.redraw();
-    this.keep();
+    this.scheduleSave();
   }
 
   star(run: RunSummary): void {
@@ -147,12 +147,12 @@ export class RunsPage implements Panel, GridPage {
   edit(run: RunSummary, field: EditableField, text: string): void {
     const tags = [...new Set(text.split(",").map((tag) => tag.trim()))].filter((tag) => tag !== "");
     const notes = field === "tags" ? { tags } : field === "name" ? { name: text.trim() } : { notes: text };
-    const same = field === "tags" ? tags.join() === run.tags.join() : text === run[field];
-    if (!same) this.annotate(run, notes);
+    const isUnchanged = field === "tags" ? tags.join() === run.tags.join() : text === run[field];
+    if (!isUnchanged) this.annotate(run, notes);
   }
 
   open(runs: readonly string[]): void {
-    this.ask("page.openPanel", { panel: "charts", input: { runs } });
+    this.request("page.openPanel", { panel: "charts", input: { runs } });
   }
 
   remove(runs: readonly string[]): void {
@@ -160,7 +160,9 @@ export class RunsPage implements Panel, GridPage {
   }
 
   copy(what: "cell" | "rows", cell: string): void {
-    this.ask("page.copy", { text: what === "cell" ? cell : tabbed(this.lines(this.selectedRuns())) });
+    this.request("page.copy", {
+      text: what === "cell" ? cell : formatTabSeparated(this.createRows(this.getSelectedRuns())),
+    });
   }
 
   readSettings(): void {
@@ -188,7 +190,7 @@ export class RunsPage implements Panel, GridPage {
     if (this.runs === undefined) return;
     for (const run of changed) this.runs.set(run.folder, run);
     for (const run of removed) this.runs.delete(run);
-    this.selection = retained(this.selection, (key) => this.runs!.has(key));
+    this.selection = retainExisting(this.selection, (key) => this.runs!.has(key));
     this.stale = true;
     this.stage.redraw();
   }
@@ -196,7 +198,7 @@ export class RunsPage implements Panel, GridPage {
   private refresh(runs: ReadonlyMap<string, RunSummary>): void {
     if (this.stale) {
       this.stale = false;
-      const columns = columnsOf(seenIn(runs.values(), this.settings), this.settings);
+      const columns = createColumns(collectKeys(runs.values(), this.settings), this.settings);
       if (columns.map(({ id }) => id).join("\n") !== this.columns.map(({ id }) => id).join("\n")) {
         this.columns = columns;
         this.table.setColumns(columns);
@@ -209,15 +211,15 @@ export class RunsPage implements Panel, GridPage {
     this.rows = this.table.rows();
   }
 
-  private comparison(runs: ReadonlyMap<string, RunSummary>): TemplateResult | typeof nothing {
+  private renderComparison(runs: ReadonlyMap<string, RunSummary>): TemplateResult | typeof nothing {
     const compared = this.compared.flatMap((key) => runs.get(key) ?? []);
     if (compared.length === 0) return nothing;
-    return html`${splitter("Height of the comparison", this.comparisonHeight, (height) => {
+    return html`${renderSplitter("Height of the comparison", this.comparisonHeight, (height) => {
         this.comparisonHeight = height;
         this.changed();
       })}
       <section class="comparison" aria-label="Comparison" style="height:${this.comparisonHeight}px">
-        ${comparisonView({
+        ${renderComparison({
           runs: compared,
           differences: compared.length === this.differences?.values.length ? this.differences : undefined,
           close: () => {
@@ -235,10 +237,10 @@ export class RunsPage implements Panel, GridPage {
     this.differences = undefined;
     this.changed();
     if (this.runs === undefined || this.compared.length === 0) return;
-    const asked = this.compared;
+    const requested = this.compared;
     this.stage.attempt(async () => {
-      const differences = await this.page.host.request("runs.differences", { runs: asked });
-      if (this.compared !== asked) return;
+      const differences = await this.page.host.request("runs.differences", { runs: requested });
+      if (this.compared !== requested) return;
       this.differences = differences;
       this.stage.redraw();
     });
@@ -260,46 +262,46 @@ export class RunsPage implements Panel, GridPage {
   }
 
   /** A folded group or a filter hides rows, and what is hidden is not acted upon. */
-  private selectedRuns(): readonly RunSummary[] {
+  private getSelectedRuns(): readonly RunSummary[] {
     return this.rows.flatMap((row) =>
       row.kind === "run" && this.selection.keys.has(row.key) ? [row.run] : [],
     );
   }
 
-  private lines(runs: readonly RunSummary[]): CsvValue[][] {
-    const columns = this.table.shownColumns();
+  private createRows(runs: readonly RunSummary[]): CsvValue[][] {
+    const columns = this.table.getShownColumns();
     return [columns.map(({ title }) => title), ...runs.map((run) => columns.map(({ value }) => value(run)))];
   }
 
   private exportShown(): void {
-    this.save("runs.csv", this.lines(this.rows.flatMap((row) => (row.kind === "run" ? [row.run] : []))));
+    this.save("runs.csv", this.createRows(this.rows.flatMap((row) => (row.kind === "run" ? [row.run] : []))));
   }
 
   private save(name: string, rows: readonly (readonly CsvValue[])[]): void {
-    this.ask("page.save", { name, content: { text: csvOf(rows) } });
+    this.request("page.save", { name, content: { text: formatCsv(rows) } });
   }
 
   private command(command: PageCommand, runs: readonly string[]): void {
-    this.ask("page.command", { command, runs });
+    this.request("page.command", { command, runs });
   }
 
-  private ask<K extends keyof PageRequests>(name: K, params: PageRequests[K]["params"]): void {
+  private request<K extends keyof PageRequests>(name: K, params: PageRequests[K]["params"]): void {
     this.stage.attempt(() => this.page.host.request(name, params));
   }
 
   private changed(): void {
     this.stage.redraw();
-    this.keep();
+    this.scheduleSave();
   }
 
   /** Not at once: scrolling and dragging change it with every frame. */
-  private keep(): void {
-    this.keeping ??= setTimeout(() => this.keepNow(), 300);
+  private scheduleSave(): void {
+    this.saveTimer ??= setTimeout(() => this.saveStateNow(), 300);
   }
 
-  private keepNow(): void {
-    clearTimeout(this.keeping);
-    this.keeping = undefined;
+  private saveStateNow(): void {
+    clearTimeout(this.saveTimer);
+    this.saveTimer = undefined;
     this.page.keep({
       arrangement: this.table.arrangement,
       filter: this.filterText,

@@ -3,10 +3,10 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { PageCommand, PageRequests } from "../../src/protocol/page";
 import { isActive, isResumable } from "../../src/protocol/run";
 import type { RunSummary } from "../../src/protocol/service/runs";
-import { count, plural } from "../../src/protocol/quantities";
+import { formatCount, pluralize } from "../../src/protocol/quantities";
 import { icons } from "../kit/icons";
-import { named } from "../kit/named";
-import { valueOf } from "../kit/toolkit";
+import { accessibleName } from "../kit/accessibleName";
+import { getValue } from "../kit/toolkit";
 
 export interface FilterBarPage {
   readonly filter: string;
@@ -38,20 +38,20 @@ const groupings = [
   ["tags", "Tags"],
 ] as const;
 
-export function filterBar(page: FilterBarPage): TemplateResult {
+export function renderFilterBar(page: FilterBarPage): TemplateResult {
   return html`<div class="toolbar">
     <vscode-text-field
       class="filter"
       placeholder="Filter: words, state:done, loss<2, parameters<10M, -tag:old"
-      ${named("Filter the runs")}
+      ${accessibleName("Filter the runs")}
       .value=${page.filter}
-      @input=${(event: Event) => page.setFilter(valueOf(event))}
+      @input=${(event: Event) => page.setFilter(getValue(event))}
       ><span slot="start">${icons.search}</span></vscode-text-field
     >
     <span class="label" aria-hidden="true">Group by</span>
     <vscode-dropdown
       aria-label="Group by"
-      @change=${(event: Event) => page.groupBy(valueOf(event) || undefined)}
+      @change=${(event: Event) => page.groupBy(getValue(event) || undefined)}
     >
       ${groupings.map(
         ([id, title]) =>
@@ -66,40 +66,43 @@ export function filterBar(page: FilterBarPage): TemplateResult {
   </div>`;
 }
 
-export function actionBar(page: ActionBarPage): TemplateResult {
+export function renderActionBar(page: ActionBarPage): TemplateResult {
   const { chosen, matching, all } = page;
   const keys = chosen.map(({ folder }) => folder);
-  const active = keysOf(chosen, isActive);
-  const resumable = keysOf(chosen, isResumable);
+  const active = getKeys(chosen, isActive);
+  const resumable = getKeys(chosen, isResumable);
   const subjects = keys.map((run) => ({ kind: "run", run }) as const);
-  const action = (label: string, icon: TemplateResult, enabled: boolean, act: () => void) =>
+  const renderAction = (label: string, icon: TemplateResult, enabled: boolean, act: () => void) =>
     html`<button class="quiet" ?disabled=${!enabled} @click=${act}>${icon} ${label}</button>`;
-  const number = matching === all ? plural(all, "run") : `${count(matching)} of ${plural(all, "run")}`;
-  const some = chosen.length > 0;
+  const countText =
+    matching === all ? pluralize(all, "run") : `${formatCount(matching)} of ${pluralize(all, "run")}`;
+  const hasSelection = chosen.length > 0;
   return html`<div class="actions" role="toolbar" aria-label="Selected runs">
-    ${action("Compare", icons.compare, chosen.length > 1, () => page.compare(keys))}
-    ${action("Charts", icons.chart, some, () => page.openPanel({ panel: "charts", input: { runs: keys } }))}
-    ${action("Parameters", icons.sizes, some, () =>
+    ${renderAction("Compare", icons.compare, chosen.length > 1, () => page.compare(keys))}
+    ${renderAction("Charts", icons.chart, hasSelection, () => page.openPanel({ panel: "charts", input: { runs: keys } }))}
+    ${renderAction("Parameters", icons.sizes, hasSelection, () =>
       page.openPanel({ panel: "parameters", input: { subjects } }),
     )}
-    ${action("Weights", icons.histogram, some && chosen.length < 3, () =>
+    ${renderAction("Weights", icons.histogram, hasSelection && chosen.length < 3, () =>
       page.openPanel({ panel: "weights", input: { subjects } }),
     )}
     <span class="divider"></span>
-    ${action("Stop", icons.stop, active.length > 0, () => page.command("lathe.stopRun", active))}
-    ${action("Resume", icons.resume, resumable.length > 0, () => page.command("lathe.resumeRun", resumable))}
-    ${action("Log", icons.log, chosen.length === 1, () => page.command("lathe.showRunLog", keys))}
+    ${renderAction("Stop", icons.stop, active.length > 0, () => page.command("lathe.stopRun", active))}
+    ${renderAction("Resume", icons.resume, resumable.length > 0, () => page.command("lathe.resumeRun", resumable))}
+    ${renderAction("Log", icons.log, chosen.length === 1, () => page.command("lathe.showRunLog", keys))}
     <span class="divider"></span>
-    ${action("Copy", icons.copy, some, page.copy)}
-    ${action("Delete", icons.trash, some && active.length === 0, () =>
+    ${renderAction("Copy", icons.copy, hasSelection, page.copy)}
+    ${renderAction("Delete", icons.trash, hasSelection && active.length === 0, () =>
       page.command("lathe.deleteRuns", keys),
     )}
     <span class="spring"></span>
     ${page.problem === undefined ? nothing : html`<span class="problem" role="status">${page.problem}</span>`}
-    <span class="status" role="status">${number}${some ? `, ${count(chosen.length)} selected` : ""}</span>
+    <span class="status" role="status"
+      >${countText}${hasSelection ? `, ${formatCount(chosen.length)} selected` : ""}</span
+    >
   </div>`;
 }
 
-function keysOf(runs: readonly RunSummary[], holds: (run: RunSummary) => boolean): readonly string[] {
-  return runs.filter(holds).map(({ folder }) => folder);
+function getKeys(runs: readonly RunSummary[], predicate: (run: RunSummary) => boolean): readonly string[] {
+  return runs.filter(predicate).map(({ folder }) => folder);
 }

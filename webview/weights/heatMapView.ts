@@ -5,8 +5,8 @@
 import { html, type TemplateResult } from "lit";
 import type { HeatMap } from "../../src/protocol/service/models";
 import type { Ground } from "../../src/pictures/palette";
-import { figure } from "../../src/protocol/quantities";
-import { colorAt, gradient } from "../../src/pictures/ramp";
+import { formatNumber } from "../../src/protocol/quantities";
+import { getRampColor, createGradient } from "../../src/pictures/ramp";
 
 export interface HeatMapView {
   readonly title: string;
@@ -18,14 +18,16 @@ export interface HeatMapView {
   readonly hover: (cell: number | undefined) => void;
 }
 
-export function heatMapView(view: HeatMapView): TemplateResult {
+export function renderHeatMap(view: HeatMapView): TemplateResult {
   const { map, title, hovered } = view;
   const [rows, columns] = map.shape;
-  const whole = rows === map.rows && columns === map.columns;
+  const isWhole = rows === map.rows && columns === map.columns;
   return html`<figure>
     <figcaption>
       <b>${title}</b>
-      <span class="muted">${rows} × ${columns}${whole ? "" : `, drawn as ${map.rows} × ${map.columns}`}</span>
+      <span class="muted"
+        >${rows} × ${columns}${isWhole ? "" : `, drawn as ${map.rows} × ${map.columns}`}</span
+      >
     </figcaption>
     <canvas
       width=${map.columns}
@@ -33,22 +35,22 @@ export function heatMapView(view: HeatMapView): TemplateResult {
       role="img"
       tabindex="0"
       aria-label="Heat map of ${title}; the arrow keys read its values"
-      style="aspect-ratio:${ratio(map)}"
-      @pointermove=${(event: PointerEvent) => view.hover(cellAt(event, map))}
+      style="aspect-ratio:${getAspectRatio(map)}"
+      @pointermove=${(event: PointerEvent) => view.hover(findCell(event, map))}
       @pointerleave=${() => view.hover(undefined)}
       @keydown=${(event: KeyboardEvent) => onKey(event, view)}
     ></canvas>
     <p class="hint" aria-live="polite">
-      ${hovered === undefined ? "Point at the map or use the arrow keys to read its values." : cellWords(map, hovered)}
+      ${hovered === undefined ? "Point at the map or use the arrow keys to read its values." : describeCell(map, hovered)}
     </p>
   </figure>`;
 }
 
 /** A scale that both pictures share. */
-export function legendView(limit: number, ground: Ground): TemplateResult {
+export function renderLegend(limit: number, ground: Ground): TemplateResult {
   return html`<div class="legend">
-    <span>${figure(-limit, 3)}</span><i style="background:${gradient(ground)}"></i
-    ><span>${figure(limit, 3)}</span>
+    <span>${formatNumber(-limit, 3)}</span><i style="background:${createGradient(ground)}"></i
+    ><span>${formatNumber(limit, 3)}</span>
     <span class="muted"
       >and beyond; zero is neutral; each rectangle shows its value of largest magnitude</span
     >
@@ -56,25 +58,25 @@ export function legendView(limit: number, ground: Ground): TemplateResult {
 }
 
 /** Fills the canvas; called when it is in the document and when its content has changed. */
-export function paint(canvas: HTMLCanvasElement, { map, limit, ground, hovered }: HeatMapView): void {
+export function paintHeatMap(canvas: HTMLCanvasElement, { map, limit, ground, hovered }: HeatMapView): void {
   const context = canvas.getContext("2d");
   if (context === null) return;
   const image = context.createImageData(map.columns, map.rows);
-  map.values.forEach((value, i) => image.data.set(colorAt((value ?? NaN) / limit, ground), i * 4));
+  map.values.forEach((value, i) => image.data.set(getRampColor((value ?? NaN) / limit, ground), i * 4));
   if (hovered !== undefined)
     image.data.set(ground === "dark" ? [255, 255, 255, 255] : [0, 0, 0, 255], hovered * 4);
   context.putImageData(image, 0, 0);
 }
 
 /** The picture keeps the shape of the matrix within limits that leave a vector visible. */
-function ratio({ shape: [rows, columns] }: HeatMap): number {
+function getAspectRatio({ shape: [rows, columns] }: HeatMap): number {
   return Math.max(0.5, Math.min(8, columns / Math.max(1, rows)));
 }
 
-function cellAt(event: PointerEvent, { rows, columns }: HeatMap): number | undefined {
-  const box = (event.currentTarget as Element).getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
-  const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
+function findCell(event: PointerEvent, { rows, columns }: HeatMap): number | undefined {
+  const bounds = (event.currentTarget as Element).getBoundingClientRect();
+  const column = Math.floor(((event.clientX - bounds.left) / bounds.width) * columns);
+  const row = Math.floor(((event.clientY - bounds.top) / bounds.height) * rows);
   return row >= 0 && row < rows && column >= 0 && column < columns ? row * columns + column : undefined;
 }
 
@@ -100,15 +102,15 @@ function onKey(event: KeyboardEvent, { map, hovered, hover }: HeatMapView): void
 }
 
 /** Which part of the matrix a rectangle covers, and its value. */
-function cellWords(map: HeatMap, cell: number): string {
-  const range = (at: number, cells: number, whole: number) => {
+function describeCell(map: HeatMap, cell: number): string {
+  const formatRange = (at: number, cells: number, total: number) => {
     const [from, to] = [
-      Math.floor((at * whole) / cells),
-      Math.max(1, Math.floor(((at + 1) * whole) / cells)) - 1,
+      Math.floor((at * total) / cells),
+      Math.max(1, Math.floor(((at + 1) * total) / cells)) - 1,
     ];
     return from >= to ? String(from) : `${from} to ${to}`;
   };
-  const row = range(Math.floor(cell / map.columns), map.rows, map.shape[0]);
-  const column = range(cell % map.columns, map.columns, map.shape[1]);
-  return `Row ${row}, column ${column}: ${figure(map.values[cell] ?? NaN, 5)}`;
+  const row = formatRange(Math.floor(cell / map.columns), map.rows, map.shape[0]);
+  const column = formatRange(cell % map.columns, map.columns, map.shape[1]);
+  return `Row ${row}, column ${column}: ${formatNumber(map.values[cell] ?? NaN, 5)}`;
 }

@@ -3,8 +3,8 @@ import { html, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { WeightRole } from "../../src/protocol/service/models";
 import { icons } from "../kit/icons";
-import { named } from "../kit/named";
-import { valueOf } from "../kit/toolkit";
+import { accessibleName } from "../kit/accessibleName";
+import { getValue } from "../kit/toolkit";
 
 export interface RoleListPage {
   /** Undefined while the model is being read. */
@@ -15,18 +15,18 @@ export interface RoleListPage {
   choose(role: string): void;
 }
 
-export function roleList(page: RoleListPage): TemplateResult {
-  const wanted = page.filter.toLowerCase().split(/\s+/);
-  const found = (page.roles ?? []).filter(({ role, representation }) =>
-    wanted.every((word) => `${role} ${representation}`.toLowerCase().includes(word)),
+export function renderRoleList(page: RoleListPage): TemplateResult {
+  const words = page.filter.toLowerCase().split(/\s+/);
+  const matches = (page.roles ?? []).filter(({ role, representation }) =>
+    words.every((word) => `${role} ${representation}`.toLowerCase().includes(word)),
   );
-  const index = found.findIndex(({ role }) => role === page.chosen);
+  const index = matches.findIndex(({ role }) => role === page.chosen);
   return html`<nav class="side" aria-label="Roles">
     <vscode-text-field
       placeholder="Filter the roles"
-      ${named("Filter the roles")}
+      ${accessibleName("Filter the roles")}
       .value=${page.filter}
-      @input=${(event: Event) => page.setFilter(valueOf(event))}
+      @input=${(event: Event) => page.setFilter(getValue(event))}
       ><span slot="start">${icons.search}</span></vscode-text-field
     >
     <div
@@ -35,10 +35,10 @@ export function roleList(page: RoleListPage): TemplateResult {
       tabindex="0"
       aria-label="Role"
       aria-activedescendant=${index < 0 ? "" : `role-${index}`}
-      @keydown=${(event: KeyboardEvent) => onKey(event, found, index, page)}
+      @keydown=${(event: KeyboardEvent) => onKey(event, matches, index, page)}
     >
       ${repeat(
-        found,
+        matches,
         ({ role }) => role,
         ({ role, shape, representation }, i) =>
           html`<div
@@ -51,24 +51,29 @@ export function roleList(page: RoleListPage): TemplateResult {
             <span class="name">${role}</span><span class="shape">${shape.join(" × ")}</span>
           </div>`,
       )}
-      ${page.roles !== undefined && found.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role has this name.</div>` : ""}
+      ${page.roles !== undefined && matches.length === 0 ? html`<div role="option" aria-selected="false" aria-disabled="true">No role has this name.</div>` : ""}
     </div>
   </nav>`;
 }
 
-function onKey(event: KeyboardEvent, found: readonly WeightRole[], index: number, page: RoleListPage): void {
+function onKey(
+  event: KeyboardEvent,
+  matches: readonly WeightRole[],
+  index: number,
+  page: RoleListPage,
+): void {
   const targets: Readonly<Record<string, number>> = {
     ArrowUp: index - 1,
     ArrowDown: index + 1,
     PageUp: index - 10,
     PageDown: index + 10,
     Home: 0,
-    End: found.length - 1,
+    End: matches.length - 1,
   };
   const target = targets[event.key];
-  if (target === undefined || found.length === 0) return;
+  if (target === undefined || matches.length === 0) return;
   event.preventDefault();
-  const role = found[Math.max(0, Math.min(found.length - 1, target))]!.role;
+  const role = matches[Math.max(0, Math.min(matches.length - 1, target))]!.role;
   page.choose(role);
   requestAnimationFrame(() =>
     document.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }),

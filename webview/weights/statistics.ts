@@ -1,31 +1,36 @@
 /** The distribution of a role in numbers, before and after. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { Distribution } from "../../src/protocol/service/models";
-import { count, figure, percent } from "../../src/protocol/quantities";
+import { formatCount, formatNumber, formatPercent } from "../../src/protocol/quantities";
 
 type Line = readonly [title: string, text: (distribution: Distribution) => string];
 
-const notNumbers: Line = ["Not a number", ({ notFinite = 0 }) => count(notFinite)];
+const notFiniteLine: Line = ["Not a number", ({ notFinite = 0 }) => formatCount(notFinite)];
 
 const lines: readonly Line[] = [
-  ["Weights", ({ count: all }) => count(all)],
-  ["Mean", ({ mean }) => figure(mean)],
-  ["Standard deviation", ({ deviation }) => figure(deviation)],
-  ["Lowest", ({ min }) => figure(min)],
-  ["Highest", ({ max }) => figure(max)],
-  ["Zeros", ({ zeros, count: all }) => `${count(zeros)} (${percent(all === 0 ? 0 : zeros / all)})`],
+  ["Weights", ({ count: total }) => formatCount(total)],
+  ["Mean", ({ mean }) => formatNumber(mean)],
+  ["Standard deviation", ({ deviation }) => formatNumber(deviation)],
+  ["Lowest", ({ min }) => formatNumber(min)],
+  ["Highest", ({ max }) => formatNumber(max)],
+  [
+    "Zeros",
+    ({ zeros, count: total }) => `${formatCount(zeros)} (${formatPercent(total === 0 ? 0 : zeros / total)})`,
+  ],
 ];
 
-export function statisticsView(
+export function renderStatistics(
   distributions: readonly Distribution[],
   titles: readonly string[],
   colors: readonly string[],
 ): TemplateResult {
-  const shown = distributions.some(({ notFinite = 0 }) => notFinite > 0) ? [...lines, notNumbers] : lines;
-  const several = distributions.length > 1;
+  const visibleLines = distributions.some(({ notFinite = 0 }) => notFinite > 0)
+    ? [...lines, notFiniteLine]
+    : lines;
+  const hasSeveral = distributions.length > 1;
   return html`<table class="statistics">
     ${
-      several
+      hasSeveral
         ? html`<thead>
             <tr>
               <td></td>
@@ -40,7 +45,7 @@ export function statisticsView(
         : nothing
     }
     <tbody>
-      ${shown.map(
+      ${visibleLines.map(
         ([title, text]) =>
           html`<tr>
             <th scope="row">${title}</th>

@@ -1,14 +1,14 @@
 /** The figures of a role side by side: its map, its landscape, and the correlations of its inputs or outputs. */
 import { html, nothing, type TemplateResult } from "lit";
-import { coarser, limitOf, matrixLines } from "../../src/pictures/matrix";
-import { matrixPicture } from "../../src/pictures/matrixPicture";
-import { surfacePicture } from "../../src/pictures/surfacePicture";
+import { downsampleMatrix, computeLimit, createMatrixRows } from "../../src/pictures/matrix";
+import { createMatrixPicture } from "../../src/pictures/matrixPicture";
+import { createSurfacePicture } from "../../src/pictures/surfacePicture";
 import type { ChartTheme } from "../../src/pictures/theme";
 import type { HeatMap } from "../../src/protocol/service/models";
-import { pictureView, saveButtons } from "../kit/pictureView";
+import { renderPicture, renderSaveButtons } from "../kit/pictureView";
 import type { Stage } from "../kit/stage";
 import type { Host } from "../page";
-import { type HeatMapView, heatMapView, legendView } from "./heatMapView";
+import { type HeatMapView, renderHeatMap, renderLegend } from "./heatMapView";
 
 export const looks = ["map", "surface", "inputs", "outputs"] as const;
 export type Look = (typeof looks)[number];
@@ -21,16 +21,16 @@ export const lookTitles: Readonly<Record<Look, string>> = {
 };
 
 /** Rows and columns of a landscape; more of them hide each other. */
-const mostAlong = 44;
+const maxSurfaceCells = 44;
 /** Of a saved map of correlations. */
-const mostCells = 128;
+const maxCells = 128;
 
 export interface View {
   readonly turn: number;
   readonly tilt: number;
 }
 
-export interface WeightFiguresGiven {
+export interface WeightFiguresOptions {
   readonly role: string;
   readonly look: Look;
   readonly titles: readonly string[];
@@ -43,68 +43,68 @@ export interface WeightFiguresGiven {
   readonly setView: (view: View) => void;
 }
 
-export function weightFigures(given: WeightFiguresGiven): TemplateResult {
-  const { maps, look, heatMaps, theme } = given;
+export function renderWeightFigures(options: WeightFiguresOptions): TemplateResult {
+  const { maps, look, heatMaps, theme } = options;
   if (maps.length === 0) return html``;
   if (look === "surface")
     return html`<p class="hint">Drag a landscape or use the arrow keys to rotate it.</p>
-      <div class="pair">${maps.map((map, i) => surface(given, map, i))}</div>`;
-  return html`${legendView(heatMaps[0]!.limit, theme.ground)}
+      <div class="pair">${maps.map((map, i) => renderSurface(options, map, i))}</div>`;
+  return html`${renderLegend(heatMaps[0]!.limit, theme.ground)}
     <div class="pair">
-      ${heatMaps.map((view, i) => html`<div class="heat">${saved(given, i)}${heatMapView(view)}</div>`)}
+      ${heatMaps.map((view, i) => html`<div class="heat">${renderSave(options, i)}${renderHeatMap(view)}</div>`)}
     </div>`;
 }
 
-function surface(given: WeightFiguresGiven, map: HeatMap, i: number): TemplateResult {
-  const { view, setView } = given;
-  const moved = (across: number, down: number) =>
+function renderSurface(options: WeightFiguresOptions, map: HeatMap, i: number): TemplateResult {
+  const { view, setView } = options;
+  const rotateBy = (across: number, down: number) =>
     setView({ turn: view.turn + across, tilt: Math.max(5, Math.min(88, view.tilt + down)) });
   const drag = (event: PointerEvent) => {
-    if (event.buttons === 1) moved(event.movementX * 0.6, event.movementY * 0.4);
+    if (event.buttons === 1) rotateBy(event.movementX * 0.6, event.movementY * 0.4);
   };
-  const key = (event: KeyboardEvent) => {
+  const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowLeft: [-8, 0], ArrowRight: [8, 0], ArrowUp: [0, -5], ArrowDown: [0, 5] }[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    moved(step[0]!, step[1]!);
+    rotateBy(step[0]!, step[1]!);
   };
-  const picture = pictureOf(given, map, i);
+  const picture = createPicture(options, map, i);
   return html`<div
     class="surface"
     tabindex="0"
     role="group"
-    aria-label="Landscape of ${given.titles[i]!}; use the arrow keys to rotate it"
+    aria-label="Landscape of ${options.titles[i]!}; use the arrow keys to rotate it"
     @pointermove=${drag}
-    @keydown=${key}
+    @keydown=${onKeyDown}
   >
-    ${saved(given, i)}${pictureView(picture)}
+    ${renderSave(options, i)}${renderPicture(picture)}
   </div>`;
 }
 
-function saved(given: WeightFiguresGiven, i: number): TemplateResult | typeof nothing {
-  const { role, look, titles, maps, host, stage } = given;
+function renderSave(options: WeightFiguresOptions, i: number): TemplateResult | typeof nothing {
+  const { role, look, titles, maps, host, stage } = options;
   const map = maps[i];
   if (map === undefined) return nothing;
-  return saveButtons({ host }, stage, {
+  return renderSaveButtons({ host }, stage, {
     name: `${role}-${look}-${titles[i]!}`.replace(/[^\w.-]+/g, "-"),
     title: `${lookTitles[look]} of ${titles[i]!}`,
-    picture: pictureOf(given, map, i),
-    lines: () => matrixLines(map),
+    picture: createPicture(options, map, i),
+    lines: () => createMatrixRows(map),
   });
 }
 
-function pictureOf(
-  { role, look, titles, maps, heatMaps, view, theme }: WeightFiguresGiven,
+function createPicture(
+  { role, look, titles, maps, heatMaps, view, theme }: WeightFiguresOptions,
   map: HeatMap,
   i: number,
 ) {
   const title = `${role}, ${titles[i]!}`;
   const width = 440;
   if (look === "surface") {
-    const matrix = coarser(map, mostAlong, mostAlong);
-    return surfacePicture({ title, matrix, limit: limitOf(maps), theme, width, ...view });
+    const matrix = downsampleMatrix(map, maxSurfaceCells, maxSurfaceCells);
+    return createSurfacePicture({ title, matrix, limit: computeLimit(maps), theme, width, ...view });
   }
   const axes = look === "map" ? (["inputs", "outputs"] as const) : ([look, look] as const);
-  const matrix = coarser(map, mostCells, mostCells);
-  return matrixPicture({ title, matrix, limit: heatMaps[i]!.limit, theme, width, axes });
+  const matrix = downsampleMatrix(map, maxCells, maxCells);
+  return createMatrixPicture({ title, matrix, limit: heatMaps[i]!.limit, theme, width, axes });
 }

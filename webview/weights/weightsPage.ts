@@ -1,23 +1,23 @@
 /** The panel Weights: one role of one model or two, as a histogram, in numbers and as a picture. */
 import { html, nothing, type TemplateResult } from "lit";
-import { fileName } from "../../src/protocol/fileName";
+import { getFileName } from "../../src/protocol/fileName";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Distribution, HeatMap, Subject, WeightRole } from "../../src/protocol/service/models";
-import { limitOf } from "../../src/pictures/matrix";
-import { colorOf } from "../../src/pictures/palette";
+import { computeLimit } from "../../src/pictures/matrix";
+import { getColor } from "../../src/pictures/palette";
 import { onThemeChange, readTheme } from "../kit/chartColors";
 import { icons } from "../kit/icons";
-import { named } from "../kit/named";
+import { accessibleName } from "../kit/accessibleName";
 import type { Panel, Stage } from "../kit/stage";
-import { emptyState } from "../kit/states";
+import { renderEmptyState } from "../kit/states";
 import { SubjectPicker } from "../kit/subjectPicker";
 import { isChecked } from "../kit/toolkit";
 import type { Page } from "../page";
-import { type HeatMapView, paint } from "./heatMapView";
-import { histogramView } from "./histogram";
-import { roleList } from "./roleList";
-import { statisticsView } from "./statistics";
-import { type Look, looks, lookTitles, type View, weightFigures } from "./weightFigures";
+import { type HeatMapView, paintHeatMap } from "./heatMapView";
+import { renderHistogram } from "./histogram";
+import { renderRoleList } from "./roleList";
+import { renderStatistics } from "./statistics";
+import { type Look, looks, lookTitles, type View, renderWeightFigures } from "./weightFigures";
 
 export interface WeightsState {
   readonly subjects: readonly Subject[];
@@ -29,7 +29,7 @@ export interface WeightsState {
 }
 
 /** What is read of one model. */
-interface Read {
+interface LoadedModel {
   readonly subject: Subject;
   readonly title: string;
   readonly roles: readonly WeightRole[];
@@ -44,13 +44,13 @@ interface Pictures {
 }
 
 const bins = 121;
-const most = { rows: 160, columns: 240 };
+const maxMapSize = { rows: 160, columns: 240 };
 /** Rows or columns whose correlations are drawn. */
-const mostCorrelated = 160;
+const maxCorrelated = 160;
 
 export class WeightsPage implements Panel {
   private subjects: readonly Subject[];
-  private models: readonly Read[] | undefined;
+  private models: readonly LoadedModel[] | undefined;
   private role: string | undefined;
   private filter: string;
   private logarithmic: boolean;
@@ -61,7 +61,7 @@ export class WeightsPage implements Panel {
   private problem: string | undefined;
   private hoveredBin: number | undefined;
   private hoveredCells: readonly (number | undefined)[] = [];
-  private asking: AbortController | undefined;
+  private request: AbortController | undefined;
   private theme = readTheme();
   private readonly pickers: readonly [SubjectPicker, SubjectPicker];
 
@@ -76,11 +76,13 @@ export class WeightsPage implements Panel {
     this.logarithmic = state?.logarithmic ?? false;
     this.look = state?.look ?? "map";
     this.view = state?.view ?? { turn: 30, tilt: 35 };
-    const picker = (place: 0 | 1) =>
-      new SubjectPicker(`model-${place}`, ["run", "path"], host, stage, (subject) =>
-        this.setSubjects(place === 0 ? [subject, ...this.subjects.slice(1)] : [this.subjects[0]!, subject]),
+    const createPicker = (position: 0 | 1) =>
+      new SubjectPicker(`model-${position}`, ["run", "path"], host, stage, (subject) =>
+        this.setSubjects(
+          position === 0 ? [subject, ...this.subjects.slice(1)] : [this.subjects[0]!, subject],
+        ),
       );
-    this.pickers = [picker(0), picker(1)];
+    this.pickers = [createPicker(0), createPicker(1)];
     host.on("inputChanged", ({ input: changed }) =>
       this.setSubjects((changed as { readonly subjects: readonly Subject[] }).subjects),
     );
@@ -94,17 +96,17 @@ export class WeightsPage implements Panel {
 
   draw(): TemplateResult {
     if (this.subjects.length === 0)
-      return emptyState(
+      return renderEmptyState(
         "No weights to show",
         "Select a run with a checkpoint, or a model on disk. With a second model, both are drawn over each other: before and after.",
         this.pickers[0].draw("Choose a model"),
       );
-    return html`${this.toolbar()}
+    return html`${this.renderToolbar()}
       <div class="columns">
         ${
           this.problem !== undefined
             ? nothing
-            : roleList({
+            : renderRoleList({
                 roles: this.models?.[0]?.roles,
                 chosen: this.role,
                 filter: this.filter,
@@ -115,24 +117,28 @@ export class WeightsPage implements Panel {
                 choose: (role) => this.choose(role),
               })
         }
-        <div class="shown" tabindex="0" role="region" aria-label="Weights of the role">${this.shown()}</div>
+        <div class="shown" tabindex="0" role="region" aria-label="Weights of the role">
+          ${this.renderContent()}
+        </div>
       </div>`;
   }
 
-  drawn(): void {
+  afterDraw(): void {
     const canvases = document.querySelectorAll<HTMLCanvasElement>(".heat canvas");
     if (canvases.length > 0)
-      this.heatMaps().forEach((view, i) => canvases[i] !== undefined && paint(canvases[i], view));
+      this.createHeatMaps().forEach(
+        (view, i) => canvases[i] !== undefined && paintHeatMap(canvases[i], view),
+      );
   }
 
-  private toolbar(): TemplateResult {
+  private renderToolbar(): TemplateResult {
     const [first, second] = this.models ?? [];
     return html`<div class="toolbar">
       <span class="label">${second === undefined ? "Model" : "Before"}</span
-      ><b class="title">${first?.title ?? this.waiting(0)}</b>
+      ><b class="title">${first?.title ?? this.getPlaceholder(0)}</b>
       ${this.pickers[0].draw("Change", nothing)}
       <span class="label">After</span>
-      ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? this.waiting(1)}</b>`}
+      ${this.subjects.length < 2 ? nothing : html`<b class="title">${second?.title ?? this.getPlaceholder(1)}</b>`}
       ${this.subjects.length < 2 ? this.pickers[1].draw("Compare with a model") : this.pickers[1].draw("Change", nothing)}
       ${
         this.subjects.length < 2
@@ -163,7 +169,7 @@ export class WeightsPage implements Panel {
         </select></label
       >
       <vscode-checkbox
-        ${named("Logarithmic counts")}
+        ${accessibleName("Logarithmic counts")}
         .checked=${this.logarithmic}
         @change=${(event: Event) => {
           this.logarithmic = isChecked(event);
@@ -175,35 +181,35 @@ export class WeightsPage implements Panel {
   }
 
   /** A placeholder for a title that is not known yet. */
-  private waiting(place: 0 | 1): string {
-    const subject = this.subjects[place];
+  private getPlaceholder(position: 0 | 1): string {
+    const subject = this.subjects[position];
     if (this.problem === undefined || subject === undefined) return "…";
     const path =
       subject.kind === "plan" ? subject.experiment : subject.kind === "run" ? subject.run : subject.path;
-    return fileName(path);
+    return getFileName(path);
   }
 
-  private shown(): TemplateResult {
+  private renderContent(): TemplateResult {
     const { pictures, problem } = this;
     if (problem !== undefined)
-      return html`<div role="alert">${emptyState("These weights can't be shown", problem)}</div>`;
+      return html`<div role="alert">${renderEmptyState("These weights can't be shown", problem)}</div>`;
     if (pictures === undefined)
       return html`<p class="muted waiting" role="status">
         ${this.models === undefined ? "Reading the model…" : "Reading the weights…"}
       </p>`;
     const roles = (this.models ?? []).flatMap(
-      ({ roles: all }) => all.find(({ role }) => role === pictures.role) ?? [],
+      ({ roles: modelRoles }) => modelRoles.find(({ role }) => role === pictures.role) ?? [],
     );
     const representations = [...new Set(roles.map(({ representation }) => representation))];
-    const titles = this.titles(pictures.distributions.length);
-    const colors = [0, 1].map((slot) => colorOf(slot, this.theme.ground));
+    const titles = this.createTitles(pictures.distributions.length);
+    const colors = [0, 1].map((slot) => getColor(slot, this.theme.ground));
     return html`<header>
         <h1>${pictures.role}</h1>
         <span class="muted">${roles[0]?.shape.join(" × ")}, ${representations.join(", then ")}</span>
       </header>
       <div class="pair">
         <div class="wide">
-          ${histogramView({
+          ${renderHistogram({
             distributions: pictures.distributions,
             titles,
             colors,
@@ -215,14 +221,14 @@ export class WeightsPage implements Panel {
             },
           })}
         </div>
-        ${statisticsView(pictures.distributions, titles, colors)}
+        ${renderStatistics(pictures.distributions, titles, colors)}
       </div>
-      ${weightFigures({
+      ${renderWeightFigures({
         role: pictures.role,
         look: pictures.look,
         titles,
         maps: pictures.maps,
-        heatMaps: this.heatMaps(),
+        heatMaps: this.createHeatMaps(),
         view: this.view,
         theme: this.theme,
         host: this.page.host,
@@ -234,10 +240,10 @@ export class WeightsPage implements Panel {
       })}`;
   }
 
-  private heatMaps(): readonly HeatMapView[] {
+  private createHeatMaps(): readonly HeatMapView[] {
     const { maps, limit } = this.pictures ?? { maps: [], limit: 1 };
     return maps.map((map, i) => ({
-      title: this.titles(maps.length)[i]!,
+      title: this.createTitles(maps.length)[i]!,
       map,
       limit,
       ground: this.theme.ground,
@@ -252,11 +258,13 @@ export class WeightsPage implements Panel {
     }));
   }
 
-  private titles(number: number): readonly string[] {
-    const own = (this.models ?? []).map(({ title }) => title);
-    const same = own[0] === own[1];
+  private createTitles(number: number): readonly string[] {
+    const modelTitles = (this.models ?? []).map(({ title }) => title);
+    const isSame = modelTitles[0] === modelTitles[1];
     return Array.from({ length: number }, (_, i) =>
-      number === 1 || !same ? (own[i] ?? "") : `${own[i]!} (${i === 0 ? "before" : "after"})`,
+      number === 1 || !isSame
+        ? (modelTitles[i] ?? "")
+        : `${modelTitles[i]!} (${i === 0 ? "before" : "after"})`,
     );
   }
 
@@ -280,8 +288,8 @@ export class WeightsPage implements Panel {
     const { subjects } = this;
     if (subjects.length === 0) return;
     this.stage.attempt(async () => {
-      const read = await Promise.all(
-        subjects.map(async (subject): Promise<Read> => ({
+      const loaded = await Promise.all(
+        subjects.map(async (subject): Promise<LoadedModel> => ({
           subject,
           ...(await this.page.host.request("weights.roles", { subject })),
         })),
@@ -291,9 +299,9 @@ export class WeightsPage implements Panel {
         this.stage.redraw();
         return undefined;
       });
-      if (read === undefined || subjects !== this.subjects) return;
-      this.models = read;
-      const { roles } = read[0]!;
+      if (loaded === undefined || subjects !== this.subjects) return;
+      this.models = loaded;
+      const { roles } = loaded[0]!;
       if (!roles.some(({ role }) => role === this.role))
         // A matrix of the first layer shows more than an embedding does.
         this.role = (roles.find(({ layer, shape }) => shape.length > 1 && layer !== undefined) ?? roles[0])
@@ -307,30 +315,30 @@ export class WeightsPage implements Panel {
   private readPictures(): void {
     const { models, role, look } = this;
     if (models === undefined || role === undefined) return;
-    this.asking?.abort();
-    const { signal } = (this.asking = new AbortController());
+    this.request?.abort();
+    const { signal } = (this.request = new AbortController());
     this.hoveredBin = undefined;
     this.hoveredCells = [];
-    const having = models.filter(({ roles }) => roles.some((each) => each.role === role));
+    const modelsWithRole = models.filter(({ roles }) => roles.some((each) => each.role === role));
     this.stage.attempt(async () => {
-      const subjects = having.map(({ subject }) => subject);
+      const subjects = modelsWithRole.map(({ subject }) => subject);
       const { host } = this.page;
       const [{ distributions }, maps] = await Promise.all([
         host.request("weights.histogram", { subjects, role, bins }, signal),
         Promise.all(
           subjects.map((subject) =>
             look === "map" || look === "surface"
-              ? host.request("weights.heatMap", { subject, role, ...most }, signal)
+              ? host.request("weights.heatMap", { subject, role, ...maxMapSize }, signal)
               : host.request(
                   "weights.correlation",
-                  { subject, role, along: look === "inputs" ? "rows" : "columns", most: mostCorrelated },
+                  { subject, role, along: look === "inputs" ? "rows" : "columns", most: maxCorrelated },
                   signal,
                 ),
           ),
         ),
       ]);
       if (signal.aborted) return;
-      const limit = look === "map" || look === "surface" ? limitOf(maps) : 1;
+      const limit = look === "map" || look === "surface" ? computeLimit(maps) : 1;
       this.pictures = { role, look, distributions, maps, limit };
       this.stage.redraw();
     });

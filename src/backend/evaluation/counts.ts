@@ -1,7 +1,7 @@
 /** The five counts of `accounting` as a metric, under names that curves and comparisons can use. */
 import * as z from "zod";
 import type { Counts, ModelCounts } from "../../protocol/counts";
-import { count } from "../../protocol/quantities";
+import { formatCount } from "../../protocol/quantities";
 import { countModel } from "../models/accounting";
 import { defineMetric } from "./metric";
 
@@ -52,7 +52,7 @@ function named(part: string, counts: Counts): Record<`${string}/${string}`, numb
 
 function line(part: string, { trainable, stored, nonZero, bits, bytes }: Counts): string {
   return (
-    `${part}: ${count(trainable)} trainable, ${count(stored)} stored, ${count(nonZero)} non-zero, ` +
-    `${count(bits)} bits, ${count(bytes)} bytes`
+    `${part}: ${formatCount(trainable)} trainable, ${formatCount(stored)} stored, ${formatCount(nonZero)} non-zero, ` +
+    `${formatCount(bits)} bits, ${formatCount(bytes)} bytes`
   );
 }

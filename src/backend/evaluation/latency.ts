@@ -1,7 +1,7 @@
 /** Time of a forward pass, and its speedup over the same model with dense matrices, timed alternately. */
 import * as z from "zod";
 import { dimensionsOf } from "../models/model";
-import { bytes } from "../../protocol/quantities";
+import { formatBytes } from "../../protocol/quantities";
 import { defineMetric, type EvaluationLab, type Subject } from "./metric";
 import { denseCounterpart, isDense, openPass, peakGrowth } from "./passes";
 import { type Interval, meanOf, quantileOf, resampleIntervals } from "../../statistics/resampling";
@@ -83,7 +83,7 @@ export default defineMetric<Options, Latency>({
             `batch of ${each.batch_size}: median ${each.median_ms.toFixed(2)} ms (95 % ${each.median_interval[0].toFixed(2)} to ${each.median_interval[1].toFixed(2)}), p95 ${each.p95_ms.toFixed(2)} ms; ` +
             `${each.tokens_per_second.toFixed(0)} tokens/s; ${each.speedup.toFixed(2)} × as fast as dense (${each.speedup_interval[0].toFixed(2)} to ${each.speedup_interval[1].toFixed(2)})`,
         ),
-        `${details.device}, ${first.sequence_len} tokens a text, ${given.repeats} passes after ${given.warmup}${peak === null ? "" : `; memory grew by at most ${bytes(peak)}`}`,
+        `${details.device}, ${first.sequence_len} tokens a text, ${given.repeats} passes after ${given.warmup}${peak === null ? "" : `; memory grew by at most ${formatBytes(peak)}`}`,
       ],
       details,
     };

@@ -1,6 +1,6 @@
 /** Actual savings: the counts, file size, memory and time of a compressed model relative to the dense one. */
 import * as z from "zod";
-import { bytes, count } from "../../protocol/quantities";
+import { formatBytes, formatCount } from "../../protocol/quantities";
 import { pack } from "../coding/pack";
 import { dimensionsOf, matrixSlots } from "../models/model";
 import { countModel } from "../models/accounting";
@@ -63,7 +63,7 @@ export default defineMetric<Options, Savings>({
 });
 
 function shown(what: string, value: number): string {
-  return what === "time" ? `${value.toFixed(2)} ms` : count(Math.round(value));
+  return what === "time" ? `${value.toFixed(2)} ms` : formatCount(Math.round(value));
 }
 
 async function measure(subject: Subject, given: Options, lab: EvaluationLab): Promise<Savings> {
@@ -113,7 +113,7 @@ function packedBytes(subject: Subject): number {
 function grownLine([dense, now]: readonly (number | undefined)[]): string[] {
   if (dense === undefined || now === undefined) return [];
   return [
-    `Memory bytes are computed from the graph; the process grew by ${bytes(dense)} for the dense model and by ${bytes(now)} for this one.`,
+    `Memory bytes are computed from the graph; the process grew by ${formatBytes(dense)} for the dense model and by ${formatBytes(now)} for this one.`,
   ];
 }
 

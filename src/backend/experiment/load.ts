@@ -1,6 +1,6 @@
 /** Loads an experiment from a file. */
 import { open } from "node:fs/promises";
-import { mostCharacters } from "../../protocol/cells";
+import { maxCharacters } from "../../protocol/cells";
 import { InvalidInput, toWorkbenchError, WorkbenchError } from "../../protocol/errors";
 import type { SchemaCatalog } from "../../schema/experiment";
 import type { Experiment } from "./experiment";
@@ -8,7 +8,7 @@ import { fault } from "./faults";
 import { parseExperiment } from "./parse";
 
 /** No character takes more bytes in UTF-8. */
-const mostBytes = 4 * mostCharacters;
+const mostBytes = 4 * maxCharacters;
 
 /** Messages show `file` as it was specified. */
 export async function loadExperiment(file: string, catalog: SchemaCatalog): Promise<Experiment> {

@@ -6,7 +6,7 @@ import { InvalidInput, type Position, WorkbenchError } from "../../protocol/erro
 import { actionKeys, type CellKey, type DeclarationKey, declarationKeys } from "../../schema/cellKeys";
 import { experimentSchema, type ExperimentSchema, type SchemaCatalog } from "../../schema/experiment";
 import { checkBranches } from "./branches";
-import { type CellFault, cutCells, type Line, linesOf, mostCharacters } from "../../protocol/cells";
+import { type CellFault, splitCells, type Line, splitLines, maxCharacters } from "../../protocol/cells";
 import type { Action, Cell, Experiment, Path, Section } from "./experiment";
 import { fault, faultsOf, type Locate, unknownWord } from "./faults";
 import { isMap } from "./plainMap";
@@ -32,9 +32,9 @@ export function parseExperiment(text: string, file: string, catalog: SchemaCatal
 export function readExperiment(text: string, file: string, schema: ExperimentSchema): Reading {
   const faults: WorkbenchError[] = [];
   const empty: Experiment = { file, schema, cells: [], declarations: {}, actions: [], warnings: [] };
-  if (text.length > mostCharacters) {
+  if (text.length > maxCharacters) {
     const place = { file, line: 1, column: 1 };
-    const message = `the file has ${text.length} characters; the limit for an experiment is ${mostCharacters}. Keep data in separate files.`;
+    const message = `the file has ${text.length} characters; the limit for an experiment is ${maxCharacters}. Keep data in separate files.`;
     return { experiment: empty, faults: [fault(place, message)] };
   }
   const isYaml = /\.ya?ml$/i.test(file);
@@ -87,7 +87,7 @@ function readFences(
   file: string,
   faults: WorkbenchError[],
 ): { sources: CellSource[]; warnings: WorkbenchError[] } {
-  const cells = cutCells(text);
+  const cells = splitCells(text);
   const placed = ({ line, column, message }: CellFault) => fault({ file, line, column }, `${message}.`);
   faults.push(...cells.faults.map(placed));
   const sources = cells.pieces.flatMap(({ body, firstLine, lastLine }) => {
@@ -120,7 +120,7 @@ function readDocuments(text: string, file: string, faults: WorkbenchError[]): Ce
 
 /** Maps an offset in a text to the line and column of the file that the text comes from. */
 function placer(text: string, file: string, firstLine: number): (offset: number) => Position {
-  const lines: Line[] = linesOf(text);
+  const lines: Line[] = splitLines(text);
   return (offset) => {
     let low = 0;
     let high = lines.length - 1;

@@ -2,7 +2,7 @@
 import { sizeOf } from "../graph/op";
 import { familyOf, matrixSlots, type ModelShape, parametersOf } from "../models/model";
 import type { StoredMatrix } from "../models/weights";
-import { bytes, missing, percent } from "../../protocol/quantities";
+import { formatBytes, missingText, formatPercent } from "../../protocol/quantities";
 import type { ExportSubject, Form } from "./exporter";
 import { sourceOf } from "./plainTensors";
 
@@ -49,9 +49,9 @@ export function sizeTable(sizes: readonly SizeRow[]): string[] {
     ["", "dense float32", "written", ""],
     ...sizes.map(({ kind, before, after }) => [
       kind,
-      bytes(before),
-      bytes(after),
-      before === 0 ? missing : percent(after / before),
+      formatBytes(before),
+      formatBytes(after),
+      before === 0 ? missingText : formatPercent(after / before),
     ]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
@@ -82,7 +82,7 @@ export function unsavedNotes({ shape, tensors }: ExportSubject, form: Form): str
       ({ matrix, representation, options }) => representation.count(matrix, options, source).stored,
     );
     notes.push(
-      `${matrices(masked.length)} with a mask (${percent(1 - kept / all)} zeros): written as dense matrices with zeros, so nothing is saved. Export as packed to store only a bitmap and the unmasked values.`,
+      `${matrices(masked.length)} with a mask (${formatPercent(1 - kept / all)} zeros): written as dense matrices with zeros, so nothing is saved. Export as packed to store only a bitmap and the unmasked values.`,
     );
   }
   if (form === "graph") return notes;

@@ -1,5 +1,5 @@
 /** The cells of a text that is being edited, and the mapping between offsets and positions of the file. */
-import { cutCells, type Line, linesOf } from "../../protocol/cells";
+import { splitCells, type Line, splitLines } from "../../protocol/cells";
 import type { TextRange } from "../../protocol/service/experiments";
 
 /** The YAML of one cell, without its fences. */
@@ -28,7 +28,7 @@ export function cellAtOffset(cells: readonly CellText[], offset: number): CellTe
 }
 
 function fences(text: string): CellText[] {
-  const blocks = cutCells(closeFence(text));
+  const blocks = splitCells(closeFence(text));
   return blocks.pieces
     .flatMap(({ body, firstLine, lastLine }) => (body === undefined ? [] : [{ body, firstLine, lastLine }]))
     .map(({ body, firstLine, lastLine }, index) => {
@@ -40,16 +40,16 @@ function fences(text: string): CellText[] {
 
 /** A block that is being written has no closing fence yet, but is a cell already. */
 function closeFence(text: string): string {
-  const open = cutCells(text).faults.find(({ message }) => message.includes("never closed"));
+  const open = splitCells(text).faults.find(({ message }) => message.includes("never closed"));
   if (open === undefined) return text;
-  const line = linesOf(text)[open.line - 1]!;
+  const line = splitLines(text)[open.line - 1]!;
   const mark = /^ {0,3}(`{3,}|~{3,})/.exec(text.slice(line.start, line.end))?.[1] ?? "```";
   return `${text}\n${mark}\n`;
 }
 
 /** The documents of a YAML file, separated by lines of three dashes. */
 function documents(text: string): CellText[] {
-  const lines = linesOf(text);
+  const lines = splitLines(text);
   const cells: CellText[] = [];
   let first = 0;
   const push = (to: number) => {
@@ -81,7 +81,7 @@ export class Places {
   readonly #lines: readonly Line[];
 
   constructor(private readonly text: string) {
-    const lines = linesOf(text);
+    const lines = splitLines(text);
     // A trailing line break adds one more line, where the cursor may be.
     const last = lines.at(-1);
     const more = last === undefined || last.next > last.end;

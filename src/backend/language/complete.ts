@@ -1,6 +1,6 @@
 /** Completions at a position of an experiment, even while its text does not parse. Derived from the schema alone. */
 import * as z from "zod";
-import { mostCharacters } from "../../protocol/cells";
+import { maxCharacters } from "../../protocol/cells";
 import { actionKeys } from "../../schema/cellKeys";
 import type { ExperimentSchema } from "../../schema/experiment";
 import type { Completion, ExperimentText } from "../../protocol/service/experiments";
@@ -41,7 +41,7 @@ export function complete(
   schema: ExperimentSchema,
   surroundings: Surroundings = { baseModels: () => [] },
 ): Completion[] {
-  if (text.length > mostCharacters) return [];
+  if (text.length > maxCharacters) return [];
   const cells = cellTexts(file, text);
   const here = cellAtOffset(cells, offset);
   const cursor = here === undefined ? undefined : cursorAt(here.yaml, offset - here.start);

@@ -1,6 +1,6 @@
 /** The faults of an experiment's text as ranges: what the command line prints as `file:line:column`. */
 import { isCollection, visit } from "yaml";
-import { mostCharacters } from "../../protocol/cells";
+import { maxCharacters } from "../../protocol/cells";
 import { InvalidInput, type WorkbenchError } from "../../protocol/errors";
 import type { ExperimentSchema } from "../../schema/experiment";
 import type { Diagnostic, ExperimentText } from "../../protocol/service/experiments";
@@ -44,7 +44,7 @@ export function diagnose(document: ExperimentText, { faults, experiment }: Under
   if (faults.length + warnings.length === 0) return [];
   const { text } = document;
   const places = new Places(text);
-  const cells = text.length > mostCharacters ? [] : cellTexts(document.file, text);
+  const cells = text.length > maxCharacters ? [] : cellTexts(document.file, text);
   const extents = new Map<CellText, ReadonlyMap<number, number>>();
   return [...faults, ...warnings].slice(0, mostDiagnostics).map((fault, i): Diagnostic => {
     const { position, nearest } = fault.details;

@@ -1,6 +1,6 @@
 /** Explains a word of an experiment in Markdown. All of it comes from the schema, none from the text. */
 import type { z } from "zod";
-import { mostCharacters } from "../../protocol/cells";
+import { maxCharacters } from "../../protocol/cells";
 import type { ExperimentSchema } from "../../schema/experiment";
 import { recipeDifferences, recipeNames, recipes } from "../../schema/recipe";
 import type { ExperimentText, TextRange } from "../../protocol/service/experiments";
@@ -22,7 +22,7 @@ export function hover(
   { file, text, offset }: ExperimentText & { readonly offset: number },
   schema: ExperimentSchema,
 ): Hover | undefined {
-  if (text.length > mostCharacters) return undefined;
+  if (text.length > maxCharacters) return undefined;
   const cells = cellTexts(file, text);
   const here = cellAtOffset(cells, offset);
   const root = here === undefined ? undefined : looseDocument(here.yaml)?.contents;

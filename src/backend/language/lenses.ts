@@ -6,7 +6,7 @@ import type { ModelCounts } from "../../protocol/counts";
 import { WorkbenchError } from "../../protocol/errors";
 import type { ActionKey } from "../../schema/cellKeys";
 import { trainSchema } from "../../schema/experiment";
-import { bytes, count, flops, percent } from "../../protocol/quantities";
+import { formatBytes, formatCount, formatFlops, formatPercent } from "../../protocol/quantities";
 import type { RunPlan } from "../../protocol/run";
 import type { Lens } from "../../protocol/service/experiments";
 import type { Experiment, Section } from "../experiment/experiment";
@@ -127,9 +127,9 @@ function modelText({ estimate, reason }: PlanFacts): LensText {
   const { before, family, steps } = estimate;
   const trainings = steps.flatMap(({ training }) => (training === undefined ? [] : [training]));
   const most = Math.max(0, ...trainings.map(memoryOf));
-  const training = most === 0 ? "" : ` · ${bytes(most)} to train`;
+  const training = most === 0 ? "" : ` · ${formatBytes(most)} to train`;
   return {
-    title: `${count(before.nonEmbedding.stored)} non-embedding · ${bytes(before.total.bytes)}${training}`,
+    title: `${formatCount(before.nonEmbedding.stored)} non-embedding · ${formatBytes(before.total.bytes)}${training}`,
     tooltip: `${family}: ${countsText(before)}${most === 0 ? "" : `\n\n${memoryText}`}`,
   };
 }
@@ -154,26 +154,26 @@ function actionText(
   const before = first.index === 0 ? estimate.before : estimate.steps[first.index - 1]!.counts;
   const [from, to] = [before.nonEmbedding.stored, after.counts.nonEmbedding.stored];
   return {
-    title: `${count(from)} → ${count(to)} non-embedding (${percent(from === 0 ? 0 : to / from)}) · ${bytes(before.total.bytes)} → ${bytes(after.counts.total.bytes)}`,
+    title: `${formatCount(from)} → ${formatCount(to)} non-embedding (${formatPercent(from === 0 ? 0 : to / from)}) · ${formatBytes(before.total.bytes)} → ${formatBytes(after.counts.total.bytes)}`,
     tooltip: `Before: ${countsText(before)}\n\nAfter: ${countsText(after.counts)}`,
   };
 }
 
 function trainText(training: TrainingEstimate, options: RunPlan["steps"][number]["options"]): LensText {
   const { steps, tokensPerStep, flopsPerStep, stateBytes, workingBytes } = training;
-  const tokens = `${count(tokensPerStep)} tokens`;
+  const tokens = `${formatCount(tokensPerStep)} tokens`;
   const epochs = trainSchema.safeParse(options).data?.num_train_epochs;
   const length =
     steps === undefined
       ? `${epochs ?? "?"} epochs, ${tokens} per step`
-      : `${count(steps)} steps of ${tokens}`;
+      : `${formatCount(steps)} steps of ${tokens}`;
   const why =
     steps === undefined
       ? "\n\nThe number of steps depends on the text, which is not read before the run."
       : "";
   return {
-    title: `${length} · ${bytes(memoryOf(training))} · ${flops(flopsPerStep)} per step`,
-    tooltip: `${bytes(stateBytes)} of state (weights, moments, gradients), plus up to ${bytes(workingBytes)} during a step.${why}`,
+    title: `${length} · ${formatBytes(memoryOf(training))} · ${formatFlops(flopsPerStep)} per step`,
+    tooltip: `${formatBytes(stateBytes)} of state (weights, moments, gradients), plus up to ${formatBytes(workingBytes)} during a step.${why}`,
   };
 }
 
@@ -191,8 +191,8 @@ function memoryOf({ stateBytes, workingBytes }: TrainingEstimate): number {
 
 function countsText({ nonEmbedding, total }: ModelCounts): string {
   return [
-    `${count(nonEmbedding.stored)} parameters without embeddings, ${count(total.stored)} in all`,
-    `${count(total.trainable)} trainable, ${count(total.nonZero)} not zero`,
-    `${count(total.bits)} bits stored, ${bytes(total.bytes)}`,
+    `${formatCount(nonEmbedding.stored)} parameters without embeddings, ${formatCount(total.stored)} in all`,
+    `${formatCount(total.trainable)} trainable, ${formatCount(total.nonZero)} not zero`,
+    `${formatCount(total.bits)} bits stored, ${formatBytes(total.bytes)}`,
   ].join("; ");
 }

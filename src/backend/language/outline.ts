@@ -1,7 +1,7 @@
 /** The outline of an experiment, even while it is broken: title, variants, cells with their keys. */
 import { isMap } from "yaml";
 import { basename } from "node:path";
-import { linesOf } from "../../protocol/cells";
+import { splitLines } from "../../protocol/cells";
 import { type ActionKey, actionKeys, type CellKey, declarationKeys } from "../../schema/cellKeys";
 import type { ExperimentText, Outline, OutlineCell } from "../../protocol/service/experiments";
 import { type CellText, cellTexts, isYamlFile, Places } from "./cellTexts";
@@ -47,7 +47,7 @@ function titleOf(file: string, text: string, cells: readonly CellText[]): string
   const name = basename(file).replace(/(\.lathe)?\.(md|ya?ml)$/i, "");
   if (isYamlFile(file)) return name;
   let cell = 0;
-  for (const [index, { start, end }] of linesOf(text).entries()) {
+  for (const [index, { start, end }] of splitLines(text).entries()) {
     while (cell < cells.length && cells[cell]!.lastLine <= index) cell++;
     if (cell < cells.length && cells[cell]!.firstLine <= index + 1) continue;
     const heading = /^\uFEFF? {0,3}#{1,6}[ \t]+(.*)$/.exec(text.slice(start, end))?.[1]?.trim();

@@ -5,11 +5,11 @@
 import { join } from "node:path";
 import type { NamedSamples } from "../../protocol/blocks";
 import type { Paper } from "../../schema/paper";
-import { barsPicture } from "../../pictures/barsPicture";
-import { curvesPicture, curveLines, type NamedCurve } from "../../pictures/curvesPicture";
-import { coarser, limitOf, type Matrix, matrixLines } from "../../pictures/matrix";
-import { matrixPicture } from "../../pictures/matrixPicture";
-import { shrinkPicture } from "../../pictures/shrinkPicture";
+import { createBarsPicture } from "../../pictures/barsPicture";
+import { createCurvesPicture, createCurveRows, type NamedCurve } from "../../pictures/curvesPicture";
+import { downsampleMatrix, computeLimit, type Matrix, createMatrixRows } from "../../pictures/matrix";
+import { createMatrixPicture } from "../../pictures/matrixPicture";
+import { createShrinkPicture } from "../../pictures/shrinkPicture";
 import { findGoal } from "../../schema/goal";
 import {
   barLines,
@@ -22,7 +22,7 @@ import {
   shrinkLines,
   spokesmen,
 } from "../../statistics/shrinkSeries";
-import { surfacePicture } from "../../pictures/surfacePicture";
+import { createSurfacePicture } from "../../pictures/surfacePicture";
 import { paperTheme as theme } from "../../pictures/theme";
 import { openModel } from "../imports/openModel";
 import { checkpointOf } from "../imports/runFolder";
@@ -66,7 +66,7 @@ export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "me
       const points = shrinking.series.flatMap((each) => each.points);
       if (shrinking.series.length === 0 || new Set(points.map(({ x }) => x)).size < 2) return [];
       const front = measure === "rate" ? [] : paretoFront(shrinking, findGoal(metric));
-      const picture = shrinkPicture({ shrinking, measure, metric, front, theme, width });
+      const picture = createShrinkPicture({ shrinking, measure, metric, front, theme, width });
       const title = `${metric} along ${measureTitles[measure].toLowerCase()}`;
       return [
         {
@@ -83,7 +83,7 @@ export function shrinkFigures(runs: readonly ShrinkRun[], paper: Pick<Paper, "me
 export function tokenRateFigures(runs: readonly ShrinkRun[]): Figure[] {
   const bars = barsOf(runs, "repetition/");
   if (bars.groups.length === 0) return [];
-  const picture = barsPicture({
+  const picture = createBarsPicture({
     title: "Shares of repeated and meaningless tokens",
     ...bars,
     theme,
@@ -103,14 +103,14 @@ export async function curveFigures(runs: readonly ShrinkRun[]): Promise<Figure[]
     if (points.length > 1) curves.push({ name, points });
   }
   if (curves.length === 0) return [];
-  const picture = curvesPicture({
+  const picture = createCurvesPicture({
     title: "Training loss, nats per token",
     across: "steps",
     curves,
     theme,
     width,
   });
-  return [{ name: "training-loss", picture, lines: curveLines(curves) }];
+  return [{ name: "training-loss", picture, lines: createCurveRows(curves) }];
 }
 
 export function writtenTexts(runs: readonly ShrinkRun[]): NamedSamples[] {
@@ -151,7 +151,7 @@ export async function weightFigures(
         values.map((each) => heatMapOf(each, { rows: cells, columns: cells }, signal)),
       );
       const titles = [`${role}, dense`, `${role}, ${name}`];
-      figures.push(...maps.map((map, i) => landscape(titles[i]!, map, limitOf(maps))));
+      figures.push(...maps.map((map, i) => landscape(titles[i]!, map, computeLimit(maps))));
       if (seen.size > 2) continue;
       for (const [i, each] of values.entries()) {
         const map = await correlationOf(each, "rows", cells, signal);
@@ -177,16 +177,16 @@ function baselineOf(
 }
 
 function landscape(title: string, map: Matrix, limit: number): Figure {
-  const matrix = coarser(map, cells, cells);
-  const picture = surfacePicture({ title, matrix, limit, theme, width: small, turn: 30, tilt: 35 });
-  return { name: `surface-${fileName(title)}`, picture, lines: matrixLines(matrix) };
+  const matrix = downsampleMatrix(map, cells, cells);
+  const picture = createSurfacePicture({ title, matrix, limit, theme, width: small, turn: 30, tilt: 35 });
+  return { name: `surface-${fileName(title)}`, picture, lines: createMatrixRows(matrix) };
 }
 
 function correlations(title: string, matrix: Matrix): Figure {
   const shown = `Correlation of inputs: ${title}`;
   const axes = ["inputs", "inputs"] as const;
-  const picture = matrixPicture({ title: shown, matrix, limit: 1, theme, width: small, axes });
-  return { name: `correlation-${fileName(title)}`, picture, lines: matrixLines(matrix) };
+  const picture = createMatrixPicture({ title: shown, matrix, limit: 1, theme, width: small, axes });
+  return { name: `correlation-${fileName(title)}`, picture, lines: createMatrixRows(matrix) };
 }
 
 function fileName(text: string): string {

@@ -1,7 +1,7 @@
 /** A page of blocks and figures in one file: it runs and loads nothing, and escapes all text. */
 import type { Block, CellValue, NamedSamples } from "../../protocol/blocks";
-import { besideEachOther } from "../../protocol/blocks";
-import { svgOf } from "../../pictures/svg";
+import { alignSamples } from "../../protocol/blocks";
+import { renderSvg } from "../../pictures/svg";
 import type { Picture } from "../../pictures/picture";
 
 export interface Figure {
@@ -59,7 +59,7 @@ function partHtml(part: Part, id: string): string {
     case "blocks":
       return part.blocks.map(blockHtml).join("\n");
     case "figures":
-      return `<div class="figures">${part.figures.map(({ picture }, i) => svgOf(picture, `${id}-${i}`)).join("\n")}</div>`;
+      return `<div class="figures">${part.figures.map(({ picture }, i) => renderSvg(picture, `${id}-${i}`)).join("\n")}</div>`;
     case "texts":
       return textsHtml(part.texts);
   }
@@ -97,7 +97,7 @@ function tableHtml(
 }
 
 function textsHtml(all: readonly NamedSamples[]): string {
-  const rows = besideEachOther(all).map(
+  const rows = alignSamples(all).map(
     ({ prompt, texts }) =>
       `<tr><th scope="row">${text(prompt)}</th>${texts.map((each) => `<td>${text(each ?? "–")}</td>`).join("")}</tr>`,
   );

@@ -1,9 +1,9 @@
 /** The same page as Markdown, with each figure as two files: SVG to look at, CSV for further use. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { besideEachOther, type Block, escaped, markdownOf } from "../../protocol/blocks";
-import { csvOf } from "../../protocol/csv";
-import { svgOf } from "../../pictures/svg";
+import { alignSamples, type Block, escapeInline, formatMarkdown } from "../../protocol/blocks";
+import { formatCsv } from "../../protocol/csv";
+import { renderSvg } from "../../pictures/svg";
 import { writeAtomic } from "../runs/folder/atomicFile";
 import type { Figure, Part } from "./html";
 
@@ -13,15 +13,15 @@ export function writeMarkdown(path: string, figures: string, parts: readonly Par
   const lines = parts.map((part) => {
     switch (part.kind) {
       case "heading":
-        return `${"#".repeat(part.level)} ${escaped(part.text)}`;
+        return `${"#".repeat(part.level)} ${escapeInline(part.text)}`;
       case "blocks":
-        return markdownOf(part.blocks);
+        return formatMarkdown(part.blocks);
       case "figures":
         return part.figures
           .map((figure) => figureLines(figure, figures, usedNames, dirname(path)))
           .join("\n\n");
       case "texts":
-        return markdownOf([textTable(part)]);
+        return formatMarkdown([textTable(part)]);
     }
   });
   writeAtomic(path, `${lines.join("\n\n")}\n`);
@@ -37,16 +37,16 @@ function figureLines(
   for (let again = 2; usedNames.has(uniqueName); again++) uniqueName = `${name}-${again}`;
   usedNames.add(uniqueName);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${uniqueName}.svg`), svgOf(picture));
-  writeFileSync(join(folder, `${uniqueName}.csv`), csvOf(lines));
+  writeFileSync(join(folder, `${uniqueName}.svg`), renderSvg(picture));
+  writeFileSync(join(folder, `${uniqueName}.csv`), formatCsv(lines));
   const linkFolder = dirname(folder) === from ? basename(folder) : folder;
-  return `![${escaped(picture.title)}](<${linkFolder}/${uniqueName}.svg>)\n\n[numbers](<${linkFolder}/${uniqueName}.csv>)`;
+  return `![${escapeInline(picture.title)}](<${linkFolder}/${uniqueName}.svg>)\n\n[numbers](<${linkFolder}/${uniqueName}.csv>)`;
 }
 
 function textTable({ texts }: Extract<Part, { kind: "texts" }>): Block {
   return {
     kind: "table",
     columns: ["prompt", ...texts.map(({ name }) => name)],
-    rows: besideEachOther(texts).map(({ prompt, texts: uniqueName }) => [prompt, ...uniqueName]),
+    rows: alignSamples(texts).map(({ prompt, texts: uniqueName }) => [prompt, ...uniqueName]),
   };
 }

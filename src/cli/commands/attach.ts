@@ -1,7 +1,7 @@
 /** Follows an active run from its beginning; shows one that has ended. */
 import { attachRun } from "../attachRun";
 import { defineCommand } from "../command";
-import { endedOutcome, sayEnd } from "../runOutcome";
+import { createEndedOutcome, reportEnd } from "../runOutcome";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 export default defineCommand<[run: string], RunsOption>({
@@ -11,7 +11,7 @@ export default defineCommand<[run: string], RunsOption>({
   async run({ args: [text], options, terminal }) {
     const { folder, id } = await selectRun(text, options);
     const run = await attachRun(folder, id, terminal);
-    sayEnd(run, terminal);
-    return endedOutcome([run], terminal);
+    reportEnd(run, terminal);
+    return createEndedOutcome([run], terminal);
   },
 });

@@ -24,8 +24,8 @@ import { batchSizeOf } from "../../backend/training/request";
 import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema, type DeviceName, type SchemaCatalog, trainSchema } from "../../schema/experiment";
 import { defineCommand, type Outcome } from "../command";
-import { bytes, count, figure } from "../../protocol/quantities";
-import { oneShotCase, oneShotOutcome } from "../oneShotBench";
+import { formatBytes, formatCount, formatNumber } from "../../protocol/quantities";
+import { benchOneShot, benchAllOneShot } from "../oneShotBench";
 import type { Terminal } from "../terminal";
 
 interface Options {
@@ -61,22 +61,26 @@ export default defineCommand<readonly [], Options>({
     ["--svg <file>", "also write the scaling table as an SVG file"],
   ],
   async run({ options, catalog, terminal }) {
-    const steps = stepsOf(options);
-    if (options.coding === true) return codingOutcome(measureCoding((line) => terminal.say(line)));
-    if (options.oneShot === true) return await oneShotOutcome(terminal);
-    const asked = options.model === undefined ? standard : await modelOf(options.model, options, catalog);
+    const steps = parseSteps(options);
+    if (options.coding === true) return createCodingOutcome(measureCoding((line) => terminal.log(line)));
+    if (options.oneShot === true) return await benchAllOneShot(terminal);
+    const request =
+      options.model === undefined
+        ? standardRequest
+        : await createModelRequest(options.model, options, catalog);
     await using engine = await openEngine((options.device ?? "cpu") as DeviceName);
-    for (const notice of engine.device.notices) terminal.say(notice);
-    const say = (line: string) => terminal.say(line);
-    if (options.oneShot !== undefined) return await oneShotCase(engine, options.oneShot, widthOf(options));
-    if (options.grouped === true) return await groupedOutcome(engine, terminal, steps);
-    const speed = await measureSpeed(engine, { ...asked, steps: steps ?? asked.steps }, say);
-    const writing =
-      options.generation === true ? await measureGeneration(engine, standardGpt, say) : undefined;
+    for (const notice of engine.device.notices) terminal.log(notice);
+    const log = (line: string) => terminal.log(line);
+    if (options.oneShot !== undefined)
+      return await benchOneShot(engine, options.oneShot, parseWidth(options));
+    if (options.grouped === true) return await benchGrouped(engine, terminal, steps);
+    const speed = await measureSpeed(engine, { ...request, steps: steps ?? request.steps }, log);
+    const generation =
+      options.generation === true ? await measureGeneration(engine, standardGpt, log) : undefined;
     const rows: CostRow[] = [];
     if (options.table === true || options.svg !== undefined)
       for await (const row of costTable(engine)) {
-        say(`${row.axis} ${row.value}: ${(row.speed.secondsPerStep * 1000).toFixed(1)} ms a step`);
+        log(`${row.axis} ${row.value}: ${(row.speed.secondsPerStep * 1000).toFixed(1)} ms a step`);
         rows.push(row);
       }
     if (options.svg !== undefined) writeFileSync(options.svg, costPlot(rows));
@@ -84,33 +88,33 @@ export default defineCommand<readonly [], Options>({
       document: {
         device: engine.device,
         flopsFormula,
-        model: asked.title,
+        model: request.title,
         speed,
-        generation: writing,
+        generation: generation,
         table: rows,
       },
       text: [
         `${engine.device.name} (${engine.device.description})`,
-        summary(asked.title, speed),
-        ...(writing === undefined ? [] : [writingSummary(writing)]),
-        ...(rows.length > 0 ? [tableOf(rows, terminal)] : []),
+        formatSpeed(request.title, speed),
+        ...(generation === undefined ? [] : [formatGenerationSpeed(generation)]),
+        ...(rows.length > 0 ? [formatCostTable(rows, terminal)] : []),
       ].join("\n\n"),
     };
   },
 });
 
-function codingOutcome(coding: CodingSpeed): Outcome {
-  const rate = (perSecond: number) => `${(perSecond / 1e9).toFixed(3)} GB/s`;
+function createCodingOutcome(coding: CodingSpeed): Outcome {
+  const formatThroughput = (perSecond: number) => `${(perSecond / 1e9).toFixed(3)} GB/s`;
   return {
     document: { coding },
     text: [
-      `DFloat11 of ${count(coding.weights)} normal bfloat16 weights: ${coding.bitsPerWeight.toFixed(3)} bits a weight.`,
-      `Written at ${rate(coding.encoding)}, read at ${rate(coding.decoding)} on one core; a plain copy runs at ${rate(coding.copying)}: ${coding.ratio.toFixed(3)} of it.`,
+      `DFloat11 of ${formatCount(coding.weights)} normal bfloat16 weights: ${coding.bitsPerWeight.toFixed(3)} bits a weight.`,
+      `Written at ${formatThroughput(coding.encoding)}, read at ${formatThroughput(coding.decoding)} on one core; a plain copy runs at ${formatThroughput(coding.copying)}: ${coding.ratio.toFixed(3)} of it.`,
     ].join("\n"),
   };
 }
 
-async function groupedOutcome(
+async function benchGrouped(
   engine: Engine,
   terminal: Terminal,
   rounds = groupedSizes.rounds,
@@ -119,10 +123,10 @@ async function groupedOutcome(
   for await (const row of groupedBlock(engine, { ...groupedSizes, rounds })) {
     rows.push(row);
     const speedups = Object.entries(row.speedup).map(([name, each]) => `${name} ${each.toFixed(2)}×`);
-    terminal.say(`width ${row.width}, ${row.rows} tokens, ${row.pass}: ${speedups.join(", ")}`);
+    terminal.log(`width ${row.width}, ${row.rows} tokens, ${row.pass}: ${speedups.join(", ")}`);
   }
   const names = Object.keys(rows[0]!.speedup);
-  const table = terminalTable(["width", "tokens", "pass", "dense ms", ...names], 3, terminal);
+  const table = createTable(["width", "tokens", "pass", "dense ms", ...names], 3, terminal);
   for (const { width, rows: tokens, pass, denseMilliseconds, speedup } of rows)
     table.push([
       width,
@@ -141,11 +145,11 @@ async function groupedOutcome(
   };
 }
 
-interface Asked extends SpeedRequest {
+interface TitledSpeedRequest extends SpeedRequest {
   readonly title: string;
 }
 
-const standard: Asked = {
+const standardRequest: TitledSpeedRequest = {
   title: `GPT of ${standardGpt.n_layer} layers, width ${standardGpt.n_embd}, ${standardGpt.n_head} heads`,
   shape: shapeFromConfig(standardGpt),
   rows: 8,
@@ -154,97 +158,107 @@ const standard: Asked = {
   warmup: 3,
 };
 
-function stepsOf({ steps }: Options): number | undefined {
+function parseSteps({ steps }: Options): number | undefined {
   if (steps === undefined || /^[1-9]\d{0,5}$/.test(steps))
     return steps === undefined ? undefined : Number(steps);
   throw new WorkbenchError("invalid-input", `--steps must be a whole number of at least 1, not ${steps}.`);
 }
 
 /** Whole heads of 64 channels. */
-function widthOf({ width = "768" }: Options): number {
+function parseWidth({ width = "768" }: Options): number {
   if (/^[1-9]\d{1,4}$/.test(width) && Number(width) % 64 === 0) return Number(width);
   throw new WorkbenchError("invalid-input", `--width must be a multiple of 64 below 100,000, not ${width}.`);
 }
 
 /** The model, batch and options of an experiment's training. Its weights are drawn and its text is made up. */
-async function modelOf(name: string, { variant }: Options, catalog: SchemaCatalog): Promise<Asked> {
+async function createModelRequest(
+  name: string,
+  { variant }: Options,
+  catalog: SchemaCatalog,
+): Promise<TitledSpeedRequest> {
   const { workspace, plans } = await loadPlans(experimentNamed(name), { variant }, catalog);
   const plan = plans[0]!;
   const shape = await shapeAfter(plan, workspace);
-  const given = plan.steps.find(({ action }) => action === "train")?.options ?? {};
+  const trainOptions = plan.steps.find(({ action }) => action === "train")?.options ?? {};
   return {
     title: plan.variant === "" || plans.length === 1 ? plan.name : `${plan.name}, variant ${plan.variant}`,
     shape,
-    rows: batchSizeOf(trainSchema.parse(given)),
+    rows: batchSizeOf(trainSchema.parse(trainOptions)),
     length: plan.data === undefined ? dimensionsOf(shape).context : dataSchema.parse(plan.data).sequence_len,
     steps: 3,
     warmup: 0,
-    train: given,
+    train: trainOptions,
   };
 }
 
-const giga = (flops: number) => `${(flops / 1e9).toFixed(1)} GFLOP/s`;
+const formatFlopRate = (flops: number) => `${(flops / 1e9).toFixed(1)} GFLOP/s`;
 
-function summary(title: string, speed: Speed): string {
+function formatSpeed(title: string, speed: Speed): string {
   const { seconds } = speed;
   const lines: readonly (readonly [string, string])[] = [
-    ["model", `${title}, ${count(speed.parameters)} parameters`],
+    ["model", `${title}, ${formatCount(speed.parameters)} parameters`],
     ["batch", `${speed.rows} × ${speed.length} tokens, optimizer inside the step`],
     [
       "step",
       `${speed.secondsPerStep.toFixed(3)} s (median of ${seconds.map((each) => each.toFixed(3)).join(", ")})`,
     ],
     ["memory", describeSavings(speed.savings) ?? "no recomputation, no chunks"],
-    ["tokens", `${count(speed.tokensPerSecond)} a second`],
-    ["model rate", `${giga(speed.flopsPerSecond)} (${flopsFormula})`],
+    ["tokens", `${formatCount(speed.tokensPerSecond)} a second`],
+    ["model rate", `${formatFlopRate(speed.flopsPerSecond)} (${flopsFormula})`],
     [
       "ceiling",
-      `${giga(speed.ceilingFlopsPerSecond)} in a plain matrix product, measured between the steps (median)`,
+      `${formatFlopRate(speed.ceilingFlopsPerSecond)} in a plain matrix product, measured between the steps (median)`,
     ],
     ["ratio", speed.ratio.toFixed(3)],
     [
       "peak memory",
-      `${bytes(speed.peakBytes)} of the process; ${bytes(speed.estimatedBytes)} expected for the graph`,
+      `${formatBytes(speed.peakBytes)} of the process; ${formatBytes(speed.estimatedBytes)} expected for the graph`,
     ],
     ["loss", `${speed.lossFirst.toFixed(4)} → ${speed.lossLast.toFixed(4)}`],
   ];
-  return listed(lines);
+  return formatList(lines);
 }
 
-function writingSummary({ promptTokens, newTokens, cached, uncached, ratio }: GenerationSpeed): string {
-  const speeds = (speed: GenerationSpeed["cached"]) =>
-    `${figure(speed.promptTokensPerSecond)} tokens of a prompt a second, ${figure(speed.newTokensPerSecond)} new ones`;
-  return listed([
+function formatGenerationSpeed({
+  promptTokens,
+  newTokens,
+  cached,
+  uncached,
+  ratio,
+}: GenerationSpeed): string {
+  const formatSpeeds = (speed: GenerationSpeed["cached"]) =>
+    `${formatNumber(speed.promptTokensPerSecond)} tokens of a prompt a second, ${formatNumber(speed.newTokensPerSecond)} new ones`;
+  return formatList([
     ["writing", `${newTokens} tokens after a prompt of ${promptTokens}, one text (medians)`],
-    ["with cache", speeds(cached)],
-    ["without", speeds(uncached)],
-    ["ratio", `${figure(ratio)} times as many new tokens with the cache`],
+    ["with cache", formatSpeeds(cached)],
+    ["without", formatSpeeds(uncached)],
+    ["ratio", `${formatNumber(ratio)} times as many new tokens with the cache`],
   ]);
 }
 
-function listed(lines: readonly (readonly [string, string])[]): string {
+function formatList(lines: readonly (readonly [string, string])[]): string {
   return lines.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
 }
 
 /** The first columns to the left, numbers to the right. */
-function terminalTable(head: readonly string[], left: number, terminal: Terminal) {
+function createTable(head: readonly string[], leftColumns: number, terminal: Terminal) {
   return new Table({
     head: head.map((each) => terminal.colors.bold(each)),
-    colAligns: head.map((_, column) => (column < left ? "left" : "right")),
+    colAligns: head.map((_, column) => (column < leftColumns ? "left" : "right")),
     style: { head: [], border: [], compact: true },
   });
 }
 
-function tableOf(rows: readonly CostRow[], terminal: Terminal): string {
+function formatCostTable(rows: readonly CostRow[], terminal: Terminal): string {
   const head = ["axis", "value", "parameters", "ms a step", "tokens/s", "model GFLOP/s", "ratio"];
-  const table = terminalTable(head, 1, terminal);
+  const table = createTable(head, 1, terminal);
   for (const { axis, value, speed } of rows)
     table.push([
       axis,
       value,
-      count(speed.parameters),
+      formatCount(speed.parameters),
       (speed.secondsPerStep * 1000).toFixed(1),
-      count(speed.tokensPerSecond),
+      formatCount(speed.tokensPerSecond),
       (speed.flopsPerSecond / 1e9).toFixed(1),
       speed.ratio.toFixed(2),
     ]);

@@ -2,12 +2,12 @@
 import Table from "cli-table3";
 import { listDevices } from "../../backend/engine/devices";
 import { defineCommand } from "../command";
-import { plainLine } from "../terminal";
+import { toPlainLine } from "../terminal";
 
 export default defineCommand<readonly [], object>({
   summary: "list the devices that can train here, and why others cannot",
   async run({ terminal }) {
-    terminal.say("Testing each device; a graphics driver may take a few seconds.");
+    terminal.log("Testing each device; a graphics driver may take a few seconds.");
     const devices = await listDevices();
     const { green, dim, bold } = terminal.colors;
     const table = new Table({
@@ -20,7 +20,7 @@ export default defineCommand<readonly [], object>({
       table.push([
         name,
         works ? green("yes") : dim("no"),
-        plainLine(reason === "" ? description : `${description}: ${reason}`),
+        toPlainLine(reason === "" ? description : `${description}: ${reason}`),
       ]);
     return { document: { devices }, text: table.toString() };
   },

@@ -10,19 +10,19 @@ import { WorkbenchError } from "../../protocol/errors";
 import { dataSchema } from "../../schema/experiment";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
-import { checkedOptions, collect, number } from "../givenOptions";
+import { validateOptions, collect, parseNumber } from "../optionParsing";
 import {
   checkpointOption,
   type LoadedModel,
   loadModel,
   modelArgument,
   type ModelOptions,
-  tokenizerName,
+  resolveTokenizerName,
   tokenizerOption,
   readingOptions,
-  withoutModelOptions,
+  omitModelOptions,
 } from "../modelArgument";
-import { plain } from "../terminal";
+import { toPlainText } from "../terminal";
 
 interface Options extends ModelOptions {
   readonly data?: readonly string[];
@@ -36,7 +36,7 @@ interface Options extends ModelOptions {
 }
 
 /** Attention takes the square of it; longer contexts are for those who ask for them. */
-const longestByDefault = 1024;
+const defaultMaxContext = 1024;
 
 export default defineCommand<readonly [string], Options>({
   summary: "measure the perplexity of a model on a text, with strided windows",
@@ -49,37 +49,37 @@ export default defineCommand<readonly [string], Options>({
     ],
     tokenizerOption,
     ["--split <name>", "train, validation or test split of a named data set or a run; files are used whole"],
-    ["--context <tokens>", "tokens per window", number],
-    ["--stride <tokens>", "tokens between window starts; default: half the context", number],
-    ["--max-tokens <tokens>", "score only this many tokens", number],
-    ["--batch-size <windows>", "windows per batch", number],
+    ["--context <tokens>", "tokens per window", parseNumber],
+    ["--stride <tokens>", "tokens between window starts; default: half the context", parseNumber],
+    ["--max-tokens <tokens>", "score only this many tokens", parseNumber],
+    ["--batch-size <windows>", "windows per batch", parseNumber],
     ["--line-ends-as-words", "count line ends as words, as word-level data sets do"],
     checkpointOption,
     ...readingOptions,
     deviceOption,
   ],
   async run({ args: [text], options, terminal }) {
-    const { data: _data, device, ...given } = withoutModelOptions(options);
-    checkedOptions(perplexity.options, given);
+    const { data: _data, device, ...perplexityOptions } = omitModelOptions(options);
+    validateOptions(perplexity.options, perplexityOptions);
     const model = await loadModel(text, options);
     perplexity.checkModel?.(model.shape);
     using source = await openText(model, options);
-    for (const notice of source.set.notices) terminal.say(plain(notice));
+    for (const notice of source.set.notices) terminal.log(toPlainText(notice));
     refuseTokensWithoutRow(dimensionsOf(model.shape).vocabulary, (rows) => source.set.findToken(rows));
-    const chosen = checkedOptions(perplexity.options, {
-      ...given,
-      split: given.split ?? source.split,
-      context: given.context ?? source.context,
+    const resolved = validateOptions(perplexity.options, {
+      ...perplexityOptions,
+      split: perplexityOptions.split ?? source.split,
+      context: perplexityOptions.context ?? source.context,
     });
     await using lab = await openLab({ device }, terminal);
     const { details, lines } = await perplexity.evaluate(
       { ...model, tokenizer: source.set.tokenizer, data: source.data },
-      chosen,
+      resolved,
       lab,
     );
     return {
       document: { model: model.source, device: lab.engine.device.name, ...details },
-      text: lines.map(plain).join("\n"),
+      text: lines.map(toPlainText).join("\n"),
     };
   },
 });
@@ -100,21 +100,21 @@ async function openText(model: LoadedModel, options: Options): Promise<TextSourc
         "invalid-input",
         "There is no text to evaluate on, because the model is not from a run. Name files with --data.",
       );
-    const { options: own, baseFolder } = model.runData;
-    const set = await openData(own, { baseFolder, cacheFolder: defaultCacheFolder() });
-    return sourceOf(set, split ?? "validation", undefined);
+    const { options: runOptions, baseFolder } = model.runData;
+    const set = await openData(runOptions, { baseFolder, cacheFolder: defaultCacheFolder() });
+    return createTextSource(set, split ?? "validation", undefined);
   }
-  using tokenizer = await tokenizerName(model, options);
+  using tokenizer = await resolveTokenizerName(model, options);
   const isDataSet = names.length === 1 && Object.hasOwn(dataSets, names[0]!);
   const text = isDataSet ? { dataset: names[0] } : { text: names, val_fraction: 0 };
   // Windows are cut here, whatever a training sequence would be, so that no text is too short for one.
-  const asked = dataSchema.parse({ ...text, tokenizer: tokenizer.name, sequence_len: 1 });
-  const set = await openData(asked, { baseFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
-  const context = Math.min(dimensionsOf(model.shape).context, longestByDefault);
-  return sourceOf(set, isDataSet ? (split ?? "validation") : "test", context);
+  const dataOptions = dataSchema.parse({ ...text, tokenizer: tokenizer.name, sequence_len: 1 });
+  const set = await openData(dataOptions, { baseFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
+  const context = Math.min(dimensionsOf(model.shape).context, defaultMaxContext);
+  return createTextSource(set, isDataSet ? (split ?? "validation") : "test", context);
 }
 
-function sourceOf(set: DataSet, split: string, context: number | undefined): TextSource {
+function createTextSource(set: DataSet, split: string, context: number | undefined): TextSource {
   const { title, train, validation, test } = set;
   // Files that are named for an evaluation are its test text, whole.
   const data = { title, train, validation, test: test ?? (validation === undefined ? train : undefined) };

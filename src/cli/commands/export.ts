@@ -11,21 +11,21 @@ import type { WrittenFolder } from "../../backend/exports/writtenFolder";
 import { historySubject } from "../../backend/runs/folder/exportedHistory";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
-import { checkedOptions, number } from "../givenOptions";
+import { validateOptions, parseNumber } from "../optionParsing";
 import {
   checkpointOption,
-  knownTokenizer,
+  openKnownTokenizer,
   type LoadedModel,
   loadModel,
   modelArgument,
   type ModelOptions,
   tokenizerOption,
   readingOptions,
-  withoutModelOptions,
+  omitModelOptions,
 } from "../modelArgument";
-import { bytes } from "../../protocol/quantities";
+import { formatBytes } from "../../protocol/quantities";
 import { selectRun } from "../runSelection";
-import { plainLine } from "../terminal";
+import { toPlainLine } from "../terminal";
 
 interface Options extends ModelOptions {
   readonly format?: string;
@@ -45,7 +45,7 @@ interface Options extends ModelOptions {
 const modelFormats = Object.keys(exporters);
 const historyFormats = Object.keys(historyExporters);
 const formats = [...modelFormats, ...historyFormats];
-const listed = `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)!}`;
+const formatList = `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)!}`;
 
 export default defineCommand<readonly [string], Options>({
   summary: "write a model as a Hugging Face folder or an ONNX file, or a run's metrics",
@@ -61,8 +61,12 @@ export default defineCommand<readonly [string], Options>({
       // Anything else is left to the format's own check.
       (text) => (text === "true" || text === "false" ? text === "true" : text),
     ],
-    ["--sequence-len <tokens>", "onnx: fix the number of tokens of a row; any number unless given", number],
-    ["--batch-size <rows>", "onnx: fix the number of rows; any number unless given", number],
+    [
+      "--sequence-len <tokens>",
+      "onnx: fix the number of tokens of a row; any number unless given",
+      parseNumber,
+    ],
+    ["--batch-size <rows>", "onnx: fix the number of rows; any number unless given", parseNumber],
     ["--input-type <type>", "onnx: int64 or int32 token ids, mask and positions"],
     ["--position-ids", "onnx: take positions as an input; otherwise they follow from the attention mask"],
     [
@@ -76,48 +80,52 @@ export default defineCommand<readonly [string], Options>({
     ...readingOptions,
   ],
   async run({ args: [text], options, terminal }) {
-    const { format = "", ...given } = options;
+    const { format = "", ...formatOptions } = options;
     const history = Object.hasOwn(historyExporters, format) ? historyExporters[format] : undefined;
-    if (history !== undefined) return runHistory(text, format, history, given);
-    const { out, ...rest } = withoutModelOptions(given);
+    if (history !== undefined) return exportRunHistory(text, format, history, formatOptions);
+    const { out, ...exportOptions } = omitModelOptions(formatOptions);
     const exporter = Object.hasOwn(exporters, format) ? exporters[format] : undefined;
     if (exporter === undefined)
-      throw new WorkbenchError("invalid-input", `--format is ${listed}.`, { allowed: formats });
-    const chosen = checkedOptions(exporter.options, rest) as Readonly<Record<string, unknown>>;
+      throw new WorkbenchError("invalid-input", `--format is ${formatList}.`, { allowed: formats });
+    const resolved = validateOptions(exporter.options, exportOptions) as Readonly<Record<string, unknown>>;
     const model = await loadModel(text, options);
-    const tokenizer = await knownTokenizer(model, options);
+    const tokenizer = await openKnownTokenizer(model, options);
     if (tokenizer === undefined)
-      terminal.say("The model has no known tokenizer, so none is written. Name one with --tokenizer.");
+      terminal.log("The model has no known tokenizer, so none is written. Name one with --tokenizer.");
     const tokenizerFolder = options.tokenizer === undefined ? model.tokenizerFolder : undefined;
-    const folder = resolve(out ?? `${nameOf(model)}-${format}`);
-    const written = await exportModel(
+    const folder = resolve(out ?? `${getModelName(model)}-${format}`);
+    const result = await exportModel(
       { ...model, tokenizer, tokenizerFolder },
-      { ...chosen, format },
+      { ...resolved, format },
       folder,
     );
-    for (const notice of written.notices) terminal.say(plainLine(notice));
-    return outcome({ model: model.source, ...written }, written, ["", ...sizeTable(written.sizes)]);
+    for (const notice of result.notices) terminal.log(toPlainLine(notice));
+    return createOutcome({ model: model.source, ...result }, result, ["", ...sizeTable(result.sizes)]);
   },
 });
 
-async function runHistory(
+async function exportRunHistory(
   text: string,
   format: string,
   exporter: HistoryExporter,
-  { out, ...given }: Omit<Options, "format">,
+  { out, ...otherOptions }: Omit<Options, "format">,
 ): Promise<Outcome> {
-  checkedOptions(z.strictObject({}), given);
+  validateOptions(z.strictObject({}), otherOptions);
   const { folder, id, record } = await selectRun(text, {});
   const target = resolve(out ?? `${id}-${format}`);
-  const written = await exportHistory(historySubject(folder, record), exporter, target);
-  return outcome({ run: folder, format, ...written }, written);
+  const result = await exportHistory(historySubject(folder, record), exporter, target);
+  return createOutcome({ run: folder, format, ...result }, result);
 }
 
-function outcome(document: object, { folder, files }: WrittenFolder, sizes: readonly string[] = []): Outcome {
-  const rows = files.map((file) => `  ${plainLine(file.name)}  ${bytes(file.bytes)}`);
-  return { document, text: [plainLine(folder), ...rows, ...sizes].join("\n") };
+function createOutcome(
+  document: object,
+  { folder, files }: WrittenFolder,
+  sizes: readonly string[] = [],
+): Outcome {
+  const rows = files.map((file) => `  ${toPlainLine(file.name)}  ${formatBytes(file.bytes)}`);
+  return { document, text: [toPlainLine(folder), ...rows, ...sizes].join("\n") };
 }
 
-function nameOf({ run, source }: LoadedModel): string {
+function getModelName({ run, source }: LoadedModel): string {
   return basename(run ?? source).replace(/\.bin$/, "");
 }

@@ -7,7 +7,7 @@ import { generationDefaults } from "../../backend/imports/generationConfig";
 import * as z from "zod";
 import { defineCommand } from "../command";
 import { deviceOption, openLab } from "../evaluationLab";
-import { checkedOptions, collect, number, numbers } from "../givenOptions";
+import { validateOptions, collect, parseNumber, parseNumbers } from "../optionParsing";
 import {
   checkpointOption,
   loadModel,
@@ -16,10 +16,10 @@ import {
   openModelTokenizer,
   tokenizerOption,
   readingOptions,
-  withoutModelOptions,
+  omitModelOptions,
 } from "../modelArgument";
-import { figure } from "../../protocol/quantities";
-import { plain } from "../terminal";
+import { formatNumber } from "../../protocol/quantities";
+import { toPlainText } from "../terminal";
 
 interface Options extends ModelOptions {
   readonly prompt?: readonly string[];
@@ -45,87 +45,102 @@ export default defineCommand<readonly [string], Options>({
     ["--prompt <text>", "text to continue; repeatable; default: start a new text", collect],
     ["--chat", "send each prompt as a user message, formatted with the tokenizer's chat template"],
     ["--system <text>", "system message; implies --chat"],
-    ["--max-new-tokens <tokens>", "tokens to generate; default 64", number],
+    ["--max-new-tokens <tokens>", "tokens to generate; default 64", parseNumber],
     ["--sample", "sample tokens by probability; default: always the most likely one"],
     [
       "--no-sample",
       "take the most likely token each time, whatever the model's generation_config.json specifies",
     ],
-    ["--temperature <number>", "divisor of the logits; implies sampling", number],
-    ["--top-k <tokens>", "sample from this many most likely tokens; default 50, 0 for all", number],
-    ["--top-p <probability>", "sample from the smallest set of tokens with this total probability", number],
-    ["--repetition-penalty <number>", "penalty for tokens that have occurred already", number],
+    ["--temperature <number>", "divisor of the logits; implies sampling", parseNumber],
+    ["--top-k <tokens>", "sample from this many most likely tokens; default 50, 0 for all", parseNumber],
+    [
+      "--top-p <probability>",
+      "sample from the smallest set of tokens with this total probability",
+      parseNumber,
+    ],
+    ["--repetition-penalty <number>", "penalty for tokens that have occurred already", parseNumber],
     ["--stop <text>", "stop when the model generates this text; repeatable", collect],
-    ["--stop-token-ids <ids>", "stop at one of these token ids, separated by commas", numbers],
+    ["--stop-token-ids <ids>", "stop at one of these token ids, separated by commas", parseNumbers],
     ["--no-cache", "recompute the whole text for each token, for comparison"],
-    ["--seed <number>", "sampling seed; default 0", number],
+    ["--seed <number>", "sampling seed; default 0", parseNumber],
     tokenizerOption,
     checkpointOption,
     ...readingOptions,
     deviceOption,
   ],
   async run({ args: [text], options, terminal }) {
-    const { prompt = [""], chat, system, sample, cache, device, ...given } = withoutModelOptions(options);
-    const written = {
-      ...given,
+    const {
+      prompt = [""],
+      chat,
+      system,
+      sample,
+      cache,
+      device,
+      ...generationOptions
+    } = omitModelOptions(options);
+    const requested = {
+      ...generationOptions,
       ...(sample === undefined ? {} : { doSample: sample }),
       ...(cache === false ? { useCache: false } : {}),
     };
-    checkedOptions(z.strictObject(generationKeys), written);
-    const asked = chat === true || system !== undefined;
-    const prompts = asked ? prompt.map((content) => conversation(content, system)) : prompt;
+    validateOptions(z.strictObject(generationKeys), requested);
+    const isChat = chat === true || system !== undefined;
+    const prompts = isChat ? prompt.map((content) => createConversation(content, system)) : prompt;
     const model = await loadModel(text, options);
-    const defaults = generationDefaults(model.generationConfig, written);
-    if (defaults.notice !== undefined) terminal.say(defaults.notice);
-    const chosen = checkedOptions(z.strictObject(generationKeys), { ...written, ...defaults.options });
-    const resolved = resolveGeneration(chosen, 0);
+    const defaults = generationDefaults(model.generationConfig, requested);
+    if (defaults.notice !== undefined) terminal.log(defaults.notice);
+    const validated = validateOptions(z.strictObject(generationKeys), { ...requested, ...defaults.options });
+    const resolved = resolveGeneration(validated, 0);
     const tokenizer = await openModelTokenizer(model, options);
     await using lab = await openLab({ device, seed: resolved.seed }, terminal);
     // The first text is shown as it is written, once the prompts are known to be good; the others wait for their turn.
-    let shown = terminal.json || asked ? "" : prompt[0]!;
+    let prefix = terminal.json || isChat ? "" : prompt[0]!;
     const write = (piece: string) => {
-      if (!terminal.json) process.stdout.write(plain(shown + piece));
-      shown = "";
+      if (!terminal.json) process.stdout.write(toPlainText(prefix + piece));
+      prefix = "";
     };
-    const quiet = terminal.json ? lab : { ...lab, progress: () => undefined };
+    const quietLab = terminal.json ? lab : { ...lab, progress: () => undefined };
     const times: WritingTimes[] = [];
-    const samples = await continuePrompts({ ...model, tokenizer }, prompts, resolved, quiet, {
-      onText: (which, piece) => {
-        if (which === 0) write(piece);
+    const samples = await continuePrompts({ ...model, tokenizer }, prompts, resolved, quietLab, {
+      onText: (sampleIndex, piece) => {
+        if (sampleIndex === 0) write(piece);
       },
       onTimed: (each) => times.push(each),
     });
     write("\n");
-    const speed = speedOf(times);
-    terminal.say(speedLine(speed));
+    const speed = computeSpeed(times);
+    terminal.log(formatSpeed(speed));
     return {
       document: { model: model.source, device: lab.engine.device.name, options: resolved, speed, samples },
       text: samples
         .slice(1)
-        .map((each, i) => `\n${plain((asked ? `${prompt[i + 1]!}\n` : each.prompt) + each.text)}\n`)
+        .map((each, i) => `\n${toPlainText((isChat ? `${prompt[i + 1]!}\n` : each.prompt) + each.text)}\n`)
         .join(""),
     };
   },
 });
 
-function conversation(content: string, system: string | undefined): ChatMessage[] {
+function createConversation(content: string, system: string | undefined): ChatMessage[] {
   const question = { role: "user", content } as const;
   return system === undefined ? [question] : [{ role: "system", content: system }, question];
 }
 
 /** Tokens a second; null where there were none to time. */
-function speedOf(times: readonly WritingTimes[]) {
-  const rate = (tokens: "prompt_tokens" | "new_tokens", seconds: "prompt_seconds" | "new_seconds") => {
-    const [count, taken] = [tokens, seconds].map((key) => times.reduce((sum, each) => sum + each[key], 0));
-    return count === 0 || taken === 0 ? null : count! / taken!;
+function computeSpeed(times: readonly WritingTimes[]) {
+  const computeRate = (tokens: "prompt_tokens" | "new_tokens", seconds: "prompt_seconds" | "new_seconds") => {
+    const [count, elapsed] = [tokens, seconds].map((key) => times.reduce((sum, each) => sum + each[key], 0));
+    return count === 0 || elapsed === 0 ? null : count! / elapsed!;
   };
   return {
-    prompt_tokens_per_second: rate("prompt_tokens", "prompt_seconds"),
-    new_tokens_per_second: rate("new_tokens", "new_seconds"),
+    prompt_tokens_per_second: computeRate("prompt_tokens", "prompt_seconds"),
+    new_tokens_per_second: computeRate("new_tokens", "new_seconds"),
   };
 }
 
-function speedLine({ prompt_tokens_per_second, new_tokens_per_second }: ReturnType<typeof speedOf>): string {
-  const shown = (rate: number | null) => (rate === null ? "none" : `${figure(rate)} a second`);
-  return `Tokens of prompts: ${shown(prompt_tokens_per_second)}; new tokens: ${shown(new_tokens_per_second)}.`;
+function formatSpeed({
+  prompt_tokens_per_second,
+  new_tokens_per_second,
+}: ReturnType<typeof computeSpeed>): string {
+  const formatRate = (rate: number | null) => (rate === null ? "none" : `${formatNumber(rate)} a second`);
+  return `Tokens of prompts: ${formatRate(prompt_tokens_per_second)}; new tokens: ${formatRate(new_tokens_per_second)}.`;
 }

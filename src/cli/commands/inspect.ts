@@ -5,7 +5,7 @@ import { nonZeros } from "../../backend/representations/representation";
 import { dtypeOf, type HostTensor, type HostTensors } from "../../backend/checkpoints/safetensors";
 import type { FileTensor } from "../../backend/imports/tensorFiles";
 import { defineCommand } from "../command";
-import { countsTable } from "../countsTable";
+import { formatCountsTable } from "../countsTable";
 import {
   checkpointOption,
   loadModel,
@@ -13,9 +13,9 @@ import {
   type ModelOptions,
   readingOptions,
 } from "../modelArgument";
-import { count, figure } from "../../protocol/quantities";
-import { table } from "../table";
-import { plainLine, type Terminal } from "../terminal";
+import { formatCount, formatNumber } from "../../protocol/quantities";
+import { formatTable } from "../table";
+import { toPlainLine, type Terminal } from "../terminal";
 
 export default defineCommand<readonly [string], ModelOptions & { readonly tensors?: boolean }>({
   summary: "show the parts of a model: roles, representations, counts",
@@ -32,12 +32,12 @@ export default defineCommand<readonly [string], ModelOptions & { readonly tensor
       ...(file === undefined ? {} : { file }),
     });
     const sizes = dimensionsOf(shape);
-    const described = describe(tensors);
+    const tensorSummaries = summarizeTensors(tensors);
     const head = [
       `${shape.family}: ${sizes.layers} layers, width ${sizes.width}, ${sizes.heads} heads` +
         `${sizes.kvHeads === sizes.heads ? "" : ` (${sizes.kvHeads} for keys and values)`}, ` +
-        `vocabulary ${count(sizes.vocabulary)}, context ${count(sizes.context)}`,
-      plainLine(source),
+        `vocabulary ${formatCount(sizes.vocabulary)}, context ${formatCount(sizes.context)}`,
+      toPlainLine(source),
     ].join("\n");
     return {
       document: {
@@ -49,20 +49,22 @@ export default defineCommand<readonly [string], ModelOptions & { readonly tensor
         non_embedding: counts.nonEmbedding,
         total: counts.total,
         roles: counts.roles,
-        tensors: described,
+        tensors: tensorSummaries,
         file_tensors: fileTensors,
       },
       text: [
         head,
-        countsTable("role", counts, terminal, true),
-        ...(options.tensors === true ? [tensorTable(described, terminal)] : []),
-        ...(options.tensors === true && fileTensors.length > 0 ? [fileTable(fileTensors, terminal)] : []),
+        formatCountsTable("role", counts, terminal, true),
+        ...(options.tensors === true ? [formatTensorTable(tensorSummaries, terminal)] : []),
+        ...(options.tensors === true && fileTensors.length > 0
+          ? [formatFileTable(fileTensors, terminal)]
+          : []),
       ].join("\n\n"),
     };
   },
 });
 
-interface Described {
+interface TensorSummary {
   readonly name: string;
   readonly type: string;
   readonly shape: readonly number[];
@@ -73,11 +75,11 @@ interface Described {
   readonly highest: number;
 }
 
-function describe(tensors: HostTensors): Described[] {
-  return [...tensors].map(([name, tensor]) => ({ name, ...statistics(tensor) }));
+function summarizeTensors(tensors: HostTensors): TensorSummary[] {
+  return [...tensors].map(([name, tensor]) => ({ name, ...computeStatistics(tensor) }));
 }
 
-function statistics(tensor: HostTensor): Omit<Described, "name"> {
+function computeStatistics(tensor: HostTensor): Omit<TensorSummary, "name"> {
   const { shape, data } = tensor;
   let [sum, squares, lowest, highest] = [0, 0, Infinity, -Infinity];
   for (const each of data) {
@@ -98,28 +100,28 @@ function statistics(tensor: HostTensor): Omit<Described, "name"> {
   };
 }
 
-function tensorTable(tensors: readonly Described[], terminal: Terminal): string {
-  return table(
+function formatTensorTable(tensors: readonly TensorSummary[], terminal: Terminal): string {
+  return formatTable(
     ["tensor", "type", "shape", "non-zero", "mean", "deviation", "lowest", "highest"],
     tensors.map(({ name, type, shape, non_zero, mean, deviation, lowest, highest }) => [
-      plainLine(name),
+      toPlainLine(name),
       type,
       shape.join("×"),
-      count(non_zero),
-      ...[mean, deviation, lowest, highest].map((value) => figure(value)),
+      formatCount(non_zero),
+      ...[mean, deviation, lowest, highest].map((value) => formatNumber(value)),
     ]),
     terminal.colors,
   );
 }
 
-function fileTable(tensors: readonly FileTensor[], terminal: Terminal): string {
-  return table(
+function formatFileTable(tensors: readonly FileTensor[], terminal: Terminal): string {
+  return formatTable(
     ["in the file", "stored as", "shape", "bytes", "used"],
     tensors.map(({ name, dtype, shape, bytes, used }) => [
-      plainLine(name),
+      toPlainLine(name),
       dtype,
       shape.join("×"),
-      count(bytes),
+      formatCount(bytes),
       used ? "yes" : "no",
     ]),
     terminal.colors,

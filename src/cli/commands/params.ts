@@ -1,8 +1,8 @@
 /** `lathe params FILE`: how many parameters the models of an experiment have. Nothing is run and no weight is made. */
 import { estimatePlan } from "../../backend/runs/planning/estimate";
-import { plansHere } from "../plansHere";
+import { loadPlansFromHere } from "../loadPlansFromHere";
 import { defineCommand } from "../command";
-import { countsTable } from "../countsTable";
+import { formatCountsTable } from "../countsTable";
 import { type PlanOptions, planOptions } from "../planOptions";
 
 export default defineCommand<readonly [string], PlanOptions & { readonly roles?: boolean }>({
@@ -10,7 +10,7 @@ export default defineCommand<readonly [string], PlanOptions & { readonly roles?:
   arguments: [["<file>", "experiment file"]],
   options: [...planOptions, ["--roles", "list each matrix"]],
   async run({ args: [file], options, catalog, terminal }) {
-    const { workspace, plans } = await plansHere(file, options, catalog);
+    const { workspace, plans } = await loadPlansFromHere(file, options, catalog);
     const models = await Promise.all(
       plans.map(async (plan) => {
         const { name, variant, family, before } = await estimatePlan({ ...plan, steps: [] }, workspace);
@@ -26,7 +26,7 @@ export default defineCommand<readonly [string], PlanOptions & { readonly roles?:
     );
     const text = models
       .map(({ name, model_type, non_embedding, total, roles }) =>
-        countsTable(
+        formatCountsTable(
           `${name} (${model_type})`,
           { nonEmbedding: non_embedding, total, roles },
           terminal,

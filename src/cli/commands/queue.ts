@@ -2,20 +2,20 @@
 import { DeviceQueue, type QueueEntry } from "../../backend/runs/process/deviceQueue";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand, type Outcome } from "../command";
-import { table } from "../table";
-import { plainLine, type Colors } from "../terminal";
+import { formatTable } from "../table";
+import { toPlainLine, type Colors } from "../terminal";
 
 interface Options {
   readonly first?: boolean;
   readonly last?: boolean;
 }
 
-interface Line extends QueueEntry {
+interface DeviceQueueEntry extends QueueEntry {
   readonly device: string;
   readonly position: number;
 }
 
-async function linesOf(queues: readonly DeviceQueue[]): Promise<readonly Line[]> {
+async function readQueueEntries(queues: readonly DeviceQueue[]): Promise<readonly DeviceQueueEntry[]> {
   const lists = await Promise.all(
     queues.map(async (queue) =>
       (await queue.entries()).map((entry, position) => ({ ...entry, device: queue.device, position })),
@@ -25,32 +25,32 @@ async function linesOf(queues: readonly DeviceQueue[]): Promise<readonly Line[]>
 }
 
 /** The queue contains runs of all workspaces, so a run is named by its id or the beginning of it. */
-function lineOf(text: string, lines: readonly Line[]): Line {
+function findQueueEntry(text: string, lines: readonly DeviceQueueEntry[]): DeviceQueueEntry {
   const matches = lines.filter(({ id }) => id === text || id.startsWith(text));
   const exact = matches.find(({ id }) => id === text) ?? (matches.length === 1 ? matches[0] : undefined);
   if (exact !== undefined) return exact;
   const allowed = (matches.length > 0 ? matches : lines).map(({ id }) => id);
-  const why = matches.length > 1 ? "matches several of" : "is not among";
+  const problem = matches.length > 1 ? "matches several of" : "is not among";
   throw new WorkbenchError(
     "invalid-input",
-    `${text} ${why} the queued runs: ${allowed.join(", ") || "none"}.`,
+    `${text} ${problem} the queued runs: ${allowed.join(", ") || "none"}.`,
     { allowed },
   );
 }
 
-async function outcome(queues: readonly DeviceQueue[], colors: Colors): Promise<Outcome> {
-  const lines = await linesOf(queues);
+async function createOutcome(queues: readonly DeviceQueue[], colors: Colors): Promise<Outcome> {
+  const lines = await readQueueEntries(queues);
   const document = lines.map(({ device, position, id, folder, since, running }) => {
     return { device, position, id, folder, since, running };
   });
   if (lines.length === 0) return { document, text: "No run is using a device or waiting for one." };
   const rows = lines.map(({ device, position, id, running, since }) => [
-    plainLine(device),
+    toPlainLine(device),
     running ? colors.cyan("running") : `waiting behind ${position}`,
-    plainLine(id),
+    toPlainLine(id),
     since.slice(0, 16).replace("T", " "),
   ]);
-  return { document, text: table(["device", "state", "run", "since"], rows, colors) };
+  return { document, text: formatTable(["device", "state", "run", "since"], rows, colors) };
 }
 
 export default defineCommand<[action: string | undefined, run: string | undefined], Options>({
@@ -65,16 +65,16 @@ export default defineCommand<[action: string | undefined, run: string | undefine
   ],
   async run({ args: [action, run], options, terminal }) {
     const queues = DeviceQueue.all();
-    if (action === undefined) return outcome(queues, terminal.colors);
+    if (action === undefined) return createOutcome(queues, terminal.colors);
     if (action !== "move" || run === undefined || options.first === options.last) {
       throw new WorkbenchError(
         "invalid-input",
         "Write `lathe queue`, or `lathe queue move RUN` with --first or --last.",
       );
     }
-    const { id, device } = lineOf(run, await linesOf(queues));
+    const { id, device } = findQueueEntry(run, await readQueueEntries(queues));
     const queue = queues.find((each) => each.device === device);
     await queue?.move(id, options.first === true ? "first" : "last");
-    return outcome(queues, terminal.colors);
+    return createOutcome(queues, terminal.colors);
   },
 });

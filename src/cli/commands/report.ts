@@ -3,7 +3,7 @@ import { loadPlans, type Plans } from "../../backend/runs/planning/loadPlans";
 import { paperOf } from "../../backend/runs/planning/siblings";
 import { WorkbenchError } from "../../protocol/errors";
 import { defineCommand } from "../command";
-import { paperReport } from "../paperReport";
+import { writePaperReport } from "../paperReport";
 import { type PlanOptions, planOptions } from "../planOptions";
 import { runsOption, type RunsOption } from "../runSelection";
 
@@ -12,7 +12,7 @@ export default defineCommand<readonly [readonly string[]], PlanOptions & RunsOpt
   arguments: [["<files...>", "experiment files with a paper cell; several make one page"]],
   options: [...planOptions, runsOption],
   async run({ args: [files], options, terminal, catalog }) {
-    const given: Plans[] = [];
+    const experiments: Plans[] = [];
     for (const file of files) {
       const plans = await loadPlans(file, options, catalog);
       if (paperOf(plans.plans) === undefined)
@@ -20,8 +20,8 @@ export default defineCommand<readonly [readonly string[]], PlanOptions & RunsOpt
           "invalid-input",
           `${file} has no paper cell to compare with. Add one with the published numbers.`,
         );
-      given.push(plans);
+      experiments.push(plans);
     }
-    return (await paperReport(given, terminal, options.out))!;
+    return (await writePaperReport(experiments, terminal, options.out))!;
   },
 });

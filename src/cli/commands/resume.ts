@@ -4,7 +4,7 @@ import { resumeRun } from "../../backend/runs/process/startRun";
 import { startAndAttach } from "../attachRun";
 import { defineCommand } from "../command";
 import { collect } from "../planOptions";
-import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";
+import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 interface Options extends RunsOption {
@@ -32,10 +32,10 @@ export default defineCommand<[run: string], Options>({
     const start = () => resumeRun(selected.folder, { parallel: options.parallel ?? false });
     if (options.detach === true) {
       const { id, folder } = await start();
-      return startedOutcome([{ id, folder }]);
+      return createStartedOutcome([{ id, folder }]);
     }
     const run = await startAndAttach(start, terminal);
-    sayEnd(run, terminal);
-    return endedOutcome([run], terminal);
+    reportEnd(run, terminal);
+    return createEndedOutcome([run], terminal);
   },
 });

@@ -1,14 +1,14 @@
 /** Runs an experiment: one process a variant, sweep point and seed, one after the other, followed until its end. */
 import { resolve } from "node:path";
 import { checkPlans } from "../../backend/runs/planning/checkPlan";
-import { plansHere } from "../plansHere";
+import { loadPlansFromHere } from "../loadPlansFromHere";
 import { startRun, type StartedRun, type StartOptions } from "../../backend/runs/process/startRun";
-import { startAndAttach, type Attached } from "../attachRun";
+import { startAndAttach, type AttachResult } from "../attachRun";
 import { defineCommand } from "../command";
-import { paperReport } from "../paperReport";
+import { writePaperReport } from "../paperReport";
 import { planOptions, type PlanOptions } from "../planOptions";
-import { endedOutcome, sayEnd, startedOutcome } from "../runOutcome";
-import { plainLine } from "../terminal";
+import { createEndedOutcome, reportEnd, createStartedOutcome } from "../runOutcome";
+import { toPlainLine } from "../terminal";
 
 interface Options extends PlanOptions {
   readonly out?: string;
@@ -28,9 +28,9 @@ export default defineCommand<[file: string], Options>({
     ["--detach", "start and return; several runs then wait in a queue"],
   ],
   async run({ args: [file], options, terminal, catalog }) {
-    const planned = await plansHere(file, options, catalog);
-    const { workspace, plans, warnings } = planned;
-    for (const warning of warnings) terminal.say(plainLine(warning));
+    const experiment = await loadPlansFromHere(file, options, catalog);
+    const { workspace, plans, warnings } = experiment;
+    for (const warning of warnings) terminal.log(toPlainLine(warning));
     // Errors are reported before the first run starts, so that nothing is left behind.
     await checkPlans(plans, workspace);
     const start: StartOptions = {
@@ -38,28 +38,30 @@ export default defineCommand<[file: string], Options>({
       parallel: options.parallel ?? false,
       ...(options.out === undefined ? {} : { runsFolder: resolve(options.out) }),
     };
-    const ended: Attached[] = [];
-    const started: { id: string; folder: string }[] = [];
+    const endedRuns: AttachResult[] = [];
+    const startedRuns: { id: string; folder: string }[] = [];
     for (const [index, plan] of plans.entries()) {
       const announce = ({ id, folder }: StartedRun) => {
-        started.push({ id, folder });
-        const which = plans.length > 1 ? ` (${index + 1} of ${plans.length})` : "";
-        terminal.say(`${terminal.noticeColors.bold(plainLine(plan.name))}${which}: ${plainLine(folder)}`);
+        startedRuns.push({ id, folder });
+        const position = plans.length > 1 ? ` (${index + 1} of ${plans.length})` : "";
+        terminal.log(
+          `${terminal.noticeColors.bold(toPlainLine(plan.name))}${position}: ${toPlainLine(folder)}`,
+        );
       };
       if (options.detach === true) {
         announce(await startRun(plan, start));
         continue;
       }
       const run = await startAndAttach(() => startRun(plan, start), terminal, announce);
-      ended.push(run);
-      sayEnd(run, terminal);
+      endedRuns.push(run);
+      reportEnd(run, terminal);
       if (run.detached || run.record.state === "stopped") break;
     }
-    if (options.detach === true) return startedOutcome(started);
-    const left = plans.length - ended.length;
-    if (left > 0) terminal.say(`Not started: ${left} of ${plans.length} runs.`);
-    const outcome = endedOutcome(ended, terminal);
-    const report = left === 0 ? await paperReport([planned], terminal, options.out) : undefined;
+    if (options.detach === true) return createStartedOutcome(startedRuns);
+    const remaining = plans.length - endedRuns.length;
+    if (remaining > 0) terminal.log(`Not started: ${remaining} of ${plans.length} runs.`);
+    const outcome = createEndedOutcome(endedRuns, terminal);
+    const report = remaining === 0 ? await writePaperReport([experiment], terminal, options.out) : undefined;
     if (report === undefined) return outcome;
     return {
       ...outcome,

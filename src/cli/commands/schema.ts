@@ -17,19 +17,19 @@ export default defineCommand<readonly [], object>({
 /** A scale accepts the same changes as a variant: its keys refer to those of `variants`, so that each is written once. */
 function referToVariants(schema: JsonSchema): JsonSchema {
   const { scales, variants } = schema.properties ?? {};
-  const variantOptions = changesOf(variants);
+  const variantOptions = getChanges(variants);
   const branch = variantOptions.findIndex(({ properties }) => properties !== undefined);
-  const pointerTo = (key: string) =>
+  const createPointer = (key: string) =>
     key === "variants" || key === "sweep"
       ? `#/properties/${key}`
       : `#/properties/variants/additionalProperties/anyOf/${branch}/properties/${key}`;
-  const anyOf = changesOf(scales).map((option) => ({
+  const anyOf = getChanges(scales).map((option) => ({
     ...option,
     ...(option.properties === undefined
       ? {}
       : {
           properties: Object.fromEntries(
-            Object.keys(option.properties).map((key) => [key, { $ref: pointerTo(key) }]),
+            Object.keys(option.properties).map((key) => [key, { $ref: createPointer(key) }]),
           ),
         }),
   }));
@@ -43,7 +43,7 @@ function referToVariants(schema: JsonSchema): JsonSchema {
 }
 
 /** What a map of variants or scales accepts as one entry: a map of changes, or null. */
-function changesOf(map: JsonSchema | undefined): readonly JsonSchema[] {
+function getChanges(map: JsonSchema | undefined): readonly JsonSchema[] {
   return (
     (map as { readonly additionalProperties?: JsonSchema } | undefined)?.additionalProperties?.anyOf ?? []
   );

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readMetrics } from "../../backend/runs/metrics/metricsReader";
 import { defineCommand } from "../command";
 import { RunHistory } from "../runHistory";
-import { type ReportedRun, runDocument, runReport, runsReport } from "../runReport";
+import { type ReportedRun, createRunDocument, formatRunReport, formatRunsReport } from "../runReport";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 export default defineCommand<[runs: readonly string[]], RunsOption>({
@@ -11,19 +11,22 @@ export default defineCommand<[runs: readonly string[]], RunsOption>({
   arguments: [["<run...>", runArgument[1]]],
   options: [runsOption],
   async run({ args: [texts], options, terminal }) {
-    const shown: (ReportedRun & { readonly document: object })[] = [];
+    const reports: (ReportedRun & { readonly document: object })[] = [];
     for (const text of texts) {
       const { folder, record } = await selectRun(text, options);
       const { lines, bad } = await readMetrics(join(folder, "metrics.jsonl"));
-      if (bad > 0) terminal.say(`Skipped ${bad} unreadable lines of metrics.jsonl.`);
+      if (bad > 0) terminal.log(`Skipped ${bad} unreadable lines of metrics.jsonl.`);
       const history = new RunHistory();
       history.add(lines);
-      const document = { ...runDocument({ folder, record }), metrics: { lines: lines.length, bad } };
-      shown.push({ folder, record, history, document });
+      const document = { ...createRunDocument({ folder, record }), metrics: { lines: lines.length, bad } };
+      reports.push({ folder, record, history, document });
     }
-    const only = shown.length === 1 ? shown[0] : undefined;
-    return only === undefined
-      ? { document: { runs: shown.map(({ document }) => document) }, text: runsReport(shown, terminal) }
-      : { document: only.document, text: runReport(only, terminal) };
+    const onlyReport = reports.length === 1 ? reports[0] : undefined;
+    return onlyReport === undefined
+      ? {
+          document: { runs: reports.map(({ document }) => document) },
+          text: formatRunsReport(reports, terminal),
+        }
+      : { document: onlyReport.document, text: formatRunReport(onlyReport, terminal) };
   },
 });

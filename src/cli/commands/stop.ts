@@ -2,7 +2,7 @@
 import { followRun } from "../../backend/runs/metrics/followRun";
 import { killRun, requestStop } from "../../backend/runs/process/stopRun";
 import { defineCommand } from "../command";
-import { runDocument } from "../runReport";
+import { createRunDocument } from "../runReport";
 import { runArgument, runsOption, selectRun, type RunsOption } from "../runSelection";
 
 interface Options extends RunsOption {
@@ -23,9 +23,9 @@ export default defineCommand<[run: string], Options>({
     if (options.kill === true) await killRun(folder);
     else await requestStop(folder);
     if (!options.wait) return { document: { id, folder, state: record.state }, text: `Asked ${id} to stop.` };
-    terminal.say(`Waiting for ${id} to finish its step…`);
+    terminal.log(`Waiting for ${id} to finish its step…`);
     let latest = record;
     for await (const update of followRun(folder)) latest = update.record;
-    return { document: runDocument({ folder, record: latest }), text: `${id} is ${latest.state}.` };
+    return { document: createRunDocument({ folder, record: latest }), text: `${id} is ${latest.state}.` };
   },
 });

@@ -1,9 +1,9 @@
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
-import { plainText } from "../plainText";
-import { chooseDevice, chosenDevice } from "../settings";
+import { escapeControls } from "../plainText";
+import { setDefaultDevice, getDefaultDevice } from "../settings";
 
-const byExperiment = "Use the experiment's device";
+const experimentDeviceLabel = "Use the experiment's device";
 
 export default defineCommand({
   title: "Choose Device…",
@@ -18,33 +18,33 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const [given] = args as readonly ({ readonly device?: { readonly name?: unknown } } | undefined)[];
-    if (typeof given?.device?.name === "string") return chooseDevice(given.device.name);
-    const current = chosenDevice();
+    const [requested] = args as readonly ({ readonly device?: { readonly name?: unknown } } | undefined)[];
+    if (typeof requested?.device?.name === "string") return setDefaultDevice(requested.device.name);
+    const current = getDefaultDevice();
     const { devices } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: "Lathe: testing devices" },
       () => workbench.backend.request("devices.list", {}),
     );
-    const mark = (name: string | undefined) => (name === current ? "chosen now" : "");
+    const getCheckmark = (name: string | undefined) => (name === current ? "chosen now" : "");
     const items = [
-      { label: byExperiment, description: mark(undefined), device: undefined },
+      { label: experimentDeviceLabel, description: getCheckmark(undefined), device: undefined },
       ...devices
         .filter(({ works }) => works)
         .map(({ name, description }) => ({
-          label: plainText(name),
-          description: mark(name),
-          detail: plainText(description),
+          label: escapeControls(name),
+          description: getCheckmark(name),
+          detail: escapeControls(description),
           device: name,
         })),
     ];
-    const missing = devices.filter(({ works }) => !works).map(({ name }) => plainText(name));
+    const unavailable = devices.filter(({ works }) => !works).map(({ name }) => escapeControls(name));
     const picked = await vscode.window.showQuickPick(items, {
       title: "Select the device for new runs",
       placeHolder:
-        missing.length === 0
+        unavailable.length === 0
           ? "All devices are available"
-          : `Not available: ${missing.join(", ")}. The Devices view shows the reason.`,
+          : `Not available: ${unavailable.join(", ")}. The Devices view shows the reason.`,
     });
-    return picked === undefined ? undefined : chooseDevice(picked.device);
+    return picked === undefined ? undefined : setDefaultDevice(picked.device);
   },
 });

@@ -1,11 +1,11 @@
 /** Shows all runs again. */
 import { defineCommand } from "../command";
-import { shownRuns } from "../views/runTree/shownRuns";
+import { getShownRuns } from "../views/runTree/shownRuns";
 
 export default defineCommand({
   title: "Clear Run Filter",
   icon: "$(clear-all)",
   palette: "lathe.runsFiltered",
   menus: [{ menu: "view/title", when: "view == lathe.runs && lathe.runsFiltered", group: "navigation@4" }],
-  run: (workbench) => shownRuns(workbench).arrange({ filter: {} }),
+  run: (workbench) => getShownRuns(workbench).arrange({ filter: {} }),
 });

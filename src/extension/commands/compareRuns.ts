@@ -1,4 +1,4 @@
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 
 export default defineCommand({
@@ -13,7 +13,7 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to compare",
       none: "There are no runs yet.",
     });

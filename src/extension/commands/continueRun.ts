@@ -1,7 +1,7 @@
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
-import { withRuns } from "../withRuns";
+import { forEachRun } from "../forEachRun";
 
 export default defineCommand({
   title: "Continue Run",
@@ -21,12 +21,12 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to continue",
       fits: ({ state }) => state === "paused",
       none: "No run is paused.",
     });
-    await withRuns(runs, "Continuing", ({ folder }) =>
+    await forEachRun(runs, "Continuing", ({ folder }) =>
       workbench.backend.request("runs.continue", { run: folder }),
     );
   },

@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { chosenRun } from "../choices/chosenRuns";
+import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 
 export default defineCommand({
@@ -9,7 +9,7 @@ export default defineCommand({
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "6_copy@1" },
   ],
   async run(workbench, ...args) {
-    const run = await chosenRun(workbench, args, {
+    const run = await pickRun(workbench, args, {
       title: "Select a run to copy its ID",
       none: "There are no runs yet.",
     });

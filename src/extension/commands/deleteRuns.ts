@@ -1,9 +1,9 @@
 import * as vscode from "vscode";
 import { isActive } from "../../protocol/run";
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { selection } from "../trees";
-import { notificationText } from "../plainText";
+import { escapeNotification } from "../plainText";
 import { requireTrust, whenTrusted } from "../trust";
 
 export default defineCommand({
@@ -21,7 +21,7 @@ export default defineCommand({
   keybinding: { key: "delete", mac: "cmd+backspace", when: "focusedView == lathe.runs", args: selection },
   async run(workbench, ...args) {
     requireTrust("Moving runs");
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to move to the trash",
       fits: (run) => !isActive(run),
       none: "Only runs that have ended can be moved to the trash. Stop the run first.",
@@ -29,12 +29,12 @@ export default defineCommand({
     if (runs.length === 0) return;
     const folders = runs.map(({ folder }) => folder);
     const { trashed } = await workbench.backend.request("runs.trash", { runs: folders });
-    const what = runs.length === 1 ? runs[0]!.name : `${runs.length} runs`;
+    const subject = runs.length === 1 ? runs[0]!.name : `${runs.length} runs`;
     // Not awaited: the caller does not have to wait for the user's answer.
     void vscode.window
-      .showInformationMessage(notificationText(`Moved ${what} to .lathe/trash.`), "Undo")
-      .then((chosen) => {
-        if (chosen !== undefined)
+      .showInformationMessage(escapeNotification(`Moved ${subject} to .lathe/trash.`), "Undo")
+      .then((action) => {
+        if (action !== undefined)
           workbench.backend.request("runs.restore", { trashed }).catch(workbench.report);
       });
   },

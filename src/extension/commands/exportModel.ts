@@ -1,9 +1,9 @@
 import path from "node:path";
 import * as vscode from "vscode";
-import { chosenRun } from "../choices/chosenRuns";
-import { storedSubjects } from "../choices/chosenSubjects";
+import { pickRun } from "../choices/pickRuns";
+import { getStoredSubjects } from "../choices/subjects";
 import { defineCommand } from "../command";
-import { notificationText, plainText } from "../plainText";
+import { escapeNotification, escapeControls } from "../plainText";
 import type { Subject } from "../../protocol/service/models";
 import { requireTrust, whenTrusted } from "../trust";
 import type { Workbench } from "../workbench";
@@ -27,18 +27,20 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Exporting a model");
-    const subject = storedSubjects(workbench, args)?.[0] ?? (await trainedModel(workbench, args));
+    const subject = getStoredSubjects(workbench, args)?.[0] ?? (await pickTrainedModel(workbench, args));
     if (subject === undefined) return;
     const { formats } = await workbench.backend.request("models.formats", {});
     const format = await vscode.window.showQuickPick(
-      formats.map(({ id, title }) => ({ label: plainText(title), description: id, id })),
+      formats.map(({ id, title }) => ({ label: escapeControls(title), description: id, id })),
       { title: "Export as" },
     );
     if (format === undefined) return;
     const target = await vscode.window.showSaveDialog({
       title: `Export as ${format.label}`,
       saveLabel: "Export Here",
-      defaultUri: vscode.Uri.file(path.join(placeFor(subject), `${nameOf(subject)}-${format.id}`)),
+      defaultUri: vscode.Uri.file(
+        path.join(getDefaultTarget(subject), `${getModelName(subject)}-${format.id}`),
+      ),
     });
     if (target === undefined) return;
     const { files } = await vscode.window.withProgress(
@@ -54,16 +56,19 @@ export default defineCommand({
       },
     );
     const message = `Exported the model: ${files.length === 1 ? "1 file" : `${files.length} files`} in ${target.fsPath}.`;
-    void vscode.window.showInformationMessage(notificationText(message), "Reveal").then((chosen) => {
-      if (chosen === undefined) return;
-      const reveal = vscode.env.remoteName === undefined ? "revealFileInOS" : "revealInExplorer";
-      void vscode.commands.executeCommand(reveal, target);
+    void vscode.window.showInformationMessage(escapeNotification(message), "Reveal").then((action) => {
+      if (action === undefined) return;
+      const revealCommand = vscode.env.remoteName === undefined ? "revealFileInOS" : "revealInExplorer";
+      void vscode.commands.executeCommand(revealCommand, target);
     });
   },
 });
 
-async function trainedModel(workbench: Workbench, args: readonly unknown[]): Promise<Subject | undefined> {
-  const run = await chosenRun(workbench, args, {
+async function pickTrainedModel(
+  workbench: Workbench,
+  args: readonly unknown[],
+): Promise<Subject | undefined> {
+  const run = await pickRun(workbench, args, {
     title: "Select a run to export its model",
     fits: ({ metrics }) => Object.keys(metrics).length > 0,
     none: "No run has produced a model yet.",
@@ -71,7 +76,7 @@ async function trainedModel(workbench: Workbench, args: readonly unknown[]): Pro
   return run === undefined ? undefined : { kind: "run", run: run.folder };
 }
 
-function placeFor(subject: Subject): string {
+function getDefaultTarget(subject: Subject): string {
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
   return (
     folder ??
@@ -81,7 +86,7 @@ function placeFor(subject: Subject): string {
   );
 }
 
-function nameOf(subject: Subject): string {
+function getModelName(subject: Subject): string {
   if (subject.kind === "run") return path.basename(subject.run);
   return path
     .basename(subject.kind === "path" ? subject.path : subject.experiment)

@@ -1,4 +1,4 @@
-import { chosenRun } from "../choices/chosenRuns";
+import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
 import { isWaiting } from "../views/runTree/runStates";
@@ -16,7 +16,7 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const run = await chosenRun(workbench, args, {
+    const run = await pickRun(workbench, args, {
       title: "Select a queued run to move",
       fits: isWaiting,
       none: "No run is waiting for a device.",

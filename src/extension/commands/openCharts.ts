@@ -1,9 +1,9 @@
-import { experimentOfArguments } from "../choices/chosenExperiment";
-import { runsOfArguments } from "../choices/chosenRuns";
+import { getExperimentFromArguments } from "../choices/pickExperiment";
+import { getRunsFromArguments } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 
 /** More curves would be unreadable; others can be added in the panel. */
-const mostCurves = 12;
+const maxCurves = 12;
 
 export default defineCommand({
   title: "Open Charts",
@@ -28,12 +28,12 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const all = await workbench.runs.load();
+    const allRuns = await workbench.runs.load();
     // Without arguments, the experiment that ran last.
-    const experiment = experimentOfArguments(args)?.experiment ?? all[0]?.experiment;
+    const experiment = getExperimentFromArguments(args)?.experiment ?? allRuns[0]?.experiment;
     const runs =
-      runsOfArguments(workbench, args) ??
-      all.filter((run) => run.experiment === experiment).slice(0, mostCurves);
+      getRunsFromArguments(workbench, args) ??
+      allRuns.filter((run) => run.experiment === experiment).slice(0, maxCurves);
     workbench.openPanel("charts", { runs: runs.map(({ folder }) => folder) });
   },
 });

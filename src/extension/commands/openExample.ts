@@ -10,12 +10,12 @@ export default defineCommand({
   async run({ context }, id) {
     const examples = (await listTemplates(context.extensionUri)).filter(({ isExample }) => isExample);
     if (typeof id === "string") {
-      const named = examples.find((each) => each.id === id);
-      if (named === undefined)
+      const example = examples.find((each) => each.id === id);
+      if (example === undefined)
         throw new WorkbenchError("not-found", `There is no example named ${id}.`, {
           allowed: examples.map((each) => each.id),
         });
-      await openCopy(named);
+      await openCopy(example);
       return;
     }
     const picked = await vscode.window.showQuickPick(

@@ -1,12 +1,12 @@
 import * as vscode from "vscode";
 import type { Subject } from "../../protocol/service/models";
-import { chosenExperiment } from "../choices/chosenExperiment";
-import { plannedSubjects, storedSubjects, variantsOf } from "../choices/chosenSubjects";
+import { pickExperiment } from "../choices/pickExperiment";
+import { getPlannedSubjects, getStoredSubjects, getVariantSubjects } from "../choices/subjects";
 import { defineCommand } from "../command";
 import type { Workbench } from "../workbench";
 
 /** More columns than that nobody compares. */
-const mostModels = 12;
+const maxModels = 12;
 
 export default defineCommand({
   title: "Show Parameters",
@@ -31,18 +31,18 @@ export default defineCommand({
     { menu: "notebook/toolbar", when: "notebookType == lathe-notebook", group: "navigation/execute@21" },
   ],
   async run(workbench, ...args) {
-    const given = storedSubjects(workbench, args) ?? (await plannedSubjects(workbench, args));
-    const subjects = given.length > 0 ? given : await chosen(workbench, args);
+    const requested = getStoredSubjects(workbench, args) ?? (await getPlannedSubjects(workbench, args));
+    const subjects = requested.length > 0 ? requested : await pickSubjects(workbench, args);
     if (subjects.length === 0) return;
-    workbench.openPanel("parameters", { subjects: subjects.slice(0, mostModels) });
-    if (subjects.length > mostModels)
+    workbench.openPanel("parameters", { subjects: subjects.slice(0, maxModels) });
+    if (subjects.length > maxModels)
       void vscode.window.showInformationMessage(
-        `Showing the first ${mostModels} of ${subjects.length} models. Add others in the panel.`,
+        `Showing the first ${maxModels} of ${subjects.length} models. Add others in the panel.`,
       );
   },
 });
 
-async function chosen(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
-  const found = await chosenExperiment(args, "Select an experiment to count its parameters");
-  return found === undefined ? [] : variantsOf(workbench, found.experiment);
+async function pickSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
+  const target = await pickExperiment(args, "Select an experiment to count its parameters");
+  return target === undefined ? [] : getVariantSubjects(workbench, target.experiment);
 }

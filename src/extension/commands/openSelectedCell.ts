@@ -1,18 +1,18 @@
 /** What a click on a row of the tree of experiments does: the file opens at the cell, at the line, or at its beginning. */
 import * as vscode from "vscode";
-import { cutCells } from "../../protocol/cells";
+import { splitCells } from "../../protocol/cells";
 import { defineCommand, type HasExperiment } from "../command";
-import { treesOf } from "../trees";
+import { getTrees } from "../trees";
 
 export default defineCommand({
   title: "Open Selected Cell",
   palette: false,
   async run(workbench) {
-    const [node] = treesOf(workbench).get("experiments")?.selection ?? [];
+    const [node] = getTrees(workbench).get("experiments")?.selection ?? [];
     const { experiment, line, ...place } = (node ?? {}) as Partial<HasExperiment & { line: number }>;
     if (experiment === undefined) return undefined;
     const uri = vscode.Uri.file(experiment);
-    const cell = place.cell ?? (line === undefined ? undefined : await cellAt(uri, line));
+    const cell = place.cell ?? (line === undefined ? undefined : await findCellIndex(uri, line));
     let notebook: vscode.NotebookDocument;
     try {
       notebook = await vscode.workspace.openNotebookDocument(uri);
@@ -20,8 +20,8 @@ export default defineCommand({
       // A file that is not a valid notebook opens with the reason in its place; as text it can be fixed.
       return vscode.commands.executeCommand("vscode.open", uri);
     }
-    const code = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
-    const index = cell === undefined ? undefined : code[cell]?.index;
+    const codeCells = notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
+    const index = cell === undefined ? undefined : codeCells[cell]?.index;
     const selections = index === undefined ? [] : [new vscode.NotebookRange(index, index + 1)];
     const editor = await vscode.window.showNotebookDocument(notebook, { selections, preview: true });
     if (selections[0] !== undefined)
@@ -31,9 +31,9 @@ export default defineCommand({
 });
 
 /** The yaml cell that holds a line, counted as the notebook counts its code cells. */
-async function cellAt(uri: vscode.Uri, line: number): Promise<number | undefined> {
+async function findCellIndex(uri: vscode.Uri, line: number): Promise<number | undefined> {
   const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
-  const cells = cutCells(text).pieces.filter(({ kind }) => kind === "cell");
-  const at = cells.findIndex(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
-  return at < 0 ? undefined : at;
+  const cells = splitCells(text).pieces.filter(({ kind }) => kind === "cell");
+  const index = cells.findIndex(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
+  return index < 0 ? undefined : index;
 }

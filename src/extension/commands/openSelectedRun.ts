@@ -1,16 +1,16 @@
 /** A click on a row of the run tree: opens the run's curves, or loads more rows. */
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
-import { treesOf } from "../trees";
+import { getTrees } from "../trees";
 import type { RunTreeNode } from "../views/runTree/runTree";
-import { shownRuns } from "../views/runTree/shownRuns";
+import { getShownRuns } from "../views/runTree/shownRuns";
 
 export default defineCommand({
   title: "Open Selected Run",
   palette: false,
   async run(workbench) {
-    const [node] = (treesOf(workbench).get("runs")?.selection ?? []) as readonly RunTreeNode[];
-    if (node?.kind === "more") shownRuns(workbench).showMore(node);
+    const [node] = (getTrees(workbench).get("runs")?.selection ?? []) as readonly RunTreeNode[];
+    if (node?.kind === "more") getShownRuns(workbench).showMore(node);
     if (node?.kind === "run") await vscode.commands.executeCommand("lathe.openCharts", node);
   },
 });

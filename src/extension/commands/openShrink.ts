@@ -1,4 +1,4 @@
-import { experimentOfArguments } from "../choices/chosenExperiment";
+import { getExperimentFromArguments } from "../choices/pickExperiment";
 import { defineCommand } from "../command";
 
 export default defineCommand({
@@ -17,9 +17,9 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const all = await workbench.runs.load();
+    const allRuns = await workbench.runs.load();
     // Without arguments, the experiment that ran last.
-    const experiment = experimentOfArguments(args)?.experiment ?? all[0]?.experiment;
+    const experiment = getExperimentFromArguments(args)?.experiment ?? allRuns[0]?.experiment;
     workbench.openPanel("shrink", experiment === undefined ? {} : { experiment });
   },
 });

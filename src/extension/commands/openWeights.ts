@@ -3,9 +3,9 @@ import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { Subject } from "../../protocol/service/models";
-import { experimentsOfArguments } from "../choices/chosenExperiment";
-import { chosenRuns } from "../choices/chosenRuns";
-import { storedSubjects } from "../choices/chosenSubjects";
+import { getExperimentsFromArguments } from "../choices/pickExperiment";
+import { pickRuns } from "../choices/pickRuns";
+import { getStoredSubjects } from "../choices/subjects";
 import { defineCommand, type HasExperiment } from "../command";
 import type { Workbench } from "../workbench";
 
@@ -31,14 +31,14 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const given = storedSubjects(workbench, args) ?? (await subjectsOfExperiments(workbench, args));
-    const subjects = given ?? (await chosenSubjects(workbench, args));
+    const requested = getStoredSubjects(workbench, args) ?? (await findExperimentSubjects(workbench, args));
+    const subjects = requested ?? (await pickSubjects(workbench, args));
     if (subjects.length > 0) workbench.openPanel("weights", { subjects });
   },
 });
 
-async function chosenSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
-  const runs = await chosenRuns(workbench, args, {
+async function pickSubjects(workbench: Workbench, args: readonly unknown[]): Promise<readonly Subject[]> {
+  const runs = await pickRuns(workbench, args, {
     title: "Select runs to show their weights",
     fits: hasModel,
     none: 'No run has produced a model yet. Run "Lathe: Run Experiment" first.',
@@ -47,26 +47,26 @@ async function chosenSubjects(workbench: Workbench, args: readonly unknown[]): P
 }
 
 /** The newest run of each variant that has one; undefined if the arguments do not refer to an experiment. */
-async function subjectsOfExperiments(
+async function findExperimentSubjects(
   workbench: Workbench,
   args: readonly unknown[],
 ): Promise<readonly Subject[] | undefined> {
-  const experiments = experimentsOfArguments(args);
+  const experiments = getExperimentsFromArguments(args);
   if (experiments.length === 0) return undefined;
   const runs = (await workbench.runs.load()).filter(hasModel);
   const newest = new Map<string, RunSummary>();
   for (const { experiment, variant } of experiments)
     for (const run of runs) {
-      const isOf = run.experiment !== undefined && vscode.Uri.file(run.experiment).fsPath === experiment;
+      const belongs = run.experiment !== undefined && vscode.Uri.file(run.experiment).fsPath === experiment;
       const key = `${experiment}\n${run.variant}`;
-      if (isOf && (variant ?? run.variant) === run.variant && !newest.has(key)) newest.set(key, run);
+      if (belongs && (variant ?? run.variant) === run.variant && !newest.has(key)) newest.set(key, run);
     }
   if (newest.size > 0) return [...newest.values()].map(({ folder }) => ({ kind: "run", run: folder }));
   const [{ experiment, variant }] = experiments as [HasExperiment];
-  const what = `${path.basename(experiment)}${variant === undefined ? "" : `, variant ${variant},`}`;
+  const subject = `${path.basename(experiment)}${variant === undefined ? "" : `, variant ${variant},`}`;
   throw new WorkbenchError(
     "not-found",
-    `${what} has no weights yet, because none of its runs has produced a model. Run "Lathe: Run Experiment" and open its weights after the first checkpoint.`,
+    `${subject} has no weights yet, because none of its runs has produced a model. Run "Lathe: Run Experiment" and open its weights after the first checkpoint.`,
   );
 }
 

@@ -1,7 +1,7 @@
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
-import { withRuns } from "../withRuns";
+import { forEachRun } from "../forEachRun";
 
 export default defineCommand({
   title: "Pause Run",
@@ -16,11 +16,13 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to pause",
       fits: ({ state }) => state === "running",
       none: "No run is training.",
     });
-    await withRuns(runs, "Pausing", ({ folder }) => workbench.backend.request("runs.pause", { run: folder }));
+    await forEachRun(runs, "Pausing", ({ folder }) =>
+      workbench.backend.request("runs.pause", { run: folder }),
+    );
   },
 });

@@ -1,7 +1,7 @@
 /** Tests every device again, for example after a driver was installed. */
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
-import { deviceTree } from "../views/devices";
+import { getDeviceTree } from "../views/devices";
 
 export default defineCommand({
   title: "Test Devices Again",
@@ -10,6 +10,6 @@ export default defineCommand({
   run: async (workbench) =>
     vscode.window.withProgress(
       { location: { viewId: "lathe.devices" }, title: "Lathe: testing devices" },
-      () => deviceTree(workbench).askAgain(),
+      () => getDeviceTree(workbench).reload(),
     ),
 });

@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { chosenRun } from "../choices/chosenRuns";
+import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { selection } from "../trees";
 
@@ -11,7 +11,7 @@ export default defineCommand({
   ],
   keybinding: { key: "f2", when: "focusedView == lathe.runs", args: selection },
   async run(workbench, ...args) {
-    const run = await chosenRun(workbench, args, {
+    const run = await pickRun(workbench, args, {
       title: "Select a run to rename",
       none: "There are no runs yet.",
     });

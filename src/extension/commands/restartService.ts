@@ -2,5 +2,5 @@ import { defineCommand } from "../command";
 
 export default defineCommand({
   title: "Restart Backend",
-  run: async ({ backend }) => backend.revive(),
+  run: async ({ backend }) => backend.restart(),
 });

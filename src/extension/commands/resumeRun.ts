@@ -1,8 +1,8 @@
 import { isResumable } from "../../protocol/run";
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { requireTrust, whenTrusted } from "../trust";
-import { withRuns } from "../withRuns";
+import { forEachRun } from "../forEachRun";
 
 export default defineCommand({
   title: "Resume Run",
@@ -23,12 +23,12 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Resuming a run");
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to resume from their last checkpoints",
       fits: isResumable,
       none: "No run is stopped, failed or interrupted.",
     });
-    await withRuns(runs, "Resuming", ({ folder }) =>
+    await forEachRun(runs, "Resuming", ({ folder }) =>
       workbench.backend.request("runs.resume", { run: folder }),
     );
   },

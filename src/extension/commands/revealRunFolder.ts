@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { chosenRun } from "../choices/chosenRuns";
+import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 
 export default defineCommand({
@@ -10,7 +10,7 @@ export default defineCommand({
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "6_copy@2" },
   ],
   async run(workbench, ...args) {
-    const run = await chosenRun(workbench, args, {
+    const run = await pickRun(workbench, args, {
       title: "Select a run to reveal its folder",
       none: "There are no runs yet.",
     });

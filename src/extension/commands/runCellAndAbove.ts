@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
-import { cutCells } from "../../protocol/cells";
+import { splitCells } from "../../protocol/cells";
 import { WorkbenchError } from "../../protocol/errors";
-import { chosenExperiment } from "../choices/chosenExperiment";
+import { pickExperiment } from "../choices/pickExperiment";
 import { defineCommand } from "../command";
 import { runInNotebook } from "../runInNotebook";
 import { startRuns } from "../startRuns";
@@ -21,9 +21,9 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Training");
-    const chosen = await chosenExperiment(args, "Select an experiment to run a cell of");
-    if (chosen === undefined) return;
-    const { experiment, cell = cellOfCursor(experiment) } = chosen;
+    const target = await pickExperiment(args, "Select an experiment to run a cell of");
+    if (target === undefined) return;
+    const { experiment, cell = getCellAtCursor(experiment) } = target;
     if (cell === undefined)
       throw new WorkbenchError(
         "invalid-input",
@@ -35,17 +35,19 @@ export default defineCommand({
 });
 
 /** Counts yaml cells only, as the service does. */
-function cellOfCursor(experiment: string): number | undefined {
+function getCellAtCursor(experiment: string): number | undefined {
   const notebook = vscode.window.activeNotebookEditor;
   if (notebook?.notebook.uri.fsPath === experiment) {
-    const code = notebook.notebook.getCells().filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
-    const index = code.findIndex((cell) => cell.index === notebook.selection.start);
+    const codeCells = notebook.notebook
+      .getCells()
+      .filter(({ kind }) => kind === vscode.NotebookCellKind.Code);
+    const index = codeCells.findIndex((cell) => cell.index === notebook.selection.start);
     return index < 0 ? undefined : index;
   }
   const text = vscode.window.activeTextEditor;
   if (text?.document.uri.fsPath !== experiment) return undefined;
   const line = text.selection.active.line + 1;
-  const cells = cutCells(text.document.getText()).pieces.filter(({ kind }) => kind === "cell");
+  const cells = splitCells(text.document.getText()).pieces.filter(({ kind }) => kind === "cell");
   const index = cells.findIndex(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
   return index < 0 ? undefined : index;
 }

@@ -1,4 +1,4 @@
-import { chosenExperiment, experimentsOfArguments } from "../choices/chosenExperiment";
+import { pickExperiment, getExperimentsFromArguments } from "../choices/pickExperiment";
 import { defineCommand } from "../command";
 import { runInNotebook } from "../runInNotebook";
 import { startRuns } from "../startRuns";
@@ -24,16 +24,16 @@ export default defineCommand({
   ],
   async run(workbench, ...args) {
     requireTrust("Training");
-    const several = experimentsOfArguments(args);
-    if (several.length > 1) {
+    const experiments = getExperimentsFromArguments(args);
+    if (experiments.length > 1) {
       // One after the other, so that they queue in the order of the tree.
-      for (const { experiment, variant } of several)
+      for (const { experiment, variant } of experiments)
         await startRuns(workbench, { experiment, ...(variant === undefined ? {} : { variant }) });
       return;
     }
-    const chosen = await chosenExperiment(args, "Select an experiment to run");
-    if (chosen === undefined) return;
-    const { experiment, variant } = chosen;
+    const target = await pickExperiment(args, "Select an experiment to run");
+    if (target === undefined) return;
+    const { experiment, variant } = target;
     if (variant !== undefined) await startRuns(workbench, { experiment, variant });
     else if (!(await runInNotebook(experiment))) await startRuns(workbench, { experiment });
   },

@@ -1,4 +1,4 @@
-import { chosenRun } from "../choices/chosenRuns";
+import { pickRun } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { showRunLog } from "../runLog";
 
@@ -10,7 +10,7 @@ export default defineCommand({
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "3_open@4" },
   ],
   async run(workbench, ...args) {
-    const run = await chosenRun(workbench, args, {
+    const run = await pickRun(workbench, args, {
       title: "Select a run to show its log",
       none: "There are no runs yet.",
     });

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { defineCommand } from "../command";
 import { type Sorting, sortings } from "../views/runTree/arrangement";
-import { shownRuns } from "../views/runTree/shownRuns";
+import { getShownRuns } from "../views/runTree/shownRuns";
 
 const labels: Readonly<Record<Sorting, readonly [label: string, detail: string]>> = {
   newest: ["Newest", "newest first"],
@@ -17,18 +17,18 @@ export default defineCommand({
   palette: "lathe.hasRuns",
   menus: [{ menu: "view/title", when: "view == lathe.runs && lathe.hasRuns", group: "2_arrange@2" }],
   /** Takes the order's name from a caller that knows it. */
-  async run(workbench, given) {
-    const shown = shownRuns(workbench);
-    const known = sortings.find((sorting) => sorting === given);
-    if (known !== undefined) return shown.arrange({ sorting: known });
+  async run(workbench, requested) {
+    const shownRuns = getShownRuns(workbench);
+    const sorting = sortings.find((each) => each === requested);
+    if (sorting !== undefined) return shownRuns.arrange({ sorting: sorting });
     const items = sortings.map((sorting) => ({
       label: labels[sorting][0],
       description: labels[sorting][1],
-      iconPath: new vscode.ThemeIcon(sorting === shown.arrangement.sorting ? "check" : "blank"),
+      iconPath: new vscode.ThemeIcon(sorting === shownRuns.arrangement.sorting ? "check" : "blank"),
       sorting,
     }));
     const picked = await vscode.window.showQuickPick(items, { title: "Sort runs by" });
-    if (picked !== undefined) await shown.arrange({ sorting: picked.sorting });
+    if (picked !== undefined) await shownRuns.arrange({ sorting: picked.sorting });
     return undefined;
   },
 });

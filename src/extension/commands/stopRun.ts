@@ -1,8 +1,8 @@
 import { isActive } from "../../protocol/run";
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 import { whenTrusted } from "../trust";
-import { withRuns } from "../withRuns";
+import { forEachRun } from "../forEachRun";
 
 export default defineCommand({
   title: "Stop Run",
@@ -22,11 +22,13 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to stop; each writes a checkpoint first",
       fits: isActive,
       none: "No run is active.",
     });
-    await withRuns(runs, "Stopping", ({ folder }) => workbench.backend.request("runs.stop", { run: folder }));
+    await forEachRun(runs, "Stopping", ({ folder }) =>
+      workbench.backend.request("runs.stop", { run: folder }),
+    );
   },
 });

@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 
 export default defineCommand({
@@ -10,7 +10,7 @@ export default defineCommand({
     { menu: "view/item/context", when: "view == lathe.runs && viewItem =~ /\\brun\\b/", group: "4_notes@3" },
   ],
   async run(workbench, ...args) {
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to tag",
       none: "There are no runs yet.",
     });

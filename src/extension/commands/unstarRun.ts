@@ -1,4 +1,4 @@
-import { chosenRuns } from "../choices/chosenRuns";
+import { pickRuns } from "../choices/pickRuns";
 import { defineCommand } from "../command";
 
 export default defineCommand({
@@ -18,7 +18,7 @@ export default defineCommand({
     },
   ],
   async run(workbench, ...args) {
-    const runs = await chosenRuns(workbench, args, {
+    const runs = await pickRuns(workbench, args, {
       title: "Select runs to unstar",
       fits: ({ star }) => star,
       none: "No run is starred.",

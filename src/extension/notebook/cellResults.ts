@@ -9,7 +9,7 @@ import type { Series } from "../../protocol/service/metrics";
 import type { RunSummary, StepResult } from "../../protocol/service/runs";
 
 /** As many as a curve under a cell has pixels, about; the extremes of every stretch are among them. */
-const points = 400;
+const maxPoints = 400;
 const losses = ["train/loss", "eval/loss"];
 
 export interface CellResult {
@@ -26,45 +26,45 @@ export interface CellResult {
 }
 
 /** Of `cells` in the order of the file, by their index; a run that is gone is left out of its cell. */
-export async function cellResults(
+export async function readCellResults(
   backend: Pick<Backend, "request">,
   cells: readonly (readonly AttachedRun[])[],
-  summaryOf: (run: string) => RunSummary | undefined,
+  getSummary: (run: string) => RunSummary | undefined,
 ): Promise<readonly CellResult[]> {
   const runs = [...new Set(cells.flat().map(({ run }) => run))];
-  const found = await Promise.all(runs.map(async (run) => [run, await stepsOf(backend, run)] as const));
-  const steps = new Map(found);
-  const outlines = cells.map((attached) =>
+  const entries = await Promise.all(runs.map(async (run) => [run, await readSteps(backend, run)] as const));
+  const steps = new Map(entries);
+  const cellRuns = cells.map((attached) =>
     attached.flatMap(({ run, steps: indices, stale }): CellRun[] => {
-      const summary = summaryOf(run);
-      const all = steps.get(run);
-      if (summary === undefined || all === undefined) return [];
-      return [{ summary, steps: all.filter(({ index }) => indices.includes(index)), stale }];
+      const summary = getSummary(run);
+      const allSteps = steps.get(run);
+      if (summary === undefined || allSteps === undefined) return [];
+      return [{ summary, steps: allSteps.filter(({ index }) => indices.includes(index)), stale }];
     }),
   );
-  const trained = outlines.map((each) => each.filter(trains).map(({ summary }) => summary.folder));
-  const series = await seriesOf(backend, [...new Set(trained.flat())]);
-  const cards = await Promise.all(outlines.map((each) => cardOf(backend, each)));
-  return outlines.map((each, index) => ({
+  const trainedRuns = cellRuns.map((each) => each.filter(hasTraining).map(({ summary }) => summary.folder));
+  const series = await readSeries(backend, [...new Set(trainedRuns.flat())]);
+  const cards = await Promise.all(cellRuns.map((each) => readCard(backend, each)));
+  return cellRuns.map((each, index) => ({
     output: {
       version: 1,
       runs: each,
-      series: series.filter(({ run }) => trained[index]!.includes(run)),
+      series: series.filter(({ run }) => trainedRuns[index]!.includes(run)),
       ...(cards[index]!.length === 0 ? {} : { card: cards[index]! }),
     },
-    ...standing(
+    ...computeStatus(
       each,
       ({ summary: { folder } }) =>
-        outlines
+        cellRuns
           .slice(0, index)
-          .every((above) => above.every((run) => run.summary.folder !== folder || isDone(run))),
+          .every((earlierRuns) => earlierRuns.every((run) => run.summary.folder !== folder || isDone(run))),
       ({ summary: { folder } }) => steps.get(folder)!.some(({ state }) => state !== "done"),
     ),
   }));
 }
 
 /** Undefined for a run that is gone. */
-async function stepsOf(
+async function readSteps(
   backend: Pick<Backend, "request">,
   run: string,
 ): Promise<readonly StepResult[] | undefined> {
@@ -78,30 +78,30 @@ async function stepsOf(
 }
 
 /** Of a cell that reports; runs of an earlier text are not what the card is about. */
-async function cardOf(
+async function readCard(
   backend: Pick<Backend, "request">,
   runs: readonly CellRun[],
 ): Promise<readonly Block[]> {
-  const reporting = runs
+  const reportingRuns = runs
     .filter(({ steps, stale }) => !stale && steps.some(({ action }) => action === "report"))
     .map(({ summary }) => summary.folder);
-  if (reporting.length === 0) return [];
-  return (await backend.request("runs.card", { runs: reporting })).blocks;
+  if (reportingRuns.length === 0) return [];
+  return (await backend.request("runs.card", { runs: reportingRuns })).blocks;
 }
 
-async function seriesOf(
+async function readSeries(
   backend: Pick<Backend, "request">,
   runs: readonly string[],
 ): Promise<readonly Series[]> {
   if (runs.length === 0) return [];
   const queries = runs.flatMap((run) =>
-    losses.map((metric) => ({ run, metric, axis: "step" as const, points })),
+    losses.map((metric) => ({ run, metric, axis: "step" as const, points: maxPoints })),
   );
   const { series } = await backend.request("metrics.series", { queries });
   return series.filter(({ total }) => total > 0);
 }
 
-function trains({ steps }: CellRun): boolean {
+function hasTraining({ steps }: CellRun): boolean {
   return steps.some(({ action }) => action === "train");
 }
 
@@ -113,17 +113,17 @@ function isDone({ summary, steps }: CellRun): boolean {
  * `isNext`: the run has done everything above the cell, so the cell is its current or next one. `hasMore`: the run has
  * steps left, here or below.
  */
-function standing(
+function computeStatus(
   runs: readonly CellRun[],
   isNext: (run: CellRun) => boolean,
   hasMore: (run: CellRun) => boolean,
 ): Omit<CellResult, "output"> {
-  const hasCome = (run: CellRun) => isNext(run) || run.steps.some(({ state }) => state !== "waiting");
-  const begun = runs.some(hasCome);
+  const hasReachedCell = (run: CellRun) => isNext(run) || run.steps.some(({ state }) => state !== "waiting");
+  const begun = runs.some(hasReachedCell);
   // Steps are read as they are, while news of the run come later: what ends a cell is the last that it shows.
   const ended = runs.every((run) => !isActive(run.summary) || (isDone(run) && hasMore(run)));
-  const startedAt = earliest(runs.map(({ summary }) => summary.startedAt ?? summary.createdAt));
-  const endedAt = latest(runs.map(({ summary }) => summary.endedAt));
+  const startedAt = findEarliest(runs.map(({ summary }) => summary.startedAt ?? summary.createdAt));
+  const endedAt = findLatest(runs.map(({ summary }) => summary.endedAt));
   return {
     begun,
     ended,
@@ -133,16 +133,16 @@ function standing(
   };
 }
 
-function earliest(times: readonly (string | undefined)[]): number | undefined {
-  const known = timesOf(times);
-  return known.length === 0 ? undefined : Math.min(...known);
+function findEarliest(times: readonly (string | undefined)[]): number | undefined {
+  const timestamps = parseTimes(times);
+  return timestamps.length === 0 ? undefined : Math.min(...timestamps);
 }
 
-function latest(times: readonly (string | undefined)[]): number | undefined {
-  const known = timesOf(times);
-  return known.length === 0 ? undefined : Math.max(...known);
+function findLatest(times: readonly (string | undefined)[]): number | undefined {
+  const timestamps = parseTimes(times);
+  return timestamps.length === 0 ? undefined : Math.max(...timestamps);
 }
 
-function timesOf(times: readonly (string | undefined)[]): number[] {
+function parseTimes(times: readonly (string | undefined)[]): number[] {
   return times.map((time) => Date.parse(time ?? "")).filter((time) => !Number.isNaN(time));
 }

@@ -1,6 +1,6 @@
 /** The status bar of a cell: its runs with their last loss, and whether they ran the current text. */
 import * as vscode from "vscode";
-import { figure } from "../../protocol/quantities";
+import { formatNumber } from "../../protocol/quantities";
 import { isActive } from "../../protocol/run";
 import type { RunSummary } from "../../protocol/service/runs";
 import type { NotebookController } from "./controller";
@@ -8,30 +8,32 @@ import { notebookType } from "./serializer";
 import type { Workbench } from "../workbench";
 
 export function registerCellStatus(workbench: Workbench, controller: NotebookController): vscode.Disposable {
-  const changed = new vscode.EventEmitter<void>();
+  const changeEmitter = new vscode.EventEmitter<void>();
   const provider: vscode.NotebookCellStatusBarItemProvider = {
-    onDidChangeCellStatusBarItems: changed.event,
+    onDidChangeCellStatusBarItems: changeEmitter.event,
     provideCellStatusBarItems: (cell) => {
       const attached = controller.attachedTo(cell);
       const runs = attached.flatMap(({ run }) => workbench.runs.get(run) ?? []);
       if (runs.length === 0) return [];
-      return attached.some(({ stale }) => stale) ? [staleItem(), runsItem(runs)] : [runsItem(runs)];
+      return attached.some(({ stale }) => stale)
+        ? [createStaleItem(), createRunsItem(runs)]
+        : [createRunsItem(runs)];
     },
   };
   return vscode.Disposable.from(
-    changed,
-    controller.onDidChangeRuns(() => changed.fire()),
-    workbench.runs.onDidChange(() => changed.fire()),
+    changeEmitter,
+    controller.onDidChangeRuns(() => changeEmitter.fire()),
+    workbench.runs.onDidChange(() => changeEmitter.fire()),
     vscode.notebooks.registerNotebookCellStatusBarItemProvider(notebookType, provider),
   );
 }
 
-function runsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem {
-  const going = runs.filter(isActive).length;
-  const loss = lossOf(runs);
+function createRunsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem {
+  const activeCount = runs.filter(isActive).length;
+  const loss = formatLowestLoss(runs);
   const parts = [
     runs.length === 1 ? "1 run" : `${runs.length} runs`,
-    ...(going > 0 && runs.length > 1 ? [`${going} active`] : []),
+    ...(activeCount > 0 && runs.length > 1 ? [`${activeCount} active`] : []),
     ...(loss === undefined ? [] : [loss]),
   ];
   const item = new vscode.NotebookCellStatusBarItem(
@@ -48,7 +50,7 @@ function runsItem(runs: readonly RunSummary[]): vscode.NotebookCellStatusBarItem
   return item;
 }
 
-function staleItem(): vscode.NotebookCellStatusBarItem {
+function createStaleItem(): vscode.NotebookCellStatusBarItem {
   const item = new vscode.NotebookCellStatusBarItem(
     "$(history) from an earlier version",
     vscode.NotebookCellStatusBarAlignment.Right,
@@ -60,13 +62,13 @@ function staleItem(): vscode.NotebookCellStatusBarItem {
 }
 
 /** The lowest of the last losses: that of validation where there is one. */
-function lossOf(runs: readonly RunSummary[]): string | undefined {
+function formatLowestLoss(runs: readonly RunSummary[]): string | undefined {
   for (const [metric, name] of [
     ["eval/loss", "eval loss"],
     ["train/loss", "train loss"],
   ] as const) {
     const values = runs.flatMap(({ metrics }) => metrics[metric]?.last ?? []).filter(Number.isFinite);
-    if (values.length > 0) return `${name} ${figure(Math.min(...values))}`;
+    if (values.length > 0) return `${name} ${formatNumber(Math.min(...values))}`;
   }
   return undefined;
 }

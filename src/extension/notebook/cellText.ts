@@ -3,7 +3,7 @@
  * between cells, line ends – is kept with the cell, so that unchanged cells keep every byte when others change. Does not
  * import vscode and does not interpret the cells.
  */
-import { cutCells, linesOf, mostCharacters } from "../../protocol/cells";
+import { splitCells, splitLines, maxCharacters } from "../../protocol/cells";
 import { WorkbenchError } from "../../protocol/errors";
 
 /** What a notebook shows of a cell: its lines are joined by LF, or by whatever the editor made of it. */
@@ -49,7 +49,7 @@ export interface CellPlace {
   readonly lastLine: number;
 }
 
-export interface Composed {
+export interface ComposedText {
   /** Without a byte order mark. */
   readonly text: string;
   /** In order; an empty Markdown cell produces no text and has no place. */
@@ -57,7 +57,7 @@ export interface Composed {
 }
 
 const bom = "\uFEFF";
-const anyEnd = /\r\n|\r|\n/g;
+const lineEnd = /\r\n|\r|\n/g;
 
 /** Throws if the file is not an experiment that can be shown and saved without loss. */
 export function decodeNotebook(bytes: Uint8Array): NotebookText {
@@ -65,7 +65,7 @@ export function decodeNotebook(bytes: Uint8Array): NotebookText {
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw refusal("The file is not UTF-8 text. Save it as UTF-8", { cause });
+    throw createRefusal("The file is not UTF-8 text. Save it as UTF-8", { cause });
   }
   return parseNotebook(text);
 }
@@ -74,40 +74,40 @@ export function encodeNotebook(notebook: NotebookText): Uint8Array {
   return new TextEncoder().encode((notebook.frame.bom ? bom : "") + composeNotebook(notebook).text);
 }
 
-export function parseNotebook(given: string): NotebookText {
-  if (given.length > mostCharacters)
-    throw refusal(
-      `The file has ${given.length} characters, but an experiment has at most ${mostCharacters}. Move data to separate files`,
+export function parseNotebook(content: string): NotebookText {
+  if (content.length > maxCharacters)
+    throw createRefusal(
+      `The file has ${content.length} characters, but an experiment has at most ${maxCharacters}. Move data to separate files`,
     );
-  const text = given.startsWith(bom) ? given.slice(1) : given;
-  const { pieces, faults, unclosed = "" } = cutCells(text);
+  const text = content.startsWith(bom) ? content.slice(1) : content;
+  const { pieces, faults, unclosed = "" } = splitCells(text);
   // A misplaced block is shown as Markdown for now, so that the user can fix it in place.
   if (isFence(unclosed)) {
     const { line, column, message } = faults.at(-1)!;
-    throw refusal(`Line ${line}, column ${column}: ${message}`);
+    throw createRefusal(`Line ${line}, column ${column}: ${message}`);
   }
-  const eol = commonEnd(text);
+  const eol = detectLineEnd(text);
   const parts: { kind: CellText["kind"]; source: string; after: string }[] = [];
   let head = "";
-  const skip = (blank: string) => {
+  const appendBlank = (blank: string) => {
     const last = parts.at(-1);
     if (last === undefined) head += blank;
     else last.after += blank;
   };
   for (const piece of pieces) {
-    const whole = text.slice(piece.start, piece.end);
-    const { before, source, after } = piece.kind === "cell" ? splitEnd(whole) : splitBlank(whole);
-    skip(before);
-    if (source === "") skip(after);
+    const block = text.slice(piece.start, piece.end);
+    const { before, source, after } = piece.kind === "cell" ? splitEnd(block) : splitBlank(block);
+    appendBlank(before);
+    if (source === "") appendBlank(after);
     else parts.push({ kind: piece.kind === "cell" ? "code" : "prose", source, after });
   }
   const tail = parts.at(-1)?.after ?? "";
   return {
     cells: parts.map(({ kind, source, after }, index) =>
-      cellOf(kind, source, index === parts.length - 1 ? undefined : after, eol),
+      createCell(kind, source, index === parts.length - 1 ? undefined : after, eol),
     ),
     frame: {
-      ...(given === text ? {} : { bom: true }),
+      ...(content === text ? {} : { bom: true }),
       ...(eol === "\n" ? {} : { eol }),
       ...(head === "" ? {} : { head }),
       ...(parts.length === 0 || tail === eol ? {} : { tail }),
@@ -116,85 +116,91 @@ export function parseNotebook(given: string): NotebookText {
 }
 
 /** Whatever the cells hold, the text comes apart into the same cells again; prose side by side becomes one. */
-export function composeNotebook({ cells, frame }: NotebookText): Composed {
+export function composeNotebook({ cells, frame }: NotebookText): ComposedText {
   const eol = frame.eol ?? "\n";
-  const written = cells
-    .map((cell, index) => ({ cell, index, source: sourceOf(cell, eol) }))
+  const cellSources = cells
+    .map((cell, index) => ({ cell, index, source: getSource(cell, eol) }))
     .filter(({ source }) => !isBlank(source));
   const places: CellPlace[] = [];
   let text = frame.head ?? "";
   // A file of blanks alone may stop within its line.
-  if (written.length > 0 && !/(?:^|[\r\n])$/.test(text)) text += eol;
-  let line = countEnds(text);
-  written.forEach(({ cell, index, source }, position) => {
-    const next = written[position + 1]?.cell;
-    const unclosed = cell.kind === "prose" ? cutCells(source).unclosed : undefined;
-    const closing = closingOf(unclosed, next !== undefined, eol);
+  if (cellSources.length > 0 && !/(?:^|[\r\n])$/.test(text)) text += eol;
+  let line = countLineEnds(text);
+  cellSources.forEach(({ cell, index, source }, position) => {
+    const next = cellSources[position + 1]?.cell;
+    const unclosed = cell.kind === "prose" ? splitCells(source).unclosed : undefined;
+    const closing = getClosing(unclosed, next !== undefined, eol);
     const after =
       next === undefined
         ? (frame.tail ?? eol)
-        : spaceBetween(cell, next, cell.frame?.after ?? eol + eol, unclosed === "", eol);
+        : getSpacing(cell, next, cell.frame?.after ?? eol + eol, unclosed === "", eol);
     const fence = cell.kind === "code" ? 1 : 0;
-    const valueLines = countEnds(source) + 1 - 2 * fence;
-    const lastLine = line + countEnds(source + closing);
+    const valueLines = countLineEnds(source) + 1 - 2 * fence;
+    const lastLine = line + countLineEnds(source + closing);
     places.push({ cell: index, valueLine: line + fence, valueLines, firstLine: line, lastLine });
     text += source + closing + after;
-    line = lastLine + countEnds(after);
+    line = lastLine + countLineEnds(after);
   });
   return { text, places };
 }
 
-function cellOf(kind: CellText["kind"], source: string, after: string | undefined, eol: string): CellText {
-  const lines = source.split(anyEnd);
-  const value = valueOf(kind, source);
+function createCell(
+  kind: CellText["kind"],
+  source: string,
+  after: string | undefined,
+  eol: string,
+): CellText {
+  const lines = source.split(lineEnd);
+  const value = getValue(kind, source);
   const open = lines[0]!;
   const close = lines.at(-1)!;
   const frame: CellFrame = {
     ...(kind === "prose" || open === "```yaml" ? {} : { open }),
-    ...(kind === "prose" || close === markOf(open) ? {} : { close }),
+    ...(kind === "prose" || close === getFenceMark(open) ? {} : { close }),
     ...(after === undefined || after === eol + eol ? {} : { after }),
   };
   const cell: CellText = { kind, value, ...(kind === "code" ? { language: "yaml" } : {}), frame };
-  return sourceOf(cell, eol) === source ? cell : { ...cell, frame: { ...frame, source } };
+  return getSource(cell, eol) === source ? cell : { ...cell, frame: { ...frame, source } };
 }
 
-function valueOf(kind: CellText["kind"], source: string): string {
-  const lines = source.split(anyEnd);
+function getValue(kind: CellText["kind"], source: string): string {
+  const lines = source.split(lineEnd);
   return (kind === "prose" ? lines : lines.slice(1, -1)).join("\n");
 }
 
 /** Without the line end after its last line. */
-function sourceOf({ kind, value, language, frame }: CellText, eol: string): string {
-  const lines = value.split(anyEnd);
-  const shown = lines.join("\n");
+function getSource({ kind, value, language, frame }: CellText, eol: string): string {
+  const lines = value.split(lineEnd);
+  const normalized = lines.join("\n");
   const { source } = frame ?? {};
   const isYaml = language === undefined || language === "yaml";
-  if (source !== undefined && (kind === "prose" || isYaml) && valueOf(kind, source) === shown) return source;
+  if (source !== undefined && (kind === "prose" || isYaml) && getValue(kind, source) === normalized)
+    return source;
   if (kind === "prose") return lines.join(eol);
-  const first = (isYaml ? frame?.open : undefined) ?? `\`\`\`${isYaml ? "yaml" : language}`;
-  const kept = markOf(first);
-  const mark = longerThan(lines, kept);
-  const open = mark + first.slice(kept.length);
+  const opening = (isYaml ? frame?.open : undefined) ?? `\`\`\`${isYaml ? "yaml" : language}`;
+  const originalMark = getFenceMark(opening);
+  const mark = createFenceMark(lines, originalMark);
+  const open = mark + opening.slice(originalMark.length);
   const close = frame?.close?.startsWith(mark) ? frame.close : mark;
   return [open, ...lines, close].join(eol);
 }
 
-function markOf(open: string): string {
+function getFenceMark(open: string): string {
   return /^(`+|~+)/.exec(open)?.[0] ?? "```";
 }
 
 /** A fence that no line of the text closes. */
-function longerThan(lines: readonly string[], mark: string): string {
-  const sign = mark[0]!;
-  const closing = new RegExp(`^ {0,3}(${sign}{3,})[ \\t]*$`);
+function createFenceMark(lines: readonly string[], mark: string): string {
+  const character = mark[0]!;
+  const closing = new RegExp(`^ {0,3}(${character}{3,})[ \\t]*$`);
   const longest = Math.max(0, ...lines.map((line) => closing.exec(line)?.[1]?.length ?? 0));
-  return sign.repeat(Math.max(mark.length, longest + 1));
+  return character.repeat(Math.max(mark.length, longest + 1));
 }
 
 /** Ends a fence or HTML that would swallow what follows; a fence also where nothing does, since no cell may be open. */
-function closingOf(unclosed: string | undefined, followed: boolean, eol: string): string {
+function getClosing(unclosed: string | undefined, isFollowed: boolean, eol: string): string {
   if (unclosed === undefined || unclosed === "") return "";
-  return isFence(unclosed) || followed ? eol + unclosed : "";
+  return isFence(unclosed) || isFollowed ? eol + unclosed : "";
 }
 
 function isFence(unclosed: string): boolean {
@@ -205,46 +211,46 @@ function isBlank(text: string): boolean {
   return /^[ \t\r\n]*$/.test(text);
 }
 
-function spaceBetween(cell: CellText, next: CellText, after: string, html: boolean, eol: string): string {
+function getSpacing(cell: CellText, next: CellText, after: string, html: boolean, eol: string): string {
   // Prose continues over a single line end, and this kind of HTML ends only at an empty line.
-  const enough = (cell.kind === "prose" && next.kind === "prose") || html ? 2 : 1;
-  return countEnds(after) >= enough ? after : eol.repeat(enough);
+  const required = (cell.kind === "prose" && next.kind === "prose") || html ? 2 : 1;
+  return countLineEnds(after) >= required ? after : eol.repeat(required);
 }
 
-interface Split {
+interface SplitText {
   readonly before: string;
   readonly source: string;
   readonly after: string;
 }
 
 /** A cell does not show the blank lines at its ends. */
-function splitBlank(text: string): Split {
-  const lines = linesOf(text).filter(({ start, end }) => !isBlank(text.slice(start, end)));
+function splitBlank(text: string): SplitText {
+  const lines = splitLines(text).filter(({ start, end }) => !isBlank(text.slice(start, end)));
   const start = lines[0]?.start ?? text.length;
   const end = lines.at(-1)?.end ?? text.length;
   return { before: text.slice(0, start), source: text.slice(start, end), after: text.slice(end) };
 }
 
-function splitEnd(text: string): Split {
+function splitEnd(text: string): SplitText {
   const end = /(?:\r\n|\r|\n)?$/.exec(text)!.index;
   return { before: "", source: text.slice(0, end), after: text.slice(end) };
 }
 
-function commonEnd(text: string): "\n" | "\r\n" | "\r" {
+function detectLineEnd(text: string): "\n" | "\r\n" | "\r" {
   const counts = { "\n": 0, "\r\n": 0, "\r": 0 };
-  for (const end of text.match(anyEnd) ?? []) counts[end as keyof typeof counts]++;
+  for (const end of text.match(lineEnd) ?? []) counts[end as keyof typeof counts]++;
   if (counts["\r\n"] > counts["\n"] && counts["\r\n"] >= counts["\r"]) return "\r\n";
   return counts["\r"] > counts["\n"] ? "\r" : "\n";
 }
 
-function countEnds(text: string): number {
-  return text.match(anyEnd)?.length ?? 0;
+function countLineEnds(text: string): number {
+  return text.match(lineEnd)?.length ?? 0;
 }
 
-function refusal(what: string, options?: { cause: unknown }): WorkbenchError {
+function createRefusal(problem: string, options?: { cause: unknown }): WorkbenchError {
   return new WorkbenchError(
     "invalid-input",
-    `This file cannot be shown as a notebook. ${what}. To fix it, open the file as text: "Reopen Editor With… → Text Editor".`,
+    `This file cannot be shown as a notebook. ${problem}. To fix it, open the file as text: "Reopen Editor With… → Text Editor".`,
     {},
     options,
   );

@@ -48,8 +48,8 @@ export class NotebookController implements vscode.Disposable {
   }
 
   private runsOf(notebook: vscode.NotebookDocument): NotebookRuns {
-    const already = this.opened.get(notebook);
-    if (already !== undefined) return already;
+    const existing = this.opened.get(notebook);
+    if (existing !== undefined) return existing;
     const runs = new NotebookRuns({
       workbench: this.workbench,
       notebook,
@@ -62,7 +62,8 @@ export class NotebookController implements vscode.Disposable {
 
   /** The text of an experiment is another: its runs may be of an earlier one now. */
   async changed(source: ExperimentSource, signal: AbortSignal): Promise<void> {
-    if ("notebookType" in source.opened) await this.opened.get(source.opened)?.compare(source, signal);
+    if ("notebookType" in source.opened)
+      await this.opened.get(source.opened)?.refreshAttached(source, signal);
   }
 
   dispose(): void {

@@ -2,9 +2,9 @@
  * Maps between the whole text of an experiment and the documents in which it is edited: one for each cell of a notebook,
  * or a single one. The service reads the whole text; its ranges are shown in the documents that contain them.
  */
-import { linesOf } from "../../protocol/cells";
+import { splitLines } from "../../protocol/cells";
 import type { TextRange } from "../../protocol/service/experiments";
-import type { CellPlace, Composed } from "./cellText";
+import type { CellPlace, ComposedText } from "./cellText";
 
 /** 0-based, as editors count. */
 export interface DocumentPosition {
@@ -24,14 +24,14 @@ export class DocumentText {
   private readonly places: readonly CellPlace[];
   private readonly lines: readonly { readonly start: number; readonly end: number }[];
 
-  constructor({ text, places }: Composed) {
+  constructor({ text, places }: ComposedText) {
     this.text = text;
     this.places = places;
-    this.lines = [...linesOf(text), { start: text.length, end: text.length }];
+    this.lines = [...splitLines(text), { start: text.length, end: text.length }];
   }
 
   /** The text of one document that holds all of it. */
-  static ofWhole(text: string): DocumentText {
+  static fromText(text: string): DocumentText {
     const lines = text.split(/\r\n|\r|\n/).length;
     const place = { cell: 0, valueLine: 0, valueLines: lines, firstLine: 0, lastLine: lines - 1 };
     return new DocumentText({ text, places: [place] });
@@ -41,24 +41,24 @@ export class DocumentText {
   offsetAt(cell: number, { line, character }: DocumentPosition): number | undefined {
     const place = this.places.find((each) => each.cell === cell);
     if (place === undefined) return undefined;
-    const found = this.lines[place.valueLine + line];
-    return found === undefined ? this.text.length : Math.min(found.start + character, found.end);
+    const span = this.lines[place.valueLine + line];
+    return span === undefined ? this.text.length : Math.min(span.start + character, span.end);
   }
 
   /** The cell whose block, fences included, or whose prose holds the line. Lines count from 1 here. */
   cellAt(line: number): number | undefined {
-    return this.placeAt(line - 1)?.cell;
+    return this.findPlace(line - 1)?.cell;
   }
 
   /**
    * Where a range of the text is shown. A range on a fence or between cells is shown on the nearest line of a cell;
    * undefined only if there are no cells.
    */
-  shownAt({ line, column, endLine, endColumn }: TextRange): DocumentRange | undefined {
-    const place = this.placeAt(line - 1) ?? this.nearest(line - 1);
+  toDocumentRange({ line, column, endLine, endColumn }: TextRange): DocumentRange | undefined {
+    const place = this.findPlace(line - 1) ?? this.findNearestPlace(line - 1);
     if (place === undefined) return undefined;
-    const start = this.positionIn(place, line - 1, column - 1);
-    const end = this.positionIn(place, endLine - 1, endColumn - 1);
+    const start = this.toPosition(place, line - 1, column - 1);
+    const end = this.toPosition(place, endLine - 1, endColumn - 1);
     const isEmpty = end.line === start.line && end.character <= start.character;
     const wasEmpty = line === endLine && column === endColumn;
     if (!isEmpty || wasEmpty) return { cell: place.cell, start, end };
@@ -66,29 +66,29 @@ export class DocumentText {
     return {
       cell: place.cell,
       start: { line: start.line, character: 0 },
-      end: { line: start.line, character: this.lengthIn(place, start.line) },
+      end: { line: start.line, character: this.getLineLength(place, start.line) },
     };
   }
 
-  private positionIn(place: CellPlace, line: number, character: number): DocumentPosition {
+  private toPosition(place: CellPlace, line: number, character: number): DocumentPosition {
     if (line < place.valueLine) return { line: 0, character: 0 };
     const last = Math.max(0, place.valueLines - 1);
-    if (line - place.valueLine > last) return { line: last, character: this.lengthIn(place, last) };
-    const shown = line - place.valueLine;
-    return { line: shown, character: Math.min(character, this.lengthIn(place, shown)) };
+    if (line - place.valueLine > last) return { line: last, character: this.getLineLength(place, last) };
+    const valueLine = line - place.valueLine;
+    return { line: valueLine, character: Math.min(character, this.getLineLength(place, valueLine)) };
   }
 
-  private lengthIn(place: CellPlace, line: number): number {
-    const found = line < place.valueLines ? this.lines[place.valueLine + line] : undefined;
-    return found === undefined ? 0 : found.end - found.start;
+  private getLineLength(place: CellPlace, line: number): number {
+    const span = line < place.valueLines ? this.lines[place.valueLine + line] : undefined;
+    return span === undefined ? 0 : span.end - span.start;
   }
 
-  private placeAt(line: number): CellPlace | undefined {
+  private findPlace(line: number): CellPlace | undefined {
     return this.places.find(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
   }
 
   /** The last cell above, or the first. */
-  private nearest(line: number): CellPlace | undefined {
+  private findNearestPlace(line: number): CellPlace | undefined {
     return this.places.findLast(({ lastLine }) => lastLine < line) ?? this.places[0];
   }
 }

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { ExperimentText } from "../../protocol/service/experiments";
 import { composeNotebook } from "./cellText";
 import { type DocumentPosition, type DocumentRange, DocumentText } from "./documentText";
-import { cellText, notebookFrame, notebookType } from "./serializer";
+import { createCellText, getNotebookFrame, notebookType } from "./serializer";
 
 export interface ExperimentSource {
   /** What it was made from: two of them may show the same file. */
@@ -36,35 +36,35 @@ export function isExperimentText(document: vscode.TextDocument): boolean {
   );
 }
 
-export function notebookSource(notebook: vscode.NotebookDocument): ExperimentSource {
+export function createNotebookSource(notebook: vscode.NotebookDocument): ExperimentSource {
   const cells = notebook.getCells();
-  const whole = new DocumentText(
+  const documentText = new DocumentText(
     composeNotebook({
       cells: cells.map(({ kind, document, metadata }) =>
-        cellText({ kind, languageId: document.languageId, metadata }, document.getText()),
+        createCellText({ kind, languageId: document.languageId, metadata }, document.getText()),
       ),
-      frame: notebookFrame(notebook.metadata),
+      frame: getNotebookFrame(notebook.metadata),
     }),
   );
   return {
     opened: notebook,
     documents: cells.map(({ document }) => document),
-    whole,
-    experiment: { file: fileOf(notebook.uri), text: whole.text },
+    whole: documentText,
+    experiment: { file: getFilePath(notebook.uri), text: documentText.text },
   };
 }
 
-export function textSource(document: vscode.TextDocument): ExperimentSource {
+export function createTextSource(document: vscode.TextDocument): ExperimentSource {
   const text = document.getText();
   return {
     opened: document,
     documents: [document],
-    whole: DocumentText.ofWhole(text),
-    experiment: { file: fileOf(document.uri), text },
+    whole: DocumentText.fromText(text),
+    experiment: { file: getFilePath(document.uri), text },
   };
 }
 
-export function notebookOf(document: vscode.TextDocument): vscode.NotebookDocument | undefined {
+export function findNotebook(document: vscode.TextDocument): vscode.NotebookDocument | undefined {
   return vscode.workspace.notebookDocuments.find(
     (notebook) =>
       isExperimentNotebook(notebook) && notebook.getCells().some((cell) => cell.document === document),
@@ -72,13 +72,13 @@ export function notebookOf(document: vscode.TextDocument): vscode.NotebookDocume
 }
 
 /** Of a cell or of a text; undefined if it is not an experiment that can run. */
-export function sourceOf(document: vscode.TextDocument): ExperimentSource | undefined {
-  const notebook = notebookOf(document);
-  if (notebook !== undefined) return notebookSource(notebook);
-  return document.uri.scheme === "file" ? textSource(document) : undefined;
+export function getExperimentSource(document: vscode.TextDocument): ExperimentSource | undefined {
+  const notebook = findNotebook(document);
+  if (notebook !== undefined) return createNotebookSource(notebook);
+  return document.uri.scheme === "file" ? createTextSource(document) : undefined;
 }
 
-export function offsetIn(
+export function getOffset(
   source: ExperimentSource,
   document: vscode.TextDocument,
   position: DocumentPosition,
@@ -86,12 +86,12 @@ export function offsetIn(
   return source.whole.offsetAt(source.documents.indexOf(document), position);
 }
 
-export function rangeOf({ start, end }: DocumentRange): vscode.Range {
+export function toRange({ start, end }: DocumentRange): vscode.Range {
   return new vscode.Range(start.line, start.character, end.line, end.character);
 }
 
 /** A new notebook is nowhere yet: its relative paths start in the workspace. */
-function fileOf(uri: vscode.Uri): string {
+function getFilePath(uri: vscode.Uri): string {
   if (uri.scheme === "file") return uri.fsPath;
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? path.resolve("/");
   return path.join(folder, path.basename(uri.path));

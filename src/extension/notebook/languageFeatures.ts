@@ -2,95 +2,112 @@
 import * as vscode from "vscode";
 import type { Completion, TextRange } from "../../protocol/service/experiments";
 import type { Workbench } from "../workbench";
-import { quietly, signalOf } from "./asking";
-import type { Checking, ShownLens } from "./checking";
-import { experimentSelector, type ExperimentSource, offsetIn, rangeOf, sourceOf } from "./experimentSource";
+import { requestQuietly, toAbortSignal } from "./requestQuietly";
+import type { ExperimentChecker, LocatedLens } from "./experimentChecker";
+import {
+  experimentSelector,
+  type ExperimentSource,
+  getOffset,
+  toRange,
+  getExperimentSource,
+} from "./experimentSource";
 
 /** What may start a key or a value. */
-const triggers = [":", " ", "-", "[", "{", ",", '"', "'", "/", "."];
+const triggerCharacters = [":", " ", "-", "[", "{", ",", '"', "'", "/", "."];
 
-export function registerLanguageFeatures(workbench: Workbench, checking: Checking): vscode.Disposable {
+export function registerLanguageFeatures(
+  workbench: Workbench,
+  checker: ExperimentChecker,
+): vscode.Disposable {
   return vscode.Disposable.from(
     vscode.languages.registerCompletionItemProvider(
       experimentSelector,
       {
-        provideCompletionItems: (document, position, token) => complete(workbench, document, position, token),
+        provideCompletionItems: (document, position, token) =>
+          provideCompletions(workbench, document, position, token),
       },
-      ...triggers,
+      ...triggerCharacters,
     ),
     vscode.languages.registerHoverProvider(experimentSelector, {
-      provideHover: (document, position, token) => hover(workbench, document, position, token),
+      provideHover: (document, position, token) => provideHover(workbench, document, position, token),
     }),
     vscode.languages.registerCodeActionsProvider(
       experimentSelector,
-      { provideCodeActions: (document, range) => fixes(checking, document, range) },
+      { provideCodeActions: (document, range) => createFixes(checker, document, range) },
       { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] },
     ),
     vscode.languages.registerCodeLensProvider(experimentSelector, {
-      onDidChangeCodeLenses: checking.onDidChangeLenses,
-      provideCodeLenses: (document) => checking.lensesOf(document).map((lens) => codeLens(document, lens)),
+      onDidChangeCodeLenses: checker.onDidChangeLenses,
+      provideCodeLenses: (document) =>
+        checker.getLenses(document).map((lens) => createCodeLens(document, lens)),
     }),
   );
 }
 
-async function complete(
+async function provideCompletions(
   { backend, log }: Workbench,
   document: vscode.TextDocument,
   position: vscode.Position,
   token: vscode.CancellationToken,
 ): Promise<vscode.CompletionItem[]> {
-  const source = sourceOf(document);
-  const offset = source === undefined ? undefined : offsetIn(source, document, position);
+  const source = getExperimentSource(document);
+  const offset = source === undefined ? undefined : getOffset(source, document, position);
   if (source === undefined || offset === undefined) return [];
-  const asked = { ...source.experiment, offset };
-  const signal = signalOf(token);
-  const answer = await quietly(log, signal, backend.request("experiment.complete", asked, signal));
-  return (answer?.completions ?? []).map((completion) => item(source, document, completion));
+  const request = { ...source.experiment, offset };
+  const signal = toAbortSignal(token);
+  const response = await requestQuietly(log, signal, backend.request("experiment.complete", request, signal));
+  return (response?.completions ?? []).map((completion) =>
+    createCompletionItem(source, document, completion),
+  );
 }
 
-function item(
+function createCompletionItem(
   source: ExperimentSource,
   document: vscode.TextDocument,
   { label, kind, insert, detail, documentation, range }: Completion,
 ): vscode.CompletionItem {
   const { CompletionItemKind } = vscode;
-  const made = new vscode.CompletionItem(
+  const completion = new vscode.CompletionItem(
     label,
     kind === "key" ? CompletionItemKind.Property : CompletionItemKind.Value,
   );
-  made.insertText = new vscode.SnippetString(insert);
-  made.detail = detail;
-  made.documentation = new vscode.MarkdownString(documentation);
-  const replaced = rangeIn(source, document, range);
-  if (replaced !== undefined) made.range = replaced;
+  completion.insertText = new vscode.SnippetString(insert);
+  completion.detail = detail;
+  completion.documentation = new vscode.MarkdownString(documentation);
+  const replacedRange = getRange(source, document, range);
+  if (replacedRange !== undefined) completion.range = replacedRange;
   // A key that is written without a value asks at once for one.
   if (kind === "key" && /:\s*(?:\$0)?$/.test(insert))
-    made.command = { command: "editor.action.triggerSuggest", title: "Suggest" };
-  return made;
+    completion.command = { command: "editor.action.triggerSuggest", title: "Suggest" };
+  return completion;
 }
 
-async function hover(
+async function provideHover(
   { backend, log }: Workbench,
   document: vscode.TextDocument,
   position: vscode.Position,
   token: vscode.CancellationToken,
 ): Promise<vscode.Hover | undefined> {
-  const source = sourceOf(document);
-  const offset = source === undefined ? undefined : offsetIn(source, document, position);
+  const source = getExperimentSource(document);
+  const offset = source === undefined ? undefined : getOffset(source, document, position);
   if (source === undefined || offset === undefined) return undefined;
-  const asked = { ...source.experiment, offset };
-  const signal = signalOf(token);
-  const answer = await quietly(log, signal, backend.request("experiment.hover", asked, signal));
-  if (answer?.hover === undefined) return undefined;
+  const request = { ...source.experiment, offset };
+  const signal = toAbortSignal(token);
+  const response = await requestQuietly(log, signal, backend.request("experiment.hover", request, signal));
+  if (response?.hover === undefined) return undefined;
   return new vscode.Hover(
-    new vscode.MarkdownString(answer.hover.markdown),
-    rangeIn(source, document, answer.hover.range),
+    new vscode.MarkdownString(response.hover.markdown),
+    getRange(source, document, response.hover.range),
   );
 }
 
-function fixes(checking: Checking, document: vscode.TextDocument, range: vscode.Range): vscode.CodeAction[] {
-  return checking
-    .faultsOf(document)
+function createFixes(
+  checker: ExperimentChecker,
+  document: vscode.TextDocument,
+  range: vscode.Range,
+): vscode.CodeAction[] {
+  return checker
+    .getFaults(document)
     .filter(({ diagnostic }) => diagnostic.range.intersection(range) !== undefined)
     .flatMap(({ diagnostic, replacement }) => {
       if (replacement === undefined) return [];
@@ -103,11 +120,11 @@ function fixes(checking: Checking, document: vscode.TextDocument, range: vscode.
     });
 }
 
-function codeLens(
+function createCodeLens(
   document: vscode.TextDocument,
-  { at, title, tooltip, variant }: ShownLens,
+  { at, title, tooltip, variant }: LocatedLens,
 ): vscode.CodeLens {
-  const source = sourceOf(document);
+  const source = getExperimentSource(document);
   // Lines may have gone since the service was asked.
   const range = document.lineAt(Math.min(at, document.lineCount - 1)).range;
   if (source === undefined) return new vscode.CodeLens(range, { command: "", title });
@@ -122,11 +139,13 @@ function codeLens(
 }
 
 /** In the document that was asked about; undefined where the service speaks of another cell. */
-function rangeIn(
+function getRange(
   source: ExperimentSource,
   document: vscode.TextDocument,
   range: TextRange,
 ): vscode.Range | undefined {
-  const shown = source.whole.shownAt(range);
-  return shown === undefined || source.documents[shown.cell] !== document ? undefined : rangeOf(shown);
+  const documentRange = source.whole.toDocumentRange(range);
+  return documentRange === undefined || source.documents[documentRange.cell] !== document
+    ? undefined
+    : toRange(documentRange);
 }

@@ -1,6 +1,6 @@
 /** One cell while runs concern it: its execution in VS Code, with the spinner, the stop button and the output. */
 import * as vscode from "vscode";
-import { cellMarkdown, cellOutputType } from "../../protocol/cellOutput";
+import { formatCellMarkdown, cellOutputType } from "../../protocol/cellOutput";
 import type { AttachedRun } from "../../protocol/service/experiments";
 import type { CellResult } from "./cellResults";
 
@@ -10,11 +10,11 @@ export class LiveCell {
   /** The number in the brackets beside the cell; none for what an earlier window began. */
   order: number | undefined;
   /** Stopped before its runs were known. */
-  stopWanted = false;
+  isStopRequested = false;
   private output: vscode.NotebookCellOutput | undefined;
-  private shown = "";
-  private started = false;
-  private over = false;
+  private lastContent = "";
+  private isStarted = false;
+  private isEnded = false;
 
   /** `onStop` is called when the user stops the cell, not when the cell or its notebook is closed. */
   constructor(
@@ -24,7 +24,7 @@ export class LiveCell {
     execution.token.onCancellationRequested(() => {
       // VS Code cancels the same way when the notebook is closed or the cell removed, and reports that a moment later.
       setTimeout(() => {
-        if (!this.isGone && !this.over) onStop();
+        if (!this.isGone && !this.isEnded) onStop();
       }, 300);
     });
   }
@@ -38,8 +38,8 @@ export class LiveCell {
   }
 
   private start(at = Date.now()): void {
-    if (this.started) return;
-    this.started = true;
+    if (this.isStarted) return;
+    this.isStarted = true;
     this.execution.executionOrder = this.order;
     this.execution.start(at);
   }
@@ -51,7 +51,7 @@ export class LiveCell {
       this.start(this.order === undefined ? startedAt : Date.now());
       await this.replace([
         vscode.NotebookCellOutputItem.json(output, cellOutputType),
-        vscode.NotebookCellOutputItem.text(cellMarkdown(output), "text/markdown"),
+        vscode.NotebookCellOutputItem.text(formatCellMarkdown(output), "text/markdown"),
       ]);
     }
     if (ended) this.end(success, this.order === undefined ? endedAt : Date.now());
@@ -76,16 +76,16 @@ export class LiveCell {
   }
 
   end(success: boolean | undefined, at?: number): void {
-    if (this.over) return;
-    this.over = true;
+    if (this.isEnded) return;
+    this.isEnded = true;
     this.execution.end(success, at);
   }
 
   /** Replaces the items of the same output, so that the page under the cell continues instead of restarting. */
   private async replace(items: vscode.NotebookCellOutputItem[]): Promise<void> {
     const key = items.map(({ data }) => Buffer.from(data).toString()).join("\n");
-    if (key === this.shown) return;
-    this.shown = key;
+    if (key === this.lastContent) return;
+    this.lastContent = key;
     if (this.output !== undefined) return this.execution.replaceOutputItems(items, this.output);
     this.output = new vscode.NotebookCellOutput(items);
     await this.execution.replaceOutput(this.output);

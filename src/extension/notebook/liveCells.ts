@@ -4,24 +4,24 @@ import { toWorkbenchError } from "../../protocol/errors";
 import { isActive } from "../../protocol/run";
 import type { AttachedRun } from "../../protocol/service/experiments";
 import type { RunSummary } from "../../protocol/service/runs";
-import { plainText } from "../plainText";
+import { escapeControls } from "../plainText";
 import type { RunChange } from "../runStore";
 import type { Workbench } from "../workbench";
-import { cellResults } from "./cellResults";
-import { withoutTags } from "./faultText";
+import { readCellResults } from "./cellResults";
+import { escapeTags } from "./formatFault";
 import { LiveCell } from "./liveCell";
 
 /** The page under a cell follows its runs by itself; its input is updated for the next time it is created. */
-const calmPause = 4000;
+const refreshDelay = 4000;
 /** So that what changes together is shown together. */
-const promptPause = 150;
-const mostFailures = 3;
+const changeDelay = 150;
+const maxFailures = 3;
 
 export type Execute = (cell: vscode.NotebookCell) => vscode.NotebookCellExecution;
 
 export class LiveCells implements vscode.Disposable {
   private readonly cells = new Map<vscode.NotebookCell, LiveCell>();
-  private readonly standings = new Map<string, string>();
+  private readonly statuses = new Map<string, string>();
   private readonly stopping = new Set<string>();
   private readonly subscription: vscode.Disposable;
   private timer: NodeJS.Timeout | undefined;
@@ -38,11 +38,11 @@ export class LiveCells implements vscode.Disposable {
 
   /** The live cell that there is, or a new one. */
   open(cell: vscode.NotebookCell): LiveCell {
-    const already = this.cells.get(cell);
-    if (already !== undefined) return already;
-    const opened: LiveCell = new LiveCell(this.execute(cell), () => this.stop(opened));
-    this.cells.set(cell, opened);
-    return opened;
+    const existing = this.cells.get(cell);
+    if (existing !== undefined) return existing;
+    const created: LiveCell = new LiveCell(this.execute(cell), () => this.stop(created));
+    this.cells.set(cell, created);
+    return created;
   }
 
   get(cell: vscode.NotebookCell): LiveCell | undefined {
@@ -57,14 +57,14 @@ export class LiveCells implements vscode.Disposable {
     return [...this.cells.values()].some(({ runs }) => runs.some((each) => each.run === run));
   }
 
-  follows(live: LiveCell, runs: readonly AttachedRun[]): void {
+  assignRuns(live: LiveCell, runs: readonly AttachedRun[]): void {
     live.runs = runs;
-    if (live.stopWanted) this.stop(live);
+    if (live.isStopRequested) this.stop(live);
   }
 
   /** Resolves when every cell shows what is known now. */
   refresh(): Promise<void> {
-    this.refreshing = this.refreshing.then(() => this.renew());
+    this.refreshing = this.refreshing.then(() => this.update());
     return this.refreshing;
   }
 
@@ -77,13 +77,13 @@ export class LiveCells implements vscode.Disposable {
   }
 
   private follow({ changed, removed }: RunChange): void {
-    if (removed.some((run) => this.has(run))) this.schedule(Date.now() + promptPause);
+    if (removed.some((run) => this.has(run))) this.schedule(Date.now() + changeDelay);
     for (const { folder, state, progress } of changed) {
       if (!this.has(folder)) continue;
-      const standing = `${state} ${progress?.action ?? ""}`;
-      const isNews = this.standings.get(folder) !== standing;
-      this.standings.set(folder, standing);
-      this.schedule(Date.now() + (isNews ? promptPause : calmPause));
+      const status = `${state} ${progress?.action ?? ""}`;
+      const isChanged = this.statuses.get(folder) !== status;
+      this.statuses.set(folder, status);
+      this.schedule(Date.now() + (isChanged ? changeDelay : refreshDelay));
     }
   }
 
@@ -94,7 +94,7 @@ export class LiveCells implements vscode.Disposable {
     this.timer = setTimeout(() => void this.refresh(), at - Date.now());
   }
 
-  private async renew(): Promise<void> {
+  private async update(): Promise<void> {
     clearTimeout(this.timer);
     this.dueAt = Infinity;
     for (const [cell, live] of this.cells) if (live.isGone) this.close(cell, live);
@@ -104,7 +104,7 @@ export class LiveCells implements vscode.Disposable {
     if (cells.length === 0) return;
     try {
       const { backend, runs } = this.workbench;
-      const results = await cellResults(
+      const results = await readCellResults(
         backend,
         cells.map((each) => each.runs),
         (run) => runs.get(run),
@@ -123,13 +123,13 @@ export class LiveCells implements vscode.Disposable {
     this.workbench.log.warn(error.message);
     if (error.code === "cancelled" || error.details["crash"] === true) return;
     this.failures++;
-    if (this.failures < mostFailures) {
-      this.schedule(Date.now() + calmPause);
+    if (this.failures < maxFailures) {
+      this.schedule(Date.now() + refreshDelay);
       return;
     }
     this.failures = 0;
     for (const live of cells) {
-      await live.fail(withoutTags(plainText(error.message)));
+      await live.fail(escapeTags(escapeControls(error.message)));
       this.cells.delete(live.cell);
     }
   }
@@ -140,9 +140,9 @@ export class LiveCells implements vscode.Disposable {
   }
 
   private stop(live: LiveCell): void {
-    live.stopWanted = true;
+    live.isStopRequested = true;
     const { backend, runs, report } = this.workbench;
-    const going = live.runs.flatMap(({ run }) => runs.get(run) ?? []).filter(isActive);
+    const activeRuns = live.runs.flatMap(({ run }) => runs.get(run) ?? []).filter(isActive);
     const stop = async ({ folder }: RunSummary) => {
       if (this.stopping.has(folder)) return;
       this.stopping.add(folder);
@@ -152,6 +152,6 @@ export class LiveCells implements vscode.Disposable {
         this.stopping.delete(folder);
       }
     };
-    for (const run of going) stop(run).catch(report);
+    for (const run of activeRuns) stop(run).catch(report);
   }
 }

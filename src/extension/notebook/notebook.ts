@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { Workbench } from "../workbench";
 import { registerCellStatus } from "./cellStatus";
-import { Checking } from "./checking";
+import { ExperimentChecker } from "./experimentChecker";
 import { NotebookController } from "./controller";
 import { registerLanguageFeatures } from "./languageFeatures";
 import { OpenExperiments } from "./openExperiments";
@@ -12,13 +12,13 @@ import { createSerializer, notebookType } from "./serializer";
 export function registerNotebook(workbench: Workbench): void {
   const { context, backend, report } = workbench;
   const controller = new NotebookController(workbench);
-  const checking = new Checking(workbench);
+  const checker = new ExperimentChecker(workbench);
   const experiments = new OpenExperiments({
     changed: (source, signal) => {
-      checking.changed(source, signal);
+      checker.changed(source, signal);
       controller.changed(source, signal).catch(report);
     },
-    closed: (opened) => checking.closed(opened),
+    closed: (opened) => checker.closed(opened),
   });
   context.subscriptions.push(
     // Outputs live in run folders, never in the file.
@@ -26,11 +26,11 @@ export function registerNotebook(workbench: Workbench): void {
       transientOutputs: true,
     }),
     controller,
-    checking,
+    checker,
     experiments,
-    registerLanguageFeatures(workbench, checking),
+    registerLanguageFeatures(workbench, checker),
     registerRendererMessaging(workbench),
     registerCellStatus(workbench, controller),
-    backend.onRestart(() => experiments.again()),
+    backend.onRestart(() => experiments.refresh()),
   );
 }

@@ -4,82 +4,82 @@ import {
   type ExperimentSource,
   isExperimentNotebook,
   isExperimentText,
-  notebookSource,
-  textSource,
+  createNotebookSource,
+  createTextSource,
 } from "./experimentSource";
 
-const pause = 300;
+const changeDelay = 300;
 
-type Opened = ExperimentSource["opened"];
+type OpenDocument = ExperimentSource["opened"];
 
-export interface Follower {
+export interface ExperimentListener {
   /** Once when an experiment is opened and after every change; `signal` ends when the text changes again. */
   changed(source: ExperimentSource, signal: AbortSignal): void;
-  closed(opened: Opened): void;
+  closed(opened: OpenDocument): void;
 }
 
 export class OpenExperiments implements vscode.Disposable {
-  private readonly opened = new Map<Opened, { timer?: NodeJS.Timeout; controller: AbortController }>();
+  private readonly opened = new Map<OpenDocument, { timer?: NodeJS.Timeout; controller: AbortController }>();
   private readonly subscriptions: vscode.Disposable;
 
-  constructor(private readonly follower: Follower) {
+  constructor(private readonly listener: ExperimentListener) {
     const { workspace, window } = vscode;
     this.subscriptions = vscode.Disposable.from(
       workspace.onDidOpenNotebookDocument((notebook) => this.open(notebook)),
       workspace.onDidChangeNotebookDocument(({ notebook, contentChanges, cellChanges }) => {
         // Outputs and execution states change the notebook too, but not its text.
-        const isText =
+        const isTextChange =
           contentChanges.length > 0 || cellChanges.some(({ document }) => document !== undefined);
-        if (isText) this.touch(notebook);
+        if (isTextChange) this.scheduleChange(notebook);
       }),
       workspace.onDidCloseNotebookDocument((notebook) => this.close(notebook)),
-      workspace.onDidChangeTextDocument(({ document }) => this.touch(document)),
+      workspace.onDidChangeTextDocument(({ document }) => this.scheduleChange(document)),
       workspace.onDidCloseTextDocument((document) => this.close(document)),
-      window.tabGroups.onDidChangeTabs(() => this.followTabs()),
+      window.tabGroups.onDidChangeTabs(() => this.updateOpenTexts()),
     );
     for (const notebook of workspace.notebookDocuments) this.open(notebook);
-    this.followTabs();
+    this.updateOpenTexts();
   }
 
   /** Reports every experiment again, for example after a restart of the service. */
-  again(): void {
-    for (const each of this.opened.keys()) this.touch(each);
+  refresh(): void {
+    for (const document of this.opened.keys()) this.scheduleChange(document);
   }
 
   dispose(): void {
     this.subscriptions.dispose();
-    for (const each of this.opened.keys()) this.close(each);
+    for (const document of this.opened.keys()) this.close(document);
   }
 
-  private open(each: Opened): void {
-    if (this.opened.has(each) || ("notebookType" in each && !isExperimentNotebook(each))) return;
-    this.opened.set(each, { controller: new AbortController() });
-    this.touch(each, 0);
+  private open(document: OpenDocument): void {
+    if (this.opened.has(document) || ("notebookType" in document && !isExperimentNotebook(document))) return;
+    this.opened.set(document, { controller: new AbortController() });
+    this.scheduleChange(document, 0);
   }
 
-  private touch(each: Opened, delay = pause): void {
-    const entry = this.opened.get(each);
+  private scheduleChange(document: OpenDocument, delay = changeDelay): void {
+    const entry = this.opened.get(document);
     if (entry === undefined) return;
     clearTimeout(entry.timer);
     entry.controller.abort();
     entry.controller = new AbortController();
     entry.timer = setTimeout(() => {
-      if (each.isClosed) return;
-      const source = "notebookType" in each ? notebookSource(each) : textSource(each);
-      this.follower.changed(source, entry.controller.signal);
+      if (document.isClosed) return;
+      const source = "notebookType" in document ? createNotebookSource(document) : createTextSource(document);
+      this.listener.changed(source, entry.controller.signal);
     }, delay);
   }
 
-  private close(each: Opened): void {
-    const entry = this.opened.get(each);
+  private close(document: OpenDocument): void {
+    const entry = this.opened.get(document);
     if (entry === undefined) return;
     clearTimeout(entry.timer);
     entry.controller.abort();
-    this.opened.delete(each);
-    this.follower.closed(each);
+    this.opened.delete(document);
+    this.listener.closed(document);
   }
 
-  private followTabs(): void {
+  private updateOpenTexts(): void {
     for (const document of vscode.workspace.textDocuments)
       if (isExperimentText(document)) this.open(document);
       else this.close(document);

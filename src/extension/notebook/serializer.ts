@@ -16,7 +16,7 @@ export function createSerializer(report: (error: unknown) => void): vscode.Noteb
     deserializeNotebook(content) {
       try {
         const { cells, frame } = decodeNotebook(content);
-        const data = new vscode.NotebookData(cells.map(cellData));
+        const data = new vscode.NotebookData(cells.map(createCellData));
         data.metadata = { lathe: frame };
         return data;
       } catch (thrown) {
@@ -26,14 +26,14 @@ export function createSerializer(report: (error: unknown) => void): vscode.Noteb
     },
     serializeNotebook({ cells, metadata }) {
       return encodeNotebook({
-        cells: cells.map((cell) => cellText(cell, cell.value)),
-        frame: notebookFrame(metadata),
+        cells: cells.map((cell) => createCellText(cell, cell.value)),
+        frame: getNotebookFrame(metadata),
       });
     },
   };
 }
 
-function cellData({ kind, value, frame }: CellText): vscode.NotebookCellData {
+function createCellData({ kind, value, frame }: CellText): vscode.NotebookCellData {
   const data =
     kind === "code"
       ? new vscode.NotebookCellData(vscode.NotebookCellKind.Code, value, "yaml")
@@ -42,20 +42,20 @@ function cellData({ kind, value, frame }: CellText): vscode.NotebookCellData {
   return data;
 }
 
-interface AnyCell {
+interface NotebookCellLike {
   readonly kind: vscode.NotebookCellKind;
   readonly languageId: string;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Of a cell that is saved, and of one that is open. */
-export function cellText({ kind, languageId, metadata }: AnyCell, value: string): CellText {
+export function createCellText({ kind, languageId, metadata }: NotebookCellLike, value: string): CellText {
   const frame = { frame: (metadata?.["lathe"] ?? {}) as CellFrame };
   return kind === vscode.NotebookCellKind.Code
     ? { kind: "code", value, language: languageId, ...frame }
     : { kind: "prose", value, ...frame };
 }
 
-export function notebookFrame(metadata: Readonly<Record<string, unknown>> | undefined): NotebookFrame {
+export function getNotebookFrame(metadata: Readonly<Record<string, unknown>> | undefined): NotebookFrame {
   return metadata?.["lathe"] ?? {};
 }

@@ -12,10 +12,10 @@ export interface PageHost {
   readonly log: Log;
 }
 
-export function hostRequests({ openPanel, log }: PageHost): Omit<Handlers<HostRequests>, "page.ready"> {
+export function createHostRequests({ openPanel, log }: PageHost): Omit<Handlers<HostRequests>, "page.ready"> {
   return {
     "page.save": async ({ name, content }) => {
-      const defaultUri = suggestedPlace(name);
+      const defaultUri = getSuggestedTarget(name);
       const target = await vscode.window.showSaveDialog(defaultUri === undefined ? {} : { defaultUri });
       if (target === undefined) return { saved: false };
       const bytes = "text" in content ? Buffer.from(content.text) : Buffer.from(content.base64, "base64");
@@ -69,7 +69,7 @@ export function hostRequests({ openPanel, log }: PageHost): Omit<Handlers<HostRe
 }
 
 /** Only the name of what the page suggests counts, not a path that may be in it. */
-function suggestedPlace(name: string): vscode.Uri | undefined {
+function getSuggestedTarget(name: string): vscode.Uri | undefined {
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const file = name.replace(/[^\p{L}\p{N}._ -]+/gu, "-").replace(/^\.+/, "");
   return folder === undefined ? undefined : vscode.Uri.joinPath(folder, file === "" ? "export" : file);

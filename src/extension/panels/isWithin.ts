@@ -4,9 +4,9 @@ import path from "node:path";
 
 export async function isWithin(file: string, folders: readonly string[]): Promise<boolean> {
   if (!path.isAbsolute(file)) return false;
-  const real = await realpath(file);
+  const realFile = await realpath(file);
   for (const folder of folders) {
-    const relative = path.relative(await realpath(folder), real);
+    const relative = path.relative(await realpath(folder), realFile);
     if (relative !== ".." && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative)) return true;
   }
   return false;

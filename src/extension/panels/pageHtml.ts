@@ -9,7 +9,10 @@ export interface PageSources {
   readonly nonce: string;
 }
 
-export function contentSecurityPolicy({ origin, nonce }: Pick<PageSources, "origin" | "nonce">): string {
+export function createContentSecurityPolicy({
+  origin,
+  nonce,
+}: Pick<PageSources, "origin" | "nonce">): string {
   return [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
@@ -20,23 +23,23 @@ export function contentSecurityPolicy({ origin, nonce }: Pick<PageSources, "orig
   ].join("; ");
 }
 
-export function pageHtml(sources: PageSources): string {
+export function createPageHtml(sources: PageSources): string {
   return `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
-    <meta http-equiv="Content-Security-Policy" content="${attribute(contentSecurityPolicy(sources))}">
+    <meta http-equiv="Content-Security-Policy" content="${escapeAttribute(createContentSecurityPolicy(sources))}">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>${attribute(sources.title)}</title>
+    <title>${escapeAttribute(sources.title)}</title>
   </head>
   <body>
-    <script type="module" nonce="${attribute(sources.nonce)}" src="${attribute(sources.script)}"></script>
+    <script type="module" nonce="${escapeAttribute(sources.nonce)}" src="${escapeAttribute(sources.script)}"></script>
   </body>
 </html>
 `;
 }
 
-function attribute(text: string): string {
+function escapeAttribute(text: string): string {
   return text
     .replaceAll("&", "&amp;")
     .replaceAll('"', "&quot;")

@@ -4,17 +4,17 @@ import * as vscode from "vscode";
 import type { Unsubscribe } from "../../protocol/connection";
 import type { WorkbenchError } from "../../protocol/errors";
 import type { PanelId, PanelInputs } from "../../protocol/page";
-import type { LastingBackend } from "../backendProcess";
+import type { RestartableBackend } from "../backendProcess";
 import type { Log } from "../log";
 import type { RunStore } from "../runStore";
 import { panels } from "./catalog";
-import { hostRequests } from "./hostRequests";
-import { pageHtml } from "./pageHtml";
+import { createHostRequests } from "./hostRequests";
+import { createPageHtml } from "./pageHtml";
 import { connectPage, type ConnectedPage } from "./relay";
 
 export interface PanelHostOptions {
   readonly context: vscode.ExtensionContext;
-  readonly backend: LastingBackend;
+  readonly backend: RestartableBackend;
   readonly runs: RunStore;
   readonly log: Log;
 }
@@ -24,12 +24,12 @@ export interface PanelHost extends Unsubscribe {
 }
 
 /** What a page keeps over a reload; see `webview/page.ts`. */
-interface Kept {
+interface SavedPage {
   readonly input: unknown;
   readonly state: unknown;
 }
 
-interface Opened {
+interface OpenPanel {
   readonly webview: vscode.WebviewPanel;
   readonly page: ConnectedPage;
   input: unknown;
@@ -44,25 +44,25 @@ const emptyInputs: PanelInputs = {
   weights: { subjects: [] },
 };
 
-export function viewType(panel: PanelId): string {
+export function getViewType(panel: PanelId): string {
   return `lathe.${panel}Panel`;
 }
 
 export function createPanelHost({ context, backend, runs, log }: PanelHostOptions): PanelHost {
-  const opened = new Map<PanelId, Opened>();
+  const openPanels = new Map<PanelId, OpenPanel>();
   const media = vscode.Uri.joinPath(context.extensionUri, "media");
   const pages = vscode.Uri.joinPath(context.extensionUri, "dist", "pages");
   const options = { enableScripts: true, localResourceRoots: [pages, media] };
 
-  const fault = (error: WorkbenchError) => log("error", error.stack ?? error.message);
+  const logFault = (error: WorkbenchError) => log("error", error.stack ?? error.message);
 
   function open<P extends PanelId>(id: P, input: PanelInputs[P]): void {
-    const already = opened.get(id);
-    if (already === undefined) {
+    const existing = openPanels.get(id);
+    if (existing === undefined) {
       // The page makes the same request again, and shows its errors.
       panels[id].prepare?.(backend, input).catch(() => undefined);
       const webview = vscode.window.createWebviewPanel(
-        viewType(id),
+        getViewType(id),
         panels[id].title,
         vscode.ViewColumn.Active,
         // A hidden page keeps its state: a zoomed chart or a long table would be tedious to find again.
@@ -71,12 +71,12 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
       attach(id, webview, { input, state: undefined });
       return;
     }
-    already.input = input;
-    already.webview.reveal();
-    already.page.emit("inputChanged", { input });
+    existing.input = input;
+    existing.webview.reveal();
+    existing.page.emit("inputChanged", { input });
   }
 
-  function attach(id: PanelId, webview: vscode.WebviewPanel, kept: Kept): void {
+  function attach(id: PanelId, webview: vscode.WebviewPanel, saved: SavedPage): void {
     const { title, icon, requests, events } = panels[id];
     const page = connectPage({
       channel: {
@@ -87,25 +87,25 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
       requests,
       events,
       host: {
-        ...hostRequests({ openPanel: open, log }),
+        ...createHostRequests({ openPanel: open, log }),
         // Thousands of runs are here already, and need not cross from the service once more for each page.
         "runs.list": async () => ({ runs: await runs.load() }),
-        "page.ready": () => ({ input: opened.get(id)?.input, state: kept.state }),
+        "page.ready": () => ({ input: openPanels.get(id)?.input, state: saved.state }),
       },
-      onFault: fault,
+      onFault: logFault,
     });
-    opened.set(id, { webview, page, input: kept.input });
+    openPanels.set(id, { webview, page, input: saved.input });
     webview.onDidDispose(() => {
       page.dispose();
       // If a panel was restored twice, the later one remains.
-      if (opened.get(id)?.webview === webview) opened.delete(id);
+      if (openPanels.get(id)?.webview === webview) openPanels.delete(id);
     });
     webview.iconPath = {
       light: vscode.Uri.joinPath(media, "panels", `${icon}-light.svg`),
       dark: vscode.Uri.joinPath(media, "panels", `${icon}-dark.svg`),
     };
     webview.webview.options = options;
-    webview.webview.html = pageHtml({
+    webview.webview.html = createPageHtml({
       title,
       script: webview.webview.asWebviewUri(vscode.Uri.joinPath(pages, `${id}.js`)).toString(),
       origin: webview.webview.cspSource,
@@ -114,10 +114,10 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
   }
 
   const serializers = (Object.keys(panels) as PanelId[]).map((id) =>
-    vscode.window.registerWebviewPanelSerializer(viewType(id), {
-      async deserializeWebviewPanel(webview, kept: Partial<Kept> | undefined) {
-        opened.get(id)?.webview.dispose();
-        attach(id, webview, { input: kept?.input ?? emptyInputs[id], state: kept?.state });
+    vscode.window.registerWebviewPanelSerializer(getViewType(id), {
+      async deserializeWebviewPanel(webview, saved: Partial<SavedPage> | undefined) {
+        openPanels.get(id)?.webview.dispose();
+        attach(id, webview, { input: saved?.input ?? emptyInputs[id], state: saved?.state });
       },
     }),
   );
@@ -125,9 +125,9 @@ export function createPanelHost({ context, backend, runs, log }: PanelHostOption
   return {
     open,
     dispose() {
-      for (const each of serializers) each.dispose();
+      for (const serializer of serializers) serializer.dispose();
       // The panels themselves remain, so that the next window restores them.
-      for (const { page } of opened.values()) page.dispose();
+      for (const { page } of openPanels.values()) page.dispose();
     },
   };
 }

@@ -8,7 +8,7 @@ import {
   type Channel,
   Connection,
   type Handlers,
-  type Nothing,
+  type Empty,
   type Unsubscribe,
 } from "../../protocol/connection";
 import { toWorkbenchError, WorkbenchError } from "../../protocol/errors";
@@ -48,7 +48,7 @@ export function connectPage({
       return backend.request("metrics.watch", params, signal);
     };
   // Total as far as the page is concerned: the connection refuses whatever has no handler.
-  const connection = new Connection<Nothing, Nothing, PageRequests, PageEvents>(
+  const connection = new Connection<Empty, Empty, PageRequests, PageEvents>(
     channel,
     handlers as Handlers<PageRequests>,
     { onFault },

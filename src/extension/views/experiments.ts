@@ -12,25 +12,25 @@ import { experimentGlob } from "../openedWorkspace";
 import { defineView } from "../view";
 import type { Workbench } from "../workbench";
 import {
-  cellFace,
-  childrenOf,
+  presentCell,
+  createChildren,
   type ExperimentNode,
-  faultsFace,
-  fileFace,
+  presentFaults,
+  presentFile,
   type FileNode,
-  variantFace,
-} from "./experimentTree/experimentFace";
+  presentVariant,
+} from "./experimentTree/presentExperiment";
 import { Outlines } from "./experimentTree/outlines";
-import type { ProblemNode } from "./face";
-import { problemItem, treeItem } from "./treeItem";
+import type { ProblemNode } from "./nodePresentation";
+import { createProblemItem, createTreeItem } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
 
 type Node = ExperimentNode | ProblemNode;
 
-const elsewhere = "**/{node_modules,.lathe,.git}/**";
-const mostFiles = 5000;
+const excludedGlob = "**/{node_modules,.lathe,.git}/**";
+const maxFiles = 5000;
 /** Until the answer to a row's opening has arrived, also from afar. */
-const settledMilliseconds = 1000;
+const settleDelay = 1000;
 
 export default defineView({
   title: "Experiments",
@@ -51,7 +51,7 @@ export default defineView({
   ],
   create(workbench, id) {
     const tree = new ExperimentTree(workbench);
-    return tree.view(id);
+    return tree.createView(id);
   },
 });
 
@@ -62,7 +62,10 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   private files: ReadonlyMap<string, FileNode> = new Map();
   private isCurrent = false;
   /** What the rows show of each run, so that another step redraws nothing. */
-  private readonly told = new Map<string, { readonly file: string | undefined; readonly state: string }>();
+  private readonly shownStates = new Map<
+    string,
+    { readonly file: string | undefined; readonly state: string }
+  >();
   /** Path of an experiment → its runs, made when it is needed. */
   private runsByFile: ReadonlyMap<string, readonly RunSummary[]> | undefined;
 
@@ -75,20 +78,20 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
     });
   }
 
-  view(id: string): vscode.TreeView<Node> {
+  createView(id: string): vscode.TreeView<Node> {
     const watcher = vscode.workspace.createFileSystemWatcher(experimentGlob);
-    const all = () => {
+    const reload = () => {
       this.isCurrent = false;
       this.changes.fire(undefined);
     };
     this.workbench.context.subscriptions.push(
       this.changes,
       watcher,
-      watcher.onDidCreate(all),
-      watcher.onDidDelete(all),
-      watcher.onDidChange(({ fsPath }) => this.fileChanged(fsPath)),
-      vscode.workspace.onDidChangeWorkspaceFolders(all),
-      this.workbench.runs.onDidChange(({ changed, removed }) => this.runsChanged(changed, removed)),
+      watcher.onDidCreate(reload),
+      watcher.onDidDelete(reload),
+      watcher.onDidChange(({ fsPath }) => this.onFileChange(fsPath)),
+      vscode.workspace.onDidChangeWorkspaceFolders(reload),
+      this.workbench.runs.onDidChange(({ changed, removed }) => this.onRunsChange(changed, removed)),
     );
     return vscode.window.createTreeView<Node>(id, {
       treeDataProvider: this,
@@ -100,16 +103,16 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   getChildren(node?: Node): Node[] | Promise<Node[]> {
     if (node === undefined) return this.isCurrent ? [...this.files.values()] : this.load();
     if (node.kind !== "experiment") return [];
-    const known = this.outlines.get(node.experiment);
-    return known === undefined ? this.lookInto(node) : childrenOf(node, known);
+    const outline = this.outlines.get(node.experiment);
+    return outline === undefined ? this.loadChildren(node) : createChildren(node, outline);
   }
 
-  private async lookInto(node: FileNode): Promise<Node[]> {
+  private async loadChildren(node: FileNode): Promise<Node[]> {
     try {
-      const outline = await this.outlines.of(node.experiment);
+      const outline = await this.outlines.load(node.experiment);
       // The file's own row shows its faults, but not while VS Code is still opening it: it would keep outdated rows.
-      if (outline.faults > 0) setTimeout(() => this.changes.fire(node), settledMilliseconds);
-      return childrenOf(node, outline);
+      if (outline.faults > 0) setTimeout(() => this.changes.fire(node), settleDelay);
+      return createChildren(node, outline);
     } catch (error) {
       return [{ kind: "problem", message: toWorkbenchError(error).message }];
     }
@@ -118,19 +121,23 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   getTreeItem(node: Node): vscode.TreeItem {
     switch (node.kind) {
       case "problem":
-        return problemItem(node, "Cells");
+        return createProblemItem(node, "Cells");
       case "experiment": {
-        const face = fileFace(node, this.runsOf(node.experiment), this.outlines.get(node.experiment));
-        return treeItem(face);
+        const presentation = presentFile(
+          node,
+          this.getRuns(node.experiment),
+          this.outlines.get(node.experiment),
+        );
+        return createTreeItem(presentation);
       }
       case "variant": {
-        const runs = this.runsOf(node.experiment).filter(({ variant }) => variant === node.variant);
-        return treeItem(variantFace(node, runs));
+        const runs = this.getRuns(node.experiment).filter(({ variant }) => variant === node.variant);
+        return createTreeItem(presentVariant(node, runs));
       }
       case "cell":
-        return treeItem(cellFace(node));
+        return createTreeItem(presentCell(node));
       case "faults":
-        return treeItem(faultsFace(node));
+        return createTreeItem(presentFaults(node));
     }
   }
 
@@ -139,39 +146,39 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
   }
 
   private async load(): Promise<Node[]> {
-    const found = await vscode.workspace.findFiles(experimentGlob, elsewhere, mostFiles);
-    const nodes = found
+    const uris = await vscode.workspace.findFiles(experimentGlob, excludedGlob, maxFiles);
+    const nodes = uris
       .filter(({ scheme }) => scheme === "file")
       .map((uri) => ({ file: uri.fsPath, shown: vscode.workspace.asRelativePath(uri) }))
       .sort((a, b) => a.shown.localeCompare(b.shown, "en", { numeric: true }))
       .map(({ file, shown }): FileNode => {
         const folder = path.posix.dirname(shown);
         // VS Code knows nodes by identity: the one that is on show stays.
-        const known = this.files.get(file);
-        return known ?? { kind: "experiment", experiment: file, folder: folder === "." ? "" : folder };
+        const existing = this.files.get(file);
+        return existing ?? { kind: "experiment", experiment: file, folder: folder === "." ? "" : folder };
       });
     this.files = new Map(nodes.map((node) => [node.experiment, node]));
     this.isCurrent = true;
     return nodes;
   }
 
-  private fileChanged(file: string): void {
+  private onFileChange(file: string): void {
     this.outlines.forget(file);
     this.redraw([file]);
   }
 
-  private runsChanged(changed: readonly RunSummary[], removed: readonly string[]): void {
+  private onRunsChange(changed: readonly RunSummary[], removed: readonly string[]): void {
     this.runsByFile = undefined;
     const stale = new Set<string | undefined>();
     for (const run of changed) {
-      if (this.told.get(run.folder)?.state === run.state) continue;
-      const file = fileOf(run);
-      this.told.set(run.folder, { file, state: run.state });
+      if (this.shownStates.get(run.folder)?.state === run.state) continue;
+      const file = getFile(run);
+      this.shownStates.set(run.folder, { file, state: run.state });
       stale.add(file);
     }
     for (const folder of removed) {
-      stale.add(this.told.get(folder)?.file);
-      this.told.delete(folder);
+      stale.add(this.shownStates.get(folder)?.file);
+      this.shownStates.delete(folder);
     }
     this.redraw(stale);
   }
@@ -181,25 +188,25 @@ class ExperimentTree implements vscode.TreeDataProvider<Node> {
     if (nodes.length > 0) this.changes.fire(nodes);
   }
 
-  private runsOf(experiment: string): readonly RunSummary[] {
-    this.runsByFile ??= byFile(this.workbench.runs.all ?? []);
+  private getRuns(experiment: string): readonly RunSummary[] {
+    this.runsByFile ??= groupByFile(this.workbench.runs.all ?? []);
     return this.runsByFile.get(experiment) ?? [];
   }
 }
 
-function byFile(runs: readonly RunSummary[]): ReadonlyMap<string, readonly RunSummary[]> {
-  const found = new Map<string, RunSummary[]>();
+function groupByFile(runs: readonly RunSummary[]): ReadonlyMap<string, readonly RunSummary[]> {
+  const groups = new Map<string, RunSummary[]>();
   for (const run of runs) {
-    const file = fileOf(run);
+    const file = getFile(run);
     if (file === undefined) continue;
-    const known = found.get(file);
-    if (known === undefined) found.set(file, [run]);
-    else known.push(run);
+    const group = groups.get(file);
+    if (group === undefined) groups.set(file, [run]);
+    else group.push(run);
   }
-  return found;
+  return groups;
 }
 
 /** As VS Code writes paths, with a small drive letter. */
-function fileOf({ experiment }: RunSummary): string | undefined {
+function getFile({ experiment }: RunSummary): string | undefined {
   return experiment === undefined ? undefined : vscode.Uri.file(experiment).fsPath;
 }

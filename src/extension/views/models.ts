@@ -6,25 +6,25 @@
 import * as vscode from "vscode";
 import { defineView } from "../view";
 import type { Workbench } from "../workbench";
-import { ListedTree } from "./listedTree";
-import { groupModels, modelFace, modelGroupFace, type ModelTreeNode } from "./modelTree/modelFace";
-import { onePerWorkbench } from "./onePerWorkbench";
-import { treeItem } from "./treeItem";
+import { ListTree } from "./listTree";
+import { groupModels, presentModel, presentModelGroup, type ModelTreeNode } from "./modelTree/presentModel";
+import { memoizeByWorkbench } from "./memoizeByWorkbench";
+import { createTreeItem } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
 
 /** A step that ends writes several files; they are looked for once it is quiet. */
-const quietMilliseconds = 1500;
+const refreshDelay = 1500;
 
-export const modelTree = onePerWorkbench(
+export const getModelTree = memoizeByWorkbench(
   ({ backend, runs }: Workbench) =>
-    new ListedTree<ModelTreeNode>({
+    new ListTree<ModelTreeNode>({
       what: "Models",
       async ask() {
         const [{ models }] = await Promise.all([backend.request("models.list", {}), runs.load()]);
         return groupModels(models, (folder) => runs.get(folder));
       },
       childrenOf: (node) => (node.kind === "group" ? node.models : []),
-      itemOf: (node) => treeItem(node.kind === "group" ? modelGroupFace(node) : modelFace(node)),
+      itemOf: (node) => createTreeItem(node.kind === "group" ? presentModelGroup(node) : presentModel(node)),
     }),
 );
 
@@ -47,7 +47,7 @@ export default defineView({
     },
   ],
   create(workbench, id) {
-    const tree = modelTree(workbench);
+    const tree = getModelTree(workbench);
     const view = vscode.window.createTreeView(id, {
       treeDataProvider: tree,
       showCollapseAll: true,
@@ -59,15 +59,15 @@ export default defineView({
       workbench.runs.onDidChange(({ changed, removed }) => {
         // Models come and go with what runs do, not with their steps.
         const stale = changed.filter(({ folder, name, state, progress }) => {
-          const told = JSON.stringify([name, state, progress?.action]);
-          const isNews = states.get(folder) !== told;
-          states.set(folder, told);
-          return isNews;
+          const status = JSON.stringify([name, state, progress?.action]);
+          const isChanged = states.get(folder) !== status;
+          states.set(folder, status);
+          return isChanged;
         });
         for (const folder of removed) states.delete(folder);
         if (stale.length === 0 && removed.length === 0) return;
         clearTimeout(timer);
-        timer = setTimeout(() => tree.refresh(), quietMilliseconds);
+        timer = setTimeout(() => tree.refresh(), refreshDelay);
       }),
       { dispose: () => clearTimeout(timer) },
     );

@@ -12,17 +12,17 @@ import { toWorkbenchError } from "../../protocol/errors";
 import { isActive } from "../../protocol/run";
 import { defineView } from "../view";
 import type { Workbench } from "../workbench";
-import type { ProblemNode } from "./face";
-import { count, plural } from "../../protocol/quantities";
-import { filterWords, isFiltering } from "./runTree/arrangement";
-import { groupFace, moreFace } from "./runTree/groupFace";
-import { queueDrag } from "./runTree/queueDrag";
-import { runFace } from "./runTree/runFace";
+import type { ProblemNode } from "./nodePresentation";
+import { formatCount, pluralize } from "../../protocol/quantities";
+import { describeFilter, isFiltering } from "./runTree/arrangement";
+import { presentGroup, presentMore } from "./runTree/presentGroup";
+import { createQueueDragController } from "./runTree/queueDrag";
+import { presentRun } from "./runTree/presentRun";
 import type { RunTreeNode } from "./runTree/runTree";
-import { runTooltip } from "./runTree/runTooltip";
-import { type ShownRuns, shownRuns } from "./runTree/shownRuns";
-import { oneLine, unlinked } from "./text";
-import { problemItem, treeItem, untrusted } from "./treeItem";
+import { createRunTooltip } from "./runTree/runTooltip";
+import { type ShownRuns, getShownRuns } from "./runTree/shownRuns";
+import { toSingleLine, escapeLinks } from "./text";
+import { createProblemItem, createTreeItem, createUntrustedMarkdown } from "./treeItem";
 import { inNoFolder, inTrusted, inUntrusted } from "./welcome";
 
 type Node = RunTreeNode | ProblemNode;
@@ -49,29 +49,29 @@ export default defineView({
     },
   ],
   create(workbench, id) {
-    const shown = shownRuns(workbench);
+    const shownRuns = getShownRuns(workbench);
     const redraw = new vscode.EventEmitter<Node | Node[] | undefined>();
     const view = vscode.window.createTreeView<Node>(id, {
-      treeDataProvider: providerOf(workbench, shown, redraw.event),
+      treeDataProvider: createProvider(workbench, shownRuns, redraw.event),
       canSelectMany: true,
       showCollapseAll: true,
-      dragAndDropController: queueDrag(workbench, shown.tree),
+      dragAndDropController: createQueueDragController(workbench, shownRuns.tree),
     });
-    const tell = () => Object.assign(view, headOf(workbench, shown));
-    tell();
+    const updateHead = () => Object.assign(view, describeView(workbench, shownRuns));
+    updateHead();
     workbench.context.subscriptions.push(
       redraw,
-      shown.onDidChange((nodes) => {
+      shownRuns.onDidChange((nodes) => {
         if (nodes === "everything") redraw.fire(undefined);
         else if (nodes.length > 0) redraw.fire([...nodes]);
-        tell();
+        updateHead();
       }),
     );
     return view;
   },
 });
 
-function providerOf(
+function createProvider(
   { runs }: Workbench,
   { tree }: ShownRuns,
   onDidChangeTreeData: vscode.Event<Node | Node[] | undefined>,
@@ -79,44 +79,46 @@ function providerOf(
   return {
     onDidChangeTreeData,
     getChildren(node) {
-      if (node !== undefined) return node.kind === "problem" ? [] : [...tree.childrenOf(node)];
+      if (node !== undefined) return node.kind === "problem" ? [] : [...tree.getChildren(node)];
       // At once where they are known: VS Code mixes up answers that are on their way together.
-      if (runs.all !== undefined) return [...tree.rootNodes()];
+      if (runs.all !== undefined) return [...tree.getRoots()];
       return runs.load().then(
-        () => [...tree.rootNodes()],
+        () => [...tree.getRoots()],
         (error: unknown) => [{ kind: "problem", message: toWorkbenchError(error).message }],
       );
     },
     getTreeItem(node) {
       switch (node.kind) {
         case "problem":
-          return problemItem(node, "Runs");
+          return createProblemItem(node, "Runs");
         case "run":
-          return treeItem(runFace(node.run));
+          return createTreeItem(presentRun(node.run));
         case "more":
-          return treeItem(moreFace(node));
+          return createTreeItem(presentMore(node));
         default:
-          return treeItem(groupFace(node, tree.rootNodes().length === 1));
+          return createTreeItem(presentGroup(node, tree.getRoots().length === 1));
       }
     },
-    getParent: (node) => (node.kind === "problem" ? undefined : tree.parentOf(node)),
+    getParent: (node) => (node.kind === "problem" ? undefined : tree.getParent(node)),
     // Only when the pointer rests on it: a tooltip is longer than everything else of its row.
     resolveTreeItem(item, node) {
-      if (node.kind === "run") item.tooltip = untrusted(runTooltip(node.run));
+      if (node.kind === "run") item.tooltip = createUntrustedMarkdown(createRunTooltip(node.run));
       return item;
     },
   };
 }
 
 /** The badge of the tree, and the message above it about runs that the filter hides. */
-function headOf({ runs }: Workbench, { tree, arrangement }: ShownRuns): Partial<vscode.TreeView<Node>> {
+function describeView({ runs }: Workbench, { tree, arrangement }: ShownRuns): Partial<vscode.TreeView<Node>> {
   const active = (runs.all ?? []).filter(isActive).length;
   const { filter, sorting } = arrangement;
-  const words = unlinked(oneLine(filterWords(filter)));
-  const sorted = { newest: "", name: "by name", loss: "by loss", state: "by state" }[sorting];
+  const filterText = escapeLinks(toSingleLine(describeFilter(filter)));
+  const sortingText = { newest: "", name: "by name", loss: "by loss", state: "by state" }[sorting];
   return {
-    badge: active === 0 ? undefined : { value: active, tooltip: plural(active, "active run") },
-    message: isFiltering(filter) ? `${words}: ${count(tree.shown)} of ${plural(tree.size, "run")}` : "",
-    description: sorted,
+    badge: active === 0 ? undefined : { value: active, tooltip: pluralize(active, "active run") },
+    message: isFiltering(filter)
+      ? `${filterText}: ${formatCount(tree.visibleCount)} of ${pluralize(tree.size, "run")}`
+      : "",
+    description: sortingText,
   };
 }

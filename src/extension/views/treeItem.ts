@@ -1,47 +1,47 @@
 /** Faces as rows of VS Code. */
 import * as vscode from "vscode";
-import type { Face, ProblemNode } from "./face";
-import { markdownText, oneLine } from "./text";
+import type { NodePresentation, ProblemNode } from "./nodePresentation";
+import { escapeMarkdown, toSingleLine } from "./text";
 
 /**
- * A click runs the face's command, which finds the node in the tree's selection: VS Code keeps the arguments of a row's
+ * A click runs the node's command, which finds the node in the tree's selection: VS Code keeps the arguments of a row's
  * command only until the row is redrawn, and an active run is redrawn while the mouse button is down.
  */
-export function treeItem(face: Face): vscode.TreeItem {
+export function createTreeItem(presentation: NodePresentation): vscode.TreeItem {
   const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
   const item = new vscode.TreeItem(
-    face.label,
-    { none: None, collapsed: Collapsed, expanded: Expanded }[face.children],
+    presentation.label,
+    { none: None, collapsed: Collapsed, expanded: Expanded }[presentation.children],
   );
-  item.contextValue = face.contextValue;
-  const { id, color } = face.icon;
+  item.contextValue = presentation.contextValue;
+  const { id, color } = presentation.icon;
   item.iconPath = new vscode.ThemeIcon(id, color === undefined ? undefined : new vscode.ThemeColor(color));
-  item.accessibilityInformation = { label: face.spoken };
-  if (face.id !== undefined) item.id = face.id;
-  if (face.description !== undefined) item.description = face.description;
-  if (face.tooltip !== undefined) item.tooltip = untrusted(face.tooltip);
-  if (face.click !== undefined) item.command = face.click;
+  item.accessibilityInformation = { label: presentation.spoken };
+  if (presentation.id !== undefined) item.id = presentation.id;
+  if (presentation.description !== undefined) item.description = presentation.description;
+  if (presentation.tooltip !== undefined) item.tooltip = createUntrustedMarkdown(presentation.tooltip);
+  if (presentation.click !== undefined) item.command = presentation.click;
   return item;
 }
 
 /** Markdown in which nothing can be run and nothing is HTML or an icon. */
-export function untrusted(markdown: string): vscode.MarkdownString {
+export function createUntrustedMarkdown(markdown: string): vscode.MarkdownString {
   const text = new vscode.MarkdownString(markdown, false);
   text.isTrusted = false;
   text.supportHtml = false;
   return text;
 }
 
-export function problemItem({ message }: ProblemNode, what: string): vscode.TreeItem {
-  const face: Face = {
-    label: `Could not list ${what.toLowerCase()}`,
-    description: oneLine(message),
+export function createProblemItem({ message }: ProblemNode, listName: string): vscode.TreeItem {
+  const presentation: NodePresentation = {
+    label: `Could not list ${listName.toLowerCase()}`,
+    description: toSingleLine(message),
     icon: { id: "error", color: "list.errorForeground" },
-    tooltip: markdownText(message, 2000),
+    tooltip: escapeMarkdown(message, 2000),
     contextValue: "problem",
-    spoken: `Could not list ${what.toLowerCase()}: ${oneLine(message)}`,
+    spoken: `Could not list ${listName.toLowerCase()}: ${toSingleLine(message)}`,
     children: "none",
     click: { command: "lathe.showLog", title: "Show Log" },
   };
-  return treeItem(face);
+  return createTreeItem(presentation);
 }

@@ -1,5 +1,5 @@
 /** What an editor asks about the text of an experiment. Offsets count UTF-16 units, lines and columns start at 1. */
-import type { Nothing } from "../connection";
+import type { Empty } from "../connection";
 import type { ActionKey, CellKey } from "../../schema/cellKeys";
 
 export interface TextRange {
@@ -86,7 +86,7 @@ export interface AttachedRun {
 
 export interface ExperimentRequests {
   /** The experiments that `workspace.open` named, whether they have ever run or not. */
-  "experiments.list": { params: Nothing; result: { readonly experiments: readonly ExperimentEntry[] } };
+  "experiments.list": { params: Empty; result: { readonly experiments: readonly ExperimentEntry[] } };
   "experiment.outline": { params: ExperimentText; result: Outline };
   "experiment.check": { params: ExperimentText; result: { readonly diagnostics: readonly Diagnostic[] } };
   "experiment.complete": {

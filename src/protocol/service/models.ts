@@ -1,5 +1,5 @@
 /** Models on disk, their sizes and their weights. Weights cross as histograms and coarse pictures, never as tensors. */
-import type { Nothing } from "../connection";
+import type { Empty } from "../connection";
 import type { ModelCounts } from "../counts";
 
 export interface ModelEntry {
@@ -72,14 +72,14 @@ export interface HeatMap {
 }
 
 export interface ModelRequests {
-  "models.list": { params: Nothing; result: { readonly models: readonly ModelEntry[] } };
+  "models.list": { params: Empty; result: { readonly models: readonly ModelEntry[] } };
   /** A folder or file of the given format; answered when it is written. `to` is absolute. */
   "models.export": {
     params: { readonly subject: Subject; readonly format: string; readonly to: string };
     result: { readonly files: readonly string[] };
   };
   "models.formats": {
-    params: Nothing;
+    params: Empty;
     result: { readonly formats: readonly { readonly id: string; readonly title: string }[] };
   };
   "sizes.of": {

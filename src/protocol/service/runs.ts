@@ -1,5 +1,5 @@
 /** Runs as the workbench shows them, and what may be done with them. */
-import type { Nothing } from "../connection";
+import type { Empty } from "../connection";
 import type { Counts } from "../counts";
 import type { Block } from "../blocks";
 import type { RunFailure, RunNotes, RunRecord, RunState } from "../run";
@@ -82,7 +82,7 @@ export interface StartRuns {
 
 export interface RunRequests {
   /** The runs of the opened folders, the newest first. Of thousands, the older ones follow as `runsChanged`. */
-  "runs.list": { params: Nothing; result: { readonly runs: readonly RunSummary[] } };
+  "runs.list": { params: Empty; result: { readonly runs: readonly RunSummary[] } };
   /** Saved text only. Checks everything first: where one plan can't be, none is started. */
   "runs.start": { params: StartRuns; result: { readonly runs: readonly RunSummary[] } };
   /** `settings` change the plan first, as `lathe resume --set` does: `train.max_steps=200` also extends a finished run. */
@@ -105,7 +105,7 @@ export interface RunRequests {
     result: { readonly trashed: readonly string[] };
   };
   /** Restores what `runs.trash` moved. */
-  "runs.restore": { params: { readonly trashed: readonly string[] }; result: Nothing };
+  "runs.restore": { params: { readonly trashed: readonly string[] }; result: Empty };
   /** The settings in which these runs differ: `values[i]` belongs to `runs[i]`, in the order of `keys`. */
   "runs.differences": {
     params: { readonly runs: readonly string[] };

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { correlationOf } from "../../../src/backend/analysis/correlation";
 import type { RoleValues } from "../../../src/backend/analysis/roleValues";
-import { uniform } from "../../support/sampleValues";
+import { createUniform } from "../../support/sampleValues";
 
 const { signal } = new AbortController();
 
@@ -36,7 +36,7 @@ function pearson(a: readonly number[], b: readonly number[]): number {
 }
 
 const [rows, columns] = [12, 5];
-const values = Float32Array.from(Array.from({ length: rows * columns }, uniform(1)));
+const values = Float32Array.from(Array.from({ length: rows * columns }, createUniform(1)));
 const column = (at: number) => Array.from({ length: rows }, (_, row) => values[row * columns + at]!);
 
 it("is Pearson's, however the matrix is read, and symmetric", async () => {
@@ -57,7 +57,7 @@ it("shows tied rows as one, and what never changes as nothing", async () => {
 });
 
 it("takes columns that are spread evenly where there are many", async () => {
-  const wide = Float32Array.from(Array.from({ length: 8 * 30 }, uniform(2)));
+  const wide = Float32Array.from(Array.from({ length: 8 * 30 }, createUniform(2)));
   const found = await correlationOf(role(8, 30, wide), "columns", 3, signal);
   const at = (j: number) => Array.from({ length: 8 }, (_, row) => wide[row * 30 + j]!);
   expect(found.values[1]).toBeCloseTo(pearson(at(0), at(10)), 10);

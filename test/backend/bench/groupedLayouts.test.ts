@@ -17,18 +17,18 @@ import { constant, parameter, sizeOf } from "../../../src/backend/graph/op";
 import { mul } from "../../../src/backend/graph/ops/elementwise";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import grouped from "../../../src/backend/representations/grouped";
-import { uniform } from "../../support/sampleValues";
-import { matrixOf } from "../../support/matrix";
+import { createUniform } from "../../support/sampleValues";
+import { createMatrixSpec } from "../../support/matrix";
 
 const sizes: BlockSizes = { rows: 5, groups: 3, n: 4, o: 2 };
 const [inputs, outputs] = [sizes.groups * sizes.n, sizes.groups * sizes.o];
-const random = uniform(5);
+const random = createUniform(5);
 const draw = (count: number) => Float32Array.from({ length: count }, () => random() - 0.5);
 const weight = [sizes.groups, sizes.n, sizes.o];
 const feeds = { x: draw(sizes.rows * inputs), a: draw(sizeOf(weight)), b: draw(sizeOf(weight)) };
 const dy = constant(draw(sizes.rows * outputs), [sizes.rows, outputs]);
 
-const matrix = matrixOf(inputs, outputs, { init: { kind: "zeros" } });
+const matrix = createMatrixSpec(inputs, outputs, { init: { kind: "zeros" } });
 const representation: Layout = (x, a, b) =>
   grouped.apply(x, (name) => (name.includes("first") ? a : b), matrix, {
     min_channels_per_group: sizes.n,

@@ -24,19 +24,19 @@ import {
   writeCheckpoint,
 } from "../../../src/backend/checkpoints/checkpoint";
 import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
-import { uniform } from "../../support/sampleValues";
-import { tinyShape, weightsOf } from "../../support/tinyModels";
-import { temporaryFolder } from "../../support/temporary";
-import { bytesOf } from "../../support/tinyRun";
-import { childProgram } from "../../support/childProgram";
+import { createUniform } from "../../support/sampleValues";
+import { createTinyShape, drawWeights } from "../../support/tinyModels";
+import { createTemporaryFolder } from "../../support/temporary";
+import { encodeTensors } from "../../support/tinyRun";
+import { writeChildProgram } from "../../support/childProgram";
 import { numberedCheckpoint, stepOf } from "./numberedCheckpoint";
 
-const masked = withRepresentations(tinyShape("phi3"), {
+const masked = withRepresentations(createTinyShape("phi3"), {
   "layers.0.mlp.down_proj": { type: "masked", options: {} },
 });
-const random = uniform(5);
+const random = createUniform(5);
 const weights = new Map(
-  [...weightsOf(masked)].map(([name, { shape, data }]) => [
+  [...drawWeights(masked)].map(([name, { shape, data }]) => [
     name,
     { shape, data: data instanceof Uint8Array ? data.map(() => Math.round(random())) : data },
   ]),
@@ -58,7 +58,7 @@ const checkpoint: Checkpoint = {
 };
 
 function written(content: Checkpoint = checkpoint): string {
-  const folder = join(temporaryFolder(), "checkpoints", "step-12");
+  const folder = join(createTemporaryFolder(), "checkpoints", "step-12");
   writeCheckpoint(folder, content);
   return folder;
 }
@@ -76,9 +76,9 @@ describe("a checkpoint", () => {
   it("comes back as it was: weights, masks, representations, optimizer and state", () => {
     const got = readCheckpoint(written());
     expect(got.shape).toEqual(masked);
-    expect(bytesOf(got.tensors)).toEqual(bytesOf(weights));
+    expect(encodeTensors(got.tensors)).toEqual(encodeTensors(weights));
     expect(got.tensors.get("model.layers.0.mlp.down_proj.weight_mask")!.data).toBeInstanceOf(Uint8Array);
-    expect(bytesOf(got.training!.optimizer)).toEqual(bytesOf(checkpoint.training!.optimizer));
+    expect(encodeTensors(got.training!.optimizer)).toEqual(encodeTensors(checkpoint.training!.optimizer));
     expect(got.training!.state).toEqual(checkpoint.training!.state);
   });
 
@@ -168,7 +168,7 @@ describe("a checkpoint that is not what was written is refused", () => {
   });
 
   it("where there is none at all, saying so", () => {
-    const thrown = failure(() => readCheckpoint(join(temporaryFolder(), "step-1")));
+    const thrown = failure(() => readCheckpoint(join(createTemporaryFolder(), "step-1")));
     expect(thrown.code).toBe("not-found");
     expect(thrown.message).toContain("No checkpoint found at");
   });
@@ -180,15 +180,15 @@ describe("a checkpoint that is not what was written is refused", () => {
       expect(thrown.message).toContain("Use the configuration that belongs to these weights.");
       return thrown.message;
     };
-    expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("gpt2")) })).toContain(
+    expect(says({ ...checkpoint, tensors: drawWeights(createTinyShape("gpt2")) })).toContain(
       "model.layers.0.self_attn.o_proj.weight is missing",
     );
-    expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("phi3")) })).toContain(
+    expect(says({ ...checkpoint, tensors: drawWeights(createTinyShape("phi3")) })).toContain(
       "model.layers.0.mlp.down_proj.weight_mask is missing",
     );
-    expect(says({ ...checkpoint, tensors: weightsOf(tinyShape("phi3", { vocab_size: 40 })) })).toContain(
-      "is [40, 16] instead of [32, 16]",
-    );
+    expect(
+      says({ ...checkpoint, tensors: drawWeights(createTinyShape("phi3", { vocab_size: 40 })) }),
+    ).toContain("is [40, 16] instead of [32, 16]");
     const mask = "model.layers.0.mlp.down_proj.weight_mask";
     const { shape } = weights.get(mask)!;
     const floats = new Map([...weights, [mask, { shape, data: new Float32Array(16 * 24) }] as const]);
@@ -232,13 +232,13 @@ describe("what a killed process leaves behind", () => {
   });
 
   it("is nothing to worry about where no checkpoint has ever been", () => {
-    expect(() => recoverCheckpoints(join(temporaryFolder(), "checkpoints"))).not.toThrow();
+    expect(() => recoverCheckpoints(join(createTemporaryFolder(), "checkpoints"))).not.toThrow();
   });
 
   it("is a whole checkpoint, whenever it is killed", async () => {
-    const program = await childProgram("test/backend/checkpoints/checkpointWriter.ts");
-    const folder = join(temporaryFolder(), "checkpoints", "step-1");
-    const pause = uniform(17);
+    const program = await writeChildProgram("test/backend/checkpoints/checkpointWriter.ts");
+    const folder = join(createTemporaryFolder(), "checkpoints", "step-1");
+    const pause = createUniform(17);
     let step = 0;
     let drafts = 0;
     for (let kill = 0; kill < 8; kill++) {

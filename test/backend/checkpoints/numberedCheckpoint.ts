@@ -1,10 +1,10 @@
 /** A checkpoint all of whose files tell which step they belong to, large enough for a process to be killed in the middle. */
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { HostTensor } from "../../../src/backend/checkpoints/safetensors";
-import { tinyShape, weightsOf } from "../../support/tinyModels";
+import { createTinyShape, drawWeights } from "../../support/tinyModels";
 
-const shape = tinyShape("gpt2", { layers: 1, n_embd: 64 });
-const shapes = [...weightsOf(shape)].map(
+const shape = createTinyShape("gpt2", { layers: 1, n_embd: 64 });
+const shapes = [...drawWeights(shape)].map(
   ([name, tensor]) => [name, tensor.shape, tensor.data.length] as const,
 );
 

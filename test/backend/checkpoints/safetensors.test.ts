@@ -9,10 +9,10 @@ import {
   readTensorSizes,
   writeSafetensors,
 } from "../../../src/backend/checkpoints/safetensors";
-import { temporaryFolder } from "../../support/temporary";
-import { bytesOf } from "../../support/tinyRun";
+import { createTemporaryFolder } from "../../support/temporary";
+import { encodeTensors } from "../../support/tinyRun";
 
-const folder = temporaryFolder();
+const folder = createTemporaryFolder();
 let files = 0;
 const newPath = () => join(folder, `${files++}.safetensors`);
 
@@ -47,7 +47,7 @@ describe("a safetensors file", () => {
     const path = newPath();
     writeSafetensors(path, tensors, { made: "here" });
     const got = readSafetensors(path);
-    expect(bytesOf(got.tensors)).toEqual(bytesOf(tensors));
+    expect(encodeTensors(got.tensors)).toEqual(encodeTensors(tensors));
     for (const [name, { data }] of got.tensors)
       expect(data.constructor).toBe(tensors.get(name)!.data.constructor);
     expect(got.metadata).toEqual({ format: "pt", made: "here" });

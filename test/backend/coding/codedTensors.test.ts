@@ -9,8 +9,8 @@ import { openModel } from "../../../src/backend/imports/openModel";
 import { models } from "../../../src/backend/models/catalog";
 import { narrow, widenInto } from "../../../src/backend/checkpoints/halfPrecision";
 import { type HostTensor, writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
-import { normals } from "../../support/normals";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawNormals } from "../../support/normals";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
 const rounded = (data: Float32Array) => {
   const out = new Float32Array(data.length);
@@ -25,9 +25,9 @@ const large = (name: string) => ({
 it.each(Object.keys(models))(
   "a %s is loaded again with its bfloat16 weights, bit for bit",
   async (family) => {
-    using folder = temporaryFolder();
-    const shape = tinyShape(family, large(family));
-    const tensors = drawnTensors(shape, 6);
+    using folder = createTemporaryFolder();
+    const shape = createTinyShape(family, large(family));
+    const tensors = drawModelTensors(shape, 6);
     const target = join(folder.path, "out");
     const { notices } = await exportModel({ shape, tensors }, { format: "dfloat11" }, target);
     expect(notices[0]).toMatch(/bits per weight/);
@@ -42,7 +42,7 @@ it.each(Object.keys(models))(
 );
 
 describe("a file", () => {
-  const weights: HostTensor = { shape: [100, 300], data: normals(30_000, 3) };
+  const weights: HostTensor = { shape: [100, 300], data: drawNormals(30_000, 3) };
   const mask: HostTensor = { shape: [4], data: Uint8Array.of(1, 0, 1, 1) };
   const written = (path: string, change = (text: string) => text) => {
     const given = new Map([
@@ -56,7 +56,7 @@ describe("a file", () => {
   };
 
   it("holds coded weights beside others, and says what each takes", () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const path = join(folder.path, "m.safetensors");
     written(path);
     using file = openCodedTensors(path);
@@ -81,7 +81,7 @@ describe("a file", () => {
     ["about a weight that is not there", (text) => text.replace('"w"', '"v"'), /coded tensor v is missing/],
     ["of a shape beyond its bytes", (text) => text.replace("[100,300]", "[1000000,1000000]"), /claims more/],
   ])("whose list of coded weights is %s is refused", (_, change, message) => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const path = join(folder.path, "m.safetensors");
     written(path, change);
     expect(() => openCodedTensors(path)).toThrow(message);
@@ -109,7 +109,7 @@ describe("a file", () => {
       /cannot be decoded/,
     ],
   ])("with %s is refused when it is read", (_, change, message) => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const path = join(folder.path, "m.safetensors");
     written(path, change);
     using file = openCodedTensors(path);
@@ -117,7 +117,7 @@ describe("a file", () => {
   });
 
   it("whose coded bytes are damaged is refused when they are read", () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const path = join(folder.path, "m.safetensors");
     written(path);
     const bytes = readFileSync(path);

@@ -2,14 +2,14 @@
 import { describe, expect, it } from "vitest";
 import { blockWeights, encodeDFloat11, openDFloat11 } from "../../../src/backend/coding/dfloat11";
 import { narrow } from "../../../src/backend/checkpoints/halfPrecision";
-import { normals } from "../../support/normals";
+import { drawNormals } from "../../support/normals";
 
 const open = (bytes: Uint8Array, weights: number) =>
   openDFloat11((from, to) => bytes.slice(from, to), bytes.length, weights);
 const decoded = (bytes: Uint8Array, weights: number) => open(bytes, weights).read(0, weights);
 const gaussian = (count: number, seed = 1) =>
   narrow(
-    normals(count, seed).map((each) => 0.02 * each),
+    drawNormals(count, seed).map((each) => 0.02 * each),
     "bfloat16",
   );
 

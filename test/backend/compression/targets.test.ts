@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { selectTargets, type TargetOptions } from "../../../src/backend/compression/targets";
 import { withRepresentations } from "../../../src/backend/models/model";
-import { tinyShape } from "../../support/subject";
+import { createTinyShape } from "../../support/subject";
 
-const gpt2 = tinyShape("gpt2");
-const llama = tinyShape("llama");
+const gpt2 = createTinyShape("gpt2");
+const llama = createTinyShape("llama");
 const roles = (shape: typeof gpt2, options: TargetOptions) =>
   selectTargets(shape, options).map(({ matrix }) => matrix.role);
 
@@ -71,7 +71,7 @@ describe("selectTargets", () => {
   });
 
   it("never touches embeddings and the head by a wildcard", () => {
-    const untied = tinyShape("gpt2", { tie_word_embeddings: false });
+    const untied = createTinyShape("gpt2", { tie_word_embeddings: false });
     expect(roles(untied, { targets: "*" })).not.toContain("lm_head");
     expect(roles(untied, { targets: ["lm_head"] })).toEqual(["lm_head"]);
     expect(() => roles(untied, { targets: "re:.*head" })).toThrow(/write their full names/);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { type ChatMessage, chatTemplate } from "../../../src/backend/data/tokenizers/chatTemplate";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
-import { temporaryFolder } from "../../support/subject";
+import { createTemporaryFolder } from "../../support/subject";
 
 const tokens = { bos_token: "<s>", eos_token: "</s>" };
 const apply = (source: string, messages: readonly ChatMessage[]) =>
@@ -79,7 +79,7 @@ describe("a tokenizer", () => {
   const files = bytesTokenizer().files;
 
   async function open(besides: Readonly<Record<string, string>>) {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const path = join(folder.path, "model");
     mkdirSync(path);
     for (const [name, content] of Object.entries({ ...files, ...besides }))

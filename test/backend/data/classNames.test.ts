@@ -5,7 +5,7 @@ import { openData } from "../../../src/backend/data/dataSet";
 import { matchToModel } from "../../../src/backend/data/labels";
 import { headOf } from "../../../src/backend/models/classifier";
 import { dataSchema } from "../../../src/schema/experiment";
-import { temporaryFolder } from "../../support/temporary";
+import { createTemporaryFolder } from "../../support/temporary";
 
 /** scripts/reference/classLabels.py */
 const file = resolve("test/fixtures/data/nli.parquet");
@@ -23,7 +23,7 @@ const open = () =>
       sequence_len: 32,
       val_fraction: 0,
     }),
-    { baseFolder: dirname(file), cacheFolder: temporaryFolder() },
+    { baseFolder: dirname(file), cacheFolder: createTemporaryFolder() },
   );
 
 const headWith = (id2label: Readonly<Record<string, string>>) =>

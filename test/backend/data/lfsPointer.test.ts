@@ -4,9 +4,9 @@ import { expect, it } from "vitest";
 import { findFiles } from "../../../src/backend/data/files";
 import { refuseLfsPointer } from "../../../src/backend/data/lfsPointer";
 import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenizer";
-import { temporaryFolder } from "../../support/temporary";
+import { createTemporaryFolder } from "../../support/temporary";
 
-const folder = temporaryFolder();
+const folder = createTemporaryFolder();
 const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12345\n`;
 
 it.each(["a.txt", "a.csv", "a.jsonl", "a.json", "a.parquet", "a.txt.gz"])(

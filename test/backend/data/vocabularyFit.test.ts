@@ -3,7 +3,7 @@ import { openTokenizer } from "../../../src/backend/data/tokenizers/openTokenize
 import { refuseTokensWithoutRow } from "../../../src/backend/data/tokenizers/vocabularyFit";
 import { withBaseTokenizer } from "../../../src/backend/runs/steps/stepData";
 import type { RunPlan } from "../../../src/protocol/run";
-import { byteTokenizerJson } from "../../support/byteTokenizer";
+import { createByteTokenizerJson } from "../../support/byteTokenizer";
 import { openIn, temporaryFolder, writeFiles } from "./fixtures";
 
 async function folderOf(files: Readonly<Record<string, string>>): Promise<string> {
@@ -14,7 +14,7 @@ async function folderOf(files: Readonly<Record<string, string>>): Promise<string
 
 test("a tokenizer may have more tokens than rows while none of them occurs; one that occurs is named with its place", async () => {
   const folder = await folderOf({
-    "tokenizer.json": byteTokenizerJson("<|endoftext|>", "[PAD]"),
+    "tokenizer.json": createByteTokenizerJson("<|endoftext|>", "[PAD]"),
     "plain.txt": "hello world",
     "padded.txt": "first\n<|endoftext|>\nzwölf [PAD] more",
   });
@@ -67,7 +67,10 @@ test.each([
     257,
   ],
 ])("the end of a document is what %s specifies", async (_, files, end) => {
-  const folder = await folderOf({ "tokenizer.json": byteTokenizerJson("</s>", "<a>", "<b>"), ...files });
+  const folder = await folderOf({
+    "tokenizer.json": createByteTokenizerJson("</s>", "<a>", "<b>"),
+    ...files,
+  });
   const tokenizer = await openTokenizer(folder, "/");
   expect(tokenizer.endOfText).toBe(end);
   expect(tokenizer.notices).toEqual([]);
@@ -77,7 +80,7 @@ test.each([
 });
 
 test("only where no file specifies the end of a document is it taken by its name, with a notice", async () => {
-  const folder = await folderOf({ "tokenizer.json": byteTokenizerJson("<a>", "</s>") });
+  const folder = await folderOf({ "tokenizer.json": createByteTokenizerJson("<a>", "</s>") });
   const tokenizer = await openTokenizer(folder, "/");
   expect(tokenizer.endOfText).toBe(257);
   expect(tokenizer.notices.join()).toMatch(

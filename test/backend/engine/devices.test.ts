@@ -5,7 +5,7 @@ import { automaticOrder, chooseDevice, listDevices } from "../../../src/backend/
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { tryDevice } from "../../../src/backend/engine/probe";
 import { threadCount } from "../../../src/backend/engine/runtime";
-import { noWebgpu } from "../../support/webgpu";
+import { webgpuSkipReason } from "../../support/webgpu";
 
 describe("devices", () => {
   it("are all listed, each working or with a reason and what would help", async () => {
@@ -34,7 +34,7 @@ describe("devices", () => {
   });
 
   it("never chooses a software driver unasked, and warns where it was asked for", async ({ skip }) => {
-    skip(noWebgpu !== undefined, noWebgpu);
+    skip(webgpuSkipReason !== undefined, webgpuSkipReason);
     const webgpu = (await listDevices()).find(({ name }) => name === "webgpu")!;
     skip(!webgpu.software, "this machine has a graphics card");
     expect((await chooseDevice("webgpu")).notices).toEqual([

@@ -7,7 +7,7 @@ import { replaceRows } from "../../../src/backend/graph/ops/indexing";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { concat, reshape, slice, transpose } from "../../../src/backend/graph/ops/movement";
 import { sum } from "../../../src/backend/graph/ops/reduction";
-import { trainingStep } from "../../support/trainingStep";
+import { createTrainingStep } from "../../support/trainingStep";
 
 const w = input("w", [4, 4]);
 const g = input("g", [4, 4]);
@@ -49,7 +49,7 @@ describe("a state is overwritten in place", () => {
   });
 
   it("for all weights and moments of a training step that clips by the global norm", () => {
-    const { graph, state } = trainingStep({ clipped: true });
+    const { graph, state } = createTrainingStep({ clipped: true });
     expect([...inPlaceStates(graph, state)].sort()).toEqual(["down", "momentum.down", "momentum.up", "up"]);
   });
 });
@@ -60,7 +60,7 @@ describe("a state keeps a second set of buffers", () => {
   });
 
   it("when the backward pass of an earlier layer still reads it, without clipping", () => {
-    const { graph, state } = trainingStep({ clipped: false });
+    const { graph, state } = createTrainingStep({ clipped: false });
     expect([...inPlaceStates(graph, state)].sort()).toEqual(["momentum.down", "momentum.up", "up"]);
   });
 

@@ -3,8 +3,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { runSteps, trainingStep, uploadStep } from "../../support/trainingStep";
-import { noWebgpu } from "../../support/webgpu";
+import { runSteps, createTrainingStep, uploadStep } from "../../support/trainingStep";
+import { webgpuSkipReason } from "../../support/webgpu";
 
 const width = 64;
 /** Weights and momentum of the step: what a single forgotten set of buffers would cost, each step. */
@@ -39,9 +39,9 @@ describe("1,000 steps do not grow memory", () => {
     it(`on ${device}${device === "cpu" ? (inPlace ? ", in place" : ", in two sets") : ""}`, async ({
       skip,
     }) => {
-      if (device === "webgpu") skip(noWebgpu !== undefined, noWebgpu);
+      if (device === "webgpu") skip(webgpuSkipReason !== undefined, webgpuSkipReason);
       await using engine = await openEngine(device);
-      const { graph, state } = trainingStep({ width });
+      const { graph, state } = createTrainingStep({ width });
       await using program = await engine.compile(graph, { state, inPlace });
       const warm = await runSteps(program, state, uploadStep(engine, { width }), warmUp);
       const before = await residentBytes();

@@ -7,15 +7,15 @@ import { constant, defineOp, input, type Value } from "../../../src/backend/grap
 import { add, cast, mul, sub } from "../../../src/backend/graph/ops/elementwise";
 import { gather } from "../../../src/backend/graph/ops/indexing";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
-import { runSteps, trainingStep, uploadStep } from "../../support/trainingStep";
-import { noWebgpu } from "../../support/webgpu";
+import { runSteps, createTrainingStep, uploadStep } from "../../support/trainingStep";
+import { webgpuSkipReason } from "../../support/webgpu";
 
 const float = (shape: readonly number[]) => ({ dtype: "float32" as const, shape });
 const floats = async (tensor: Tensor | undefined) => [...((await tensor!.read()) as Float32Array)];
 
 for (const device of ["cpu", "webgpu"] as const)
   describe(device, () => {
-    const missing = device === "webgpu" ? noWebgpu : undefined;
+    const missing = device === "webgpu" ? webgpuSkipReason : undefined;
     const test = (name: string, body: (engine: Engine) => Promise<void>) =>
       it(name, async ({ skip }) => {
         skip(missing !== undefined, missing);
@@ -59,7 +59,7 @@ for (const device of ["cpu", "webgpu"] as const)
     });
 
     test("replaces the state of a training step, and reads it back", async (engine) => {
-      const { graph, state } = trainingStep();
+      const { graph, state } = createTrainingStep();
       await using program = await engine.compile(graph, { state });
       const first = uploadStep(engine);
       const { losses, feeds } = await runSteps(program, state, first, 40);
@@ -71,7 +71,7 @@ for (const device of ["cpu", "webgpu"] as const)
     });
 
     test("refuses bad feeds before native code sees them, and goes on working", async (engine) => {
-      const { graph, state } = trainingStep();
+      const { graph, state } = createTrainingStep();
       await using program = await engine.compile(graph, { state });
       const feeds = uploadStep(engine);
       const { up, ...withoutUp } = feeds;
@@ -115,7 +115,7 @@ for (const device of ["cpu", "webgpu"] as const)
     });
 
     test("lets go of everything in any order", async (engine) => {
-      const { graph, state } = trainingStep();
+      const { graph, state } = createTrainingStep();
       const program = await engine.compile(graph, { state });
       const { feeds } = await runSteps(program, state, uploadStep(engine), 2);
       await program[Symbol.asyncDispose]();
@@ -164,7 +164,7 @@ for (const device of ["cpu", "webgpu"] as const)
 describe("state on the processor", () => {
   it("gives the same bits over many steps in place as in two sets of buffers", async () => {
     await using engine = await openEngine("cpu");
-    const { graph, state } = trainingStep({ clipped: true });
+    const { graph, state } = createTrainingStep({ clipped: true });
     await using inPlace = await engine.compile(graph, { state });
     await using twoSets = await engine.compile(graph, { state, inPlace: false });
     expect([...inPlace.inPlace].sort()).toEqual(["down", "momentum.down", "momentum.up", "up"]);
@@ -178,7 +178,7 @@ describe("state on the processor", () => {
 
   it("gives the same bits where only some of the state can be in place", async () => {
     await using engine = await openEngine("cpu");
-    const { graph, state } = trainingStep({ clipped: false });
+    const { graph, state } = createTrainingStep({ clipped: false });
     await using mixed = await engine.compile(graph, { state });
     await using twoSets = await engine.compile(graph, { state, inPlace: false });
     expect(mixed.inPlace).toHaveLength(3);
@@ -189,7 +189,7 @@ describe("state on the processor", () => {
 
   it("moves between two sets of buffers without a copy, and in place stays in one", async () => {
     await using engine = await openEngine("cpu");
-    const { graph, state } = trainingStep({ clipped: true });
+    const { graph, state } = createTrainingStep({ clipped: true });
     for (const inPlace of [true, false]) {
       await using program = await engine.compile(graph, { state, inPlace });
       let feeds = uploadStep(engine);
@@ -230,8 +230,8 @@ describe("a run that fails", () => {
 
 describe("state on WebGPU", () => {
   it("trains as the processor does", async ({ skip }) => {
-    skip(noWebgpu !== undefined, noWebgpu);
-    const { graph, state } = trainingStep();
+    skip(webgpuSkipReason !== undefined, webgpuSkipReason);
+    const { graph, state } = createTrainingStep();
     const losses: number[][] = [];
     for (const device of ["cpu", "webgpu"] as const) {
       await using engine = await openEngine(device);
@@ -243,7 +243,7 @@ describe("state on WebGPU", () => {
   });
 
   it("says when operations are left to the processor", async ({ skip }) => {
-    skip(noWebgpu !== undefined, noWebgpu);
+    skip(webgpuSkipReason !== undefined, webgpuSkipReason);
     await using engine = await openEngine("webgpu");
     const [a, b] = [input("a", [2], "int64"), input("b", [2], "int64")];
     await using program = await engine.compile({ outputs: { y: add(a, b) } });

@@ -10,16 +10,16 @@ import perplexity from "../../../src/backend/evaluation/perplexity";
 import { models } from "../../../src/backend/models/catalog";
 import { classifierShape } from "../../../src/backend/models/classifier";
 import { initialise } from "../../../src/backend/models/initialise";
-import { trainOptions } from "../../support/tinyModels";
+import { createTrainOptions } from "../../support/tinyModels";
 import { trainTiny } from "../../support/tinyRun";
-import { uniform } from "../../support/sampleValues";
+import { createUniform } from "../../support/sampleValues";
 import {
-  labelledData,
-  quietLab,
-  temporaryFolder,
-  tinyClassifier,
-  tinyShape,
-  tinySubject,
+  openLabeledData,
+  createQuietLab,
+  createTemporaryFolder,
+  createTinyClassifier,
+  createTinyShape,
+  createTinySubject,
 } from "../../support/subject";
 
 describe("the measures", () => {
@@ -72,7 +72,7 @@ describe("the measures", () => {
   });
 
   it("obey what follows from their definitions, whatever was said", () => {
-    const random = uniform(5);
+    const random = createUniform(5);
     for (let tries = 0; tries < 200; tries++) {
       const classes = 2 + Math.floor(random() * 3);
       const confusion = Array.from({ length: classes }, () =>
@@ -89,7 +89,7 @@ describe("the measures", () => {
   });
 
   it("have intervals that hold the measure and shrink with the examples", () => {
-    const random = uniform(11);
+    const random = createUniform(11);
     const width = (examples: number) => {
       const truths = Array.from({ length: examples }, () => Number(random() < 0.4));
       const said = truths.map((truth) => (random() < 0.8 ? truth : 1 - truth));
@@ -108,10 +108,10 @@ describe("the measures", () => {
 describe("a model", () => {
   let engine: Engine;
   let data: DataSet;
-  const folder = temporaryFolder();
+  const folder = createTemporaryFolder();
   beforeAll(async () => {
     engine = await openEngine("cpu");
-    data = await labelledData(folder.path);
+    data = await openLabeledData(folder.path);
   });
   afterAll(async () => {
     data[Symbol.dispose]();
@@ -122,16 +122,20 @@ describe("a model", () => {
   it.each(Object.keys(models))(
     "%s learns to tell two kinds of words apart by its last token",
     async (family) => {
-      const before = tinyClassifier(family, data);
+      const before = createTinyClassifier(family, data);
       const quiet = { vocab_size: data.tokenizer.vocabSize };
-      const shape = classifierShape(tinyShape(family, quiet), data.labels!);
-      const options = trainOptions({ max_steps: 120, learning_rate: 0.01, per_device_train_batch_size: 16 });
+      const shape = classifierShape(createTinyShape(family, quiet), data.labels!);
+      const options = createTrainOptions({
+        max_steps: 120,
+        learning_rate: 0.01,
+        per_device_train_batch_size: 16,
+      });
       const { result } = await trainTiny({ engine, shape, data, options, tensors: initialise(shape, 2) });
       const subject = { ...before, shape, tensors: result.tensors };
       const { values, details } = await classification.evaluate(
         subject,
         classification.options.parse({}),
-        quietLab(engine),
+        createQuietLab(engine),
       );
       expect(values["classification/accuracy"]).toBeGreaterThan(0.9);
       expect(details.examples).toBe(data.validation!.sequences);
@@ -141,14 +145,14 @@ describe("a model", () => {
   );
 
   it("with a head over classes has no perplexity and writes nothing, and one without tells no classes apart", async () => {
-    const classifier = tinyClassifier("gpt2", data);
-    const lab = quietLab(engine);
+    const classifier = createTinyClassifier("gpt2", data);
+    const lab = createQuietLab(engine);
     await expect(perplexity.evaluate(classifier, perplexity.options.parse({}), lab)).rejects.toThrow(
       /predicts no tokens/,
     );
     const written = generate.evaluate(classifier, generate.options.parse({ prompts: ["a"] }), lab);
     await expect(written).rejects.toThrow(/predicts no tokens/);
-    const plain = tinySubject("gpt2", data);
+    const plain = createTinySubject("gpt2", data);
     await expect(classification.evaluate(plain, classification.options.parse({}), lab)).rejects.toThrow(
       /language model, not a classifier/,
     );

@@ -13,16 +13,16 @@ import { mostLikely } from "../../../src/backend/evaluation/sampling";
 import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { dimensionsOf, forward, parametersOf } from "../../../src/backend/models/model";
-import { drawnTensors, quietLab, tinyShape } from "../../support/subject";
-import { from, valuesOf } from "../../support/tensors";
+import { drawModelTensors, createQuietLab, createTinyShape } from "../../support/subject";
+import { createLookup, createValues } from "../../support/tensors";
 
 let engine: Engine;
 beforeAll(async () => (engine = await openEngine("cpu")));
 afterAll(() => engine[Symbol.asyncDispose]());
 
 function subjectOf(tokenizer: Tokenizer, family = "gpt2"): Subject {
-  const shape = tinyShape(family, { vocab_size: tokenizer.vocabSize });
-  return { shape, tensors: drawnTensors(shape, 3), tokenizer };
+  const shape = createTinyShape(family, { vocab_size: tokenizer.vocabSize });
+  return { shape, tensors: drawModelTensors(shape, 3), tokenizer };
 }
 const letters = subjectOf(charactersTokenizer(Array.from("abcdefgh"), true));
 
@@ -40,7 +40,7 @@ const greedy: GenerationOptions = {
   seed: 1,
 };
 const write = (prompts: Prompt[], options: Partial<GenerationOptions>, subject = letters) =>
-  continuePrompts(subject, prompts, { ...greedy, ...options }, quietLab(engine));
+  continuePrompts(subject, prompts, { ...greedy, ...options }, createQuietLab(engine));
 
 /** The most likely next ids by the plain evaluator, one whole pass a token. */
 async function reference(
@@ -49,12 +49,14 @@ async function reference(
   count: number,
 ): Promise<number[]> {
   const { context, vocabulary } = dimensionsOf(shape);
-  const values = valuesOf(parametersOf(shape));
+  const values = createValues(parametersOf(shape));
   const ids = [...(await tokenizer!.encode(prompt))];
   const weights = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
   for (let step = 0; step < count; step++) {
     const tokens = ids.slice(-context);
-    const logits = forward(shape, from(values), { tokens: input("tokens", [1, tokens.length], "int32") });
+    const logits = forward(shape, createLookup(values), {
+      tokens: input("tokens", [1, tokens.length], "int32"),
+    });
     const all = evaluateGraph({ outputs: { logits } }, { ...weights, tokens })["logits"]!;
     const next = mostLikely(Float32Array.from(all.subarray(-vocabulary)));
     if (next === tokenizer!.endOfText) break;
@@ -117,7 +119,7 @@ describe("continuePrompts", () => {
       subject,
       ["é", "x"],
       { ...greedy, max_new_tokens: 40, do_sample: true, temperature: 2, seed: 9 },
-      quietLab(engine),
+      createQuietLab(engine),
       { onText: (prompt, text) => pieces[prompt]!.push(text) },
     );
     expect(pieces.map((each) => each.join(""))).toEqual(samples.map(({ text }) => text));
@@ -136,7 +138,7 @@ describe("continuePrompts", () => {
       subjectOf(tokenizer),
       ["a"],
       { ...greedy, do_sample: true, temperature: 5, max_new_tokens: 30 },
-      quietLab(engine),
+      createQuietLab(engine),
       { onText: (_, text) => shown.push(text) },
     );
     expect(shown.join("")).toBe(sample!.text);
@@ -153,7 +155,7 @@ describe("continuePrompts", () => {
       letters,
       ["abc"],
       { ...greedy, max_new_tokens: 12, stop: ["never", stop] },
-      quietLab(engine),
+      createQuietLab(engine),
       { onText: (_, piece) => shown.push(piece) },
     );
     expect(ended).toMatchObject({ text: free!.text.slice(0, at), finish: "stop" });
@@ -208,7 +210,7 @@ describe("continuePrompts", () => {
 
   it("tells how long reading and writing took", async () => {
     const times: WritingTimes[] = [];
-    await continuePrompts(letters, ["abc", "d"], greedy, quietLab(engine), {
+    await continuePrompts(letters, ["abc", "d"], greedy, createQuietLab(engine), {
       onTimed: (each) => times.push(each),
     });
     expect(times).toMatchObject([{ prompt_tokens: 4, new_tokens: 10 }]);
@@ -218,7 +220,7 @@ describe("continuePrompts", () => {
   it("stops between two tokens when it is told to", async () => {
     const stopping = new AbortController();
     const shown: string[] = [];
-    const writing = continuePrompts(letters, ["abc"], greedy, quietLab(engine, stopping.signal), {
+    const writing = continuePrompts(letters, ["abc"], greedy, createQuietLab(engine, stopping.signal), {
       onText: (_, piece) => {
         shown.push(piece);
         if (shown.length === 3) stopping.abort();

@@ -18,8 +18,8 @@ import { headOf } from "../../../src/backend/models/classifier";
 import { gradientsOn } from "../../../src/backend/compression/calibration/gradients";
 import { calibrationSchema } from "../../../src/backend/compression/calibration/observe";
 import { dataSchema } from "../../../src/schema/experiment";
-import { quietLab, temporaryFolder } from "../../support/subject";
-import { referenceTensor, uniform } from "../../support/referenceModel";
+import { createQuietLab, createTemporaryFolder } from "../../support/subject";
+import { createReferenceTensor, drawUniform } from "../../support/referenceModel";
 
 interface Reference {
   readonly config: Readonly<Record<string, unknown>>;
@@ -61,7 +61,7 @@ const { bound, texts, labels, scores, families, ties } = JSON.parse(readFileSync
 const cases = Object.keys(families);
 
 let engine: Engine;
-const folder = temporaryFolder();
+const folder = createTemporaryFolder();
 beforeAll(async () => {
   engine = await openEngine("cpu", { threads: 1 });
 });
@@ -83,7 +83,7 @@ async function load(
   const tensors = new Map(
     Object.entries(reference.tensors).map(([name, shape]) => [
       name,
-      { shape, data: referenceTensor(name, shape, bound) },
+      { shape, data: createReferenceTensor(name, shape, bound) },
     ]),
   );
   writeSafetensors(join(path, "model.safetensors"), tensors);
@@ -123,7 +123,7 @@ async function classify(
   return await classification.evaluate(
     { ...model, data: data },
     classification.options.parse({ split: "train", resamples: 0 }),
-    quietLab(engine),
+    createQuietLab(engine),
   );
 }
 
@@ -217,7 +217,7 @@ describe.each(cases)("a %s regression", (family) => {
     const { values } = await regression.evaluate(
       { ...model, data: data },
       regression.options.parse({ split: "train" }),
-      quietLab(engine),
+      createQuietLab(engine),
     );
     expect(values["regression/mean_squared_error"]! / reference.mean_squared_error).toBeCloseTo(1, 5);
     expect(values["regression/pearson"]).toBeCloseTo(reference.pearson, 5);
@@ -238,7 +238,7 @@ describe.each(cases)("a %s regression", (family) => {
     expect(loss / reference.mean_squared_error).toBeCloseTo(1, 4);
     for (const name of names) {
       const gradient = Array.from(moments.get(name)!.mean);
-      const probing = uniform(`${name}#probe`, gradient.length, bound);
+      const probing = drawUniform(`${name}#probe`, gradient.length, bound);
       const { norm, probe } = reference.gradients[name]!;
       expect(Math.hypot(...gradient) / norm).toBeCloseTo(1, 4);
       expect(
@@ -254,7 +254,7 @@ describe.each(cases)("a %s regression", (family) => {
       regression.evaluate(
         { ...subject, data: data },
         regression.options.parse({ split: "train" }),
-        quietLab(engine),
+        createQuietLab(engine),
       );
     await expect(evaluate(words, model)).rejects.toThrow(
       /regression model, but the labels of the data are not numbers: "ham"/,

@@ -1,6 +1,6 @@
 /** What comes next, with a cache and without one: the same logits, token for token, on every device. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noWebgpu } from "../../support/webgpu";
+import { webgpuSkipReason } from "../../support/webgpu";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import type { Subject } from "../../../src/backend/evaluation/metric";
@@ -16,15 +16,15 @@ import { sizeOf } from "../../../src/backend/graph/op";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { dimensionsOf } from "../../../src/backend/models/model";
 import { uploadAll } from "../../../src/backend/training/feeds";
-import { relativeError } from "../../support/sampleValues";
-import { drawnTensors, tinyShape } from "../../support/subject";
+import { computeRelativeError } from "../../support/sampleValues";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
 import { plainLab } from "../../support/lab";
 
 type Model = Pick<Subject, "shape" | "tensors">;
 
 function model(family: string, changes: Readonly<Record<string, unknown>> = {}): Model {
-  const shape = tinyShape(family, changes);
-  return { shape, tensors: drawnTensors(shape, 7) };
+  const shape = createTinyShape(family, changes);
+  return { shape, tensors: drawModelTensors(shape, 7) };
 }
 
 /** Half of every matrix's weights behind masks. */
@@ -80,7 +80,7 @@ async function compare(engine: Engine, given: Model, slots: number, steps: numbe
   expect(got.ids).toEqual(wanted.ids);
   expect(got.logits).toHaveLength(wanted.logits.length);
   got.logits.forEach((own, i) =>
-    expect(relativeError(own, wanted.logits[i]!), `logits ${i}`).toBeLessThan(1e-4),
+    expect(computeRelativeError(own, wanted.logits[i]!), `logits ${i}`).toBeLessThan(1e-4),
   );
 }
 
@@ -141,7 +141,9 @@ describe("the cache on the processor", () => {
     const { signal } = new AbortController();
     for (let step = 0; step < 3; step++) {
       const wanted = await plain.logits(texts, signal);
-      expect(relativeError(await cached.logits(texts, signal), wanted), `step ${step}`).toBeLessThan(1e-4);
+      expect(computeRelativeError(await cached.logits(texts, signal), wanted), `step ${step}`).toBeLessThan(
+        1e-4,
+      );
       for (const { ids } of texts) ids.push(step);
     }
   });
@@ -156,7 +158,7 @@ describe("the cache on the processor", () => {
 });
 
 describe.each(["cpu", "webgpu"] as const)("on %s", { timeout: 180_000 }, (device) => {
-  const reason = device === "webgpu" ? noWebgpu : undefined;
+  const reason = device === "webgpu" ? webgpuSkipReason : undefined;
   if (reason !== undefined) {
     it("every model", ({ skip }) => {
       console.warn(`generation on ${device} is skipped: ${reason}`);

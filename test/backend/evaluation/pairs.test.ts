@@ -18,8 +18,8 @@ import { importModel } from "../../../src/backend/imports/importModel";
 import { headOf } from "../../../src/backend/models/classifier";
 import { objectiveOf } from "../../../src/backend/training/objective";
 import { dataSchema } from "../../../src/schema/experiment";
-import { referenceTensor, uniform } from "../../support/referenceModel";
-import { quietLab, temporaryFolder } from "../../support/subject";
+import { createReferenceTensor, drawUniform } from "../../support/referenceModel";
+import { createQuietLab, createTemporaryFolder } from "../../support/subject";
 
 interface Encoded {
   readonly ids: readonly (readonly number[])[];
@@ -56,7 +56,7 @@ const { bound, length, rows, model } = fixture;
 const cases = ["single right", "single left", "pair right", "pair left"] as const;
 
 let engine: Engine;
-const folder = temporaryFolder();
+const folder = createTemporaryFolder();
 beforeAll(async () => {
   engine = await openEngine("cpu", { threads: 1 });
   writeFileSync(join(folder.path, "rows.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
@@ -112,7 +112,7 @@ async function load(changes: Readonly<Record<string, unknown>> = {}) {
   const tensors = new Map(
     Object.entries(model.tensors).map(([name, given]) => {
       const shape = name in changes ? [1, given[1]!] : given;
-      return [name, { shape, data: referenceTensor(name, shape, bound) }];
+      return [name, { shape, data: createReferenceTensor(name, shape, bound) }];
     }),
   );
   writeSafetensors(join(path, "model.safetensors"), tensors);
@@ -159,13 +159,13 @@ describe.each(cases)("a BERT classifier on texts: %s", (given) => {
       const { values } = await classification.evaluate(
         { ...subject, data },
         classification.options.parse({ split: "train", resamples: 0, batch_size }),
-        quietLab(engine),
+        createQuietLab(engine),
       );
       expect(values["classification/accuracy"]).toBeCloseTo(reference.accuracy, 12);
       expect(values["classification/loss"]! / reference.loss).toBeCloseTo(1, 5);
       const { train } = matchToModel(data, headOf(subject.shape.config));
       let row = 0;
-      for await (const { logits } of headOutputs(subject, train, { batch_size }, quietLab(engine))) {
+      for await (const { logits } of headOutputs(subject, train, { batch_size }, createQuietLab(engine))) {
         const wanted = reference.logits[row++]!;
         logits.forEach((each, i) => expect(Math.abs(each - wanted[i]!)).toBeLessThan(1e-4));
       }
@@ -195,7 +195,7 @@ describe.each(cases)("a BERT classifier on texts: %s", (given) => {
     const largest = Math.max(...names.map((name) => reference.gradients[name]!.norm));
     for (const name of names) {
       const gradient = Array.from(moments.get(name)!.mean);
-      const probing = uniform(`${name}#probe`, gradient.length, bound);
+      const probing = drawUniform(`${name}#probe`, gradient.length, bound);
       const { norm, probe } = reference.gradients[name]!;
       // A bias of keys has no gradient but what rounding leaves of it.
       expect(Math.abs(Math.hypot(...gradient) - norm), name).toBeLessThan(1e-4 * norm + 1e-6 * largest);
@@ -247,7 +247,7 @@ it("refuses pairs for a model with a single token type", async () => {
     classification.evaluate(
       { ...subject, data },
       classification.options.parse({ split: "train", resamples: 0 }),
-      quietLab(engine),
+      createQuietLab(engine),
     ),
   ).rejects.toThrow(/token type 1, but the model has type_vocab_size 1. Set data.pair_separator/);
 });

@@ -5,24 +5,26 @@ import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { forward, parametersOf } from "../../../src/backend/models/model";
 import { useGrammar } from "../../support/grammar";
-import { quietLab, tinySubject } from "../../support/subject";
-import { from, valuesOf } from "../../support/tensors";
+import { createQuietLab, createTinySubject } from "../../support/subject";
+import { createLookup, createValues } from "../../support/tensors";
 
 const grammar = useGrammar();
 let subject: Subject;
 
 beforeAll(() => {
-  subject = tinySubject("llama", grammar.data);
+  subject = createTinySubject("llama", grammar.data);
 });
 
 const measure = async (options: Record<string, unknown>, on: Subject = subject) =>
-  (await perplexity.evaluate(on, perplexity.options.parse(options), quietLab(grammar.engine))).details;
+  (await perplexity.evaluate(on, perplexity.options.parse(options), createQuietLab(grammar.engine))).details;
 
 /** -log p of the token at `place` of a window, by the plain evaluator. */
 function nats(window: Int32Array): number[] {
   const { shape, tensors } = subject;
-  const values = valuesOf(parametersOf(shape));
-  const logits = forward(shape, from(values), { tokens: input("tokens", [1, window.length], "int32") });
+  const values = createValues(parametersOf(shape));
+  const logits = forward(shape, createLookup(values), {
+    tokens: input("tokens", [1, window.length], "int32"),
+  });
   const feeds = Object.fromEntries([...tensors].map(([name, { data: numbers }]) => [name, numbers]));
   const all = evaluateGraph({ outputs: { logits } }, { ...feeds, tokens: window })["logits"]!;
   const vocabulary = logits.type.shape[1]!;
@@ -98,7 +100,7 @@ describe("perplexity", () => {
 
   it("says its protocol in one line, with a hash that follows the text alone", async () => {
     const options = perplexity.options.parse({ max_tokens: 30 });
-    const { lines, details } = await perplexity.evaluate(subject, options, quietLab(grammar.engine));
+    const { lines, details } = await perplexity.evaluate(subject, options, createQuietLab(grammar.engine));
     expect(lines[1]).toMatch(
       /^grammar, validation split \(ids [0-9a-f]{12}\), context 8, stride 4, tokenizer characters, 29 of 30 tokens scored, \d+ words, \d+ bytes$/,
     );
@@ -122,7 +124,7 @@ describe("perplexity", () => {
   });
 
   it("stops when it is told to", async () => {
-    const lab = quietLab(grammar.engine, AbortSignal.abort());
+    const lab = createQuietLab(grammar.engine, AbortSignal.abort());
     const stopped = perplexity.evaluate(subject, perplexity.options.parse({}), lab);
     await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
   });

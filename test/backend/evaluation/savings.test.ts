@@ -10,7 +10,7 @@ import irc from "../../../src/backend/methods/irc";
 import magnitude from "../../../src/backend/methods/magnitude";
 import { useGrammar } from "../../support/grammar";
 import { plainLab } from "../../support/lab";
-import { quietLab, tinySubject } from "../../support/subject";
+import { createQuietLab, createTinySubject } from "../../support/subject";
 
 describe("statistics", () => {
   it("give the quantiles that stand between values", () => {
@@ -38,7 +38,7 @@ describe("of a shrunk model", () => {
   const few = { repeats: 3, batch_size: 2 };
 
   it("folded matrices are less to store, write and hold, and every row says of what", async () => {
-    const subject = tinySubject("gpt2", grammar.data);
+    const subject = createTinySubject("gpt2", grammar.data);
     const folded = await dwc.apply(
       await irc.apply(subject, irc.options.parse({}), plainLab),
       dwc.options.parse({}),
@@ -47,7 +47,7 @@ describe("of a shrunk model", () => {
     const { details, values, lines } = await savings.evaluate(
       { ...subject, ...folded },
       savings.options.parse(few),
-      quietLab(grammar.engine),
+      createQuietLab(grammar.engine),
     );
     const row = (what: string) => details.rows.find((each) => each.what === what)!;
     const counts = [countModel(denseShape(folded.shape)).total, countModel(folded.shape).total];
@@ -65,12 +65,12 @@ describe("of a shrunk model", () => {
   });
 
   it("zeros behind masks save nothing in file and memory, and the reason is told", async () => {
-    const subject = tinySubject("gpt2", grammar.data);
+    const subject = createTinySubject("gpt2", grammar.data);
     const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.7 }), plainLab);
     const { details, lines } = await savings.evaluate(
       { ...subject, ...pruned },
       savings.options.parse(few),
-      quietLab(grammar.engine),
+      createQuietLab(grammar.engine),
     );
     const percent = (what: string) => details.rows.find((each) => each.what === what)!.percent;
     expect(percent("stored scalars")).toBeLessThan(75);
@@ -84,9 +84,9 @@ describe("of a shrunk model", () => {
   it("a dense model is as fast as itself", async () => {
     const options = latency.options.parse({ batch_sizes: [1, 3], repeats: 3, warmup: 0 });
     const { details, values } = await latency.evaluate(
-      tinySubject("gpt2", grammar.data),
+      createTinySubject("gpt2", grammar.data),
       options,
-      quietLab(grammar.engine),
+      createQuietLab(grammar.engine),
     );
     expect(details.batches.map(({ batch_size }) => batch_size)).toEqual([1, 3]);
     expect(values["latency/speedup"]).toBe(1);

@@ -10,7 +10,7 @@ import type { Subject } from "../../../src/backend/evaluation/metric";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { dataSchema } from "../../../src/schema/experiment";
-import { quietLab, temporaryFolder } from "../../support/subject";
+import { createQuietLab, createTemporaryFolder } from "../../support/subject";
 import { sharedFile } from "../data/fixtures";
 
 let engine: Engine;
@@ -44,7 +44,7 @@ describe("stories260K", () => {
       add_special_tokens: true,
       seed: 0,
     };
-    const [sample] = await continuePrompts(await stories(context), [""], options, quietLab(engine));
+    const [sample] = await continuePrompts(await stories(context), [""], options, createQuietLab(engine));
     expect(sample!.prompt_tokens).toBe(1);
     expect(sample!.ids.slice(0, ids.length)).toEqual(ids);
     expect(sample!.text.slice(0, text.length)).toBe(text);
@@ -53,7 +53,7 @@ describe("stories260K", () => {
   it("predicts the stories that it learned from, and the better the more it sees before", async (context) => {
     const subject = await stories(context);
     const file = sharedFile(context, "tinystories", "tinystories_sample.txt");
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     using data = await openData(
       dataSchema.parse({
         dataset: "tinystories",
@@ -74,7 +74,7 @@ describe("stories260K", () => {
       const { details, lines } = await perplexity.evaluate(
         measured,
         perplexity.options.parse(options),
-        quietLab(engine),
+        createQuietLab(engine),
       );
       console.info(`stories260K: ${lines.join("; ")}`);
       losses.push(details.loss);

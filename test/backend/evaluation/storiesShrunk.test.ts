@@ -12,8 +12,8 @@ import { methods } from "../../../src/backend/methods/catalog";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import { dataSchema } from "../../../src/schema/experiment";
-import { labWithText } from "../../support/lab";
-import { quietLab, temporaryFolder } from "../../support/subject";
+import { createLabWithText } from "../../support/lab";
+import { createQuietLab, createTemporaryFolder } from "../../support/subject";
 import { sharedFile } from "../data/fixtures";
 
 let engine: Engine;
@@ -67,7 +67,7 @@ it(
     const tokenizer = sharedFile(context, "stories260k", "tok512.bin");
     const model: Checkpoint = await importModel(sharedFile(context, "stories260k", "stories260K.bin"));
     const dataFolder = resolve(dirname(sharedFile(context, "tinystories", "tinystories_sample.txt")), "..");
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const given = { dataset: "tinystories", tokenizer, sequence_len: 256, val_fraction: 0.1 };
     using data = await openData(dataSchema.parse(given), {
       baseFolder: ".",
@@ -77,7 +77,7 @@ it(
     const measured = perplexity.options.parse({ max_tokens: 8_192 });
     const lossOf = async (checkpoint: Checkpoint) => {
       const subject = { ...checkpoint, data: { ...data, title: "tinystories" }, tokenizer: data.tokenizer };
-      return (await perplexity.evaluate(subject, measured, quietLab(engine))).details.loss;
+      return (await perplexity.evaluate(subject, measured, createQuietLab(engine))).details.loss;
     };
     const dense = await lossOf(model);
     const bits = countModel(model.shape).total.bits;
@@ -92,7 +92,7 @@ it(
           for (const [method, given] of steps(level)) {
             const options = methods[method]!.options.parse(given) as unknown;
             methods[method]!.plan(shrunk.shape, options);
-            shrunk = await methods[method]!.apply(shrunk, options, labWithText(engine, data));
+            shrunk = await methods[method]!.apply(shrunk, options, createLabWithText(engine, data));
           }
           const loss = await lossOf(shrunk);
           own.push(loss);

@@ -1,19 +1,24 @@
 /** Metrics on WebGPU: the same figures, and the same most likely tokens, as on the processor. */
 import { expect, it } from "vitest";
-import { noWebgpu } from "../../support/webgpu";
+import { webgpuSkipReason } from "../../support/webgpu";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import generate from "../../../src/backend/evaluation/generate";
 import perplexity from "../../../src/backend/evaluation/perplexity";
 import magnitude from "../../../src/backend/methods/magnitude";
-import { grammarData, quietLab, temporaryFolder, tinySubject } from "../../support/subject";
+import {
+  openGrammarData,
+  createQuietLab,
+  createTemporaryFolder,
+  createTinySubject,
+} from "../../support/subject";
 import { plainLab } from "../../support/lab";
 
 it("measures a pruned model as the processor does", async (context) => {
-  if (noWebgpu !== undefined) console.warn(`skipped "${context.task.name}": ${noWebgpu}`);
-  context.skip(noWebgpu !== undefined, noWebgpu);
-  using folder = temporaryFolder();
-  using data = await grammarData(folder.path);
-  const subject = tinySubject("llama", data);
+  if (webgpuSkipReason !== undefined) console.warn(`skipped "${context.task.name}": ${webgpuSkipReason}`);
+  context.skip(webgpuSkipReason !== undefined, webgpuSkipReason);
+  using folder = createTemporaryFolder();
+  using data = await openGrammarData(folder.path);
+  const subject = createTinySubject("llama", data);
   const pruned = await magnitude.apply(subject, magnitude.options.parse({ sparsity: 0.5 }), plainLab);
   const [onCpu, onGpu] = await Promise.all(
     (["cpu", "webgpu"] as const).map(async (device) => {
@@ -22,8 +27,8 @@ it("measures a pruned model as the processor does", async (context) => {
       const text = generate.options.parse({ prompts: ["a", "aa"], max_new_tokens: 12 });
       const windows = perplexity.options.parse({ stride: 3, max_tokens: 40 });
       return {
-        loss: (await perplexity.evaluate(measured, windows, quietLab(engine))).details.loss,
-        samples: (await generate.evaluate(measured, text, quietLab(engine))).details.samples,
+        loss: (await perplexity.evaluate(measured, windows, createQuietLab(engine))).details.loss,
+        samples: (await generate.evaluate(measured, text, createQuietLab(engine))).details.samples,
       };
     }),
   );

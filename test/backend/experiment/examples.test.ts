@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { cutCells } from "../../../src/protocol/cells";
+import { splitCells } from "../../../src/protocol/cells";
 import { loadExperiment } from "../../../src/backend/experiment/load";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
 import { planRuns } from "../../../src/backend/experiment/plan";
@@ -28,7 +28,7 @@ describe.each(examples)("examples/%s", (name) => {
   test("is accepted, cut without loss, and resolved to configurations that give the same plans", async () => {
     const text = readFileSync(path.join(folder, name), "utf8");
     expect(
-      cutCells(text)
+      splitCells(text)
         .pieces.map(({ start, end }) => text.slice(start, end))
         .join(""),
     ).toBe(text);

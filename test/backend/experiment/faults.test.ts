@@ -1,7 +1,7 @@
 /** What is wrong with an experiment: each fault with its place, the allowed values and the nearest known key. */
 import { describe, expect, test } from "vitest";
 import { parseExperiment } from "../../../src/backend/experiment/parse";
-import { mostCharacters } from "../../../src/protocol/cells";
+import { maxCharacters } from "../../../src/protocol/cells";
 import { cellsFile, faultsOf, messagesOf } from "./cellsFile";
 import { catalog } from "./sampleCatalog";
 
@@ -295,7 +295,7 @@ describe("faults of an experiment", () => {
         cellsFile("3"),
         "```yaml\nseed: 1\n",
         "- x\n  ```yaml\n  seed: 1\n  ```\n",
-        "x".repeat(mostCharacters + 1),
+        "x".repeat(maxCharacters + 1),
       ].flatMap((text) => messagesOf(text)),
     ).toMatchInlineSnapshot(`
       [

@@ -14,9 +14,9 @@ import {
   parametersOf,
   withRepresentations,
 } from "../../../src/backend/models/model";
-import { relativeError, uniform } from "../../support/sampleValues";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
-import { from, valuesOf } from "../../support/tensors";
+import { computeRelativeError, createUniform } from "../../support/sampleValues";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
+import { createLookup, createValues } from "../../support/tensors";
 
 /** Channels and key-value heads that each layer keeps, of 24 (gpt2: 64) and of 2 with two queries of 4 channels each. */
 interface Kept {
@@ -25,7 +25,7 @@ interface Kept {
 }
 
 function sliced(family: string, layers: readonly Kept[], changes: object = {}): ModelShape {
-  const shape = tinyShape(family, { ...changes });
+  const shape = createTinyShape(family, { ...changes });
   const headWidth = family === "gpt2" ? 8 : 4;
   const group = family === "gpt2" ? 1 : 2;
   const choices: Record<string, RepresentationChoices[string]> = {};
@@ -48,22 +48,22 @@ function sliced(family: string, layers: readonly Kept[], changes: object = {}): 
 }
 
 function logitsOf(shape: ModelShape, tensors: HostTensors): Float64Array {
-  const random = uniform(3);
+  const random = createUniform(3);
   const tokens = Array.from({ length: 14 }, () => Math.floor(random() * 32));
-  const values = valuesOf(parametersOf(shape));
-  const logits = forward(shape, from(values), { tokens: input("tokens", [2, 7], "int32") });
+  const values = createValues(parametersOf(shape));
+  const logits = forward(shape, createLookup(values), { tokens: input("tokens", [2, 7], "int32") });
   const feeds = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
   return evaluateGraph({ outputs: { logits } }, { ...feeds, tokens })["logits"]!;
 }
 
 async function exportAndRead(shape: ModelShape) {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "out");
-  const tensors = drawnTensors(shape, 8);
+  const tensors = drawModelTensors(shape, 8);
   const exported = await exportModel({ shape, tensors }, { format: "safetensors" }, target);
   const config = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as Record<string, unknown>;
   const read = await importModel(target);
-  const error = relativeError(logitsOf(read.shape, read.tensors), logitsOf(shape, tensors));
+  const error = computeRelativeError(logitsOf(read.shape, read.tensors), logitsOf(shape, tensors));
   return { exported, config, error };
 }
 
@@ -143,11 +143,11 @@ describe("unequally pruned layers", () => {
 });
 
 it("keeps the representation of the other matrices in formats that support it", async () => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const shape = withRepresentations(sliced("llama", equal({ channels: 10 })), {
     "layers.0.self_attn.q_proj": { type: "factored", options: { rank: 2 } },
   });
-  const tensors = drawnTensors(shape, 8);
+  const tensors = drawModelTensors(shape, 8);
   const target = join(folder.path, "out");
   const exported = await exportModel({ shape, tensors }, { format: "onnx" }, target);
   const { intermediate_size: size } = JSON.parse(readFileSync(join(target, "config.json"), "utf8")) as Record<
@@ -159,9 +159,9 @@ it("keeps the representation of the other matrices in formats that support it", 
 });
 
 it("keeps the smaller matrices of each layer in a graph", async () => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const shape = sliced("gpt2", [{ channels: 30, heads: 1 }, { channels: 50 }]);
-  const subject = { shape, tensors: drawnTensors(shape, 8) };
+  const subject = { shape, tensors: drawModelTensors(shape, 8) };
   const exported = await exportModel(subject, { format: "onnx" }, join(folder.path, "out"));
   const file = readFileSync(join(folder.path, "out", "model.onnx"));
   const { graph } = modelProto.decode(file) as unknown as {

@@ -6,13 +6,13 @@ import { exporters } from "../../../src/backend/exports/catalog";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import type { RepresentationChoice } from "../../../src/backend/models/family";
 import { withRepresentations } from "../../../src/backend/models/model";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
-const shape = tinyShape("llama", { vocab_size: 257 });
-const subject = { shape, tensors: drawnTensors(shape, 4) };
+const shape = createTinyShape("llama", { vocab_size: 257 });
+const subject = { shape, tensors: drawModelTensors(shape, 4) };
 
 it("fills an empty folder, and never changes one that is not empty", async () => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "out");
   mkdirSync(target);
   await exportModel(subject, { format: "safetensors" }, target);
@@ -32,7 +32,7 @@ it("lists the formats", async () => {
 });
 
 it.each(["safetensors", "onnx"])("leaves nothing behind if a tensor is missing: %s", async (format) => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const broken = { shape, tensors: new Map([...subject.tensors].slice(1)) };
   await expect(exportModel(broken, { format }, join(folder.path, "out"))).rejects.toThrow();
   expect(readdirSync(folder.path)).toEqual([]);
@@ -43,10 +43,10 @@ describe("sizes", () => {
     choice: RepresentationChoice | undefined,
     format: { readonly format: string; readonly [option: string]: unknown },
   ) => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const own = withRepresentations(shape, choice === undefined ? {} : { "layers.0.mlp.up_proj": choice });
     const exported = await exportModel(
-      { shape: own, tensors: drawnTensors(own, 4), tokenizer: bytesTokenizer() },
+      { shape: own, tensors: drawModelTensors(own, 4), tokenizer: bytesTokenizer() },
       format,
       join(folder.path, "out"),
     );

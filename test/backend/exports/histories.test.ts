@@ -9,12 +9,12 @@ import { readMetrics } from "../../../src/backend/runs/metrics/metricsReader";
 import { MetricsWriter } from "../../../src/backend/runs/metrics/metricsWriter";
 import { RunFolder } from "../../../src/backend/runs/folder/runFolder";
 import { loopPlan, temporaryFolder } from "../runs/workbench";
-import { uniform } from "../../support/sampleValues";
+import { createUniform } from "../../support/sampleValues";
 
 const startedAt = "2026-01-02T03:04:05.250Z";
 
 function runWith(lines: number): RunFolder {
-  const random = uniform(5);
+  const random = createUniform(5);
   const run = RunFolder.create(temporaryFolder(), loopPlan(), { state: "done", startedAt });
   const writer = new MetricsWriter(run.inside("metrics.jsonl"));
   for (let step = 1; step <= lines; step++)

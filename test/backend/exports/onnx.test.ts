@@ -19,9 +19,9 @@ import {
   familyOf,
 } from "../../../src/backend/models/model";
 import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
-import { relativeError, uniform } from "../../support/sampleValues";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
-import { from, valuesOf } from "../../support/tensors";
+import { computeRelativeError, createUniform } from "../../support/sampleValues";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
+import { createLookup, createValues } from "../../support/tensors";
 import { plainLab } from "../../support/lab";
 
 const [batch, time] = [2, 7];
@@ -32,7 +32,7 @@ async function inFolder<T>(
   options: object,
   use: (folder: string, exported: ExportResult) => T | Promise<T>,
 ): Promise<T> {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "out");
   return await use(target, await exportModel({ shape, tensors }, { format: "onnx", ...options }, target));
 }
@@ -47,7 +47,7 @@ function written(shape: ModelShape, tensors: HostTensors, options: object, name 
 }
 
 function tokensFor(shape: ModelShape, count = batch * time): number[] {
-  const random = uniform(3);
+  const random = createUniform(3);
   return Array.from({ length: count }, () => Math.floor(random() * dimensionsOf(shape).vocabulary));
 }
 
@@ -57,8 +57,8 @@ function reference(
   [rows, columns]: readonly [number, number] = [batch, time],
   tokens = tokensFor(shape, rows * columns),
 ): Float64Array {
-  const values = valuesOf(parametersOf(shape));
-  const logits = forward(shape, from(values), { tokens: input("tokens", [rows, columns], "int32") });
+  const values = createValues(parametersOf(shape));
+  const logits = forward(shape, createLookup(values), { tokens: input("tokens", [rows, columns], "int32") });
   const feeds = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
   return evaluateGraph({ outputs: { logits } }, { ...feeds, tokens })["logits"]!;
 }
@@ -107,8 +107,8 @@ interface Decoded {
 }
 
 describe.each(Object.keys(models))("%s", (family) => {
-  const shape = tinyShape(family);
-  const tensors = drawnTensors(shape, 8);
+  const shape = createTinyShape(family);
+  const tensors = drawModelTensors(shape, 8);
   const model = { shape, tensors };
 
   it.each(["int64", "int32"] as const)(
@@ -121,7 +121,7 @@ describe.each(Object.keys(models))("%s", (family) => {
         [3, 12],
       ] as const) {
         const got = await run(file, size, tokensFor(shape, size[0] * size[1]), {}, type);
-        expect(relativeError(got, reference(model, size))).toBeLessThan(1e-5);
+        expect(computeRelativeError(got, reference(model, size))).toBeLessThan(1e-5);
       }
     },
   );
@@ -142,21 +142,21 @@ describe.each(Object.keys(models))("%s", (family) => {
       [await run(withPositions, [2, 7], ids, { attention_mask, position_ids }), [0, 9]],
     ] as const)
       for (const start of compared)
-        expect(relativeError(got.subarray(start * vocabulary, (start + 5) * vocabulary), alone)).toBeLessThan(
-          1e-5,
-        );
+        expect(
+          computeRelativeError(got.subarray(start * vocabulary, (start + 5) * vocabulary), alone),
+        ).toBeLessThan(1e-5);
   });
 
   it("fixes the configured sizes", async () => {
     const file = await written(shape, tensors, sizes);
-    expect(relativeError(await run(file, [batch, time], tokensFor(shape)), reference(model))).toBeLessThan(
-      1e-5,
-    );
+    expect(
+      computeRelativeError(await run(file, [batch, time], tokensFor(shape)), reference(model)),
+    ).toBeLessThan(1e-5);
     await expect(run(file, [1, time], tokensFor(shape, time))).rejects.toThrow(/invalid dimensions/);
     const rows = await written(shape, tensors, { sequence_len: time });
-    expect(relativeError(await run(rows, [batch, time], tokensFor(shape)), reference(model))).toBeLessThan(
-      1e-5,
-    );
+    expect(
+      computeRelativeError(await run(rows, [batch, time], tokensFor(shape)), reference(model)),
+    ).toBeLessThan(1e-5);
     await expect(run(rows, [1, 3], tokensFor(shape, 3))).rejects.toThrow(/invalid dimensions/);
   });
 
@@ -202,7 +202,7 @@ describe.each(Object.keys(models))("%s", (family) => {
         Object.entries(present).map(([name, table]) => [name.replace("present.", "past_key_values."), table]),
       ) as typeof past;
     }
-    expect(relativeError(got, reference(model))).toBeLessThan(1e-4);
+    expect(computeRelativeError(got, reference(model))).toBeLessThan(1e-4);
     await session.release();
   });
 
@@ -217,19 +217,19 @@ describe.each(Object.keys(models))("%s", (family) => {
 });
 
 it("computes the logits of a pruned model", async () => {
-  const shape = tinyShape("phi3");
+  const shape = createTinyShape("phi3");
   const pruned = await magnitude.apply(
-    { shape, tensors: drawnTensors(shape, 8) },
+    { shape, tensors: drawModelTensors(shape, 8) },
     magnitude.options.parse({ sparsity: 0.5, targets: ["*.k_proj", "*.mlp.*"] }),
     plainLab,
   );
   const got = await run(await written(pruned.shape, pruned.tensors, {}), [batch, time], tokensFor(shape));
-  expect(relativeError(got, reference(pruned))).toBeLessThan(1e-5);
+  expect(computeRelativeError(got, reference(pruned))).toBeLessThan(1e-5);
 });
 
 describe("a file of weights beside the model", () => {
-  const shape = tinyShape("llama", { hidden_size: 64, vocab_size: 257 });
-  const model = { shape, tensors: drawnTensors(shape, 8) };
+  const shape = createTinyShape("llama", { hidden_size: 64, vocab_size: 257 });
+  const model = { shape, tensors: drawModelTensors(shape, 8) };
 
   it("is written if configured, and read by the runtime", () =>
     inFolder(model, { external_data: true }, async (folder, { files, sizes }) => {
@@ -240,11 +240,11 @@ describe("a file of weights beside the model", () => {
         bytes["model.onnx"]! + bytes["model.onnx_data"]!,
       );
       const got = await run(join(folder, "model.onnx"), [batch, time], tokensFor(shape));
-      expect(relativeError(got, reference(model))).toBeLessThan(1e-5);
+      expect(computeRelativeError(got, reference(model))).toBeLessThan(1e-5);
     }));
 
   it("is written if the weights exceed the size limit of a message", () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const weight = {
       name: "w",
       type: { dtype: "float32", shape: [600] },
@@ -259,8 +259,8 @@ describe("a file of weights beside the model", () => {
 });
 
 it("refuses sequences that are longer than the context", async () => {
-  const shape = tinyShape("llama");
-  await expect(written(shape, drawnTensors(shape, 8), { sequence_len: 17 })).rejects.toThrow(
+  const shape = createTinyShape("llama");
+  await expect(written(shape, drawModelTensors(shape, 8), { sequence_len: 17 })).rejects.toThrow(
     /17 tokens are longer than/,
   );
 });
@@ -301,12 +301,12 @@ describe("a matrix keeps its form in the graph", () => {
   const role = "layers.0.mlp.down_proj";
 
   it.each(cases)("%s", async (_, choice, operator, share) => {
-    const shape = withRepresentations(tinyShape("llama", wide), { [role]: choice });
-    const model = { shape, tensors: drawnTensors(shape, 8) };
+    const shape = withRepresentations(createTinyShape("llama", wide), { [role]: choice });
+    const model = { shape, tensors: drawModelTensors(shape, 8) };
     await inFolder(model, {}, async (folder, { notices }) => {
       const file = readFileSync(join(folder, "model.onnx"));
       const got = await run(file, [batch, time], tokensFor(shape));
-      expect(relativeError(got, reference(model))).toBeLessThan(2e-5);
+      expect(computeRelativeError(got, reference(model))).toBeLessThan(2e-5);
       const { graph } = modelProto.decode(file) as unknown as Decoded;
       expect(graph.node.map(({ opType }) => opType)).toContain(operator);
       const own = graph.initializer.filter(({ name }) => name.startsWith("model.layers.0.mlp.down_proj."));
@@ -318,13 +318,13 @@ describe("a matrix keeps its form in the graph", () => {
   });
 
   it("codes of an embedding, a tied head and every projection, also with standard operators", async () => {
-    const plain = tinyShape("llama", { ...wide, tie_word_embeddings: true });
+    const plain = createTinyShape("llama", { ...wide, tie_word_embeddings: true });
     const roles = ["embed_tokens", ...["q", "k", "v", "o"].map((each) => `layers.1.self_attn.${each}_proj`)];
     const shape = withRepresentations(
       plain,
       Object.fromEntries(roles.map((each) => [each, codes(4, { group_size: 16, symmetric: false })])),
     );
-    const model = { shape, tensors: drawnTensors(shape, 8) };
+    const model = { shape, tensors: drawModelTensors(shape, 8) };
     for (const operators of ["microsoft", "standard"]) {
       const file = await inFolder(model, { operators }, (folder, { notices }) => {
         expect(/qdq_matmulnbits_accuracy_level/.test(notices.join())).toBe(operators === "standard");
@@ -336,23 +336,23 @@ describe("a matrix keeps its form in the graph", () => {
         operators === "microsoft" ? 2 : 6,
       );
       const got = await run(file, [batch, time], tokensFor(shape));
-      expect(relativeError(got, reference(model))).toBeLessThan(2e-5);
+      expect(computeRelativeError(got, reference(model))).toBeLessThan(2e-5);
     }
   });
 
   it("unless it is masked: then it is dense, with a notice", async () => {
-    const shape = withRepresentations(tinyShape("gpt2"), {
+    const shape = withRepresentations(createTinyShape("gpt2"), {
       "layers.0.self_attn.q_proj": { type: "masked", options: {} },
       "layers.0.mlp.up_proj": { type: "masked", options: {} },
       "layers.0.mlp.up_proj.bias": { type: "masked", options: {} },
       "layers.1.self_attn.q_proj": { type: "masked", options: {} },
       "layers.1.self_attn.v_proj": { type: "factored", options: { rank: 2 } },
     });
-    const model = { shape, tensors: drawnTensors(shape, 8) };
+    const model = { shape, tensors: drawModelTensors(shape, 8) };
     await inFolder(model, {}, async (folder, { notices }) => {
       const file = readFileSync(join(folder, "model.onnx"));
       const got = await run(file, [batch, time], tokensFor(shape));
-      expect(relativeError(got, reference(model))).toBeLessThan(1e-5);
+      expect(computeRelativeError(got, reference(model))).toBeLessThan(1e-5);
       const { graph } = modelProto.decode(file) as unknown as Decoded;
       const names = graph.initializer.map(({ name }) => name);
       expect(names.filter((name) => name.includes("mask"))).toEqual([]);

@@ -19,8 +19,8 @@ import rtn from "../../../src/backend/methods/rtn";
 import svd from "../../../src/backend/methods/svd";
 import type { TensorData } from "../../../src/backend/representations/representation";
 import { plainLab } from "../../support/lab";
-import { uniform } from "../../support/sampleValues";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { createUniform } from "../../support/sampleValues";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
 const large = { vocab_size: 64, hidden_size: 64, intermediate_size: 96, num_attention_heads: 4 };
 type Given = readonly [method: AnyMethod, options: object];
@@ -54,8 +54,8 @@ const cases: readonly { readonly title: string; readonly steps: readonly Given[]
 
 /** What a method leaves of a model, or one method after the other. */
 async function shrunk(steps: readonly Given[], family = "llama"): Promise<Checkpoint> {
-  const shape = tinyShape(family, family === "llama" ? large : {});
-  let model: Checkpoint = { shape, tensors: drawnTensors(shape, 8) };
+  const shape = createTinyShape(family, family === "llama" ? large : {});
+  let model: Checkpoint = { shape, tensors: drawModelTensors(shape, 8) };
   for (const [method, given] of steps)
     model = await method.apply(model, method.options.parse(given) as unknown, plainLab);
   return model;
@@ -65,7 +65,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
   const family = title.includes("biases") ? "gpt2" : "llama";
 
   it("take exactly the reported number of bits", async () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const { shape, tensors } = await shrunk(steps, family);
     const target = join(folder.path, "out");
     await exportModel({ shape, tensors }, { format: "packed", entropy_coding: false }, target);
@@ -87,7 +87,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
   });
 
   it("load bit for bit, and are smaller with a prefix code", async () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const { shape, tensors } = await shrunk(steps, family);
     const [packed, plain] = ["packed", "plain"].map((name) => join(folder.path, name)) as [string, string];
     await exportModel({ shape, tensors }, { format: "packed" }, packed);
@@ -107,7 +107,7 @@ describe.each(cases)("$title", ({ title, steps }) => {
 });
 
 it("rejects a file with changed weights", async () => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "out");
   await exportModel(await shrunk([[rtn, { bits: 4 }]]), { format: "packed" }, target);
   const path = join(target, "model.safetensors");
@@ -119,7 +119,7 @@ it("rejects a file with changed weights", async () => {
 
 describe("a chain of steps", () => {
   const mask = Uint8Array.from({ length: 999 }, (_, i) => Number(i % 3 === 0));
-  const random = uniform(4);
+  const random = createUniform(4);
   const floats = Float32Array.from({ length: 999 }, (_, i) => (mask[i] === 1 ? random() - 0.5 : 0));
   const codes = Int8Array.from({ length: 999 }, () => Math.floor(16 * random() ** 3) - 8);
   const chains: readonly (readonly [string, Float32Array | Int8Array | Uint8Array, readonly OpenStep[]])[] = [

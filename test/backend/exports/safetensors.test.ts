@@ -13,11 +13,11 @@ import { classifierShape } from "../../../src/backend/models/classifier";
 import { matrixSlots, type ModelShape, withRepresentations } from "../../../src/backend/models/model";
 import { weightName } from "../../../src/backend/representations/dense";
 import { type HostTensors, readSafetensors } from "../../../src/backend/checkpoints/safetensors";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 import { plainLab } from "../../support/lab";
 
 async function roundTrip(shape: ModelShape, tensors: HostTensors) {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "out");
   const { notices } = await exportModel({ shape, tensors }, { format: "safetensors" }, target);
   const file = readSafetensors(join(target, "model.safetensors"));
@@ -27,8 +27,8 @@ async function roundTrip(shape: ModelShape, tensors: HostTensors) {
 const plain = (tensors: HostTensors) => new Map([...tensors].map(([name, { data }]) => [name, data]));
 
 describe.each(Object.keys(models))("%s", (family) => {
-  const shape = tinyShape(family);
-  const tensors = drawnTensors(shape, 6);
+  const shape = createTinyShape(family);
+  const tensors = drawModelTensors(shape, 6);
 
   it("loads bit for bit, with the tensor names of Hugging Face", async () => {
     const { model, file } = await roundTrip(shape, tensors);
@@ -40,7 +40,7 @@ describe.each(Object.keys(models))("%s", (family) => {
 
   it("loads with a classification head, under its Hugging Face name", async () => {
     const classifier = classifierShape(shape, { kind: "classes", names: ["ham", "spam", "other"] });
-    const drawn = drawnTensors(classifier, 7);
+    const drawn = drawModelTensors(classifier, 7);
     const { model, config, file } = await roundTrip(classifier, drawn);
     expect(plain(model.tensors)).toEqual(plain(drawn));
     expect(String(config["architectures"])).toMatch(/ForSequenceClassification$/);
@@ -52,21 +52,21 @@ describe.each(Object.keys(models))("%s", (family) => {
   });
 
   it("does not write a tied head twice", async () => {
-    const tied = tinyShape(family, { tie_word_embeddings: true });
-    const { file, model } = await roundTrip(tied, drawnTensors(tied, 6));
+    const tied = createTinyShape(family, { tie_word_embeddings: true });
+    const { file, model } = await roundTrip(tied, drawModelTensors(tied, 6));
     expect([...file.tensors.keys()]).not.toContain("lm_head.weight");
-    expect(plain(model.tensors)).toEqual(plain(drawnTensors(tied, 6)));
+    expect(plain(model.tensors)).toEqual(plain(drawModelTensors(tied, 6)));
   });
 });
 
 describe.each(Object.keys(models))("%s in half precision and several files", (family) => {
-  const shape = tinyShape(family);
-  const tensors = drawnTensors(shape, 6);
+  const shape = createTinyShape(family);
+  const tensors = drawModelTensors(shape, 6);
 
   it.each(["float32", "float16", "bfloat16"] as const)(
     "%s rounds to the nearest value, and loads bit for bit after a second export",
     async (dtype) => {
-      using folder = temporaryFolder();
+      using folder = createTemporaryFolder();
       const options = { format: "safetensors", dtype, max_shard_size: "3KB" };
       const [once, twice] = [join(folder.path, "once"), join(folder.path, "twice")];
       const { files } = await exportModel({ shape, tensors }, options, once);
@@ -111,10 +111,10 @@ describe.each(Object.keys(models))("%s in half precision and several files", (fa
 });
 
 describe("what cannot be written", () => {
-  const shape = tinyShape("gpt2");
+  const shape = createTinyShape("gpt2");
   const refusal = async (options: object, change?: (tensors: HostTensors) => void, tokenizer?: Tokenizer) => {
-    using folder = temporaryFolder();
-    const tensors = drawnTensors(shape, 6);
+    using folder = createTemporaryFolder();
+    const tensors = drawModelTensors(shape, 6);
     change?.(tensors);
     const target = join(folder.path, "out");
     const failure = await exportModel(
@@ -149,8 +149,8 @@ it.each([
 ])("reads %s as %d bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
 
 it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in parts", async (family) => {
-  const shape = tinyShape(family);
-  const before = { shape, tensors: drawnTensors(shape, 6) };
+  const shape = createTinyShape(family);
+  const before = { shape, tensors: drawModelTensors(shape, 6) };
   for (const targets of [undefined, "*.q_proj"]) {
     const pruned = await magnitude.apply(
       before,
@@ -176,8 +176,8 @@ it.each(["gpt2", "llama", "phi3"])("writes masks of %s as zeros, whole and in pa
 });
 
 it("writes the keys that transformers needs to build the model, and keeps those of the configuration", async () => {
-  const phi3 = tinyShape("phi3");
-  expect((await roundTrip(phi3, drawnTensors(phi3, 1))).config).toMatchObject({
+  const phi3 = createTinyShape("phi3");
+  expect((await roundTrip(phi3, drawModelTensors(phi3, 1))).config).toMatchObject({
     architectures: ["Phi3ForCausalLM"],
     model_type: "phi3",
     torch_dtype: "float32",
@@ -185,8 +185,12 @@ it("writes the keys that transformers needs to build the model, and keeps those 
     eos_token_id: null,
     pad_token_id: null,
   });
-  const llama = tinyShape("llama", { eos_token_id: 2, architectures: ["Mine"], torch_dtype: "bfloat16" });
-  expect((await roundTrip(llama, drawnTensors(llama, 1))).config).toMatchObject({
+  const llama = createTinyShape("llama", {
+    eos_token_id: 2,
+    architectures: ["Mine"],
+    torch_dtype: "bfloat16",
+  });
+  expect((await roundTrip(llama, drawModelTensors(llama, 1))).config).toMatchObject({
     architectures: ["Mine"],
     eos_token_id: 2,
     torch_dtype: "float32",
@@ -194,8 +198,8 @@ it("writes the keys that transformers needs to build the model, and keeps those 
 });
 
 it("writes kphi3 under its published names, with a notice about the file that it needs", async () => {
-  const shape = tinyShape("kphi3");
-  const { config, file, notices } = await roundTrip(shape, drawnTensors(shape, 1));
+  const shape = createTinyShape("kphi3");
+  const { config, file, notices } = await roundTrip(shape, drawModelTensors(shape, 1));
   expect(config).toMatchObject({
     model_type: "kphi3",
     min_channels_per_group: 4,
@@ -206,19 +210,23 @@ it("writes kphi3 under its published names, with a notice about the file that it
 });
 
 it("refuses a representation that the files of the family cannot hold", async () => {
-  const kphi3 = tinyShape("kphi3");
+  const kphi3 = createTinyShape("kphi3");
   const shape = withRepresentations(kphi3, { "layers.0.self_attn.o_proj": { type: "dense", options: {} } });
-  await expect(roundTrip(shape, drawnTensors(shape, 1))).rejects.toThrow(
+  await expect(roundTrip(shape, drawModelTensors(shape, 1))).rejects.toThrow(
     /o_proj is stored as dense, but the configuration of kphi3 requires grouped/,
   );
 });
 
 it("writes a tokenizer that loads with the same ids", async () => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const tokenizer = bytesTokenizer();
-  const shape = tinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
+  const shape = createTinyShape("gpt2", { vocab_size: tokenizer.vocabSize });
   const target = join(folder.path, "out");
-  await exportModel({ shape, tensors: drawnTensors(shape, 1), tokenizer }, { format: "safetensors" }, target);
+  await exportModel(
+    { shape, tensors: drawModelTensors(shape, 1), tokenizer },
+    { format: "safetensors" },
+    target,
+  );
   const { tokenizerFolder } = await importModel(target);
   const again = await openTokenizer(tokenizerFolder, ".");
   const text = "Ein Café, 3 €.\n\tend";

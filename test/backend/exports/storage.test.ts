@@ -8,10 +8,10 @@ import { evaluateGraph } from "../../../src/backend/graph/evaluate";
 import { input } from "../../../src/backend/graph/op";
 import { forward, parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
 import { narrow, type StoredDtype } from "../../../src/backend/checkpoints/halfPrecision";
-import { readReference, referenceTensor } from "../../support/referenceModel";
-import { relativeError } from "../../support/sampleValues";
-import { temporaryFolder } from "../../support/subject";
-import { from, valuesOf } from "../../support/tensors";
+import { readReference, createReferenceTensor } from "../../support/referenceModel";
+import { computeRelativeError } from "../../support/sampleValues";
+import { createTemporaryFolder } from "../../support/subject";
+import { createLookup, createValues } from "../../support/tensors";
 
 interface Figures {
   readonly tensors: Readonly<Record<string, string>>;
@@ -34,12 +34,12 @@ describe.each(cases)("$name in $dtype", ({ name, dtype }) => {
   const tensors = new Map(
     Object.entries(sizes).map(([tensor, size]) => [
       tensor,
-      { shape: size, data: referenceTensor(tensor, size, bound) },
+      { shape: size, data: createReferenceTensor(tensor, size, bound) },
     ]),
   );
 
   it("is written and read with PyTorch's bits and Hugging Face's logits", async () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const target = join(folder.path, "model");
     await exportModel({ shape, tensors }, { format: "safetensors", dtype, max_shard_size: "6KB" }, target);
     const model = await importModel(target);
@@ -51,12 +51,12 @@ describe.each(cases)("$name in $dtype", ({ name, dtype }) => {
     expect(Object.fromEntries(hashes)).toEqual(models[name][dtype].tensors);
 
     const { tokens } = runs[0]!;
-    const values = valuesOf(parametersOf(shape));
+    const values = createValues(parametersOf(shape));
     const ids = input("tokens", [tokens.length, tokens[0]!.length], "int32");
-    const y = forward(shape, from(values), { tokens: ids });
+    const y = forward(shape, createLookup(values), { tokens: ids });
     const feeds = Object.fromEntries([...model.tensors].map(([tensor, { data }]) => [tensor, data]));
     const logits = evaluateGraph({ outputs: { y } }, { ...feeds, tokens: tokens.flat() })["y"]!;
     const shown = [...logits].filter((_, i) => i % 97 === 0);
-    expect(relativeError(shown, models[name][dtype].logits)).toBeLessThan(1e-5);
+    expect(computeRelativeError(shown, models[name][dtype].logits)).toBeLessThan(1e-5);
   });
 });

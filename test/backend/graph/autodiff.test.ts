@@ -8,12 +8,12 @@ import { waitFor } from "../../../src/backend/graph/ops/gate";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { pad, reshape, slice, transpose } from "../../../src/backend/graph/ops/movement";
 import { expand, mean, sum } from "../../../src/backend/graph/ops/reduction";
-import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
+import { computeCentralDifferences, computeRelativeError, createUniform } from "../../support/sampleValues";
 
 const total = (x: Value) => sum(x, { axes: x.type.shape.map((_, axis) => axis), keepDims: false });
 
 function numbers(count: number, seed: number): number[] {
-  const random = uniform(seed);
+  const random = createUniform(seed);
   return Array.from({ length: count }, () => 2 * random() - 1);
 }
 
@@ -24,7 +24,7 @@ function expectTrueGradients(loss: Value, wrt: readonly (Value & { readonly name
     const { name, type } = wrt[i]!;
     expect(gradient.type).toEqual(type);
     const got = evaluateGraph({ outputs: { gradient } }, feeds)["gradient"]!;
-    expect(relativeError(got, centralDifferences(loss, feeds, name)), name).toBeLessThan(1e-6);
+    expect(computeRelativeError(got, computeCentralDifferences(loss, feeds, name)), name).toBeLessThan(1e-6);
   });
 }
 

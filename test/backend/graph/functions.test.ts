@@ -6,7 +6,7 @@ import { encodeOnnx } from "../../../src/backend/graph/onnx";
 import { constant, input, parameter, scalar, type Value } from "../../../src/backend/graph/op";
 import { add, mul } from "../../../src/backend/graph/ops/elementwise";
 import { sum } from "../../../src/backend/graph/ops/reduction";
-import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
+import { computeCentralDifferences, computeRelativeError, createUniform } from "../../support/sampleValues";
 
 const total = (x: Value) => sum(x, { axes: x.type.shape.map((_, axis) => axis), keepDims: false });
 const evaluate = (y: Value, feeds: Record<string, ArrayLike<number>> = {}) =>
@@ -29,13 +29,13 @@ describe("gelu", () => {
   it("has the gradient of finite differences", () => {
     const feeds = { x: [-2, -0.5, 0, 0.3, 1.7] };
     const [gradient] = gradients(total(gelu(x)), [x]);
-    const wanted = centralDifferences(total(gelu(x)), feeds, "x");
-    expect(relativeError(evaluate(gradient!, feeds), wanted)).toBeLessThan(1e-6);
+    const wanted = computeCentralDifferences(total(gelu(x)), feeds, "x");
+    expect(computeRelativeError(evaluate(gradient!, feeds), wanted)).toBeLessThan(1e-6);
   });
 });
 
 describe("rope", () => {
-  const random = uniform(3);
+  const random = createUniform(3);
   const angles = Float32Array.from({ length: 12 }, () => random() * 6);
   const twice = (f: (x: number) => number) =>
     constant(
@@ -82,9 +82,9 @@ describe("rope", () => {
     const feeds = { x: numbers, w: numbers.map((each, i) => each * (i % 5)) };
     const [gradient] = gradients(loss, [x]);
     const got = evaluate(gradient!, feeds);
-    expect(relativeError(got, centralDifferences(loss, feeds, "x"))).toBeLessThan(1e-6);
+    expect(computeRelativeError(got, computeCentralDifferences(loss, feeds, "x"))).toBeLessThan(1e-6);
     const back = evaluate(rope(parameter("w", [2, 3, 8]), cos, mul(sin, scalar(-1))), feeds);
-    expect(relativeError(got, back)).toBeLessThan(1e-12);
+    expect(computeRelativeError(got, back)).toBeLessThan(1e-12);
   });
 });
 
@@ -184,7 +184,7 @@ describe("dropout", () => {
     const y = evaluate(dropout(x, 0.3, seedInput, 2), feeds);
     // L = Σ mask·x²/(1 - rate), so dL/dx = 2·mask·x/(1 - rate).
     expect(
-      relativeError(
+      computeRelativeError(
         evaluate(gradient!, feeds),
         y.map((each) => 2 * each),
       ),

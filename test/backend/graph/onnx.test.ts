@@ -9,9 +9,9 @@ import { add, mul } from "../../../src/backend/graph/ops/elementwise";
 import { matmul } from "../../../src/backend/graph/ops/matmul";
 import { reshape } from "../../../src/backend/graph/ops/movement";
 import { sum } from "../../../src/backend/graph/ops/reduction";
-import { catalogOps, samplesOf } from "../../support/catalogOps";
-import { applyOp, draw } from "../../support/sampleValues";
-import { tinyNames, tinyTrainStep } from "../../support/tinyModels";
+import { catalogOps, getSamples } from "../../support/catalogOps";
+import { applyOp, drawInputs } from "../../support/sampleValues";
+import { tinyNames, createTinyTrainStep } from "../../support/tinyModels";
 
 interface Decoded {
   readonly opsetImport: readonly { domain?: string; version: number }[];
@@ -49,8 +49,8 @@ describe("encodeOnnx", () => {
   it.each(tinyNames)(
     "writes the training step of %s twice to the same bytes, built anew each time",
     (name) => {
-      const first = encodeOnnx(tinyTrainStep(name));
-      expect(Buffer.compare(first, encodeOnnx(tinyTrainStep(name)))).toBe(0);
+      const first = encodeOnnx(createTinyTrainStep(name));
+      expect(Buffer.compare(first, encodeOnnx(createTinyTrainStep(name)))).toBe(0);
     },
   );
 
@@ -100,8 +100,8 @@ describe("encodeOnnx", () => {
 
 describe("a portable file", () => {
   it.each(catalogOps)("has only standard operators for $name and its gradient", (op) => {
-    for (const sample of samplesOf(op)) {
-      const inputs = draw(sample, 1).map(({ value }) => value);
+    for (const sample of getSamples(op)) {
+      const inputs = drawInputs(sample, 1).map(({ value }) => value);
       const y = applyOp(op, inputs, sample.attrs);
       const outputs: Record<string, Value> = { y };
       if (typeof op.gradient !== "string" && y.type.dtype === "float32") {
@@ -114,6 +114,6 @@ describe("a portable file", () => {
   });
 
   it.each(tinyNames)("has only standard operators for the training step of %s", (name) => {
-    expect(nonStandard(tinyTrainStep(name))).toEqual([]);
+    expect(nonStandard(createTinyTrainStep(name))).toEqual([]);
   });
 });

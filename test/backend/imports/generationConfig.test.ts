@@ -5,7 +5,7 @@ import { bytesTokenizer } from "../../../src/backend/data/tokenizers/bytes";
 import { exportModel } from "../../../src/backend/exports/exportModel";
 import { generationDefaults, readGenerationConfig } from "../../../src/backend/imports/generationConfig";
 import { importModel } from "../../../src/backend/imports/importModel";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
 const file = { do_sample: true, temperature: 0.6, top_p: 0.9, eos_token_id: [5, 7], max_new_tokens: 9 };
 
@@ -38,17 +38,17 @@ it("lists the settings that are not applied, unless they have no effect", () => 
 });
 
 it("is rejected with the file and the key if it is invalid", () => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   writeFileSync(join(folder.path, "generation_config.json"), '{"temperature": "warm"}');
   expect(() => readGenerationConfig(folder.path)).toThrow(/generation_config.json.*[\s\S]*temperature/);
 });
 
 it("is imported and exported with the model and the tokenizer files", async () => {
-  using folder = temporaryFolder();
-  const shape = tinyShape("gpt2");
+  using folder = createTemporaryFolder();
+  const shape = createTinyShape("gpt2");
   const [first, second] = [join(folder.path, "first"), join(folder.path, "second")];
   await exportModel(
-    { shape, tensors: drawnTensors(shape, 2), generationConfig: file },
+    { shape, tensors: drawModelTensors(shape, 2), generationConfig: file },
     { format: "safetensors" },
     first,
   );
@@ -57,8 +57,8 @@ it("is imported and exported with the model and the tokenizer files", async () =
   const tokenizerFolder = join(folder.path, "tokenizer");
   mkdirSync(tokenizerFolder);
   writeFileSync(join(tokenizerFolder, "special_tokens_map.json"), '{"eos_token": "x"}');
-  const wide = tinyShape("gpt2", { vocab_size: 257 });
-  const tensors = drawnTensors(wide, 2);
+  const wide = createTinyShape("gpt2", { vocab_size: 257 });
+  const tensors = drawModelTensors(wide, 2);
   const subject = {
     shape: wide,
     tensors,

@@ -11,10 +11,10 @@ import {
   readSafetensors,
   writeSafetensors,
 } from "../../../src/backend/checkpoints/safetensors";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
-const shape = tinyShape("gpt2");
-const tensors = drawnTensors(shape, 2);
+const shape = createTinyShape("gpt2");
+const tensors = drawModelTensors(shape, 2);
 const data = (from: HostTensors) => new Map([...from].map(([name, each]) => [name, each.data]));
 
 /** An exported folder whose weights and configuration are changed before it is read. */
@@ -22,7 +22,7 @@ async function changed(
   weights: (file: Map<string, { shape: readonly number[]; data: Float32Array }>) => void,
   config: (config: Record<string, unknown>) => void = () => undefined,
 ) {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "model");
   await exportModel({ shape, tensors }, { format: "safetensors" }, target);
   const file = new Map(readSafetensors(join(target, "model.safetensors")).tensors);
@@ -140,7 +140,7 @@ describe("a Hugging Face folder", () => {
         (config) => (config["model_type"] = "t5"),
       ),
     ).rejects.toThrow(/known are .*gpt2/);
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     writeFileSync(join(folder.path, "config.json"), "{");
     await expect(importModel(folder.path)).rejects.toMatchObject({ code: "corrupt" });
     writeFileSync(join(folder.path, "config.json"), JSON.stringify(shape.config));
@@ -195,7 +195,7 @@ describe("a Hugging Face folder", () => {
     ["lfs pointer of weights", "model.safetensors"],
     ["lfs pointer of a configuration", "config.json"],
   ])("is refused with an %s", async (_, name) => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const target = join(folder.path, "model");
     await exportModel({ shape, tensors }, { format: "safetensors" }, target);
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12345\n`;
@@ -208,7 +208,7 @@ describe("a Hugging Face folder", () => {
   });
 
   it("may split its weights into several files", async () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const names = [...tensors.keys()];
     const parts = [names.slice(0, 5), names.slice(5)];
     const map: Record<string, string> = {};
@@ -244,7 +244,7 @@ describe("a Hugging Face folder", () => {
   });
 
   it("holds no more of its weights in memory than it has read", async () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     await exportModel(
       { shape, tensors },
       { format: "safetensors", dtype: "bfloat16" },
@@ -260,11 +260,11 @@ describe("a Hugging Face folder", () => {
 
 describe("importShape", () => {
   it("reads the model of a checkpoint without its weights", async () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     const masked = withRepresentations(shape, {
       "layers.0.mlp.up_proj": { type: "masked", options: { kept: 9 } },
     });
-    writeCheckpoint(join(folder.path, "own"), { shape: masked, tensors: drawnTensors(masked, 1) });
+    writeCheckpoint(join(folder.path, "own"), { shape: masked, tensors: drawModelTensors(masked, 1) });
     expect(await importShape("own", folder.path)).toEqual(masked);
     await exportModel({ shape, tensors }, { format: "safetensors" }, join(folder.path, "exported"));
     copyFileSync(join(folder.path, "exported", "config.json"), join(folder.path, "config.json"));
@@ -332,6 +332,6 @@ it.each([
     /not a whole llama2.c checkpoint/,
   ],
 ])("lists the supported kinds of models for %s", async (_, make, message) => {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   await expect(importModel(make(folder.path))).rejects.toThrow(message);
 });

@@ -5,12 +5,15 @@ import { openModel } from "../../../src/backend/imports/openModel";
 import { classifierShape } from "../../../src/backend/models/classifier";
 import { models } from "../../../src/backend/models/catalog";
 import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
 it.each(Object.keys(models))("opens the checkpoint of a %s classifier", (family) => {
-  using folder = temporaryFolder();
-  const shape = classifierShape(tinyShape(family), { kind: "classes", names: ["ham", "spam", "other"] });
-  const tensors = drawnTensors(shape, 2);
+  using folder = createTemporaryFolder();
+  const shape = classifierShape(createTinyShape(family), {
+    kind: "classes",
+    names: ["ham", "spam", "other"],
+  });
+  const tensors = drawModelTensors(shape, 2);
   const path = join(folder.path, "step-1");
   writeCheckpoint(path, { shape, tensors });
   using model = openModel(path);

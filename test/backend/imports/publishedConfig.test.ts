@@ -6,7 +6,7 @@ import { readModelFolder } from "../../../src/backend/imports/huggingFaceFolder"
 import { models } from "../../../src/backend/models/catalog";
 import { isInert, ropeTheta } from "../../../src/backend/models/config";
 import { shapeFromConfig } from "../../../src/backend/models/model";
-import { temporaryFolder } from "../../support/subject";
+import { createTemporaryFolder } from "../../support/subject";
 
 type Config = Readonly<Record<string, unknown>>;
 interface Fixture {
@@ -18,7 +18,7 @@ interface Fixture {
 const { families } = JSON.parse(readFileSync("test/fixtures/models/configs.json", "utf8")) as Fixture;
 
 function read(config: Config) {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   writeFileSync(join(folder.path, "config.json"), JSON.stringify(config));
   const { shape, notices } = readModelFolder(folder.path);
   return { shape, notices: notices.map((line) => line.replaceAll(folder.path, "")) };

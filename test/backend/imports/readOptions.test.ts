@@ -6,14 +6,14 @@ import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { writeSafetensors } from "../../../src/backend/checkpoints/safetensors";
 import { importModel, importOutline, importShape } from "../../../src/backend/imports/importModel";
 import { baseModelSchema } from "../../../src/schema/baseModel";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
-const shape = tinyShape("gpt2");
-const tensors = drawnTensors(shape, 2);
+const shape = createTinyShape("gpt2");
+const tensors = drawModelTensors(shape, 2);
 const weights = (from: typeof tensors) => new Map([...from].map(([name, { data }]) => [name, data]));
 
 function modelFolder(prefix = "", config: object = {}) {
-  const folder = temporaryFolder();
+  const folder = createTemporaryFolder();
   const id = join(folder.path, "model");
   mkdirSync(id);
   const renamed = new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));

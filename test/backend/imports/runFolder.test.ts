@@ -5,13 +5,13 @@ import { describe, expect, it } from "vitest";
 import { importModel } from "../../../src/backend/imports/importModel";
 import { writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../support/subject";
 
-const shape = tinyShape("gpt2");
+const shape = createTinyShape("gpt2");
 
 describe("a run folder", () => {
   const marked = (mark: number) => {
-    const weights = drawnTensors(shape, 2);
+    const weights = drawModelTensors(shape, 2);
     (weights.get("transformer.ln_f.bias")!.data as Float32Array)[0] = mark;
     return weights;
   };
@@ -39,7 +39,7 @@ describe("a run folder", () => {
     writeFileSync(join(run, "steps", action, "done.json"), JSON.stringify(content));
   }
   function runFolder() {
-    const folder = temporaryFolder();
+    const folder = createTemporaryFolder();
     writeFileSync(join(folder.path, "run.json"), "{}");
     mkdirSync(join(folder.path, "checkpoints"));
     return folder;

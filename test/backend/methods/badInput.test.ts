@@ -4,15 +4,15 @@ import { methods } from "../../../src/backend/methods/catalog";
 import { countModel } from "../../../src/backend/models/accounting";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
-import { plainLab, labWithText } from "../../support/lab";
-import { drawnTensors, tinyShape } from "../../support/subject";
+import { plainLab, createLabWithText } from "../../support/lab";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
 import { correlated, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
 
 const grammar = useGrammar();
 
 const model = (family = "llama"): Checkpoint => {
-  const shape = tinyShape(family);
-  return { shape, tensors: drawnTensors(shape, 2) };
+  const shape = createTinyShape(family);
+  return { shape, tensors: drawModelTensors(shape, 2) };
 };
 const options = (name: string, given: object) => methods[name]!.options.parse(given) as unknown;
 const applied = (name: string, given: object, before: Checkpoint) =>
@@ -21,7 +21,7 @@ const applied = (name: string, given: object, before: Checkpoint) =>
 describe("a text that is too short for what is asked", () => {
   it.each(["sparsegpt", "gptq"])("is told by %s, once, with what became of it", async (name) => {
     const said: string[] = [];
-    const lab = labWithText(grammar.engine, grammar.data, { log: (message) => said.push(message) });
+    const lab = createLabWithText(grammar.engine, grammar.data, { log: (message) => said.push(message) });
     const given = options(name, { targets: role, calibration: { samples: 100_000, batch_size: 4 } });
     await methods[name]!.apply(model(), given, lab);
     expect(said.filter((line) => /is 100000, but the training split has \d+/.test(line))).toHaveLength(1);

@@ -12,18 +12,18 @@ import tied, { tie, tiedSets, type TiedOptions } from "../../../src/backend/repr
 import type { MatrixSpec } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
-import { labWithText } from "../../support/lab";
-import { uniform } from "../../support/sampleValues";
-import { drawnTensors, tinyShape } from "../../support/subject";
-import { matrixOf } from "../../support/matrix";
+import { createLabWithText } from "../../support/lab";
+import { createUniform } from "../../support/sampleValues";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
+import { createMatrixSpec } from "../../support/matrix";
 
 const gpt2 = (): ModelShape => shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
 
 const projection = (inputs: number, outputs: number): MatrixSpec =>
-  matrixOf(inputs, outputs, { role: "layers.0.self_attn.q_proj", name: "q_proj", purpose: "query" });
+  createMatrixSpec(inputs, outputs, { role: "layers.0.self_attn.q_proj", name: "q_proj", purpose: "query" });
 
 const drawn = (size: number, seed: number) => {
-  const next = uniform(seed);
+  const next = createUniform(seed);
   return Float32Array.from({ length: size }, () => 2 * next() - 1);
 };
 
@@ -144,14 +144,14 @@ describe("with real text", () => {
 
   const seen = { calibration: { samples: 16, batch_size: 4 } };
   const subject = (): Checkpoint => {
-    const shape = tinyShape("gpt2");
-    return { shape, tensors: drawnTensors(shape, 4) };
+    const shape = createTinyShape("gpt2");
+    return { shape, tensors: drawModelTensors(shape, 4) };
   };
 
   /** Σ |x·W − x·W̃|² of a part over the text that calibration reads. */
   async function lost(before: Checkpoint, after: Checkpoint, part: string): Promise<number> {
     const role = part.replace(/[qkv]_proj/, "qkv_proj");
-    const lab = labWithText(grammar.engine, grammar.data);
+    const lab = createLabWithText(grammar.engine, grammar.data);
     const gram = (x: ReturnType<typeof input>) => ({ rows: x });
     const sums = await lab.observe(before, new Map([[role, gram]]), { samples: 4, batch_size: 4 });
     const x = sums.get(role)!["rows"]!;
@@ -186,7 +186,7 @@ describe("with real text", () => {
 
   it("least squares keep the products of the text better than a drawn row, than a mean and than a copied diagonal", async () => {
     const before = subject();
-    const lab = labWithText(grammar.engine, grammar.data);
+    const lab = createLabWithText(grammar.engine, grammar.data);
     const one = { calibration: { samples: 4, batch_size: 4 } };
     const q = "layers.1.self_attn.q_proj";
     const rows = async (donor: string) =>
@@ -210,7 +210,7 @@ describe("with real text", () => {
     const before = subject();
     const options = irc.options.parse({ rate: 0.5, donor: "lsq", ...seen });
     const at = (seed: number) =>
-      irc.apply(before, options, labWithText(grammar.engine, grammar.data, { seed }));
+      irc.apply(before, options, createLabWithText(grammar.engine, grammar.data, { seed }));
     expect(await at(3)).toEqual(await at(3));
     expect(await at(3)).not.toEqual(await at(4));
   });
@@ -219,7 +219,7 @@ describe("with real text", () => {
     const signal = AbortSignal.abort();
     const options = dwc.options.parse({ fit: "lsq", ...seen });
     await expect(
-      dwc.apply(subject(), options, labWithText(grammar.engine, grammar.data, { signal })),
+      dwc.apply(subject(), options, createLabWithText(grammar.engine, grammar.data, { signal })),
     ).rejects.toMatchObject({
       code: "cancelled",
     });

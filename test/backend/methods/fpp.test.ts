@@ -11,9 +11,14 @@ import type { MethodTraining } from "../../../src/backend/compression/training";
 import { initialise } from "../../../src/backend/models/initialise";
 import { shapeFromConfig } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
-import { labWithText, plainLab } from "../../support/lab";
-import { uniform } from "../../support/sampleValues";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { createLabWithText, plainLab } from "../../support/lab";
+import { createUniform } from "../../support/sampleValues";
+import {
+  drawModelTensors,
+  openGrammarData,
+  createTemporaryFolder,
+  createTinyShape,
+} from "../../support/subject";
 
 describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
   const gpt2 = shapeFromConfig({ model_type: "gpt2", vocab_size: 50257 });
@@ -36,7 +41,7 @@ describe("the counts of the paper, from the shape of GPT-2 small alone", () => {
 
 describe("one pruning", () => {
   const draw = (size: number, seed: number) => {
-    const next = uniform(seed);
+    const next = createUniform(seed);
     return Float32Array.from({ length: size }, () => 2 * next() - 1);
   };
   const values = draw(1000, 3);
@@ -71,10 +76,10 @@ describe("one pruning", () => {
 describe("a small model", () => {
   let engine: Engine;
   let data: DataSet;
-  const folder = temporaryFolder();
+  const folder = createTemporaryFolder();
   beforeAll(async () => {
     engine = await openEngine("cpu");
-    data = await grammarData(folder.path, { val_fraction: 0.2 });
+    data = await openGrammarData(folder.path, { val_fraction: 0.2 });
   });
   afterAll(async () => {
     data[Symbol.dispose]();
@@ -83,8 +88,8 @@ describe("a small model", () => {
   });
 
   const subject = (): Checkpoint => {
-    const shape = tinyShape("gpt2", { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 });
-    return { shape, tensors: drawnTensors(shape, 4) };
+    const shape = createTinyShape("gpt2", { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 });
+    return { shape, tensors: drawModelTensors(shape, 4) };
   };
   const up = "layers.0.mlp.up_proj";
   const name = "transformer.h.0.mlp.c_fc";
@@ -128,7 +133,7 @@ describe("a small model", () => {
       train: { max_steps: 3, per_device_train_batch_size: 2, ...more },
     });
     const before = subject();
-    const lab = labWithText(engine, data);
+    const lab = createLabWithText(engine, data);
     const after = await fpp.apply(before, options, lab);
     expect(lab.steps).toBeGreaterThan(6);
     for (const tensor of [`${name}.weight`, `${name}.bias`, "transformer.wte.weight"]) {
@@ -148,7 +153,7 @@ describe("a small model", () => {
 
   it("takes back the pruning that costs too much, and says so", async () => {
     const told: string[] = [];
-    const lab = labWithText(engine, data, { log: (line) => told.push(line) });
+    const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
     const { shape } = subject();
     // Only what has learned something can lose it.
     const before = await lab.train({ shape, tensors: initialise(shape, 3) }, {
@@ -171,7 +176,7 @@ describe("a small model", () => {
 
   it("stops in the middle of its training where the run is to stop", async () => {
     let asked = 0;
-    const lab = labWithText(engine, data, { verdict: async () => (++asked > 2 ? "stop" : "run") });
+    const lab = createLabWithText(engine, data, { verdict: async () => (++asked > 2 ? "stop" : "run") });
     const options = fpp.options.parse({ train: { max_steps: 50 } });
     await expect(fpp.apply(subject(), options, lab)).rejects.toMatchObject({ code: "cancelled" });
     expect(asked).toBe(3);

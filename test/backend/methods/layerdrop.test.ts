@@ -9,11 +9,11 @@ import magnitude from "../../../src/backend/methods/magnitude";
 import { countModel } from "../../../src/backend/models/accounting";
 import { dimensionsOf, shapeFromConfig } from "../../../src/backend/models/model";
 import { plainLab } from "../../support/lab";
-import { drawnTensors, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
 
 const keptOf = (layers: number, given: object) => {
-  const shape = tinyShape("gpt2", { n_layer: layers });
-  const tensors = drawnTensors(shape, 3);
+  const shape = createTinyShape("gpt2", { n_layer: layers });
+  const tensors = drawModelTensors(shape, 3);
   return { shape, tensors, options: layerdrop.options.parse(given) };
 };
 

@@ -10,12 +10,17 @@ import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { traineeOf } from "../../../src/backend/training/trainee";
 import { train } from "../../../src/backend/training/trainer";
 import { trainSchema } from "../../../src/schema/experiment";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import {
+  drawModelTensors,
+  openGrammarData,
+  createTemporaryFolder,
+  createTinyShape,
+} from "../../support/subject";
 import { plainLab } from "../../support/lab";
 
 const tiny = (family: string, seed = 4): Checkpoint => {
-  const shape = tinyShape(family);
-  return { shape, tensors: drawnTensors(shape, seed) };
+  const shape = createTinyShape(family);
+  return { shape, tensors: drawModelTensors(shape, seed) };
 };
 const prune = (before: Checkpoint, options: Record<string, unknown>) =>
   magnitude.apply(before, magnitude.options.parse(options), plainLab);
@@ -46,7 +51,7 @@ describe("plan", () => {
     magnitude.plan(shape, magnitude.options.parse(options));
 
   it("counts exactly what is kept, before a weight is read", () => {
-    const shape = tinyShape("llama");
+    const shape = createTinyShape("llama");
     const after = plan(shape, { sparsity: 0.3 }).after.roles.find(
       ({ role }) => role === "layers.0.mlp.up_proj",
     )!;
@@ -61,7 +66,7 @@ describe("plan", () => {
   });
 
   it("leaves embeddings, the head and norms as they are", () => {
-    const { before, after } = plan(tinyShape("llama"), { sparsity: 0.9 });
+    const { before, after } = plan(createTinyShape("llama"), { sparsity: 0.9 });
     const others = (counts: typeof before) =>
       counts.roles.filter(({ role }) => !/proj$/.test(role)).map(({ role, stored }) => [role, stored]);
     expect(others(after)).toEqual(others(before));
@@ -81,8 +86,8 @@ describe("plan", () => {
   });
 
   it("takes a sparsity that agrees with the structure", () => {
-    expect(plan(tinyShape("llama"), { mask_structure: "1:4", sparsity: 0.75 }).after).toEqual(
-      plan(tinyShape("llama"), { mask_structure: "1:4" }).after,
+    expect(plan(createTinyShape("llama"), { mask_structure: "1:4", sparsity: 0.75 }).after).toEqual(
+      plan(createTinyShape("llama"), { mask_structure: "1:4" }).after,
     );
   });
 
@@ -91,7 +96,7 @@ describe("plan", () => {
     ["llama", { mask_structure: "3:5" }, /16 inputs, which is not a multiple of 5.*and so for 13 more/],
     ["kphi3", {}, /layers.0.self_attn.qkv_proj is stored as grouped.*ignore/],
   ])("refuses for %s %j with the reason", (family, options, reason) => {
-    expect(() => plan(tinyShape(family), options)).toThrow(reason);
+    expect(() => plan(createTinyShape(family), options)).toThrow(reason);
   });
 });
 
@@ -217,10 +222,10 @@ describe("training on", () => {
   it.each(["adamw", "sgd"])(
     "leaves zeros zero and moves the rest, with %s and weight decay",
     async (optim) => {
-      using folder = temporaryFolder();
-      using data = await grammarData(folder.path);
-      const shape = tinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
-      const pruned = await prune({ shape, tensors: drawnTensors(shape, 4) }, { sparsity: 0.5 });
+      using folder = createTemporaryFolder();
+      using data = await openGrammarData(folder.path);
+      const shape = createTinyShape("llama", { vocab_size: data.tokenizer.vocabSize });
+      const pruned = await prune({ shape, tensors: drawModelTensors(shape, 4) }, { sparsity: 0.5 });
       const options = {
         max_steps: 5,
         learning_rate: 0.01,

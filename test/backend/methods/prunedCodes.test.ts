@@ -12,7 +12,7 @@ import { maskName } from "../../../src/backend/representations/masked";
 import { nonZeros, type TensorData } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { useGrammar } from "../../support/grammar";
-import { labWithText } from "../../support/lab";
+import { createLabWithText } from "../../support/lab";
 import { applied, correlated, denseOf, errorOf, labWithInputs, role, sizesOf, tiny } from "./shrinkSamples";
 
 const before = tiny();
@@ -89,7 +89,7 @@ it("GPTQ makes up for its rounding and leaves less error than rounding what is k
 
 it("a budget of bits is shared out among pruned matrices as among dense ones", async () => {
   const model = tiny("gpt2");
-  const grammarLab = () => labWithText(grammar.engine, grammar.data);
+  const grammarLab = () => createLabWithText(grammar.engine, grammar.data);
   const calibration = { samples: 4, batch_size: 2 };
   const sparseModel = await magnitude.apply(model, magnitude.options.parse({ sparsity: 0.5 }), grammarLab());
   for (const sensitivity of ["gradient", "output", "loss"]) {

@@ -4,14 +4,14 @@ import { matrixSlots } from "../../../src/backend/models/model";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { TensorData } from "../../../src/backend/representations/representation";
 import { plainLab } from "../../support/lab";
-import { uniform } from "../../support/sampleValues";
-import { drawnTensors, tinyShape } from "../../support/subject";
+import { createUniform } from "../../support/sampleValues";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
 
 export const role = "layers.0.mlp.up_proj";
 
 /** [rows, columns] of numbers whose columns depend on each other, as the features of real text do. */
 export function correlated(rows: number, columns: number, seed: number): Float64Array {
-  const random = uniform(seed);
+  const random = createUniform(seed);
   const hidden = Array.from({ length: rows * 3 }, () => 2 * random() - 1);
   const mix = Array.from({ length: 3 * columns }, () => 2 * random() - 1);
   return Float64Array.from({ length: rows * columns }, (_, i) => {
@@ -33,8 +33,8 @@ export function gramOf(x: Float64Array, columns: number): Float64Array {
 }
 
 export function tiny(family = "llama"): Checkpoint {
-  const shape = tinyShape(family);
-  return { shape, tensors: drawnTensors(shape, 5) };
+  const shape = createTinyShape(family);
+  return { shape, tensors: drawModelTensors(shape, 5) };
 }
 
 /** Sizes of the matrix of the role. */

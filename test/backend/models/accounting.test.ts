@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { countModel } from "../../../src/backend/models/accounting";
 import { sizeOf } from "../../../src/backend/graph/op";
 import { parametersOf, shapeFromConfig, withRepresentations } from "../../../src/backend/models/model";
-import { drawTensors, from } from "../../support/tensors";
+import { drawTensors, createLookup } from "../../support/tensors";
 
 interface Published {
   readonly layers: number;
@@ -107,7 +107,7 @@ describe("counts", () => {
     tensors.get("transformer.h.0.attn.c_attn.bias")!.fill(0);
     const file = { bytes: 9999, tensorBytes: (name: string) => 4 * tensors.get(name)!.length };
     const before = countModel(shape);
-    const after = countModel(shape, { tensors: from(tensors), file });
+    const after = countModel(shape, { tensors: createLookup(tensors), file });
     expect(after.total.nonZero).toBe(before.total.nonZero - 12);
     expect(after.total.bytes).toBe(9999);
     expect(after.nonEmbedding.bytes).toBe(4 * before.nonEmbedding.stored);

@@ -15,8 +15,8 @@ import { plainLab } from "../../support/lab";
 import { loadRuntime } from "../../../src/backend/engine/runtime";
 import { encodeOnnx } from "../../../src/backend/graph/onnx";
 import { packedProduct } from "../../../src/backend/graph/ops/packedProduct";
-import { applyOp, draw, relativeError } from "../../support/sampleValues";
-import { drawnTensors, tinyShape } from "../../support/subject";
+import { applyOp, drawInputs, computeRelativeError } from "../../support/sampleValues";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
 
 let engine: Engine;
 beforeAll(async () => (engine = await openEngine("cpu")));
@@ -30,8 +30,8 @@ async function quantised(
   family: keyof typeof wide,
   { sparsity = 0, ...given }: Readonly<Record<string, unknown>>,
 ): Promise<Checkpoint> {
-  const shape = tinyShape(family, wide[family]);
-  const dense = { shape, tensors: drawnTensors(shape, 6) };
+  const shape = createTinyShape(family, wide[family]);
+  const dense = { shape, tensors: drawModelTensors(shape, 6) };
   const before =
     sparsity === 0 ? dense : await magnitude.apply(dense, magnitude.options.parse({ sparsity }), plainLab);
   return rtn.apply(before, rtn.options.parse(given), plainLab);
@@ -69,7 +69,7 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
       (logits) => logits,
     );
     const got = await program.ask({ tokens, rows }, new AbortController().signal);
-    expect(relativeError(got, plainLogits(model))).toBeLessThan(2e-5);
+    expect(computeRelativeError(got, plainLogits(model))).toBeLessThan(2e-5);
   });
 
   it("takes half a byte a code at four bits, and every tensor that its pass reads is there", async () => {
@@ -92,7 +92,7 @@ describe.each(["gpt2", "llama"] as const)("a quantised %s", (family) => {
 it("a portable file computes the same with standard operators alone", async () => {
   const ort = await loadRuntime();
   for (const [number, sample] of packedProduct.samples.entries()) {
-    const drawn = draw(sample, 40 + number);
+    const drawn = drawInputs(sample, 40 + number);
     const y = applyOp(
       packedProduct,
       drawn.map(({ value }) => value),
@@ -113,7 +113,7 @@ it("a portable file computes the same with standard operators alone", async () =
       graph,
       Object.fromEntries(drawn.map(({ name, numbers }) => [name, numbers])),
     )["y"]!;
-    expect(relativeError(results["y"]!.data as Float32Array, wanted)).toBeLessThan(1e-5);
+    expect(computeRelativeError(results["y"]!.data as Float32Array, wanted)).toBeLessThan(1e-5);
   }
 });
 
@@ -127,6 +127,9 @@ it("groups that no block divides are multiplied as floats, as before", async () 
     (logits) => logits,
   );
   expect(
-    relativeError(await program.ask({ tokens, rows }, new AbortController().signal), plainLogits(model)),
+    computeRelativeError(
+      await program.ask({ tokens, rows }, new AbortController().signal),
+      plainLogits(model),
+    ),
   ).toBeLessThan(2e-5);
 });

@@ -10,8 +10,8 @@ import {
   shapeFromConfig,
 } from "../../../src/backend/models/model";
 import { denseShape, fromInOut, weightName } from "../../../src/backend/representations/dense";
-import { relativeError } from "../../support/sampleValues";
-import { drawTensors, from, valuesOf } from "../../support/tensors";
+import { computeRelativeError } from "../../support/sampleValues";
+import { drawTensors, createLookup, createValues } from "../../support/tensors";
 
 const sizes = {
   vocab_size: 20,
@@ -23,7 +23,9 @@ const sizes = {
 const tokens = Array.from({ length: 12 }, (_, i) => (7 * i) % 20);
 
 function logits(shape: ModelShape, tensors: ReadonlyMap<string, ArrayLike<number>>): Float64Array {
-  const y = forward(shape, from(valuesOf(parametersOf(shape))), { tokens: input("tokens", [2, 6], "int32") });
+  const y = forward(shape, createLookup(createValues(parametersOf(shape))), {
+    tokens: input("tokens", [2, 6], "int32"),
+  });
   return evaluateGraph({ outputs: { y } }, { ...Object.fromEntries(tensors), tokens })["y"]!;
 }
 
@@ -38,9 +40,9 @@ describe("kphi3", () => {
         if (type === "grouped")
           same.set(
             weightName(matrix),
-            fromInOut(representation.materialize(from(tensors), matrix, options), matrix),
+            fromInOut(representation.materialize(createLookup(tensors), matrix, options), matrix),
           );
-    expect(relativeError(logits(grouped, tensors), logits(dense, same))).toBeLessThan(1e-6);
+    expect(computeRelativeError(logits(grouped, tensors), logits(dense, same))).toBeLessThan(1e-6);
   });
 
   it("with a negative minimum is phi3, bit for bit", () => {

@@ -5,7 +5,7 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { input } from "../../../src/backend/graph/op";
 import { type Llama2cFile, readLlama2c } from "../../../src/backend/models/llama2c";
 import { forward, parametersOf } from "../../../src/backend/models/model";
-import { from, valuesOf } from "../../support/tensors";
+import { createLookup, createValues } from "../../support/tensors";
 
 /** A file of the format with every scalar equal to its place. */
 function countingFile(sizes: readonly number[], scalars: number): Uint8Array {
@@ -110,7 +110,7 @@ describe("stories260K", () => {
     const rows = input("rows", [1], "int32");
     const logits = forward(
       shape,
-      from(valuesOf(parametersOf(shape))),
+      createLookup(createValues(parametersOf(shape))),
       { tokens: input("tokens", [1, time], "int32") },
       { rows },
     );

@@ -10,17 +10,17 @@ import {
   type Reference,
   type ReferenceCase,
   readReference,
-  referenceGraph,
+  createReferenceGraph,
   referenceNames,
-  uniform,
+  drawUniform,
 } from "../../support/referenceModel";
-import { relativeError } from "../../support/sampleValues";
+import { computeRelativeError } from "../../support/sampleValues";
 
 type Results = Readonly<Record<string, ArrayLike<number>>>;
 
 /** A reference case as a graph with the outputs `logits`, `loss` and one gradient a tensor. */
 function withGradients(reference: Reference, wanted: ReferenceCase) {
-  const { logits, loss, weights, feeds } = referenceGraph(reference, wanted);
+  const { logits, loss, weights, feeds } = createReferenceGraph(reference, wanted);
   const found = gradients(loss, [...weights.values()]);
   const outputs = Object.fromEntries([...weights.keys()].map((name, i) => [gradientOf(name), found[i]!]));
   return { graph: { outputs: { logits, loss, ...outputs } }, feeds };
@@ -35,7 +35,10 @@ function largestError(results: Results, wanted: ReferenceCase, { bound, config }
   const vocabulary = (config["num_labels"] ?? config["vocab_size"]) as number;
   const logits = Array.from(results["logits"]!);
   const rows = wanted.logits.rows.flatMap((row) => logits.slice(row * vocabulary, (row + 1) * vocabulary));
-  const errors = [relativeError(results["loss"]!, [wanted.loss]), relativeError(rows, wanted.logits.values)];
+  const errors = [
+    computeRelativeError(results["loss"]!, [wanted.loss]),
+    computeRelativeError(rows, wanted.logits.values),
+  ];
   const most = Math.max(...Object.values(wanted.gradients).map(({ norm }) => norm));
   for (const [name, { norm, probe, values }] of Object.entries(wanted.gradients)) {
     const gradient = Array.from(results[gradientOf(name)]!);
@@ -44,10 +47,10 @@ function largestError(results: Results, wanted: ReferenceCase, { bound, config }
       errors.push(Math.hypot(...gradient) < negligible * most ? 0 : Infinity);
       continue;
     }
-    const probing = Float32Array.from(uniform(`${name}#probe`, gradient.length, bound));
+    const probing = Float32Array.from(drawUniform(`${name}#probe`, gradient.length, bound));
     const product = gradient.reduce((total, each, i) => total + each * probing[i]!, 0);
-    errors.push(relativeError([Math.hypot(...gradient)], [norm]), Math.abs(product - probe) / norm);
-    if (values !== undefined) errors.push(relativeError(gradient, values));
+    errors.push(computeRelativeError([Math.hypot(...gradient)], [norm]), Math.abs(product - probe) / norm);
+    if (values !== undefined) errors.push(computeRelativeError(gradient, values));
   }
   return Math.max(...errors);
 }
@@ -56,7 +59,7 @@ describe.each([...referenceNames, ...classReferenceNames])("%s", (name) => {
   const reference = readReference(name);
 
   it("has the tensors that Hugging Face has", () => {
-    const { shape } = referenceGraph(reference, reference.cases[0]!);
+    const { shape } = createReferenceGraph(reference, reference.cases[0]!);
     const ours = Object.fromEntries(parametersOf(shape).map((spec) => [spec.name, spec.shape]));
     expect(ours).toEqual(reference.tensors);
   });

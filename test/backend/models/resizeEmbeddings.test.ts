@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parametersOf } from "../../../src/backend/models/model";
 import { resizeShape, resizeTensors } from "../../../src/backend/models/resizeEmbeddings";
-import { drawnTensors, tinyShape } from "../../support/subject";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
 
 /** `[width]`, and `[width, width]` of the rows from one on. */
 function momentsOf(data: ArrayLike<number>, width: number, from = 0) {
@@ -24,9 +24,9 @@ test.each(["gpt2", "llama", "qwen2", "phi3", "bert"])(
   "%s: rows are added to embedding, untied head and bias, and everything else stays as it is",
   (family) => {
     for (const tied of family === "bert" ? [true] : [true, false]) {
-      const shape = tinyShape(family, { tie_word_embeddings: tied });
+      const shape = createTinyShape(family, { tie_word_embeddings: tied });
       const { vocab_size: rows } = shape.config as { vocab_size: number };
-      const tensors = drawnTensors(shape, 3);
+      const tensors = drawModelTensors(shape, 3);
       const larger = resizeShape(shape, rows + 5);
       expect(larger.config).toEqual({ ...shape.config, vocab_size: rows + 5 });
       const resized = resizeTensors(shape, larger, tensors, 1);
@@ -52,8 +52,8 @@ test.each(["gpt2", "llama", "qwen2", "phi3", "bert"])(
 );
 
 test("new rows have the mean of the others and 1e-9 of their covariance", () => {
-  const shape = tinyShape("gpt2", { n_embd: 4, n_head: 1, vocab_size: 12 });
-  const tensors = drawnTensors(shape, 4);
+  const shape = createTinyShape("gpt2", { n_embd: 4, n_head: 1, vocab_size: 12 });
+  const tensors = drawModelTensors(shape, 4);
   const name = "transformer.wte.weight";
   // Around zero, so that the small differences between new rows are not lost in their float32 numbers.
   const data = tensors.get(name)!.data as Float32Array;
@@ -72,6 +72,6 @@ test("new rows have the mean of the others and 1e-9 of their covariance", () => 
 });
 
 test("a smaller vocabulary removes no row", () => {
-  const shape = tinyShape("gpt2");
+  const shape = createTinyShape("gpt2");
   expect(resizeShape(shape, 1)).toBe(shape);
 });

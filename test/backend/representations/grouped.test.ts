@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import grouped, { groupCount, interleaving, overlap } from "../../../src/backend/representations/grouped";
-import { drawTensors, from } from "../../support/tensors";
-import { matrixOf } from "../../support/matrix";
+import { drawTensors, createLookup } from "../../support/tensors";
+import { createMatrixSpec } from "../../support/matrix";
 
 const matrix = (inputs: number, outputs: number) =>
-  matrixOf(inputs, outputs, {
+  createMatrixSpec(inputs, outputs, {
     role: "layers.0.self_attn.o_proj",
     name: "model.layers.0.self_attn.o_proj",
     purpose: "attention output",
@@ -75,7 +75,7 @@ describe("the block", () => {
       const counts = grouped.count(spec, options);
       expect(counts.stored).toBe((2 * inputs * outputs) / groups);
       const tensors = drawTensors(grouped.parameters(spec, options), 5);
-      const dense = grouped.materialize(from(tensors), spec, options);
+      const dense = grouped.materialize(createLookup(tensors), spec, options);
       expect(dense.filter((each) => each !== 0).length).toBe(
         counts.stored - overlap(inputs, outputs, groups),
       );

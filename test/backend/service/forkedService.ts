@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import type { Events, Requests } from "../../../src/protocol/backend";
 import { isActive } from "../../../src/protocol/run";
-import { Connection, type Nothing } from "../../../src/protocol/connection";
+import { Connection, type Empty } from "../../../src/protocol/connection";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import type { RunSummary } from "../../../src/protocol/service/runs";
 import { listRuns } from "../../../src/backend/runs/folder/findRuns";
@@ -63,7 +63,7 @@ export function experimentWorkspace(
 
 export class ForkedService {
   readonly child: ChildProcess;
-  readonly connection: Connection<Requests, Events, Nothing, Nothing>;
+  readonly connection: Connection<Requests, Events, Empty, Empty>;
   readonly events: { readonly [K in keyof Events]: Events[K][] } = {
     runsChanged: [],
     alertRaised: [],
@@ -81,7 +81,7 @@ export class ForkedService {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.exited = once(this.child, "exit");
-    this.connection = new Connection<Requests, Events, Nothing, Nothing>(
+    this.connection = new Connection<Requests, Events, Empty, Empty>(
       {
         post: (message) => void this.child.send(message as object, () => undefined),
         listen: (listener) => this.child.on("message", listener),

@@ -13,15 +13,20 @@ import { strategies } from "../../../src/backend/strategies/catalog";
 import recursive from "../../../src/backend/strategies/recursive";
 import sequential from "../../../src/backend/strategies/sequential";
 import { type Checkpoint, checkTensors } from "../../../src/backend/checkpoints/checkpoint";
-import { labWithText } from "../../support/lab";
-import { drawnTensors, grammarData, temporaryFolder, tinyShape } from "../../support/subject";
+import { createLabWithText } from "../../support/lab";
+import {
+  drawModelTensors,
+  openGrammarData,
+  createTemporaryFolder,
+  createTinyShape,
+} from "../../support/subject";
 
 let engine: Engine;
 let data: DataSet;
-const folder = temporaryFolder();
+const folder = createTemporaryFolder();
 beforeAll(async () => {
   engine = await openEngine("cpu");
-  data = await grammarData(folder.path, { val_fraction: 0.2 });
+  data = await openGrammarData(folder.path, { val_fraction: 0.2 });
 });
 afterAll(async () => {
   data[Symbol.dispose]();
@@ -31,13 +36,13 @@ afterAll(async () => {
 
 const quiet = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
 const drawn = (): Checkpoint => {
-  const shape = tinyShape("gpt2", quiet);
-  return { shape, tensors: drawnTensors(shape, 4) };
+  const shape = createTinyShape("gpt2", quiet);
+  return { shape, tensors: drawModelTensors(shape, 4) };
 };
 const learned = (): Promise<Checkpoint> => {
-  const shape = tinyShape("gpt2", quiet);
+  const shape = createTinyShape("gpt2", quiet);
   const training = { max_steps: 150, learning_rate: 0.01 } as MethodTraining;
-  return labWithText(engine, data).train({ shape, tensors: initialise(shape, 3) }, training);
+  return createLabWithText(engine, data).train({ shape, tensors: initialise(shape, 3) }, training);
 };
 
 describe.each(Object.entries(strategies))("%s", (_, strategy) => {
@@ -45,7 +50,7 @@ describe.each(Object.entries(strategies))("%s", (_, strategy) => {
     const options = strategy.options.parse(sample) as unknown;
     const before = drawn();
     const plan = strategy.plan(before.shape, options);
-    const after = await strategy.apply(before, options, labWithText(engine, data));
+    const after = await strategy.apply(before, options, createLabWithText(engine, data));
     checkTensors("the result", after.shape, after.tensors);
     const stored = countModel(after.shape).total.stored;
     if (plan.exact === "least") expect(stored).toBeGreaterThanOrEqual(plan.after.total.stored);
@@ -56,7 +61,7 @@ describe.each(Object.entries(strategies))("%s", (_, strategy) => {
 describe("recursive", () => {
   it.each(Object.entries(methods))("tries rates of %s", async (name, method) => {
     const trials: Trial[] = [];
-    const lab = labWithText(engine, data, { trial: (trial) => trials.push(trial) });
+    const lab = createLabWithText(engine, data, { trial: (trial) => trials.push(trial) });
     const options = recursive.options.parse({
       method: { [name]: {} },
       start: 0.25,
@@ -72,7 +77,7 @@ describe("recursive", () => {
 
   it("keeps the last model that holds, takes back the first that does not, and stops there", async () => {
     const trials: Trial[] = [];
-    const lab = labWithText(engine, data, { trial: (trial) => trials.push(trial) });
+    const lab = createLabWithText(engine, data, { trial: (trial) => trials.push(trial) });
     const before = await learned();
     const options = recursive.options.parse({
       method: { magnitude: { targets: ["embed_tokens", "layers.*"] } },
@@ -95,7 +100,7 @@ describe("recursive", () => {
   it("gives the model back as it was where nothing holds", async () => {
     const before = drawn();
     const options = recursive.options.parse({ method: { irc: {} }, start: 0.5, threshold: 0 });
-    expect(await recursive.apply(before, options, labWithText(engine, data))).toEqual(before);
+    expect(await recursive.apply(before, options, createLabWithText(engine, data))).toEqual(before);
   });
 
   it("refuses what is no rate, no method and no metric", async () => {
@@ -109,7 +114,7 @@ describe("recursive", () => {
       metric: "nothing/at_all",
       higher_is_better: false,
     });
-    await expect(recursive.apply(drawn(), options, labWithText(engine, data))).rejects.toThrow(
+    await expect(recursive.apply(drawn(), options, createLabWithText(engine, data))).rejects.toThrow(
       /no metric nothing/,
     );
   });
@@ -124,7 +129,7 @@ describe("sequential", () => {
 
   it("goes from the embedding through attention and feed-forward of each layer, training in between", async () => {
     const told: string[] = [];
-    const lab = labWithText(engine, data, { log: (line) => told.push(line) });
+    const lab = createLabWithText(engine, data, { log: (line) => told.push(line) });
     const options = sequential.options.parse({
       stages: [...stages.slice(1), stages[0]],
       train: { max_steps: 2 },

@@ -7,9 +7,9 @@ import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { HostTensor, HostTensors } from "../../../src/backend/checkpoints/safetensors";
 import { recipes } from "../../../src/schema/recipe";
-import { tinyShape, trainOptions } from "../../support/tinyModels";
-import { temporaryFolder } from "../../support/temporary";
-import { bytesOf, tinyData, type TinyTraining, trainTiny } from "../../support/tinyRun";
+import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
+import { createTemporaryFolder } from "../../support/temporary";
+import { encodeTensors, openTinyData, type TinyTraining, trainTiny } from "../../support/tinyRun";
 
 const letters = "abcdefghijklmnopqrstuvwxyz";
 const pairs = Array.from({ length: 60 }, (_, i) => ({
@@ -17,15 +17,15 @@ const pairs = Array.from({ length: 60 }, (_, i) => ({
   response: letters.slice(i % 5, 8 + (i % 11)),
 }));
 const short = { template: "{instruction}.{response}", sequence_len: 16, val_set_size: 12 };
-const shape = tinyShape("phi3");
+const shape = createTinyShape("phi3");
 
 let engine: Engine;
 let published: DataSet;
 let mended: DataSet;
 beforeAll(async () => {
   engine = await openEngine("cpu", { threads: 1 });
-  published = await tinyData({ ...recipes.paper.data, ...short, rows: pairs, characters_per_token: 3 });
-  mended = await tinyData({ ...recipes.fixed.data, ...short, rows: pairs });
+  published = await openTinyData({ ...recipes.paper.data, ...short, rows: pairs, characters_per_token: 3 });
+  mended = await openTinyData({ ...recipes.fixed.data, ...short, rows: pairs });
 });
 afterAll(async () => {
   published[Symbol.dispose]();
@@ -40,7 +40,7 @@ function run(
 ) {
   const data = recipe === "paper" ? published : mended;
   const given = { ...recipes[recipe].train, learning_rate: 0.01, block_rows: 20, max_steps: 20, ...options };
-  const request = { engine, shape, data, validation: data.validation, options: trainOptions(given) };
+  const request = { engine, shape, data, validation: data.validation, options: createTrainOptions(given) };
   return trainTiny({ ...request, ...more });
 }
 
@@ -67,10 +67,10 @@ describe("a restarted optimizer", () => {
     expect(before.training.state.step).toBe(border);
     const resume = { ...before.training, optimizer: spoilt(before.training.optimizer) };
     const resumed = await run("paper", {}, { tensors: before.tensors, resume });
-    expect(bytesOf(resumed.result.tensors)).toEqual(bytesOf(whole.result.tensors));
+    expect(encodeTensors(resumed.result.tensors)).toEqual(encodeTensors(whole.result.tensors));
     // Without a restart the same moments do make one.
     const kept = await run("paper", { restart_optimizer: false }, { tensors: before.tensors, resume });
-    expect(bytesOf(kept.result.tensors)).not.toEqual(bytesOf(whole.result.tensors));
+    expect(encodeTensors(kept.result.tensors)).not.toEqual(encodeTensors(whole.result.tensors));
     expect(whole.logs.filter((line) => line.includes("optimizer is reset")).length).toBe(
       bordersOf(whole.logs).length,
     );
@@ -124,7 +124,7 @@ describe("a training that stopped and went on", () => {
       for (const stops of [[border! - 1], [border!], [border! + 1, steps - 1]]) {
         let last = await run(recipe, more, { stopAt: stops[0]! });
         let losses = [...last.losses];
-        const folder = join(temporaryFolder(), "step");
+        const folder = join(createTemporaryFolder(), "step");
         for (const stopAt of [...stops.slice(1), undefined]) {
           expect(last.result.outcome).toBe("stopped");
           const { tensors, training } = last.saves.at(-1)!;
@@ -135,9 +135,9 @@ describe("a training that stopped and went on", () => {
           losses = [...losses, ...last.losses];
         }
         expect(losses, stops.join()).toEqual(whole.losses);
-        expect(bytesOf(last.result.tensors)).toEqual(bytesOf(whole.result.tensors));
+        expect(encodeTensors(last.result.tensors)).toEqual(encodeTensors(whole.result.tensors));
         const [got, wanted] = [last.saves.at(-1)!.training, whole.saves.at(-1)!.training];
-        expect(bytesOf(got.optimizer)).toEqual(bytesOf(wanted.optimizer));
+        expect(encodeTensors(got.optimizer)).toEqual(encodeTensors(wanted.optimizer));
         expect({ ...got.state, seconds: 0 }).toEqual({ ...wanted.state, seconds: 0 });
       }
     },

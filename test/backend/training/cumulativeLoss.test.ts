@@ -1,6 +1,6 @@
 /** What the readings of a cumulative loss come to: one changes nothing, one is two batches, one is momentum under another name. */
 import { describe, expect, it } from "vitest";
-import { bytesOf, largestRatio } from "../../support/tinyRun";
+import { encodeTensors, computeLargestRatio } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
 import type { HostTensors } from "../../../src/backend/checkpoints/safetensors";
 
@@ -28,7 +28,7 @@ describe("a cumulative loss", () => {
       await training.run(options),
       await training.run({ ...options, cumulative_loss: "literal" }),
     ];
-    expect(bytesOf(literal.result.tensors)).toEqual(bytesOf(without.result.tensors));
+    expect(encodeTensors(literal.result.tensors)).toEqual(encodeTensors(without.result.tensors));
     expect(literal.losses).toEqual(without.losses);
     const cumulative = literal.metrics["train/cumulative_loss"]!.map(([, value]) => value);
     let sum = 0;
@@ -49,7 +49,7 @@ describe("a cumulative loss", () => {
     expect(error(differences(two.result.tensors, start), wanted)).toBeLessThan(1e-5);
     const [[, one], [, sum]] = two.metrics["train/cumulative_loss"] as [[number, number], [number, number]];
     expect(one).toBe(two.losses[0]);
-    expect(largestRatio([sum], [2 * both.losses[0]!])).toBeLessThan(1e-5);
+    expect(computeLargestRatio([sum], [2 * both.losses[0]!])).toBeLessThan(1e-5);
   });
 
   it("as a mean of gradients is momentum with a smaller rate", async () => {
@@ -67,7 +67,7 @@ describe("a cumulative loss", () => {
       learning_rate: 0.2 * (1 - decay),
       momentum: decay,
     });
-    expect(largestRatio(mean.losses, momentum.losses)).toBeLessThan(1e-5);
+    expect(computeLargestRatio(mean.losses, momentum.losses)).toBeLessThan(1e-5);
     expect(mean.metrics["train/cumulative_loss"]).toBeUndefined();
   });
 });

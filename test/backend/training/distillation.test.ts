@@ -17,16 +17,16 @@ import { type MemorySavings, nothingSaved } from "../../../src/backend/training/
 import { type Teacher, traineeOf } from "../../../src/backend/training/trainee";
 import { buildAccumulateStep, gradientName, inverseCountName } from "../../../src/backend/training/trainStep";
 import { teacherOf } from "../../../src/backend/runs/steps/teachers";
-import { centralDifferences, relativeError, uniform } from "../../support/sampleValues";
-import { tinyNames, tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
-import { largestRatio } from "../../support/tinyRun";
+import { computeCentralDifferences, computeRelativeError, createUniform } from "../../support/sampleValues";
+import { tinyNames, createTinyShape, createTrainOptions, drawWeights } from "../../support/tinyModels";
+import { computeLargestRatio } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
 
 const every: LossWeights = {
   temperature: 2,
   weights: { ce: 0.7, clm: 0.25, cos: 0.5, hidden: 0.4, embedding: 0.2, attention: 0.6 },
 };
-const options = trainOptions();
+const options = createTrainOptions();
 const batch = { rows: 2, length: 6, segments: true, positions: true };
 
 function taughtBy(shape: ModelShape, teacher: ModelShape, counts = every): ReturnType<typeof traineeOf> {
@@ -56,8 +56,8 @@ function feedsOf(
   return Object.fromEntries(
     inputsOf(graph).map(({ name, type }) => {
       const own = name.replace(/^teacher:/, "");
-      const random = uniform(own.length * 31 + own.charCodeAt(own.length - 1));
-      const other = uniform(99);
+      const random = createUniform(own.length * 31 + own.charCodeAt(own.length - 1));
+      const other = createUniform(99);
       const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
       const shift = name === own ? () => 0 : () => apart * (other() - 0.5);
       return [name, given[name] ?? Array.from({ length: sizeOf(type.shape) }, () => draw() + shift())];
@@ -73,7 +73,7 @@ function outputsOf(trainee: ReturnType<typeof traineeOf>, apart = 0, savings: Me
 describe("soft targets", () => {
   const [rows, classes, temperature] = [3, 5, 4];
   const [student, teacher] = [parameter("s", [rows, classes]), parameter("t", [rows, classes])];
-  const random = uniform(5);
+  const random = createUniform(5);
   const draw = () => Array.from({ length: rows * classes }, () => 4 * random() - 2);
   const feeds = { s: draw(), t: draw() };
   const softmax = (numbers: readonly number[]) => {
@@ -100,7 +100,7 @@ describe("soft targets", () => {
 });
 
 describe.each(tinyNames)("%s", (name) => {
-  const shape = tinyShape(name);
+  const shape = createTinyShape(name);
 
   it("is nothing apart from itself, and has the loss of its labels", () => {
     const taught = outputsOf(taughtBy(shape, shape));
@@ -118,14 +118,14 @@ describe.each(tinyNames)("%s", (name) => {
   });
 
   it("has gradients of all terms together that central differences confirm, in pieces as in one", () => {
-    const trainee = taughtBy(shape, tinyShape(name));
+    const trainee = taughtBy(shape, createTinyShape(name));
     const graph = buildAccumulateStep(trainee, batch, options, nothingSaved);
     const feeds = feedsOf(graph, {}, 0.5);
     const found = evaluateGraph(graph, feeds);
     const objective = graph.outputs["objective"]!;
     for (const { name: own } of [trainee.parameters[0]!, trainee.parameters.at(-1)!]) {
-      const wanted = centralDifferences(objective, feeds, own);
-      expect(relativeError(found[`${gradientName(own)}:next`]!, wanted), own).toBeLessThan(1e-6);
+      const wanted = computeCentralDifferences(objective, feeds, own);
+      expect(computeRelativeError(found[`${gradientName(own)}:next`]!, wanted), own).toBeLessThan(1e-6);
     }
     for (const savings of [
       { ...nothingSaved, lossChunk: 5 },
@@ -157,7 +157,7 @@ describe.each(tinyNames)("%s", (name) => {
 
 describe("kept targets", () => {
   const [rows, classes, temperature] = [3, 6, 2];
-  const random = uniform(15);
+  const random = createUniform(15);
   const draw = () => Array.from({ length: rows * classes }, () => 4 * random() - 2);
   const feeds = { s: draw(), t: draw() };
 
@@ -215,24 +215,24 @@ describe("recipes", () => {
 });
 
 describe("a teacher", () => {
-  const small = tinyShape("gpt2");
+  const small = createTinyShape("gpt2");
   const given = (changes: object) => teacherSchema.parse(changes);
   it.each<[string, ModelShape, object, RegExp]>([
     [
       "of another vocabulary",
-      tinyShape("gpt2", { vocab_size: 40 }),
+      createTinyShape("gpt2", { vocab_size: 40 }),
       {},
       /vocabulary has 40 tokens, and the model's has 32/,
     ],
     [
       "of another width, by its hidden states",
-      tinyShape("gpt2", { n_embd: 32 }),
+      createTinyShape("gpt2", { n_embd: 32 }),
       { alpha_cos: 1 },
       /its width is 32/,
     ],
     [
       "of other heads, by its attention",
-      tinyShape("gpt2", { n_head: 4 }),
+      createTinyShape("gpt2", { n_head: 4 }),
       { alpha_attention: 1 },
       /has 4 heads/,
     ],
@@ -256,7 +256,7 @@ describe("a teacher", () => {
   });
 
   it("of another width teaches by its distribution", () => {
-    expect(teacherOf(small, tinyShape("llama", { hidden_size: 32 }), given({})).weights).toEqual({
+    expect(teacherOf(small, createTinyShape("llama", { hidden_size: 32 }), given({})).weights).toEqual({
       ce: 0.5,
       clm: 0.5,
     });
@@ -277,9 +277,9 @@ describe("a training", () => {
       training.run({ max_steps: 8 }, { trainee, teacherTensors: teacher.result.tensors }),
     );
     const [a, b] = [await one!, await other!];
-    expect(largestRatio(b.losses, a.losses)).toBeLessThan(1e-4);
+    expect(computeLargestRatio(b.losses, a.losses)).toBeLessThan(1e-4);
     const apart = (of: typeof a) => of.metrics["train/teacher_ce"]!.map(([, value]) => value);
-    expect(largestRatio(apart(b), apart(a))).toBeLessThan(1e-3);
+    expect(computeLargestRatio(apart(b), apart(a))).toBeLessThan(1e-3);
   });
 
   it("asks the teacher once for each sequence, however many epochs there are", async () => {
@@ -287,7 +287,7 @@ describe("a training", () => {
     const teacher = { ...taughtBy(shape, shape, { temperature: 1, weights: { ce: 1 } }).teacher!, topK: 3 };
     await using engine = await openEngine("cpu", { threads: 1 });
     const layout = { rows: 4, length: data.train.layout.sequenceLength, segments: false, positions: false };
-    await using kept = await KeptTargets.open(engine, teacher, weightsOf(shape), layout);
+    await using kept = await KeptTargets.open(engine, teacher, drawWeights(shape), layout);
     const sampler = new Sampler(data.train, 4, 1);
     const perEpoch = Math.ceil(data.train.sequences / 4);
     for (let i = 0; i < 3 * perEpoch; i++) {

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import type { HostTensor } from "../../../src/backend/checkpoints/safetensors";
-import { weightsOf } from "../../support/tinyModels";
-import { temporaryFolder } from "../../support/temporary";
+import { drawWeights } from "../../support/tinyModels";
+import { createTemporaryFolder } from "../../support/temporary";
 import { useTinyTraining } from "../../support/tinyTraining";
 
 const training = useTinyTraining();
@@ -24,7 +24,7 @@ describe("a training that diverges", () => {
   it.each([1, 2])(
     "by a huge learning rate is stopped with the step and the tensor, %i parts a step",
     async (parts) => {
-      const folder = join(temporaryFolder(), "step");
+      const folder = join(createTemporaryFolder(), "step");
       let saved = -1;
       const thrown = await divergence(
         run(
@@ -47,7 +47,7 @@ describe("a training that diverges", () => {
       const { step, tensors } = thrown.details as { step: number; tensors: string[] };
       expect(thrown.message).toMatch(new RegExp(`^Step ${step}: `));
       expect(thrown.message).toContain(tensors[0]!);
-      expect([...weightsOf(shape).keys()]).toContain(tensors[0]);
+      expect([...drawWeights(shape).keys()]).toContain(tensors[0]);
       expect(thrown.message).toContain("Lower learning_rate");
       // What was saved before is whole, and holds nothing but numbers.
       expect(saved).toBeGreaterThan(0);
@@ -60,7 +60,7 @@ describe("a training that diverges", () => {
   );
 
   const poisoned = (name: string, number: number) => {
-    const tensors = new Map(weightsOf(shape));
+    const tensors = new Map(drawWeights(shape));
     const { shape: size, data: numbers } = tensors.get(name)! as HostTensor & { data: Float32Array };
     tensors.set(name, { shape: size, data: numbers.with(0, number) });
     return tensors;
@@ -92,7 +92,7 @@ describe("a training that diverges", () => {
       momentum: 0,
     };
     const heavy = new Map(
-      [...weightsOf(shape)].map(
+      [...drawWeights(shape)].map(
         ([name, { shape: size, data: numbers }]) =>
           [name, { shape: size, data: (numbers as Float32Array).map((each) => each * 4) }] as const,
       ),

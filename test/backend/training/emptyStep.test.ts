@@ -1,7 +1,7 @@
 /** A step in which no label counts: the training after it is the one that never had the step. */
 import { describe, expect, it } from "vitest";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
-import { bytesOf, type Trained } from "../../support/tinyRun";
+import { encodeTensors, type TinyTrainingResult } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
 
 const training = useTinyTraining();
@@ -13,7 +13,7 @@ function trainOn(
   drawn: readonly Drawn[],
   options: Readonly<Record<string, unknown>>,
   more: Parameters<typeof training.run>[1] = {},
-): Promise<Trained> {
+): Promise<TinyTrainingResult> {
   const batches = [...training.data.train.batches(2)];
   let next = 0;
   const prepare = (batch: Batch): Batch => {
@@ -31,8 +31,11 @@ function trainOn(
 }
 
 /** Weights, and what the optimizer keeps, after each step. */
-const statesOf = ({ saves }: Trained) =>
-  saves.map(({ tensors, training: { optimizer } }) => ({ ...bytesOf(tensors), ...bytesOf(optimizer) }));
+const statesOf = ({ saves }: TinyTrainingResult) =>
+  saves.map(({ tensors, training: { optimizer } }) => ({
+    ...encodeTensors(tensors),
+    ...encodeTensors(optimizer),
+  }));
 
 describe.each([
   ["adamw", { optim: "adamw" }],

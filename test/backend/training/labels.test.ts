@@ -9,11 +9,11 @@ import { feedBatch, uploadAll, uploadScalar } from "../../../src/backend/trainin
 import { traineeOf } from "../../../src/backend/training/trainee";
 import { buildEvaluation, inverseCountName } from "../../../src/backend/training/trainStep";
 import { recipes } from "../../../src/schema/recipe";
-import { tinyShape, weightsOf } from "../../support/tinyModels";
-import { tinyData } from "../../support/tinyRun";
+import { createTinyShape, drawWeights } from "../../support/tinyModels";
+import { openTinyData } from "../../support/tinyRun";
 
 const length = 64;
-const shape = tinyShape("phi3", { vocab_size: 257, max_position_embeddings: length });
+const shape = createTinyShape("phi3", { vocab_size: 257, max_position_embeddings: length });
 const rows = Array.from({ length: 30 }, (_, i) => ({
   instruction: "What is it that you see?".slice(0, 3 + (i % 8)),
   response: "A house, a tree and a dog.".slice(0, 4 + ((i * 5) % 20)),
@@ -25,7 +25,7 @@ let weights: Tensors;
 beforeAll(async () => {
   engine = await openEngine("cpu", { threads: 1 });
   // Far enough from uniform that every token has a loss of its own.
-  const drawn = [...weightsOf(shape)].map(([name, { shape: size, data }]) => {
+  const drawn = [...drawWeights(shape)].map(([name, { shape: size, data }]) => {
     return [name, { shape: size, data: (data as Float32Array).map((each) => 8 * each) }] as const;
   });
   weights = uploadAll(engine, new Map(drawn));
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => engine[Symbol.asyncDispose]());
 
 const open = (recipe: "paper" | "fixed", more: Readonly<Record<string, unknown>> = {}): Promise<DataSet> =>
-  tinyData({
+  openTinyData({
     ...recipes[recipe].data,
     ...{ rows, template, tokenizer: "bytes", sequence_len: length, val_set_size: undefined, val_fraction: 0 },
     ...more,

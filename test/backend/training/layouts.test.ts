@@ -2,9 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { withRepresentations } from "../../../src/backend/models/model";
 import type { HostTensor, HostTensors } from "../../../src/backend/checkpoints/safetensors";
-import { uniform } from "../../support/sampleValues";
-import { tinyShape, weightsOf } from "../../support/tinyModels";
-import { tinyData } from "../../support/tinyRun";
+import { createUniform } from "../../support/sampleValues";
+import { createTinyShape, drawWeights } from "../../support/tinyModels";
+import { openTinyData } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
 
 const { run, shape } = useTinyTraining();
@@ -14,8 +14,8 @@ describe("a masked matrix", () => {
     "layers.0.mlp.down_proj": { type: "masked", options: {} },
     "layers.1.self_attn.qkv_proj": { type: "masked", options: {} },
   });
-  const random = uniform(6);
-  const weights = weightsOf(masked);
+  const random = createUniform(6);
+  const weights = drawWeights(masked);
   const masks = [...weights]
     .filter(([name]) => name.endsWith("_mask"))
     .map(([name, each]) => ({
@@ -66,11 +66,11 @@ describe("data of every layout trains", () => {
     ["a document a row, padded", { packing: false }, 128],
     ["a document a row, padded, documents apart", { packing: false, document_mask: true }, 128],
   ])("%s", async (_, layout, most) => {
-    const laid = await tinyData({ rows, sequence_len: 16, val_fraction: 0.2, ...layout });
+    const laid = await openTinyData({ rows, sequence_len: 16, val_fraction: 0.2, ...layout });
     for (const name of ["gpt2", "llama", "kphi3"] as const) {
       const { metrics, losses, result } = await run(
         { max_steps: 25, eval_steps: 25, learning_rate: 0.02 },
-        { shape: tinyShape(name), data: laid, validation: laid.validation },
+        { shape: createTinyShape(name), data: laid, validation: laid.validation },
       );
       expect(losses.at(-1), name).toBeLessThan(0.75 * losses[0]!);
       const [before, after] = metrics["eval/loss"]!.map(([, loss]) => loss);
@@ -88,7 +88,7 @@ describe("instruction pairs whose answers alone count", () => {
       instruction: instruction.slice(i % 7),
       response: "yes",
     }));
-    const pairs = await tinyData({
+    const pairs = await openTinyData({
       rows,
       instruction_column: "instruction",
       response_column: "response",

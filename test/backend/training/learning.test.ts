@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { shapeFromConfig } from "../../../src/backend/models/model";
-import { tinyShape, trainOptions } from "../../support/tinyModels";
-import { tinyData, trainTiny } from "../../support/tinyRun";
+import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
+import { openTinyData, trainTiny } from "../../support/tinyRun";
 
 let engine: Engine;
 beforeAll(async () => {
@@ -14,17 +14,17 @@ afterAll(() => engine[Symbol.asyncDispose]());
 
 describe("on text whose entropy rate is known", () => {
   it.each(["gpt2", "kphi3", "llama"] as const)("%s comes close to it, and not below it", async (name) => {
-    using data = await tinyData({
+    using data = await openTinyData({
       grammar: { length: 120_000, symbols: 16, branching: 4, order: 1, seed: 1 },
       sequence_len: 16,
       val_fraction: 0.2,
     });
-    const shape = tinyShape(name, {
+    const shape = createTinyShape(name, {
       layers: 2,
       vocab_size: data.tokenizer.vocabSize,
       ...(name === "gpt2" ? { n_embd: 32 } : { hidden_size: 32, intermediate_size: 64 }),
     });
-    const options = trainOptions({
+    const options = createTrainOptions({
       max_steps: 400,
       per_device_train_batch_size: 16,
       learning_rate: 0.004,
@@ -48,7 +48,12 @@ describe("on text whose entropy rate is known", () => {
 it("a kphi3 of 47,424 grouped parameters learns a text of 100 tokens by heart", async () => {
   const text =
     "Shrinking a model is easy; keeping what it knows is not. So it has to learn these very bytes by heart!";
-  using data = await tinyData({ rows: [{ text }], tokenizer: "bytes", sequence_len: 100, val_fraction: 0 });
+  using data = await openTinyData({
+    rows: [{ text }],
+    tokenizer: "bytes",
+    sequence_len: 100,
+    val_fraction: 0,
+  });
   expect(data.train.sequences).toBe(1);
   const shape = shapeFromConfig({
     model_type: "kphi3",
@@ -60,7 +65,7 @@ it("a kphi3 of 47,424 grouped parameters learns a text of 100 tokens by heart", 
     vocab_size: data.tokenizer.vocabSize,
     max_position_embeddings: 128,
   });
-  const options = trainOptions({
+  const options = createTrainOptions({
     max_steps: 150,
     per_device_train_batch_size: 1,
     learning_rate: 0.01,

@@ -20,11 +20,11 @@ import {
   buildTrainStep,
   inverseCountName,
 } from "../../../src/backend/training/trainStep";
-import { uniform } from "../../support/sampleValues";
-import { tinyNames, tinyShape, trainOptions } from "../../support/tinyModels";
-import { largestRatio, noise, trainTiny } from "../../support/tinyRun";
+import { createUniform } from "../../support/sampleValues";
+import { tinyNames, createTinyShape, createTrainOptions } from "../../support/tinyModels";
+import { computeLargestRatio, openNoiseData, trainTiny } from "../../support/tinyRun";
 
-const options = trainOptions();
+const options = createTrainOptions();
 const whole = nothingSaved;
 const pieces: Readonly<Record<string, MemorySavings>> = {
   "attention in blocks that do not divide the time": { ...whole, attentionBlock: 3 },
@@ -47,7 +47,7 @@ function feedsOf(graph: Graph, [rows, length]: readonly [number, number]): Recor
   };
   return Object.fromEntries(
     inputsOf(graph).map(({ name, type }) => {
-      const random = uniform(name.length * 31 + name.charCodeAt(name.length - 1));
+      const random = createUniform(name.length * 31 + name.charCodeAt(name.length - 1));
       const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
       return [name, given[name] ?? Array.from({ length: sizeOf(type.shape) }, draw)];
     }),
@@ -68,7 +68,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
   };
   for (const [what, { config, segments }] of Object.entries(cases))
     it(`are those of the plain graph, with ${what}`, () => {
-      const trainee = traineeOf(tinyShape(name, config));
+      const trainee = traineeOf(createTinyShape(name, config));
       const batch = { rows: 2, length: 8, segments, positions: segments };
       const outputsOf = (savings: MemorySavings) => {
         const graph = buildAccumulateStep(trainee, batch, options, savings);
@@ -82,7 +82,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
     });
 
   it("belong to a loss that an evaluation gives as well", () => {
-    const trainee = traineeOf(tinyShape(name));
+    const trainee = traineeOf(createTinyShape(name));
     const batch = { rows: 2, length: 8, segments: true, positions: true };
     const [plain, cut] = [whole, pieces["all of them"]!].map((savings) => {
       const graph = buildEvaluation(trainee, batch, savings);
@@ -95,7 +95,7 @@ describe.each(tinyNames)("the gradients of %s", (name) => {
 
 describe("a step whose values are cut into pieces", () => {
   const length = 64;
-  const shape = tinyShape("kphi3", { max_position_embeddings: length, vocab_size: 256 });
+  const shape = createTinyShape("kphi3", { max_position_embeddings: length, vocab_size: 256 });
   const trainee = traineeOf(shape);
   const batch = { rows: 1, length, segments: false, positions: false };
   const all = { attentionBlock: 16, lossChunk: 16, recompute: true };
@@ -145,14 +145,14 @@ describe("a step whose values are cut into pieces", () => {
 
   it("trains to the plain losses on the engine, in blocks, chunks and both with dropout", async () => {
     await using engine = await openEngine("cpu", { threads: 1 });
-    using data = await noise(2000);
+    using data = await openNoiseData(2000);
     const run = (name: "gpt2" | "kphi3", given: Readonly<Record<string, unknown>>) =>
       trainTiny({
         engine,
         data,
-        shape: tinyShape(name, name === "gpt2" ? { attn_pdrop: 0.2 } : { attention_dropout: 0.2 }),
+        shape: createTinyShape(name, name === "gpt2" ? { attn_pdrop: 0.2 } : { attention_dropout: 0.2 }),
         validation: data.validation,
-        options: trainOptions({
+        options: createTrainOptions({
           max_steps: 5,
           learning_rate: 0.01,
           per_device_train_batch_size: 2,
@@ -166,7 +166,7 @@ describe("a step whose values are cut into pieces", () => {
         loss_chunk_size: 8,
         gradient_checkpointing: true,
       });
-      expect(largestRatio(cut.losses, plain.losses)).toBeLessThan(1e-4);
+      expect(computeLargestRatio(cut.losses, plain.losses)).toBeLessThan(1e-4);
       expect(cut.metrics["eval/loss"]![0]![1]).toBeCloseTo(plain.metrics["eval/loss"]![0]![1], 4);
       expect(cut.logs).toContain(
         "To save memory: attention in blocks of 5 queries, logits of 8 tokens at a time, layers recomputed in the backward pass.",
@@ -178,7 +178,7 @@ describe("a step whose values are cut into pieces", () => {
 
 describe("auto", () => {
   it("cuts nothing of a small model, and everything of a large one by its sizes", () => {
-    const dimensions = traineeOf(tinyShape("kphi3")).dimensions;
+    const dimensions = traineeOf(createTinyShape("kphi3")).dimensions;
     const small = savingsBySize({ dimensions }, { rows: 8, length: 256 }, options);
     expect(small).toEqual(whole);
     expect(describeSavings(small)).toBeUndefined();
@@ -191,13 +191,13 @@ describe("auto", () => {
   });
 
   it("recomputes layers where the plan would not fit", () => {
-    const trainee = traineeOf(tinyShape("llama"));
+    const trainee = traineeOf(createTinyShape("llama"));
     const batch = { rows: 2, length: 16, segments: false, positions: false };
     const graph = buildTrainStep(trainee, batch, options, whole);
     const { state, working } = memoryOf(graph, graph.state);
     expect(memorySavings(trainee, batch, options, state + working).recompute).toBe(false);
     expect(memorySavings(trainee, batch, options, state + working - 1).recompute).toBe(true);
-    const never = trainOptions({ gradient_checkpointing: false });
+    const never = createTrainOptions({ gradient_checkpointing: false });
     expect(memorySavings(trainee, batch, never, 0).recompute).toBe(false);
   });
 });

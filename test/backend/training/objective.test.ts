@@ -3,11 +3,11 @@ import { expect, it } from "vitest";
 import { type Batch, IGNORED } from "../../../src/backend/data/split";
 import { objectiveOf, prepareBatches } from "../../../src/backend/training/objective";
 import { randomStream } from "../../../src/backend/representations/randomStream";
-import { tinyShape } from "../../support/subject";
+import { createTinyShape } from "../../support/subject";
 
 const [rows, length, vocabulary] = [64, 128, 1000];
 const maskToken = 999;
-const encoder = tinyShape("bert", { vocab_size: vocabulary, mask_token_id: maskToken });
+const encoder = createTinyShape("bert", { vocab_size: vocabulary, mask_token_id: maskToken });
 const random = randomStream("tokens", 3);
 const tokens = Int32Array.from({ length: rows * length }, () => Math.floor(random() * (vocabulary - 1)));
 const batch: Batch = { rows, length, tokens, labels: tokens.slice() };
@@ -56,7 +56,7 @@ it("hides the same tokens of an evaluation whatever the size of a batch", () => 
 });
 
 it("has the class of a text at its first token, where an encoder reads it", () => {
-  const classifier = tinyShape("bert", { num_labels: 3 });
+  const classifier = createTinyShape("bert", { num_labels: 3 });
   const labels = Int32Array.of(IGNORED, IGNORED, 2, IGNORED, IGNORED, 1, IGNORED, IGNORED);
   const texts = { rows: 2, length: 4, tokens: new Int32Array(8), labels };
   const moved = objectiveOf(classifier, undefined)!(texts, streams("a"));
@@ -69,10 +69,10 @@ it("has the class of a text at its first token, where an encoder reads it", () =
 });
 
 it("leaves the batches of a causal model as they are, and refuses what is only for encoders", () => {
-  const causal = tinyShape("gpt2");
+  const causal = createTinyShape("gpt2");
   expect(objectiveOf(causal, undefined)).toBeUndefined();
   expect(() => objectiveOf(causal, undefined, 0.15)).toThrow(/mlm_probability applies only to/);
-  expect(() => objectiveOf(tinyShape("bert", { mask_token_id: undefined }), undefined)).toThrow(
+  expect(() => objectiveOf(createTinyShape("bert", { mask_token_id: undefined }), undefined)).toThrow(
     /has no mask token/,
   );
 });

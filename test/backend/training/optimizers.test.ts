@@ -15,11 +15,11 @@ import { reshape } from "../../../src/backend/graph/ops/movement";
 import { sum } from "../../../src/backend/graph/ops/reduction";
 import { models } from "../../../src/backend/models/catalog";
 import { forward, parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
-import { relativeError } from "../../support/sampleValues";
-import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
-import { noise, trainTiny } from "../../support/tinyRun";
+import { computeRelativeError } from "../../support/sampleValues";
+import { createTinyShape, createTrainOptions, drawWeights } from "../../support/tinyModels";
+import { openNoiseData, trainTiny } from "../../support/tinyRun";
 
-const shape = tinyShape("gpt2", { layers: 1 });
+const shape = createTinyShape("gpt2", { layers: 1 });
 const specs = parametersOf(shape);
 const [rows, length] = [2, 8];
 const steps = 10;
@@ -57,7 +57,7 @@ interface Reference {
 function referenceTraining(data: DataSet, options: TrainOptions): Reference {
   const sampler = new Sampler(data.train, rows, 7);
   const weights = new Map(
-    [...weightsOf(shape)].map(([name, { data: each }]) => [name, Float64Array.from(each)]),
+    [...drawWeights(shape)].map(([name, { data: each }]) => [name, Float64Array.from(each)]),
   );
   const slots = new Map<string, Float64Array>();
   const slot = (name: string) => {
@@ -103,7 +103,7 @@ describe("ten steps agree with the reference in double precision", () => {
   let data: DataSet;
   beforeAll(async () => {
     engine = await openEngine("cpu", { threads: 1 });
-    data = await noise(2000, length);
+    data = await openNoiseData(2000, length);
   });
   afterAll(async () => {
     data[Symbol.dispose]();
@@ -120,7 +120,7 @@ describe("ten steps agree with the reference in double precision", () => {
     ["SGD, clipped, with weight decay", { ...sgd, max_grad_norm: 0.4, weight_decay: 0.1 }],
     ["SGD, not clipped, without momentum", { ...sgd, max_grad_norm: 0, momentum: 0 }],
   ])("%s", async (_, given) => {
-    const options = trainOptions({
+    const options = createTrainOptions({
       ...given,
       max_steps: steps,
       warmup_steps: 3,
@@ -128,11 +128,11 @@ describe("ten steps agree with the reference in double precision", () => {
     });
     const wanted = referenceTraining(data, options);
     const { result, metrics, losses, saves } = await trainTiny({ engine, shape, data, options });
-    expect(relativeError(losses, wanted.losses)).toBeLessThan(1e-5);
+    expect(computeRelativeError(losses, wanted.losses)).toBeLessThan(1e-5);
     const norms = metrics["train/grad_norm"]!.map(([, norm]) => norm);
-    expect(relativeError(norms, wanted.norms)).toBeLessThan(1e-4);
+    expect(computeRelativeError(norms, wanted.norms)).toBeLessThan(1e-4);
     for (const [name, { data: got }] of result.tensors)
-      expect(relativeError(got as Float32Array, wanted.weights.get(name)!), name).toBeLessThan(1e-4);
+      expect(computeRelativeError(got as Float32Array, wanted.weights.get(name)!), name).toBeLessThan(1e-4);
     const { optimizer } = saves.at(-1)!.training;
     expect([...optimizer.keys()].sort()).toEqual([...wanted.slots.keys()].sort());
     // Relative to the largest of its kind: a slot that should be zero is a rounding error of the others.
@@ -140,7 +140,7 @@ describe("ten steps agree with the reference in double precision", () => {
       const wantedOf = [...wanted.slots].filter(([name]) => name.endsWith(`#${kind}`));
       const all = (numbers: readonly ArrayLike<number>[]) => numbers.flatMap((each) => Array.from(each));
       const got = all(wantedOf.map(([name]) => optimizer.get(name)!.data));
-      expect(relativeError(got, all(wantedOf.map(([, each]) => each))), kind).toBeLessThan(1e-4);
+      expect(computeRelativeError(got, all(wantedOf.map(([, each]) => each))), kind).toBeLessThan(1e-4);
     }
   });
 });

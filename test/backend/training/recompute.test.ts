@@ -3,22 +3,22 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
-import { tinyNames, tinyShape, trainOptions } from "../../support/tinyModels";
-import { bytesOf, largestRatio, noise, trainTiny } from "../../support/tinyRun";
-import { childProgram } from "../../support/childProgram";
+import { tinyNames, createTinyShape, createTrainOptions } from "../../support/tinyModels";
+import { encodeTensors, computeLargestRatio, openNoiseData, trainTiny } from "../../support/tinyRun";
+import { writeChildProgram } from "../../support/childProgram";
 
 describe("recomputation", () => {
   it.each(tinyNames)("gives the losses and weights of %s bit for bit, dropout included", async (name) => {
     await using engine = await openEngine("cpu", { threads: 1 });
-    using data = await noise(2000);
+    using data = await openNoiseData(2000);
     const dropout = name === "llama" ? { attention_dropout: 0.2 } : { resid_pdrop: 0.2, embd_pdrop: 0.1 };
-    const shape = tinyShape(name, dropout);
+    const shape = createTinyShape(name, dropout);
     const run = (options: Readonly<Record<string, unknown>>) =>
       trainTiny({
         engine,
         shape,
         data,
-        options: trainOptions({
+        options: createTrainOptions({
           max_steps: 6,
           learning_rate: 0.01,
           per_device_train_batch_size: 4,
@@ -29,7 +29,7 @@ describe("recomputation", () => {
       const kept = await run({ gradient_accumulation_steps });
       const again = await run({ gradient_accumulation_steps, gradient_checkpointing: true });
       expect(again.losses).toEqual(kept.losses);
-      expect(bytesOf(again.result.tensors)).toEqual(bytesOf(kept.result.tensors));
+      expect(encodeTensors(again.result.tensors)).toEqual(encodeTensors(kept.result.tensors));
     }
   });
 
@@ -47,7 +47,7 @@ describe("recomputation", () => {
     const whole = await measure({ gradient_checkpointing: true, attention_block_size: false });
     const blocks = await measure({ gradient_checkpointing: true, attention_block_size: 256 });
     console.log(`peak memory of the process: ${show(whole)} whole, ${show(blocks)} in blocks`);
-    expect(largestRatio(blocks.losses, whole.losses)).toBeLessThan(1e-5);
+    expect(computeLargestRatio(blocks.losses, whole.losses)).toBeLessThan(1e-5);
     expect(blocks.bytes).toBeLessThan(0.75 * whole.bytes);
   }, 400_000);
 });
@@ -59,7 +59,7 @@ interface Measured {
 
 /** Takes a step of a deep model in a process of its own, with the given options. */
 async function measurement(length: number, rows: number) {
-  const program = await childProgram("test/backend/training/memoryProcess.ts");
+  const program = await writeChildProgram("test/backend/training/memoryProcess.ts");
   return async (options: Readonly<Record<string, unknown>>): Promise<Measured> => {
     const given = [program, String(length), String(rows), JSON.stringify(options)];
     const { stdout } = await promisify(execFile)(process.execPath, given, { timeout: 200_000 });

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DataSet } from "../../../src/backend/data/dataSet";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
-import { tinyShape, trainOptions } from "../../support/tinyModels";
-import { temporaryFolder } from "../../support/temporary";
-import { bytesOf, noise, trainTiny } from "../../support/tinyRun";
+import { createTinyShape, createTrainOptions } from "../../support/tinyModels";
+import { createTemporaryFolder } from "../../support/temporary";
+import { encodeTensors, openNoiseData, trainTiny } from "../../support/tinyRun";
 
 let data: DataSet;
 beforeAll(async () => {
-  data = await noise(900);
+  data = await openNoiseData(900);
 });
 afterAll(() => data[Symbol.dispose]());
 
@@ -26,8 +26,8 @@ const cases = [
 ] as const;
 
 describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) => {
-  const shape = tinyShape(name, config);
-  const options = trainOptions({
+  const shape = createTinyShape(name, config);
+  const options = createTrainOptions({
     max_steps: 14,
     per_device_train_batch_size: 2,
     learning_rate: 0.01,
@@ -48,7 +48,7 @@ describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) =
         epoch: expect.toSatisfy((at) => at > 0) as number,
       });
 
-    const folder = join(temporaryFolder(), "step");
+    const folder = join(createTemporaryFolder(), "step");
     let losses: number[] = [];
     let last = await trainTiny({ ...given, stopAt: 4 });
     for (const stopAt of [9, undefined]) {
@@ -63,9 +63,9 @@ describe.each(cases)("%s on %i threads, %j, %j", (name, threads, config, more) =
     losses = [...losses, ...last.losses];
 
     expect(losses).toEqual(whole.losses);
-    expect(bytesOf(last.result.tensors)).toEqual(bytesOf(whole.result.tensors));
+    expect(encodeTensors(last.result.tensors)).toEqual(encodeTensors(whole.result.tensors));
     const [got, wanted] = [last.saves.at(-1)!.training, whole.saves.at(-1)!.training];
-    expect(bytesOf(got.optimizer)).toEqual(bytesOf(wanted.optimizer));
+    expect(encodeTensors(got.optimizer)).toEqual(encodeTensors(wanted.optimizer));
     expect(got.state.seconds).toBeGreaterThan(0);
     expect({ ...got.state, seconds: 0 }).toEqual({ ...wanted.state, seconds: 0 });
   });

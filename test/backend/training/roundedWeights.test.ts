@@ -13,10 +13,10 @@ import { matrixSlots } from "../../../src/backend/models/model";
 import type { TensorData } from "../../../src/backend/representations/representation";
 import type { Checkpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { plainLab } from "../../support/lab";
-import { drawnTensors, tinyShape } from "../../support/subject";
-import { uniform } from "../../support/sampleValues";
+import { drawModelTensors, createTinyShape } from "../../support/subject";
+import { createUniform } from "../../support/sampleValues";
 
-const random = uniform(8);
+const random = createUniform(8);
 const w = Array.from({ length: 24 }, () => Math.fround(2 * random() - 1));
 const dy = Array.from({ length: 24 }, () => Math.fround(random() - 0.3));
 const magnitude = w.reduce((total, each) => total + Math.abs(each), 0) / w.length;
@@ -57,7 +57,7 @@ describe.each([2, 3, 4, 8])("a weight of %d bits", (bits) => {
 it("the contrast is the surprise at the teacher's own state among those of the sequence", () => {
   const [rows, time, width] = [2, 3, 4];
   const [student, teacher] = [0, 1].map((seed) => {
-    const draw = uniform(20 + seed);
+    const draw = createUniform(20 + seed);
     return Array.from({ length: rows * time * width }, () => 2 * draw() - 1);
   }) as [number[], number[]];
   const shape = [rows * time, width];
@@ -80,8 +80,8 @@ it("the contrast is the surprise at the teacher's own state among those of the s
 });
 
 describe("QuantGPT", () => {
-  const shape = tinyShape("llama");
-  const before: Checkpoint = { shape, tensors: drawnTensors(shape, 3) };
+  const shape = createTinyShape("llama");
+  const before: Checkpoint = { shape, tensors: drawModelTensors(shape, 3) };
   const error = (after: Checkpoint) => {
     let total = 0;
     for (const { matrix, stored } of matrixSlots(after.shape))
@@ -116,7 +116,7 @@ describe("QuantGPT", () => {
   });
 
   it("takes packed matrices as one module only", () => {
-    const packed = tinyShape("gpt2");
+    const packed = createTinyShape("gpt2");
     const given = (targets: string) => quantgpt.options.parse({ targets });
     expect(() => quantgpt.plan(packed, given("layers.*.q_proj"))).toThrow(/is quantized as one module. Use /);
     expect(quantgpt.plan(packed, given("layers.*.qkv_proj")).after.total.bits).toBeLessThan(

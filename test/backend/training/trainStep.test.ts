@@ -11,15 +11,15 @@ import {
   gradientName,
   type StatefulGraph,
 } from "../../../src/backend/training/trainStep";
-import { uniform } from "../../support/sampleValues";
-import { tinyNames, tinyShape, trainOptions } from "../../support/tinyModels";
+import { createUniform } from "../../support/sampleValues";
+import { tinyNames, createTinyShape, createTrainOptions } from "../../support/tinyModels";
 
 const batch = { rows: 2, length: 4, segments: false, positions: false };
 
 /** Seeded numbers for all that a graph reads. */
 function feedsOf(graph: StatefulGraph): Record<string, number[]> {
   const feeds = inputsOf(graph).map(({ name, type }) => {
-    const random = uniform(name.length * 31 + name.charCodeAt(name.length - 1));
+    const random = createUniform(name.length * 31 + name.charCodeAt(name.length - 1));
     const draw = type.dtype === "int32" ? () => Math.floor(random() * 32) : () => random() - 0.5;
     return [name, Array.from({ length: sizeOf(type.shape) }, draw)] as const;
   });
@@ -27,8 +27,8 @@ function feedsOf(graph: StatefulGraph): Record<string, number[]> {
 }
 
 describe.each(tinyNames)("the step of %s", (name) => {
-  const trainee = traineeOf(tinyShape(name, { layers: 1 }));
-  const options = trainOptions({ optim: "sgd", max_grad_norm: 0, momentum: 0 });
+  const trainee = traineeOf(createTinyShape(name, { layers: 1 }));
+  const options = createTrainOptions({ optim: "sgd", max_grad_norm: 0, momentum: 0 });
   const fused = buildTrainStep(trainee, batch, options);
   const feeds = feedsOf(fused);
   const names = trainee.parameters.map((each) => each.name);

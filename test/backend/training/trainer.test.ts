@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { stepsOf } from "../../../src/backend/training/request";
-import { relativeError, uniform } from "../../support/sampleValues";
-import { tinyShape, trainOptions, weightsOf } from "../../support/tinyModels";
+import { computeRelativeError, createUniform } from "../../support/sampleValues";
+import { createTinyShape, createTrainOptions, drawWeights } from "../../support/tinyModels";
 import {
-  bytesOf,
-  largestRatio,
-  noise,
-  tinyData,
+  encodeTensors,
+  computeLargestRatio,
+  openNoiseData,
+  openTinyData,
   type TinyTraining,
-  type Trained,
+  type TinyTrainingResult,
 } from "../../support/tinyRun";
 import { useTinyTraining } from "../../support/tinyTraining";
 
@@ -17,7 +17,7 @@ const { run, shape } = training;
 
 describe("steps", () => {
   it("are max_steps, else what the epochs take, rounded up", () => {
-    const steps = (options: Readonly<Record<string, unknown>>) => stepsOf(trainOptions(options), 100);
+    const steps = (options: Readonly<Record<string, unknown>>) => stepsOf(createTrainOptions(options), 100);
     expect(steps({ max_steps: 7, num_train_epochs: 50 })).toBe(7);
     expect(steps({ num_train_epochs: 3 })).toBe(38);
     expect(steps({ num_train_epochs: 1, micro_batch_size: 10, gradient_accumulation_steps: 2 })).toBe(5);
@@ -44,15 +44,15 @@ describe("steps", () => {
     ];
     expect(first.losses.at(-1)).toBeLessThan(first.losses[0]! - 0.2);
     expect(again.losses).toEqual(first.losses);
-    expect(bytesOf(again.result.tensors)).toEqual(bytesOf(first.result.tensors));
+    expect(encodeTensors(again.result.tensors)).toEqual(encodeTensors(first.result.tensors));
     expect(other.losses).not.toEqual(first.losses);
   });
 
   it("leave the caller's tensors as they were", async () => {
-    const tensors = weightsOf(shape);
-    const before = bytesOf(tensors);
+    const tensors = drawWeights(shape);
+    const before = encodeTensors(tensors);
     await run({ max_steps: 3 }, { tensors });
-    expect(bytesOf(tensors)).toEqual(before);
+    expect(encodeTensors(tensors)).toEqual(before);
   });
 });
 
@@ -63,11 +63,11 @@ describe("gradient accumulation", () => {
   async function expectEqual(more: Partial<TinyTraining>, options: Readonly<Record<string, unknown>>) {
     const whole = await run({ ...eight, ...options }, more);
     const parts = await run({ ...fourByTwo, ...options }, more);
-    expect(largestRatio(parts.losses, whole.losses)).toBeLessThan(1e-5);
-    const norms = ({ metrics }: Trained) => metrics["train/grad_norm"]!.map(([, norm]) => norm);
-    expect(largestRatio(norms(parts), norms(whole))).toBeLessThan(1e-4);
+    expect(computeLargestRatio(parts.losses, whole.losses)).toBeLessThan(1e-5);
+    const norms = ({ metrics }: TinyTrainingResult) => metrics["train/grad_norm"]!.map(([, norm]) => norm);
+    expect(computeLargestRatio(norms(parts), norms(whole))).toBeLessThan(1e-4);
     for (const [name, { data: wanted }] of whole.result.tensors)
-      expect(relativeError(parts.result.tensors.get(name)!.data, wanted), name).toBeLessThan(1e-4);
+      expect(computeRelativeError(parts.result.tensors.get(name)!.data, wanted), name).toBeLessThan(1e-4);
     expect(parts.result.state.tokens).toBe(whole.result.state.tokens);
     return whole;
   }
@@ -77,11 +77,11 @@ describe("gradient accumulation", () => {
   );
 
   it("weighs every label alike, also where the parts have unequal numbers of them", async () => {
-    const random = uniform(4);
+    const random = createUniform(4);
     const rows = Array.from({ length: 60 }, () => ({
       text: "abcdefgh".repeat(8).slice(0, 3 + Math.floor(random() * 40)),
     }));
-    const uneven = await tinyData({ rows, packing: false, sequence_len: 16, val_fraction: 0 });
+    const uneven = await openTinyData({ rows, packing: false, sequence_len: 16, val_fraction: 0 });
     const { result } = await expectEqual({ data: uneven }, {});
     expect(result.state.tokens).toBeLessThan(6 * 8 * 16 * 0.9);
     uneven[Symbol.dispose]();
@@ -133,7 +133,7 @@ describe("evaluation", () => {
   });
 
   it("drops nothing at random: two evaluations of the same weights agree", async () => {
-    const dropping = tinyShape("gpt2", { embd_pdrop: 0.5, resid_pdrop: 0.5, attn_pdrop: 0.5 });
+    const dropping = createTinyShape("gpt2", { embd_pdrop: 0.5, resid_pdrop: 0.5, attn_pdrop: 0.5 });
     const still = { ...watched, learning_rate: 0, weight_decay: 0 };
     const { metrics, losses } = await run(still, { shape: dropping, validation: training.data.validation });
     expect(new Set(metrics["eval/loss"]!.map(([, loss]) => loss)).size).toBe(1);
@@ -158,7 +158,7 @@ describe("checkpoints", () => {
     expect(result.state.best).toEqual({ step: best.at(-1), loss: lowest });
     const atBest = saves.findLast((each) => each.best)!;
     expect(atBest.training.state.best).toEqual(result.state.best);
-    expect(bytesOf(saves.at(-1)!.tensors)).toEqual(bytesOf(result.tensors));
+    expect(encodeTensors(saves.at(-1)!.tensors)).toEqual(encodeTensors(result.tensors));
   });
 
   it("are written when asked between steps, and before a stop", async () => {
@@ -175,15 +175,15 @@ describe("checkpoints", () => {
       run({ max_steps: 3, ...options }, { tensors, resume: training, ...more });
     await expect(resumed({ optim: "adamw" }, {})).rejects.toMatchObject({ code: "invalid-input" });
     await expect(resumed({ optim: "adamw" }, {})).rejects.toThrow("an optimizer other than adamw");
-    const wider = tinyShape("phi3", { intermediate_size: 32 });
+    const wider = createTinyShape("phi3", { intermediate_size: 32 });
     await expect(resumed({ optim: "sgd" }, { shape: wider })).rejects.toMatchObject({
       code: "invalid-input",
     });
-    const mixed = { shape: wider, tensors: weightsOf(wider) };
+    const mixed = { shape: wider, tensors: drawWeights(wider) };
     await expect(resumed({ optim: "sgd" }, mixed)).rejects.toMatchObject({ code: "invalid-input" });
     const lost = { ...training, state: { ...training.state, sampler: { seed: 1 } } };
     await expect(resumed({ optim: "sgd" }, { resume: lost })).rejects.toMatchObject({ code: "corrupt" });
-    const less = await noise(2000);
+    const less = await openNoiseData(2000);
     await expect(resumed({ optim: "sgd" }, { data: less })).rejects.toThrow("Resume with the data");
     less[Symbol.dispose]();
   });

@@ -8,9 +8,9 @@ import { models } from "../../../src/backend/models/catalog";
 import { headOf } from "../../../src/backend/models/classifier";
 import { parametersOf, shapeFromConfig } from "../../../src/backend/models/model";
 import { objectiveOf } from "../../../src/backend/training/objective";
-import { referenceTensor } from "../../support/referenceModel";
-import { trainOptions } from "../../support/tinyModels";
-import { largestRatio, tinyData, trainTiny } from "../../support/tinyRun";
+import { createReferenceTensor } from "../../support/referenceModel";
+import { createTrainOptions } from "../../support/tinyModels";
+import { computeLargestRatio, openTinyData, trainTiny } from "../../support/tinyRun";
 
 interface Trajectory {
   readonly config: Readonly<Record<string, unknown>>;
@@ -41,7 +41,7 @@ it.for(Object.keys(models))("%s has PyTorch's ten losses and gradient norms", as
   const { config, losses, norms } = reference;
   const shape = shapeFromConfig(config);
   const classifies = headOf(shape.config) !== undefined;
-  using data = await tinyData({
+  using data = await openTinyData({
     ...(classifies ? { rows, text_column: "text", label_column: "label" } : { rows: [{ text }] }),
     tokenizer: "bytes",
     sequence_len: length,
@@ -56,15 +56,15 @@ it.for(Object.keys(models))("%s has PyTorch's ten losses and gradient norms", as
     tensors: new Map(
       parametersOf(shape).map(({ name, shape: size }) => [
         name,
-        { shape: size, data: referenceTensor(name, size, bound) },
+        { shape: size, data: createReferenceTensor(name, size, bound) },
       ]),
     ),
     // All sequences at once, so that the order in which they are drawn changes nothing.
-    options: trainOptions({ ...train, per_device_train_batch_size: data.train.sequences }),
+    options: createTrainOptions({ ...train, per_device_train_batch_size: data.train.sequences }),
   });
-  expect(largestRatio(trained.losses, losses)).toBeLessThan(1e-4);
+  expect(computeLargestRatio(trained.losses, losses)).toBeLessThan(1e-4);
   const found = trained.metrics["train/grad_norm"]!.map(([, norm]) => norm);
-  expect(largestRatio(found, norms)).toBeLessThan(1e-3);
+  expect(computeLargestRatio(found, norms)).toBeLessThan(1e-3);
   // The learning has to be worth comparing: it moves every loss after the first step, whose rate is 0.
   expect(losses.at(-1)! / losses[0]!).toBeLessThan(0.8);
 });

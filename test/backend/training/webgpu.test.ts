@@ -5,19 +5,25 @@ import type { Engine } from "../../../src/backend/engine/engine";
 import { openEngine } from "../../../src/backend/engine/onnxRuntime";
 import { readCheckpoint, writeCheckpoint } from "../../../src/backend/checkpoints/checkpoint";
 import { join } from "node:path";
-import { relativeError } from "../../support/sampleValues";
-import { type TinyName, tinyShape, trainOptions } from "../../support/tinyModels";
-import { temporaryFolder } from "../../support/temporary";
-import { bytesOf, largestRatio, noise, tinyData, trainTiny } from "../../support/tinyRun";
-import { noWebgpu } from "../../support/webgpu";
+import { computeRelativeError } from "../../support/sampleValues";
+import { type TinyName, createTinyShape, createTrainOptions } from "../../support/tinyModels";
+import { createTemporaryFolder } from "../../support/temporary";
+import {
+  encodeTensors,
+  computeLargestRatio,
+  openNoiseData,
+  openTinyData,
+  trainTiny,
+} from "../../support/tinyRun";
+import { webgpuSkipReason } from "../../support/webgpu";
 
-describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
+describe.skipIf(webgpuSkipReason !== undefined)("on webgpu", () => {
   let webgpu: Engine;
   let cpu: Engine;
   let data: DataSet;
   beforeAll(async () => {
     [webgpu, cpu] = [await openEngine("webgpu"), await openEngine("cpu", { threads: 1 })];
-    data = await noise(4000);
+    data = await openNoiseData(4000);
   }, 100_000);
   afterAll(async () => {
     data[Symbol.dispose]();
@@ -31,12 +37,12 @@ describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
     options: Readonly<Record<string, unknown>>,
     on: DataSet = data,
   ) {
-    const shape = tinyShape(name, { layers: 1, ...config });
+    const shape = createTinyShape(name, { layers: 1, ...config });
     const given = {
       shape,
       data: on,
       validation: on.validation,
-      options: trainOptions({
+      options: createTrainOptions({
         max_steps: 8,
         eval_tokens: 256,
         per_device_train_batch_size: 2,
@@ -51,9 +57,9 @@ describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
       await trainTiny({ ...given, engine: cpu }),
     ];
     expect(got.losses).toHaveLength(given.options.max_steps!);
-    expect(largestRatio(got.losses, wanted.losses)).toBeLessThan(1e-3);
+    expect(computeLargestRatio(got.losses, wanted.losses)).toBeLessThan(1e-3);
     const evaluations = ({ metrics }: typeof got) => metrics["eval/loss"]!.map(([, loss]) => loss);
-    expect(largestRatio(evaluations(got), evaluations(wanted))).toBeLessThan(1e-3);
+    expect(computeLargestRatio(evaluations(got), evaluations(wanted))).toBeLessThan(1e-3);
     return { got, wanted, given };
   }
 
@@ -61,7 +67,7 @@ describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
     const { got, wanted } = await expectEqual(name, { layers: 2 }, { max_steps: 20, weight_decay: 0.1 });
     expect(got.losses.at(-1)).toBeLessThan(got.losses[0]! - 0.1);
     for (const [tensor, { data: numbers }] of wanted.result.tensors)
-      expect(relativeError(got.result.tensors.get(tensor)!.data, numbers), tensor).toBeLessThan(0.05);
+      expect(computeRelativeError(got.result.tensors.get(tensor)!.data, numbers), tensor).toBeLessThan(0.05);
   });
 
   it("with gradient accumulation", () =>
@@ -84,28 +90,30 @@ describe.skipIf(noWebgpu !== undefined)("on webgpu", () => {
       text: "to be or not to be, that is".slice(i % 7, 10 + (i % 17)),
     }));
     for (const layout of [{ packing: false }, { document_mask: true }]) {
-      using laid = await tinyData({ rows, sequence_len: 16, val_fraction: 0.2, ...layout });
+      using laid = await openTinyData({ rows, sequence_len: 16, val_fraction: 0.2, ...layout });
       await expectEqual("phi3", {}, { max_steps: 5 }, laid);
     }
   });
 
   it("goes on from a checkpoint, with the state that it had", async () => {
-    const shape = tinyShape("kphi3", { layers: 1, resid_pdrop: 0.1 });
-    const options = trainOptions({ max_steps: 6, learning_rate: 0.01, per_device_train_batch_size: 2 });
+    const shape = createTinyShape("kphi3", { layers: 1, resid_pdrop: 0.1 });
+    const options = createTrainOptions({ max_steps: 6, learning_rate: 0.01, per_device_train_batch_size: 2 });
     const given = { engine: webgpu, shape, data, options };
     const whole = await trainTiny(given);
     const { tensors, training } = (await trainTiny({ ...given, stopAt: 3 })).saves.at(-1)!;
-    const folder = join(temporaryFolder(), "step");
+    const folder = join(createTemporaryFolder(), "step");
     writeCheckpoint(folder, { shape, tensors, training });
     const checkpoint = readCheckpoint(folder);
     const rest = await trainTiny({ ...given, tensors: checkpoint.tensors, resume: checkpoint.training });
-    expect(largestRatio(rest.losses, whole.losses.slice(3))).toBeLessThan(1e-5);
-    expect(Object.keys(bytesOf(rest.result.tensors))).toEqual(Object.keys(bytesOf(whole.result.tensors)));
+    expect(computeLargestRatio(rest.losses, whole.losses.slice(3))).toBeLessThan(1e-5);
+    expect(Object.keys(encodeTensors(rest.result.tensors))).toEqual(
+      Object.keys(encodeTensors(whole.result.tensors)),
+    );
   });
 });
 
-if (noWebgpu !== undefined)
+if (webgpuSkipReason !== undefined)
   it("on webgpu", ({ skip }) => {
-    console.log(`training on webgpu is skipped: ${noWebgpu}`);
-    skip(noWebgpu);
+    console.log(`training on webgpu is skipped: ${webgpuSkipReason}`);
+    skip(webgpuSkipReason);
   });

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CellResult, cellResults } from "../../../src/extension/notebook/cellResults";
+import { type CellResult, readCellResults } from "../../../src/extension/notebook/cellResults";
 import type { AttachedRun } from "../../../src/protocol/service/experiments";
 import { experimentWorkspace, ForkedService, useForkedService } from "../../backend/service/forkedService";
 
@@ -20,7 +20,7 @@ async function attachedTo(service: ForkedService, experiment: string): Promise<A
 }
 
 async function resultsOf(service: ForkedService, experiment: string): Promise<[CellResult, CellResult]> {
-  const found = await cellResults(service.connection, await attachedTo(service, experiment), (run) =>
+  const found = await readCellResults(service.connection, await attachedTo(service, experiment), (run) =>
     service.rows.get(run),
   );
   return found as [CellResult, CellResult];
@@ -70,7 +70,7 @@ describe("the results of cells", () => {
         writeFileSync(join(run, "steps", step, "done.json"), JSON.stringify({ lines: [0, 100] }));
       }
     const attached = await attachedTo(service, experiment);
-    const before = await cellResults(service.connection, attached, (run) => early.get(run));
+    const before = await readCellResults(service.connection, attached, (run) => early.get(run));
     expect(before).toMatchObject([{ ended: false }, { ended: false }]);
     expect(await resultsOf(service, experiment)).toMatchObject([{ success: true }, { success: true }]);
   });
@@ -91,7 +91,7 @@ describe("the results of cells", () => {
     for (const run of runs) await service.row(run, (row) => row?.state === "done", 60_000);
     const attached = await attachedTo(service, experiment);
     await service.ask("runs.trash", { runs: runs.slice(0, 1) });
-    const [trained] = await cellResults(service.connection, attached, (run) => service.rows.get(run));
+    const [trained] = await readCellResults(service.connection, attached, (run) => service.rows.get(run));
     expect(trained!.output.runs.map(({ summary }) => summary.folder)).toEqual(runs.slice(1));
     const text = readFileSync(experiment, "utf8").replace("max_steps: 1", "max_steps: 2");
     writeFileSync(experiment, text);

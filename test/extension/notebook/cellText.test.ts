@@ -11,7 +11,7 @@ import {
   type NotebookText,
   parseNotebook,
 } from "../../../src/extension/notebook/cellText";
-import { cutCells } from "../../../src/protocol/cells";
+import { splitCells } from "../../../src/protocol/cells";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const textOf = (notebook: NotebookText) =>
@@ -30,7 +30,7 @@ const prose = (value: string): CellText => ({ kind: "prose", value });
 const code = (value: string): CellText => ({ kind: "code", value, language: "yaml" });
 /** What the experiment would read in the file: the bodies of its cells. */
 const bodies = (text: string) =>
-  cutCells(text).pieces.flatMap(({ body }) =>
+  splitCells(text).pieces.flatMap(({ body }) =>
     body ? [text.slice(body.start, body.end).replaceAll(/\r\n?/g, "\n")] : [],
   );
 
@@ -112,7 +112,7 @@ describe("the text of a notebook", () => {
       try {
         notebook = parseNotebook(text);
       } catch {
-        expect(cutCells(text).faults.some(({ message }) => message.includes("never closed"))).toBe(true);
+        expect(splitCells(text).faults.some(({ message }) => message.includes("never closed"))).toBe(true);
         continue;
       }
       opened++;

@@ -18,7 +18,7 @@ describe("places in the whole text and in its cells", () => {
           const before = file.slice(0, offset).split("\n");
           const place = { line: before.length, column: before.at(-1)!.length + 1 };
           const range = { ...place, endLine: place.line, endColumn: place.column + 1 };
-          expect(whole.shownAt(range)).toEqual({
+          expect(whole.toDocumentRange(range)).toEqual({
             cell,
             start: { line, character },
             end: { line, character: character + 1 },
@@ -37,24 +37,29 @@ describe("places in the whole text and in its cells", () => {
   });
 
   test("what lies on a fence shows on the nearest line of its cell", () => {
-    const fence = whole.shownAt({ line: 5, column: 1, endLine: 5, endColumn: 8 });
+    const fence = whole.toDocumentRange({ line: 5, column: 1, endLine: 5, endColumn: 8 });
     expect(fence).toEqual({ cell: 1, start: { line: 0, character: 0 }, end: { line: 0, character: 6 } });
-    const close = whole.shownAt({ line: 8, column: 1, endLine: 8, endColumn: 4 });
+    const close = whole.toDocumentRange({ line: 8, column: 1, endLine: 8, endColumn: 4 });
     expect(close).toEqual({ cell: 1, start: { line: 1, character: 0 }, end: { line: 1, character: 16 } });
-    const empty = whole.shownAt({ line: 10, column: 1, endLine: 10, endColumn: 8 });
+    const empty = whole.toDocumentRange({ line: 10, column: 1, endLine: 10, endColumn: 8 });
     expect(empty).toEqual({ cell: 2, start: { line: 0, character: 0 }, end: { line: 0, character: 0 } });
   });
 
   test("a range over several cells shows in the first, and one between cells in the cell above", () => {
-    expect(whole.shownAt({ line: 7, column: 3, endLine: 15, endColumn: 2 })).toEqual({
+    expect(whole.toDocumentRange({ line: 7, column: 3, endLine: 15, endColumn: 2 })).toEqual({
       cell: 1,
       start: { line: 1, character: 2 },
       end: { line: 1, character: 16 },
     });
-    expect(whole.shownAt({ line: 4, column: 1, endLine: 4, endColumn: 1 })?.cell).toBe(0);
-    expect(whole.shownAt({ line: 1, column: 1, endLine: 1, endColumn: 1 })?.cell).toBe(0);
+    expect(whole.toDocumentRange({ line: 4, column: 1, endLine: 4, endColumn: 1 })?.cell).toBe(0);
+    expect(whole.toDocumentRange({ line: 1, column: 1, endLine: 1, endColumn: 1 })?.cell).toBe(0);
     expect(
-      new DocumentText({ text: "", places: [] }).shownAt({ line: 1, column: 1, endLine: 1, endColumn: 1 }),
+      new DocumentText({ text: "", places: [] }).toDocumentRange({
+        line: 1,
+        column: 1,
+        endLine: 1,
+        endColumn: 1,
+      }),
     ).toBe(undefined);
   });
 
@@ -67,10 +72,10 @@ describe("places in the whole text and in its cells", () => {
   });
 
   test("a single document is its own place", () => {
-    const text = DocumentText.ofWhole("a\r\nbc\r\n");
+    const text = DocumentText.fromText("a\r\nbc\r\n");
     expect(text.offsetAt(0, { line: 1, character: 1 })).toBe(4);
     expect(text.offsetAt(0, { line: 2, character: 0 })).toBe(7);
-    expect(text.shownAt({ line: 3, column: 1, endLine: 3, endColumn: 1 })?.start).toEqual({
+    expect(text.toDocumentRange({ line: 3, column: 1, endLine: 3, endColumn: 1 })?.start).toEqual({
       line: 2,
       character: 0,
     });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { activeRuns } from "../../../src/extension/views/runTree/activeRuns";
+import { summarizeActiveRuns } from "../../../src/extension/views/runTree/activeRuns";
 import { hostile, loss, someRun } from "./someRun";
 
 const running = (step: number, secondsLeft: number, last: number) =>
@@ -10,32 +10,32 @@ const running = (step: number, secondsLeft: number, last: number) =>
   });
 
 test("nothing is said while nothing goes on", () => {
-  expect(activeRuns([])).toBeUndefined();
-  expect(activeRuns([someRun(), someRun({ state: "failed" })])).toBeUndefined();
+  expect(summarizeActiveRuns([])).toBeUndefined();
+  expect(summarizeActiveRuns([someRun(), someRun({ state: "failed" })])).toBeUndefined();
 });
 
 test("two runs: their progress in the mean, the loss of the one started last, the time until both are done", () => {
-  const active = activeRuns([running(36, 12, 2.5), running(50, 5, 1.6234), someRun()]);
+  const active = summarizeActiveRuns([running(36, 12, 2.5), running(50, 5, 1.6234), someRun()]);
   expect(active?.text).toBe("$(sync~spin) 2 runs · 43 % · loss 1.623 · 12 s left");
   expect(active?.spoken).toBe("Lathe: 2 runs, 43 %, loss 1.623, 12 s left. Shows the runs.");
   expect(active?.tooltip).toContain("- **first** running · 36 % · loss 2.5 · 12 s left");
 });
 
 test("a run that is nearly done is not done", () => {
-  expect(activeRuns([running(100, 0, 1)])?.text).toContain("99 %");
+  expect(summarizeActiveRuns([running(100, 0, 1)])?.text).toContain("99 %");
 });
 
 test("where all is paused or waits, nothing spins", () => {
   const paused = someRun({ state: "paused" });
   const waiting = someRun({ state: "queued", queuePosition: 1 });
-  expect(activeRuns([paused, waiting])?.text).toBe("$(debug-pause) 1 run paused");
-  expect(activeRuns([waiting, { ...waiting, folder: "/b" }])?.text).toBe("$(clock) 2 runs waiting");
-  expect(activeRuns([someRun({ state: "queued" })])?.text).toBe("$(sync~spin) 1 run");
+  expect(summarizeActiveRuns([paused, waiting])?.text).toBe("$(debug-pause) 1 run paused");
+  expect(summarizeActiveRuns([waiting, { ...waiting, folder: "/b" }])?.text).toBe("$(clock) 2 runs waiting");
+  expect(summarizeActiveRuns([someRun({ state: "queued" })])?.text).toBe("$(sync~spin) 1 run");
 });
 
 test("names are in the tooltip alone, as text, and no more of them than one can read", () => {
   const runs = Array.from({ length: 30 }, () => someRun({ name: hostile, state: "running" }));
-  const active = activeRuns(runs);
+  const active = summarizeActiveRuns(runs);
   expect(active?.text).toBe("$(sync~spin) 30 runs");
   expect(active?.tooltip).toContain("- and 18 more runs");
   expect(active?.tooltip).not.toMatch(/https?:\/\/|www\.|\$\(|[^\\]<|[^\\]\]\(/);

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import {
-  filterWords,
+  describeFilter,
   isFiltering,
   parseArrangement,
   parseFilter,
-  unarranged,
+  defaultArrangement,
 } from "../../../src/extension/views/runTree/arrangement";
 
 test("what the workspace remembers comes back as it was", () => {
@@ -25,7 +25,7 @@ test.each([
   { filter: { text: 1, states: "failed", tags: [1, null], star: "yes" } },
   { filter: { states: ["no such state", "__proto__"] } },
 ])("%j is nothing that could be remembered, and filters nothing", (value) => {
-  expect(parseArrangement(value)).toEqual(unarranged);
+  expect(parseArrangement(value)).toEqual(defaultArrangement);
 });
 
 test("a filter is bounded, whoever gives it", () => {
@@ -35,7 +35,7 @@ test("a filter is bounded, whoever gives it", () => {
 });
 
 test("a filter is said in words", () => {
-  expect(filterWords({ text: "gpt", states: ["failed", "queued"], tags: ["a", "b"], star: true })).toBe(
+  expect(describeFilter({ text: "gpt", states: ["failed", "queued"], tags: ["a", "b"], star: true })).toBe(
     "“gpt”, failed or waiting, #a or #b, starred",
   );
   expect(isFiltering({ text: "", states: [], tags: [], star: false })).toBe(false);

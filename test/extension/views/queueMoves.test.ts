@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { droppedOrder, movesBetween, type QueueMove } from "../../../src/extension/views/runTree/queueMoves";
+import {
+  computeDroppedOrder,
+  computeMoves,
+  type QueueMove,
+} from "../../../src/extension/views/runTree/queueMoves";
 
 /** As the service moves: each device has a queue of its own. */
 function moved(order: readonly string[], moves: readonly QueueMove[]): string[] {
@@ -22,7 +26,7 @@ function permutations(items: readonly string[]): string[][] {
 test("the two moves of the service make every order out of every other", () => {
   const before = ["a", "b", "c", "d", "e"];
   for (const after of permutations(before)) {
-    const moves = movesBetween(before, after);
+    const moves = computeMoves(before, after);
     expect(moved(before, moves)).toEqual(after);
     expect(moves.length).toBeLessThan(before.length);
   }
@@ -30,10 +34,10 @@ test("the two moves of the service make every order out of every other", () => {
 
 test("nothing is moved where nothing changes, and one run to either end is one move", () => {
   const order = ["a", "b", "c", "d"];
-  expect(movesBetween(order, order)).toEqual([]);
-  expect(movesBetween(order, ["d", "a", "b", "c"])).toEqual([{ run: "d", to: "first" }]);
-  expect(movesBetween(order, ["b", "c", "d", "a"])).toEqual([{ run: "a", to: "last" }]);
-  expect(movesBetween([], [])).toEqual([]);
+  expect(computeMoves(order, order)).toEqual([]);
+  expect(computeMoves(order, ["d", "a", "b", "c"])).toEqual([{ run: "d", to: "first" }]);
+  expect(computeMoves(order, ["b", "c", "d", "a"])).toEqual([{ run: "a", to: "last" }]);
+  expect(computeMoves([], [])).toEqual([]);
 });
 
 test.each([
@@ -47,5 +51,5 @@ test.each([
   [["gone"], "b", "a b c d"],
   [["a"], "gone", "b c d a"],
 ])("%j dropped on %s gives %s", (dragged, target, order) => {
-  expect(droppedOrder(["a", "b", "c", "d"], dragged, target).join(" ")).toBe(order);
+  expect(computeDroppedOrder(["a", "b", "c", "d"], dragged, target).join(" ")).toBe(order);
 });

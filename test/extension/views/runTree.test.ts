@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { RunSummary } from "../../../src/protocol/service/runs";
-import { type RunFilter, unarranged } from "../../../src/extension/views/runTree/arrangement";
-import { groupFace, moreFace } from "../../../src/extension/views/runTree/groupFace";
-import { runFace } from "../../../src/extension/views/runTree/runFace";
+import { type RunFilter, defaultArrangement } from "../../../src/extension/views/runTree/arrangement";
+import { presentGroup, presentMore } from "../../../src/extension/views/runTree/presentGroup";
+import { presentRun } from "../../../src/extension/views/runTree/presentRun";
 import { pageSize, RunTree, type RunTreeNode } from "../../../src/extension/views/runTree/runTree";
 import { loss, someRun } from "./someRun";
 
@@ -13,13 +13,13 @@ function treeOf(...runs: readonly RunSummary[]): RunTree {
 }
 
 const nameOf = (node: RunTreeNode): string =>
-  node.kind === "run" ? node.run.name : node.kind === "more" ? moreFace(node).label : node.id;
+  node.kind === "run" ? node.run.name : node.kind === "more" ? presentMore(node).label : node.id;
 
 /** The tree as lines, two spaces a level. */
 function drawn(tree: RunTree): string[] {
   return tree
-    .rootNodes()
-    .flatMap((group) => [nameOf(group), ...tree.childrenOf(group).map((node) => `  ${nameOf(node)}`)]);
+    .getRoots()
+    .flatMap((group) => [nameOf(group), ...tree.getChildren(group).map((node) => `  ${nameOf(node)}`)]);
 }
 
 /** What is drawn anew, by name. */
@@ -50,12 +50,12 @@ test("runs stand below their experiments, the newest first, and what waits is a 
     "  c",
     "  a",
   ]);
-  const [queue, group] = tree.rootNodes();
-  expect(groupFace(queue!, false)).toMatchObject({ description: "2 waiting runs", children: "expanded" });
-  expect(groupFace(group!, false)).toMatchObject({ label: "other", description: "2 runs · 1 active" });
+  const [queue, group] = tree.getRoots();
+  expect(presentGroup(queue!, false)).toMatchObject({ description: "2 waiting runs", children: "expanded" });
+  expect(presentGroup(group!, false)).toMatchObject({ label: "other", description: "2 runs · 1 active" });
   expect(
-    tree.parentOf(
-      tree.nodeOf(tree.childrenOf(group!).map((n) => (n as never as { run: RunSummary }).run.folder)[0]!)!,
+    tree.getParent(
+      tree.getNode(tree.getChildren(group!).map((n) => (n as never as { run: RunSummary }).run.folder)[0]!)!,
     ),
   ).toBe(group);
 });
@@ -64,7 +64,7 @@ test("a run without a known experiment has a place too", () => {
   const { experiment: _, ...lost } = someRun({ name: "lost" });
   const tree = treeOf(lost);
   expect(drawn(tree)).toEqual(["experiment:", "  lost"]);
-  expect(groupFace(tree.rootNodes()[0]!, true)).toMatchObject({
+  expect(presentGroup(tree.getRoots()[0]!, true)).toMatchObject({
     label: "Without an experiment",
     contextValue: "runGroup",
     children: "expanded",
@@ -75,10 +75,10 @@ describe("after a change only what differs is drawn anew", () => {
   test("one more step: the run alone", () => {
     const run = someRun({ name: "a", state: "running", metrics: loss(3) });
     const tree = treeOf(run, someRun({ name: "b" }));
-    const node = tree.nodeOf(run.folder);
+    const node = tree.getNode(run.folder);
     expect(redrawn(tree, [{ ...run, metrics: loss(2) }])).toEqual(["a"]);
-    expect(tree.nodeOf(run.folder)).toBe(node);
-    expect(runFace(node!.run).description).toBe("loss 2");
+    expect(tree.getNode(run.folder)).toBe(node);
+    expect(presentRun(node!.run).description).toBe("loss 2");
   });
 
   test("another state: its experiment with it, whose row counts what is active", () => {
@@ -97,15 +97,15 @@ describe("after a change only what differs is drawn anew", () => {
     const first = someRun({ name: "first", state: "queued", queuePosition: 1 });
     const second = someRun({ name: "second", state: "queued", queuePosition: 2 });
     const tree = treeOf(first, second, someRun({ name: "a" }));
-    const waiting = tree.nodeOf(first.folder);
+    const waiting = tree.getNode(first.folder);
     const { queuePosition: _, ...begun } = { ...first, state: "running" as const };
     expect(redrawn(tree, [begun, { ...second, queuePosition: 1 }])).toEqual([
       "queue",
       "experiment:/study/first.lathe.md",
     ]);
     // A row that moved is another row: VS Code mixes them up where the node or the id is the same.
-    expect(tree.nodeOf(first.folder)).not.toBe(waiting);
-    expect(runFace(begun).id).not.toBe(runFace(first).id);
+    expect(tree.getNode(first.folder)).not.toBe(waiting);
+    expect(presentRun(begun).id).not.toBe(presentRun(first).id);
     const { queuePosition: __, ...last } = { ...second, state: "running" as const };
     expect(redrawn(tree, [last])).toBe("everything");
     expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  a", "  second", "  first"]);
@@ -149,7 +149,7 @@ describe("a filter", () => {
     const tree = treeOf(...runs);
     tree.arrange({ filter, sorting: "newest" });
     expect(drawn(tree).filter((line) => line.startsWith("  "))).toEqual(names.map((name) => `  ${name}`));
-    expect(tree.shown).toBe(names.length);
+    expect(tree.visibleCount).toBe(names.length);
     expect(tree.size).toBe(3);
   });
 
@@ -160,22 +160,22 @@ describe("a filter", () => {
     expect(redrawn(tree, [{ ...run, state: "done" }])).toEqual(["experiment:/study/first.lathe.md"]);
     expect(redrawn(tree, [{ ...run, state: "done", star: true }])).toEqual([]);
     expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b"]);
-    tree.arrange(unarranged);
+    tree.arrange(defaultArrangement);
     expect(drawn(tree)).toEqual(["experiment:/study/first.lathe.md", "  b", "  a"]);
   });
 });
 
 test("an experiment with many runs shows a page, and the next one when it is asked for", () => {
   const tree = treeOf(...Array.from({ length: pageSize * 2 + 7 }, (_, i) => someRun({ name: `r${i}` })));
-  const [group] = tree.rootNodes();
-  const page = tree.childrenOf(group!);
+  const [group] = tree.getRoots();
+  const page = tree.getChildren(group!);
   expect(page).toHaveLength(pageSize + 1);
-  expect(moreFace(group!.more)).toMatchObject({ label: "Show 200 more", description: "207 not shown" });
+  expect(presentMore(group!.more)).toMatchObject({ label: "Show 200 more", description: "207 not shown" });
   expect(tree.showMore(group!.more)).toEqual([group]);
-  expect(moreFace(group!.more)).toMatchObject({ label: "Show 7 more", description: "7 not shown" });
+  expect(presentMore(group!.more)).toMatchObject({ label: "Show 7 more", description: "7 not shown" });
   tree.showMore(group!.more);
-  expect(tree.childrenOf(group!)).toHaveLength(pageSize * 2 + 7);
-  expect(tree.childrenOf(group!).map(nameOf)).not.toContain("Show 7 more");
+  expect(tree.getChildren(group!)).toHaveLength(pageSize * 2 + 7);
+  expect(tree.getChildren(group!).map(nameOf)).not.toContain("Show 7 more");
 });
 
 test("names are sorted as people count, and states by what needs somebody", () => {
@@ -205,15 +205,15 @@ test("5,000 runs: how long the tree takes is printed", () => {
   };
   const tree = new RunTree();
   timed("5,000 runs arrive", () => tree.apply(runs, []));
-  timed("experiments are drawn", () => tree.rootNodes().map((group) => groupFace(group, false)));
+  timed("experiments are drawn", () => tree.getRoots().map((group) => presentGroup(group, false)));
   timed("one is opened and drawn", () =>
-    tree.childrenOf(tree.rootNodes()[0]!).map((node) => node.kind === "run" && runFace(node.run)),
+    tree.getChildren(tree.getRoots()[0]!).map((node) => node.kind === "run" && presentRun(node.run)),
   );
   timed("one run takes a step", () => tree.apply([{ ...runs[77]!, metrics: loss(0) }], []));
   timed("all are sorted by loss and drawn", () => {
     tree.arrange({ filter: {}, sorting: "loss" });
-    return tree.rootNodes().map((group) => tree.childrenOf(group));
+    return tree.getRoots().map((group) => tree.getChildren(group));
   });
   timed("text is looked for in all", () => tree.arrange({ filter: { text: "run 49" }, sorting: "newest" }));
-  expect(tree.shown).toBe(111);
+  expect(tree.visibleCount).toBe(111);
 });

@@ -122,7 +122,7 @@ describe("the panel of charts", () => {
     const run = await WrittenRun.write(workspace, { name: "revived", state: "running", lines: 40 });
     const page = await open([run]);
     await rows(page, "loss", 2);
-    await harness.backend.revive();
+    await harness.backend.restart();
     run.grow(20);
     await expect.poll(() => table(page, "loss").then(([first]) => first)).toContain("step 1 step 60");
     await page.close();

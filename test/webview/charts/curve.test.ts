@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AppendedLine } from "../../../src/protocol/service/metrics";
-import { append, type Curve, nearest, withDetail } from "../../../webview/charts/curve";
+import { append, type Curve, findNearest, mergeDetail } from "../../../webview/charts/curve";
 
 const empty: Curve = { run: "r", metric: "train/loss", axis: "step", x: [], y: [], total: 0, lines: 0 };
 const line = (step: number): AppendedLine => ({ step, seconds: step / 10, "train/loss": 1 / step });
@@ -39,18 +39,18 @@ describe("detail", () => {
   it("takes the place of its stretch and leaves what lies around it, live points behind it included", () => {
     const whole = { x: [0, 10, 20, 30, 40], y: [0, 1, 2, 3, 4] };
     const detail = { x: [10, 15, 20], y: [1, 9, 2] };
-    expect(withDetail(whole, detail, 5, 25)).toEqual({ x: [0, 10, 15, 20, 30, 40], y: [0, 1, 9, 2, 3, 4] });
-    expect(withDetail(whole, detail, 5, 99).x).toEqual([0, 10, 15, 20, 30, 40]);
-    expect(withDetail(whole, { x: [], y: [] }, 5, 25)).toBe(whole);
+    expect(mergeDetail(whole, detail, 5, 25)).toEqual({ x: [0, 10, 15, 20, 30, 40], y: [0, 1, 9, 2, 3, 4] });
+    expect(mergeDetail(whole, detail, 5, 99).x).toEqual([0, 10, 15, 20, 30, 40]);
+    expect(mergeDetail(whole, { x: [], y: [] }, 5, 25)).toBe(whole);
   });
 });
 
 describe("the nearest point", () => {
   it("is a true one: never a gap, never between two", () => {
     const points = { x: [0, 10, 20], y: [1, null, 3] };
-    expect(nearest(points, 9)).toBe(0);
-    expect(nearest(points, 11)).toBe(2);
-    expect(nearest(points, 999)).toBe(2);
-    expect(nearest({ x: [1], y: [null] }, 1)).toBeUndefined();
+    expect(findNearest(points, 9)).toBe(0);
+    expect(findNearest(points, 11)).toBe(2);
+    expect(findNearest(points, 999)).toBe(2);
+    expect(findNearest({ x: [1], y: [null] }, 1)).toBeUndefined();
   });
 });

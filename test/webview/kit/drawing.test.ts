@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { chartGroups } from "../../../webview/charts/chartGroups";
-import { curvesCsv } from "../../../webview/charts/curvesCsv";
-import { drawingOf, type Track, usualView } from "../../../webview/kit/drawing";
-import { place, stretch, tickLabel, timeStep } from "../../../webview/kit/figures";
-import { svgOf } from "../../../src/pictures/svg";
-import { smoothed } from "../../../webview/charts/smoothing";
+import { groupMetrics } from "../../../webview/charts/chartGroups";
+import { formatCurvesCsv } from "../../../webview/charts/curvesCsv";
+import { createDrawing, type Track, defaultView } from "../../../webview/kit/drawing";
+import { formatPosition, formatSpan, formatTickLabel, chooseTimeStep } from "../../../webview/kit/figures";
+import { renderSvg } from "../../../src/pictures/svg";
+import { smooth } from "../../../webview/charts/smoothing";
 
 const track = (x: number[], y: (number | null)[]): Track => ({
   run: "r",
@@ -18,7 +18,7 @@ const track = (x: number[], y: (number | null)[]): Track => ({
 describe("smoothing", () => {
   it("begins at the first value, without a pull towards zero", () => {
     const x = Array.from({ length: 100 }, (_, i) => i);
-    for (const each of smoothed(
+    for (const each of smooth(
       x,
       x.map(() => 5),
       10,
@@ -30,27 +30,27 @@ describe("smoothing", () => {
     const dense = Array.from({ length: 2001 }, (_, i) => i / 20);
     const sparse = dense.filter((_, i) => i % 10 === 0);
     const curve = (x: number) => 3 + Math.cos(x / 20);
-    const fine = smoothed(dense, dense.map(curve), 8).at(-1)!;
-    const coarse = smoothed(sparse, sparse.map(curve), 8).at(-1)!;
+    const fine = smooth(dense, dense.map(curve), 8).at(-1)!;
+    const coarse = smooth(sparse, sparse.map(curve), 8).at(-1)!;
     expect(Math.abs(fine - coarse)).toBeLessThan(0.02);
   });
 
   it("leaves a gap where there is one and goes on behind it", () => {
-    const values = smoothed([0, 1, 2, 3], [1, null, 1, 1], 2);
+    const values = smooth([0, 1, 2, 3], [1, null, 1, 1], 2);
     expect(values[1]).toBeNull();
     expect(values[3]).toBeCloseTo(1, 12);
   });
 
   it("hardly changes evaluations that are far apart", () => {
-    const values = smoothed([0, 100, 200], [3, 2, 1], 5);
+    const values = smooth([0, 100, 200], [3, 2, 1], 5);
     expect(values[2]).toBeCloseTo(1, 6);
   });
 });
 
 describe("a drawing", () => {
   it("on a logarithmic axis shows a gap for what has no logarithm, and says how much that is", () => {
-    const view = { ...usualView, logY: true, logX: true, smoothing: 0 };
-    const { lines, remarks } = drawingOf([track([0, 1, 2, 3], [4, 0, -2, 1])], view);
+    const view = { ...defaultView, logY: true, logX: true, smoothing: 0 };
+    const { lines, remarks } = createDrawing([track([0, 1, 2, 3], [4, 0, -2, 1])], view);
     expect(lines[0]!.bold.y).toEqual([null, null, null, 1]);
     expect(remarks).toEqual([
       "2 values at or below zero cannot be shown on a logarithmic axis.",
@@ -59,14 +59,14 @@ describe("a drawing", () => {
   });
 
   it("keeps the true points behind the smoothed ones", () => {
-    const { lines, width } = drawingOf([track([0, 50, 100], [3, 9, 1])], usualView);
+    const { lines, width } = createDrawing([track([0, 50, 100], [3, 9, 1])], defaultView);
     expect(lines[0]!.faint!.y).toEqual([3, 9, 1]);
     expect(lines[0]!.bold.y[1]).not.toBe(9);
     expect(width).toBeGreaterThan(0);
   });
 
   it("does not smooth where nobody asks for it", () => {
-    const { lines } = drawingOf([track([0, 1], [3, 9])], { ...usualView, smoothing: 0 });
+    const { lines } = createDrawing([track([0, 1], [3, 9])], { ...defaultView, smoothing: 0 });
     expect(lines[0]!.faint).toBeUndefined();
     expect(lines[0]!.bold.y).toEqual([3, 9]);
   });
@@ -74,7 +74,7 @@ describe("a drawing", () => {
 
 describe("groups of metrics", () => {
   it("join training and validation of the same, and nothing else", () => {
-    const groups = chartGroups(["eval/loss", "system/cpu", "train/loss", "train/grad_norm"]);
+    const groups = groupMetrics(["eval/loss", "system/cpu", "train/loss", "train/grad_norm"]);
     expect(groups).toEqual([
       { title: "loss", metrics: ["train/loss", "eval/loss"] },
       { title: "system/cpu", metrics: ["system/cpu"] },
@@ -85,25 +85,25 @@ describe("groups of metrics", () => {
 
 describe("words on the axes", () => {
   it("say steps, tokens and times", () => {
-    expect(place("step", 1200)).toBe("step 1,200");
-    expect(place("tokens", 1_200_000)).toBe("1,200,000 tokens");
-    expect(stretch("step", 0.2)).toBe("1 step");
-    expect(stretch("tokens", 81_920)).toBe("81.9k tokens");
-    expect(tickLabel("seconds", 3600)).toBe("1 h");
-    expect(tickLabel("tokens", 400_000)).toBe("400k");
+    expect(formatPosition("step", 1200)).toBe("step 1,200");
+    expect(formatPosition("tokens", 1_200_000)).toBe("1,200,000 tokens");
+    expect(formatSpan("step", 0.2)).toBe("1 step");
+    expect(formatSpan("tokens", 81_920)).toBe("81.9k tokens");
+    expect(formatTickLabel("seconds", 3600)).toBe("1 h");
+    expect(formatTickLabel("tokens", 400_000)).toBe("400k");
   });
 
   it("stand at round times of a clock", () => {
-    expect(timeStep(600, 8)).toBe(120);
-    expect(timeStep(90_000, 8)).toBe(21_600);
-    expect(timeStep(0.5, 8)).toBeUndefined();
+    expect(chooseTimeStep(600, 8)).toBe(120);
+    expect(chooseTimeStep(90_000, 8)).toBe(21_600);
+    expect(chooseTimeStep(0.5, 8)).toBeUndefined();
   });
 });
 
 describe("exports", () => {
   it("write a name with commas, quotes and line ends as one cell of CSV, and no name as a formula", () => {
     const points = { x: [1, 2], y: [0.5, null] };
-    const csv = curvesCsv(
+    const csv = formatCurvesCsv(
       [
         { name: 'a "b",\nc', metric: "train/loss", points },
         { name: "=1+1", metric: " @SUM(A1)", points },
@@ -121,7 +121,7 @@ describe("exports", () => {
   });
 
   it("write hostile text into SVG as text", () => {
-    const svg = svgOf({
+    const svg = renderSvg({
       title: `</title><script>alert("1")</script>\u0000\ud800`,
       width: 10,
       height: 10,

@@ -1,11 +1,11 @@
 /** A table for spreadsheets and data frames: one row per line of the history and one column per metric. Missing values are empty. */
-import { csvRow, type CsvValue } from "../../../protocol/csv";
+import { formatCsvRow, type CsvValue } from "../../../protocol/csv";
 import type { MetricLine } from "../../../protocol/run";
 import type { HistoryExporter, HistorySubject } from "./historyExporter";
 
 const coordinates = ["step", "tokens", "seconds"];
 
-const row = (cells: readonly CsvValue[]): string => `${csvRow(cells)}\n`;
+const row = (cells: readonly CsvValue[]): string => `${formatCsvRow(cells)}\n`;
 
 /** Finds the metrics and the current number of lines of a history. An active run may add to both while it is exported. */
 async function scanHistory({

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import type { DeviceName } from "../../../schema/experiment";
-import { count } from "../../../protocol/quantities";
+import { formatCount } from "../../../protocol/quantities";
 import type { Step } from "../../../protocol/run";
 import { version } from "../../../protocol/version";
 import { chooseDevice } from "../../engine/devices";
@@ -109,5 +109,7 @@ function logCounts(context: RunContext, { shape, tensors, checkpoint }: Workpiec
     ...(checkpoint === undefined ? {} : { file: writtenFileOf(checkpoint) }),
   });
   context.describe({ counts: { nonEmbedding, total } });
-  context.log(`${count(nonEmbedding.stored)} non-embedding parameters, ${count(total.stored)} in all.`);
+  context.log(
+    `${formatCount(nonEmbedding.stored)} non-embedding parameters, ${formatCount(total.stored)} in all.`,
+  );
 }

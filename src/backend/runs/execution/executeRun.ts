@@ -3,7 +3,7 @@
  */
 import { rmSync } from "node:fs";
 import { relative, resolve } from "node:path";
-import { exitStatus, toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
+import { getExitStatus, toWorkbenchError, WorkbenchError } from "../../../protocol/errors";
 import type { ControlAnswer, ControlRequest, RunState } from "../../../protocol/run";
 import { resolvedYaml } from "../../experiment/resolvedYaml";
 import { claimRun, type Claim } from "../process/claimRun";
@@ -78,7 +78,7 @@ export async function executeRun(program: RunProgram, options: ExecuteOptions): 
   // Releasing is optional: the entry expires with this process, which is about to end.
   await parts.queue?.release(folder.id).catch(() => undefined);
   await server[Symbol.asyncDispose]();
-  return ending.error === undefined ? (ending.state === "stopped" ? 3 : 0) : exitStatus(ending.error);
+  return ending.error === undefined ? (ending.state === "stopped" ? 3 : 0) : getExitStatus(ending.error);
 }
 
 function answer(control: RunControl, state: () => RunState, { command }: ControlRequest): ControlAnswer {

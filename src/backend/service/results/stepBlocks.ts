@@ -2,7 +2,7 @@
 import * as z from "zod";
 import type { Block, CellValue } from "../../../protocol/blocks";
 import type { Counts } from "../../../protocol/counts";
-import { percent } from "../../../protocol/quantities";
+import { formatPercent } from "../../../protocol/quantities";
 import type { RunRecord } from "../../../protocol/run";
 import { protocolLine } from "../../evaluation/perplexity";
 import type { StepFiles } from "./stepFiles";
@@ -68,7 +68,7 @@ function roleChanges(before: ModelCounts, after: ModelCounts): CellValue[][] {
 }
 
 function change(before: Counts, after: Counts): CellValue[] {
-  const left = before.stored === 0 ? null : percent(after.stored / before.stored);
+  const left = before.stored === 0 ? null : formatPercent(after.stored / before.stored);
   return [before.stored, after.stored, left, before.bytes, after.bytes];
 }
 

@@ -3,7 +3,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import type { Outline } from "../../../protocol/service/experiments";
 
 /** Larger files are not experiments that a person wrote. */
-export const mostBytes = 4 * 1024 * 1024;
+export const maxBytes = 4 * 1024 * 1024;
 
 export interface OutlineSource {
   /** The size first, so that nothing huge is read. */
@@ -13,25 +13,25 @@ export interface OutlineSource {
 }
 
 export class Outlines {
-  private readonly known = new Map<string, Outline>();
+  private readonly cache = new Map<string, Outline>();
   private readonly pending = new Map<string, Promise<Outline>>();
 
   constructor(private readonly source: OutlineSource) {}
 
   /** What is known of it without asking. */
   get(file: string): Outline | undefined {
-    return this.known.get(file);
+    return this.cache.get(file);
   }
 
-  async of(file: string): Promise<Outline> {
-    const known = this.known.get(file);
-    if (known !== undefined) return known;
-    const pending = this.pending.get(file) ?? this.ask(file);
+  async load(file: string): Promise<Outline> {
+    const cached = this.cache.get(file);
+    if (cached !== undefined) return cached;
+    const pending = this.pending.get(file) ?? this.request(file);
     this.pending.set(file, pending);
     try {
       const outline = await pending;
       // A change in the meantime has taken it out, and then it is old already.
-      if (this.pending.get(file) === pending) this.known.set(file, outline);
+      if (this.pending.get(file) === pending) this.cache.set(file, outline);
       return outline;
     } finally {
       if (this.pending.get(file) === pending) this.pending.delete(file);
@@ -39,16 +39,16 @@ export class Outlines {
   }
 
   forget(file: string): void {
-    this.known.delete(file);
+    this.cache.delete(file);
     this.pending.delete(file);
   }
 
-  private async ask(file: string): Promise<Outline> {
+  private async request(file: string): Promise<Outline> {
     const size = await this.source.size(file);
-    if (size > mostBytes)
+    if (size > maxBytes)
       throw new WorkbenchError(
         "invalid-input",
-        `${file} has ${size} bytes, but an experiment has at most ${mostBytes}. Open it as text to see what it contains.`,
+        `${file} has ${size} bytes, but an experiment has at most ${maxBytes}. Open it as text to see what it contains.`,
       );
     return this.source.outline(file, await this.source.read(file));
   }

@@ -1,13 +1,13 @@
 /** Waiting runs are dragged to the place where they are to start; everything else stays where it is. */
 import * as vscode from "vscode";
 import type { Workbench } from "../../workbench";
-import { droppedOrder, movesBetween } from "./queueMoves";
+import { computeDroppedOrder, computeMoves } from "./queueMoves";
 import type { RunTree, RunTreeNode } from "./runTree";
 
 /** VS Code's own type for this tree: the view's id in lower case. */
 const mimeType = "application/vnd.code.tree.lathe.runs";
 
-export function queueDrag(
+export function createQueueDragController(
   { backend, report }: Workbench,
   tree: RunTree,
 ): vscode.TreeDragAndDropController<RunTreeNode> {
@@ -22,13 +22,13 @@ export function queueDrag(
     },
     async handleDrop(target, data) {
       const dragged: unknown = data.get(mimeType)?.value;
-      const queue = tree.rootNodes().find(({ kind }) => kind === "queue");
-      const group = target === undefined ? undefined : (tree.parentOf(target) ?? target);
+      const queue = tree.getRoots().find(({ kind }) => kind === "queue");
+      const group = target === undefined ? undefined : (tree.getParent(target) ?? target);
       if (queue === undefined || group !== queue || !Array.isArray(dragged)) return;
-      const order = tree.childrenOf(queue).flatMap((node) => (node.kind === "run" ? [node.run.folder] : []));
-      const onto = target?.kind === "run" ? target.run.folder : undefined;
+      const order = tree.getChildren(queue).flatMap((node) => (node.kind === "run" ? [node.run.folder] : []));
+      const dropTarget = target?.kind === "run" ? target.run.folder : undefined;
       try {
-        for (const move of movesBetween(order, droppedOrder(order, dragged as string[], onto)))
+        for (const move of computeMoves(order, computeDroppedOrder(order, dragged as string[], dropTarget)))
           await backend.request("runs.requeue", move);
       } catch (error) {
         report(error);

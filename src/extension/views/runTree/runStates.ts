@@ -1,16 +1,16 @@
 /** The icons and the order of run states. The icons differ in shape, so that color is not needed to distinguish them. */
 import type { RunSummary } from "../../../protocol/service/runs";
-import type { Icon } from "../face";
+import type { Icon } from "../nodePresentation";
 
 export type ShownState = RunSummary["state"];
 
-interface StateFace {
+interface StatePresentation {
   readonly icon: Icon;
   readonly word: string;
 }
 
 /** In the order in which they need somebody, the worst first. */
-export const stateFaces: Readonly<Record<ShownState, StateFace>> = {
+export const statePresentations: Readonly<Record<ShownState, StatePresentation>> = {
   failed: { icon: { id: "error", color: "testing.iconFailed" }, word: "failed" },
   unreadable: { icon: { id: "question", color: "testing.iconErrored" }, word: "unreadable" },
   interrupted: { icon: { id: "debug-disconnect", color: "charts.orange" }, word: "interrupted" },
@@ -20,23 +20,23 @@ export const stateFaces: Readonly<Record<ShownState, StateFace>> = {
   stopped: { icon: { id: "debug-stop", color: "charts.foreground" }, word: "stopped" },
   done: { icon: { id: "pass", color: "testing.iconPassed" }, word: "done" },
 };
-export const shownStates = Object.keys(stateFaces) as readonly ShownState[];
+export const shownStates = Object.keys(statePresentations) as readonly ShownState[];
 
-export function severity(state: ShownState): number {
+export function getSeverity(state: ShownState): number {
   return shownStates.indexOf(state);
 }
 
 /** The worst state of the newest run of each variant, sweep point and seed; older failures no longer count. */
-export function worstState(runs: Iterable<RunSummary>): ShownState | undefined {
+export function findWorstState(runs: Iterable<RunSummary>): ShownState | undefined {
   const newest = new Map<string, RunSummary>();
   for (const run of runs) {
     // Nearly every run is without a sweep, and this is done for thousands.
     const point = Object.keys(run.sweep).length === 0 ? "" : JSON.stringify(run.sweep);
     const key = `${run.seed} ${run.variant} ${point}`;
-    const before = newest.get(key);
-    if (before === undefined || before.createdAt < run.createdAt) newest.set(key, run);
+    const previous = newest.get(key);
+    if (previous === undefined || previous.createdAt < run.createdAt) newest.set(key, run);
   }
-  return [...newest.values()].map(({ state }) => state).sort((a, b) => severity(a) - severity(b))[0];
+  return [...newest.values()].map(({ state }) => state).sort((a, b) => getSeverity(a) - getSeverity(b))[0];
 }
 
 /** Waits for its device behind others. A run that is only being launched counts as begun. */
@@ -45,17 +45,17 @@ export function isWaiting({ state, queuePosition }: RunSummary): boolean {
 }
 
 /** Training loss, or whatever loss a run without training has. */
-export function lastLoss({ metrics }: RunSummary): number | undefined {
-  const named = metrics["train/loss"] ?? metrics["eval/loss"];
-  if (named !== undefined) return named.last;
-  const other = Object.keys(metrics)
+export function getLastLoss({ metrics }: RunSummary): number | undefined {
+  const mainLoss = metrics["train/loss"] ?? metrics["eval/loss"];
+  if (mainLoss !== undefined) return mainLoss.last;
+  const otherName = Object.keys(metrics)
     .sort()
     .find((name) => name.endsWith("/loss"));
-  return other === undefined ? undefined : metrics[other]!.last;
+  return otherName === undefined ? undefined : metrics[otherName]!.last;
 }
 
 /** Share of the current action's steps, where there is one. */
-export function progressShare({ progress }: RunSummary): number | undefined {
+export function computeProgress({ progress }: RunSummary): number | undefined {
   if (progress === undefined || !(progress.steps > 0)) return undefined;
   return Math.max(0, Math.min(1, progress.step / progress.steps));
 }

@@ -1,7 +1,7 @@
 /** The tree of runs as its view and its commands share it: the runs of the window, arranged as the workspace remembers. */
 import * as vscode from "vscode";
 import type { Workbench } from "../../workbench";
-import { onePerWorkbench } from "../onePerWorkbench";
+import { memoizeByWorkbench } from "../memoizeByWorkbench";
 import { type Arrangement, isFiltering, parseArrangement } from "./arrangement";
 import { type MoreNode, type Redraw, RunTree } from "./runTree";
 
@@ -15,16 +15,16 @@ export interface ShownRuns {
   showMore(node: MoreNode): void;
 }
 
-export const shownRuns = onePerWorkbench(({ context, runs }: Workbench): ShownRuns => {
+export const getShownRuns = memoizeByWorkbench(({ context, runs }: Workbench): ShownRuns => {
   const tree = new RunTree();
   const changes = new vscode.EventEmitter<Redraw>();
   let arrangement = parseArrangement(context.workspaceState.get(key));
-  const tellContext = () =>
+  const updateContext = () =>
     vscode.commands.executeCommand("setContext", "lathe.runsFiltered", isFiltering(arrangement.filter));
 
   tree.arrange(arrangement);
   tree.apply(runs.all ?? [], []);
-  void tellContext();
+  void updateContext();
   context.subscriptions.push(
     changes,
     runs.onDidChange(({ changed, removed }) => changes.fire(tree.apply(changed, removed))),
@@ -39,7 +39,7 @@ export const shownRuns = onePerWorkbench(({ context, runs }: Workbench): ShownRu
       arrangement = { ...arrangement, ...change };
       tree.arrange(arrangement);
       changes.fire("everything");
-      await tellContext();
+      await updateContext();
       await context.workspaceState.update(key, arrangement);
     },
     showMore(node) {

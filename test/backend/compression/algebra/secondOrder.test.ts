@@ -8,7 +8,7 @@ import { curvatureOf } from "../../../../src/backend/compression/algebra/secondO
 import { cholesky } from "../../../../src/backend/compression/algebra/linearAlgebra";
 import sparsegpt from "../../../../src/backend/methods/sparsegpt";
 import wanda from "../../../../src/backend/methods/wanda";
-import { relativeError, uniform } from "../../../support/sampleValues";
+import { computeRelativeError, createUniform } from "../../../support/sampleValues";
 import {
   applied,
   correlated,
@@ -115,7 +115,7 @@ it("the curvature is the inverse of H in a triangular factor", () => {
         sum += upper[i * inputs + k]! * gram[k * inputs + l]! * upper[j * inputs + l]!;
     return sum;
   });
-  expect(relativeError(product, [...isotropic])).toBeLessThan(1e-8);
+  expect(computeRelativeError(product, [...isotropic])).toBeLessThan(1e-8);
   expect(cholesky(gram, inputs)).toBeDefined();
 });
 
@@ -149,7 +149,7 @@ describe("rounding", () => {
   it("is off by half a step at most, and rounds what it has rounded to itself", async () => {
     for (const symmetric of [true, false])
       for (const bits of [2, 3, 4, 5, 8]) {
-        const random = uniform(bits);
+        const random = createUniform(bits);
         const values = Array.from({ length: 50 }, () => 3 * random() - 1);
         const grid = gridOf(Math.min(...values), Math.max(...values), { bits, symmetric });
         for (const value of values) {

@@ -6,10 +6,10 @@ import {
   type Within,
 } from "../../../../src/backend/compression/pruning/smallest";
 import type { MatrixSpec } from "../../../../src/backend/representations/representation";
-import { matrixOf } from "../../../support/matrix";
+import { createMatrixSpec } from "../../../support/matrix";
 
 const matrix = (inputs: number, outputs: number, layout: MatrixSpec["layout"]): MatrixSpec =>
-  matrixOf(inputs, outputs, { layout, init: { kind: "zeros" } });
+  createMatrixSpec(inputs, outputs, { layout, init: { kind: "zeros" } });
 /** Scores written one output a line, brought into the layout of the tensor, masked, and brought back. */
 function maskOf(
   rows: readonly (readonly number[])[],

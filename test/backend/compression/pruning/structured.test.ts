@@ -16,17 +16,17 @@ import { dimensionsOf, forward, parametersOf, valueOf } from "../../../../src/ba
 import type { Checkpoint } from "../../../../src/backend/checkpoints/checkpoint";
 import type { HostTensor } from "../../../../src/backend/checkpoints/safetensors";
 import { useGrammar } from "../../../support/grammar";
-import { labWithText } from "../../../support/lab";
-import { drawnTensors, tinyShape } from "../../../support/subject";
-import { relativeError } from "../../../support/sampleValues";
+import { createLabWithText } from "../../../support/lab";
+import { drawModelTensors, createTinyShape } from "../../../support/subject";
+import { computeRelativeError } from "../../../support/sampleValues";
 
 const grammar = useGrammar();
 
 const options = { rate: 0.5, parts: ["heads", "channels"] as const, scope: "global" as const };
 const families = ["gpt2", "llama", "phi3"];
 const model = (family: string, changes: Readonly<Record<string, unknown>> = {}): Checkpoint => {
-  const shape = tinyShape(family, changes);
-  return { shape, tensors: drawnTensors(shape, 6) };
+  const shape = createTinyShape(family, changes);
+  return { shape, tensors: drawModelTensors(shape, 6) };
 };
 
 function logitsOf({ shape, tensors }: Checkpoint): Float64Array {
@@ -66,7 +66,7 @@ describe.each(families)("a %s without some heads and channels", (family) => {
 
   it("computes what the whole one does with zeros there", () => {
     const cut = withUnits(before, groups, kept);
-    expect(relativeError(logitsOf(cut), logitsOf(silenced(before, groups, kept)))).toBeLessThan(1e-9);
+    expect(computeRelativeError(logitsOf(cut), logitsOf(silenced(before, groups, kept)))).toBeLessThan(1e-9);
     for (const { name, shape } of parametersOf(cut.shape))
       expect(cut.tensors.get(name)!.data, name).toHaveLength(sizeOf(shape));
     expect(cut.tensors.size).toBe(parametersOf(cut.shape).length);
@@ -130,7 +130,7 @@ describe("LLM-Pruner", () => {
       shape,
       data: (own as Float32Array).map((each, i) => (Math.floor(i / 16) === 5 ? each * 1e-6 : each)),
     });
-    const lab = labWithText(grammar.engine, grammar.data);
+    const lab = createLabWithText(grammar.engine, grammar.data);
     const given = llmpruner.options.parse({
       rate: 1 / 64,
       parts: ["channels"],
@@ -147,14 +147,14 @@ describe("LLM-Pruner", () => {
 
   it("reads gradients that are those of an evaluation's loss", async () => {
     const before = model("llama");
-    const lab = labWithText(grammar.engine, grammar.data);
+    const lab = createLabWithText(grammar.engine, grammar.data);
     const name = "model.layers.1.mlp.down_proj.weight";
     const names = new Set([name, "model.layers.0.mlp.up_proj.weight"]);
     const found = await lab.gradients(before, names, { samples: 2, batch_size: 2 });
     const { mean, meanSquare } = found.moments.get(name)!;
     // Of one batch the mean of squares is the square of the mean.
     expect(
-      relativeError(
+      computeRelativeError(
         meanSquare,
         mean.map((each) => each ** 2),
       ),
@@ -195,22 +195,26 @@ describe("FLAP", () => {
     const after = await flap.apply(
       whole,
       given({ rate: 22 / 64, scope: "layer" }),
-      labWithText(grammar.engine, grammar.data),
+      createLabWithText(grammar.engine, grammar.data),
     );
     expect(after.shape.representations["layers.0.mlp.up_proj"]!.options).toEqual({ outputs: 42 });
-    expect(relativeError(logitsOf(after), logitsOf(whole))).toBeLessThan(1e-5);
+    expect(computeRelativeError(logitsOf(after), logitsOf(whole))).toBeLessThan(1e-5);
     const bare = await flap.apply(
       whole,
       given({ rate: 22 / 64, scope: "layer", compensate: false }),
-      labWithText(grammar.engine, grammar.data),
+      createLabWithText(grammar.engine, grammar.data),
     );
-    expect(relativeError(logitsOf(bare), logitsOf(whole))).toBeGreaterThan(1e-3);
+    expect(computeRelativeError(logitsOf(bare), logitsOf(whole))).toBeGreaterThan(1e-3);
   });
 
   it("gives biases to a model without any, and counts them; a phi3 can have none", async () => {
     const before = model("llama");
     const { after } = flap.plan(before.shape, given({ rate: 0.25 }));
-    const shrunk = await flap.apply(before, given({ rate: 0.25 }), labWithText(grammar.engine, grammar.data));
+    const shrunk = await flap.apply(
+      before,
+      given({ rate: 0.25 }),
+      createLabWithText(grammar.engine, grammar.data),
+    );
     expect(shrunk.shape.config["mlp_bias"]).toBe(true);
     expect(countModel(shrunk.shape).total.stored).toBeLessThanOrEqual(after.total.stored);
     expect(() => flap.plan(model("phi3").shape, given({ rate: 0.25 }))).toThrow(/Set compensate: false/);

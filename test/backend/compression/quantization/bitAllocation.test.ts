@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { allocate, type Choice } from "../../../../src/backend/compression/quantization/bitAllocation";
 import mixed from "../../../../src/backend/methods/mixed";
-import { uniform } from "../../../support/sampleValues";
+import { createUniform } from "../../../support/sampleValues";
 import { applied, correlated, labWithInputs, sizesOf, tiny } from "../../methods/shrinkSamples";
 
 const total = (matrices: readonly (readonly Choice[])[], taken: readonly number[]) => ({
@@ -23,7 +23,7 @@ function tried(matrices: readonly (readonly Choice[])[], budget: number): number
 }
 
 describe("the allocation", () => {
-  const random = uniform(9);
+  const random = createUniform(9);
   const widths = [2, 3, 4, 8];
   const draw = (count: number) =>
     Array.from({ length: count }, () => {

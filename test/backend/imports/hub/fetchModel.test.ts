@@ -8,16 +8,16 @@ import { fetchModel, type FetchContext } from "../../../../src/backend/imports/h
 import { hubIdOf } from "../../../../src/backend/imports/hub/hubId";
 import { importModel } from "../../../../src/backend/imports/importModel";
 import { toWorkbenchError, type WorkbenchError } from "../../../../src/protocol/errors";
-import { drawnTensors, temporaryFolder, tinyShape } from "../../../support/subject";
+import { drawModelTensors, createTemporaryFolder, createTinyShape } from "../../../support/subject";
 import { commit, type HubContent, type HubServer, sha256, startHub } from "./hubServer";
 
 const repository = "some-one/Tiny.model";
-const shape = tinyShape("gpt2", { vocab_size: 257 });
-const tensors = drawnTensors(shape, 3);
+const shape = createTinyShape("gpt2", { vocab_size: 257 });
+const tensors = drawModelTensors(shape, 3);
 
 /** The files of an exported model as a repository holds them. */
 async function exported(shard = "5GB"): Promise<Record<string, Uint8Array>> {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   const target = join(folder.path, "m");
   await exportModel(
     { shape, tensors, tokenizer: bytesTokenizer() },
@@ -37,7 +37,7 @@ interface Fetching {
 }
 
 async function withHub(content: Partial<HubContent>, use: (fetching: Fetching) => Promise<void>) {
-  using folder = temporaryFolder();
+  using folder = createTemporaryFolder();
   await using hub = await startHub({ repository, files: await exported(), ...content });
   const cache = join(folder.path, "hub");
   const said: string[] = [];
@@ -235,7 +235,7 @@ describe("one clear error, and nothing is written", () => {
 
 describe("a name", () => {
   it("is an id unless a file of that name exists", () => {
-    using folder = temporaryFolder();
+    using folder = createTemporaryFolder();
     expect(hubIdOf("gpt/two", folder.path)).toEqual({ repository: "gpt/two", revision: "main" });
     expect(hubIdOf("Org-1/m.2_x@refs/pr/3", folder.path)).toEqual({
       repository: "Org-1/m.2_x",

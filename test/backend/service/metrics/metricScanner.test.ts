@@ -4,7 +4,7 @@ import { MetricColumns } from "../../../../src/backend/service/metrics/metricCol
 import { MetricScanner } from "../../../../src/backend/service/metrics/metricScanner";
 import { NumberReader } from "../../../../src/backend/service/metrics/numberReader";
 import type { MetricLine } from "../../../../src/protocol/run";
-import { uniform } from "../../../support/sampleValues";
+import { createUniform } from "../../../support/sampleValues";
 
 function scan(text: string) {
   const columns = new MetricColumns();
@@ -41,7 +41,7 @@ describe("numbers from bytes", () => {
   };
 
   it("are the same to the last bit as those of JSON.parse, however many digits there are", () => {
-    const random = uniform(1);
+    const random = createUniform(1);
     const bits = new DataView(new ArrayBuffer(8));
     const texts = Array.from({ length: 60_000 }, (_, i) => {
       const value = 10 ** Math.floor(random() * 12 - 6) * (random() - 0.5);
@@ -86,7 +86,7 @@ describe("numbers from bytes", () => {
 
 describe("scanned lines", () => {
   it("are those that the careful reader finds, in any mixture of forms", () => {
-    const random = uniform(2);
+    const random = createUniform(2);
     const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
     const value = () => pick([random() * 10, Math.fround(random()), NaN, 0, -1e-9 * random(), 12, Infinity]);
     const strange = [

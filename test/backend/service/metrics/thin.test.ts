@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { thin } from "../../../../src/backend/service/metrics/thin";
-import { uniform } from "../../../support/sampleValues";
+import { createUniform } from "../../../support/sampleValues";
 
 interface Curve {
   readonly x: Float64Array;
@@ -9,7 +9,7 @@ interface Curve {
 
 /** Walks, plateaus, spikes and gaps over an axis that never descends but may stand still or leap. */
 function curve(seed: number): Curve & { readonly points: number; readonly logarithmic: boolean } {
-  const random = uniform(seed);
+  const random = createUniform(seed);
   const length = Math.floor(random() ** 2 * 5000);
   const gaps = random() < 0.5 ? 0 : random() * 0.3;
   let [at, value] = [Math.floor(random() * 3), 0];
@@ -50,7 +50,7 @@ describe("thinning any curve", () => {
 
   it("keeps the lowest, the highest and a gap of every stretch of the axis", () => {
     for (const seed of seeds) {
-      const random = uniform(seed);
+      const random = createUniform(seed);
       const gaps = seed % 2 === 0;
       const stretches = 2 + Math.floor(random() * 60);
       const width = 2 ** (3 + Math.floor(random() * 5)); // So that no border is rounded.

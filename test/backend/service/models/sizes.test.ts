@@ -7,7 +7,7 @@ import { countModel } from "../../../../src/backend/models/accounting";
 import magnitude from "../../../../src/backend/methods/magnitude";
 import { writeCheckpoint } from "../../../../src/backend/checkpoints/checkpoint";
 import type { Subject } from "../../../../src/protocol/service/models";
-import { drawnTensors, tinyShape } from "../../../support/subject";
+import { drawModelTensors, createTinyShape } from "../../../support/subject";
 import { Window } from "../window";
 import { plainLab } from "../../../support/lab";
 
@@ -20,8 +20,8 @@ const sizesOf = async (...subjects: Subject[]) => (await window.ask("sizes.of", 
 
 async function prunedRun(): Promise<string> {
   const run = await window.run();
-  const shape = tinyShape("phi3");
-  const before = { shape, tensors: drawnTensors(shape, 3) };
+  const shape = createTinyShape("phi3");
+  const before = { shape, tensors: drawModelTensors(shape, 3) };
   writeCheckpoint(join(run, "checkpoints", "step-10"), {
     ...before,
     training: {
@@ -123,8 +123,8 @@ describe("models on disk", () => {
       { kind: "run", run, checkpoint: "checkpoints/step-10" },
     );
     expect([last!.title, before!.title]).toEqual(["run", "run · step-10"]);
-    const shape = tinyShape("phi3");
-    const tensors = drawnTensors(shape, 3);
+    const shape = createTinyShape("phi3");
+    const tensors = drawModelTensors(shape, 3);
     const counts = countModel(shape, { tensors: (name) => tensors.get(name)!.data as Float32Array });
     expect(before!.counts.roles.map(({ nonZero }) => nonZero)).toEqual(
       counts.roles.map(({ nonZero }) => nonZero),
@@ -140,10 +140,10 @@ describe("models on disk", () => {
   });
 
   it("may be folders of other programs", async () => {
-    const shape = tinyShape("gpt2", { vocab_size: 257 });
+    const shape = createTinyShape("gpt2", { vocab_size: 257 });
     const path = join(window.workspace, "gpt2-tiny");
     await exportModel(
-      { shape, tensors: drawnTensors(shape, 4), tokenizer: bytesTokenizer() },
+      { shape, tensors: drawModelTensors(shape, 4), tokenizer: bytesTokenizer() },
       { format: "safetensors" },
       path,
     );

@@ -9,8 +9,8 @@ import { matrixSlots, type ModelShape, parametersOf } from "../../../../src/back
 import { type Checkpoint, writeCheckpoint } from "../../../../src/backend/checkpoints/checkpoint";
 import type { HostTensors } from "../../../../src/backend/checkpoints/safetensors";
 import type { Subject } from "../../../../src/protocol/service/models";
-import { uniform } from "../../../support/sampleValues";
-import { drawnTensors, tinyShape } from "../../../support/subject";
+import { createUniform } from "../../../support/sampleValues";
+import { drawModelTensors, createTinyShape } from "../../../support/subject";
 import { Window } from "../window";
 import { plainLab } from "../../../support/lab";
 
@@ -45,8 +45,8 @@ function columnsOf(dense: Float32Array, outputs: number, from: number, to: numbe
 
 describe.each(Object.keys(models))("the weights of %s", (family) => {
   it("are those of its matrices, as a whole and part by part, before and after pruning", async () => {
-    const shape = tinyShape(family);
-    const before = { shape, tensors: drawnTensors(shape, 3) };
+    const shape = createTinyShape(family);
+    const before = { shape, tensors: drawModelTensors(shape, 3) };
     const after = family === "kphi3" ? undefined : await pruned(shape, before.tensors);
     const roles: string[][] = [];
     for (const [i, checkpoint] of [before, after].entries()) {
@@ -80,8 +80,8 @@ describe.each(Object.keys(models))("the weights of %s", (family) => {
 
 describe("histograms", () => {
   it("have common edges and every value once, as many zeros as were made, and the moments of the values", async () => {
-    const shape = tinyShape("llama");
-    const tensors = drawnTensors(shape, 3);
+    const shape = createTinyShape("llama");
+    const tensors = drawModelTensors(shape, 3);
     const subjects = [saved({ shape, tensors }, "before"), saved(await pruned(shape, tensors), "after")];
     const role = "layers.0.mlp.up_proj";
     const { distributions } = await window.ask("weights.histogram", { subjects, role, bins: 20 });
@@ -109,8 +109,8 @@ describe("histograms", () => {
   });
 
   it("are not pressed into one bin by an outlier, and count apart what is no number", async () => {
-    const shape = tinyShape("llama", { hidden_size: 64, intermediate_size: 96 });
-    const tensors = new Map(drawnTensors(shape, 3));
+    const shape = createTinyShape("llama", { hidden_size: 64, intermediate_size: 96 });
+    const tensors = new Map(drawModelTensors(shape, 3));
     const name = [...tensors.keys()].find((each) => each.includes("up_proj"))!;
     const { data, shape: size } = tensors.get(name)!;
     const changed = Float32Array.from(data as Float32Array);
@@ -130,11 +130,11 @@ describe("histograms", () => {
   });
 
   it("of a constant have a width, and those of norms are there too", async () => {
-    const shape = tinyShape("llama");
-    const subject = saved({ shape, tensors: drawnTensors(shape, 3) }, "norms");
+    const shape = createTinyShape("llama");
+    const subject = saved({ shape, tensors: drawModelTensors(shape, 3) }, "norms");
     const { roles } = await window.ask("weights.roles", { subject });
     const norm = roles.find(({ shape: size }) => size.length === 1)!;
-    const tensors = new Map(drawnTensors(shape, 3));
+    const tensors = new Map(drawModelTensors(shape, 3));
     for (const [name, { shape: size, data }] of tensors)
       if (size.length === 1) tensors.set(name, { shape: size, data: Float32Array.from(data, () => 1) });
     const constant = saved({ shape, tensors }, "constant");
@@ -160,10 +160,10 @@ describe("histograms", () => {
 
 describe("pictures", () => {
   it("show of each rectangle its value of largest magnitude, whatever the sizes", async () => {
-    const shape = tinyShape("gpt2", { vocab_size: 51 });
-    const subject = saved({ shape, tensors: drawnTensors(shape, 9) }, "picture");
+    const shape = createTinyShape("gpt2", { vocab_size: 51 });
+    const subject = saved({ shape, tensors: drawModelTensors(shape, 9) }, "picture");
     const { roles } = await window.ask("weights.roles", { subject });
-    const random = uniform(4);
+    const random = createUniform(4);
     for (const { role, shape: size } of roles.filter((each) => each.shape.length === 2)) {
       const [height, width] = size as [number, number];
       const all = (await matrix(subject, role)) as number[];
@@ -187,8 +187,8 @@ describe("pictures", () => {
 
 describe("asking", () => {
   it("works for folders of other programs and for runs, whose models have titles", async () => {
-    const shape = tinyShape("gpt2");
-    const tensors = drawnTensors(shape, 4);
+    const shape = createTinyShape("gpt2");
+    const tensors = drawModelTensors(shape, 4);
     const path = join(window.workspace, "other");
     await exportModel({ shape, tensors }, { format: "safetensors" }, path);
     const role = "layers.0.attn.c_attn";
@@ -207,8 +207,8 @@ describe("asking", () => {
   });
 
   it("for what is not there, or too much, says what there is", async () => {
-    const shape = tinyShape("llama");
-    const subject = saved({ shape, tensors: drawnTensors(shape, 4) }, "llama");
+    const shape = createTinyShape("llama");
+    const subject = saved({ shape, tensors: drawModelTensors(shape, 4) }, "llama");
     const ask = (role: string, bins: number) =>
       window.ask("weights.histogram", { subjects: [subject], role, bins });
     await expect(ask("layers.0.mlp.up_prj", 4)).rejects.toThrow(
@@ -225,7 +225,7 @@ describe("asking", () => {
   });
 
   it("stops soon after nobody wants the answer any more, and lets others have their turn meanwhile", async () => {
-    const shape = tinyShape("llama", { vocab_size: 60_000, hidden_size: 256 });
+    const shape = createTinyShape("llama", { vocab_size: 60_000, hidden_size: 256 });
     const tensors = new Map(
       parametersOf(shape).map((spec) => [
         spec.name,

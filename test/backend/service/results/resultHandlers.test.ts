@@ -2,7 +2,7 @@ import { appendFileSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync }
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import type { Block } from "../../../../src/protocol/blocks";
-import { markdownOf } from "../../../../src/protocol/blocks";
+import { formatMarkdown } from "../../../../src/protocol/blocks";
 import { realRun, type RealRun, tinyExperiment, useBundledPrograms } from "../realRuns";
 import { pastStep, temporaryFolder } from "../../runs/workbench";
 
@@ -69,7 +69,7 @@ test("each step of a real run tells what it has come to", async () => {
     "model/tokenizer_config.json",
   ]);
   expect(report!.map(({ kind }) => kind)).toEqual(["text", "file"]);
-  expect(markdownOf(steps.flatMap(({ blocks }) => blocks))).toContain("**Perplexity**");
+  expect(formatMarkdown(steps.flatMap(({ blocks }) => blocks))).toContain("**Perplexity**");
 });
 
 test("a training tells how many rows each rule has left of its text", async () => {

@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import type { ModelEntry } from "../../../src/protocol/service/models";
-import { deviceFace } from "../../../src/extension/views/deviceTree/deviceFace";
-import { groupModels, modelFace, modelGroupFace } from "../../../src/extension/views/modelTree/modelFace";
+import { presentDevice } from "../../../src/extension/views/deviceTree/presentDevice";
+import {
+  groupModels,
+  presentModel,
+  presentModelGroup,
+} from "../../../src/extension/views/modelTree/presentModel";
 import { hostile, someRun } from "./someRun";
 
 const run = someRun({ name: "grouped" });
@@ -27,8 +31,11 @@ test("models stand below the run that made them, the newest first", () => {
     (folder) => (folder === run.folder ? run : undefined),
   );
   const drawn = groups.map((group) => {
-    const { label, description = "", contextValue } = modelGroupFace(group);
-    return [`${contextValue} ${label}: ${description}`, ...group.models.map((each) => modelFace(each).label)];
+    const { label, description = "", contextValue } = presentModelGroup(group);
+    return [
+      `${contextValue} ${label}: ${description}`,
+      ...group.models.map((each) => presentModel(each).label),
+    ];
   });
   expect(drawn).toEqual([
     ["models Other models: 1 model · 1.23 MB", "tiny.onnx"],
@@ -39,13 +46,13 @@ test("models stand below the run that made them, the newest first", () => {
 });
 
 test("a model tells its size, family and step", () => {
-  expect(modelFace({ kind: "model", model: model({ step: 1200 }) })).toMatchObject({
+  expect(presentModel({ kind: "model", model: model({ step: 1200 }) })).toMatchObject({
     label: "Checkpoint, step 1,200",
     description: "1.23 MB · phi3",
     contextValue: "model.checkpoint",
   });
   expect(
-    modelFace({ kind: "model", model: model({ kind: "export", title: "out.onnx", step: 5, bytes: 12 }) }),
+    presentModel({ kind: "model", model: model({ kind: "export", title: "out.onnx", step: 5, bytes: 12 }) }),
   ).toMatchObject({
     label: "out.onnx",
     description: "12 B · phi3 · step 5",
@@ -57,12 +64,12 @@ test("a model tells its size, family and step", () => {
 test("a device says whether it works, why not, and whether it is the chosen one", () => {
   const cpu = { name: "cpu", works: true, description: "8 cores", memoryBytes: 16e9 };
   const cuda = { name: "cuda", works: false, description: "an NVIDIA card", reason: "There is no driver." };
-  expect(deviceFace({ kind: "device", device: cpu }, true)).toMatchObject({
+  expect(presentDevice({ kind: "device", device: cpu }, true)).toMatchObject({
     description: "chosen · 8 cores · 16.00 GB memory",
     contextValue: "device.works.chosen",
     spoken: "cpu, works, chosen, 8 cores, 16.00 GB memory",
   });
-  expect(deviceFace({ kind: "device", device: cuda }, false)).toMatchObject({
+  expect(presentDevice({ kind: "device", device: cuda }, false)).toMatchObject({
     description: "does not work here: There is no driver. · an NVIDIA card",
     contextValue: "device.fails",
   });
@@ -70,11 +77,11 @@ test("a device says whether it works, why not, and whether it is the chosen one"
 
 test("no text of a model or a device is more than text", () => {
   const faces = [
-    modelFace({
+    presentModel({
       kind: "model",
       model: model({ kind: "export", title: hostile, family: hostile, path: hostile, modifiedAt: hostile }),
     }),
-    deviceFace(
+    presentDevice(
       { kind: "device", device: { name: hostile, works: false, description: hostile, reason: hostile } },
       false,
     ),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Alert } from "../../../src/protocol/service/runs";
-import { alertFace, alertMemory, isShown } from "../../../src/extension/views/runTree/alertFace";
+import { presentAlert, createAlertMemory, isShown } from "../../../src/extension/views/runTree/presentAlert";
 import { hostile, someRun } from "./someRun";
 
 const alert = (kind: Alert["kind"], message = "the loss is 9.2"): Alert => ({
@@ -10,7 +10,7 @@ const alert = (kind: Alert["kind"], message = "the loss is 9.2"): Alert => ({
   message,
 });
 const titles = (kind: Alert["kind"], state: "running" | "done" | "failed") =>
-  alertFace(alert(kind), someRun({ state })).actions.map(({ title }) => title);
+  presentAlert(alert(kind), someRun({ state })).actions.map(({ title }) => title);
 
 test("each kind offers what can still be done about it", () => {
   expect(titles("spike", "running")).toEqual(["Open Charts", "Stop"]);
@@ -25,12 +25,12 @@ test("each kind offers what can still be done about it", () => {
 });
 
 test("a notification names the run once", () => {
-  expect(alertFace(alert("spike"), undefined).text).toBe("grouped: the loss is 9.2");
-  expect(alertFace(alert("done", "grouped is done."), undefined).text).toBe("grouped is done.");
+  expect(presentAlert(alert("spike"), undefined).text).toBe("grouped: the loss is 9.2");
+  expect(presentAlert(alert("done", "grouped is done."), undefined).text).toBe("grouped is done.");
 });
 
 test("a name makes no link, no second line and no escape of a notification", () => {
-  const { text } = alertFace({ ...alert("failed", hostile), name: hostile }, undefined);
+  const { text } = presentAlert({ ...alert("failed", hostile), name: hostile }, undefined);
   expect(text).not.toMatch(/\]\(/);
   // eslint-disable-next-line no-control-regex -- control characters are what must not be there
   expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
@@ -47,7 +47,7 @@ test("the setting keeps what is no problem to itself, or everything", () => {
 });
 
 test("the same alert is news once, and again when the run has gone on since", () => {
-  const memory = alertMemory();
+  const memory = createAlertMemory();
   expect(memory.isNew(alert("done"))).toBe(true);
   expect(memory.isNew(alert("done"))).toBe(false);
   expect(memory.isNew(alert("spike"))).toBe(true);

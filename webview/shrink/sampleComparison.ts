@@ -1,16 +1,16 @@
 /** What the models write on from the same prompts, side by side; read when somebody asks for it. */
 import { html, nothing, type TemplateResult } from "lit";
-import { besideEachOther, type NamedSamples } from "../../src/protocol/blocks";
+import { alignSamples, type NamedSamples } from "../../src/protocol/blocks";
 import type { Stage } from "../kit/stage";
 import type { Host } from "../page";
 
-interface Asked {
+interface SampleRequest {
   readonly experiment: string | undefined;
   readonly samples: readonly NamedSamples[] | undefined;
 }
 
-export class TextsBeside {
-  private asked: Asked | undefined;
+export class SampleComparison {
+  private request: SampleRequest | undefined;
 
   constructor(
     private readonly host: Host,
@@ -21,13 +21,13 @@ export class TextsBeside {
     experiment: string | undefined,
     lines: readonly { readonly name: string; readonly run: string }[],
   ): TemplateResult | typeof nothing {
-    const { asked } = this;
-    if (asked === undefined || asked.experiment !== experiment)
+    const { request } = this;
+    if (request === undefined || request.experiment !== experiment)
       return html`<button class="quiet" @click=${() => this.read(experiment, lines)}>
         Show the texts side by side
       </button>`;
-    if (asked.samples === undefined) return html`<p class="hint" role="status">Reading the texts…</p>`;
-    const rows = besideEachOther(asked.samples);
+    if (request.samples === undefined) return html`<p class="hint" role="status">Reading the texts…</p>`;
+    const rows = alignSamples(request.samples);
     if (rows.length === 0)
       return html`<p class="hint">
         No run of these has written a text. Add generate to an evaluate cell, with prompts.
@@ -37,7 +37,7 @@ export class TextsBeside {
         <thead>
           <tr>
             <th scope="col">Prompt</th>
-            ${asked.samples.map(({ name }) => html`<th scope="col">${name}</th>`)}
+            ${request.samples.map(({ name }) => html`<th scope="col">${name}</th>`)}
           </tr>
         </thead>
         <tbody>
@@ -57,21 +57,21 @@ export class TextsBeside {
     experiment: string | undefined,
     lines: readonly { readonly name: string; readonly run: string }[],
   ): void {
-    this.asked = { experiment, samples: undefined };
+    this.request = { experiment, samples: undefined };
     this.stage.redraw();
     this.stage.attempt(async () => {
-      const read = await Promise.all(
+      const lists = await Promise.all(
         lines.map(async ({ name, run }): Promise<NamedSamples> => {
           const { steps } = await this.host.request("runs.results", { run });
-          const blocks = steps.flatMap(({ blocks: own }) => own);
+          const blocks = steps.flatMap(({ blocks: stepBlocks }) => stepBlocks);
           return {
             name,
             samples: blocks.flatMap((block) => (block.kind === "samples" ? block.samples : [])),
           };
         }),
       );
-      if (this.asked?.experiment !== experiment) return;
-      this.asked = { experiment, samples: read.filter(({ samples }) => samples.length > 0) };
+      if (this.request?.experiment !== experiment) return;
+      this.request = { experiment, samples: lists.filter(({ samples }) => samples.length > 0) };
       this.stage.redraw();
     });
   }

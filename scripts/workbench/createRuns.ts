@@ -40,7 +40,7 @@ const plan: RunPlan = {
 };
 
 /** A line as training writes it: evaluated every hundredth step. */
-export function metricLine(step: number): MetricLine {
+export function createMetricLine(step: number): MetricLine {
   return {
     step,
     tokens: step * 2048,
@@ -58,14 +58,14 @@ function writeHistory(path: string, lines: number): void {
   for (let step = 1; step <= lines;) {
     let text = "";
     for (const end = Math.min(lines, step + 4999); step <= end; step++)
-      text += formatMetricLine(metricLine(step));
+      text += formatMetricLine(createMetricLine(step));
     writeSync(file, text);
   }
   closeSync(file);
 }
 
 /** Run folders as real ones are, but written without waiting for the disk thousands of times. The newest has the long history. */
-export function makeRuns(runsFolder: string, counts: Counts): void {
+export function createRuns(runsFolder: string, counts: Counts): void {
   mkdirSync(runsFolder, { recursive: true });
   const folder = RunFolder.create(runsFolder, plan, {
     state: "done",
@@ -82,7 +82,7 @@ export function makeRuns(runsFolder: string, counts: Counts): void {
     seconds: 60,
   });
   writeHistory(folder.inside("metrics.jsonl"), counts.lines);
-  const history = Array.from({ length: 40 }, (_, i) => formatMetricLine(metricLine(i + 1))).join("");
+  const history = Array.from({ length: 40 }, (_, i) => formatMetricLine(createMetricLine(i + 1))).join("");
   const created = Date.now();
   for (let i = 1; i < counts.runs; i++) {
     const at = new Date(created - i * 60_000);

@@ -2,7 +2,7 @@
 import type * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
 
-export function signalOf(token: vscode.CancellationToken): AbortSignal {
+export function toAbortSignal(token: vscode.CancellationToken): AbortSignal {
   const controller = new AbortController();
   if (token.isCancellationRequested) controller.abort();
   token.onCancellationRequested(() => controller.abort());
@@ -10,14 +10,14 @@ export function signalOf(token: vscode.CancellationToken): AbortSignal {
 }
 
 /** The answer, or undefined if the request was cancelled or failed; a failure is logged. */
-export async function quietly<T>(
+export async function requestQuietly<T>(
   log: vscode.LogOutputChannel,
   signal: AbortSignal,
-  answer: Promise<T>,
+  request: Promise<T>,
 ): Promise<T | undefined> {
   try {
-    const given = await answer;
-    return signal.aborted ? undefined : given;
+    const result = await request;
+    return signal.aborted ? undefined : result;
   } catch (thrown) {
     const { code, message } = toWorkbenchError(thrown);
     if (code !== "cancelled" && !signal.aborted) log.warn(message);

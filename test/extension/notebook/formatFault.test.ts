@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { faultText } from "../../../src/extension/notebook/faultText";
+import { formatFault } from "../../../src/extension/notebook/formatFault";
 import { WorkbenchError } from "../../../src/protocol/errors";
 
 const file = "/home/o'neil/<b>/first.lathe.md";
 const linkTo = (line: number) => (line < 100 ? `vscode-notebook-cell:/x#c?line=${line}` : undefined);
 const said = (message: string, details = {}) =>
-  faultText(new WorkbenchError("invalid-input", message, details), { file, linkTo });
+  formatFault(new WorkbenchError("invalid-input", message, details), { file, linkTo });
 
 describe("an error under a cell", () => {
   test("its places are links, shortened to the name of the file", () => {

@@ -4,26 +4,26 @@ import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { HasExperiment } from "../command";
 import { experimentGlob, isExperiment } from "../openedWorkspace";
-import { oneLine, unlinked } from "../views/text";
+import { toSingleLine, escapeLinks } from "../views/text";
 
 /** Undefined when nobody chose. */
-export async function chosenExperiment(
+export async function pickExperiment(
   args: readonly unknown[],
   title: string,
 ): Promise<HasExperiment | undefined> {
-  const given = experimentOfArguments(args) ?? openExperiment();
-  if (given !== undefined) return given;
-  const found = await vscode.workspace.findFiles(experimentGlob, "**/{node_modules,.lathe,.git}/**", 10_000);
-  if (found.length === 0)
+  const experiment = getExperimentFromArguments(args) ?? findOpenExperiment();
+  if (experiment !== undefined) return experiment;
+  const files = await vscode.workspace.findFiles(experimentGlob, "**/{node_modules,.lathe,.git}/**", 10_000);
+  if (files.length === 0)
     throw new WorkbenchError(
       "not-found",
       'There is no experiment in this window. Run "Lathe: New Experiment" to create one.',
     );
-  if (found.length === 1) return { experiment: found[0]!.fsPath };
-  const items = found
+  if (files.length === 1) return { experiment: files[0]!.fsPath };
+  const items = files
     .map((uri) => ({
-      label: unlinked(oneLine(path.basename(uri.fsPath))),
-      description: unlinked(oneLine(vscode.workspace.asRelativePath(uri))),
+      label: escapeLinks(toSingleLine(path.basename(uri.fsPath))),
+      description: escapeLinks(toSingleLine(vscode.workspace.asRelativePath(uri))),
       uri,
     }))
     .sort((a, b) => a.description.localeCompare(b.description));
@@ -32,18 +32,22 @@ export async function chosenExperiment(
 }
 
 /** The experiment whose menu was opened and all others that are selected, each once, in the order of the tree. */
-export function experimentsOfArguments([first, selected]: readonly unknown[]): readonly HasExperiment[] {
+export function getExperimentsFromArguments([first, selected]: readonly unknown[]): readonly HasExperiment[] {
   const items = Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
-  const found = items.flatMap((item) => experimentOfArguments([item]) ?? []);
-  const whole = new Set(
-    found.flatMap(({ experiment, variant }) => (variant === undefined ? experiment : [])),
+  const experiments = items.flatMap((item) => getExperimentFromArguments([item]) ?? []);
+  const wholeExperiments = new Set(
+    experiments.flatMap(({ experiment, variant }) => (variant === undefined ? experiment : [])),
   );
-  const each = found.filter(({ experiment, variant }) => variant === undefined || !whole.has(experiment));
-  return [...new Map(each.map((one) => [`${one.experiment}\n${one.variant ?? ""}`, one])).values()];
+  const remaining = experiments.filter(
+    ({ experiment, variant }) => variant === undefined || !wholeExperiments.has(experiment),
+  );
+  return [
+    ...new Map(remaining.map((entry) => [`${entry.experiment}\n${entry.variant ?? ""}`, entry])).values(),
+  ];
 }
 
 /** What menus hand over: a node of a tree, the address of a file, or the notebook's toolbar. */
-export function experimentOfArguments([first]: readonly unknown[]): HasExperiment | undefined {
+export function getExperimentFromArguments([first]: readonly unknown[]): HasExperiment | undefined {
   if (typeof first !== "object" || first === null) return undefined;
   if (first instanceof vscode.Uri) return isExperiment(first) ? { experiment: first.fsPath } : undefined;
   if ("experiment" in first && typeof first.experiment === "string" && first.experiment !== "")
@@ -55,7 +59,7 @@ export function experimentOfArguments([first]: readonly unknown[]): HasExperimen
 }
 
 /** The experiment of the active editor, or else the only one that can be seen. */
-function openExperiment(): HasExperiment | undefined {
+function findOpenExperiment(): HasExperiment | undefined {
   const active =
     vscode.window.activeNotebookEditor?.notebook.uri ?? vscode.window.activeTextEditor?.document.uri;
   const visible = vscode.window.visibleNotebookEditors

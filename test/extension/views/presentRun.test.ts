@@ -1,8 +1,12 @@
 import { fromMarkdown } from "mdast-util-from-markdown";
 import { expect, test } from "vitest";
-import { runFace } from "../../../src/extension/views/runTree/runFace";
-import { shownStates, stateFaces, worstState } from "../../../src/extension/views/runTree/runStates";
-import { runTooltip } from "../../../src/extension/views/runTree/runTooltip";
+import { presentRun } from "../../../src/extension/views/runTree/presentRun";
+import {
+  shownStates,
+  statePresentations,
+  findWorstState,
+} from "../../../src/extension/views/runTree/runStates";
+import { createRunTooltip } from "../../../src/extension/views/runTree/runTooltip";
 import { hostile, loss, someRun } from "./someRun";
 
 const counts = { trainable: 1000, stored: 900, nonZero: 800, bits: 28_800, bytes: 3600 };
@@ -17,7 +21,7 @@ test("a running run tells its loss, how far it is, how long it has taken and wha
     tags: ["night", "paper", "a", "b"],
     star: true,
   });
-  const face = runFace(run);
+  const face = presentRun(run);
   expect(face.label).toBe("grouped");
   expect(face.description).toBe("★ · loss 1.623 · 43 % · 1 min 15 s · 12 s left · #night · #paper · #a · +1");
   expect(face.contextValue).toBe("run.running.active.measured.starred.tagged");
@@ -44,23 +48,23 @@ test.each([
     "run.unreadable.plain",
   ],
 ] as const)("a run that is %j says so, and what may be done with it", (given, description, contextValue) => {
-  expect(runFace(someRun(given))).toMatchObject({ description, contextValue });
+  expect(presentRun(someRun(given))).toMatchObject({ description, contextValue });
 });
 
 test("every state has a shape of its own, so that nobody needs the colours", () => {
-  const shapes = shownStates.map((state) => stateFaces[state].icon.id);
+  const shapes = shownStates.map((state) => statePresentations[state].icon.id);
   expect(new Set(shapes).size).toBe(shownStates.length);
 });
 
 test("what has been mended since does not make an experiment look broken", () => {
   const failed = someRun({ variant: "dense", state: "failed" });
-  expect(worstState([failed, someRun({ variant: "dense" })])).toBe("done");
-  expect(worstState([failed, someRun({ variant: "grouped" })])).toBe("failed");
-  expect(worstState([])).toBeUndefined();
+  expect(findWorstState([failed, someRun({ variant: "dense" })])).toBe("done");
+  expect(findWorstState([failed, someRun({ variant: "grouped" })])).toBe("failed");
+  expect(findWorstState([])).toBeUndefined();
 });
 
 test("text of a run stays on its line, however it is made", () => {
-  const face = runFace(
+  const face = presentRun(
     someRun({ name: hostile, tags: [hostile], state: "failed", failure: { code: "io", message: hostile } }),
   );
   for (const text of [face.label, face.description ?? "", face.spoken]) {
@@ -68,9 +72,9 @@ test("text of a run stays on its line, however it is made", () => {
     expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
     expect(text.length).toBeLessThan(1200);
   }
-  expect(runFace(someRun({ name: "x".repeat(5_000_000) })).label).toHaveLength(200);
-  expect(runFace(someRun({ name: "\u0000", id: "the-id" })).label).toBe("\\u0000");
-  expect(runFace(someRun({ name: " \n ", id: "the-id" })).label).toBe("the-id");
+  expect(presentRun(someRun({ name: "x".repeat(5_000_000) })).label).toHaveLength(200);
+  expect(presentRun(someRun({ name: "\u0000", id: "the-id" })).label).toBe("\\u0000");
+  expect(presentRun(someRun({ name: " \n ", id: "the-id" })).label).toBe("the-id");
 });
 
 test("a tooltip says all there is to know", () => {
@@ -88,7 +92,7 @@ test("a tooltip says all there is to know", () => {
     notices: ["Falls back to the processor."],
     notes: "Try again\nwith more steps",
   });
-  const text = runTooltip(run).replaceAll("\\", "");
+  const text = createRunTooltip(run).replaceAll("\\", "");
   expect(text).toContain("Variant: grouped");
   expect(text).toContain("Seed: 3");
   expect(text).toContain("Sweep: train.learning_rate = 0.001");
@@ -117,7 +121,7 @@ test("nothing that a run says becomes markup in its tooltip", () => {
     metrics: { [hostile]: { last: 1, min: 1, max: 1 } },
     progress: { step: 1, steps: 2, action: hostile },
   });
-  const markdown = runTooltip(run);
+  const markdown = createRunTooltip(run);
   const kinds = new Set<string>();
   const visit = (node: { readonly type: string; readonly children?: readonly never[] }): void => {
     kinds.add(node.type);

@@ -1,10 +1,10 @@
 /** What the trees of models and devices have in common: a list that the service is asked for, and asked for again. */
 import * as vscode from "vscode";
 import { toWorkbenchError } from "../../protocol/errors";
-import type { ProblemNode } from "./face";
-import { problemItem } from "./treeItem";
+import type { ProblemNode } from "./nodePresentation";
+import { createProblemItem } from "./treeItem";
 
-export interface ListedTreeOptions<N extends object> {
+export interface ListTreeOptions<N extends object> {
   /** What can't be listed, should that go wrong. */
   readonly what: string;
   ask(again: boolean): Promise<readonly N[]>;
@@ -12,13 +12,13 @@ export interface ListedTreeOptions<N extends object> {
   childrenOf?(node: N): readonly N[];
 }
 
-export class ListedTree<N extends object> implements vscode.TreeDataProvider<N | ProblemNode> {
+export class ListTree<N extends object> implements vscode.TreeDataProvider<N | ProblemNode> {
   private readonly changes = new vscode.EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.changes.event;
   private nodes: readonly (N | ProblemNode)[] | undefined;
-  private asking: Promise<readonly (N | ProblemNode)[]> | undefined;
+  private pending: Promise<readonly (N | ProblemNode)[]> | undefined;
 
-  constructor(private readonly options: ListedTreeOptions<N>) {}
+  constructor(private readonly options: ListTreeOptions<N>) {}
 
   /** Asks at once where the rows are on show, else when they are. */
   refresh(): void {
@@ -32,21 +32,21 @@ export class ListedTree<N extends object> implements vscode.TreeDataProvider<N |
   }
 
   /** Always requests the list, and resolves when there is an answer. */
-  async askAgain(): Promise<void> {
-    this.asking = this.fetch(true);
+  async reload(): Promise<void> {
+    this.pending = this.fetch(true);
     this.changes.fire(undefined);
-    await this.asking;
+    await this.pending;
   }
 
   getChildren(node?: N | ProblemNode): (N | ProblemNode)[] | Promise<(N | ProblemNode)[]> {
     if (node !== undefined) return isProblem(node) ? [] : [...(this.options.childrenOf?.(node) ?? [])];
-    if (this.asking === undefined && this.nodes !== undefined) return [...this.nodes];
-    this.asking ??= this.fetch(false);
-    return this.asking.then((nodes) => [...nodes]);
+    if (this.pending === undefined && this.nodes !== undefined) return [...this.nodes];
+    this.pending ??= this.fetch(false);
+    return this.pending.then((nodes) => [...nodes]);
   }
 
   getTreeItem(node: N | ProblemNode): vscode.TreeItem {
-    return isProblem(node) ? problemItem(node, this.options.what) : this.options.itemOf(node);
+    return isProblem(node) ? createProblemItem(node, this.options.what) : this.options.itemOf(node);
   }
 
   private async fetch(again: boolean): Promise<readonly (N | ProblemNode)[]> {
@@ -55,7 +55,7 @@ export class ListedTree<N extends object> implements vscode.TreeDataProvider<N |
     } catch (error) {
       this.nodes = [{ kind: "problem", message: toWorkbenchError(error).message }];
     }
-    this.asking = undefined;
+    this.pending = undefined;
     return this.nodes;
   }
 }

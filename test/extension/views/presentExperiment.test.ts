@@ -2,14 +2,14 @@ import { expect, test } from "vitest";
 import { WorkbenchError } from "../../../src/protocol/errors";
 import type { Outline } from "../../../src/protocol/service/experiments";
 import {
-  cellFace,
-  childrenOf,
-  faultsFace,
-  fileFace,
+  presentCell,
+  createChildren,
+  presentFaults,
+  presentFile,
   type FileNode,
-  variantFace,
-} from "../../../src/extension/views/experimentTree/experimentFace";
-import { mostBytes, Outlines } from "../../../src/extension/views/experimentTree/outlines";
+  presentVariant,
+} from "../../../src/extension/views/experimentTree/presentExperiment";
+import { maxBytes, Outlines } from "../../../src/extension/views/experimentTree/outlines";
 import { hostile, someRun } from "./someRun";
 
 const file: FileNode = { kind: "experiment", experiment: "/study/sub/first.lathe.md", folder: "sub" };
@@ -31,14 +31,14 @@ const outline: Outline = {
 
 /** Kind, label and description of each row below the file. */
 function rows(given: Outline): string[] {
-  return childrenOf(file, given).map((node) => {
+  return createChildren(file, given).map((node) => {
     const runs = [someRun({ variant: "grouped", state: "failed" })];
     const face =
       node.kind === "variant"
-        ? variantFace(node, node.variant === "grouped" ? runs : [])
+        ? presentVariant(node, node.variant === "grouped" ? runs : [])
         : node.kind === "cell"
-          ? cellFace(node)
-          : faultsFace(node);
+          ? presentCell(node)
+          : presentFaults(node);
     return `${face.contextValue}: ${face.icon.id} ${face.label} ${face.description ?? ""}`.trim();
   });
 }
@@ -58,20 +58,20 @@ test("below a file stand its variants and its cells", () => {
 });
 
 test("a file tells its runs and faults, and looks like the worst of what it ran last", () => {
-  expect(fileFace(file, [], undefined)).toMatchObject({
+  expect(presentFile(file, [], undefined)).toMatchObject({
     label: "first",
     description: "sub",
     icon: { id: "notebook" },
     contextValue: "experiment",
   });
   const runs = [someRun({ state: "running" }), someRun({ state: "interrupted", seed: 1 })];
-  expect(fileFace(file, runs, { ...outline, faults: 0 })).toMatchObject({
+  expect(presentFile(file, runs, { ...outline, faults: 0 })).toMatchObject({
     description: "2 runs · 1 active · sub",
     icon: { id: "debug-disconnect" },
     contextValue: "experiment.ran",
     spoken: "first, 2 runs, 1 active, sub, worst: interrupted",
   });
-  expect(fileFace(file, runs, { ...outline, faults: 1 })).toMatchObject({
+  expect(presentFile(file, runs, { ...outline, faults: 1 })).toMatchObject({
     description: "2 runs · 1 active · 1 fault · sub",
     icon: { id: "warning" },
     contextValue: "experiment.faulty.ran",
@@ -79,7 +79,7 @@ test("a file tells its runs and faults, and looks like the worst of what it ran 
 });
 
 test("a file may be called as it likes", () => {
-  const face = fileFace(
+  const face = presentFile(
     { kind: "experiment", experiment: `/study/${hostile}.lathe.md`, folder: hostile },
     [],
     { ...outline, title: hostile },
@@ -105,13 +105,13 @@ function source(sizes: readonly number[], answers: readonly Promise<Outline>[]) 
 test("an outline is asked for once, and again after the file has changed", async () => {
   const { outlines, asked } = source([], []);
   expect(outlines.get("/a")).toBeUndefined();
-  const [first, second] = await Promise.all([outlines.of("/a"), outlines.of("/a")]);
+  const [first, second] = await Promise.all([outlines.load("/a"), outlines.load("/a")]);
   expect(first).toBe(second);
   expect(outlines.get("/a")).toBe(first);
   expect(asked).toEqual(["/a"]);
   outlines.forget("/a");
   expect(outlines.get("/a")).toBeUndefined();
-  await outlines.of("/a");
+  await outlines.load("/a");
   expect(asked).toEqual(["/a", "/a"]);
 });
 
@@ -119,18 +119,18 @@ test("an answer that the file has outrun meanwhile is not kept, and neither is a
   let answer: (outline: Outline) => void = () => undefined;
   const late = new Promise<Outline>((resolve) => (answer = resolve));
   const { outlines, asked } = source([], [late, Promise.reject(new WorkbenchError("io", "no service"))]);
-  const old = outlines.of("/a");
+  const old = outlines.load("/a");
   outlines.forget("/a");
   answer({ ...outline, title: "old" });
   expect((await old).title).toBe("old");
   expect(outlines.get("/a")).toBeUndefined();
-  await expect(outlines.of("/a")).rejects.toThrow("no service");
-  expect((await outlines.of("/a")).title).toBe(outline.title);
+  await expect(outlines.load("/a")).rejects.toThrow("no service");
+  expect((await outlines.load("/a")).title).toBe(outline.title);
   expect(asked).toHaveLength(3);
 });
 
 test("a huge file is refused unread", async () => {
-  const { outlines, asked } = source([mostBytes + 1], []);
-  await expect(outlines.of("/a")).rejects.toThrow(/Open it as text/);
+  const { outlines, asked } = source([maxBytes + 1], []);
+  await expect(outlines.load("/a")).rejects.toThrow(/Open it as text/);
   expect(asked).toEqual([]);
 });

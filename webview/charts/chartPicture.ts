@@ -2,9 +2,9 @@
 import type { Points } from "./curve";
 import type { Drawing, View } from "../kit/drawing";
 import { axisNames } from "../kit/figures";
-import { markPlaces, type Place } from "../../src/pictures/markPlaces";
+import { placeMarks, type Point } from "../../src/pictures/placeMarks";
 import type { LossChart } from "./lossChart";
-import { colorOf, dashOf, markOf } from "../../src/pictures/palette";
+import { getColor, getDash, getMark } from "../../src/pictures/palette";
 import type { Label, Mark, Picture, Stroke } from "../../src/pictures/picture";
 import type { ChartTheme } from "../../src/pictures/theme";
 
@@ -12,7 +12,7 @@ const head = 34;
 const legendRow = 20;
 const textSize = 11;
 
-export function pictureOf(
+export function createChartPicture(
   title: string,
   chart: LossChart,
   drawing: Drawing,
@@ -21,59 +21,59 @@ export function pictureOf(
   metricNames: boolean,
 ): Picture {
   const { x, y } = chart.scales;
-  const moved = {
+  const area = {
     left: chart.area.left,
     right: chart.area.right,
     top: chart.area.top + head,
     bottom: chart.area.bottom + head,
   };
-  const down = (points: Points) =>
-    connected(
+  const toPieces = (points: Points) =>
+    connectPoints(
       points,
       (at) => x.getPixelForValue(at),
       (at) => y.getPixelForValue(at) + head,
     );
-  const rule = (from: Place, to: Place): Stroke => ({
+  const createGridLine = (from: Point, to: Point): Stroke => ({
     pieces: [[from, to]],
-    color: opaque(theme.muted),
+    color: removeOpacity(theme.muted),
     opacity: 0.2,
     width: 1,
     dash: [],
   });
-  const label = (text: string, place: Place, anchor: Label["anchor"]): Label => ({
-    ...place,
+  const label = (text: string, position: Point, anchor: Label["anchor"]): Label => ({
+    ...position,
     text,
     anchor,
     color: theme.muted,
     size: textSize,
   });
   const lines = drawing.lines.map((line) => {
-    const color = colorOf(line.slot, theme.ground);
-    const pieces = down(line.bold);
+    const color = getColor(line.slot, theme.ground);
+    const pieces = toPieces(line.bold);
     const visible = pieces
       .flat()
       .filter(
         (point) =>
-          point.x >= moved.left - 1 &&
-          point.x <= moved.right + 1 &&
-          point.y >= moved.top - 1 &&
-          point.y <= moved.bottom + 1,
+          point.x >= area.left - 1 &&
+          point.x <= area.right + 1 &&
+          point.y >= area.top - 1 &&
+          point.y <= area.bottom + 1,
       );
     return {
       strokes: [
         ...(line.faint === undefined
           ? []
-          : [{ pieces: down(line.faint), color, opacity: 0.25, width: 1, dash: [] }]),
-        { pieces, color, opacity: 1, width: 1.6, dash: dashOf(line.place) },
+          : [{ pieces: toPieces(line.faint), color, opacity: 0.25, width: 1, dash: [] }]),
+        { pieces, color, opacity: 1, width: 1.6, dash: getDash(line.place) },
       ],
-      marks: markPlaces(visible, line.slot).map((place): Mark => ({
-        ...place,
-        shape: markOf(line.slot),
+      marks: placeMarks(visible, line.slot).map((position): Mark => ({
+        ...position,
+        shape: getMark(line.slot),
         color,
       })),
     };
   });
-  const legend = legendOf(
+  const legend = createLegend(
     drawing,
     theme,
     metricNames,
@@ -86,43 +86,43 @@ export function pictureOf(
     height: legend.bottom,
     background: theme.background,
     font: theme.font,
-    area: moved,
+    area: area,
     grid: [
       ...x.ticks
         .map(({ value }) => x.getPixelForValue(value))
-        .map((at) => rule({ x: at, y: moved.top }, { x: at, y: moved.bottom })),
+        .map((at) => createGridLine({ x: at, y: area.top }, { x: at, y: area.bottom })),
       ...y.ticks
         .map(({ value }) => y.getPixelForValue(value) + head)
-        .map((at) => rule({ x: moved.left, y: at }, { x: moved.right, y: at })),
+        .map((at) => createGridLine({ x: area.left, y: at }, { x: area.right, y: at })),
       ...legend.strokes,
     ],
     strokes: lines.flatMap(({ strokes }) => strokes),
     marks: [...lines.flatMap(({ marks }) => marks), ...legend.marks],
     labels: [
-      { x: moved.left, y: 22, text: title, color: theme.foreground, anchor: "start", size: 14, bold: true },
+      { x: area.left, y: 22, text: title, color: theme.foreground, anchor: "start", size: 14, bold: true },
       ...x.ticks.map((tick) =>
-        label(textOf(tick.label), { x: x.getPixelForValue(tick.value), y: moved.bottom + 17 }, "middle"),
+        label(toText(tick.label), { x: x.getPixelForValue(tick.value), y: area.bottom + 17 }, "middle"),
       ),
       ...y.ticks.map((tick) =>
-        label(textOf(tick.label), { x: moved.left - 7, y: y.getPixelForValue(tick.value) + head + 4 }, "end"),
+        label(toText(tick.label), { x: area.left - 7, y: y.getPixelForValue(tick.value) + head + 4 }, "end"),
       ),
-      label(axisNames[view.axis], { x: (moved.left + moved.right) / 2, y: moved.bottom + 34 }, "middle"),
+      label(axisNames[view.axis], { x: (area.left + area.right) / 2, y: area.bottom + 34 }, "middle"),
       ...legend.labels,
     ],
   };
 }
 
 /** A legend of rows under the chart, with as much room for each entry as its text takes. */
-function legendOf(drawing: Drawing, theme: ChartTheme, metricNames: boolean, top: number, width: number) {
+function createLegend(drawing: Drawing, theme: ChartTheme, metricNames: boolean, top: number, width: number) {
   const strokes: Stroke[] = [];
   const marks: Mark[] = [];
   const labels: Label[] = [];
   let [x, y] = [16, top];
   for (const line of drawing.lines) {
     const text = metricNames ? `${line.name} · ${line.metric}` : line.name;
-    const room = 44 + text.length * 6.4;
-    if (x > 16 && x + room > width) [x, y] = [16, y + legendRow];
-    const color = colorOf(line.slot, theme.ground);
+    const entryWidth = 44 + text.length * 6.4;
+    if (x > 16 && x + entryWidth > width) [x, y] = [16, y + legendRow];
+    const color = getColor(line.slot, theme.ground);
     strokes.push({
       pieces: [
         [
@@ -133,22 +133,22 @@ function legendOf(drawing: Drawing, theme: ChartTheme, metricNames: boolean, top
       color,
       opacity: 1,
       width: 1.6,
-      dash: dashOf(line.place),
+      dash: getDash(line.place),
     });
-    marks.push({ x: x + 13, y, shape: markOf(line.slot), color });
+    marks.push({ x: x + 13, y, shape: getMark(line.slot), color });
     labels.push({ x: x + 32, y: y + 4, text, color: theme.foreground, anchor: "start", size: textSize });
-    x += room;
+    x += entryWidth;
   }
   return { strokes, marks, labels, bottom: y + legendRow };
 }
 
-function connected(
+function connectPoints(
   points: Points,
   toX: (value: number) => number,
   toY: (value: number) => number,
-): Place[][] {
-  const pieces: Place[][] = [];
-  let piece: Place[] = [];
+): Point[][] {
+  const pieces: Point[][] = [];
+  let piece: Point[] = [];
   points.x.forEach((at, i) => {
     const value = points.y[i] ?? null;
     if (value !== null) return void piece.push({ x: toX(at), y: toY(value) });
@@ -158,11 +158,11 @@ function connected(
   return piece.length > 0 ? [...pieces, piece] : pieces;
 }
 
-function textOf(label: string | string[] | undefined): string {
+function toText(label: string | string[] | undefined): string {
   return [label ?? ""].flat().join(" ");
 }
 
 /** Separates opacity from color, because not every SVG reader supports both in one value. */
-function opaque(color: string): string {
+function removeOpacity(color: string): string {
   return /^#[\da-f]{8}$/i.test(color) ? color.slice(0, 7) : color;
 }

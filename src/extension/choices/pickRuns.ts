@@ -2,11 +2,11 @@
 import * as vscode from "vscode";
 import { WorkbenchError } from "../../protocol/errors";
 import type { RunSummary } from "../../protocol/service/runs";
-import { selection, treesOf } from "../trees";
-import { oneLine, unlinked } from "../views/text";
+import { selection, getTrees } from "../trees";
+import { toSingleLine, escapeLinks } from "../views/text";
 import type { Workbench } from "../workbench";
 
-export interface RunQuestion {
+export interface RunPickOptions {
   /** Above the list: "Stop which run?" */
   readonly title: string;
   readonly fits?: (run: RunSummary) => boolean;
@@ -15,45 +15,49 @@ export interface RunQuestion {
 }
 
 /** Undefined when nobody chose. */
-export async function chosenRun(
+export async function pickRun(
   workbench: Workbench,
   args: readonly unknown[],
-  question: RunQuestion,
+  options: RunPickOptions,
 ): Promise<RunSummary | undefined> {
-  const runs = await fittingRuns(workbench, args, question);
+  const runs = await findMatchingRuns(workbench, args, options);
   if (!("candidates" in runs)) return runs.given[0];
-  return (await vscode.window.showQuickPick(runs.candidates.map(runItem), options(question)))?.run;
+  return (await vscode.window.showQuickPick(runs.candidates.map(createRunItem), getQuickPickOptions(options)))
+    ?.run;
 }
 
 /** Empty when nobody chose. */
-export async function chosenRuns(
+export async function pickRuns(
   workbench: Workbench,
   args: readonly unknown[],
-  question: RunQuestion,
+  options: RunPickOptions,
 ): Promise<readonly RunSummary[]> {
-  const runs = await fittingRuns(workbench, args, question);
+  const runs = await findMatchingRuns(workbench, args, options);
   if (!("candidates" in runs)) return runs.given;
   if (runs.candidates.length === 1) return runs.candidates;
-  const items = runs.candidates.map(runItem);
-  const picked = await vscode.window.showQuickPick(items, { ...options(question), canPickMany: true });
+  const items = runs.candidates.map(createRunItem);
+  const picked = await vscode.window.showQuickPick(items, {
+    ...getQuickPickOptions(options),
+    canPickMany: true,
+  });
   return (picked ?? []).map(({ run }) => run);
 }
 
 /** The runs that the arguments of a command refer to; undefined if they refer to none. */
-export function runsOfArguments(
+export function getRunsFromArguments(
   workbench: Workbench,
   [first, selected]: readonly unknown[],
 ): readonly RunSummary[] | undefined {
-  if (isFolders(first)) {
+  if (isFolderList(first)) {
     return first.map((folder) => {
       const run = workbench.runs.get(folder);
       if (run === undefined) throw new WorkbenchError("not-found", `The run in ${folder} no longer exists.`);
       return run;
     });
   }
-  const items = itemsOf(workbench, first, selected);
+  const items = getSelectedItems(workbench, first, selected);
   const runs = items.flatMap((item) => {
-    const run = runOf(item);
+    const run = getRun(item);
     // The tree may show it as it was a moment ago.
     return run === undefined ? [] : [workbench.runs.get(run.folder) ?? run];
   });
@@ -61,41 +65,41 @@ export function runsOfArguments(
 }
 
 /** One node, all that are selected along with it, or, after a key, whatever is selected. */
-function itemsOf(workbench: Workbench, first: unknown, selected: unknown): readonly unknown[] {
-  if (first === selection) return treesOf(workbench).get("runs")?.selection ?? [];
+function getSelectedItems(workbench: Workbench, first: unknown, selected: unknown): readonly unknown[] {
+  if (first === selection) return getTrees(workbench).get("runs")?.selection ?? [];
   return Array.isArray(selected) && selected.includes(first) ? (selected as unknown[]) : [first];
 }
 
-async function fittingRuns(
+async function findMatchingRuns(
   workbench: Workbench,
   args: readonly unknown[],
-  { fits = () => true, none }: RunQuestion,
+  { fits = () => true, none }: RunPickOptions,
 ): Promise<{ readonly given: readonly RunSummary[] } | { readonly candidates: readonly RunSummary[] }> {
-  const all = await workbench.runs.load();
-  const given = runsOfArguments(workbench, args);
-  const fitting = (given ?? all).filter(fits);
-  if (fitting.length === 0) throw new WorkbenchError("not-found", none);
-  return given === undefined ? { candidates: fitting } : { given: fitting };
+  const allRuns = await workbench.runs.load();
+  const requested = getRunsFromArguments(workbench, args);
+  const matches = (requested ?? allRuns).filter(fits);
+  if (matches.length === 0) throw new WorkbenchError("not-found", none);
+  return requested === undefined ? { candidates: matches } : { given: matches };
 }
 
-function options({ title }: RunQuestion) {
+function getQuickPickOptions({ title }: RunPickOptions) {
   return { title, placeHolder: "Name, state or tag", matchOnDescription: true, matchOnDetail: true };
 }
 
-function runItem(run: RunSummary): vscode.QuickPickItem & { readonly run: RunSummary } {
-  const tags = run.tags.map((tag) => `#${oneLine(tag, 40)}`);
+function createRunItem(run: RunSummary): vscode.QuickPickItem & { readonly run: RunSummary } {
+  const tags = run.tags.map((tag) => `#${toSingleLine(tag, 40)}`);
   return {
-    label: unlinked(oneLine(run.name)),
-    description: unlinked([run.state, oneLine(run.variant, 80), ...tags].filter(Boolean).join(" · ")),
-    detail: unlinked(oneLine(run.id)),
+    label: escapeLinks(toSingleLine(run.name)),
+    description: escapeLinks([run.state, toSingleLine(run.variant, 80), ...tags].filter(Boolean).join(" · ")),
+    detail: escapeLinks(toSingleLine(run.id)),
     run,
   };
 }
 
-function isFolders(value: unknown): value is readonly string[] {
+function isFolderList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
 
-function runOf(item: unknown): RunSummary | undefined {
+function getRun(item: unknown): RunSummary | undefined {
   return typeof item === "object" && item !== null && "run" in item ? (item.run as RunSummary) : undefined;
 }

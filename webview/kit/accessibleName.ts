@@ -5,7 +5,7 @@
 import { noChange } from "lit";
 import { Directive, directive, type ElementPart } from "lit/directive.js";
 
-class Named extends Directive {
+class AccessibleName extends Directive {
   render(_label: string): unknown {
     return noChange;
   }
@@ -18,4 +18,4 @@ class Named extends Directive {
   }
 }
 
-export const named = directive(Named);
+export const accessibleName = directive(AccessibleName);

@@ -1,15 +1,15 @@
 /** What an alert of a run looks like as a notification, and what may be done about it. */
 import type { Alert, RunSummary } from "../../../protocol/service/runs";
 import { isActive, isResumable } from "../../../protocol/run";
-import { notificationText } from "../../plainText";
-import { oneLine } from "../text";
+import { escapeNotification } from "../../plainText";
+import { toSingleLine } from "../text";
 
 export interface AlertAction {
   readonly title: string;
   readonly command: string;
 }
 
-export interface AlertFace {
+export interface AlertPresentation {
   readonly level: "information" | "warning" | "error";
   readonly text: string;
   readonly actions: readonly AlertAction[];
@@ -23,7 +23,10 @@ const stop: AlertAction = { title: "Stop", command: "lathe.stopRun" };
 const resume: AlertAction = { title: "Resume", command: "lathe.resumeRun" };
 
 const kinds: Readonly<
-  Record<Alert["kind"], { readonly level: AlertFace["level"]; readonly actions: readonly AlertAction[] }>
+  Record<
+    Alert["kind"],
+    { readonly level: AlertPresentation["level"]; readonly actions: readonly AlertAction[] }
+  >
 > = {
   "not-a-number": { level: "error", actions: [openCharts, stop, showLog] },
   spike: { level: "warning", actions: [openCharts, stop] },
@@ -34,13 +37,13 @@ const kinds: Readonly<
 };
 
 /** `run` is the current state of the run: actions that are no longer possible are not offered. */
-export function alertFace(alert: Alert, run: RunSummary | undefined): AlertFace {
+export function presentAlert(alert: Alert, run: RunSummary | undefined): AlertPresentation {
   const { level, actions } = kinds[alert.kind];
-  const name = oneLine(alert.name, 80);
-  const message = oneLine(alert.message, 400);
+  const name = toSingleLine(alert.name, 80);
+  const message = toSingleLine(alert.message, 400);
   return {
     level,
-    text: notificationText(message.includes(name) ? message : `${name}: ${message}`),
+    text: escapeNotification(message.includes(name) ? message : `${name}: ${message}`),
     actions: actions.filter(
       (action) =>
         // Of a run that has just failed the news may be here before its state is: then resuming may be tried.
@@ -55,20 +58,20 @@ export function isShown({ kind }: Alert, setting: "all" | "problems" | "none"): 
 }
 
 /** Distinguishes an alert that a restarted service repeats from a new one of a run that has continued since. */
-export function alertMemory(): {
+export function createAlertMemory(): {
   isNew(alert: Alert): boolean;
   forget(folder: string): void;
 } {
-  const told = new Map<string, Set<string>>();
+  const shownAlerts = new Map<string, Set<string>>();
   return {
     isNew({ run, kind, message }) {
-      const known = told.get(run) ?? new Set();
-      told.set(run, known);
+      const shown = shownAlerts.get(run) ?? new Set();
+      shownAlerts.set(run, shown);
       const key = `${kind} ${message}`;
-      const isNew = !known.has(key);
-      known.add(key);
+      const isNew = !shown.has(key);
+      shown.add(key);
       return isNew;
     },
-    forget: (folder) => void told.delete(folder),
+    forget: (folder) => void shownAlerts.delete(folder),
   };
 }

@@ -1,9 +1,9 @@
 /** Checkpoints and exported models as rows, grouped by the run that made them. */
 import type { ModelEntry } from "../../../protocol/service/models";
 import type { RunSummary } from "../../../protocol/service/runs";
-import type { Face } from "../face";
-import { bytes, count, moment, plural } from "../../../protocol/quantities";
-import { markdownText, oneLine } from "../text";
+import type { NodePresentation } from "../nodePresentation";
+import { formatBytes, formatCount, formatDateTime, pluralize } from "../../../protocol/quantities";
+import { escapeMarkdown, toSingleLine } from "../text";
 
 export interface ModelGroupNode {
   readonly kind: "group";
@@ -22,13 +22,14 @@ export type ModelTreeNode = ModelGroupNode | ModelNode;
 /** The group that has the newest model comes first, and so does the newest model within it. */
 export function groupModels(
   models: readonly ModelEntry[],
-  runOf: (folder: string) => RunSummary | undefined,
+  getRun: (folder: string) => RunSummary | undefined,
 ): ModelGroupNode[] {
   const groups = new Map<string | undefined, ModelEntry[]>();
-  const ordered = [...models].sort(
-    (a, b) => compare(b.modifiedAt, a.modifiedAt) || (b.step ?? 0) - (a.step ?? 0) || compare(a.path, b.path),
+  const newestFirst = [...models].sort(
+    (a, b) =>
+      compareText(b.modifiedAt, a.modifiedAt) || (b.step ?? 0) - (a.step ?? 0) || compareText(a.path, b.path),
   );
-  for (const model of ordered) {
+  for (const model of newestFirst) {
     const group = groups.get(model.run);
     if (group === undefined) groups.set(model.run, [model]);
     else group.push(model);
@@ -36,54 +37,55 @@ export function groupModels(
   return [...groups].map(([folder, entries]) => ({
     kind: "group",
     folder,
-    run: folder === undefined ? undefined : runOf(folder),
+    run: folder === undefined ? undefined : getRun(folder),
     models: entries.map((model) => ({ kind: "model", model })),
   }));
 }
 
-export function modelGroupFace({ folder, run, models }: ModelGroupNode): Face {
-  const label = folder === undefined ? "Other models" : oneLine(run?.name ?? models[0]!.model.title);
+export function presentModelGroup({ folder, run, models }: ModelGroupNode): NodePresentation {
+  const label = folder === undefined ? "Other models" : toSingleLine(run?.name ?? models[0]!.model.title);
   const facts = [
-    plural(models.length, "model"),
-    bytes(models.reduce((sum, { model }) => sum + model.bytes, 0)),
+    pluralize(models.length, "model"),
+    formatBytes(models.reduce((sum, { model }) => sum + model.bytes, 0)),
   ];
   return {
     id: `group:${folder ?? ""}`,
     label,
     description: facts.join(" · "),
     icon: { id: folder === undefined ? "folder-library" : "beaker" },
-    tooltip: folder === undefined ? "Models not produced by a run in this window" : markdownText(folder),
+    tooltip: folder === undefined ? "Models not produced by a run in this window" : escapeMarkdown(folder),
     contextValue: run === undefined ? "models" : "models.made",
     spoken: [label, ...facts].join(", "),
     children: "collapsed",
   };
 }
 
-export function modelFace({ model }: ModelNode): Face {
+export function presentModel({ model }: ModelNode): NodePresentation {
   const { kind, step, family, title, path, modifiedAt } = model;
-  const atStep = step === undefined ? undefined : `step ${count(step)}`;
-  const label = kind === "checkpoint" && atStep !== undefined ? `Checkpoint, ${atStep}` : oneLine(title);
+  const atStep = step === undefined ? undefined : `step ${formatCount(step)}`;
+  const label = kind === "checkpoint" && atStep !== undefined ? `Checkpoint, ${atStep}` : toSingleLine(title);
   const facts = [
-    bytes(model.bytes),
-    ...(family === undefined ? [] : [oneLine(family, 40)]),
+    formatBytes(model.bytes),
+    ...(family === undefined ? [] : [toSingleLine(family, 40)]),
     ...(atStep === undefined || label.endsWith(atStep) ? [] : [atStep]),
   ];
-  const word = kind === "checkpoint" ? "checkpoint" : "exported model";
+  const kindText = kind === "checkpoint" ? "checkpoint" : "exported model";
   return {
     id: `model:${path}`,
     label,
     description: facts.join(" · "),
     icon: { id: kind === "checkpoint" ? "save" : "package" },
-    tooltip: [`**${markdownText(title)}** ${word}`, `${moment(modifiedAt)}  \n${markdownText(path)}`].join(
-      "\n\n",
-    ),
+    tooltip: [
+      `**${escapeMarkdown(title)}** ${kindText}`,
+      `${formatDateTime(modifiedAt)}  \n${escapeMarkdown(path)}`,
+    ].join("\n\n"),
     contextValue: `model.${kind}`,
-    spoken: [label, ...(kind === "export" ? [word] : []), ...facts].join(", "),
+    spoken: [label, ...(kind === "export" ? [kindText] : []), ...facts].join(", "),
     children: "none",
     click: { command: "lathe.openSelectedModel", title: "Open Weights" },
   };
 }
 
-function compare(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -6,7 +6,7 @@ export interface Icon {
   readonly color?: string;
 }
 
-export interface Face {
+export interface NodePresentation {
   /**
    * Never twice in a tree, and the same after a reload: what is open and selected hangs on it. VS Code refuses an id that
    * it still knows from a pending answer, so nodes that are fetched slowly have none and are identified by their label.

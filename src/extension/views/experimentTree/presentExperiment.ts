@@ -3,10 +3,10 @@ import type { CellKey } from "../../../schema/cellKeys";
 import type { Outline, OutlineCell } from "../../../protocol/service/experiments";
 import { isActive } from "../../../protocol/run";
 import type { RunSummary } from "../../../protocol/service/runs";
-import type { Face, Icon } from "../face";
-import { plural } from "../../../protocol/quantities";
-import { stateFaces, worstState } from "../runTree/runStates";
-import { experimentTitle, markdownText, oneLine } from "../text";
+import type { NodePresentation, Icon } from "../nodePresentation";
+import { pluralize } from "../../../protocol/quantities";
+import { statePresentations, findWorstState } from "../runTree/runStates";
+import { getExperimentTitle, escapeMarkdown, toSingleLine } from "../text";
 
 /** `experiment` is the file's absolute path in all of them. */
 export interface FileNode {
@@ -41,47 +41,56 @@ export type ExperimentNode = FileNode | ExperimentChild;
 
 const openCell = { command: "lathe.openSelectedCell", title: "Open" };
 
-export function fileFace(node: FileNode, runs: readonly RunSummary[], outline: Outline | undefined): Face {
+export function presentFile(
+  node: FileNode,
+  runs: readonly RunSummary[],
+  outline: Outline | undefined,
+): NodePresentation {
   const { experiment, folder } = node;
-  const label = oneLine(experimentTitle(experiment));
-  const worst = worstState(runs);
+  const label = toSingleLine(getExperimentTitle(experiment));
+  const state = findWorstState(runs);
   const faults = outline?.faults ?? 0;
   const facts = [
-    ...runFacts(runs),
-    ...(faults === 0 ? [] : [plural(faults, "fault")]),
-    ...(folder === "" ? [] : [oneLine(folder, 60)]),
+    ...describeRuns(runs),
+    ...(faults === 0 ? [] : [pluralize(faults, "fault")]),
+    ...(folder === "" ? [] : [toSingleLine(folder, 60)]),
   ];
-  const plans = outline?.runs === undefined ? [] : [`Plans ${plural(outline.runs, "run")}.`];
-  const title = outline === undefined || outline.title === "" ? [] : [`**${markdownText(outline.title)}**`];
+  const plans = outline?.runs === undefined ? [] : [`Plans ${pluralize(outline.runs, "run")}.`];
+  const title = outline === undefined || outline.title === "" ? [] : [`**${escapeMarkdown(outline.title)}**`];
   return {
     id: `experiment:${experiment}`,
     label,
     description: facts.join(" · "),
-    icon: faults > 0 ? { id: "warning", color: "list.warningForeground" } : iconOf(worst, "notebook"),
-    tooltip: [...title, markdownText(experiment), ...plans].join("\n\n"),
+    icon: faults > 0 ? { id: "warning", color: "list.warningForeground" } : getIcon(state, "notebook"),
+    tooltip: [...title, escapeMarkdown(experiment), ...plans].join("\n\n"),
     contextValue: ["experiment", ...(faults > 0 ? ["faulty"] : []), ...(runs.length > 0 ? ["ran"] : [])].join(
       ".",
     ),
-    spoken: [label, ...facts, ...(worst === undefined ? [] : [`worst: ${stateFaces[worst].word}`])].join(
-      ", ",
-    ),
+    spoken: [
+      label,
+      ...facts,
+      ...(state === undefined ? [] : [`worst: ${statePresentations[state].word}`]),
+    ].join(", "),
     children: "collapsed",
     click: openCell,
   };
 }
 
-export function variantFace({ variant, line }: VariantNode, runs: readonly RunSummary[]): Face {
-  const worst = worstState(runs);
-  const facts = runFacts(runs);
+export function presentVariant(
+  { variant, line }: VariantNode,
+  runs: readonly RunSummary[],
+): NodePresentation {
+  const state = findWorstState(runs);
+  const facts = describeRuns(runs);
   return {
-    label: oneLine(variant),
+    label: toSingleLine(variant),
     description: facts.join(" · "),
-    icon: iconOf(worst, "git-branch"),
+    icon: getIcon(state, "git-branch"),
     contextValue: runs.length > 0 ? "variant.ran" : "variant",
     spoken: [
-      `Variant ${oneLine(variant)}`,
+      `Variant ${toSingleLine(variant)}`,
       ...facts,
-      ...(worst === undefined ? [] : [`worst: ${stateFaces[worst].word}`]),
+      ...(state === undefined ? [] : [`worst: ${statePresentations[state].word}`]),
       `line ${line}`,
     ].join(", "),
     children: "none",
@@ -89,14 +98,14 @@ export function variantFace({ variant, line }: VariantNode, runs: readonly RunSu
   };
 }
 
-export function cellFace({ outline }: CellNode): Face {
+export function presentCell({ outline }: CellNode): NodePresentation {
   const { index, keys, actions, firstLine } = outline;
-  const label = keys.map((key) => oneLine(key, 40)).join(", ") || "empty cell";
-  const main = actions[0] ?? keys[0];
+  const label = keys.map((key) => toSingleLine(key, 40)).join(", ") || "empty cell";
+  const mainKey = actions[0] ?? keys[0];
   return {
     label,
     description: `line ${firstLine}`,
-    icon: { id: main === undefined ? "circle-outline" : (cellIcons[main] ?? "symbol-key") },
+    icon: { id: mainKey === undefined ? "circle-outline" : (cellIcons[mainKey] ?? "symbol-key") },
     contextValue: actions.length > 0 ? "cell.action" : "cell",
     spoken: `Cell ${index + 1}: ${label}, line ${firstLine}`,
     children: "none",
@@ -104,8 +113,8 @@ export function cellFace({ outline }: CellNode): Face {
   };
 }
 
-export function faultsFace({ faults }: FaultsNode): Face {
-  const label = plural(faults, "fault");
+export function presentFaults({ faults }: FaultsNode): NodePresentation {
+  const label = pluralize(faults, "fault");
   return {
     label,
     description: "underlined in the file",
@@ -132,19 +141,19 @@ const cellIcons: Readonly<Partial<Record<CellKey, string>>> = {
   report: "output",
 };
 
-function runFacts(runs: readonly RunSummary[]): string[] {
+function describeRuns(runs: readonly RunSummary[]): string[] {
   const active = runs.filter(isActive).length;
   return [
-    ...(runs.length === 0 ? [] : [plural(runs.length, "run")]),
+    ...(runs.length === 0 ? [] : [pluralize(runs.length, "run")]),
     ...(active === 0 ? [] : [`${active} active`]),
   ];
 }
 
-function iconOf(state: RunSummary["state"] | undefined, other: string): Icon {
-  return state === undefined ? { id: other } : stateFaces[state].icon;
+function getIcon(state: RunSummary["state"] | undefined, fallback: string): Icon {
+  return state === undefined ? { id: fallback } : statePresentations[state].icon;
 }
 
-export function childrenOf(file: FileNode, { variants, cells, faults }: Outline): ExperimentChild[] {
+export function createChildren(file: FileNode, { variants, cells, faults }: Outline): ExperimentChild[] {
   const { experiment } = file;
   return [
     ...(faults === 0 ? [] : [{ kind: "faults" as const, file, experiment, faults }]),

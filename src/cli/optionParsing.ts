@@ -3,15 +3,15 @@ import { InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { InvalidInput, WorkbenchError } from "../protocol/errors";
 
-export function number(text: string): number {
+export function parseNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Write a number.");
   return value;
 }
 
 /** `1,2` → [1, 2] */
-export function numbers(text: string): readonly number[] {
-  return text.split(",").map(number);
+export function parseNumbers(text: string): readonly number[] {
+  return text.split(",").map(parseNumber);
 }
 
 /** For options that may be repeated. */
@@ -20,23 +20,23 @@ export function collect(text: string, previous: unknown): readonly string[] {
 }
 
 /** `topP` → `top_p`. */
-function schemaName(name: string): string {
+function toSchemaName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Completes options by a schema, without `--json`, which every command has. Errors name the flag to change. */
-export function checkedOptions<O>(schema: z.ZodType<O>, given: Readonly<Record<string, unknown>>): O {
-  const named = Object.entries(given)
+export function validateOptions<O>(schema: z.ZodType<O>, options: Readonly<Record<string, unknown>>): O {
+  const entries = Object.entries(options)
     .filter(([name, value]) => value !== undefined && name !== "json")
-    .map(([name, value]) => [schemaName(name), value]);
-  const parsed = schema.safeParse(Object.fromEntries(named));
+    .map(([name, value]) => [toSchemaName(name), value]);
+  const parsed = schema.safeParse(Object.fromEntries(entries));
   if (parsed.success) return parsed.data;
   throw new InvalidInput(
     parsed.error.issues.map(({ path, message, ...issue }) => {
       const keys = "keys" in issue ? issue.keys : [String(path[0])];
       const flags = keys.map((key) => `--${key.replaceAll("_", "-")}`).join(", ");
-      const said = "keys" in issue ? "has no effect here; omit it" : message;
-      return new WorkbenchError("invalid-input", `${flags}: ${said}.`);
+      const problem = "keys" in issue ? "has no effect here; omit it" : message;
+      return new WorkbenchError("invalid-input", `${flags}: ${problem}.`);
     }),
   );
 }

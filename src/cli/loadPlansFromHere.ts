@@ -3,6 +3,6 @@ import { loadPlans, type PlanChoice, type Plans } from "../backend/runs/planning
 import { workspaceAround } from "../backend/runs/folder/runLocation";
 import type { SchemaCatalog } from "../schema/experiment";
 
-export function plansHere(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
+export function loadPlansFromHere(file: string, choice: PlanChoice, catalog: SchemaCatalog): Promise<Plans> {
   return loadPlans(file, { ...choice, opened: [workspaceAround(process.cwd())] }, catalog);
 }

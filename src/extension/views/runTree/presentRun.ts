@@ -1,0 +1,66 @@
+/** A run as a row of the tree. */
+import type { RunSummary } from "../../../protocol/service/runs";
+import { isActive, isResumable } from "../../../protocol/run";
+import type { NodePresentation } from "../nodePresentation";
+import { formatDuration, formatNumber, formatProgress } from "../../../protocol/quantities";
+import { toSingleLine } from "../text";
+import { isWaiting, getLastLoss, computeProgress, statePresentations } from "./runStates";
+
+const maxTags = 3;
+
+export function presentRun(run: RunSummary): NodePresentation {
+  const { icon, word } = statePresentations[run.state];
+  const label = toSingleLine(run.name) || toSingleLine(run.id) || "run";
+  const tags = run.tags.map((tag) => toSingleLine(tag, 40));
+  const shownTags = tags.slice(0, maxTags).map((tag) => `#${tag}`);
+  const hiddenTags = tags.length > maxTags ? [`+${tags.length - maxTags}`] : [];
+  const facts = describeRun(run);
+  const star = run.star ? ["★"] : [];
+  return {
+    // While it waits it is another row, in another place: VS Code knows no row that moves.
+    id: `${isWaiting(run) ? "waiting" : "run"}:${run.folder}`,
+    label,
+    description: [...star, ...facts, ...shownTags, ...hiddenTags].join(" · "),
+    icon,
+    contextValue: getContextValue(run),
+    spoken: [
+      label,
+      word,
+      ...(run.star ? ["starred"] : []),
+      ...facts,
+      ...tags.slice(0, maxTags).map((tag) => `tag ${tag}`),
+    ].join(", "),
+    children: "none",
+    click: { command: "lathe.openSelectedRun", title: "Open Charts" },
+  };
+}
+
+function describeRun(run: RunSummary): string[] {
+  const { state, seconds, progress, failure, queuePosition } = run;
+  if (state === "unreadable") return [toSingleLine(failure?.message ?? "unreadable", 120)];
+  if (state === "queued") return [isWaiting(run) ? `behind ${queuePosition!}` : "starting"];
+  const loss = getLastLoss(run);
+  const share = computeProgress(run);
+  const secondsLeft = state === "running" ? progress?.secondsLeft : undefined;
+  return [
+    ...(loss === undefined ? [] : [`loss ${formatNumber(loss)}`]),
+    ...(share === undefined || state === "done" ? [] : [formatProgress(share)]),
+    ...(seconds === undefined ? [] : [formatDuration(seconds)]),
+    ...(secondsLeft === undefined ? [] : [`${formatDuration(secondsLeft)} left`]),
+    ...(state === "failed" && failure !== undefined ? [toSingleLine(failure.message, 80)] : []),
+  ];
+}
+
+function getContextValue(run: RunSummary): string {
+  const flags: readonly (readonly [flag: string, set: boolean])[] = [
+    ["active", isActive(run)],
+    ["ended", !isActive(run) && run.state !== "unreadable"],
+    ["waiting", isWaiting(run)],
+    ["resumable", isResumable(run)],
+    ["measured", Object.keys(run.metrics).length > 0],
+    ["starred", run.star],
+    ["plain", !run.star],
+    ["tagged", run.tags.length > 0],
+  ];
+  return ["run", run.state, ...flags.flatMap(([flag, set]) => (set ? [flag] : []))].join(".");
+}
