@@ -1,6 +1,6 @@
 /** The page's end of the connection to its panel: whom every panel asks, and how it keeps what it shows over a reload. */
 import { Connection, type Empty } from "../src/protocol/connection";
-import type { PageEvents, PageRequests, PanelId, PanelInputs } from "../src/protocol/page";
+import type { Host, PageEvents, PageRequests, PanelId, PanelInputs } from "../src/protocol/page";
 
 interface VsCodeApi {
   postMessage(message: unknown): void;
@@ -8,8 +8,6 @@ interface VsCodeApi {
   getState(): unknown;
 }
 declare function acquireVsCodeApi(): VsCodeApi;
-
-export type Host = Pick<Connection<PageRequests, PageEvents, Empty, Empty>, "request" | "on">;
 
 export interface Page<P extends PanelId, S> {
   readonly host: Host;

@@ -12,7 +12,7 @@ import type { Events, Requests } from "../../src/protocol/backend";
 import { Connection, type Empty } from "../../src/protocol/connection";
 import { WorkbenchError } from "../../src/protocol/errors";
 import type { RunRecord } from "../../src/protocol/run";
-import type { SeriesQuery } from "../../src/protocol/service/metrics";
+import type { SeriesName, SeriesQuery } from "../../src/protocol/service/metrics";
 import { printFigure, printLoad, printMemory, getProcessorTime, measureTime } from "./figures";
 import { type Counts, createMetricLine } from "./createRuns";
 
@@ -83,8 +83,10 @@ async function measureLists(
   return runs[0]!.folder;
 }
 
+const lossOf = (run: string): SeriesName => ({ run, metric: "train/loss", axis: "step" });
+
 async function requestCurve(service: ServiceConnection, run: string, options: Partial<SeriesQuery> = {}) {
-  const query: SeriesQuery = { run, metric: "train/loss", axis: "step", points: 2000, ...options };
+  const query: SeriesQuery = { ...lossOf(run), points: 2000, ...options };
   return (await service.request("metrics.series", { queries: [query] })).series[0]!;
 }
 
@@ -127,7 +129,7 @@ async function measureUpdates(
   measure: (what: string, work: () => Promise<void>) => Promise<void>,
   { runsFolder, long }: { readonly runsFolder: string; readonly long: string },
 ): Promise<void> {
-  await service.request("metrics.watch", { watcher: "bench", runs: [long] });
+  await service.request("metrics.watch", { watcher: "bench", series: [lossOf(long)] });
   const waitForChange = (runFolder: string) =>
     new Promise<void>((resolve) => {
       const update = service.on("runsChanged", (changes) => {
@@ -161,7 +163,7 @@ async function measureUpdates(
     writeAtomic(join(active, "run.json"), JSON.stringify({ ...activeRecord, progress }));
     await update;
   });
-  await service.request("metrics.watch", { watcher: "bench", runs: [active] });
+  await service.request("metrics.watch", { watcher: "bench", series: [lossOf(active)] });
   await measure("news of a metric line of a run that is going", async () => {
     const update = new Promise<void>((resolve) => service.on("metricsAppended", () => resolve()));
     appendFileSync(join(active, "metrics.jsonl"), formatMetricLine(createMetricLine(1)));

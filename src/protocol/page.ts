@@ -1,6 +1,6 @@
 /** Messages between a webview page and the extension host, in addition to the page's requests of the backend. */
 import type { Events, Requests } from "./backend";
-import type { Empty } from "./connection";
+import type { Empty, Remote } from "./connection";
 import type { Subject } from "./service/models";
 
 /** The input with which a panel is opened and restored after a reload of the window. */
@@ -74,3 +74,6 @@ export interface HostEvents {
 
 export type PageRequests = HostRequests & Requests;
 export type PageEvents = HostEvents & Events;
+
+/** The host as a page reaches it. */
+export type Host = Remote<PageRequests, PageEvents>;

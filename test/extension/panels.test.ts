@@ -10,20 +10,7 @@ import type { Backend, Events } from "../../src/protocol/backend";
 import { Connection, type Empty } from "../../src/protocol/connection";
 import type { WorkbenchError } from "../../src/protocol/errors";
 import type { PageEvents, PageRequests } from "../../src/protocol/page";
-
-/** Two ends that hear each other as a page and its host do: later, and by value. */
-function twoEnds() {
-  type Listener = (message: unknown) => void;
-  const listeners: [Listener?, Listener?] = [];
-  const end = (mine: 0 | 1, theirs: 0 | 1) => ({
-    post: (message: unknown) => {
-      const copy: unknown = structuredClone(message);
-      queueMicrotask(() => listeners[theirs]?.(copy));
-    },
-    listen: (listener: Listener) => void (listeners[mine] = listener),
-  });
-  return [end(0, 1), end(1, 0)] as const;
-}
+import { createChannels } from "../support/channels";
 
 function connected() {
   const asked: {
@@ -47,7 +34,7 @@ function connected() {
       return { dispose: () => (restarted = () => undefined) };
     },
   } as unknown as Backend & { onRestart(listener: () => void): { dispose(): void } };
-  const [hostEnd, pageEnd] = twoEnds();
+  const [hostEnd, pageEnd] = createChannels();
   const faults: WorkbenchError[] = [];
   const page = connectPage({
     channel: hostEnd,
@@ -150,10 +137,11 @@ test("escapes and links in foreign text are shown, not obeyed", () => {
 
 test("a page that is torn away watches no curve any longer", async () => {
   const { host, page, asked } = connected();
-  await host.request("metrics.watch", { watcher: "a", runs: ["/runs/one"] });
+  const series = [{ run: "/runs/one", metric: "train/loss", axis: "step" }] as const;
+  await host.request("metrics.watch", { watcher: "a", series });
   page.dispose();
   expect(asked.map(({ params }) => params)).toEqual([
-    { watcher: "a", runs: ["/runs/one"] },
-    { watcher: "a", runs: [] },
+    { watcher: "a", series },
+    { watcher: "a", series: [] },
   ]);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Channel, Connection, type Handlers, type Empty } from "../../src/protocol/connection";
 import { InvalidInput, WorkbenchError } from "../../src/protocol/errors";
+import { createChannels } from "../support/channels";
 
 interface Deeds {
   double: { params: { readonly value: number }; result: number };
@@ -11,25 +12,8 @@ interface Told {
   ticked: { readonly count: number };
 }
 
-/** Two ends in one process; what crosses is cloned, as between processes, and arrives later. */
-function channels(): readonly [Channel, Channel] {
-  const make = () => {
-    const listeners: ((message: unknown) => void)[] = [];
-    return { listeners, deliver: (message: unknown) => listeners.forEach((each) => each(message)) };
-  };
-  const [a, b] = [make(), make()];
-  const end = (own: typeof a, other: typeof a): Channel => ({
-    post: (message) => {
-      const copy = structuredClone(message);
-      queueMicrotask(() => other.deliver(copy));
-    },
-    listen: (listener) => own.listeners.push(listener),
-  });
-  return [end(a, b), end(b, a)];
-}
-
 function pair(given: Partial<Handlers<Deeds>> = {}) {
-  const [near, far] = channels();
+  const [near, far] = createChannels();
   const faults: WorkbenchError[] = [];
   const handlers: Handlers<Deeds> = {
     double: ({ value }) => value * 2,

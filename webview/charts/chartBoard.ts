@@ -5,8 +5,8 @@
 import type { TemplateResult } from "lit";
 import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
+import type { Host } from "../../src/protocol/page";
 import type { Axis, Series } from "../../src/protocol/service/metrics";
-import type { Host } from "../page";
 import type { ChartGroup } from "./chartGroups";
 import { ChartView, type ShownRun } from "./chartView";
 import { renderControls } from "./controls";

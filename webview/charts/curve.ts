@@ -1,38 +1,17 @@
-/** One metric of one run as a page keeps it: thinned points, live ones appended, a part of it in full detail. */
-import type { AppendedLine, Axis, Series } from "../../src/protocol/service/metrics";
+/** One metric of one run on a page: the series from the service, with increments appended and a part of it in full detail. */
+import type { Series } from "../../src/protocol/service/metrics";
 
 export type Points = Pick<Series, "x" | "y">;
 
-export interface Curve {
-  readonly run: string;
-  readonly metric: string;
-  readonly axis: Axis;
-  readonly x: readonly number[];
-  readonly y: readonly (number | null)[];
-  /** Points of the history so far; more than are here where it was thinned. */
-  readonly total: number;
-  /** Lines of the history that it takes into account. */
-  readonly lines: number;
-}
+/** The curve with an increment; or the increment was already part of it, or does not begin where the curve ends. */
+export type AppendResult = Series | "known" | "mismatch";
 
-/** An increment continues the curve, was part of it already, or leaves lines out in between. */
-export type AppendResult = Curve | "known" | "gap";
-
-/** Takes each line of the history exactly once, whatever part of them the curve knows already. */
-export function append(curve: Curve, from: number, lines: readonly AppendedLine[]): AppendResult {
-  if (from > curve.lines) return "gap";
-  const newLines = lines.slice(curve.lines - from);
-  if (newLines.length === 0) return "known";
-  const x: number[] = [];
-  const y: (number | null)[] = [];
-  for (const line of newLines) {
-    const at = line[curve.axis];
-    const value = line[curve.metric as `${string}/${string}`];
-    if (at === undefined || value === undefined) continue;
-    x.push(at);
-    y.push(value);
-  }
-  const extended = { ...curve, total: curve.total + x.length, lines: from + lines.length };
+/** Appends the points of the lines after the first `from`, so that each line is taken exactly once. */
+export function append(curve: Series, from: number, increment: Series): AppendResult {
+  const { x, y, total, lines } = increment;
+  if (lines <= curve.lines) return "known";
+  if (from !== curve.lines) return "mismatch";
+  const extended = { ...curve, total: curve.total + total, lines };
   return x.length === 0 ? extended : { ...extended, x: [...curve.x, ...x], y: [...curve.y, ...y] };
 }
 

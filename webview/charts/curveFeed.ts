@@ -1,12 +1,12 @@
 /**
- * Keeps the curves of a page current: requests each series once, appends new lines of the histories, and requests more
- * detail of the visible part. It does not draw.
+ * Keeps the curves of a page current: requests each series once, appends its increments, and requests more detail of the
+ * visible part. It does not draw.
  */
 import type { Unsubscribe } from "../../src/protocol/connection";
 import { toWorkbenchError } from "../../src/protocol/errors";
 import type { Axis, MetricEvents, Series, SeriesQuery } from "../../src/protocol/service/metrics";
-import type { Host } from "../page";
-import { append, type Curve, type Points, mergeDetail } from "./curve";
+import type { Host } from "../../src/protocol/page";
+import { append, type Points, mergeDetail } from "./curve";
 
 export interface CurveName {
   readonly run: string;
@@ -29,7 +29,7 @@ export interface FeedListener {
 type Increment = MetricEvents["metricsAppended"];
 
 interface Entry extends CurveName {
-  curve: Curve | undefined;
+  curve: Series | undefined;
   /** The curve was given by somebody who may have thinned it more. */
   seeded: boolean;
   detail: { readonly points: Points; readonly range: Range } | undefined;
@@ -171,19 +171,20 @@ export class CurveFeed {
   }
 
   private async watch(): Promise<void> {
-    const runs = [...new Set([...this.entries.values()].map(({ run }) => run))];
-    const watched = runs.join("\n");
+    const { axis } = this;
+    const series = [...this.entries.values()].map(({ run, metric }) => ({ run, metric, axis }));
+    const watched = series.map((each) => `${axis}\n${getKey(each)}`).join("\n");
     if (watched === this.watched) return;
     this.watched = watched;
     try {
-      const { lines } = await this.host!.request("metrics.watch", { watcher: this.watcher, runs });
+      const { lines } = await this.host!.request("metrics.watch", { watcher: this.watcher, series });
       // Lines appended between the answer with a series and the start of the watch are not reported.
       this.requestCurves(
         [...this.entries.values()].filter(({ curve, run }) => (curve?.lines ?? Infinity) < (lines[run] ?? 0)),
       );
     } catch (thrown) {
       this.watched = "";
-      for (const run of runs) this.reportFault(run, thrown);
+      for (const run of new Set(series.map((each) => each.run))) this.reportFault(run, thrown);
     }
   }
 
@@ -238,28 +239,42 @@ export class CurveFeed {
   }
 
   private receiveIncrement(increment: Increment): void {
+    if (increment.restarted) {
+      this.restart(increment.run);
+      return;
+    }
     this.pending.get(increment.run)?.increments.push(increment);
     this.appendIncrement(increment);
   }
 
-  private appendIncrement({ run, from, lines, restarted }: Increment): void {
-    const interrupted: CurveName[] = [];
-    // A live curve that has grown to twice its size is asked for again, so that the service alone thins.
-    const oversized: CurveName[] = [];
+  private appendIncrement({ run, from, series }: Increment): void {
+    const outdated: CurveName[] = [];
     let changed = false;
-    for (const entry of this.getEntries(run)) {
-      if (entry.curve === undefined) continue;
-      const appended = restarted ? "gap" : append(entry.curve, from, lines);
+    for (const increment of series) {
+      const entry = this.entries.get(getKey(increment));
+      if (entry?.curve === undefined || increment.axis !== this.axis) continue;
+      const appended = append(entry.curve, from, increment);
       if (appended === "known") continue;
-      if (appended === "gap") interrupted.push(entry);
-      else entry.curve = appended;
       changed = true;
-      if (appended !== "gap" && appended.x.length > 2 * maxPoints && !this.pending.has(run))
-        oversized.push(entry);
+      if (appended === "mismatch") outdated.push(entry);
+      else {
+        entry.curve = appended;
+        // A live curve that has grown to twice its size is asked for again, so that the service alone thins.
+        if (appended.x.length > 2 * maxPoints && !this.pending.has(run)) outdated.push(entry);
+      }
     }
-    if (interrupted.length > 0 && restarted) for (const each of this.getEntries(run)) each.detail = undefined;
-    this.requestCurves([...interrupted, ...oversized]);
+    this.requestCurves(outdated);
     if (changed) this.listener.onChange();
+  }
+
+  private restart(run: string): void {
+    const entries = this.getEntries(run);
+    if (entries.length === 0) return;
+    for (const each of entries) each.detail = undefined;
+    // Earlier increments are void. A series on its way may be too, so it is asked for again as well.
+    this.pending.get(run)?.increments.splice(0);
+    this.requestCurves(entries);
+    this.listener.onChange();
   }
 
   private async requestDetail(range: Range, pixels: number): Promise<void> {
@@ -293,7 +308,7 @@ export class CurveFeed {
   }
 }
 
-function isThinned({ total, x }: Curve): boolean {
+function isThinned({ total, x }: Series): boolean {
   return total > x.length;
 }
 

@@ -1,5 +1,5 @@
 /** Saves a chart: as a picture of what is seen, or all of its points, also those that the picture thins. */
-import type { Host } from "../page";
+import type { Host } from "../../src/protocol/page";
 import type { ChartView, PictureFormat } from "./chartView";
 import type { CurveFeed } from "./curveFeed";
 import { formatCurvesCsv } from "./curvesCsv";

@@ -5,7 +5,7 @@ import { markSize } from "../../src/pictures/placeMarks";
 import type { Face, Picture, Stroke } from "../../src/pictures/picture";
 import { renderSvg } from "../../src/pictures/svg";
 import { renderPng } from "./picturePng";
-import type { Host } from "../page";
+import type { Host } from "../../src/protocol/page";
 import type { Stage } from "./stage";
 
 /** `overlays` are drawn on top: what the pointer reaches. */

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { ExperimentEntry } from "../../src/protocol/service/experiments";
 import type { Subject } from "../../src/protocol/service/models";
-import type { Host } from "../page";
+import type { Host } from "../../src/protocol/page";
 import { getFileName } from "../../src/protocol/fileName";
 import { formatDateTime } from "../../src/protocol/quantities";
 import { icons } from "./icons";

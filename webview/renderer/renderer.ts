@@ -2,9 +2,10 @@
 import type { ActivationFunction, RendererContext } from "vscode-notebook-renderer";
 import type { CellOutput } from "../../src/protocol/cellOutput";
 import { LruCache } from "../../src/protocol/lruCache";
+import type { Host } from "../../src/protocol/page";
 import { type BoardState } from "../charts/chartBoard";
 import { defaultView, type View } from "../kit/drawing";
-import { connectHost, type Host } from "../page";
+import { connectHost } from "../page";
 import { CellView } from "./cellView";
 
 /** What outputs that come later begin with. */

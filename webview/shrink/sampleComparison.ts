@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { alignSamples, type NamedSamples } from "../../src/protocol/blocks";
 import type { Stage } from "../kit/stage";
-import type { Host } from "../page";
+import type { Host } from "../../src/protocol/page";
 
 interface SampleRequest {
   readonly experiment: string | undefined;

@@ -7,7 +7,7 @@ import type { ChartTheme } from "../../src/pictures/theme";
 import type { HeatMap } from "../../src/protocol/service/models";
 import { renderPicture, renderSaveButtons } from "../kit/pictureView";
 import type { Stage } from "../kit/stage";
-import type { Host } from "../page";
+import type { Host } from "../../src/protocol/page";
 import { type HeatMapView, renderHeatMap, renderLegend } from "./heatMapView";
 
 export const looks = ["map", "surface", "inputs", "outputs"] as const;

@@ -88,10 +88,11 @@ export class WindowService implements Service {
 
 /** The runs that a request names; undefined if it may concern any. */
 function namedRuns(params: unknown): readonly string[] | undefined {
-  const { run, runs, queries } = params as Partial<{
+  const { run, runs, queries, series } = params as Partial<{
     readonly run: string;
     readonly runs: readonly string[];
     readonly queries: readonly { readonly run: string }[];
+    readonly series: readonly { readonly run: string }[];
   }>;
-  return run === undefined ? (runs ?? queries?.map((query) => query.run)) : [run];
+  return run === undefined ? (runs ?? (queries ?? series)?.map((each) => each.run)) : [run];
 }

@@ -64,7 +64,7 @@ export function connectPage({
       connection.end(new WorkbenchError("cancelled", "The page was closed."));
       // A page that is destroyed has no time to unsubscribe.
       for (const watcher of watchers)
-        backend.request("metrics.watch", { watcher, runs: [] }).catch((thrown: unknown) => {
+        backend.request("metrics.watch", { watcher, series: [] }).catch((thrown: unknown) => {
           const error = toWorkbenchError(thrown);
           // With the window, the service ends as well.
           if (error.code !== "cancelled") onFault(error);

@@ -2,11 +2,14 @@
 
 export type Axis = "step" | "tokens" | "seconds";
 
-export interface SeriesQuery {
+export interface SeriesName {
   readonly run: string;
   /** `train/loss`, `eval/loss`, … */
   readonly metric: string;
   readonly axis: Axis;
+}
+
+export interface SeriesQuery extends SeriesName {
   /** Part of the axis to look at, both ends included; all of it when left out. */
   readonly from?: number;
   readonly to?: number;
@@ -16,11 +19,8 @@ export interface SeriesQuery {
   readonly logarithmic?: boolean;
 }
 
-/** Points in the order of the axis. A value that is not a number is null and shows as a gap. */
-export interface Series {
-  readonly run: string;
-  readonly metric: string;
-  readonly axis: Axis;
+/** Points in the order of the axis, as columns. A value that is not a number is null and shows as a gap. */
+export interface Series extends SeriesName {
   readonly x: readonly number[];
   readonly y: readonly (number | null)[];
   /** How many points there are in that part of the history; more than `x.length` where it was thinned. */
@@ -29,26 +29,17 @@ export interface Series {
   readonly lines: number;
 }
 
-/** A line of the history as it is sent: a value that is not a number is null. */
-export interface AppendedLine {
-  readonly step: number;
-  readonly tokens?: number;
-  readonly seconds: number;
-  readonly [metric: `${string}/${string}`]: number | null;
-}
-
 export interface MetricRequests {
   "metrics.series": {
     params: { readonly queries: readonly SeriesQuery[] };
     result: { readonly series: readonly Series[] };
   };
   /**
-   * Replaces what one watcher follows; an empty list ends it. New lines come as `metricsAppended`, from the line count on
-   * that the answer names, so that nothing is lost or sent twice between a series and its increments. Watch first, then
-   * ask for series: of lines that come with a `from` below a series' `lines`, it already knows that many.
+   * Replaces the series that one watcher follows; an empty list ends it. Their new points arrive as `metricsAppended`.
+   * The result counts the lines of each run that have been reported so far; request a series that includes fewer again.
    */
   "metrics.watch": {
-    params: { readonly watcher: string; readonly runs: readonly string[] };
+    params: { readonly watcher: string; readonly series: readonly SeriesName[] };
     result: { readonly lines: Readonly<Record<string, number>> };
   };
 }
@@ -56,10 +47,11 @@ export interface MetricRequests {
 export interface MetricEvents {
   metricsAppended: {
     readonly run: string;
-    /** Lines of the history before these. */
+    /** Lines of the history before the new ones. A series continues here if it includes this many. */
     readonly from: number;
-    readonly lines: readonly AppendedLine[];
-    /** The history was cut back, as a resumed run does: forget what was read and ask again. No lines come with it. */
+    /** The new points of each watched series, not thinned. `total` counts only these. */
+    readonly series: readonly Series[];
+    /** The history was truncated, as a resumed run does: discard what was read and ask again. No series come with it. */
     readonly restarted: boolean;
   };
 }

@@ -18,8 +18,13 @@ export interface Heard<K extends keyof Events = keyof Events> {
 export class Window {
   readonly workspace = newWorkspace();
   readonly heard: Heard[] = [];
-  readonly service = new WindowService((name, payload) => this.heard.push({ name, payload }));
+  readonly service = new WindowService((name, payload) => {
+    this.heard.push({ name, payload });
+    this.onEvent?.(name, payload);
+  });
   private readonly handlers = this.service.whenOpen(handlersOf(this.service));
+
+  constructor(private readonly onEvent?: <K extends keyof Events>(name: K, payload: Events[K]) => void) {}
 
   async open({ trusted = true, experiments = [] as readonly string[] } = {}): Promise<this> {
     await this.service.open({ folders: [this.workspace], experiments, trusted });

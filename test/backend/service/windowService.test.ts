@@ -16,6 +16,9 @@ test("a request for one run waits for this one alone, however many others are st
   await window.open();
   const query = { run: oldest, metric: "train/loss", axis: "step", points: 8 } as const;
   await window.ask("runs.log", { run: oldest, bytes: 100 }).catch(() => undefined);
+  // Aborted, so that it ends as soon as the run is known.
+  const watched = { watcher: "page", series: [query] };
+  await window.ask("metrics.watch", watched, AbortSignal.abort()).catch(() => undefined);
   expect(known()).toBeLessThan(runs.length);
   const { series } = await window.ask("metrics.series", { queries: [query] });
   expect(series[0]?.y).toEqual([2]);

@@ -1,37 +1,41 @@
 import { describe, expect, it } from "vitest";
-import type { AppendedLine } from "../../../src/protocol/service/metrics";
-import { append, type Curve, findNearest, mergeDetail } from "../../../webview/charts/curve";
+import type { Series } from "../../../src/protocol/service/metrics";
+import { append, findNearest, mergeDetail } from "../../../webview/charts/curve";
 
-const empty: Curve = { run: "r", metric: "train/loss", axis: "step", x: [], y: [], total: 0, lines: 0 };
-const line = (step: number): AppendedLine => ({ step, seconds: step / 10, "train/loss": 1 / step });
-const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => line(from + i + 1));
+/** The points of the lines after the first `from` up to `lines`, of which each has one unless `steps` names them. */
+function points(
+  from: number,
+  lines: number,
+  steps = Array.from({ length: lines - from }, (_, i) => from + i + 1),
+): Series {
+  const y = steps.map((step) => 1 / step);
+  return { run: "r", metric: "train/loss", axis: "step", x: steps, y, total: steps.length, lines };
+}
 
 describe("increments", () => {
-  it("are taken exactly once, however they overlap", () => {
-    let curve = append(empty, 0, lines(0, 3)) as Curve;
-    expect(append(curve, 0, lines(0, 3))).toBe("known");
-    expect(append(curve, 1, lines(1, 2))).toBe("known");
-    curve = append(curve, 1, lines(1, 6)) as Curve;
-    expect(curve.x).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(curve).toMatchObject({ lines: 6, total: 6 });
+  it("are taken exactly once", () => {
+    const curve = points(0, 3);
+    expect(append(curve, 0, points(0, 3))).toBe("known");
+    expect(append(curve, 1, points(1, 2))).toBe("known");
+    expect(append(curve, 3, points(3, 6))).toEqual(points(0, 6));
   });
 
-  it("that leave lines out are refused, so that they are asked for", () => {
-    expect(append(empty, 1, lines(1, 3))).toBe("gap");
+  it("that do not begin where the curve ends are refused, so that it is asked for again", () => {
+    expect(append(points(0, 3), 4, points(4, 6))).toBe("mismatch");
+    expect(append(points(0, 3), 2, points(2, 6))).toBe("mismatch");
   });
 
-  it("count lines without the metric, and keep a null as a gap", () => {
-    const other: AppendedLine = { step: 1, seconds: 0.1, "eval/loss": 2 };
-    const broken: AppendedLine = { step: 2, seconds: 0.2, "train/loss": null };
-    const curve = append(empty, 0, [other, broken, line(3)]) as Curve;
-    expect(curve.x).toEqual([2, 3]);
-    expect(curve.y).toEqual([null, 1 / 3]);
-    expect(curve.lines).toBe(3);
-  });
-
-  it("leave out lines that name no place on the axis", () => {
-    const curve = append({ ...empty, axis: "tokens" }, 0, [line(1), { ...line(2), tokens: 64 }]) as Curve;
-    expect(curve.x).toEqual([64]);
+  it("count lines without the metric, keep a null as a gap, and count what was thinned", () => {
+    const thinned = { ...points(0, 9, [1, 9]), total: 9 };
+    const empty = append(thinned, 9, points(9, 10, [])) as Series;
+    expect(empty).toEqual({ ...thinned, lines: 10 });
+    const gap: Series = { ...points(10, 12, [11]), y: [null] };
+    expect(append(empty, 10, gap)).toMatchObject({
+      x: [1, 9, 11],
+      y: [1, 1 / 9, null],
+      total: 10,
+      lines: 12,
+    });
   });
 });
 

@@ -4,11 +4,16 @@
  */
 import { WorkbenchError } from "../../../protocol/errors";
 import type { MetricLine } from "../../../protocol/run";
-import type { AppendedLine } from "../../../protocol/service/metrics";
 
 /** Far beyond any training run; reading stops here instead of exhausting memory. */
 const mostRows = 2 ** 24;
 const mostMetrics = 10_000;
+
+/** Lines of a history, excluding the end. */
+export interface LineRange {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** Growable array of numbers. */
 export class Column {
@@ -104,27 +109,5 @@ export class MetricColumns {
       column.rows.push(row);
       column.values.push(value);
     }
-  }
-
-  /** Rebuilds the lines from one row up to, but not including, another. */
-  lines(from: number, to: number): readonly AppendedLine[] {
-    const lines = Array.from({ length: to - from }, (_, i): Record<string, number | null> => {
-      const tokens = this.tokens.values[from + i]!;
-      const optional = Number.isNaN(tokens) ? {} : { tokens };
-      const line = {
-        step: this.step.values[from + i]!,
-        ...optional,
-        seconds: this.seconds.values[from + i]!,
-      };
-      return line;
-    });
-    for (const [name, column] of this.metrics) {
-      const rows = column.rows.values;
-      for (let place = column.placeOf(from); place < rows.length && rows[place]! < to; place++) {
-        const value = column.values.values[place]!;
-        lines[rows[place]! - from]![name] = Number.isFinite(value) ? value : null;
-      }
-    }
-    return lines as unknown as readonly AppendedLine[];
   }
 }

@@ -1,9 +1,9 @@
-/** Curves: requested as a whole, then followed line by line. */
+/** Curves: requested as a whole, then followed by increments. */
 import type { Handlers } from "../../../protocol/connection";
 import type { MetricRequests } from "../../../protocol/service/metrics";
 import { MetricHistories } from "./metricHistories";
 import type { MetricHistory } from "./metricHistory";
-import { seriesOf } from "./metricSeries";
+import { selectSeries } from "./metricSeries";
 import { MetricWatch } from "./metricWatch";
 import type { Service } from "../service";
 
@@ -24,12 +24,12 @@ export function metricHandlers(
       }
       // No await from here to the answer, so that no line is reported between the two.
       for (const run of runs) watch.report(run);
-      const series = queries.map((query) => seriesOf(read.get(query.run)!.columns, query));
+      const series = queries.map((query) => selectSeries(read.get(query.run)!.columns, query));
       histories.makeRoom();
       return { series };
     },
-    "metrics.watch": async ({ watcher, runs }, { signal }) => {
-      const lines = await watch.watch(watcher, runs, signal);
+    "metrics.watch": async ({ watcher, series }, { signal }) => {
+      const lines = await watch.watch(watcher, series, signal);
       histories.makeRoom();
       return { lines };
     },

@@ -1,11 +1,12 @@
 /**
- * Reports new lines of watched runs. Whatever causes a history to be read, its new lines are reported at once, so
- * that no later answer contains lines that were not reported.
+ * Reports the new points of watched series. Whatever causes a history to be read, its new lines are reported at once,
+ * so that no later answer contains lines that were not reported.
  */
-import type { Events } from "../../../protocol/backend";
 import { isActive } from "../../../protocol/run";
 import { toWorkbenchError } from "../../../protocol/errors";
+import type { SeriesName } from "../../../protocol/service/metrics";
 import type { MetricHistories } from "./metricHistories";
+import { selectIncrement } from "./metricSeries";
 import type { Service } from "../service";
 
 const pollMilliseconds = 300;
@@ -21,7 +22,7 @@ interface Progress {
 }
 
 export class MetricWatch {
-  private readonly watchers = new Map<string, ReadonlySet<string>>();
+  private readonly watchers = new Map<string, readonly SeriesName[]>();
   private readonly progress = new Map<string, Progress>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -32,18 +33,19 @@ export class MetricWatch {
 
   /** Whether the history grows or is displayed. */
   needs(run: string): boolean {
-    return [...this.watchers.values()].some((runs) => runs.has(run)) || this.active().has(run);
+    return this.watchedSeries(run).length > 0 || this.active().has(run);
   }
 
-  /** Reports only these runs from now on. Returns how many lines of each have been reported so far. */
+  /** Reports only these series from now on. Returns how many lines of each run have been reported so far. */
   async watch(
     watcher: string,
-    runs: readonly string[],
+    series: readonly SeriesName[],
     signal?: AbortSignal,
   ): Promise<Readonly<Record<string, number>>> {
+    const runs = new Set(series.map(({ run }) => run));
     for (const run of runs) this.service.runs.find(run);
-    if (runs.length === 0) this.watchers.delete(watcher);
-    else this.watchers.set(watcher, new Set(runs));
+    if (series.length === 0) this.watchers.delete(watcher);
+    else this.watchers.set(watcher, series);
     this.forgetUnwatched();
     const lines: Record<string, number> = {};
     try {
@@ -75,20 +77,28 @@ export class MetricWatch {
     if (generation !== reported.generation) {
       reported.generation = generation;
       reported.lines = columns.rows;
-      this.service.emit("metricsAppended", { run, from: 0, lines: [], restarted: true });
+      this.service.emit("metricsAppended", { run, from: 0, series: [], restarted: true });
     }
+    if (reported.lines === columns.rows) return;
+    const names = this.watchedSeries(run);
     while (reported.lines < columns.rows) {
-      const to = Math.min(columns.rows, reported.lines + mostLines);
-      const lines = columns.lines(reported.lines, to);
-      const event: Events["metricsAppended"] = { run, from: reported.lines, lines, restarted: false };
+      const from = reported.lines;
+      const to = Math.min(columns.rows, from + mostLines);
+      const series = names.map((name) => selectIncrement(columns, name, { from, to }));
       reported.lines = to;
-      this.service.emit("metricsAppended", event);
+      this.service.emit("metricsAppended", { run, from, series, restarted: false });
     }
   }
 
+  /** Each series of a run once, even if several watchers follow it. */
+  private watchedSeries(run: string): readonly SeriesName[] {
+    const names = [...this.watchers.values()].flat().filter((name) => name.run === run);
+    return [...new Map(names.map((name) => [`${name.axis} ${name.metric}`, name])).values()];
+  }
+
   private forgetUnwatched(): void {
-    const watched = new Set([...this.watchers.values()].flatMap((runs) => [...runs]));
-    for (const run of this.progress.keys()) if (!watched.has(run)) this.progress.delete(run);
+    for (const run of this.progress.keys())
+      if (this.watchedSeries(run).length === 0) this.progress.delete(run);
   }
 
   private schedule(): void {

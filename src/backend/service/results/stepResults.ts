@@ -8,6 +8,7 @@ import { WorkbenchError } from "../../../protocol/errors";
 import { isExecuting, type FoundRun, type RunRecord, type Step } from "../../../protocol/run";
 import type { StepResult } from "../../../protocol/service/runs";
 import { stampOf } from "../../runs/folder/boundedFile";
+import type { LineRange } from "../metrics/metricColumns";
 import type { MetricHistories } from "../metrics/metricHistories";
 import {
   compressBlocks,
@@ -18,7 +19,7 @@ import {
   roundFigure,
 } from "./stepBlocks";
 import { StepFiles } from "./stepFiles";
-import { dataBlocks, type LineRange, trainBlocks } from "./trainBlocks";
+import { dataBlocks, trainBlocks } from "./trainBlocks";
 
 /** Of a longer history only the summary of the record is shown; the charts draw the curve. */
 const longestHistory = 32 * 2 ** 20;

@@ -1,7 +1,7 @@
 /** The state of a training step, from its part of the history. */
 import * as z from "zod";
 import type { Block, CellValue } from "../../../protocol/blocks";
-import type { MetricColumn, MetricColumns } from "../metrics/metricColumns";
+import type { LineRange, MetricColumn, MetricColumns } from "../metrics/metricColumns";
 import { roundFigure } from "./stepBlocks";
 import type { StepFiles } from "./stepFiles";
 
@@ -27,12 +27,6 @@ export function dataBlocks(files: StepFiles): readonly Block[] {
     const columns = ["rows", "left", "dropped"];
     return [{ kind: "table", title: "Data", columns, rows: [["with text", rows.read, null], ...left] }];
   });
-}
-
-/** Lines of the history, excluding the end. */
-export interface LineRange {
-  readonly from: number;
-  readonly to: number;
 }
 
 export function trainBlocks(history: MetricColumns, lines: LineRange): Block[] {

@@ -7,8 +7,11 @@ import { readMetrics } from "../../../../src/backend/runs/metrics/metricsReader"
 import { MetricsWriter } from "../../../../src/backend/runs/metrics/metricsWriter";
 import { resumeRun, startRun } from "../../../../src/backend/runs/process/startRun";
 import { MetricHistories } from "../../../../src/backend/service/metrics/metricHistories";
+import { MetricHistory } from "../../../../src/backend/service/metrics/metricHistory";
+import { selectSeries } from "../../../../src/backend/service/metrics/metricSeries";
 import type { MetricLine } from "../../../../src/protocol/run";
-import type { AppendedLine, SeriesQuery } from "../../../../src/protocol/service/metrics";
+import type { Series, SeriesName, SeriesQuery } from "../../../../src/protocol/service/metrics";
+import { append } from "../../../../webview/charts/curve";
 import { bundleLoop, ended, loopPlan, pastStep } from "../../runs/workbench";
 import { Window } from "../window";
 
@@ -33,45 +36,52 @@ function write(run: string, lines: readonly MetricLine[]): void {
 
 const lines = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => line(from + i));
 
+const lossOf = (run: string): SeriesName => ({ run, metric: "train/loss", axis: "step" });
+
 async function series(run: string, query: Partial<SeriesQuery> = {}) {
-  const whole: SeriesQuery = { run, metric: "train/loss", axis: "step", points: 100, ...query };
+  const whole: SeriesQuery = { ...lossOf(run), points: 100, ...query };
   return (await window.ask("metrics.series", { queries: [whole] })).series[0]!;
 }
 
-/** What a page knows of one run if it follows the rule of the protocol: it asks again after a restart. */
+/** The series with every point, of the file read at once. */
+async function wholeSeries(run: string): Promise<Series> {
+  const history = new MetricHistory(join(run, "metrics.jsonl"));
+  await history.refresh();
+  return selectSeries(history.columns, { ...lossOf(run), points: 10_000 });
+}
+
+const watch = (watcher: string, runs: readonly string[]) =>
+  window.ask("metrics.watch", { watcher, series: runs.map(lossOf) });
+
+/** A page that follows the rule of the protocol for the loss of one run: it asks again after a restart. */
 class Page {
   /** Undefined until it has asked. */
-  private known: AppendedLine[] | undefined;
+  curve: Series | undefined;
   private heard = 0;
 
   constructor(private readonly run: string) {}
 
-  /** Takes the lines that have been told since; true where the history began anew. */
+  /** Takes the increments that have been reported since; true if the history restarted. */
   hear(): boolean {
     const events = window.events("metricsAppended").filter(({ run }) => run === this.run);
     const fresh = events.slice(this.heard);
     this.heard = events.length;
-    for (const { from, lines: more, restarted } of fresh) {
-      if (restarted) this.known = undefined;
-      if (this.known === undefined) continue;
-      // Nothing is missing in between, and nothing comes twice.
-      expect(from).toBe(this.known.length);
-      this.known.push(...more);
+    for (const { from, series: increments, restarted } of fresh) {
+      if (restarted) this.curve = undefined;
+      if (this.curve === undefined) continue;
+      // Nothing is missing in between, and nothing is reported twice.
+      expect(from).toBe(this.curve.lines);
+      this.curve = append(this.curve, from, increments[0]!) as Series;
     }
     return fresh.some(({ restarted }) => restarted);
   }
 
-  /** What has been told up to the answer is what the answer knows: no line more, none less. */
+  /** The increments reported before a series make up the same curve. */
   async ask(): Promise<void> {
-    const { lines: count } = await series(this.run);
+    const whole = await series(this.run, { points: 10_000 });
     this.hear();
-    if (this.known !== undefined) expect(this.known.length).toBe(count);
-    const { lines: whole } = await readMetrics(join(this.run, "metrics.jsonl"));
-    this.known = whole.slice(0, count);
-  }
-
-  get lines(): readonly AppendedLine[] {
-    return this.known ?? [];
+    if (this.curve !== undefined) expect(this.curve).toEqual(whole);
+    this.curve = whole;
   }
 }
 
@@ -166,9 +176,9 @@ describe("metrics.watch", () => {
     const { folder } = await startRun(plan, { workspace: window.workspace, script });
     await window.service.runs.rescan();
     const page = new Page(folder);
-    const { lines: told } = await window.ask("metrics.watch", { watcher: "page", runs: [folder] });
+    const { lines: reported } = await watch("page", [folder]);
     await page.ask();
-    expect(page.lines.length).toBeGreaterThanOrEqual(told[folder]!);
+    expect(page.curve?.lines).toBeGreaterThanOrEqual(reported[folder]!);
     await pastStep(folder, 40);
     // Series that are asked for in between neither swallow lines nor tell them twice.
     for (let i = 0; i < 20; i++) await page.ask();
@@ -177,27 +187,28 @@ describe("metrics.watch", () => {
     // As if it had been killed: lines beyond the last checkpoint, which will come again.
     appendFileSync(join(folder, "metrics.jsonl"), '{"step":199,"seconds":9,"train/loss":1}\n');
     await window.service.runs.refresh(folder);
-    const file = async () => (await readMetrics(join(folder, "metrics.jsonl"))).lines;
     await page.ask();
-    expect(page.lines.at(-1)?.step).toBe(199);
+    expect(page.curve?.x.at(-1)).toBe(199);
     await resumeRun(folder, { script });
     await expect.poll(() => page.hear(), { interval: 50 }).toBe(true);
     await page.ask();
     await ended(folder);
-    await expect.poll(() => (page.hear(), page.lines.length)).toBe((await file()).length);
-    expect(page.lines).toEqual(await file());
+    const whole = await wholeSeries(folder);
+    await expect.poll(() => (page.hear(), page.curve)).toEqual(whole);
+    const { lines: inFile } = await readMetrics(join(folder, "metrics.jsonl"));
+    expect([whole.x.length, whole.lines]).toEqual([200, inFile.length]);
     expect(window.events("metricsAppended").filter(({ restarted }) => restarted)).toHaveLength(1);
   });
 
   it("tells nothing of runs that nobody watches any more", async () => {
     const run = await window.run();
-    await window.ask("metrics.watch", { watcher: "a", runs: [run] });
-    await window.ask("metrics.watch", { watcher: "b", runs: [run] });
-    await window.ask("metrics.watch", { watcher: "a", runs: [] });
+    await watch("a", [run]);
+    await watch("b", [run]);
+    await watch("a", []);
     write(run, lines(1, 3));
     await series(run);
     expect(window.events("metricsAppended")).toHaveLength(1);
-    await window.ask("metrics.watch", { watcher: "b", runs: [] });
+    await watch("b", []);
     write(run, lines(4, 6));
     await series(run);
     expect(window.events("metricsAppended")).toHaveLength(1);
@@ -206,19 +217,20 @@ describe("metrics.watch", () => {
   it("says where a second watcher begins", async () => {
     const run = await window.run();
     write(run, lines(1, 3));
-    const first = await window.ask("metrics.watch", { watcher: "a", runs: [run] });
+    const first = await watch("a", [run]);
     expect(first.lines[run]).toBe(3);
     write(run, [line(4, { "train/loss": NaN })]);
-    const second = await window.ask("metrics.watch", { watcher: "b", runs: [run] });
+    const second = await watch("b", [run]);
     expect(second.lines[run]).toBe(4);
+    const increment: Series = { ...lossOf(run), x: [4], y: [null], total: 1, lines: 4 };
     expect(window.events("metricsAppended")).toEqual([
-      { run, from: 3, lines: [{ ...line(4), "train/loss": null }], restarted: false },
+      { run, from: 3, series: [increment], restarted: false },
     ]);
   });
 
   it("sends what came all at once in messages of bounded size", async () => {
     const run = await window.run();
-    await window.ask("metrics.watch", { watcher: "a", runs: [run] });
+    await watch("a", [run]);
     writeFileSync(
       join(run, "metrics.jsonl"),
       lines(1, 12_000)
@@ -227,18 +239,20 @@ describe("metrics.watch", () => {
     );
     await series(run);
     const events = window.events("metricsAppended");
-    expect(events.map(({ from, lines: more }) => [from, more.length])).toEqual([
-      [0, 5000],
-      [5000, 5000],
-      [10_000, 2000],
+    const increments = events.map((event) => event.series[0]!);
+    expect(events.map(({ from }, i) => [from, increments[i]!.lines, increments[i]!.total])).toEqual([
+      [0, 5000, 5000],
+      [5000, 10_000, 5000],
+      [10_000, 12_000, 2000],
     ]);
-    expect(events.flatMap((event) => event.lines)).toEqual(lines(1, 12_000));
+    expect(increments.flatMap(({ x }) => x)).toEqual(lines(1, 12_000).map(({ step }) => step));
+    expect(increments.flatMap(({ y }) => y)).toEqual(lines(1, 12_000).map((each) => each["train/loss"]));
   });
 
   it("goes on with the others when the history of one can't be read any more", async () => {
     const [good, broken] = [await window.run("done", "good"), await window.run("done", "broken")];
     write(good, lines(1, 2));
-    await window.ask("metrics.watch", { watcher: "a", runs: [good, broken] });
+    await watch("a", [good, broken]);
     mkdirSync(join(broken, "metrics.jsonl"));
     write(good, lines(3, 4));
     await expect.poll(() => window.events("metricsAppended").length).toBe(1);
